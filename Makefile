@@ -1,0 +1,58 @@
+# Everything here works from a fresh clone: what is missing is installed into .venv and .sandbox.
+.PHONY: help demo test unit check format bench sandbox sandbox-down image clean
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := $(BIN)/python
+
+help: ## Show what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
+
+.venv/.ready: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version 2>&1). Set PYTHON=python3.x"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+demo: .venv/.ready ## Play the guide on a cluster inside this machine (GUIDE=1: the guide's own intervals, KEEP=1: leave it up)
+	@$(RUN) -m sandbox build
+	@$(RUN) -m sandbox.demo $(if $(GUIDE),--guide) $(if $(KEEP),--keep)
+
+test: .venv/.ready ## Run every test: unit, contract, integration, end to end
+	@$(RUN) -m sandbox build
+	$(BIN)/pytest
+
+unit: .venv/.ready ## Run the tests that need no cluster
+	$(BIN)/pytest -m "not sandbox and not e2e"
+
+check: .venv/.ready ## Format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.ready ## Format the code and mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.ready ## Measure; the figures go to build/bench.json
+	@$(RUN) -m sandbox build
+	$(RUN) -m benchmarks
+
+sandbox: .venv/.ready ## Bring up the sandbox cluster with Serin on it
+	@$(RUN) -m sandbox build
+	@$(RUN) -m sandbox up
+
+sandbox-down: .venv/.ready ## Take the sandbox cluster down
+	@$(RUN) -m sandbox down
+
+image: ## Build the two images with docker
+	docker build --target serin --tag serin:0.1.0 .
+	docker build --target serin-loadtester --tag serin-loadtester:0.1.0 .
+
+clean: ## Remove everything that was built or installed here
+	rm -rf .venv .sandbox build
