@@ -1,0 +1,1 @@
+"""Deciding: (canary, state, observation) -> decision, one function a phase, nothing but values."""

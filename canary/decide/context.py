@@ -1,0 +1,99 @@
+"""One tick's three inputs, with the questions that every phase asks of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from canary.action import Action, ApplyPart, ScaleTarget, SetWeights
+from canary.model.canary import Canary
+from canary.model.hooks import CanaryWebhook
+from canary.news import News
+from canary.observation import Observation, Part, RouteState, Target
+from canary.state import State
+from canary.steps import TOTAL_WEIGHT
+
+# A side is looked at this often while its readiness is awaited: watches bring the change, this is for lost ones.
+PATIENCE_S = 5.0
+
+# The API's defaults, for a canary without an analysis of its own.
+_DRAIN_S = 30.0
+_UNOBSERVED_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A canary, its stored intent, and what was observed."""
+
+    canary: Canary
+    state: State
+    seen: Observation
+
+    @property
+    def now_s(self) -> float:
+        """The observation's time, in seconds since the epoch."""
+        return self.seen.now_s
+
+    @property
+    def name(self) -> str:
+        """`{canary}.{namespace}`, as Flagger's events name it."""
+        return f"{self.canary.name}.{self.canary.namespace}"
+
+    @property
+    def target_name(self) -> str:
+        """`{target}.{namespace}`."""
+        return f"{self.canary.spec.target_ref.name}.{self.canary.namespace}"
+
+    @property
+    def primary_name(self) -> str:
+        """`{target}-primary.{namespace}`."""
+        return f"{self.canary.spec.target_ref.name}-primary.{self.canary.namespace}"
+
+    @property
+    def target(self) -> Target:
+        """The target; a missing one is an obstacle, and no phase is asked then."""
+        assert self.seen.target is not None
+        return self.seen.target
+
+    @property
+    def drain_s(self) -> float:
+        """How long a side is drained at the most."""
+        return float(self.canary.analysis.drain_seconds) if self.canary.analysis else _DRAIN_S
+
+    @property
+    def unobserved_deadline_s(self) -> float:
+        """How long a canary may be exposed without a decisive sample."""
+        return float(self.canary.analysis.unobserved_deadline_seconds) if self.canary.analysis else _UNOBSERVED_S
+
+    def unanswered_hooks(self, kind: str) -> tuple[CanaryWebhook, ...]:
+        """The hooks of a type that have not said yes for this revision."""
+        hooks = self.canary.analysis.webhooks if self.canary.analysis else ()
+        return tuple(hook for hook in hooks if hook.type_effective == kind and hook.name not in self.state.answered)
+
+    def moved(self, *news: News, **changes: Any) -> State:
+        """Move the intent, now."""
+        return self.state.moved(self.now_s, *news, **changes)
+
+    def remaining_s(self) -> float:
+        """Seconds until the next check or step may be made."""
+        return max(self.state.not_before_s - self.now_s, 0.0)
+
+    def due(self, *parts: Part) -> tuple[Action, ...]:
+        """Apply those of `parts` that are missing or not as rendered, in the order given."""
+        return tuple(ApplyPart(part) for part in parts if part in self.seen.due_parts)
+
+    def due_weights(self) -> tuple[Action, ...]:
+        """Set the route to the stored weight where it shows another."""
+        wanted = (TOTAL_WEIGHT - self.state.canary_weight, self.state.canary_weight)
+        route = self.seen.route
+        if route is None or (route.primary_weight, route.canary_weight) == wanted:
+            return ()
+        return (SetWeights(*wanted),)
+
+    def due_scale(self, replicas: int) -> tuple[Action, ...]:
+        """Scale the target from none to `replicas` or from some to none; a number set by others in between stays."""
+        if (replicas == 0) == (self.target.replicas == 0):
+            return ()
+        return (ScaleTarget(replicas),)
+
+    def is_route_settled(self) -> bool:
+        """Does the gateway serve the route as it stands?"""
+        return self.seen.route is not None and self.seen.route.state is RouteState.SETTLED

@@ -1,0 +1,30 @@
+"""How every run ends for the canary side: traffic is away, the side is drained, then it is scaled to zero.
+
+Rule: never scale down a copy that may still be serving. The shift must be acknowledged by the gateway; then the side
+must have got no new request over two scrapes, or `drainSeconds` must have passed where that can't be asked.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from canary.decide.context import Tick
+from canary.decide.decision import Decision, act, ask, move, wait
+from canary.observation import Question
+
+_LOOK_AGAIN_S: Final = 1.0
+
+
+def drain_and_scale_down(tick: Tick, done: Callable[[], Decision]) -> Decision:
+    """Go through the ending; `done` decides once the target is at zero."""
+    if tick.target.replicas == 0:
+        return done()
+    if tick.state.shifted_s is None:
+        if not tick.is_route_settled():
+            return wait(seconds=_LOOK_AGAIN_S)
+        return move(tick.moved(shifted_s=tick.now_s, last_transition_s=tick.state.last_transition_s))
+    if tick.now_s < tick.state.shifted_s + tick.drain_s:
+        if tick.seen.answers is None:
+            return ask(Question.DRAINED)
+        if not tick.seen.is_drained:
+            return wait(seconds=_LOOK_AGAIN_S)
+    return act(*tick.due_scale(0))

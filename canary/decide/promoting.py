@@ -1,0 +1,82 @@
+"""Promotion: the primary gets the analysed template, then the traffic, then the canary side goes."""
+
+from canary.action import Promote
+from canary.decide.context import PATIENCE_S, Tick
+from canary.decide.decision import Decision, act, move, wait
+from canary.decide.ending import drain_and_scale_down
+from canary.news import (
+    News,
+    not_ready,
+    primary_weight_advanced,
+    promotion_completed,
+    promotion_waits,
+    routing_to_primary,
+)
+from canary.observation import Part, Primary
+from canary.phase import Phase
+from canary.steps import TOTAL_WEIGHT, next_promotion_weight
+
+
+def decide_promoting(tick: Tick) -> Decision:
+    """Bring the primary up on the analysed template; traffic stays on the healthy canary until it is."""
+    primary = tick.seen.primary
+    if primary is None or primary.revision != tick.state.analysed:
+        return act(Promote(tick.state.analysed))
+    due = tick.due_weights() + tick.due(*(part for part in Part if part is not Part.PRIMARY_WORKLOAD))
+    if due:
+        return act(*due)
+    if not primary.readiness.is_ready:
+        return _await_primary(tick, primary)
+    if tick.remaining_s() > 0:
+        return wait(seconds=tick.remaining_s())
+    return _shift_back(tick)
+
+
+def _await_primary(tick: Tick, primary: Primary) -> Decision:
+    is_canary_changed = tick.target.seen.revision != tick.state.analysed
+    if is_canary_changed and primary.readiness.is_serving and tick.state.canary_weight > 0:
+        # The canary's pods already roll to a revision that nobody analysed: the primary, old or new, is the safe side.
+        return move(tick.moved(routing_to_primary(), canary_weight=0))
+    return wait(_explain(tick, primary), seconds=PATIENCE_S)
+
+
+def _explain(tick: Tick, primary: Primary) -> News:
+    since_s = tick.state.unready_since_s
+    if since_s is not None and tick.now_s - since_s > tick.canary.progress_deadline_s:
+        return promotion_waits(tick.target_name, primary.readiness.explanation)
+    return not_ready(tick.primary_name, primary.readiness.explanation, is_canary_side=False)
+
+
+def _shift_back(tick: Tick) -> Decision:
+    weight = next_promotion_weight(tick.canary, tick.state.canary_weight)
+    if weight > 0:
+        later_s = tick.now_s + tick.canary.interval_s
+        news = primary_weight_advanced(tick.name, TOTAL_WEIGHT - weight)
+        return move(tick.moved(news, canary_weight=weight, not_before_s=later_s))
+    return move(
+        tick.moved(routing_to_primary(), phase=Phase.FINALISING, canary_weight=0, unready_since_s=None, shifted_s=None)
+    )
+
+
+def decide_finalising(tick: Tick) -> Decision:
+    """All traffic is meant for the primary: see it there, then scale the canary side down."""
+    due = tick.due_weights() + tick.due(*(part for part in Part if part is not Part.PRIMARY_WORKLOAD))
+    if due:
+        return act(*due)
+    if tick.target.seen.revision != tick.state.analysed:
+        # A newer revision waits on the canary side: its run starts at once, there is nothing to scale down for.
+        return _succeeded(tick)
+    return drain_and_scale_down(tick, lambda: _succeeded(tick))
+
+
+def _succeeded(tick: Tick) -> Decision:
+    return move(
+        tick.moved(
+            promotion_completed(tick.target_name, is_analysis_skipped=tick.state.is_analysis_skipped),
+            phase=Phase.SUCCEEDED,
+            promoted=tick.state.analysed,
+            finished=tick.state.analysed,
+            iterations=0,
+            shifted_s=None,
+        )
+    )

@@ -1,0 +1,21 @@
+"""The AlertProvider resource: where alerts go."""
+
+from typing import Literal
+
+from canary.model.references import SecretReference
+from canary.model.schema import ApiModel, ApiObject
+
+AlertProviderType = Literal["slack", "msteams", "discord", "rocket", "gchat"]
+
+
+class AlertProviderSpec(ApiModel):
+    type: AlertProviderType
+    channel: str = ""
+    username: str = ""
+    address: str = ""
+    proxy: str = ""
+    secret_ref: SecretReference | None = None
+
+
+class AlertProvider(ApiObject):
+    spec: AlertProviderSpec

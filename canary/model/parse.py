@@ -1,0 +1,86 @@
+"""Objects of users in, model out; whatever is wrong with an object is told at once."""
+
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from canary.model.alert_provider import AlertProvider
+from canary.model.canary import Canary
+from canary.model.metric_template import MetricTemplate
+from canary.model.refusal import prune, read_problems
+from canary.model.schema import ApiObject
+from canary.problems import InvalidObject, Problem
+from canary.rules.check import check_canary
+from canary.rules.templates import check_alert_provider, check_metric_template
+
+T = TypeVar("T", bound=ApiObject)
+Check = Callable[[T], Iterable[Problem]]
+
+
+def parse_canary(obj: Mapping[str, Any]) -> Canary:
+    """Read a Canary. Raises InvalidObject with every error of its shape and of canary/rules; warnings don't raise."""
+    return _parse(Canary, obj, check_canary)
+
+
+def parse_metric_template(obj: Mapping[str, Any]) -> MetricTemplate:
+    """Read a MetricTemplate. Raises InvalidObject with every error."""
+    return _parse(MetricTemplate, obj, check_metric_template)
+
+
+def parse_alert_provider(obj: Mapping[str, Any]) -> AlertProvider:
+    """Read an AlertProvider. Raises InvalidObject with every error."""
+    return _parse(AlertProvider, obj, check_alert_provider)
+
+
+def _parse(model: type[T], obj: Mapping[str, Any], check: Check[T]) -> T:
+    wanted = {key: obj[key] for key in ("metadata", "spec") if key in obj}
+    try:
+        parsed = model.model_validate(wanted)
+    except ValidationError as error:
+        shape = read_problems(error)
+        raise _invalid(model, wanted, (*shape, *_rule_errors_of_the_rest(model, wanted, error, check))) from error
+    errors = tuple(problem for problem in check(parsed) if not problem.is_warning)
+    if errors:
+        raise _invalid(model, wanted, errors)
+    return parsed
+
+
+def _rule_errors_of_the_rest(
+    model: type[T], obj: dict[str, Any], error: ValidationError, check: Check[T]
+) -> tuple[Problem, ...]:
+    """Check what is left of a misshapen object; a rule that speaks of a misshapen part has nothing to say."""
+    rest = deepcopy(obj)
+    misshapen: list[str] = []
+    while True:
+        misshapen += (problem.path for problem in read_problems(error))
+        is_smaller = [prune(rest, details) for details in error.errors(include_url=False)]
+        if not any(is_smaller):
+            return ()
+        try:
+            parsed = model.model_validate(rest)
+        except ValidationError as next_error:
+            error = next_error
+            continue
+        return tuple(
+            problem
+            for problem in check(parsed)
+            if not problem.is_warning and not any(_is_related(problem.path, path) for path in misshapen)
+        )
+
+
+def _is_related(one: str, other: str) -> bool:
+    shorter, longer = sorted((one, other), key=len)
+    return longer == shorter or longer.startswith((f"{shorter}.", f"{shorter}["))
+
+
+def _invalid(model: type[ApiObject], obj: dict[str, Any], problems: Iterable[Problem]) -> InvalidObject:
+    metadata = obj.get("metadata")
+    known = metadata if isinstance(metadata, dict) else {}
+    return InvalidObject(
+        kind=model.__name__,
+        namespace=str(known.get("namespace") or "default"),
+        name=str(known.get("name") or "(without a name)"),
+        problems=problems,
+    )

@@ -1,0 +1,98 @@
+"""What a tick sees: facts from caches, and the answers to what it asked. Plain values, no I/O.
+
+`decide` reads nothing else: the time, what the cluster shows and what checks and hooks said are all in here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+
+from canary.judge import CheckResult
+from canary.readiness import Readiness
+from canary.state import Blocked, Seen
+
+
+class Part(StrEnum):
+    """A generated object of a canary."""
+
+    APEX_SERVICE = "apex service"
+    PRIMARY_SERVICE = "primary service"
+    CANARY_SERVICE = "canary service"
+    PRIMARY_WORKLOAD = "primary workload"
+    PRIMARY_SCALER = "primary scaler"
+    PRIMARY_UPSTREAM = "primary upstream"
+    CANARY_UPSTREAM = "canary upstream"
+    ROUTE = "route"
+
+
+class RouteState(Enum):
+    """What the gateway says of the route as it stands."""
+
+    SETTLED = auto()
+    """Acknowledged since the last write, or the time to wait for it has passed."""
+    PENDING = auto()
+    """Not acknowledged yet."""
+    REFUSED = auto()
+    """Rejected, or accepted with a warning: the run is held."""
+
+
+class Question(Enum):
+    """What a tick may ask the world beyond its caches, because the answer costs a request."""
+
+    CHECKS = auto()
+    """Metrics and `rollout` hooks."""
+    PRE_ROLLOUT = auto()
+    """The `pre-rollout` hooks that have not said yes for this revision."""
+    DRAINED = auto()
+    """Has the canary side got no new request since the traffic was shifted?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The workload that users edit. `replicas` is what its spec wants, `readiness` that of the canary side."""
+
+    seen: Seen
+    replicas: int
+    readiness: Readiness
+
+
+@dataclass(frozen=True, slots=True)
+class Primary:
+    """The workload that carries the users' traffic. `revision` is the one whose template it was last given."""
+
+    revision: str
+    readiness: Readiness
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The route as read back. Weights are percent; `explanation` is the gateway's own when it refused."""
+
+    primary_weight: int
+    canary_weight: int
+    state: RouteState
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Everything that one decision is made from. `now_s` is seconds since the epoch.
+
+    `due_parts`: generated objects that are missing or not as rendered. `scale_to`: how many replicas the canary side
+    gets when it is scaled up. `obstacles`: what stands in the way (a missing target, HPA, ...). `answers` has an entry
+    for each question that was asked; `is_drained` is None when nobody could tell.
+    """
+
+    now_s: float
+    target: Target | None
+    primary: Primary | None
+    route: Route | None
+    due_parts: frozenset[Part] = frozenset()
+    scale_to: int = 1
+    obstacles: tuple[Blocked, ...] = ()
+    answers: Mapping[Question, tuple[CheckResult, ...]] | None = None
+    is_drained: bool | None = None
+
+    def answered(self, question: Question) -> tuple[CheckResult, ...] | None:
+        """What came back for a question, None when it was not asked in this tick."""
+        return None if self.answers is None else self.answers.get(question)

@@ -1,0 +1,5 @@
+"""What a user's object must fulfil beyond its shape: one small pure function for each rule.
+
+An error is what can never run, a warning what Flagger runs oddly or what means nothing on Gloo. A problem about
+something that is absent has the path of the absent field.
+"""

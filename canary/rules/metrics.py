@@ -1,0 +1,102 @@
+"""Rules for the checks of an analysis. What a query says is not looked at here."""
+
+from collections.abc import Iterator
+
+from canary.model.canary import Canary
+from canary.model.metrics import BUILTIN_METRICS, SUCCESS_RATE, CanaryMetric
+from canary.model.schema import as_written
+from canary.problems import Problem
+from canary.rules.urls import HTTP_URL, is_http_url
+
+_BEST_SUCCESS_RATE_PERCENT = 100
+
+
+def metric_is_known(canary: Canary) -> Iterator[Problem]:
+    for path, metric in _metrics(canary):
+        if metric.name not in BUILTIN_METRICS and not _has_own_question(metric):
+            allowed = f"{' or '.join(BUILTIN_METRICS)}; any other name needs a templateRef"
+            yield Problem(f"{path}.name", metric.name, allowed)
+
+
+def metric_is_asked_once(canary: Canary) -> Iterator[Problem]:
+    for path, metric in _metrics(canary):
+        if metric.name in BUILTIN_METRICS and _has_own_question(metric):
+            allowed = "a name of its own; the built-in check of this name is not run"
+            yield Problem(f"{path}.name", metric.name, allowed, is_warning=True)
+        if metric.query and metric.template_ref is not None:
+            allowed = "nothing beside templateRef, which replaces it"
+            yield Problem(f"{path}.query", metric.query, allowed, is_warning=True)
+
+
+def metric_has_a_threshold(canary: Canary) -> Iterator[Problem]:
+    """Without one a built-in check says nothing; any other is held against 0, or against nothing, as in Flagger."""
+    for path, metric in _metrics(canary):
+        bounds = metric.threshold_range
+        is_bounded = bounds is not None and (bounds.min is not None or bounds.max is not None)
+        if is_bounded or (bounds is None and "threshold" in metric.model_fields_set):
+            continue
+        allowed = "min or max"
+        if not metric.is_builtin:
+            allowed += "; without one, " + ("at most 0 is good" if bounds is None else "any value is good")
+        found = as_written(bounds)
+        yield Problem(f"{path}.thresholdRange", found, allowed, is_warning=not metric.is_builtin)
+
+
+def threshold_range_is_ordered(canary: Canary) -> Iterator[Problem]:
+    for path, metric in _metrics(canary):
+        bounds = metric.threshold_range
+        if bounds is not None and bounds.min is not None and bounds.max is not None and bounds.min > bounds.max:
+            yield Problem(f"{path}.thresholdRange", as_written(bounds), "min that is not above max")
+
+
+def success_rate_can_be_reached(canary: Canary) -> Iterator[Problem]:
+    for path, metric in _metrics(canary):
+        if metric.name != SUCCESS_RATE or not metric.is_builtin:
+            continue
+        if metric.threshold_range is None:
+            least, field = metric.threshold, "threshold"
+        else:
+            least, field = metric.threshold_range.min or 0, "thresholdRange.min"
+        if least > _BEST_SUCCESS_RATE_PERCENT:
+            yield Problem(f"{path}.{field}", as_written(least), "a percentage, at most 100")
+
+
+def metric_interval_is_positive(canary: Canary) -> Iterator[Problem]:
+    for path, metric in _metrics(canary):
+        if metric.interval_s <= 0:
+            yield Problem(f"{path}.interval", metric.interval, "a duration such as 30s or 1m, more than 0s")
+
+
+def metric_names_differ(canary: Canary) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for path, metric in _metrics(canary):
+        if metric.name in seen:
+            yield Problem(f"{path}.name", metric.name, "a name that no other metric of this analysis has")
+        seen.add(metric.name)
+
+
+def metrics_server_is_a_url(canary: Canary) -> Iterator[Problem]:
+    address = canary.spec.metrics_server
+    if address and not is_http_url(address):
+        yield Problem("spec.metricsServer", address, HTTP_URL)
+
+
+def _metrics(canary: Canary) -> Iterator[tuple[str, CanaryMetric]]:
+    for index, metric in enumerate(canary.analysis.metrics if canary.analysis is not None else ()):
+        yield f"{canary.analysis_path}.metrics[{index}]", metric
+
+
+def _has_own_question(metric: CanaryMetric) -> bool:
+    return metric.template_ref is not None or metric.query != ""
+
+
+METRIC_RULES = (
+    metric_is_known,
+    metric_is_asked_once,
+    metric_has_a_threshold,
+    threshold_range_is_ordered,
+    success_rate_can_be_reached,
+    metric_interval_is_positive,
+    metric_names_differ,
+    metrics_server_is_a_url,
+)

@@ -1,0 +1,77 @@
+"""Rules for what is released: the target, the names derived from it, and its autoscaler."""
+
+import re
+from collections.abc import Iterator
+
+from canary.model.canary import Canary
+from canary.model.references import AUTOSCALING_READ_AS_V2, AUTOSCALING_V2
+from canary.model.schema import as_written
+from canary.problems import Problem
+
+TARGET_KINDS = ("Deployment", "DaemonSet")
+AUTOSCALER_KINDS = ("HorizontalPodAutoscaler", "ScaledObject")
+APEX_MAX_CHARS = 63 - len("-primary")  # a service's name is a DNS label, and the apex gets this suffix
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+def target_kind_is_known(canary: Canary) -> Iterator[Problem]:
+    kind = canary.spec.target_ref.kind
+    if kind not in TARGET_KINDS:
+        yield Problem("spec.targetRef.kind", kind or None, " or ".join(TARGET_KINDS))
+
+
+def target_is_not_a_primary(canary: Canary) -> Iterator[Problem]:
+    name = canary.spec.target_ref.name
+    if name in {f"{canary.name}-primary", f"{canary.spec.service.name}-primary"}:
+        allowed = "the workload that you change, not the primary that is made from it"
+        yield Problem("spec.targetRef.name", name, allowed)
+
+
+def apex_can_name_services(canary: Canary) -> Iterator[Problem]:
+    apex = canary.apex_name
+    if not _DNS_LABEL.fullmatch(apex) or len(apex) > APEX_MAX_CHARS:
+        path = "spec.service.name" if canary.spec.service.name else "spec.targetRef.name"
+        allowed = f"lower-case letters, digits and '-', at most {APEX_MAX_CHARS}, for services are named after it"
+        yield Problem(path, apex, allowed)
+
+
+def autoscaler_kind_is_known(canary: Canary) -> Iterator[Problem]:
+    reference = canary.spec.autoscaler_ref
+    if reference is not None and reference.kind not in AUTOSCALER_KINDS:
+        yield Problem("spec.autoscalerRef.kind", reference.kind or None, " or ".join(AUTOSCALER_KINDS))
+
+
+def autoscaler_bounds_are_ordered(canary: Canary) -> Iterator[Problem]:
+    reference = canary.spec.autoscaler_ref
+    bounds = reference.primary_scaler_replicas if reference is not None else None
+    if bounds is None or bounds.min_replicas is None or bounds.max_replicas is None:
+        return
+    if bounds.min_replicas > bounds.max_replicas:
+        allowed = "minReplicas that is not above maxReplicas"
+        yield Problem("spec.autoscalerRef.primaryScalerReplicas", as_written(bounds), allowed)
+
+
+def autoscaler_version_is_served(canary: Canary) -> Iterator[Problem]:
+    reference = canary.spec.autoscaler_ref
+    if reference is not None and reference.api_version in AUTOSCALING_READ_AS_V2:
+        allowed = f"{AUTOSCALING_V2}, which it is read as"
+        yield Problem("spec.autoscalerRef.apiVersion", reference.api_version, allowed, is_warning=True)
+
+
+def autoscaler_is_not_the_primarys(canary: Canary) -> Iterator[Problem]:
+    reference = canary.spec.autoscaler_ref
+    if reference is not None and reference.name == f"{canary.spec.target_ref.name}-primary":
+        allowed = "the target's autoscaler; the primary's is made from it"
+        yield Problem("spec.autoscalerRef.name", reference.name, allowed, is_warning=True)
+
+
+TARGET_RULES = (
+    target_kind_is_known,
+    target_is_not_a_primary,
+    apex_can_name_services,
+    autoscaler_kind_is_known,
+    autoscaler_bounds_are_ordered,
+    autoscaler_version_is_served,
+    autoscaler_is_not_the_primarys,
+)

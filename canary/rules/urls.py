@@ -1,0 +1,13 @@
+"""What counts as an address that can be asked."""
+
+from urllib.parse import urlsplit
+
+HTTP_URL = "a URL that starts with http:// or https:// and names a host"
+
+
+def is_http_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in {"http", "https"} and bool(url.hostname) and (url.port is None or url.port > 0)
+    except ValueError:  # a port that is no number, an IPv6 address that is none
+        return False

@@ -1,0 +1,48 @@
+"""Rules for the hooks of an analysis."""
+
+from collections.abc import Iterator
+
+from canary.duration import parse_duration_s
+from canary.model.canary import Canary
+from canary.model.hooks import DEFAULT_HOOK_TIMEOUT, HOOK_TYPES, CanaryWebhook
+from canary.problems import Problem
+from canary.rules.urls import HTTP_URL, is_http_url
+
+
+def hook_type_is_known(canary: Canary) -> Iterator[Problem]:
+    for path, hook in _hooks(canary):
+        if hook.type_effective not in HOOK_TYPES:
+            yield Problem(f"{path}.type", hook.type, f"one of {', '.join(HOOK_TYPES)}")
+
+
+def hook_url_can_be_called(canary: Canary) -> Iterator[Problem]:
+    for path, hook in _hooks(canary):
+        if not is_http_url(hook.url):
+            yield Problem(f"{path}.url", hook.url, HTTP_URL)
+
+
+def hook_timeout_has_an_end(canary: Canary) -> Iterator[Problem]:
+    """Flagger waits without an end for 0s."""
+    for path, hook in _hooks(canary):
+        if hook.timeout and parse_duration_s(hook.timeout) == 0:
+            allowed = f"a duration such as 5s or 1m, more than 0s; read as {DEFAULT_HOOK_TIMEOUT}"
+            yield Problem(f"{path}.timeout", hook.timeout, allowed, is_warning=True)
+
+
+def hook_names_differ(canary: Canary) -> Iterator[Problem]:
+    """Answers are kept by type and name; the same name in two types only reads badly."""
+    types_by_name: dict[str, set[str]] = {}
+    for path, hook in _hooks(canary):
+        types = types_by_name.setdefault(hook.name, set())
+        if types:
+            is_warning = hook.type_effective not in types
+            yield Problem(f"{path}.name", hook.name, "a name that no other webhook of this analysis has", is_warning)
+        types.add(hook.type_effective)
+
+
+def _hooks(canary: Canary) -> Iterator[tuple[str, CanaryWebhook]]:
+    for index, hook in enumerate(canary.analysis.webhooks if canary.analysis is not None else ()):
+        yield f"{canary.analysis_path}.webhooks[{index}]", hook
+
+
+WEBHOOK_RULES = (hook_type_is_known, hook_url_can_be_called, hook_timeout_has_an_end, hook_names_differ)

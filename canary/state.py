@@ -1,0 +1,216 @@
+"""The stored intent of a canary: `.status`, read and written.
+
+Everything that the agent means to do is in here before it does it; everything that it did can be done again from here.
+Flagger's fields keep Flagger's names and meaning; ours stand under `status.serin`. Fields that we don't know are kept.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+from canary.news import News
+from canary.phase import ConditionStatus, Phase, promoted_condition
+
+READY: Final = "Ready"
+PROMOTED: Final = "Promoted"
+
+
+class UnknownPhase(ValueError):  # noqa: N818  reads as what was found, as the other error families do
+    """`status.phase` is a word that this version doesn't know: stand still and say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The target as it was when the state was written. The three belong together.
+
+    The same uid and generation with another revision is not a change by a user: an upgraded API server fills in a new
+    default.
+    """
+
+    uid: str
+    generation: int
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why the canary can't go on: a CamelCase reason and a sentence that names object, path, found and allowed."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The intent. Times are seconds since the epoch; weights are percent.
+
+    `analysed` is the revision under analysis or analysed last (Flagger's `lastAppliedSpec`), `promoted` the one that
+    the primary was last given for good (`lastPromotedSpec`), `finished` the one whose run ended last, either way.
+    `not_before_s`: no check and no step earlier. `unready_since_s`: since when a side that must be up is not.
+    `first_weight_s`: when this revision first got traffic. `decisive_s`: the last check that passed or failed.
+    `shifted_s`: since when the side that is to be scaled down is known to get no new traffic.
+    `answered`: names of the hooks that said yes for this revision. `news` belongs to the last move of the intent, and
+    `sequence` counts those moves: together they name each message once and for all.
+    """
+
+    phase: Phase | None = None
+    canary_weight: int = 0
+    failed_checks: int = 0
+    iterations: int = 0
+    analysed: str = ""
+    promoted: str = ""
+    finished: str = ""
+    seen: Seen | None = None
+    last_transition_s: float = 0.0
+    not_before_s: float = 0.0
+    unready_since_s: float | None = None
+    first_weight_s: float | None = None
+    decisive_s: float | None = None
+    shifted_s: float | None = None
+    answered: tuple[str, ...] = ()
+    is_analysis_skipped: bool = False
+    blocked: Blocked | None = None
+    sequence: int = 0
+    news: tuple[News, ...] = ()
+
+    def moved(self, now_s: float, *news: News, **changes: Any) -> Self:
+        """Copy with changes, as the next move of the intent: with its news, its number and its time."""
+        return replace(self, **{"last_transition_s": now_s} | changes, sequence=self.sequence + 1, news=news)
+
+
+_TIMES: Final = {
+    "unready_since_s": "unreadySince",
+    "first_weight_s": "firstWeightAt",
+    "decisive_s": "lastDecisiveAt",
+    "shifted_s": "shiftedAt",
+}
+"""How the optional times are spelled under `status.serin`."""
+
+
+def read_state(status: Mapping[str, Any] | None) -> State:
+    """Read `.status`; absent or empty is a canary that was never touched.
+
+    Raises:
+        UnknownPhase: `phase` is none of Flagger's.
+    """
+    status = status or {}
+    ours: Mapping[str, Any] = status.get("serin") or {}
+    seen = ours.get("seen")
+    promoted, analysed = str(status.get("lastPromotedSpec", "")), str(status.get("lastAppliedSpec", ""))
+    return State(
+        phase=_read_phase(status.get("phase")),
+        canary_weight=int(status.get("canaryWeight", 0)),
+        failed_checks=int(status.get("failedChecks", 0)),
+        iterations=int(status.get("iterations", 0)),
+        analysed=analysed,
+        promoted=promoted,
+        finished=str(ours.get("finishedRevision", "")),
+        seen=Seen(seen["uid"], int(seen["generation"]), seen["revision"]) if seen else None,
+        last_transition_s=_read_time(status.get("lastTransitionTime")) or 0.0,
+        not_before_s=_read_time(ours.get("notBefore")) or 0.0,
+        answered=tuple(ours.get("answeredHooks", ())),
+        is_analysis_skipped=bool(ours.get("analysisSkipped", False)),
+        blocked=_read_blocked(status.get("conditions") or ()),
+        sequence=int(ours.get("sequence", 0)),
+        news=tuple(News(item["text"], is_warning=item["type"] == "Warning") for item in ours.get("news", ())),
+        **{name: _read_time(ours.get(key)) for name, key in _TIMES.items()},
+    )
+
+
+def write_status(
+    state: State, before: Mapping[str, Any] | None, *, target_kind: str, generation: int
+) -> dict[str, Any]:
+    """Give the whole new `.status`: `before` with the state's fields in place of the old ones."""
+    before = dict(before or {})
+    ours = dict(before.get("serin") or {})
+    ours |= {
+        "notBefore": _write_time(state.not_before_s) if state.not_before_s else None,
+        "sequence": state.sequence,
+        "finishedRevision": state.finished,
+        "answeredHooks": list(state.answered),
+        "analysisSkipped": state.is_analysis_skipped,
+        "news": [{"type": "Warning" if item.is_warning else "Normal", "text": item.text} for item in state.news],
+        "seen": None
+        if state.seen is None
+        else {"uid": state.seen.uid, "generation": state.seen.generation, "revision": state.seen.revision},
+    }
+    for name, key in _TIMES.items():
+        moment: float | None = getattr(state, name)
+        ours[key] = None if moment is None else _write_time(moment)
+    before |= {
+        "canaryWeight": state.canary_weight,
+        "failedChecks": state.failed_checks,
+        "iterations": state.iterations,
+        "lastAppliedSpec": state.analysed,
+        "lastPromotedSpec": state.promoted,
+        "lastTransitionTime": _write_second(state.last_transition_s),
+        "observedGeneration": generation,
+        "conditions": _write_conditions(state, before.get("conditions") or (), target_kind),
+        "serin": {key: value for key, value in ours.items() if value is not None},
+    }
+    if state.phase is not None:
+        before["phase"] = str(state.phase)
+    return before
+
+
+def _read_phase(word: str | None) -> Phase | None:
+    if not word:
+        return None
+    try:
+        return Phase(word)
+    except ValueError as error:
+        allowed = ", ".join(Phase)
+        raise UnknownPhase(f"status.phase: found {word!r}; allowed: {allowed}") from error
+
+
+def _read_blocked(conditions: Any) -> Blocked | None:
+    for condition in conditions:
+        if condition.get("type") == READY and condition.get("status") == "False":
+            return Blocked(condition.get("reason", ""), condition.get("message", ""))
+    return None
+
+
+def _write_conditions(state: State, before: Any, target_kind: str) -> list[dict[str, Any]]:
+    """Give the conditions `Promoted` (Flagger's) and `Ready` (ours), and keep those of others as they are.
+
+    A condition's `lastTransitionTime` moves only with its status, and `lastUpdateTime` with anything of it.
+    """
+    old = {condition["type"]: condition for condition in before}
+    new: dict[str, tuple[ConditionStatus, str, str]] = {}
+    if state.phase is not None:
+        status, message = promoted_condition(state.phase, target_kind)
+        new[PROMOTED] = (status, str(state.phase), message)
+    if state.blocked is not None:
+        new[READY] = ("False", state.blocked.reason, state.blocked.message)
+    elif state.phase is not None or READY in old:
+        new[READY] = ("True", "Reconciling", "The canary is valid and watched.")
+    for kind, (verdict, reason, message) in new.items():
+        previous = old.get(kind, {})
+        if (previous.get("status"), previous.get("reason"), previous.get("message")) == (verdict, reason, message):
+            continue
+        now = _write_second(state.last_transition_s)
+        is_same_status = previous.get("status") == verdict
+        old[kind] = {
+            "type": kind,
+            "status": verdict,
+            "reason": reason,
+            "message": message,
+            "lastUpdateTime": now,
+            "lastTransitionTime": previous.get("lastTransitionTime", now) if is_same_status else now,
+        }
+    return list(old.values())
+
+
+def _read_time(text: str | None) -> float | None:
+    return datetime.fromisoformat(text).timestamp() if text else None
+
+
+def _write_time(moment_s: float) -> str:
+    """Write to the millisecond: intervals of a second would be badly served by whole seconds."""
+    return datetime.fromtimestamp(moment_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _write_second(moment_s: float) -> str:
+    """Write as Kubernetes' own `metav1.Time` does."""
+    return datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,162 @@
+"""Random tapes of verdicts, revisions, failures and crashes: what must hold at every effect, and at the end."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from canary.judge import Verdict
+from canary.observation import RouteState
+from canary.phase import IDLE, TRANSITIONS, Phase
+from tests.support.canaries import canary
+from tests.support.simulated_cluster import READY, ROLLING, UNREADY, Crash, SimulatedCluster, always
+
+revisions = st.sampled_from([f"rev-{number}" for number in range(1, 5)])
+readiness = st.sampled_from([READY, READY, READY, ROLLING, UNREADY])
+happenings = st.one_of(
+    st.tuples(st.just("time"), st.floats(0.1, 40)),
+    st.tuples(st.just("time"), st.floats(0.1, 40)),
+    st.tuples(st.just("image"), revisions),
+    st.tuples(st.just("crash"), st.integers(1, 4)),
+    st.tuples(st.just("target"), readiness),
+    st.tuples(st.just("primary"), readiness),
+    st.tuples(st.just("gateway"), st.sampled_from(list(RouteState))),
+    st.tuples(st.just("drained"), st.sampled_from([True, False, None])),
+    st.tuples(st.just("conflict"), st.integers(1, 4)),
+)
+analyses = st.sampled_from(
+    [
+        {"threshold": 2, "stepWeight": 20, "maxWeight": 60},
+        {"threshold": 1, "stepWeight": None, "maxWeight": None, "stepWeights": [10, 100]},
+        {"threshold": 3, "stepWeight": 50, "maxWeight": 100, "stepWeightPromotion": 30, "drainSeconds": 0},
+    ]
+)
+
+
+@dataclass
+class Watcher:
+    """Stands before every effect and holds it against the rules; it also plays the crashes of the tape."""
+
+    cluster: SimulatedCluster
+    crash_in: int = 0
+    failed: set[str] = field(default_factory=set)
+    phases: list[Phase | None] = field(default_factory=list)
+
+    def __call__(self, effect: str) -> None:
+        cluster, state = self.cluster, self.cluster.state
+        if self.crash_in:
+            self.crash_in -= 1
+            if self.crash_in == 0:
+                raise Crash
+        if state.phase is Phase.FAILED:
+            self.failed.add(state.analysed)
+        if effect.startswith("SetWeights"):
+            self._check_weights(effect)
+        if effect == "ScaleTarget(replicas=0)":
+            assert cluster.weights == (100, 0), "the canary side still has traffic"
+            assert cluster.primary_revision is not None
+        if effect.startswith("Promote"):
+            assert f"'{state.analysed}'" in effect
+            assert state.analysed not in self.failed - {cluster.state.promoted}, "a rolled-back revision is promoted"
+
+    def _check_weights(self, effect: str) -> None:
+        state = self.cluster.state
+        primary, share = (int(part.split("=")[1].rstrip(")")) for part in effect.split(","))
+        assert primary + share == 100
+        assert share <= state.canary_weight, "more traffic than the stored intent allows"
+        if state.analysed in self.failed:
+            assert share == 0, "traffic returns to a canary that was pulled"
+
+
+def play(cluster: SimulatedCluster, watcher: Watcher, tape: list[tuple[str, Any]]) -> None:
+    """Let everything on the tape happen; after a crash the next tick starts from what is stored."""
+    for kind, value in tape:
+        match kind:
+            case "time":
+                run(cluster, value)
+            case "image":
+                # What was failed for good may be analysed afresh when a user applies it again after another one.
+                if cluster.revision != value:
+                    watcher.failed.discard(value)
+                cluster.set_image(value)
+            case "crash" | "conflict":
+                watcher.crash_in = value
+            case "target":
+                cluster.target_readiness = value
+            case "primary":
+                cluster.primary_readiness = value
+            case "gateway":
+                cluster.route_state = value
+            case "drained":
+                cluster.is_drained = value
+            case _:
+                raise AssertionError(kind)
+        watcher.phases.append(cluster.state.phase)
+
+
+def run(cluster: SimulatedCluster, seconds: float) -> None:
+    end_s = cluster.now_s + seconds
+    while cluster.now_s < end_s:
+        try:
+            cluster.run(end_s - cluster.now_s)
+        except Crash:
+            cluster.told_sequence = -1
+            cluster.now_s += 0.01
+
+
+def from_tape(verdicts: list[Verdict]) -> Iterator[Verdict]:
+    yield from verdicts
+    yield from always(Verdict.PASS)
+
+
+def by_move(cluster: SimulatedCluster, verdicts: list[Verdict]) -> Iterator[Verdict]:
+    """Answer by the number of the stored move, so that a question asked again after a crash gets the same answer."""
+    first = cluster.state.sequence
+    while True:
+        position = cluster.state.sequence - first
+        yield verdicts[position] if position < len(verdicts) else Verdict.PASS
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(analyses, st.lists(st.sampled_from(list(Verdict)), max_size=40), st.lists(happenings, max_size=40))
+def test_no_tape_breaks_a_rule_and_every_run_ends(
+    analysis: dict[str, Any], verdicts: list[Verdict], tape: list[tuple[str, Any]]
+) -> None:
+    cluster = SimulatedCluster(canary(analysis), verdicts=from_tape(verdicts))
+    watcher = Watcher(cluster)
+    cluster.before_effect = watcher
+    play(cluster, watcher, tape)
+    watcher.crash_in = 0
+    cluster.target_readiness = cluster.primary_readiness = READY
+    cluster.route_state, cluster.is_drained = RouteState.SETTLED, None
+    run(cluster, 3000)
+    state = cluster.state
+    assert state.phase in IDLE, "the run does not end"
+    assert cluster.weights == (100, 0)
+    assert cluster.target_replicas == 0
+    assert state.finished in {cluster.revision, state.promoted} or state.promoted == cluster.revision
+    assert cluster.primary_revision == state.promoted
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(list(Verdict)), max_size=30), st.integers(0, 60))
+def test_a_crash_before_any_effect_does_not_change_the_end(verdicts: list[Verdict], crash_at: int) -> None:
+    def end(crash_in: int) -> tuple[Any, ...]:
+        cluster = SimulatedCluster(canary({"threshold": 2, "stepWeight": 20}))
+        run(cluster, 30)
+        cluster.verdicts = by_move(cluster, verdicts)
+        watcher = Watcher(cluster, crash_in=crash_in)
+        cluster.before_effect = watcher
+        cluster.set_image("rev-2")
+        run(cluster, 2000)
+        state = cluster.state
+        return state.phase, state.promoted, state.failed_checks, cluster.weights, cluster.primary_revision
+
+    assert end(crash_at) == end(0)
+
+
+def test_every_declared_transition_leads_to_a_declared_phase() -> None:
+    assert set().union(*TRANSITIONS.values()) <= set(Phase)
+    assert set(TRANSITIONS) == {None, *Phase}

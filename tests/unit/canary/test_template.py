@@ -1,0 +1,35 @@
+"""Query templates: the forms that users write, and a clear refusal of all others."""
+
+import pytest
+
+from canary.model.metrics import CanaryMetric
+from canary.template import TemplateError, query_names, render_query
+from tests.support.canaries import canary
+
+METRIC = CanaryMetric.model_validate({"name": "404s", "interval": "1m", "thresholdRange": {"max": 5}})
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ('x{ns="{{ namespace }}"}', 'x{ns="test"}'),
+        ("{{target}}-{{ service }}-{{- name -}}", "podinfo-podinfo-podinfo"),
+        ("rate(x[{{ interval }}])", "rate(x[1m])"),
+        ("{{ ingress }} {{ route }}", "podinfo podinfo"),
+        ("{{ variables.code }}", "404"),
+        ('{{ index variables "code" }}', "404"),
+        ("no template", "no template"),
+    ],
+)
+def test_known_forms_are_filled_in(query: str, expected: str) -> None:
+    assert render_query(query, query_names(canary(), METRIC, ""), {"code": "404"}) == expected
+
+
+@pytest.mark.parametrize(
+    "action", ["{{ pod }}", "{{ .namespace }}", "{{ if namespace }}", "{{ variables.nope }}", '{{ printf "%s" name }}']
+)
+def test_anything_else_is_refused_by_name(action: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        render_query(f"x{action}", query_names(canary(), METRIC, ""), {"code": "404"})
+    assert action in str(caught.value)
+    assert "allowed" in str(caught.value)

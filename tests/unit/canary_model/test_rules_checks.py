@@ -1,0 +1,273 @@
+"""The rules for conditions, metrics and hooks: the good Canary, changed in one place has exactly the problem told."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import pytest
+
+from canary.model.canary import Canary
+from canary.problems import Problem
+from canary.rules import gloo, matching, metrics, webhooks
+from canary.rules.check import Rule, check_canary
+from canary.rules.urls import HTTP_URL
+
+CanaryWith = Callable[[Mapping[str, object]], dict[str, Any]]
+Case = tuple[Rule, Mapping[str, object], Problem]
+
+warning = partial(Problem, is_warning=True)
+
+
+def ab_test(*entries: Mapping[str, object]) -> dict[str, object]:
+    return {"analysis": {"interval": "10s", "threshold": 1, "iterations": 5, "match": list(entries)}}
+
+
+CASES: list[Case] = [
+    (
+        matching.each_value_is_compared_in_one_way,
+        ab_test({"headers": {"x-user": {"exact": "a", "regex": "b"}}}),
+        Problem(
+            "spec.analysis.match[0].headers[x-user]",
+            {"exact": "a", "regex": "b"},
+            "exactly one of exact, prefix, suffix, regex, present",
+        ),
+    ),
+    (
+        matching.each_value_is_compared_in_one_way,
+        ab_test({"headers": {"user": {}}}),
+        Problem("spec.analysis.match[0].headers.user", {}, "exactly one of exact, prefix, suffix, regex, present"),
+    ),
+    (
+        matching.each_comparison_is_possible,
+        ab_test({"method": {"regex": "GET|HEAD"}}),
+        Problem("spec.analysis.match[0].method.regex", "GET|HEAD", "only exact here"),
+    ),
+    (
+        matching.each_comparison_is_possible,
+        ab_test({"queryParams": {"q": {"suffix": "z"}}}),
+        Problem("spec.analysis.match[0].queryParams.q.suffix", "z", "only exact, prefix, regex, present here"),
+    ),
+    (
+        matching.each_comparison_is_possible,
+        ab_test({"uri": {"present": True}}),
+        Problem("spec.analysis.match[0].uri.present", found=True, allowed="only exact, prefix, regex here"),
+    ),
+    (
+        matching.regexes_are_re2,
+        ab_test({"headers": {"a": {"exact": "1"}}}, {"withoutHeaders": {"cookie": {"regex": "(unclosed"}}}),
+        Problem(
+            "spec.analysis.match[1].withoutHeaders.cookie.regex",
+            "(unclosed",
+            "a regular expression that RE2 reads (missing ): (unclosed)",
+        ),
+    ),
+    (
+        matching.regexes_are_re2,
+        {"service/corsPolicy": {"allowOrigins": [{"regex": "(?=a)"}]}},
+        Problem(
+            "spec.service.corsPolicy.allowOrigins[0].regex",
+            "(?=a)",
+            "a regular expression that RE2 reads (invalid perl operator: (?=)",
+        ),
+    ),
+    (
+        matching.each_value_is_compared_in_one_way,
+        ab_test({"queryParams": {"q": {}}}),
+        warning("spec.analysis.match[0].queryParams.q", {}, "exactly one of exact, prefix, regex, present"),
+    ),
+    (
+        matching.no_entry_matches_everyone,
+        ab_test({"name": "all"}),
+        warning(
+            "spec.analysis.match[0]",
+            {"name": "all"},
+            "a condition on headers, queryParams, uri or method; without one it matches every request",
+        ),
+    ),
+    (
+        metrics.metric_is_known,
+        {"analysis/metrics/0/name": "success-rate"},
+        Problem(
+            "spec.analysis.metrics[0].name",
+            "success-rate",
+            "request-success-rate or request-duration; any other name needs a templateRef",
+        ),
+    ),
+    (
+        metrics.metric_has_a_threshold,
+        {"analysis/metrics/1/thresholdRange": ...},
+        Problem("spec.analysis.metrics[1].thresholdRange", None, "min or max"),
+    ),
+    (
+        metrics.metric_has_a_threshold,
+        {"analysis/metrics/1/thresholdRange": {}},
+        Problem("spec.analysis.metrics[1].thresholdRange", {}, "min or max"),
+    ),
+    (
+        metrics.threshold_range_is_ordered,
+        {"analysis/metrics/1/thresholdRange": {"min": 5, "max": 1}},
+        Problem("spec.analysis.metrics[1].thresholdRange", {"min": 5, "max": 1}, "min that is not above max"),
+    ),
+    (
+        metrics.success_rate_can_be_reached,
+        {"analysis/metrics/0/thresholdRange": {"min": 999}},
+        Problem("spec.analysis.metrics[0].thresholdRange.min", 999, "a percentage, at most 100"),
+    ),
+    (
+        metrics.success_rate_can_be_reached,
+        {"analysis/metrics/0": {"name": "request-success-rate", "threshold": 100.5}},
+        Problem("spec.analysis.metrics[0].threshold", 100.5, "a percentage, at most 100"),
+    ),
+    (
+        metrics.metric_interval_is_positive,
+        {"analysis/metrics/0/interval": "0s"},
+        Problem("spec.analysis.metrics[0].interval", "0s", "a duration such as 30s or 1m, more than 0s"),
+    ),
+    (
+        metrics.metric_names_differ,
+        {"analysis/metrics/2": {"name": "request-duration", "threshold": 9}},
+        Problem(
+            "spec.analysis.metrics[2].name", "request-duration", "a name that no other metric of this analysis has"
+        ),
+    ),
+    (
+        metrics.metrics_server_is_a_url,
+        {"metricsServer": "prometheus:9090"},
+        Problem("spec.metricsServer", "prometheus:9090", HTTP_URL),
+    ),
+    (
+        metrics.metric_is_asked_once,
+        {"analysis/metrics/0/templateRef": {"name": "t"}},
+        warning(
+            "spec.analysis.metrics[0].name",
+            "request-success-rate",
+            "a name of its own; the built-in check of this name is not run",
+        ),
+    ),
+    (
+        metrics.metric_is_asked_once,
+        {"analysis/metrics/0": {"name": "own", "threshold": 1, "query": "up", "templateRef": {"name": "t"}}},
+        warning("spec.analysis.metrics[0].query", "up", "nothing beside templateRef, which replaces it"),
+    ),
+    (
+        metrics.metric_has_a_threshold,
+        {"analysis/metrics/0": {"name": "own", "templateRef": {"name": "t"}}},
+        warning("spec.analysis.metrics[0].thresholdRange", None, "min or max; without one, at most 0 is good"),
+    ),
+    (
+        metrics.metric_has_a_threshold,
+        {"analysis/metrics/0": {"name": "own", "templateRef": {"name": "t"}, "thresholdRange": {}}},
+        warning("spec.analysis.metrics[0].thresholdRange", {}, "min or max; without one, any value is good"),
+    ),
+    (
+        webhooks.hook_type_is_known,
+        {"analysis/webhooks/0/type": "pre-rolout"},
+        Problem(
+            "spec.analysis.webhooks[0].type",
+            "pre-rolout",
+            "one of confirm-rollout, pre-rollout, rollout, confirm-traffic-increase, "
+            "confirm-promotion, post-rollout, rollback, event",
+        ),
+    ),
+    (
+        webhooks.hook_url_can_be_called,
+        {"analysis/webhooks/1/url": "ftp://loadtester.test/"},
+        Problem("spec.analysis.webhooks[1].url", "ftp://loadtester.test/", HTTP_URL),
+    ),
+    (
+        webhooks.hook_url_can_be_called,
+        {"analysis/webhooks/1/url": "loadtester.test/"},
+        Problem("spec.analysis.webhooks[1].url", "loadtester.test/", HTTP_URL),
+    ),
+    (
+        webhooks.hook_url_can_be_called,
+        {"analysis/webhooks/1/url": "http://[::1/"},
+        Problem("spec.analysis.webhooks[1].url", "http://[::1/", HTTP_URL),
+    ),
+    (
+        webhooks.hook_names_differ,
+        {"analysis/webhooks/2": {"name": "load", "url": "http://x/", "type": "rollout"}},
+        Problem("spec.analysis.webhooks[2].name", "load", "a name that no other webhook of this analysis has"),
+    ),
+    (
+        webhooks.hook_timeout_has_an_end,
+        {"analysis/webhooks/0/timeout": "0s"},
+        warning("spec.analysis.webhooks[0].timeout", "0s", "a duration such as 5s or 1m, more than 0s; read as 10s"),
+    ),
+    (
+        webhooks.hook_names_differ,
+        {"analysis/webhooks/2": {"name": "load", "url": "http://x/", "type": "event"}},
+        warning("spec.analysis.webhooks[2].name", "load", "a name that no other webhook of this analysis has"),
+    ),
+    *(
+        (
+            gloo.fields_mean_something_on_gloo,
+            {f"service/{field}": value},
+            warning(f"spec.service.{field}", value, "nothing; it is ignored on Gloo"),
+        )
+        for field, value in (
+            ("hosts", ["a.io"]),
+            ("delegation", True),
+            ("gateways", ["mesh"]),
+            ("gatewayRefs", [{"name": "g"}]),
+            ("trafficPolicy", {"tls": {}}),
+            ("meshName", "m"),
+            ("backends", ["b"]),
+            ("match", [{"uri": {"prefix": "/"}}]),
+            ("mirror", [{"backendRef": {}}]),
+            ("backendTimeout", "5s"),
+        )
+    ),
+    (
+        gloo.fields_mean_something_on_gloo,
+        {"ingressRef": {"name": "i"}},
+        warning("spec.ingressRef", {"name": "i"}, "nothing; it is ignored on Gloo"),
+    ),
+    (
+        gloo.fields_mean_something_on_gloo,
+        {"routeRef": {"name": "r"}},
+        warning("spec.routeRef", {"name": "r"}, "nothing; it is ignored on Gloo"),
+    ),
+    (
+        gloo.fields_mean_something_on_gloo,
+        ab_test({"headers": {"a": {"exact": "b"}}, "sourceLabels": {"app": "x"}}),
+        warning("spec.analysis.match[0].sourceLabels", {"app": "x"}, "nothing; it is ignored on Gloo"),
+    ),
+]
+
+NO_PROBLEM: list[Mapping[str, object]] = [
+    {"analysis/metrics/1/thresholdRange": {"min": 5, "max": 5}},
+    {"analysis/metrics/0/thresholdRange": {"min": 100}},
+    {"analysis/metrics/0": {"name": "request-success-rate", "threshold": 99}},
+    {"analysis/webhooks/0/url": "https://user:secret@[::1]:8443/x?y=z"},
+    ab_test({"headers": {"a": {"suffix": "z"}, "b": {"present": True}}, "method": {"exact": "PUT"}}),
+    ab_test({"queryParams": {"a": {"regex": "^[a-z]+$"}}, "uri": {"prefix": "/x"}}),
+]
+
+
+def _name(value: object) -> str:
+    return getattr(value, "__name__", "")
+
+
+@pytest.mark.parametrize(("rule", "changes", "problem"), CASES, ids=_name)
+def test_the_rule_tells_where_what_was_found_and_what_is_allowed(
+    canary_with: CanaryWith, rule: Rule, changes: Mapping[str, object], problem: Problem
+) -> None:
+    canary = Canary.model_validate(canary_with(changes))
+    assert tuple(rule(canary)) == (problem,)
+    assert problem in check_canary(canary)
+    assert [other for other in check_canary(canary) if other != problem and not other.is_warning] == []
+
+
+def test_every_rule_has_a_case() -> None:
+    assert {rule for rule, _, _ in CASES} == {
+        *matching.MATCHING_RULES,
+        *metrics.METRIC_RULES,
+        *webhooks.WEBHOOK_RULES,
+        *gloo.GLOO_RULES,
+    }
+
+
+@pytest.mark.parametrize("changes", NO_PROBLEM, ids=str)
+def test_the_good_side_of_a_border_is_no_problem(canary_with: CanaryWith, changes: Mapping[str, object]) -> None:
+    assert check_canary(Canary.model_validate(canary_with(changes))) == ()

@@ -1,0 +1,237 @@
+"""The rules for target, services and pace: the good Canary, changed in one place, has exactly the problem told here."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import pytest
+
+from canary.model.canary import Canary
+from canary.model.parse import parse_canary
+from canary.problems import Problem
+from canary.rules import pace, service, target
+from canary.rules.check import Rule, check_canary
+
+CanaryWith = Callable[[Mapping[str, object]], dict[str, Any]]
+Case = tuple[Rule, Mapping[str, object], Problem]
+
+warning = partial(Problem, is_warning=True)
+
+NAME = "lower-case letters, digits and '-', at most 55, for services are named after it"
+LONG_NAME = "a" * 56
+
+CASES: list[Case] = [
+    (
+        target.target_kind_is_known,
+        {"targetRef/kind": "Service"},
+        Problem("spec.targetRef.kind", "Service", "Deployment or DaemonSet"),
+    ),
+    (
+        target.target_is_not_a_primary,
+        {"targetRef/name": "podinfo-primary"},
+        Problem(
+            "spec.targetRef.name",
+            "podinfo-primary",
+            "the workload that you change, not the primary that is made from it",
+        ),
+    ),
+    (
+        target.target_is_not_a_primary,
+        {"targetRef/name": "web-primary", "service/name": "web"},
+        Problem(
+            "spec.targetRef.name", "web-primary", "the workload that you change, not the primary that is made from it"
+        ),
+    ),
+    (target.apex_can_name_services, {"targetRef/name": "pod.info"}, Problem("spec.targetRef.name", "pod.info", NAME)),
+    (target.apex_can_name_services, {"service/name": LONG_NAME}, Problem("spec.service.name", LONG_NAME, NAME)),
+    (
+        target.autoscaler_kind_is_known,
+        {"autoscalerRef/kind": "VerticalPodAutoscaler"},
+        Problem("spec.autoscalerRef.kind", "VerticalPodAutoscaler", "HorizontalPodAutoscaler or ScaledObject"),
+    ),
+    (
+        target.autoscaler_bounds_are_ordered,
+        {"autoscalerRef/primaryScalerReplicas": {"minReplicas": 5, "maxReplicas": 2}},
+        Problem(
+            "spec.autoscalerRef.primaryScalerReplicas",
+            {"minReplicas": 5, "maxReplicas": 2},
+            "minReplicas that is not above maxReplicas",
+        ),
+    ),
+    (
+        target.autoscaler_version_is_served,
+        {"autoscalerRef/apiVersion": "autoscaling/v2beta2"},
+        warning("spec.autoscalerRef.apiVersion", "autoscaling/v2beta2", "autoscaling/v2, which it is read as"),
+    ),
+    (
+        target.autoscaler_is_not_the_primarys,
+        {"autoscalerRef/name": "podinfo-primary"},
+        warning("spec.autoscalerRef.name", "podinfo-primary", "the target's autoscaler; the primary's is made from it"),
+    ),
+    (service.port_is_in_range, {"service/port": ...}, Problem("spec.service.port", None, "a port from 1 to 65535")),
+    (service.port_is_in_range, {"service/port": 0}, Problem("spec.service.port", 0, "a port from 1 to 65535")),
+    (service.port_is_in_range, {"service/port": 65_536}, Problem("spec.service.port", 65536, "a port from 1 to 65535")),
+    (
+        service.target_port_is_a_port,
+        {"service/targetPort": 70_000},
+        Problem(
+            "spec.service.targetPort",
+            70000,
+            "a port from 1 to 65535, or the name of a container's port (a-z, 0-9 and '-', at most 15)",
+        ),
+    ),
+    (
+        service.target_port_is_a_port,
+        {"service/targetPort": "9898"},
+        Problem(
+            "spec.service.targetPort",
+            "9898",
+            "a port from 1 to 65535, or the name of a container's port (a-z, 0-9 and '-', at most 15)",
+        ),
+    ),
+    (
+        service.traffic_distribution_is_known,
+        {"service/trafficDistribution": "Near"},
+        Problem("spec.service.trafficDistribution", "Near", "one of PreferClose, PreferSameZone, PreferSameNode"),
+    ),
+    (
+        pace.percentages_are_percentages,
+        {"analysis/maxWeight": 101},
+        Problem("spec.analysis.maxWeight", 101, "a percentage from 0 to 100"),
+    ),
+    (
+        pace.percentages_are_percentages,
+        {"analysis/stepWeight": -5},
+        Problem("spec.analysis.stepWeight", -5, "a percentage from 0 to 100"),
+    ),
+    (
+        pace.percentages_are_percentages,
+        {"analysis/canaryReadyThreshold": 150},
+        Problem("spec.analysis.canaryReadyThreshold", 150, "a percentage from 0 to 100"),
+    ),
+    (
+        pace.step_weights_are_steps,
+        {"analysis/stepWeight": ..., "analysis/maxWeight": ..., "analysis/stepWeights": []},
+        Problem("spec.analysis.stepWeights", [], "at least one weight, e.g. [5, 20, 50]"),
+    ),
+    (
+        pace.step_weights_are_steps,
+        {"analysis/stepWeight": ..., "analysis/maxWeight": ..., "analysis/stepWeights": [10, 120]},
+        Problem("spec.analysis.stepWeights[1]", 120, "a weight from 1 to 100"),
+    ),
+    (
+        pace.step_weights_are_steps,
+        {"analysis/stepWeight": ..., "analysis/maxWeight": ..., "analysis/stepWeights": [0, 20]},
+        Problem("spec.analysis.stepWeights[0]", 0, "a weight from 1 to 100"),
+    ),
+    (
+        pace.steps_are_told_once,
+        {"analysis/maxWeight": ..., "analysis/stepWeights": [10, 20]},
+        Problem("spec.analysis.stepWeight", 5, "either stepWeight or stepWeights, not both"),
+    ),
+    (
+        pace.iterations_stand_alone,
+        {"analysis/iterations": 10},
+        Problem(
+            "spec.analysis.iterations",
+            10,
+            "either iterations (A/B testing, blue/green) or stepWeight or stepWeights, not both",
+        ),
+    ),
+    (
+        pace.match_has_iterations,
+        {"analysis/match": [{"headers": {"x": {"exact": "y"}}}]},
+        Problem("spec.analysis.iterations", None, "1 or more, for an analysis with match conditions counts iterations"),
+    ),
+    (
+        pace.analysis_can_end,
+        {"analysis": {"threshold": 5}},
+        Problem(
+            "spec.analysis",
+            {"threshold": 5},
+            "one of stepWeight, stepWeights and iterations, for without them the analysis has no end",
+        ),
+    ),
+    (
+        pace.cookies_of_the_sides_differ,
+        {"analysis/sessionAffinity": {"cookieName": "c", "primaryCookieName": "c"}},
+        Problem("spec.analysis.sessionAffinity.primaryCookieName", "c", "another name than cookieName"),
+    ),
+    (
+        pace.analysis_is_told_once,
+        {"canaryAnalysis": {"stepWeight": 1}},
+        warning("spec.canaryAnalysis", {"stepWeight": 1}, "nothing beside spec.analysis, which replaces it"),
+    ),
+    (
+        pace.step_fits_under_max_weight,
+        {"analysis/stepWeight": 60},
+        warning("spec.analysis.stepWeight", 60, "at most maxWeight 50; the first step goes over it"),
+    ),
+    (
+        pace.step_weights_rise,
+        {"analysis/stepWeight": ..., "analysis/maxWeight": ..., "analysis/stepWeights": [10, 30, 20]},
+        warning(
+            "spec.analysis.stepWeights[2]",
+            20,
+            "more than the step before it, 30; the canary's weight never falls in an analysis",
+        ),
+    ),
+    (
+        pace.max_weight_counts,
+        {"analysis/stepWeight": ..., "analysis/stepWeights": [10, 30]},
+        warning("spec.analysis.maxWeight", 50, "nothing beside stepWeights, whose last weight is the highest (30)"),
+    ),
+]
+
+NO_PROBLEM: list[Mapping[str, object]] = [
+    {"service/targetPort": "http-web"},
+    {"service/targetPort": 65_535},
+    {"targetRef/name": "a" * 55},
+    {"targetRef/name": "db-primary"},
+    {"analysis/stepWeight": ..., "analysis/maxWeight": ..., "analysis/stepWeights": [1, 100]},
+    {"analysis/stepWeight": 50},
+    {"analysis/iterations": 0},
+    {"analysis/sessionAffinity": {"cookieName": "c"}},
+]
+
+
+def _name(value: object) -> str:
+    return getattr(value, "__name__", "")
+
+
+@pytest.mark.parametrize(("rule", "changes", "problem"), CASES, ids=_name)
+def test_the_rule_tells_where_what_was_found_and_what_is_allowed(
+    canary_with: CanaryWith, rule: Rule, changes: Mapping[str, object], problem: Problem
+) -> None:
+    canary = Canary.model_validate(canary_with(changes))
+    assert tuple(rule(canary)) == (problem,)
+    assert problem in check_canary(canary)
+    assert [other for other in check_canary(canary) if other != problem and not other.is_warning] == []
+
+
+def test_every_rule_has_a_case() -> None:
+    assert {rule for rule, _, _ in CASES} == {*target.TARGET_RULES, *service.SERVICE_RULES, *pace.PACE_RULES}
+
+
+@pytest.mark.parametrize("changes", NO_PROBLEM, ids=str)
+def test_the_good_side_of_a_border_is_no_problem(canary_with: CanaryWith, changes: Mapping[str, object]) -> None:
+    assert check_canary(Canary.model_validate(canary_with(changes))) == ()
+
+
+def test_the_good_canary_has_no_problems(canary_with: CanaryWith) -> None:
+    assert check_canary(Canary.model_validate(canary_with({}))) == ()
+
+
+def test_an_analysis_that_is_skipped_needs_no_end(canary_with: CanaryWith) -> None:
+    assert parse_canary(canary_with({"analysis": {"threshold": 5}, "skipAnalysis": True})).is_analysis_skipped
+
+
+def test_the_old_name_of_analysis_is_checked_under_its_own_path(canary_with: CanaryWith) -> None:
+    old = {"analysis": ..., "canaryAnalysis": {"stepWeight": 101}}
+    (problem,) = check_canary(Canary.model_validate(canary_with(old)))
+    assert problem.path == "spec.canaryAnalysis.stepWeight"
+
+
+def test_a_canary_of_another_provider_is_none_of_our_business(canary_with: CanaryWith) -> None:
+    other = canary_with({"provider": "knative", "targetRef/kind": "Service", "service": ..., "analysis": {}})
+    assert parse_canary(other).provider == "knative"
