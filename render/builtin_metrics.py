@@ -1,0 +1,80 @@
+"""The builtin checks as PromQL on Envoy's own series, for one side's cluster.
+
+Source: the series and the 5xx rule are those of Flagger 1.44's `GlooObserver`. Unlike there, the cluster is named
+exactly (Flagger's pattern also fits the canary `b-c` in namespace `a` for `c` in `a-b`, and misses every canary with a
+`service.name`), and requests are counted, so that a sample tells how many it speaks of.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from render.names import Names, Side
+
+CODE_LABEL: Final = "envoy_response_code"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeCountQuery:
+    """`text` gives a vector with a count of requests for each response code (CODE_LABEL).
+
+    Without requests it is empty or all zero. Read it with `success_counts`.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValueQuery:
+    """`text` gives a vector with one number, or none (or NaN) when there is no data."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessCounts:
+    """Requests of a window; Prometheus extrapolates, so they need not be whole."""
+
+    good: float
+    total: float
+
+    @property
+    def rate_percent(self) -> float | None:
+        """None without requests."""
+        return 100 * self.good / self.total if self.total > 0 else None
+
+
+def request_success_rate(names: Names, side: Side, window_s: int) -> CodeCountQuery:
+    """Count the side's requests of the last `window_s` seconds by response code.
+
+    Envoy makes a code's series with the first such response, and `increase` misses what a series is born with: three
+    500s and no more would go unseen. So a new series counts in full, provided that this Envoy was scraped before the
+    window began.
+    """
+    cluster, window = _cluster(names, side), f"{window_s}s"
+    codes, any_code = f"envoy_cluster_upstream_rq{cluster}", f"envoy_cluster_upstream_rq_total{cluster}"
+    born = f"({codes} unless {codes} offset {window}) and ignoring ({CODE_LABEL}) {any_code} offset {window}"
+    return CodeCountQuery(f"sum by ({CODE_LABEL}) (({born}) or increase({codes}[{window}]))")
+
+
+def success_counts(by_code: Mapping[str, float]) -> SuccessCounts:
+    """Sum up a CodeCountQuery's answer, `{"200": 12.0, "503": 1.0}`: all codes but 5xx are good."""
+    bad = sum(count for code, count in by_code.items() if code.startswith("5"))
+    total = sum(by_code.values())
+    return SuccessCounts(total - bad, total)
+
+
+def request_duration(names: Names, side: Side, window_s: int) -> ValueQuery:
+    """The 99th percentile of the side's response times, in milliseconds."""
+    series = f"envoy_cluster_upstream_rq_time_bucket{_cluster(names, side)}"
+    return ValueQuery(f"histogram_quantile(0.99, sum by (le) (rate({series}[{window_s}s])))")
+
+
+def request_count(names: Names, side: Side, window_s: int) -> ValueQuery:
+    """Requests sent to the side in the last `window_s` seconds, answered or not."""
+    return ValueQuery(f"sum(increase(envoy_cluster_upstream_rq_total{_cluster(names, side)}[{window_s}s]))")
+
+
+def _cluster(names: Names, side: Side) -> str:
+    name = names.envoy_cluster(side).replace("\\", "\\\\").replace('"', '\\"')
+    return f'{{envoy_cluster_name="{name}"}}'

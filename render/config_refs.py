@@ -1,0 +1,56 @@
+"""ConfigMaps and Secrets that a pod spec refers to, and the primary's own copies of them.
+
+Source of the places: Flagger 1.44, `ConfigTracker.ApplyPrimaryConfigs`.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
+
+from render.objects import Object
+
+
+class ConfigRef(NamedTuple):
+    """A ConfigMap or Secret in the canary's namespace."""
+
+    kind: Literal["ConfigMap", "Secret"]
+    name: str
+
+
+NO_COPIES: Final[Mapping[ConfigRef, str]] = MappingProxyType({})
+
+
+def point_to_copies(pod_spec: Object, copies: Mapping[ConfigRef, str]) -> None:
+    """Rename, in place, each reference that has a copy; one without (tracking is disabled) stays."""
+    for ref, holder, key in _references(pod_spec):
+        if ref in copies:
+            holder[key] = copies[ref]
+
+
+def _references(pod_spec: Object) -> Iterator[tuple[ConfigRef, dict[str, Any], str]]:
+    """Give each reference with the dict and the key that its name stands at."""
+    for volume in pod_spec.get("volumes") or ():
+        if volume.get("configMap"):
+            yield _at("ConfigMap", volume["configMap"], "name")
+        if volume.get("secret"):
+            yield _at("Secret", volume["secret"], "secretName")
+        for source in (volume.get("projected") or {}).get("sources") or ():
+            yield from _named(source, "configMap", "secret")
+    for container in (*(pod_spec.get("containers") or ()), *(pod_spec.get("initContainers") or ())):
+        for variable in container.get("env") or ():
+            yield from _named(variable.get("valueFrom") or {}, "configMapKeyRef", "secretKeyRef")
+        for source in container.get("envFrom") or ():
+            yield from _named(source, "configMapRef", "secretRef")
+
+
+def _named(source: Object, config_map: str, secret: str) -> Iterator[tuple[ConfigRef, dict[str, Any], str]]:
+    if source.get(config_map):
+        yield _at("ConfigMap", source[config_map], "name")
+    if source.get(secret):
+        yield _at("Secret", source[secret], "name")
+
+
+def _at(
+    kind: Literal["ConfigMap", "Secret"], holder: dict[str, Any], key: str
+) -> tuple[ConfigRef, dict[str, Any], str]:
+    return ConfigRef(kind, holder.get(key, "")), holder, key

@@ -1,0 +1,56 @@
+"""The operations of a JSON patch (RFC 6902) that the renderers write."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from render.objects import Object
+
+Operation: TypeAlias = dict[str, Any]
+
+
+def pointer(*parts: str | int) -> str:
+    """Join keys and list positions into a JSON pointer (RFC 6901); `~` and `/` inside a key are escaped."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+def test(path: str, value: Any) -> Operation:
+    """Refuse the whole patch unless `value` stands at `path`."""
+    return {"op": "test", "path": path, "value": value}
+
+
+def put(path: str, value: Any) -> Operation:
+    """Set a key of an object whether it is there or not: `add` replaces what it finds."""
+    return {"op": "add", "path": path, "value": value}
+
+
+def remove(path: str) -> Operation:
+    """Drop what stands at `path`; the patch is refused when nothing does."""
+    return {"op": "remove", "path": path}
+
+
+def put_entries(obj: Object, path: tuple[str, ...], entries: Mapping[str, Any]) -> list[Operation]:
+    """Set entries of the map at `path` of `obj`, one by one, so that those of others survive; equal ones are skipped.
+
+    The parent of the map must be there; the map itself need not.
+    """
+    found: Any = obj
+    for key in path:
+        found = found.get(key) or {}
+    if not found:
+        return [put(pointer(*path), dict(entries))] if entries else []
+    return [put(pointer(*path, key), value) for key, value in entries.items() if found.get(key) != value]
+
+
+def unchanged(obj: Object) -> list[Operation]:
+    """Refuse the patch when anything of `obj` was written since it was read, its status included."""
+    return [test("/metadata/resourceVersion", obj["metadata"]["resourceVersion"])]
+
+
+def same_spec(obj: Object) -> list[Operation]:
+    """Refuse the patch when the spec was written since `obj` was read, or the object replaced by a namesake.
+
+    Only for kinds with a status subresource: there the generation moves with the spec alone, so that the many status
+    writes of the workload controllers refuse nothing.
+    """
+    metadata = obj["metadata"]
+    return [test("/metadata/uid", metadata["uid"]), test("/metadata/generation", metadata["generation"])]

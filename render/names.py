@@ -1,0 +1,70 @@
+"""The names of a canary's objects. They are Flagger's, so that a cluster taken over keeps its objects.
+
+Source: Flagger 1.44, `GetServiceNames` and `GlooRouter.Reconcile`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from canary.model.canary import Canary
+from render.objects import PRIMARY_SUFFIX
+
+
+class Side(StrEnum):
+    """The two sides of a canary."""
+
+    PRIMARY = "primary"
+    CANARY = "canary"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Names of the objects, all in `namespace`; `primary_scaler` is None for a canary without autoscalerRef."""
+
+    namespace: str
+    apex: str
+    primary_service: str
+    canary_service: str
+    target: str
+    primary_workload: str
+    primary_scaler: str | None
+    primary_upstream: str
+    canary_upstream: str
+    route_table: str
+
+    @classmethod
+    def of(cls, canary: Canary) -> Self:
+        """Derive all names; the apex is `service.name`, or else the target's name."""
+        spec = canary.spec
+        apex = canary.apex_name
+        scaler = spec.autoscaler_ref
+        return cls(
+            namespace=canary.namespace,
+            apex=apex,
+            primary_service=f"{apex}{PRIMARY_SUFFIX}",
+            canary_service=f"{apex}-canary",
+            target=spec.target_ref.name,
+            primary_workload=f"{spec.target_ref.name}{PRIMARY_SUFFIX}",
+            primary_scaler=None if scaler is None else f"{scaler.name}{PRIMARY_SUFFIX}",
+            primary_upstream=f"{canary.namespace}-{apex}-primaryupstream-{spec.service.port}",
+            canary_upstream=f"{canary.namespace}-{apex}-canaryupstream-{spec.service.port}",
+            route_table=apex,
+        )
+
+    def service(self, side: Side) -> str:
+        """Name the Service of one side."""
+        return self.primary_service if side is Side.PRIMARY else self.canary_service
+
+    def upstream(self, side: Side) -> str:
+        """Name the Upstream of one side."""
+        return self.primary_upstream if side is Side.PRIMARY else self.canary_upstream
+
+    def envoy_cluster(self, side: Side) -> str:
+        """Name the Envoy cluster that Gloo makes of one side's Upstream."""
+        return envoy_cluster(self.upstream(side), self.namespace)
+
+
+def envoy_cluster(upstream: str, namespace: str) -> str:
+    """Name the Envoy cluster of an Upstream, as Prometheus shows it in `envoy_cluster_name`."""
+    return f"{upstream}_{namespace}"

@@ -1,0 +1,22 @@
+"""Kubernetes objects as plain dicts, and the error for one that can't be used."""
+
+from typing import Any, Final, TypeAlias
+
+Object: TypeAlias = dict[str, Any]
+"""The body of a Kubernetes object, as in its JSON."""
+
+PRIMARY_SUFFIX: Final = "-primary"
+
+
+class UnusableObjectError(ValueError):
+    """An object of the user's that nothing can be rendered from: permanent until somebody edits it."""
+
+    def __init__(self, obj: Object, path: str, *, found: object, allowed: str) -> None:
+        self.path = path
+        super().__init__(f"{describe(obj)} {path}: found {found!r}; allowed: {allowed}")
+
+
+def describe(obj: Object) -> str:
+    """Name an object as messages do: `Deployment podinfo.test`."""
+    metadata = obj.get("metadata") or {}
+    return f"{obj.get('kind', 'object')} {metadata.get('name')}.{metadata.get('namespace')}"

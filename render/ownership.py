@@ -1,0 +1,65 @@
+"""Who owns a generated object, and which metadata is carried over to it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from canary.model.canary import Canary
+from render.objects import Object
+
+CANARY_API_VERSION: Final = "flagger.app/v1beta1"
+CANARY_KIND: Final = "Canary"
+
+FLUX_MARKER: Final = "toolkit.fluxcd.io"
+
+FLUX_LEAVES_IT: Final = {
+    "kustomize.toolkit.fluxcd.io/reconcile": "disabled",
+    "helm.toolkit.fluxcd.io/driftDetection": "disabled",
+}
+"""Keeps Flux from reverting what a canary changes on Services and RouteTables. Source: Flagger 1.44."""
+
+
+def owner_reference(canary: Canary) -> dict[str, Any]:
+    """Give the reference that makes the Canary the controller of an object, which then goes when the Canary goes."""
+    return {
+        "apiVersion": CANARY_API_VERSION,
+        "kind": CANARY_KIND,
+        "name": canary.name,
+        "uid": canary.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def owned_metadata(
+    canary: Canary,
+    name: str,
+    *,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Give the metadata of a generated object in the canary's namespace; empty maps are left out."""
+    metadata: dict[str, Any] = {"name": name, "namespace": canary.namespace}
+    if labels:
+        metadata["labels"] = dict(labels)
+    if annotations:
+        metadata["annotations"] = dict(annotations)
+    metadata["ownerReferences"] = [owner_reference(canary)]
+    return metadata
+
+
+def is_owned_by(obj: Object, canary: Canary) -> bool:
+    """Is the canary this object's controller?
+
+    The name counts, as with Flagger, not the uid: a canary that was deleted with its objects orphaned and then created
+    again finds them as its own.
+    """
+    references = obj.get("metadata", {}).get("ownerReferences") or []
+    return any(
+        reference.get("controller") and reference.get("kind") == CANARY_KIND and reference.get("name") == canary.name
+        for reference in references
+    )
+
+
+def without_flux(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """Copy labels or annotations without Flux's own: on a copy they would make Flux take it for an object of its."""
+    return {key: value for key, value in (metadata or {}).items() if FLUX_MARKER not in key}

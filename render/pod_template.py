@@ -1,0 +1,73 @@
+"""The primary's pod template: the analysed one, with what tells the two sides apart rewritten."""
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any, Final
+
+from canary.revision import plain_template
+from render.config_refs import NO_COPIES, ConfigRef, point_to_copies
+from render.objects import PRIMARY_SUFFIX, Object
+from render.ownership import without_flux
+
+FLAGGER_ID: Final = "flagger-id"
+"""A random pod annotation by which Flagger makes every promotion a rolling update.
+
+Ours is one when the template differs, so it is never rendered, and the pods of a cluster taken over need no restart.
+"""
+
+_AFFINITIES: Final = ("podAffinity", "podAntiAffinity")
+
+
+def primary_template(
+    template: Object, label_key: str, label_value: str, copies: Mapping[ConfigRef, str] = NO_COPIES
+) -> Object:
+    """Render the primary's template: the label that tells the sides apart, and the terms that select by it, renamed.
+
+    Affinity and topology terms for the target's own pods would else spread the primary's pods around the canary's.
+    """
+    rendered = _plain(template)
+    metadata, spec = rendered["metadata"], rendered["spec"]
+    primary_value = f"{label_value}{PRIMARY_SUFFIX}"
+    metadata["labels"] = without_flux(metadata.get("labels")) | {label_key: primary_value}
+    for selector in _pod_selectors(spec):
+        _rename_in_selector(selector, label_key, label_value, primary_value)
+    point_to_copies(spec, copies)
+    return rendered
+
+
+def is_same_template(live: Object, rendered: Object) -> bool:
+    """Compare two pod templates by what their users and we wrote."""
+    return _plain(live) == _plain(rendered)
+
+
+def _plain(template: Object) -> Object:
+    plain = deepcopy(plain_template(template))
+    annotations = without_flux(plain["metadata"].pop("annotations", None))
+    annotations.pop(FLAGGER_ID, None)
+    if annotations:
+        plain["metadata"]["annotations"] = annotations
+    return plain
+
+
+def _pod_selectors(spec: Object) -> Iterator[dict[str, Any]]:
+    """Find every label selector by which a pod spec chooses other pods."""
+    terms: list[Object] = list(spec.get("topologySpreadConstraints") or ())
+    affinity = spec.get("affinity") or {}
+    for kind in _AFFINITIES:
+        rules = affinity.get(kind) or {}
+        terms += rules.get("requiredDuringSchedulingIgnoredDuringExecution") or ()
+        preferred = rules.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+        terms += [weighted.get("podAffinityTerm") or {} for weighted in preferred]
+    for term in terms:
+        if term.get("labelSelector"):
+            yield term["labelSelector"]
+
+
+def _rename_in_selector(selector: dict[str, Any], key: str, value: str, primary_value: str) -> None:
+    labels = selector.get("matchLabels") or {}
+    if labels.get(key) == value:
+        labels[key] = primary_value
+    for expression in selector.get("matchExpressions") or ():
+        if expression.get("key") == key:
+            values = expression.get("values") or []
+            expression["values"] = [primary_value if found == value else found for found in values]

@@ -1,0 +1,39 @@
+"""The primary's HorizontalPodAutoscaler, a copy of the target's.
+
+Source of the shape: Flagger 1.44, `HPAReconciler`. The target's own is never written: zero replicas disable it.
+"""
+
+from typing import Any, Final
+
+from canary.model.canary import Canary
+from canary.model.references import AUTOSCALING_V2
+from render.names import Names
+from render.objects import PRIMARY_SUFFIX, Object
+from render.ownership import owned_metadata, without_flux
+
+_COPIED_FIELDS: Final = ("minReplicas", "maxReplicas", "metrics", "behavior")
+
+
+def primary_scaler(canary: Canary, hpa: Object) -> Object:
+    """Copy a v2 HPA for the primary, with the bounds of `primaryScalerReplicas` where they are given.
+
+    Metrics are copied as they are: what an Object or External metric is measured on does not change with the side.
+    """
+    names = Names.of(canary)
+    spec: dict[str, Any] = {
+        "scaleTargetRef": hpa["spec"]["scaleTargetRef"] | {"name": names.primary_workload},
+    }
+    spec |= {field: hpa["spec"][field] for field in _COPIED_FIELDS if field in hpa["spec"]}
+    reference = canary.spec.autoscaler_ref
+    if reference is not None and reference.primary_scaler_replicas is not None:
+        bounds = reference.primary_scaler_replicas
+        if bounds.min_replicas is not None:
+            spec["minReplicas"] = bounds.min_replicas
+        if bounds.max_replicas is not None:
+            spec["maxReplicas"] = bounds.max_replicas
+    metadata = owned_metadata(
+        canary,
+        f"{hpa['metadata']['name']}{PRIMARY_SUFFIX}",
+        labels=without_flux(hpa["metadata"].get("labels")),
+    )
+    return {"apiVersion": AUTOSCALING_V2, "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}

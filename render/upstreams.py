@@ -1,0 +1,45 @@
+"""The two Upstreams: what Gloo routes to. Ours, because Gloo's own discovery may be turned off.
+
+Source of the shape: Flagger 1.44, `getGlooUpstreamKubeService`.
+"""
+
+from typing import Any, Final
+
+from canary.model.canary import Canary
+from render.names import Names, Side
+from render.objects import Object
+from render.ownership import owned_metadata
+from render.workload import target_selector_label
+
+UPSTREAM_API_VERSION: Final = "gloo.solo.io/v1"
+
+# `httpProxyHostname` is Gloo's spelling; Flagger writes `httpProxyHostName`, which Gloo does not know.
+_COPIED_FIELDS: Final = (
+    "sslConfig",
+    "circuitBreakers",
+    "connectionConfig",
+    "loadBalancerConfig",
+    "useHttp2",
+    "initialStreamWindowSize",
+    "initialConnectionWindowSize",
+    "httpProxyHostname",
+)
+
+
+def upstream(canary: Canary, target: Object, side: Side, config: Object | None = None) -> Object:
+    """Render the Upstream of one side, with the settings of `config`, the Upstream that `upstreamRef` names.
+
+    Raises:
+        UnusableObjectError: the target's selector has no label to tell the sides apart by.
+    """
+    names = Names.of(canary)
+    settings = (config or {}).get("spec") or {}
+    spec: dict[str, Any] = {field: settings[field] for field in _COPIED_FIELDS if field in settings}
+    spec["kube"] = {
+        "serviceName": names.service(side),
+        "serviceNamespace": canary.namespace,
+        "servicePort": canary.spec.service.port,
+        "selector": target_selector_label(target).pods(side),
+    }
+    metadata = owned_metadata(canary, names.upstream(side))
+    return {"apiVersion": UPSTREAM_API_VERSION, "kind": "Upstream", "metadata": metadata, "spec": spec}

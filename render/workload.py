@@ -1,0 +1,150 @@
+"""The primary workload: the target's twin that carries the users' traffic.
+
+Source of the shape: Flagger 1.44, `createPrimaryDeployment`, `createPrimaryDaemonSet` and `Promote`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from canary.model.canary import Canary
+from render.config_refs import NO_COPIES, ConfigRef
+from render.json_patch import Operation, put, put_entries, remove, same_spec
+from render.names import Names, Side
+from render.objects import PRIMARY_SUFFIX, Object, UnusableObjectError
+from render.ownership import owned_metadata, without_flux
+from render.pod_template import is_same_template, primary_template
+
+SELECTOR_LABELS: Final = ("app", "name", "app.kubernetes.io/name")
+"""Labels that may tell the two sides' pods apart, best first. Source: Flagger's flag `-selector-labels`."""
+
+REVISION_ANNOTATION: Final = "serin.dev/revision"
+"""On the primary: the revision whose template it was last given. On the target: the admission webhook's mark."""
+
+# Rendered fields of the spec beside selector, replicas and template.
+_COPIED_FIELDS: Final = {
+    "Deployment": ("progressDeadlineSeconds", "minReadySeconds", "revisionHistoryLimit", "strategy"),
+    "DaemonSet": ("minReadySeconds", "revisionHistoryLimit", "updateStrategy"),
+}
+
+# They tell who applied the target, and how often: said of the primary they would be lies that tools act upon.
+_UNCOPIED_ANNOTATIONS: Final = (
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deployment.kubernetes.io/revision",
+    "deprecated.daemonset.template.generation",
+)
+_UNCOPIED_PREFIXES: Final = ("serin.dev/", "argocd.argoproj.io/", "meta.helm.sh/")
+
+
+class SelectorLabel(NamedTuple):
+    """The label that tells the sides apart: the target's pods have `value`, the primary's `{value}-primary`."""
+
+    key: str
+    value: str
+
+    @property
+    def primary_value(self) -> str:
+        """The value on the primary's pods."""
+        return f"{self.value}{PRIMARY_SUFFIX}"
+
+    def pods(self, side: Side) -> dict[str, str]:
+        """Select the pods of one side."""
+        return {self.key: self.primary_value if side is Side.PRIMARY else self.value}
+
+
+def target_selector_label(target: Object) -> SelectorLabel:
+    """Find the label in the target's `spec.selector.matchLabels`: the first of SELECTOR_LABELS that is there.
+
+    Raises:
+        UnusableObjectError: none of them is.
+    """
+    found: Mapping[str, str] = target["spec"].get("selector", {}).get("matchLabels") or {}
+    for key in SELECTOR_LABELS:
+        if key in found:
+            return SelectorLabel(key, found[key])
+    allowed = f"at least one of the labels {', '.join(SELECTOR_LABELS)}"
+    raise UnusableObjectError(target, "spec.selector.matchLabels", found=dict(found), allowed=allowed)
+
+
+def primary_workload(
+    canary: Canary,
+    target: Object,
+    template: Object,
+    *,
+    revision: str,
+    replicas: int | None,
+    config_copies: Mapping[ConfigRef, str] = NO_COPIES,
+) -> Object:
+    """Render the primary of a Deployment or DaemonSet, with the pod template of an analysed revision.
+
+    `template` may come from the target or from its ReplicaSet. `replicas` None leaves the number to whoever set it (a
+    DaemonSet has none anyway). `config_copies` gives the names of the ConfigMap and Secret copies the primary uses.
+
+    Raises:
+        UnusableObjectError: the target's selector has none of SELECTOR_LABELS, its kind is neither of the two, or it
+            is a DaemonSet that is not updated by rolling.
+    """
+    label = target_selector_label(target)
+    spec: dict[str, Any] = {
+        "selector": {"matchLabels": label.pods(Side.PRIMARY)},
+        "template": primary_template(template, label.key, label.value, config_copies),
+    }
+    for name in _copied_fields(target):
+        if name in target["spec"]:
+            spec[name] = target["spec"][name]
+    if replicas is not None and target["kind"] == "Deployment":
+        spec["replicas"] = replicas
+    metadata = owned_metadata(
+        canary,
+        Names.of(canary).primary_workload,
+        labels=label.pods(Side.PRIMARY),
+        annotations=_primary_annotations(target) | {REVISION_ANNOTATION: revision},
+    )
+    return {"apiVersion": "apps/v1", "kind": target["kind"], "metadata": metadata, "spec": spec}
+
+
+def bootstrap_replicas(target: Object) -> int:
+    """How many replicas a new primary gets: the target's, but one when that is scaled to zero."""
+    return int(target["spec"].get("replicas", 1)) or 1
+
+
+def promotion_patch(primary: Object, rendered: Object) -> list[Operation]:
+    """Give an existing primary the rendered template, exactly, and the strategy that goes with it.
+
+    A patch and no server-side apply, because apply merges: what another manager (Flagger, before a takeover) once put
+    into the template would stay in it, and a template with two env entries of one name can't be applied at all. The
+    selector is immutable, and the replicas are left to whoever scales the primary. `primary` must be as read.
+    """
+    spec = rendered["spec"]
+    operations = same_spec(primary)
+    for name in _copied_fields(rendered):
+        if name in spec:
+            operations.append(put(f"/spec/{name}", spec[name]))
+        elif name in primary["spec"]:
+            operations.append(remove(f"/spec/{name}"))
+    operations.append(put("/spec/template", spec["template"]))
+    for field in ("annotations", "labels"):
+        operations += put_entries(primary, ("metadata", field), rendered["metadata"][field])
+    return operations
+
+
+def is_primary_template(primary: Object, rendered: Object) -> bool:
+    """Does the primary have the rendered template? Flagger's random `flagger-id` on the pods doesn't count."""
+    return is_same_template(primary["spec"]["template"], rendered["spec"]["template"])
+
+
+def _copied_fields(workload: Object) -> tuple[str, ...]:
+    kind = workload.get("kind")
+    if kind not in _COPIED_FIELDS:
+        raise UnusableObjectError(workload, "kind", found=kind, allowed=" or ".join(_COPIED_FIELDS))
+    update = workload["spec"].get("updateStrategy", {}).get("type", "RollingUpdate")
+    if update != "RollingUpdate":
+        raise UnusableObjectError(workload, "spec.updateStrategy.type", found=update, allowed="RollingUpdate")
+    return _COPIED_FIELDS[kind]
+
+
+def _primary_annotations(target: Object) -> dict[str, str]:
+    return {
+        key: value
+        for key, value in without_flux(target["metadata"].get("annotations")).items()
+        if key not in _UNCOPIED_ANNOTATIONS and not key.startswith(_UNCOPIED_PREFIXES)
+    }

@@ -1,0 +1,71 @@
+"""The builtin checks' queries: valid PromQL, on exactly one side's cluster."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import promql_parser
+import pytest
+
+from render.builtin_metrics import (
+    SuccessCounts,
+    request_count,
+    request_duration,
+    request_success_rate,
+    success_counts,
+)
+from render.names import Names, Side
+from tests.support.podinfo import podinfo_canary
+
+NAMES = Names.of(podinfo_canary())
+QUERIES = [request_success_rate, request_duration, request_count]
+
+
+def selectors(expression: Any) -> Iterator[Any]:
+    """Every vector selector of a parsed query."""
+    if isinstance(expression, promql_parser.VectorSelector):
+        yield expression
+    for part in ("expr", "lhs", "rhs", "vector_selector"):
+        if hasattr(expression, part):
+            yield from selectors(getattr(expression, part))
+    for argument in getattr(expression, "args", ()):
+        yield from selectors(argument)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize(
+    ("side", "cluster"),
+    [
+        (Side.PRIMARY, "test-podinfo-primaryupstream-9898_test"),
+        (Side.CANARY, "test-podinfo-canaryupstream-9898_test"),
+    ],
+)
+def test_query_is_promql_on_exactly_the_sides_cluster(query: Any, side: Side, cluster: str) -> None:
+    found = list(selectors(promql_parser.parse(query(NAMES, side, 60).text)))
+    assert found
+    for selector in found:
+        (matcher,) = selector.matchers.matchers
+        assert (matcher.name, matcher.op, matcher.value) == (
+            "envoy_cluster_name",
+            promql_parser.MatchOp.Equal,
+            cluster,
+        )
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_window_is_in_seconds(query: Any) -> None:
+    assert "[75s]" in query(NAMES, Side.CANARY, 75).text
+
+
+@pytest.mark.parametrize(
+    ("by_code", "counts", "rate_percent"),
+    [
+        ({"200": 96.0, "404": 2.0, "503": 1.0, "520": 1.0}, SuccessCounts(98, 100), 98.0),
+        ({"500": 3.0}, SuccessCounts(0, 3), 0.0),
+        ({"200": 3.5}, SuccessCounts(3.5, 3.5), 100.0),
+        ({"200": 0.0}, SuccessCounts(0, 0), None),
+        ({}, SuccessCounts(0, 0), None),
+    ],
+)
+def test_all_but_5xx_are_good(by_code: dict[str, float], counts: SuccessCounts, rate_percent: float | None) -> None:
+    assert success_counts(by_code) == counts
+    assert success_counts(by_code).rate_percent == rate_percent

@@ -1,0 +1,161 @@
+"""The three Services, and Services of users that are taken over."""
+
+from typing import Any
+
+import pytest
+
+from render.difference import is_as_rendered
+from render.names import Side
+from render.services import apex_service, side_service
+from tests.support.podinfo import podinfo_canary, podinfo_deployment, stored
+
+FLUX = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled", "helm.toolkit.fluxcd.io/driftDetection": "disabled"}
+
+
+def apex(service: dict[str, Any] | None = None, existing: dict[str, Any] | None = None) -> dict[str, Any]:
+    return apex_service(podinfo_canary(service=service), podinfo_deployment(), existing)
+
+
+def test_apex_and_primary_select_the_primarys_pods_and_canary_the_targets() -> None:
+    canary, target = podinfo_canary(), podinfo_deployment()
+    services = [apex_service(canary, target), *(side_service(canary, target, side) for side in Side)]
+    assert {service["metadata"]["name"]: service["spec"]["selector"] for service in services} == {
+        "podinfo": {"app": "podinfo-primary"},
+        "podinfo-primary": {"app": "podinfo-primary"},
+        "podinfo-canary": {"app": "podinfo"},
+    }
+    for service in services:
+        assert service["metadata"]["labels"] == {"app": service["metadata"]["name"]}
+        assert service["metadata"]["annotations"] == FLUX
+        assert service["metadata"]["ownerReferences"][0]["uid"] == "canary-uid"
+        assert service["spec"]["ports"] == [{"name": "http", "protocol": "TCP", "port": 9898, "targetPort": 9898}]
+
+
+def test_port_settings_of_the_spec_are_carried_over() -> None:
+    service = {"port": 80, "portName": "grpc", "targetPort": "http", "appProtocol": "kubernetes.io/h2c"}
+    assert apex(service)["spec"]["ports"] == [
+        {"name": "grpc", "protocol": "TCP", "port": 80, "targetPort": "http", "appProtocol": "kubernetes.io/h2c"}
+    ]
+
+
+@pytest.mark.parametrize("target_port", [{}, {"targetPort": 0}, {"targetPort": None}])
+def test_target_port_is_the_port_when_none_is_given(target_port: dict[str, Any]) -> None:
+    service = podinfo_canary(service={"port": 9797, "targetPort": None} | target_port)
+    assert apex_service(service, podinfo_deployment())["spec"]["ports"][0]["targetPort"] == 9797
+
+
+def _discovered(service: dict[str, Any], target: dict[str, Any] | None = None) -> list[tuple[str, int]]:
+    canary = podinfo_canary(service={"portDiscovery": True} | service)
+    ports = apex_service(canary, target or podinfo_deployment())["spec"]["ports"]
+    return [(port["name"], port["port"]) for port in ports]
+
+
+def test_port_discovery_adds_the_other_container_ports() -> None:
+    expected = [("http", 9898), ("http-metrics", 9797), ("tcp-podinfod-2", 9999)]
+    assert _discovered({}) == expected
+    assert _discovered({"targetPort": "http"}) == expected
+
+
+def test_port_discovery_passes_over_mesh_sidecars() -> None:
+    target = podinfo_deployment()
+    sidecar = {"name": "istio-proxy", "ports": [{"containerPort": 15090}]}
+    target["spec"]["template"]["spec"]["containers"].append(sidecar)
+    assert 15090 not in [number for _, number in _discovered({}, target)]
+
+
+def test_discovered_ports_never_clash_with_others() -> None:
+    target = podinfo_deployment()
+    target["spec"]["template"]["spec"]["containers"][0]["ports"] = [
+        {"name": "http", "containerPort": 8080},
+        {"name": "admin", "containerPort": 80},
+        {"name": "public", "containerPort": 9898},
+        {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+        {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},
+    ]
+    ports = _discovered({"port": 80, "targetPort": 9898}, target)
+    assert ports == [("http", 80), ("tcp-podinfod-0", 8080), ("dns", 53)]
+
+
+def test_custom_metadata_and_distribution_are_carried_over() -> None:
+    service = {
+        "apex": {"labels": {"team": "a"}, "annotations": {"note": "apex"}},
+        "canary": {"annotations": {"note": "canary"}},
+        "trafficDistribution": "PreferClose",
+        "headless": True,
+    }
+    canary, target = podinfo_canary(service=service), podinfo_deployment()
+    rendered = apex_service(canary, target)
+    assert rendered["metadata"]["labels"] == {"team": "a", "app": "podinfo"}
+    assert rendered["metadata"]["annotations"] == {"note": "apex"} | FLUX
+    assert rendered["spec"]["trafficDistribution"] == "PreferClose"
+    assert rendered["spec"]["clusterIP"] == "None"
+    assert side_service(canary, target, Side.CANARY)["metadata"]["annotations"] == {"note": "canary"} | FLUX
+    assert side_service(canary, target, Side.PRIMARY)["metadata"]["annotations"] == FLUX
+
+
+def test_unmanaged_metadata_is_not_ours_to_set() -> None:
+    service = {
+        "apex": {"labels": {"team": "a", "zone": "b"}, "annotations": {"note": "x"}},
+        "unmanagedMetadata": {"labels": ["team"], "annotations": ["note"]},
+    }
+    metadata = apex(service)["metadata"]
+    assert metadata["labels"] == {"zone": "b", "app": "podinfo"}
+    assert metadata["annotations"] == FLUX
+
+
+def test_service_of_a_user_gets_ports_and_selector_but_no_owner() -> None:
+    service = {"headless": True, "apex": {"labels": {"team": "a"}}, "trafficDistribution": "PreferClose"}
+    users: dict[str, Any] = {"metadata": {"name": "podinfo", "namespace": "test"}, "spec": {"clusterIP": "10.0.0.7"}}
+    assert apex(service, existing=users) == {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "podinfo", "namespace": "test", "annotations": FLUX},
+        "spec": {
+            "selector": {"app": "podinfo-primary"},
+            "ports": [{"name": "http", "protocol": "TCP", "port": 9898, "targetPort": 9898}],
+        },
+    }
+
+
+def test_name_that_a_port_of_others_has_is_not_used_twice() -> None:
+    others = [
+        {"name": "http", "port": 80, "protocol": "TCP"},
+        {"name": "http-metrics", "port": 9797, "protocol": "UDP"},
+    ]
+    canary = podinfo_canary(service={"portDiscovery": True})
+    rendered = apex_service(canary, podinfo_deployment(), {"metadata": {}, "spec": {"ports": others}})
+    names = {port["port"]: port["name"] for port in rendered["spec"]["ports"]}
+    assert names == {9898: "tcp-9898", 9797: "tcp-9797", 9999: "tcp-podinfod-2"}
+
+
+def test_own_service_keeps_the_address_that_it_was_created_with() -> None:
+    headless = apex({"headless": True})
+    assert apex({"headless": True}, existing=headless) == headless
+    with_address = stored(apex())
+    with_address["spec"]["clusterIP"] = "10.0.0.7"
+    assert "clusterIP" not in apex({"headless": True}, existing=with_address)["spec"]
+
+
+def test_defaults_and_other_peoples_fields_are_no_difference() -> None:
+    rendered = apex()
+    live = stored(rendered)
+    live["metadata"]["labels"]["theirs"] = "x"
+    live["spec"] |= {"clusterIP": "10.0.0.7", "type": "NodePort"}
+    live["spec"]["ports"][0]["nodePort"] = 30000
+    live["spec"]["ports"].insert(0, {"name": "theirs", "port": 1, "protocol": "TCP", "targetPort": 1})
+    assert is_as_rendered(live, rendered)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"selector": {"app": "podinfo"}},
+        {"selector": {}},
+        {"ports": []},
+        {"ports": None},
+        {"ports": [{"name": "http", "protocol": "TCP", "port": 9898, "targetPort": 1}]},
+    ],
+)
+def test_a_field_of_ours_that_was_changed_is_a_difference(spec: dict[str, Any]) -> None:
+    rendered = apex()
+    assert not is_as_rendered(rendered | {"spec": rendered["spec"] | spec}, rendered)
