@@ -1,0 +1,325 @@
+"""The verbs of the API server, on plain dicts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import orjson
+
+from kube.answers import error_from_status
+from kube.backoff import Backoff
+from kube.connection import Connection, Request, open_connection
+from kube.errors import Gone, Invalid, PermanentError, PreconditionFailed, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from kube.resource import Object, Objects, Resource
+
+    JsonPatch: TypeAlias = Sequence[Mapping[str, Any]]
+
+ATTEMPTS = 4
+PAGE_SIZE = 500
+# The server sends a bookmark about once a minute to a watch that asked for them: 60 s and up to a quarter more.
+WATCH_SILENCE_S = 90.0
+
+
+class WatchEvent(NamedTuple):
+    """`type` is ADDED, MODIFIED, DELETED, or BOOKMARK: then only `metadata.resourceVersion` of the object counts."""
+
+    type: str
+    object: Object
+
+
+class Page(NamedTuple):
+    """A part of a list; `resource_version` is the moment at which the whole list was true."""
+
+    items: Objects
+    resource_version: str
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client of one API server; `async with Client.connect(...)` makes one.
+
+    Every verb raises the KubeErrors of kube.errors and ends within `deadline_s`, its retries included. A TransientError
+    is retried (up to 4 attempts in all, jittered back-off, at least as long as Retry-After asks) where that is safe:
+    GET, DELETE, apply, merge patch, a replace with a resourceVersion, a JSON patch with a `test`. The price: when only
+    the answer was lost, the second attempt finds its own work and raises NotFound, Conflict or PreconditionFailed. A
+    caller looks again then, as it does when somebody else was faster. Anything else (create above all) is
+    repeated only when the server can't have acted on it: no connection was made, or the answer was 429 or 401.
+    (Below all this, aiohttp sends a GET, PUT or DELETE again when a connection that it kept open turns out closed.)
+    """
+
+    connection: Connection
+    deadline_s: float = 10.0
+    backoff: Backoff = field(default_factory=Backoff)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls,
+        *,
+        kubeconfig: Path | None = None,
+        context: str | None = None,
+        user_agent: str,
+        deadline_s: float = 10.0,
+        max_connections: int = 64,
+        backoff: Backoff | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> AsyncIterator[Client]:
+        """With `kubeconfig`, or else with the pod's service account, or else with the default kubeconfig.
+
+        Each watch holds one of `max_connections` all the time; requests beyond them wait, within their deadline. The
+        part of `user_agent` before the slash is the field manager of writes that name none. Raises ConfigError.
+        """
+        async with open_connection(
+            kubeconfig=kubeconfig, context=context, user_agent=user_agent, max_connections=max_connections
+        ) as connection:
+            yield cls(connection, deadline_s=deadline_s, backoff=backoff or Backoff(), clock=clock, sleep=sleep)
+
+    def within(self, deadline_s: float) -> Client:
+        """The same connections, with another deadline for each call."""
+        return replace(self, deadline_s=deadline_s)
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        """Raises NotFound."""
+        return await self._object(Request("GET", resource, namespace, name))
+
+    async def list(
+        self, resource: Resource, namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
+    ) -> Objects:
+        """All objects of one namespace, or of the cluster, in the server's order."""
+        selectors = {"label_selector": label_selector, "field_selector": field_selector}
+        for is_last_try in (False, True):
+            items: Objects = []
+            try:
+                async with aclosing(self.pages(resource, namespace, **selectors)) as pages:
+                    async for page in pages:
+                        items += page.items
+            except Gone:
+                # The server forgot the moment of the first page. Once is bad luck, twice is worth an error.
+                if is_last_try:
+                    raise
+            else:
+                return items
+        raise AssertionError("the second try returns or raises")
+
+    async def pages(
+        self, resource: Resource, namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
+    ) -> AsyncGenerator[Page, None]:
+        """All objects as of one moment, up to 500 at a time. Raises Gone when that moment is forgotten midway."""
+        query = {"limit": str(PAGE_SIZE)} | _selectors(label_selector, field_selector)
+        while True:
+            answer = await self._object(Request("GET", resource, namespace, query=query))
+            items: Objects = answer.get("items") or []
+            for item in items:
+                # A list leaves out of its items what it says itself; objects are the same wherever they come from.
+                item.setdefault("apiVersion", resource.api_version)
+                item.setdefault("kind", resource.kind)
+            metadata = answer.get("metadata") or {}
+            yield Page(items, str(metadata.get("resourceVersion", "")))
+            if not metadata.get("continue"):
+                return
+            query["continue"] = metadata["continue"]
+
+    async def create(self, resource: Resource, body: Object, namespace: str | None = None) -> Object:
+        """Raises AlreadyExists, Invalid, Rejected. `namespace` need not be given when the body names it."""
+        request = self._body_request("POST", resource, body, namespace=namespace)
+        return await self._object(replace(request, is_repeatable=False))
+
+    async def replace(self, resource: Resource, body: Object, *, subresource: str | None = None) -> Object:
+        """Raises Conflict when the body's resourceVersion is not the stored one; without one the last writer wins."""
+        request = self._body_request("PUT", resource, body, subresource=subresource)
+        is_guarded = bool(body["metadata"].get("resourceVersion"))
+        return await self._object(replace(request, is_repeatable=is_guarded))
+
+    async def apply(
+        self,
+        resource: Resource,
+        body: Object,
+        *,
+        field_manager: str,
+        is_forced: bool = True,
+        subresource: str | None = None,
+    ) -> Object:
+        """Server-side apply: creates the object, or makes the fields in `body` ours and leaves the others.
+
+        Raises Conflict when the body's resourceVersion is not the stored one, or, when not forced, a field is another
+        manager's.
+        """
+        request = self._body_request("PATCH", resource, body, subresource=subresource)
+        query = {"fieldManager": field_manager, "force": "true" if is_forced else "false"}
+        return await self._object(replace(request, query=query, content_type="application/apply-patch+yaml"))
+
+    async def json_patch(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None,
+        operations: JsonPatch,
+        *,
+        subresource: str | None = None,
+        field_manager: str | None = None,
+    ) -> Object:
+        """RFC 6902, where the API server lets `replace` add a key that is not there.
+
+        Raises PreconditionFailed when a `test` does not hold; or, if `operations` have one, when a path is not there:
+        the server answers both alike. Without a `test`, Invalid.
+        """
+        tested = [str(operation["path"]) for operation in operations if operation.get("op") == "test"]
+        request = Request(
+            "PATCH",
+            resource,
+            namespace,
+            name,
+            subresource,
+            query={"fieldManager": field_manager} if field_manager else {},
+            body=orjson.dumps(list(operations)),
+            content_type="application/json-patch+json",
+            is_repeatable=bool(tested),
+        )
+        try:
+            return await self._object(request)
+        except Invalid as error:
+            # A refused object comes with causes. This answer has none, nor a word about which operation failed.
+            if not tested or error.status != HTTPStatus.UNPROCESSABLE_ENTITY or error.causes:
+                raise
+            message = f"it is not as the patch expects it; tested were {', '.join(tested)}"
+            raise PreconditionFailed(
+                message, status=error.status, reason=error.reason, resource=resource, namespace=namespace, name=name
+            ) from error
+
+    async def merge_patch(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None,
+        patch: Object,
+        *,
+        subresource: str | None = None,
+        field_manager: str | None = None,
+    ) -> Object:
+        """RFC 7386. Raises Conflict when `patch` has a metadata.resourceVersion that is not the stored one."""
+        request = Request(
+            "PATCH",
+            resource,
+            namespace,
+            name,
+            subresource,
+            query={"fieldManager": field_manager} if field_manager else {},
+            body=orjson.dumps(patch),
+            content_type="application/merge-patch+json",
+        )
+        return await self._object(request)
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        propagation: str = "Background",
+        uid: str | None = None,
+    ) -> None:
+        """Raises NotFound, and Conflict when `uid` is given and the object of that name is another one."""
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        await self._call(Request("DELETE", resource, namespace, name, body=orjson.dumps(options)))
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        resource_version: str,
+        timeout_s: float,
+        label_selector: str = "",
+        field_selector: str = "",
+        silence_s: float = WATCH_SILENCE_S,
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """What happens after `resource_version`, with bookmarks, until the server ends it after `timeout_s`.
+
+        Not retried: the caller knows how far it got. Raises Gone when the version is too old, Unavailable when the
+        stream breaks off or is silent for `silence_s`. Use it with `contextlib.aclosing`.
+        """
+        query = _selectors(label_selector, field_selector) | {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(max(1, round(timeout_s))),
+        }
+        request = Request("GET", resource, namespace, query=query)
+        async with aclosing(self.connection.lines(request, silence_s=silence_s)) as lines:
+            async for line in lines:
+                event = _parse(line, request)
+                if event["type"] == "ERROR":
+                    raise error_from_status(event["object"], resource=resource, namespace=namespace)
+                yield WatchEvent(event["type"], event["object"])
+
+    def _body_request(
+        self,
+        method: str,
+        resource: Resource,
+        body: Object,
+        *,
+        namespace: str | None = None,
+        subresource: str | None = None,
+    ) -> Request:
+        metadata = body.get("metadata") or {}
+        name = metadata.get("name")
+        namespace = namespace or metadata.get("namespace")
+        if name is None and method != "POST":
+            raise Invalid("metadata.name is missing: it says which object is meant", resource=resource)
+        if resource.is_namespaced and namespace is None:
+            raise Invalid("metadata.namespace is missing: it says where the object lives", resource=resource, name=name)
+        typed = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
+        return Request(method, resource, namespace, name, subresource, body=orjson.dumps(typed))
+
+    async def _object(self, request: Request) -> Object:
+        return _parse(await self._call(request), request)
+
+    async def _call(self, request: Request) -> bytes:
+        """The one place where requests are repeated."""
+        give_up_at_s = self.clock() + self.deadline_s
+        failures = 0
+        while True:
+            try:
+                return await self.connection.send(request, timeout_s=give_up_at_s - self.clock())
+            except TransientError as error:
+                failures += 1
+                delay_s = max(error.retry_after_s, self.backoff.delay_s(failures))
+                is_safe = request.is_repeatable or error.is_without_effect
+                if not is_safe or failures >= ATTEMPTS or self.clock() + delay_s >= give_up_at_s:
+                    raise
+            await self.sleep(delay_s)
+
+
+def _selectors(label_selector: str, field_selector: str) -> dict[str, str]:
+    selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
+    return {key: value for key, value in selectors.items() if value}
+
+
+def _parse(body: bytes, request: Request) -> Object:
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise PermanentError(
+            f"the answer is not JSON: {body[:80]!r}",
+            resource=request.resource,
+            namespace=request.namespace,
+            name=request.name,
+        ) from error
+    if not isinstance(parsed, dict):
+        raise PermanentError(f"the answer is not an object: {body[:80]!r}", resource=request.resource)
+    return parsed

@@ -1,0 +1,196 @@
+"""One request, one answer: kubernetes_asyncio's authentication and TLS, and bodies as the bytes they are.
+
+Its generated models and `ApiClient` are left alone. They cost a multiple of the request's own CPU time, and say nothing
+about the custom resources that most requests here are about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from kubernetes_asyncio.client import Configuration
+from kubernetes_asyncio.client.rest import RESTClientObject
+from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config, refresh_token
+from kubernetes_asyncio.config.incluster_config import SERVICE_TOKEN_FILENAME
+from yarl import URL
+
+from kube.answers import error_from_answer
+from kube.errors import ConfigError, TransientError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+
+    from kube.resource import Resource
+
+CONNECT_TIMEOUT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request about one object, or about a collection (no name).
+
+    `is_repeatable`: doing it twice leaves the world as doing it once, so that a lost answer may be asked for again.
+    """
+
+    method: str
+    resource: Resource
+    namespace: str | None = None
+    name: str | None = None
+    subresource: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    content_type: str = "application/json"
+    is_repeatable: bool = True
+
+    @property
+    def path(self) -> str:
+        # A create is about a named object, but is sent to its collection.
+        name = None if self.method == "POST" else self.name
+        path = self.resource.path(self.namespace, name, self.subresource)
+        return f"{path}?{urlencode(self.query)}" if self.query else path
+
+
+class Connection:
+    """A pool of connections to one API server, with the credentials for it."""
+
+    def __init__(self, configuration: Configuration, session: aiohttp.ClientSession, user_agent: str) -> None:
+        self._configuration = configuration
+        self._session = session
+        self._host = str(configuration.host).rstrip("/")
+        self._server_hostname: str | None = configuration.tls_server_name
+        self._proxy: str | None = configuration.proxy
+        self._headers = {"Accept": "application/json", "User-Agent": user_agent}
+
+    async def send(self, request: Request, *, timeout_s: float) -> bytes:
+        """The body of the answer. Raises the KubeError that a refusal, or no answer in time, stands for."""
+        limits = aiohttp.ClientTimeout(total=max(timeout_s, 0.001), sock_connect=CONNECT_TIMEOUT_S)
+        async with self._answer(request, limits) as response:
+            return await response.read()
+
+    async def lines(self, request: Request, *, silence_s: float) -> AsyncGenerator[bytes, None]:
+        """The answer line by line as it comes in, until the server ends it.
+
+        Raises Unavailable when it breaks off, in the middle of a line too, or stays silent for `silence_s`.
+        """
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=silence_s)
+        async with self._answer(request, limits) as response:
+            rest = b""
+            # Whole chunks, split here: readline() costs a coroutine a line, and refuses lines of some MiB.
+            async for chunk in response.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    if line:
+                        yield line
+            if rest:
+                raise _unavailable(request, "the answer broke off in the middle of a line")
+
+    @asynccontextmanager
+    async def _answer(self, request: Request, limits: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
+        url = URL(self._host + request.path, encoded=True)
+        headers = await self._signed_headers(request)
+        try:
+            async with self._session.request(
+                request.method,
+                url,
+                data=request.body,
+                headers=headers,
+                timeout=limits,
+                proxy=self._proxy,
+                server_hostname=self._server_hostname,
+                allow_redirects=False,
+            ) as response:
+                if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+                    raise error_from_answer(
+                        response.status,
+                        response.headers,
+                        await response.read(),
+                        resource=request.resource,
+                        namespace=request.namespace,
+                        name=request.name,
+                    )
+                yield response
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise _unavailable(request, f"no connection to {self._host}: {error}", is_without_effect=True) from error
+        except TimeoutError as error:
+            raise _unavailable(request, f"no answer from {self._host} in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise _unavailable(request, f"the answer broke off: {str(error) or type(error).__name__}") from error
+
+    async def _signed_headers(self, request: Request) -> dict[str, str]:
+        headers = dict(self._headers)
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        try:
+            # Also what makes the library read a mounted token again, once a minute.
+            token = await self._configuration.get_api_key_with_prefix("BearerToken")
+        except (ConfigException, OSError) as error:
+            raise _unavailable(request, f"no token: {error}", is_without_effect=True) from error
+        if token:
+            headers["Authorization"] = token
+        return headers
+
+
+def _unavailable(request: Request, message: str, *, is_without_effect: bool = False) -> TransientError:
+    error = Unavailable(message, resource=request.resource, namespace=request.namespace, name=request.name)
+    error.is_without_effect = is_without_effect
+    return error
+
+
+@asynccontextmanager
+async def open_connection(
+    *, kubeconfig: Path | None, context: str | None, user_agent: str, max_connections: int
+) -> AsyncIterator[Connection]:
+    """Connections as the kubeconfig says; without one, as the pod's service account or else the default kubeconfig.
+
+    Nothing is sent yet. Raises ConfigError when there is nothing usable.
+    """
+    configuration = Configuration()
+    configuration.connection_pool_maxsize = max_connections
+    try:
+        refresh = await _load(configuration, kubeconfig, context)
+        transport = RESTClientObject(configuration)
+    except Exception as error:  # whatever is wrong with the file makes the library raise something else
+        source = kubeconfig or "the service account or the default kubeconfig"
+        raise ConfigError(f"can't use {source}: {error}") from error
+    # The library's own session looks up proxies in the environment at each request: more than half of its CPU time.
+    session = aiohttp.ClientSession(connector=transport.pool_manager.connector, connector_owner=False)
+    try:
+        configuration.proxy = configuration.proxy or _proxy_of_environment(str(configuration.host))
+        yield Connection(configuration, session, user_agent)
+    finally:
+        if refresh is not None:
+            refresh.cancel()
+            with suppress(asyncio.CancelledError):
+                await refresh
+        await session.close()
+        await transport.close()
+
+
+async def _load(
+    configuration: Configuration, kubeconfig: Path | None, context: str | None
+) -> asyncio.Task[None] | None:
+    """Fills in `configuration`; the task, if any, keeps a token of a kubeconfig's exec plugin fresh."""
+    if kubeconfig is None and context is None and _is_in_cluster():
+        load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        return None
+    loader = await load_kube_config(
+        config_file=str(kubeconfig) if kubeconfig else None, context=context, client_configuration=configuration
+    )
+    return asyncio.create_task(refresh_token(loader, configuration), name="kubeconfig token refresh")
+
+
+def _proxy_of_environment(host: str) -> str | None:
+    url = URL(host)
+    return None if proxy_bypass(url.host or "") else getproxies().get(url.scheme)
+
+
+def _is_in_cluster() -> bool:
+    return Path(SERVICE_TOKEN_FILENAME).exists()

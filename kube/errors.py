@@ -1,0 +1,128 @@
+# ruff: noqa: N818  named by what the API server calls them: NotFound, Conflict, Gone
+"""Everything that can go wrong at the API server's door.
+
+KubeError
+├── TransientError            waiting may mend it: try again later, change nothing
+│   ├── Unavailable           no answer, a late one, 5xx, 429
+│   └── Unauthorized          401: a token that expires is replaced by its owner
+├── Conflict                  the object is not what the caller thought: look again, then decide again
+│   └── PreconditionFailed    a `test` of a JSON patch did not hold
+└── PermanentError            the same request will get the same answer
+    ├── ConfigError           no usable kubeconfig or service account
+    ├── NotFound, AlreadyExists, Forbidden, Gone
+    ├── Invalid               the object was refused; `causes` name the fields
+    └── Rejected              an admission webhook said no
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kube.resource import Resource
+
+
+class Cause(NamedTuple):
+    """One reason of a refusal. `field` is a path such as `spec.replicas`, or "" where the server names none."""
+
+    field: str
+    message: str
+
+
+class KubeError(Exception):
+    """A request that did not do what was asked, and which object it was about.
+
+    `status` is the HTTP code (None: no answer was read), `reason` the server's one-word reason ("" if none).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        reason: str = "",
+        causes: Sequence[Cause] = (),
+        resource: Resource | None = None,
+        namespace: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.reason = reason
+        self.causes = tuple(causes)
+        self.resource = resource
+        self.namespace = namespace
+        self.name = name
+
+    def __str__(self) -> str:
+        code = " ".join(str(part) for part in (self.status, self.reason) if part)
+        return f"{self._about()}: {self.message}" + (f" ({code})" if code else "")
+
+    def _about(self) -> str:
+        if self.resource is None:
+            return "API server"
+        if self.name is None:
+            what = self.resource.plural
+            return f"{what} of namespace {self.namespace}" if self.namespace else what
+        return f"{self.resource.kind} " + (f"{self.namespace}/{self.name}" if self.namespace else self.name)
+
+
+class TransientError(KubeError):
+    """Waiting may mend it. `retry_after_s` is the wait that the server asked for (0: none).
+
+    `is_without_effect`: the request is known to have changed nothing, so that repeating even a create is safe.
+    """
+
+    retry_after_s: float = 0.0
+    is_without_effect: bool = False
+
+
+class Unavailable(TransientError):
+    """No answer, an answer that came too late or broke off, 5xx, or 429."""
+
+
+class Unauthorized(TransientError):
+    """The server does not know the token or certificate (401)."""
+
+
+class Conflict(KubeError):
+    """The object changed since it was read, or another field manager owns the field (409)."""
+
+
+class PreconditionFailed(Conflict):
+    """A `test` operation of a JSON patch did not hold, or a path was not there; nothing was changed (422)."""
+
+
+class PermanentError(KubeError):
+    """The same request will get the same answer."""
+
+
+class ConfigError(PermanentError):
+    """Neither a service account nor a kubeconfig that says how to reach the API server."""
+
+
+class NotFound(PermanentError):
+    """The object, its namespace or its kind does not exist (404)."""
+
+
+class AlreadyExists(PermanentError):
+    """An object of that name exists (409)."""
+
+
+class Forbidden(PermanentError):
+    """RBAC, a quota, or a namespace that is being deleted (403)."""
+
+
+class Gone(PermanentError):
+    """The resourceVersion is no longer kept: list again (410)."""
+
+
+class Invalid(PermanentError):
+    """The object was refused (422, 400); `causes` name the fields."""
+
+
+class Rejected(PermanentError):
+    """An admission webhook or policy said no; `message` says why."""

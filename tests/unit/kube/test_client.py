@@ -1,0 +1,234 @@
+"""The client's verbs on the wire, and what it does when the wire fails."""
+
+from __future__ import annotations
+
+import time as real_time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from kube.client import ATTEMPTS, Client
+from kube.errors import (
+    AlreadyExists,
+    ConfigError,
+    Conflict,
+    Gone,
+    Invalid,
+    KubeError,
+    NotFound,
+    PermanentError,
+    PreconditionFailed,
+    Unavailable,
+)
+from kube.resource import CONFIGMAPS, DEPLOYMENTS, NAMESPACES
+from tests.unit.kube.apiserver import (
+    ApiServer,
+    ManualTime,
+    client_of,
+    config_map,
+    hang,
+    listing,
+    no,
+    ok,
+    reset,
+    text,
+    write_kubeconfig,
+)
+
+TEST = {"op": "test", "path": "/data/a", "value": "1"}
+SET = {"op": "replace", "path": "/data/a", "value": "2"}
+
+
+async def test_a_request_carries_token_user_agent_and_the_objects_path(api: ApiServer, client: Client) -> None:
+    api.will(ok(config_map("a", 7)))
+    assert (await client.get(CONFIGMAPS, "a", "test"))["metadata"]["resourceVersion"] == "7"
+    seen = api.seen[0]
+    assert (seen.method, seen.path) == ("GET", "/api/v1/namespaces/test/configmaps/a")
+    assert seen.headers["Authorization"] == "Bearer sesame"
+    assert seen.headers["User-Agent"] == "serin/test"
+
+
+async def test_apply_sends_the_body_with_its_kind_and_field_manager(api: ApiServer, client: Client) -> None:
+    api.will(ok({}), ok({}))
+    body = {"metadata": {"name": "podinfo", "namespace": "test"}, "spec": {"replicas": 2}}
+    await client.apply(DEPLOYMENTS, body, field_manager="serin")
+    await client.apply(DEPLOYMENTS, body, field_manager="serin", is_forced=False, subresource="status")
+    first, second = api.seen
+    assert first.headers["Content-Type"] == "application/apply-patch+yaml"
+    assert first.query == {"fieldManager": "serin", "force": "true"}
+    assert first.body == {"apiVersion": "apps/v1", "kind": "Deployment", **body}
+    assert second.path == "/apis/apps/v1/namespaces/test/deployments/podinfo/status"
+    assert second.query["force"] == "false"
+
+
+async def test_create_is_sent_to_the_collection(api: ApiServer, client: Client) -> None:
+    api.will(ok({}, 201), ok({}, 201))
+    await client.create(CONFIGMAPS, {"metadata": {"generateName": "a-"}}, "test")
+    await client.create(NAMESPACES, {"metadata": {"name": "n"}})
+    assert [seen.path for seen in api.seen] == ["/api/v1/namespaces/test/configmaps", "/api/v1/namespaces"]
+
+
+async def test_delete_can_be_bound_to_one_object(api: ApiServer, client: Client) -> None:
+    api.will(ok({}), no(409, "Conflict"))
+    await client.delete(CONFIGMAPS, "a", "test")
+    with pytest.raises(Conflict):
+        await client.delete(CONFIGMAPS, "a", "test", propagation="Foreground", uid="u1")
+    assert api.seen[0].body["propagationPolicy"] == "Background"
+    assert "preconditions" not in api.seen[0].body
+    assert api.seen[1].body["preconditions"] == {"uid": "u1"}
+
+
+async def test_a_list_is_read_page_by_page_and_its_items_are_whole_objects(api: ApiServer, client: Client) -> None:
+    api.will(listing(9, config_map("a", 1), following="more&"), listing(9, config_map("b", 2)))
+    items = await client.list(CONFIGMAPS, "test", label_selector="app=x", field_selector="metadata.name!=z")
+    assert [(item["metadata"]["name"], item["kind"], item["apiVersion"]) for item in items] == [
+        ("a", "ConfigMap", "v1"),
+        ("b", "ConfigMap", "v1"),
+    ]
+    selectors = {"limit": "500", "labelSelector": "app=x", "fieldSelector": "metadata.name!=z"}
+    assert [seen.query for seen in api.seen] == [selectors, selectors | {"continue": "more&"}]
+
+
+async def test_a_list_forgotten_midway_is_started_again_once(api: ApiServer, client: Client) -> None:
+    half = listing(9, config_map("a", 1), following="more")
+    api.will(half, no(410, "Expired"), listing(12, config_map("b", 11)))
+    assert [item["metadata"]["name"] for item in await client.list(CONFIGMAPS)] == ["b"]
+    api.will(half, no(410, "Expired"), half, no(410, "Expired"))
+    with pytest.raises(Gone):
+        await client.list(CONFIGMAPS)
+
+
+async def test_a_failed_test_operation_has_its_own_class(api: ApiServer, client: Client) -> None:
+    # What the API server answers, word for word: it does not say which operation failed.
+    refusal = no(422, "Invalid", "the server rejected our request due to an error in our request")
+    api.will(refusal, refusal, no(422, "Invalid", causes=[{"field": "data", "message": "too long"}]))
+    with pytest.raises(PreconditionFailed, match="/data/a") as caught:
+        await client.json_patch(CONFIGMAPS, "a", "test", [TEST, SET])
+    assert caught.value.name == "a"
+    assert isinstance(caught.value.__cause__, Invalid)
+    with pytest.raises(Invalid):
+        await client.json_patch(CONFIGMAPS, "a", "test", [SET])
+    with pytest.raises(Invalid, match="no"):
+        await client.json_patch(CONFIGMAPS, "a", "test", [TEST, SET])
+
+
+async def test_a_get_is_retried_with_a_growing_delay(api: ApiServer, client: Client, time: ManualTime) -> None:
+    api.will(no(500), no(504), no(503), ok(config_map("a", 1)))
+    await client.get(CONFIGMAPS, "a", "test")
+    assert time.slept_s == pytest.approx([0.075, 0.15, 0.3])
+
+
+async def test_attempts_are_bounded(api: ApiServer, client: Client) -> None:
+    api.will(*[no(500)] * 10)
+    with pytest.raises(Unavailable):
+        await client.get(CONFIGMAPS, "a", "test")
+    assert len(api.seen) == ATTEMPTS
+
+
+async def test_the_servers_retry_after_is_waited_for(api: ApiServer, client: Client, time: ManualTime) -> None:
+    api.will(no(429, headers={"Retry-After": "3"}), ok({}, 201))
+    await client.create(CONFIGMAPS, config_map("a", ""))
+    assert time.slept_s == [3.0]
+
+
+async def test_a_retry_after_beyond_the_deadline_is_told_at_once(
+    api: ApiServer, client: Client, time: ManualTime
+) -> None:
+    api.will(no(429, headers={"Retry-After": "60"}))
+    with pytest.raises(Unavailable) as caught:
+        await client.get(CONFIGMAPS, "a", "test")
+    assert caught.value.retry_after_s == 60
+    assert time.slept_s == []
+
+
+async def test_a_patch_whose_connection_was_reset_is_sent_again(api: ApiServer, client: Client) -> None:
+    api.will(ok({}), reset(), ok({}))
+    for _ in range(2):
+        await client.merge_patch(CONFIGMAPS, "a", "test", {"data": {"x": "1"}})
+    assert len(api.seen) == 3
+
+
+@pytest.mark.parametrize("fault", [no(500), no(503), reset()])
+async def test_a_create_that_may_have_happened_is_not_repeated(api: ApiServer, client: Client, fault: object) -> None:
+    api.script.append(fault)  # type: ignore[arg-type]  # parametrize has no types
+    with pytest.raises(Unavailable):
+        await client.create(CONFIGMAPS, config_map("a", ""))
+    assert len(api.seen) == 1
+
+
+async def test_what_is_safe_to_repeat_is_repeated_and_what_is_not_is_not(api: ApiServer, client: Client) -> None:
+    stored = config_map("a", 3)
+    without_version = {"metadata": {"name": "a", "namespace": "test"}}
+    verbs = [
+        (client.merge_patch(CONFIGMAPS, "a", "test", {"data": {}}), True),
+        (client.apply(CONFIGMAPS, without_version, field_manager="serin"), True),
+        (client.json_patch(CONFIGMAPS, "a", "test", [TEST, SET]), True),
+        (client.json_patch(CONFIGMAPS, "a", "test", [SET]), False),
+        (client.replace(CONFIGMAPS, stored), True),
+        (client.replace(CONFIGMAPS, without_version), False),
+        (client.delete(CONFIGMAPS, "a", "test"), True),
+    ]
+    repeated = []
+    for call, _ in verbs:
+        api.script[:] = [no(500), ok({})]
+        before = len(api.seen)
+        with suppress(Unavailable):
+            await call
+        repeated.append(len(api.seen) - before == 2)
+    assert repeated == [is_repeatable for _, is_repeatable in verbs]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [(no(404, "NotFound"), NotFound), (no(409, "Conflict"), Conflict), (no(409, "AlreadyExists"), AlreadyExists)],
+)
+async def test_other_refusals_are_not_retried(
+    api: ApiServer, client: Client, answer: object, expected: type[KubeError]
+) -> None:
+    api.script.append(answer)  # type: ignore[arg-type]  # parametrize has no types
+    with pytest.raises(expected):
+        await client.merge_patch(CONFIGMAPS, "a", "test", {})
+    assert len(api.seen) == 1
+
+
+async def test_a_server_that_does_not_answer_ends_with_the_deadline(api: ApiServer, time: ManualTime) -> None:
+    api.will(hang())
+    started_s = real_time.monotonic()
+    async with client_of(api, time) as client:
+        with pytest.raises(Unavailable, match="in time"):
+            await client.within(0.05).get(CONFIGMAPS, "a", "test")
+    assert real_time.monotonic() - started_s < 2
+
+
+async def test_no_server_at_all_is_told_with_its_address(tmp_path: Path, time: ManualTime) -> None:
+    nowhere = ApiServer(kubeconfig=write_kubeconfig(tmp_path / "k", "http://127.0.0.1:1"))
+    async with client_of(nowhere, time) as client:
+        with pytest.raises(Unavailable, match=r"http://127\.0\.0\.1:1") as caught:
+            await client.create(CONFIGMAPS, config_map("a", ""))
+    assert caught.value.is_without_effect
+    assert len(time.slept_s) == ATTEMPTS - 1
+
+
+async def test_a_redirect_or_a_page_of_a_proxy_is_no_answer(api: ApiServer, client: Client) -> None:
+    api.will(text(200, "<html>log in</html>"), text(302, "elsewhere"))
+    for expected in ("not JSON", "elsewhere"):
+        with pytest.raises(PermanentError, match=expected):
+            await client.get(CONFIGMAPS, "a", "test")
+
+
+async def test_a_body_without_name_or_namespace_is_refused_here(client: Client) -> None:
+    with pytest.raises(Invalid, match=r"metadata\.name is missing"):
+        await client.apply(CONFIGMAPS, {"metadata": {"namespace": "test"}}, field_manager="serin")
+    with pytest.raises(Invalid, match=r"metadata\.namespace is missing"):
+        await client.create(CONFIGMAPS, {"metadata": {"name": "a"}})
+
+
+@pytest.mark.parametrize("content", [None, "", "just text", "{}", "a: [", "clusters: 3\nusers: 4\ncontexts: 5"])
+async def test_a_kubeconfig_that_can_not_be_used_is_named(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "broken"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigError, match="broken"):
+        async with Client.connect(kubeconfig=path, user_agent="serin/test"):
+            pass

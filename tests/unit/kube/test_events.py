@@ -1,0 +1,115 @@
+"""Events are written in order, repeats are counted, and nothing that fails reaches the caller."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kube.client import Client
+from kube.events import EventRecorder
+from tests.unit.kube.apiserver import ApiServer, hang, no, ok
+
+POD_INFO = {
+    "apiVersion": "flagger.app/v1beta1",
+    "kind": "Canary",
+    "metadata": {"name": "podinfo", "namespace": "test", "uid": "u1"},
+}
+START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+class Calendar:
+    """Each look at it is a second later."""
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def now(self) -> datetime:
+        at = self.at
+        self.at += timedelta(seconds=1)
+        return at
+
+
+async def test_an_event_names_its_object_and_who_tells(api: ApiServer, client: Client) -> None:
+    api.will(ok({}, 201))
+    async with EventRecorder(client, instance="serin-0", now=Calendar().now) as recorder:
+        recorder.record(POD_INFO, "Warning", "Synced", "Halt podinfo.test advancement")
+    event = api.seen[0].body
+    assert api.seen[0].path == "/api/v1/namespaces/test/events"
+    assert event["involvedObject"] == {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "Canary",
+        "namespace": "test",
+        "name": "podinfo",
+        "uid": "u1",
+    }
+    assert (event["type"], event["reason"], event["message"]) == ("Warning", "Synced", "Halt podinfo.test advancement")
+    assert event["firstTimestamp"] == event["lastTimestamp"] == "2026-03-01T12:00:00Z"
+    assert event["source"] == {"component": "serin"}
+    assert (event["reportingComponent"], event["reportingInstance"]) == ("serin", "serin-0")
+    assert event["metadata"]["name"].startswith("podinfo.")
+
+
+async def test_a_repeat_counts_up_the_event_and_other_messages_are_new_ones(api: ApiServer, client: Client) -> None:
+    api.will(ok({}, 201), ok({}), ok({}, 201), ok({}))
+    async with EventRecorder(client, now=Calendar().now) as recorder:
+        for message in ("same", "same", "other", "same"):
+            recorder.record(POD_INFO, "Normal", "Synced", message)
+    assert [seen.method for seen in api.seen] == ["POST", "PATCH", "POST", "PATCH"]
+    name = api.seen[0].body["metadata"]["name"]
+    assert api.seen[1].path == api.seen[3].path == f"/api/v1/namespaces/test/events/{name}"
+    assert api.seen[1].body == {"count": 2, "lastTimestamp": "2026-03-01T12:00:01Z"}
+    assert api.seen[3].body == {"count": 3, "lastTimestamp": "2026-03-01T12:00:03Z"}
+    assert api.seen[2].body["metadata"]["name"] != name
+
+
+async def test_a_repeat_of_an_event_that_expired_is_a_new_one(api: ApiServer, client: Client) -> None:
+    api.will(ok({}, 201), no(404, "NotFound", name="x"), ok({}, 201))
+    async with EventRecorder(client) as recorder:
+        recorder.record(POD_INFO, "Normal", "Synced", "same")
+        recorder.record(POD_INFO, "Normal", "Synced", "same")
+    assert [seen.method for seen in api.seen] == ["POST", "PATCH", "POST"]
+    assert api.seen[2].body["count"] == 1
+
+
+async def test_an_event_that_can_not_be_written_is_logged_and_the_next_one_is_written(
+    api: ApiServer, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.will(no(403, "Forbidden", "namespace is being terminated"), ok({}, 201))
+    async with EventRecorder(client) as recorder:
+        recorder.record(POD_INFO, "Normal", "Synced", "first")
+        recorder.record(POD_INFO, "Normal", "Synced", "second")
+    assert [seen.body["message"] for seen in api.seen] == ["first", "second"]
+    assert "being terminated" in caplog.text
+
+
+async def test_a_full_queue_loses_the_new_event_and_never_waits(
+    api: ApiServer, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.will(*[ok({}, 201)] * 2)
+    async with EventRecorder(client, capacity=2) as recorder:
+        for message in ("first", "second", "third"):
+            recorder.record(POD_INFO, "Normal", "Synced", message)
+    assert [seen.body["message"] for seen in api.seen] == ["first", "second"]
+    assert "third" in caplog.text
+
+
+async def test_closing_waits_for_a_bounded_time_only(
+    api: ApiServer, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.will(hang())
+    async with EventRecorder(client, drain_s=0.05) as recorder:
+        recorder.record(POD_INFO, "Normal", "Synced", "first")
+        recorder.record(POD_INFO, "Normal", "Synced", "second")
+    assert "2 events were not written" in caplog.text
+
+
+async def test_events_about_objects_of_the_cluster_go_to_default_and_long_names_are_cut(
+    api: ApiServer, client: Client
+) -> None:
+    api.will(ok({}, 201))
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n" * 253}}
+    async with EventRecorder(client) as recorder:
+        recorder.record(namespace, "Normal", "Synced", "hello")
+    assert api.seen[0].path == "/api/v1/namespaces/default/events"
+    assert len(api.seen[0].body["metadata"]["name"]) == 253

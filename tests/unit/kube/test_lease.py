@@ -1,0 +1,92 @@
+"""A holder of a Lease stops being one before anybody else can be."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from kube.client import Client
+from kube.lease import LeaseHolder
+from tests.unit.kube.apiserver import ApiServer, ManualTime, no, ok
+
+
+def lease(holder: str, version: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "serin", "namespace": "n", "resourceVersion": version},
+        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 15},
+    }
+
+
+def holder(client: Client, time: ManualTime) -> LeaseHolder:
+    return LeaseHolder(client, namespace="n", name="serin", identity="me", clock=time.clock, sleep=time.sleep)
+
+
+async def test_a_lease_is_made_held_by_writes_alone_and_given_back(
+    api: ApiServer, client: Client, time: ManualTime
+) -> None:
+    api.will(no(404, "NotFound", name="serin"), ok(lease("me", "1"), 201), ok(lease("me", "2")))
+    async with holder(client, time) as held:
+        assert not held.is_leader
+        await held.wait_acquired()
+        assert held.is_leader
+        await api.wait_seen(4)
+        api.will(ok(lease("", "9")))
+    assert not held.is_leader
+    assert [seen.method for seen in api.seen] == ["GET", "POST", "PUT", "PUT", "PUT"]
+    assert api.seen[3].body["metadata"]["resourceVersion"] == "2"
+    assert api.seen[4].body["spec"]["holderIdentity"] == ""
+
+
+async def test_nobody_waits_longer_than_the_duration_for_a_holder_that_is_gone(
+    api: ApiServer, client: Client, time: ManualTime
+) -> None:
+    started_s = time.now_s
+    api.will(*[ok(lease("other", "1"))] * 9)
+    api.otherwise = ok(lease("me", "2"))
+    async with holder(client, time) as held:
+        await held.wait_acquired()
+        assert 15 <= time.now_s - started_s < 15 + 2
+    assert api.seen[9].body["metadata"]["resourceVersion"] == "1"
+
+
+async def test_leadership_ends_in_time_when_the_server_only_fails(
+    api: ApiServer, client: Client, time: ManualTime
+) -> None:
+    api.will(ok(lease("", "1")), ok(lease("me", "2")))
+    api.otherwise = no(500)
+    async with holder(client, time) as held:
+        await held.wait_acquired()
+        acquired_s = time.now_s
+        await held.wait_lost()
+        assert not held.is_leader
+        assert time.now_s - acquired_s <= 10.0
+
+
+async def test_who_was_stopped_for_a_while_is_no_leader_when_it_wakes(
+    api: ApiServer, client: Client, time: ManualTime
+) -> None:
+    api.will(ok(lease("", "1")), ok(lease("me", "2")))
+    async with holder(client, time) as held:
+        await held.wait_acquired()
+        time.now_s += 11
+        assert not held.is_leader
+
+
+async def test_another_holder_ends_the_leadership_at_once(api: ApiServer, client: Client, time: ManualTime) -> None:
+    api.will(ok(lease("", "1")), ok(lease("me", "2")), no(409, "Conflict"), ok(lease("other", "3")))
+    async with holder(client, time) as held:
+        await held.wait_acquired()
+        acquired_s = time.now_s
+        await held.wait_lost()
+        assert time.now_s - acquired_s < 5
+        assert not held.is_leader
+
+
+async def test_two_claims_at_once_give_one_leader(api: ApiServer, client: Client, time: ManualTime) -> None:
+    api.will(ok(lease("", "1")), no(409, "Conflict"), ok(lease("other", "2")))
+    async with holder(client, time) as held:
+        await api.wait_seen(4)
+        assert not held.is_leader
+        acquired = asyncio.ensure_future(held.wait_acquired())
+        assert not acquired.done()
+        acquired.cancel()

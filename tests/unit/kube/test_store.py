@@ -1,0 +1,113 @@
+"""Which news about an object is believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kube.store import Change, Key, Store, key_of
+
+
+def obj(name: str, version: str | int, namespace: str = "test") -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": namespace, "resourceVersion": str(version)}}
+
+
+def listed(*objects: dict[str, Any]) -> dict[Key, dict[str, Any]]:
+    return {key_of(item): item for item in objects}
+
+
+A = Key("test", "a")
+
+
+@pytest.fixture
+def store() -> Store:
+    store = Store()
+    store.replace_all(listed(obj("a", 5)), "10")
+    return store
+
+
+def test_a_list_tells_what_came_changed_and_went(store: Store) -> None:
+    store.put(obj("b", 11))
+    changes = store.replace_all(listed(obj("a", 15), obj("c", 14, "other")), "20")
+    assert sorted(changes, key=str) == sorted(
+        [
+            Change(A, obj("a", 5), obj("a", 15)),
+            Change(Key("test", "b"), obj("b", 11), None),
+            Change(Key("other", "c"), None, obj("c", 14, "other")),
+        ],
+        key=str,
+    )
+    assert store.resource_version == "20"
+
+
+def test_a_list_of_what_is_known_tells_nothing(store: Store) -> None:
+    assert store.replace_all(listed(obj("a", 5)), "20") == []
+
+
+def test_the_watch_does_not_take_back_what_was_remembered_since(store: Store) -> None:
+    store.remember(obj("a", 13))
+    assert store.put(obj("a", 12)) is None
+    assert store.put(obj("a", 13)) is None
+    assert store.get(A) == obj("a", 13)
+    assert store.put(obj("a", 14)) == Change(A, obj("a", 13), obj("a", 14))
+
+
+def test_an_own_write_is_there_at_once_unless_newer_is_known(store: Store) -> None:
+    assert store.remember(obj("a", 12)) == Change(A, obj("a", 5), obj("a", 12))
+    assert store.remember(obj("a", 9)) is None
+    assert store.get(A) == obj("a", 12)
+
+
+def test_versions_are_numbers_not_text(store: Store) -> None:
+    store.remember(obj("a", 99))
+    assert store.put(obj("a", 100)) is not None
+
+
+def test_a_late_answer_does_not_bring_back_a_deleted_object(store: Store) -> None:
+    store.remove(obj("a", 12))
+    assert store.remember(obj("a", 11)) is None
+    assert store.get(A) is None
+    assert store.remember(obj("a", 13)) is not None
+
+
+def test_the_deletion_of_a_former_object_leaves_the_one_made_since(store: Store) -> None:
+    store.remember(obj("a", 14))
+    assert store.remove(obj("a", 12)) is None
+    assert store.get(A) == obj("a", 14)
+
+
+def test_a_list_does_not_take_away_what_was_written_after_it(store: Store) -> None:
+    store.remember(obj("b", 25))
+    store.remember(obj("a", 26))
+    assert store.replace_all(listed(obj("a", 5)), "20") == []
+    assert store.get(Key("test", "b")) is not None
+    assert store.get(A) == obj("a", 26)
+
+
+def test_an_older_list_means_a_restored_etcd_and_is_believed(store: Store) -> None:
+    store.put(obj("b", 30))
+    store.put(obj("a", 31))
+    store.replace_all(listed(obj("a", 5)), "8")
+    assert store.items() == [obj("a", 5)]
+    assert store.resource_version == "8"
+
+
+def test_versions_that_are_no_numbers_are_believed_when_they_differ() -> None:
+    store = Store()
+    store.put(obj("a", "x1"))
+    assert store.put(obj("a", "x1")) is None
+    assert store.put(obj("a", "x0")) is not None
+    assert store.remember(obj("b", "x2")) is not None
+
+
+def test_objects_without_a_namespace_and_by_namespace(store: Store) -> None:
+    cluster_wide = {"metadata": {"name": "n", "resourceVersion": "11"}}
+    store.put(cluster_wide)
+    store.put(obj("a", 12, "other"))
+    assert store.get(Key("", "n")) == cluster_wide
+    assert store.by_namespace("other") == [obj("a", 12, "other")]
+    assert store.by_namespace("none") == []
+    store.remove(obj("a", 13, "other"))
+    assert store.by_namespace("other") == []
+    assert len(store.items()) == 2
