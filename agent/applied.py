@@ -1,0 +1,53 @@
+"""Objects that the agent keeps as rendered, by server-side apply."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agent.caches import Caches
+from agent.settings import FIELD_MANAGER
+from canary.revision import content_hash
+from kube.client import Client
+from kube.resource import Object, Resource
+from render.difference import is_as_rendered
+
+_Key = tuple[str, str, str]
+
+
+class AppliedObjects:
+    """Applies rendered bodies, and tells which need it.
+
+    The API server may store a value in another spelling than ours (`0.1` for `100m`). So an object that differs from
+    its rendering is still as we want it when it is what the last apply of this same rendering left behind.
+    """
+
+    def __init__(self, client: Client, caches: Caches) -> None:
+        self._client = client
+        self._caches = caches
+        self._left_behind: dict[_Key, tuple[str, str]] = {}
+
+    def is_due(self, resource: Resource, rendered: Object) -> bool:
+        """Is the object missing, or not as rendered?"""
+        metadata = rendered["metadata"]
+        live = self._caches.of(resource).get(metadata["namespace"], metadata["name"])
+        if live is None:
+            return True
+        if is_as_rendered(live, rendered):
+            return False
+        return self._left_behind.get(_key(resource, rendered)) != (content_hash(rendered), _own_content(live))
+
+    async def apply(self, resource: Resource, rendered: Object) -> None:
+        """Create the object, or make ours what is rendered of it."""
+        answer = await self._client.apply(resource, rendered, field_manager=FIELD_MANAGER)
+        self._caches.of(resource).remember(answer)
+        self._left_behind[_key(resource, rendered)] = (content_hash(rendered), _own_content(answer))
+
+
+def _key(resource: Resource, obj: Object) -> _Key:
+    return resource.plural, obj["metadata"]["namespace"], obj["metadata"]["name"]
+
+
+def _own_content(obj: Mapping[str, Any]) -> str:
+    """Hash what users and agents write of an object: neither its status nor the server's bookkeeping."""
+    metadata = obj["metadata"]
+    written = {name: metadata.get(name) for name in ("labels", "ownerReferences")}
+    return content_hash([written, obj.get("spec")])

@@ -1,0 +1,75 @@
+"""What the agent keeps of the cluster: one list and one watch for each kind, for all canaries together."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
+
+from agent.resources import CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
+from canary.model.canary import Canary
+from kube.cache import Cache
+from kube.client import Client
+from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, SERVICES, Object, Resource
+
+WATCHED: Final = (CANARIES, METRIC_TEMPLATES, DEPLOYMENTS, DAEMONSETS, HPAS, SERVICES, ROUTE_TABLES, UPSTREAMS)
+
+WORKLOADS: Final = {"Deployment": DEPLOYMENTS, "DaemonSet": DAEMONSETS}
+
+# Bookmarks come about once a minute: silence for longer than that means that this agent sees an old cluster.
+_STALE_AFTER_S: Final = 180.0
+
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+class Caches:
+    """One cache for each watched kind, of one namespace or of all (empty)."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        self._caches = {
+            resource: Cache(client, resource, namespace=namespace or None, transform=_slim) for resource in WATCHED
+        }
+
+    def of(self, resource: Resource) -> Cache:
+        """The cache of a watched kind."""
+        return self._caches[resource]
+
+    def all(self) -> Iterable[Cache]:
+        """Every cache."""
+        return self._caches.values()
+
+    def target(self, canary: Canary) -> Object | None:
+        """The workload that the canary watches over, None when it does not exist or is of a kind that can't be one."""
+        return self._workload(canary, canary.spec.target_ref.name)
+
+    def primary(self, canary: Canary) -> Object | None:
+        """The generated primary workload."""
+        return self._workload(canary, f"{canary.spec.target_ref.name}-primary")
+
+    def _workload(self, canary: Canary, name: str) -> Object | None:
+        resource = WORKLOADS.get(canary.spec.target_ref.kind or "Deployment")
+        if resource is None:
+            return None
+        found = self.of(resource).get(canary.namespace, name)
+        # Items of a list carry no kind of their own on every path; renderers need one.
+        return found if found is None or "kind" in found else found | {"kind": resource.kind}
+
+    async def wait_synced(self) -> None:
+        """Return once every cache holds its first list."""
+        await asyncio.gather(*(cache.wait_synced() for cache in self.all()))
+
+    def stale(self) -> str:
+        """Name the caches that heard nothing for minutes, empty when all is well."""
+        silent = [
+            cache.resource.plural
+            for cache in self.all()
+            if not cache.is_synced or cache.last_event_age_s > _STALE_AFTER_S
+        ]
+        return f"no news from the API server of: {', '.join(silent)}" if silent else ""
+
+
+def _slim(obj: Object) -> Object:
+    """Drop kubectl's copy of the object: it doubles the size of everything that was applied."""
+    annotations: dict[str, Any] = obj["metadata"].get("annotations") or {}
+    if _LAST_APPLIED not in annotations:
+        return obj
+    kept = {key: value for key, value in annotations.items() if key != _LAST_APPLIED}
+    return {**obj, "metadata": {**obj["metadata"], "annotations": kept}}

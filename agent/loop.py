@@ -1,0 +1,196 @@
+"""The loop of one canary: wake up, tick until there is nothing left to do now, sleep.
+
+A tick is observe, decide, apply. What it stores is the intent; what it does makes the world match that intent; its
+news come last. Whatever fails, the next tick starts from the stored intent again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from agent.apply import Applier
+from agent.ask import Asker
+from agent.caches import Caches
+from agent.metrics import AgentMetrics
+from agent.observe import observe
+from agent.parts import Parts
+from agent.providers.routing.port import Routing
+from agent.resources import CANARIES
+from agent.tell import Teller
+from agent.templates import TemplateLost
+from canary.decide.decision import Decision
+from canary.decide.entry import decide
+from canary.model.canary import GLOO, Canary
+from canary.model.parse import parse_canary
+from canary.news import warning
+from canary.observation import Observation
+from canary.phase import IDLE, Phase
+from canary.problems import InvalidObject
+from canary.state import Blocked, State, UnknownPhase, read_state, write_status
+from kube.client import Client
+from kube.errors import Conflict, KubeError, TransientError
+from kube.events import EventRecorder
+from kube.resource import Object
+from kube.store import Key
+
+_log = logging.getLogger(__name__)
+
+# So many ticks may follow each other at once; more of them mean that somebody undoes what we do.
+_BURST: Final = 20
+_BREATH_S: Final = 1.0
+
+_RETRY_FIRST_S: Final = 0.2
+_RETRY_MAX_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What the loops of all canaries share. `now_s` gives seconds since the epoch."""
+
+    client: Client
+    caches: Caches
+    parts: Parts
+    routing: Routing
+    asker: Asker
+    applier: Applier
+    recorder: EventRecorder
+    metrics: AgentMetrics
+    now_s: Callable[[], float]
+
+
+class CanaryLoop:
+    """Owns one canary. `run` never ends by itself; `wake` may be called at any time, and often."""
+
+    def __init__(self, key: Key, world: World) -> None:
+        self._key = key
+        self._world = world
+        self._teller = Teller(world.recorder)
+        self._woken = asyncio.Event()
+        self._failures = 0
+
+    def wake(self) -> None:
+        """Ask for a tick. What changed is not said: the tick looks for itself."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Tick for ever; cancel it to stop. An action under way is finished or cancelled like any request."""
+        while True:
+            self._woken.clear()
+            started_s = time.monotonic()
+            sleep_s = await self._tick_until_quiet()
+            self._world.metrics.observe_tick(time.monotonic() - started_s)
+            if sleep_s == 0:
+                # Our own writes wake us too, so this pause must not be cut short by a wake-up.
+                await asyncio.sleep(_BREATH_S)
+                continue
+            try:
+                async with asyncio.timeout(sleep_s):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    async def _tick_until_quiet(self) -> float | None:
+        """Give the seconds to sleep, None until woken, 0 when there still was something to do after a whole burst."""
+        for _ in range(_BURST):
+            sleep_s = await self._tick_guarded()
+            if sleep_s is None or sleep_s > 0:
+                return sleep_s
+        return 0
+
+    async def _tick_guarded(self) -> float | None:
+        """Tick once; an error is told, counted and waited out, and never ends the loop."""
+        try:
+            sleep_s = await self._tick()
+        except Conflict as error:
+            _log.info("another look at %s/%s: %s", *self._key, error)
+        except (KubeError, TemplateLost) as error:
+            is_transient = isinstance(error, TransientError)
+            self._fail(error, is_told=not is_transient)
+        except Exception as error:  # noqa: BLE001  a fault in one canary's tick must not stop the others
+            _log.exception("tick of %s/%s failed", *self._key)
+            self._fail(error, is_told=True)
+        else:
+            self._failures = 0
+            return sleep_s
+        self._failures += 1
+        return min(_RETRY_FIRST_S * 2.0 ** (self._failures - 1), _RETRY_MAX_S)
+
+    def _fail(self, error: Exception, *, is_told: bool) -> None:
+        self._world.metrics.count_error(type(error).__name__)
+        _log.warning("tick of %s/%s: %s", *self._key, error)
+        obj = self._world.caches.of(CANARIES).get(*self._key)
+        if is_told and obj is not None:
+            self._teller.remark(obj, (warning(str(error)),))
+
+    async def _tick(self) -> float | None:
+        world = self._world
+        obj = world.caches.of(CANARIES).get(*self._key)
+        if obj is None or "deletionTimestamp" in obj["metadata"]:
+            return None
+        name = f"Canary {'/'.join(self._key)}"
+        try:
+            state = read_state(obj.get("status"))
+        except UnknownPhase as error:
+            self._teller.remark(obj, (warning(f"{name} {error}"),))
+            return None
+        try:
+            canary = parse_canary(obj)
+        except InvalidObject as error:
+            return await self._stand_still(obj, state, Blocked("InvalidSpec", str(error)))
+        if canary.provider != GLOO:
+            text = f"{name} spec.provider: found {canary.provider!r}; allowed: {GLOO}, or nothing"
+            return await self._stand_still(obj, state, Blocked("ProviderNotSupported", text))
+        return await self._advance(obj, canary, state)
+
+    async def _stand_still(self, obj: Object, state: State, blocked: Blocked) -> float | None:
+        """Store why nothing is done, once, and wait for the object to be mended."""
+        if state.blocked != blocked:
+            now_s = self._world.now_s()
+            since_s = state.last_transition_s or now_s
+            stored = state.moved(now_s, warning(blocked.message), blocked=blocked, last_transition_s=since_s)
+            obj = await self._store(obj, stored, target_kind="Deployment")
+            self._teller.tell_move(obj, stored)
+        return None
+
+    async def _advance(self, obj: Object, canary: Canary, state: State) -> float | None:
+        world = self._world
+        seen = observe(canary, world.caches, world.parts, world.routing, world.now_s())
+        decision = decide(canary, state, seen)
+        if decision.questions:
+            decision = await self._ask(canary, state, seen, decision)
+        world.metrics.observe_state(canary, state)
+        for action in decision.actions:
+            await world.applier.apply(canary, action)
+        if decision.actions:
+            return decision.wake_after_s
+        # The world matches the stored intent: now is the time for its news, before the intent moves on.
+        self._teller.tell_move(obj, state)
+        if decision.intent is not None:
+            await self._store(obj, decision.intent, target_kind=canary.spec.target_ref.kind or "Deployment")
+            self._count(canary, state, decision.intent)
+        else:
+            self._teller.remark(obj, decision.remarks)
+        return decision.wake_after_s
+
+    async def _ask(self, canary: Canary, state: State, seen: Observation, decision: Decision) -> Decision:
+        world, started_s = self._world, time.monotonic()
+        answered = await world.asker.answer(canary, state, seen, decision.questions)
+        results = tuple(result for group in (answered.answers or {}).values() for result in group)
+        world.metrics.observe_checks(canary, results, time.monotonic() - started_s)
+        return decide(canary, state, answered)
+
+    async def _store(self, obj: Object, state: State, *, target_kind: str) -> Object:
+        """Write the intent; a Conflict means that this decision was made from an old object."""
+        generation = int(obj["metadata"].get("generation", 0))
+        status = write_status(state, obj.get("status"), target_kind=target_kind, generation=generation)
+        answer = await self._world.client.replace(CANARIES, {**obj, "status": status}, subresource="status")
+        self._world.caches.of(CANARIES).remember(answer)
+        return answer
+
+    def _count(self, canary: Canary, before: State, after: State) -> None:
+        has_ended = before.phase not in IDLE and after.phase in {Phase.SUCCEEDED, Phase.FAILED}
+        if has_ended:
+            self._world.metrics.count_end(canary, after)

@@ -1,0 +1,147 @@
+"""Putting the agent together: every lifetime is a context manager, started in order and ended in reverse."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+import aiohttp
+
+from agent.applied import AppliedObjects
+from agent.apply import Applier
+from agent.ask import Asker
+from agent.caches import Caches
+from agent.loop import World
+from agent.metrics import AgentMetrics
+from agent.parts import Parts
+from agent.providers.hooks import Hooks
+from agent.providers.metrics.checks import MetricChecks
+from agent.providers.routing.gloo import GlooRouting
+from agent.server import serve
+from agent.settings import Settings
+from agent.supervisor import Supervisor
+from kube.client import Client
+from kube.events import EventRecorder
+from kube.lease import LeaseHolder
+
+_log = logging.getLogger(__name__)
+
+_LEASE_NAME: Final = "serin-agent"
+
+
+class LeadershipLost(Exception):  # noqa: N818  reads as what happened
+    """Another agent may lead now: this process must end before it writes anything more."""
+
+
+def serin_version() -> str:
+    """Give the installed version; from a bare checkout `dev`."""
+    try:
+        return version("serin")
+    except PackageNotFoundError:
+        return "dev"
+
+
+async def run(settings: Settings) -> None:
+    """Run the agent until SIGTERM or SIGINT.
+
+    Raises:
+        LeadershipLost: the lease went to another agent.
+        kube.errors.ConfigError: no way to the API server is known.
+    """
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    agent_version = serin_version()
+    metrics = AgentMetrics(agent_version)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(
+            Client.connect(kubeconfig=settings.kubeconfig, user_agent=f"serin/{agent_version}")
+        )
+        caches = Caches(client, settings.namespace)
+        await stack.enter_async_context(serve(settings.port, metrics, caches.stale))
+        for cache in caches.all():
+            _ = await stack.enter_async_context(_running(cache.run(), f"cache {cache.resource.plural}"))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        recorder = await stack.enter_async_context(EventRecorder(client, instance=socket.gethostname()))
+        world = _world(settings, client, caches, session, recorder, metrics)
+        await _until(stopped, _lead(settings, client, world))
+
+
+def _world(
+    settings: Settings,
+    client: Client,
+    caches: Caches,
+    session: aiohttp.ClientSession,
+    recorder: EventRecorder,
+    metrics: AgentMetrics,
+) -> World:
+    applied = AppliedObjects(client, caches)
+    routing = GlooRouting(client, caches, applied)
+    parts = Parts(client, caches, applied, routing)
+    checks = MetricChecks(
+        session, client, caches, metrics_server=settings.metrics_server, timeout_s=settings.query_timeout_s
+    )
+    return World(
+        client=client,
+        caches=caches,
+        parts=parts,
+        routing=routing,
+        asker=Asker(checks, Hooks(session)),
+        applier=Applier(client, caches, parts, routing, time.time),
+        recorder=recorder,
+        metrics=metrics,
+        now_s=time.time,
+    )
+
+
+async def _lead(settings: Settings, client: Client, world: World) -> None:
+    """Supervise while this agent holds the lease; the caches fill meanwhile, so that a new leader starts warm."""
+    await world.caches.wait_synced()
+    supervisor = Supervisor(world)
+    if not settings.is_leader_election_on:
+        await supervisor.run()
+        return
+    identity = f"{socket.gethostname()}_{os.getpid()}"
+    async with LeaseHolder(
+        client, namespace=settings.leader_election_namespace, name=_LEASE_NAME, identity=identity
+    ) as lease:
+        await lease.wait_acquired()
+        _log.info("leading as %s", identity)
+        async with _running(supervisor.run(), "supervisor") as task:
+            lost = asyncio.create_task(lease.wait_lost(), name="leadership watch")
+            try:
+                await asyncio.wait({lost, task}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                lost.cancel()
+            if task.done():
+                task.result()
+        raise LeadershipLost(f"lease {settings.leader_election_namespace}/{_LEASE_NAME} went to another agent")
+
+
+async def _until(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Work until the signal comes; an error of the work comes through."""
+    async with _running(work, "agent") as task:
+        waiting = asyncio.create_task(stopped.wait(), name="stop signal")
+        try:
+            await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if task.done():
+            task.result()
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[asyncio.Task[None]]:
+    """Run a coroutine as a task for as long as the block lasts."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

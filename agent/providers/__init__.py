@@ -1,0 +1,1 @@
+"""The agent's ways to the outside: the gateway, metric servers, hooks."""

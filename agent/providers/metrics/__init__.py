@@ -1,0 +1,1 @@
+"""Metric providers: a query in, a sample out."""

@@ -1,0 +1,131 @@
+"""From a canary's metric to a sample: which server is asked what, and how its answer is read."""
+
+import base64
+from collections.abc import Mapping
+from typing import Final
+
+import aiohttp
+
+from agent.caches import Caches
+from agent.providers.errors import ProviderError, ProviderRefused
+from agent.providers.metrics.prometheus import Access, Prometheus
+from agent.resources import METRIC_TEMPLATES
+from canary.judge import CheckResult, Sample, judge
+from canary.model.canary import Canary
+from canary.model.metric_template import MetricProvider, MetricTemplate
+from canary.model.metrics import SUCCESS_RATE, CanaryMetric
+from canary.model.parse import parse_metric_template
+from canary.problems import InvalidObject
+from canary.state import State
+from canary.template import TemplateError, query_names, render_query
+from kube.client import Client
+from kube.errors import KubeError
+from kube.resource import SECRETS
+from render.builtin_metrics import CODE_LABEL, request_count, request_duration, request_success_rate, success_counts
+from render.names import Names, Side
+
+_PROMETHEUS: Final = "prometheus"
+
+
+class MetricChecks:
+    """Asks the metric servers of all canaries over one session."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, client: Client, caches: Caches, *, metrics_server: str, timeout_s: float
+    ) -> None:
+        self._session = session
+        self._client = client
+        self._caches = caches
+        self._metrics_server = metrics_server
+        self._timeout_s = timeout_s
+
+    async def check(self, canary: Canary, state: State, metric: CanaryMetric, now_s: float) -> CheckResult:
+        """Ask for one metric and judge the answer; every failure to get one is a result too (ERROR)."""
+        target = f"{canary.spec.target_ref.name}.{canary.namespace}"
+        try:
+            sample = await self._sample(canary, state, metric, now_s)
+        except (ProviderError, TemplateError, InvalidObject, KubeError) as error:
+            sample = Sample(error=str(error))
+        return judge(metric, sample, target)
+
+    async def is_drained(self, canary: Canary, since_s: float, now_s: float) -> bool | None:
+        """Has the canary side got no new request since `since_s`, over two scrapes at least? None: nobody can tell."""
+        window_s = int(now_s - since_s)
+        if window_s < 1:
+            return None
+        count = request_count(Names.of(canary), Side.CANARY, window_s)
+        try:
+            requests = await self._builtin_server(canary).value(count.text)
+        except ProviderError:
+            return None
+        return None if requests is None else requests == 0
+
+    async def _sample(self, canary: Canary, state: State, metric: CanaryMetric, now_s: float) -> Sample:
+        if metric.is_builtin:
+            return await self._builtin_sample(canary, state, metric, now_s)
+        if metric.template_ref is not None:
+            namespace = metric.template_ref.namespace or canary.namespace
+            template = self._template(namespace, metric.template_ref.name)
+            server = await self._server(template)
+            query = template.spec.query
+        else:
+            server, query = self._builtin_server(canary), metric.query
+        text = render_query(query, query_names(canary, metric, ""), metric.template_variables)
+        return Sample(value=await server.value(text))
+
+    async def _builtin_sample(self, canary: Canary, state: State, metric: CanaryMetric, now_s: float) -> Sample:
+        """Ask over the metric's interval, but never further back than this revision's first traffic."""
+        window_s = int(metric.interval_s)
+        if state.first_weight_s is not None:
+            window_s = min(window_s, int(now_s - state.first_weight_s))
+        if window_s < 1:
+            return Sample()
+        names, server = Names.of(canary), self._builtin_server(canary)
+        if metric.name == SUCCESS_RATE:
+            elements = await server.query(request_success_rate(names, Side.CANARY, window_s).text)
+            counts = success_counts({element.labels.get(CODE_LABEL, ""): element.value for element in elements})
+            return Sample(value=counts.rate_percent, requests=counts.total)
+        value = await server.value(request_duration(names, Side.CANARY, window_s).text)
+        requests = None
+        if metric.min_requests is not None:
+            requests = await server.value(request_count(names, Side.CANARY, window_s).text)
+        return Sample(value=value, requests=requests)
+
+    def _builtin_server(self, canary: Canary) -> Prometheus:
+        address = canary.spec.metrics_server or self._metrics_server
+        return Prometheus(self._session, address, timeout_s=self._timeout_s)
+
+    def _template(self, namespace: str, name: str) -> MetricTemplate:
+        found = self._caches.of(METRIC_TEMPLATES).get(namespace, name)
+        if found is None:
+            raise ProviderRefused(f"MetricTemplate {namespace}/{name} does not exist")
+        return parse_metric_template(found)
+
+    async def _server(self, template: MetricTemplate) -> Prometheus:
+        provider = template.spec.provider
+        if provider.type != _PROMETHEUS:
+            raise ProviderRefused(
+                f"MetricTemplate {template.namespace}/{template.name} spec.provider.type: "
+                f"found {provider.type!r}; allowed: {_PROMETHEUS}"
+            )
+        headers = {name: value for name, values in provider.headers.items() for value in values}
+        headers |= _authorization(await self._credentials(template.namespace, provider))
+        access = Access(headers=headers, is_verified=not provider.insecure_skip_verify)
+        address = provider.address or self._metrics_server
+        return Prometheus(self._session, address, timeout_s=self._timeout_s, access=access)
+
+    async def _credentials(self, namespace: str, provider: MetricProvider) -> dict[str, str]:
+        if provider.secret_ref is None:
+            return {}
+        secret = await self._client.get(SECRETS, provider.secret_ref.name, namespace)
+        return {key: base64.b64decode(value).decode().strip() for key, value in (secret.get("data") or {}).items()}
+
+
+def _authorization(credentials: Mapping[str, str]) -> dict[str, str]:
+    """Give the header for a secret with `token`, or with `username` and `password`. Source: Flagger 1.44."""
+    if "token" in credentials:
+        return {"Authorization": f"Bearer {credentials['token']}"}
+    if "username" in credentials:
+        pair = f"{credentials['username']}:{credentials.get('password', '')}"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    return {}

@@ -1,0 +1,1 @@
+"""Routing: how a canary's weights reach the gateway."""

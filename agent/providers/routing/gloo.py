@@ -1,0 +1,122 @@
+"""Routing by Gloo's RouteTable and Upstreams.
+
+The only acknowledgement that Gloo gives of a write is that it empties the proxy's entry in the table's status and fills
+it again, some 1.6 s after the write (recorded in tests/contract/gloo). It is awaited for 5 s at the most.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from agent.applied import AppliedObjects
+from agent.caches import Caches
+from agent.resources import ROUTE_TABLES, UPSTREAMS
+from agent.settings import FIELD_MANAGER
+from canary.model.canary import Canary
+from canary.observation import Part, Route, RouteState
+from kube.client import Client
+from kube.resource import Object
+from kube.store import Change, Key
+from render.gloo_status import GlooState, gloo_verdict
+from render.names import Names, Side
+from render.route_table import Weights, read_weights, route_table, weights_patch
+from render.upstreams import upstream
+
+_ACKNOWLEDGED_WITHIN_S: Final = 5.0
+
+_SIDES: Final = {Part.PRIMARY_UPSTREAM: Side.PRIMARY, Part.CANARY_UPSTREAM: Side.CANARY}
+
+
+@dataclass(slots=True)
+class _Write:
+    """A write that Gloo has not acknowledged yet. `was_emptied`: the first half of the acknowledgement was seen."""
+
+    at_s: float
+    was_emptied: bool = False
+
+
+class GlooRouting:
+    """Implements `Routing`; subscribes to the RouteTables to see acknowledgements pass."""
+
+    def __init__(self, client: Client, caches: Caches, applied: AppliedObjects) -> None:
+        self._client = client
+        self._caches = caches
+        self._applied = applied
+        self._writes: dict[Key, _Write] = {}
+        caches.of(ROUTE_TABLES).subscribe(self._on_change)
+
+    def observe(self, canary: Canary, now_s: float) -> Route | None:
+        """See `Routing`. A table whose write is not acknowledged after 5 s counts as settled: Gloo may be down."""
+        table = self._table(canary)
+        weights = None if table is None else read_weights(table, Names.of(canary))
+        if table is None or weights is None:
+            return None
+        write = self._writes.get(self._key(canary))
+        verdict = gloo_verdict(table)
+        if write is not None and now_s - write.at_s < _ACKNOWLEDGED_WITHIN_S:
+            state = RouteState.PENDING
+        elif verdict.state in {GlooState.REJECTED, GlooState.WARNING}:
+            state = RouteState.REFUSED
+        else:
+            state = RouteState.SETTLED
+        return Route(weights.primary, weights.canary, state, verdict.reason)
+
+    def due_parts(self, canary: Canary, target: Object) -> frozenset[Part]:
+        """See `Routing`. An existing table is due only when our route is not in it: the rest of it is the users'."""
+        table = self._table(canary)
+        due = {part for part in _SIDES if self._applied.is_due(UPSTREAMS, self._upstream(canary, target, part))}
+        if table is None or read_weights(table, Names.of(canary)) is None:
+            due.add(Part.ROUTE)
+        return frozenset(due)
+
+    async def apply(self, canary: Canary, target: Object, part: Part) -> None:
+        """See `Routing`."""
+        if part in _SIDES:
+            await self._applied.apply(UPSTREAMS, self._upstream(canary, target, part))
+            return
+        table = self._table(canary)
+        if table is not None:
+            await self._patch(canary, table, Weights(100, 0))
+            return
+        answer = await self._client.create(ROUTE_TABLES, route_table(canary))
+        self._caches.of(ROUTE_TABLES).remember(answer)
+
+    async def set_weights(self, canary: Canary, primary_weight: int, canary_weight: int, now_s: float) -> None:
+        """See `Routing`."""
+        table = self._table(canary)
+        if table is None:
+            return
+        self._writes[self._key(canary)] = _Write(now_s)
+        await self._patch(canary, table, Weights(primary_weight, canary_weight))
+
+    async def _patch(self, canary: Canary, table: Object, wanted: Weights) -> None:
+        operations = weights_patch(canary, table, wanted)
+        if not operations:
+            return
+        name = Names.of(canary).route_table
+        answer = await self._client.json_patch(
+            ROUTE_TABLES, name, canary.namespace, operations, field_manager=FIELD_MANAGER
+        )
+        self._caches.of(ROUTE_TABLES).remember(answer)
+
+    def _on_change(self, change: Change) -> None:
+        write = self._writes.get(change.key)
+        if write is None or change.new is None:
+            return
+        if gloo_verdict(change.new).state is GlooState.PENDING:
+            write.was_emptied = True
+        elif write.was_emptied:
+            del self._writes[change.key]
+
+    def _table(self, canary: Canary) -> Object | None:
+        return self._caches.of(ROUTE_TABLES).get(*self._key(canary))
+
+    def _upstream(self, canary: Canary, target: Object, part: Part) -> Object:
+        reference = canary.spec.upstream_ref
+        config = None
+        if reference is not None:
+            config = self._caches.of(UPSTREAMS).get(reference.namespace or canary.namespace, reference.name)
+        return upstream(canary, target, _SIDES[part], config)
+
+    @staticmethod
+    def _key(canary: Canary) -> Key:
+        return Key(canary.namespace, Names.of(canary).route_table)

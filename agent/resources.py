@@ -1,0 +1,10 @@
+"""The custom resources that the agent reads and writes, as the API server serves them."""
+
+from typing import Final
+
+from kube.resource import Resource
+
+CANARIES: Final = Resource("flagger.app", "v1beta1", "canaries", "Canary")
+METRIC_TEMPLATES: Final = Resource("flagger.app", "v1beta1", "metrictemplates", "MetricTemplate")
+ROUTE_TABLES: Final = Resource("gateway.solo.io", "v1", "routetables", "RouteTable")
+UPSTREAMS: Final = Resource("gloo.solo.io", "v1", "upstreams", "Upstream")

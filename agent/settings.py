@@ -1,0 +1,26 @@
+"""What the agent is told at its start."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+FIELD_MANAGER: Final = "serin"
+EVENT_REASON: Final = "Synced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The command line, read. Times are seconds.
+
+    `namespace` limits the agent to one, empty is all. `metrics_server` is the Prometheus of the builtin checks where a
+    canary names none. `hook_and_query_deadline_s` bounds what one tick waits for all its answers.
+    """
+
+    metrics_server: str
+    namespace: str = ""
+    port: int = 8080
+    log_level: str = "info"
+    kubeconfig: Path | None = None
+    is_leader_election_on: bool = True
+    leader_election_namespace: str = "gloo-system"
+    query_timeout_s: float = 10.0

@@ -1,0 +1,96 @@
+"""The supervisor: one task for each canary, woken by whatever concerns it. A request is a name, nothing else."""
+
+import asyncio
+from collections import Counter, defaultdict
+from functools import partial
+from typing import Final
+
+from agent.caches import WORKLOADS
+from agent.loop import CanaryLoop, World
+from agent.resources import CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
+from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, SERVICES, Object, Resource
+from kube.store import Change, Key, key_of
+
+_Concern = tuple[str, Key]
+
+_FOLLOWED: Final = (DEPLOYMENTS, DAEMONSETS, HPAS, SERVICES, ROUTE_TABLES, UPSTREAMS, METRIC_TEMPLATES)
+
+
+class Supervisor:
+    """Starts a loop when a canary appears, ends it when it goes, wakes it when an object that concerns it changes."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._loops: dict[Key, tuple[CanaryLoop, asyncio.Task[None]]] = {}
+        self._concerns: dict[_Concern, set[Key]] = defaultdict(set)
+
+    async def run(self) -> None:
+        """Supervise until cancelled; then every loop has ended. The caches must be synced."""
+        caches = self._world.caches
+        async with asyncio.TaskGroup() as tasks:
+            unsubscribes = [
+                caches.of(CANARIES).subscribe(lambda change: self._on_canary(tasks, change)),
+                *(caches.of(resource).subscribe(partial(self._on_followed, resource)) for resource in _FOLLOWED),
+            ]
+            try:
+                for obj in caches.of(CANARIES).items():
+                    self._on_canary(tasks, Change(key_of(obj), None, obj))
+                await asyncio.Event().wait()
+            finally:
+                for unsubscribe in unsubscribes:
+                    unsubscribe()
+
+    def _on_canary(self, tasks: asyncio.TaskGroup, change: Change) -> None:
+        key = change.key
+        self._forget_concerns(key, change.old)
+        if change.new is None:
+            _, task = self._loops.pop(key)
+            task.cancel()
+        else:
+            for concern in _concerns(change.new):
+                self._concerns[concern].add(key)
+            if key not in self._loops:
+                loop = CanaryLoop(key, self._world)
+                self._loops[key] = (loop, tasks.create_task(loop.run(), name=f"canary {'/'.join(key)}"))
+            self._loops[key][0].wake()
+        self._world.metrics.set_totals(Counter(key.namespace for key in self._loops))
+
+    def _on_followed(self, resource: Resource, change: Change) -> None:
+        for key in self._concerns.get((resource.plural, change.key), ()):
+            self._loops[key][0].wake()
+
+    def _forget_concerns(self, key: Key, old: Object | None) -> None:
+        for concern in _concerns(old) if old is not None else ():
+            self._concerns[concern].discard(key)
+            if not self._concerns[concern]:
+                del self._concerns[concern]
+
+
+def _concerns(obj: Object) -> set[_Concern]:
+    """Name the objects whose change wakes a canary, read from its spec as it stands, valid or not."""
+    namespace, spec = obj["metadata"]["namespace"], obj.get("spec") or {}
+    target = _name(spec.get("targetRef"))
+    apex = _name(spec.get("service")) or target
+    found = {(resource.plural, Key(namespace, name)) for resource in WORKLOADS.values() for name in _sides(target)}
+    found |= {(HPAS.plural, Key(namespace, name)) for name in _sides(_name(spec.get("autoscalerRef")))}
+    found |= {(SERVICES.plural, Key(namespace, name)) for name in (*_sides(apex), f"{apex}-canary")}
+    found.add((ROUTE_TABLES.plural, Key(namespace, apex)))
+    port = (spec.get("service") or {}).get("port")
+    found |= {(UPSTREAMS.plural, Key(namespace, f"{namespace}-{apex}-{side}upstream-{port}")) for side in _SIDES}
+    reference = spec.get("upstreamRef") or {}
+    found.add((UPSTREAMS.plural, Key(reference.get("namespace") or namespace, _name(reference))))
+    for metric in (spec.get("analysis") or {}).get("metrics") or ():
+        template = metric.get("templateRef") or {}
+        found.add((METRIC_TEMPLATES.plural, Key(template.get("namespace") or namespace, _name(template))))
+    return found
+
+
+_SIDES: Final = ("primary", "canary")
+
+
+def _sides(name: str) -> tuple[str, str]:
+    return name, f"{name}-primary"
+
+
+def _name(reference: Object | None) -> str:
+    return str((reference or {}).get("name") or "")

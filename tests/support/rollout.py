@@ -1,0 +1,129 @@
+"""What tests do as users of the cluster: apply objects, look at them, wait for them."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.cluster import Cluster
+
+_LOOK_EVERY_S = 0.2
+
+QUICK_ANALYSIS: dict[str, Any] = {
+    "interval": "1s",
+    "threshold": 3,
+    "maxWeight": 50,
+    "stepWeight": 25,
+    "drainSeconds": 1,
+    "metrics": [{"name": "request-success-rate", "thresholdRange": {"min": 99}, "interval": "10s", "onNoData": "pass"}],
+}
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Canaries in one namespace of the cluster."""
+
+    cluster: Cluster
+    namespace: str
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        """Apply objects, as `kubectl apply -f -` does."""
+        listed = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+        self.cluster.kubectl("-n", self.namespace, "apply", "-f", "-", stdin=json.dumps(listed))
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        """Read one object; empty when there is none."""
+        text = self.cluster.kubectl("-n", self.namespace, "get", kind, name, "-o", "json", "--ignore-not-found")
+        found: dict[str, Any] = json.loads(text) if text.strip() else {}
+        return found
+
+    def status(self, name: str) -> dict[str, Any]:
+        """Read a canary's status."""
+        status: dict[str, Any] = self.get("canary", name).get("status") or {}
+        return status
+
+    def condition(self, name: str, kind: str) -> dict[str, str]:
+        """Read one condition of a canary; empty when it has none."""
+        conditions = self.status(name).get("conditions") or []
+        return next((condition for condition in conditions if condition["type"] == kind), {})
+
+    def events(self, name: str) -> list[tuple[str, str]]:
+        """Give (type, message) of every event about a canary, in the order of their creation."""
+        text = self.cluster.kubectl("-n", self.namespace, "get", "events", "-o", "json")
+        about = [event for event in json.loads(text)["items"] if event["involvedObject"].get("name") == name]
+        about = [event for event in about if event["involvedObject"]["kind"] == "Canary"]
+        about.sort(key=lambda event: int(event["metadata"]["resourceVersion"]))
+        return [(event["type"], event["message"]) for event in about]
+
+    def set_image(self, name: str, tag: str) -> None:
+        """Change the target's image, as the guide does."""
+        image = f"podinfod=stefanprodan/podinfo:{tag}"
+        self.cluster.kubectl("-n", self.namespace, "set", "image", f"deployment/{name}", image)
+
+    def wait_for(self, what: str, is_so: Callable[[], bool], deadline_s: float = 60.0) -> None:
+        """Look until it is so; a failure says what was waited for and how every canary stands."""
+        give_up_at_s = time.monotonic() + deadline_s
+        while not is_so():
+            if time.monotonic() > give_up_at_s:
+                canaries = self.cluster.kubectl("-n", self.namespace, "get", "canaries", "-o", "yaml")
+                raise AssertionError(f"not within {deadline_s:g} s: {what}\n{canaries}")
+            time.sleep(_LOOK_EVERY_S)
+
+    def wait_for_phase(self, name: str, phase: str, deadline_s: float = 60.0) -> None:
+        """Wait until a canary is in a phase."""
+        self.wait_for(f"{name} is {phase}", lambda: self.status(name).get("phase") == phase, deadline_s)
+
+
+def podinfo(name: str, *, replicas: int = 1, tag: str = "3.1.0") -> dict[str, Any]:
+    """Give a Deployment of podinfo that is ready quickly."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {
+                    "containers": [
+                        {
+                            "name": "podinfod",
+                            "image": f"stefanprodan/podinfo:{tag}",
+                            "command": ["./podinfo", "--port=9898", "--level=error"],
+                            "ports": [{"name": "http", "containerPort": 9898}],
+                            "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1},
+                        }
+                    ]
+                },
+            },
+        },
+    }
+
+
+def hpa(name: str) -> dict[str, Any]:
+    """Give an autoscaler of one or two replicas."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name},
+        "spec": {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 2},
+    }
+
+
+def canary(name: str, analysis: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    """Give a canary with short intervals; entries of `analysis` replace those of QUICK_ANALYSIS, None removes one."""
+    merged = {key: value for key, value in (QUICK_ANALYSIS | (analysis or {})).items() if value is not None}
+    return {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "Canary",
+        "metadata": {"name": name},
+        "spec": {
+            "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "service": {"port": 9898},
+            "analysis": merged,
+        }
+        | spec,
+    }

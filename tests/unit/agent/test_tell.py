@@ -1,0 +1,77 @@
+"""News are told once for each move, and again after a restart only under the same event's name."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from agent.tell import Teller
+from canary.news import info, warning
+from canary.state import State
+
+OBJECT = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": "podinfo", "namespace": "test"}}
+
+
+@dataclass
+class Recorded:
+    """Takes the place of the event recorder's queue, and shows what was put into it."""
+
+    events: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def record(self, obj: dict[str, Any], type_: str, reason: str, message: str, *, once: str = "") -> None:
+        assert obj is OBJECT
+        assert reason == "Synced"
+        self.events.append((type_, message, once))
+
+
+@pytest.fixture
+def recorded() -> Recorded:
+    return Recorded()
+
+
+def teller(recorded: Recorded) -> Teller:
+    made = Teller(recorded)
+    made.tell_move(OBJECT, State())
+    return made
+
+
+MOVE = State().moved(1.0, info("one"), warning("two"))
+
+
+def test_each_message_of_a_move_is_told_once(recorded: Recorded) -> None:
+    tells = teller(recorded)
+    tells.tell_move(OBJECT, MOVE)
+    tells.tell_move(OBJECT, MOVE)
+    assert [event[:2] for event in recorded.events] == [("Normal", "one"), ("Warning", "two")]
+
+
+def test_a_restarted_agent_names_the_same_events_and_logs_nothing(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    teller(recorded).tell_move(OBJECT, MOVE)
+    with caplog.at_level(logging.INFO):
+        caplog.clear()
+        Teller(recorded).tell_move(OBJECT, MOVE)
+    names = [event[2] for event in recorded.events]
+    assert names[:2] == names[2:]
+    assert len(set(names)) == 2
+    assert not caplog.records
+
+
+def test_two_moves_have_events_of_their_own_even_with_the_same_words(recorded: Recorded) -> None:
+    tells = teller(recorded)
+    tells.tell_move(OBJECT, MOVE)
+    tells.tell_move(OBJECT, MOVE.moved(2.0, info("one")))
+    names = [event[2] for event in recorded.events]
+    assert len(set(names)) == 3
+
+
+def test_a_remark_is_told_again_only_when_it_changes_or_something_happened(recorded: Recorded) -> None:
+    tells = teller(recorded)
+    for remark in ("0 of 2", "0 of 2", "1 of 2"):
+        tells.remark(OBJECT, (warning(remark),))
+    assert [event[1] for event in recorded.events] == ["0 of 2", "1 of 2"]
+    tells.tell_move(OBJECT, MOVE)
+    tells.remark(OBJECT, (warning("1 of 2"),))
+    assert [event[1] for event in recorded.events][-1] == "1 of 2"
