@@ -1,0 +1,196 @@
+"""The service over HTTP, as hooks, probes and Prometheus see it, with real commands behind."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientConnectionError, ClientSession, ClientTimeout
+
+from loadtester.server import build_app, serving
+from tests.support.fifo import DEADLINE_S, Fifo
+
+MakeFifo = Callable[[str], Fifo]
+
+
+@asynccontextmanager
+async def _load_tester(*, timeout_s: float = 10.0, namespaces: str = "") -> AsyncIterator[ClientSession]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    app = build_app(timeout_s=timeout_s, namespace_pattern=re.compile(namespaces))
+    base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    async with serving(app, listener), ClientSession(base_url, timeout=ClientTimeout(total=DEADLINE_S)) as session:
+        yield session
+
+
+@pytest.fixture
+async def load_tester() -> AsyncIterator[ClientSession]:
+    async with _load_tester() as session:
+        yield session
+
+
+async def _call(session: ClientSession, *, namespace: str = "test", **metadata: str) -> tuple[int, str]:
+    payload: dict[str, Any] = {"name": "podinfo", "namespace": namespace, "phase": "Progressing", "metadata": metadata}
+    async with session.post("/", json=payload) as response:
+        return response.status, await response.text()
+
+
+async def _metrics(session: ClientSession) -> str:
+    async with session.get("/metrics") as response:
+        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        return await response.text()
+
+
+async def _wait_for_series(session: ClientSession, line: str) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while line not in (await _metrics(session)).splitlines():
+            pass  # each turn waits for an answer
+
+
+async def test_bash_that_succeeds_answers_200_without_its_output(load_tester: ClientSession) -> None:
+    assert await _call(load_tester, type="bash", cmd="echo token | grep tok") == (200, "")
+
+
+async def test_bash_may_return_its_output(load_tester: ClientSession) -> None:
+    assert await _call(load_tester, type="bash", cmd="echo hello", returnCmdOutput="true") == (200, "hello\n")
+
+
+async def test_bash_is_run_by_bash(load_tester: ClientSession) -> None:
+    assert await _call(load_tester, type="bash", cmd="[[ -n $BASH_VERSION ]]") == (200, "")
+
+
+async def test_bash_that_fails_answers_500_with_the_status_and_the_output(load_tester: ClientSession) -> None:
+    status, text = await _call(load_tester, type="bash", cmd="echo no token; exit 4")
+
+    assert status == 500
+    assert text == "command echo no token; exit 4: exit status 4\nno token\n"
+
+
+async def test_bash_that_takes_too_long_answers_500() -> None:
+    async with _load_tester(timeout_s=0.3) as session:
+        status, text = await _call(session, type="bash", cmd="sleep 300")
+
+    assert status == 500
+    assert "time limit of 0.3 s" in text
+
+
+async def test_two_bash_hooks_run_side_by_side(load_tester: ClientSession, make_fifo: MakeFifo) -> None:
+    meeting = make_fifo("meeting")
+
+    reader, writer = await asyncio.gather(
+        _call(load_tester, type="bash", cmd=f"cat {meeting.path}", returnCmdOutput="true"),
+        _call(load_tester, type="bash", cmd=f"echo met >{meeting.path}"),
+    )
+
+    assert reader == (200, "met\n")
+    assert writer == (200, "")
+
+
+async def test_cmd_answers_202_at_once_and_the_same_one_is_not_started_twice(
+    load_tester: ClientSession, make_fifo: MakeFifo, tmp_path: Path
+) -> None:
+    begun, gate, starts = make_fifo("begun"), make_fifo("gate"), tmp_path / "starts"
+    command = f"echo started >>{starts}; echo >{begun.path}; cat {gate.path}"
+
+    assert await _call(load_tester, cmd=command) == (202, "")
+    await begun.read()
+    assert await _call(load_tester, type="cmd", cmd=command) == (202, "")
+    assert 'serin_loadtester_running{type="cmd"} 1' in await _metrics(load_tester)
+    await gate.write("")
+    await _wait_for_series(load_tester, 'serin_loadtester_runs_total{outcome="succeeded",type="cmd"} 1')
+
+    assert starts.read_text() == "started\n"
+    assert 'serin_loadtester_running{type="cmd"} 0' in await _metrics(load_tester)
+
+
+async def test_a_cmd_that_is_over_can_be_started_again(load_tester: ClientSession) -> None:
+    for count in (1, 2):
+        assert await _call(load_tester, cmd="false") == (202, "")
+        await _wait_for_series(load_tester, f'serin_loadtester_runs_total{{outcome="failed",type="cmd"}} {count}')
+
+
+async def test_the_same_cmd_of_another_namespace_runs_beside(load_tester: ClientSession, make_fifo: MakeFifo) -> None:
+    gate = make_fifo("gate")
+
+    await _call(load_tester, cmd=f"cat {gate.path}", namespace="test")
+    await _call(load_tester, cmd=f"cat {gate.path}", namespace="prod")
+
+    assert 'serin_loadtester_running{type="cmd"} 2' in await _metrics(load_tester)
+    await gate.write("")
+
+
+async def test_a_caller_that_gives_up_ends_its_command(load_tester: ClientSession, make_fifo: MakeFifo) -> None:
+    begun, alive = make_fifo("begun"), make_fifo("alive")
+    reading = asyncio.create_task(alive.read())
+    command = f"exec 3>{alive.path}; echo >{begun.path}; sleep 300"
+    call = asyncio.create_task(_call(load_tester, type="bash", cmd=command))
+    await begun.read()
+
+    call.cancel()
+
+    assert await reading == ""
+    await _wait_for_series(load_tester, 'serin_loadtester_runs_total{outcome="ended",type="bash"} 1')
+
+
+async def test_stopping_ends_the_commands_that_run(make_fifo: MakeFifo) -> None:
+    begun, alive = make_fifo("begun"), make_fifo("alive")
+    reading = asyncio.create_task(alive.read())
+
+    async with _load_tester() as session:
+        await _call(session, cmd=f"exec 3>{alive.path}; echo >{begun.path}; sleep 300 | sleep 300")
+        await begun.read()
+
+    assert await reading == ""
+
+
+async def test_stopping_lets_a_bash_hook_finish(make_fifo: MakeFifo) -> None:
+    begun, gate = make_fifo("begun"), make_fifo("gate")
+    async with ClientSession(timeout=ClientTimeout(total=DEADLINE_S)) as caller:
+        async with _load_tester() as session:
+            url = str(session._base_url)
+            body = {"metadata": {"type": "bash", "cmd": f"echo >{begun.path}; cat {gate.path}"}}
+            call = asyncio.create_task(caller.post(url, json=body))
+            await begun.read()
+            opening = asyncio.create_task(_open_once_stopping(gate, url))
+        response = await call
+        await opening
+
+    assert response.status == 200
+
+
+async def _open_once_stopping(gate: Fifo, url: str) -> None:
+    with suppress(ClientConnectionError):
+        async with asyncio.timeout(DEADLINE_S), ClientSession() as prober:
+            while True:
+                async with prober.get(f"{url}/healthz", headers={"Connection": "close"}):
+                    pass
+    await gate.write("")
+
+
+async def test_a_payload_that_cannot_run_answers_400_with_path_found_and_allowed(load_tester: ClientSession) -> None:
+    status, text = await _call(load_tester, type="kubectl", cmd="get pods")
+
+    assert (status, text) == (400, 'metadata.type: found "kubectl", allowed is cmd or bash')
+
+
+async def test_a_namespace_that_is_not_allowed_answers_403() -> None:
+    async with _load_tester(namespaces="^test$") as session:
+        status, text = await _call(session, namespace="prod", type="bash", cmd="true")
+        assert (status, text) == (403, "namespace: found 'prod', allowed is what --namespace-regexp=^test$ matches")
+        assert await _call(session, namespace="test", type="bash", cmd="true") == (200, "")
+
+
+async def test_durations_are_measured(load_tester: ClientSession) -> None:
+    await _call(load_tester, type="bash", cmd="true")
+
+    page = await _metrics(load_tester)
+    assert 'serin_loadtester_run_duration_seconds_bucket{le="+Inf",type="bash"} 1' in page
+    assert 'serin_loadtester_run_duration_seconds_count{type="bash"} 1' in page
+
+
+async def test_healthz_answers_ok(load_tester: ClientSession) -> None:
+    async with load_tester.get("/healthz") as response:
+        assert (response.status, await response.text()) == (200, "OK")
