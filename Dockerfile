@@ -1,0 +1,52 @@
+# Two images: `docker build --target serin .` is the agent, `docker build --target serin-loadtester .` the load tester.
+
+FROM golang:1.26 AS hey
+WORKDIR /src
+# The sandbox's module pins hey, so that hooks behave in the cluster as in the demo.
+COPY sandbox/tools/cluster/go.mod sandbox/tools/cluster/go.sum ./
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /hey github.com/rakyll/hey
+
+FROM python:3.13-slim AS base
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/app \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+RUN groupadd --gid 10001 app && useradd --uid 10001 --gid 10001 --create-home app
+WORKDIR /home/app
+
+FROM base AS serin-packages
+COPY requirements.txt ./
+RUN python -m venv /opt/venv && pip install --no-cache-dir -r requirements.txt && python -m compileall -q /opt/venv
+
+FROM base AS loadtester-packages
+COPY requirements.txt ./
+# Of the pinned packages only what the load tester imports.
+RUN python -m venv /opt/venv \
+    && pip install --no-cache-dir --constraint requirements.txt aiohttp aioprometheus \
+    && python -m compileall -q /opt/venv
+
+FROM base AS serin-loadtester
+# What the commands of hooks are made of; wget is for the probes in manifests made for Flagger.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends bash ca-certificates curl jq wget \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=hey /hey /usr/local/bin/hey
+COPY --from=loadtester-packages /opt/venv /opt/venv
+COPY loadtester /app/loadtester
+# Manifests made for Flagger start `./loadtester`.
+RUN printf '#!/bin/sh\nexec python -m loadtester "$@"\n' > loadtester && chmod 0755 loadtester \
+    && python -m compileall -q /app
+USER 10001:10001
+EXPOSE 8080
+ENTRYPOINT ["python", "-m", "loadtester"]
+
+FROM base AS serin
+COPY --from=serin-packages /opt/venv /opt/venv
+COPY canary /app/canary
+COPY render /app/render
+COPY kube /app/kube
+COPY agent /app/agent
+RUN python -m compileall -q /app
+USER 10001:10001
+EXPOSE 8080
+ENTRYPOINT ["python", "-m", "agent"]
