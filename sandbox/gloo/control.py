@@ -1,0 +1,94 @@
+"""The running translator: watches the cluster, and tells Envoy and the statuses what follows, as late as Gloo does."""
+
+import asyncio
+import logging
+
+from sandbox.api import Api, Mirror
+from sandbox.gloo.ads import AdsServer
+from sandbox.gloo.delays import SWITCH, Delays, delays_of
+from sandbox.gloo.ignored import ignored_fields
+from sandbox.gloo.snapshot import Collection
+from sandbox.gloo.status_writer import GROUPS, StatusWriter
+from sandbox.gloo.translate import ObjectKey, Translation, translate
+from sandbox.gloo.view import ENDPOINT_SLICES, SERVICES, DelayedView
+
+_log = logging.getLogger(__name__)
+
+_PATHS = {kind: f"{group}/{kind}" for kind, group in GROUPS.items()} | {
+    SERVICES: "/api/v1/services",
+    ENDPOINT_SLICES: "/apis/discovery.k8s.io/v1/endpointslices",
+}
+_PAUSE_S = 0.03  # changes of one moment are translated together
+
+
+class Control:
+    """Owns the mirrors, the view on them and the status writer; `namespace` is Gloo's own, where its switch lies."""
+
+    def __init__(self, api: Api, ads: AdsServer, namespace: str) -> None:
+        self._ads = ads
+        self._mirrors = {kind: Mirror(api, path) for kind, path in _PATHS.items()}
+        self._switch = Mirror(
+            api, f"/api/v1/namespaces/{namespace}/configmaps", field_selector=f"metadata.name={SWITCH}"
+        )
+        self._switch_key = (namespace, SWITCH)
+        self._view = DelayedView()
+        self._statuses = StatusWriter(api, self._collections, self._delays)
+        self._translation: Translation | None = None
+        self._wake = asyncio.Event()
+        self._told: set[str] = set()
+
+    async def run(self) -> None:
+        """Translate for ever; the first translation goes out as soon as everything has been listed."""
+        mirrors = [*self._mirrors.values(), self._switch]
+        async with asyncio.TaskGroup() as tasks:
+            for mirror in mirrors:
+                tasks.create_task(mirror.run(), name=f"mirror {mirror}")
+            for mirror in mirrors:
+                await mirror.wait_synced()
+            for mirror in mirrors:
+                tasks.create_task(self._wake_up(mirror), name=f"wake {mirror}")
+            tasks.create_task(self._statuses.run(), name="statuses")
+            self._view.take_all(self._collections())
+            await self._translate(set())
+            _log.info("translating for Envoy")
+            await self._follow()
+
+    async def _follow(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            delays = self._delays()
+            for kind, mirror in self._mirrors.items():
+                self._view.observe(kind, mirror.objects, loop.time(), delays)
+            if not delays.is_stopped and (changed := self._view.release(loop.time())):
+                await self._translate(changed)
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            due_s = None if delays.is_stopped else self._view.next_due_s()
+            try:
+                async with asyncio.timeout_at(due_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _translate(self, changed: set[ObjectKey]) -> None:
+        snapshot = self._view.snapshot()
+        translation = translate(snapshot, self._translation)
+        self._translation = translation
+        for text in sorted(ignored_fields(snapshot) - self._told):
+            _log.warning("%s", text)
+            self._told.add(text)
+        self._statuses.want(translation.statuses, {key for key in changed if key in translation.statuses})
+        await self._ads.publish(translation)
+
+    def _collections(self) -> dict[str, Collection]:
+        return {kind: mirror.objects for kind, mirror in self._mirrors.items()}
+
+    def _delays(self) -> Delays:
+        return delays_of(self._switch.objects.get(self._switch_key))
+
+    async def _wake_up(self, mirror: Mirror) -> None:
+        while True:
+            await mirror.changed.wait()
+            mirror.changed.clear()
+            self._wake.set()

@@ -1,0 +1,104 @@
+"""The cluster as Gloo knows it: a little late. Pure: the time is a parameter."""
+
+import heapq
+import itertools
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.gloo.delays import Delays
+from sandbox.gloo.snapshot import Collection, Json, Key, Snapshot
+from sandbox.gloo.translate import ObjectKey
+
+VIRTUAL_SERVICES, ROUTE_TABLES, UPSTREAMS = "virtualservices", "routetables", "upstreams"
+SERVICES, ENDPOINT_SLICES = "services", "endpointslices"
+KINDS = (VIRTUAL_SERVICES, ROUTE_TABLES, UPSTREAMS, SERVICES, ENDPOINT_SLICES)
+
+_Significant = tuple[Any, ...]
+
+
+class DelayedView:
+    """Takes the current collections in, and lets each change out when its delay is over.
+
+    What Gloo writes itself (statuses, and the resourceVersion and generation that they move) is no change.
+    """
+
+    def __init__(self) -> None:
+        self._visible: dict[str, dict[Key, Json]] = {kind: {} for kind in KINDS}
+        self._seen: dict[str, dict[Key, Json]] = {kind: {} for kind in KINDS}
+        self._waiting: list[tuple[float, int, ObjectKey, Json | None]] = []
+        self._order = itertools.count()
+        self._due: defaultdict[ObjectKey, float] = defaultdict(float)  # a later change never overtakes an earlier one
+
+    def take_all(self, collections: Mapping[str, Collection]) -> None:
+        """Make everything visible at once: what was there before the translator started."""
+        for kind, objects in collections.items():
+            self._visible[kind] = dict(objects)
+            self._seen[kind] = dict(objects)
+
+    def observe(self, kind: str, objects: Collection, now_s: float, delays: Delays) -> None:
+        """Note what changed in one collection since it was last observed."""
+        seen = self._seen[kind]
+        for key in [*objects, *(seen.keys() - objects.keys())]:
+            old, new = seen.get(key), objects.get(key)
+            if old is new:
+                continue
+            if _significant(kind, old) != _significant(kind, new):
+                self._hold((kind, key), new, now_s + _delay(kind, old, new, delays))
+            if new is None:
+                del seen[key]
+            else:
+                seen[key] = new
+
+    def release(self, now_s: float) -> set[ObjectKey]:
+        """Make visible what is due, and name it."""
+        released = set()
+        while self._waiting and self._waiting[0][0] <= now_s:
+            _, _, (kind, key), item = heapq.heappop(self._waiting)
+            released.add((kind, key))
+            if item is None:
+                self._visible[kind].pop(key, None)
+            else:
+                self._visible[kind][key] = item
+        return released
+
+    def next_due_s(self) -> float | None:
+        """When the next change becomes visible; None when none waits."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(
+            virtual_services=self._visible[VIRTUAL_SERVICES],
+            route_tables=self._visible[ROUTE_TABLES],
+            upstreams=self._visible[UPSTREAMS],
+            services=self._visible[SERVICES],
+            endpoint_slices=self._visible[ENDPOINT_SLICES],
+        )
+
+    def _hold(self, key: ObjectKey, item: Json | None, due_s: float) -> None:
+        self._due[key] = max(self._due[key], due_s)
+        heapq.heappush(self._waiting, (self._due[key], next(self._order), key, item))
+
+
+def _significant(kind: str, item: Json | None) -> _Significant | None:
+    if item is None:
+        return None
+    metadata = item["metadata"]
+    if kind == ENDPOINT_SLICES:
+        return metadata.get("labels"), item.get("endpoints"), item.get("ports")
+    return metadata.get("uid"), metadata.get("labels"), item.get("spec")
+
+
+def _delay(kind: str, old: Json | None, new: Json | None, delays: Delays) -> float:
+    if kind != ENDPOINT_SLICES:
+        return delays.routes_s
+    return delays.endpoint_gone_s if _ready(old) - _ready(new) else delays.endpoint_ready_s
+
+
+def _ready(endpoint_slice: Json | None) -> set[str]:
+    return {
+        address
+        for endpoint in (endpoint_slice or {}).get("endpoints") or []
+        if (endpoint.get("conditions") or {}).get("ready") is not False
+        for address in endpoint["addresses"]
+    }
