@@ -13,7 +13,7 @@ from kube.client import Client
 from kube.resource import Object
 from render.json_patch import Operation
 from render.scale import scale_patch
-from render.workload import primary_workload, promotion_patch
+from render.workload import bootstrap_replicas, primary_workload, promotion_patch
 
 
 class Applier:
@@ -41,8 +41,8 @@ class Applier:
         match action:
             case ApplyPart(part):
                 await self._parts.apply(canary, target, part)
-            case SetWeights(primary_weight, canary_weight):
-                await self._routing.set_weights(canary, primary_weight, canary_weight, self._now_s())
+            case SetWeights():
+                await self._routing.set_weights(canary, action, self._now_s())
             case ScaleTarget(replicas):
                 await self._patch(target, scale_patch(target, replicas))
             case Promote(revision):
@@ -50,10 +50,16 @@ class Applier:
 
     async def _promote(self, canary: Canary, target: Object, revision: str) -> None:
         template = await read_template(self._client, target, revision)
-        rendered = primary_workload(canary, target, template, revision=revision, replicas=None)
         primary = self._caches.primary(canary)
         if primary is not None:
+            rendered = primary_workload(canary, target, template, revision=revision, replicas=None)
             await self._patch(primary, promotion_patch(primary, rendered))
+            return
+        replicas = bootstrap_replicas(target)
+        rendered = primary_workload(canary, target, template, revision=revision, replicas=replicas)
+        resource = WORKLOADS[target["kind"]]
+        # Not applied: server-side apply refuses templates that the API takes otherwise (two env entries of a name).
+        self._caches.of(resource).remember(await self._client.create(resource, rendered))
 
     async def _patch(self, workload: Object, operations: list[Operation]) -> None:
         if not operations:

@@ -4,13 +4,23 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
-from agent.resources import CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
+from agent.resources import CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
 from canary.model.canary import Canary
 from kube.cache import Cache
 from kube.client import Client
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, SERVICES, Object, Resource
 
-WATCHED: Final = (CANARIES, METRIC_TEMPLATES, DEPLOYMENTS, DAEMONSETS, HPAS, SERVICES, ROUTE_TABLES, UPSTREAMS)
+WATCHED: Final = (
+    CANARIES,
+    METRIC_TEMPLATES,
+    DEPLOYMENTS,
+    DAEMONSETS,
+    HPAS,
+    SERVICES,
+    ROUTE_TABLES,
+    UPSTREAMS,
+    VIRTUAL_SERVICES,
+)
 
 WORKLOADS: Final = {"Deployment": DEPLOYMENTS, "DaemonSet": DAEMONSETS}
 

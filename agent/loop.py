@@ -7,13 +7,15 @@ news come last. Whatever fails, the next tick starts from the stored intent agai
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from agent.apply import Applier
 from agent.ask import Asker
 from agent.caches import Caches
+from agent.faults import Faults
 from agent.metrics import AgentMetrics
 from agent.observe import observe
 from agent.parts import Parts
@@ -46,9 +48,13 @@ _RETRY_FIRST_S: Final = 0.2
 _RETRY_MAX_S: Final = 30.0
 
 
+class Deposed(Exception):  # noqa: N818  reads as what happened
+    """This process may not write: another agent leads, or none does at the moment."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What the loops of all canaries share. `now_s` gives seconds since the epoch."""
+    """What the loops of all canaries share. `now_s` gives seconds since the epoch, `is_leader` whether it may write."""
 
     client: Client
     caches: Caches
@@ -58,7 +64,9 @@ class World:
     applier: Applier
     recorder: EventRecorder
     metrics: AgentMetrics
+    faults: Faults
     now_s: Callable[[], float]
+    is_leader: Callable[[], bool] = lambda: True
 
 
 class CanaryLoop:
@@ -106,8 +114,8 @@ class CanaryLoop:
             sleep_s = await self._tick()
         except Conflict as error:
             _log.info("another look at %s/%s: %s", *self._key, error)
-        except (KubeError, TemplateLost) as error:
-            is_transient = isinstance(error, TransientError)
+        except (KubeError, TemplateLost, Deposed) as error:
+            is_transient = isinstance(error, (TransientError, Deposed))
             self._fail(error, is_told=not is_transient)
         except Exception as error:  # noqa: BLE001  a fault in one canary's tick must not stop the others
             _log.exception("tick of %s/%s failed", *self._key)
@@ -163,7 +171,8 @@ class CanaryLoop:
             decision = await self._ask(canary, state, seen, decision)
         world.metrics.observe_state(canary, state)
         for action in decision.actions:
-            await world.applier.apply(canary, action)
+            async with self._effect():
+                await world.applier.apply(canary, action)
         if decision.actions:
             return decision.wake_after_s
         # The world matches the stored intent: now is the time for its news, before the intent moves on.
@@ -186,9 +195,18 @@ class CanaryLoop:
         """Write the intent; a Conflict means that this decision was made from an old object."""
         generation = int(obj["metadata"].get("generation", 0))
         status = write_status(state, obj.get("status"), target_kind=target_kind, generation=generation)
-        answer = await self._world.client.replace(CANARIES, {**obj, "status": status}, subresource="status")
+        async with self._effect():
+            answer = await self._world.client.replace(CANARIES, {**obj, "status": status}, subresource="status")
         self._world.caches.of(CANARIES).remember(answer)
         return answer
+
+    @asynccontextmanager
+    async def _effect(self) -> AsyncIterator[None]:
+        """Everything that changes the world goes through here: only a leader may, and tests kill around it."""
+        if not self._world.is_leader():
+            raise Deposed(f"not the leader (any more): {'/'.join(self._key)} is left to the one who is")
+        async with self._world.faults.around():
+            yield
 
     def _count(self, canary: Canary, before: State, after: State) -> None:
         has_ended = before.phase not in IDLE and after.phase in {Phase.SUCCEEDED, Phase.FAILED}

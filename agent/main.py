@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from agent.applied import AppliedObjects
 from agent.apply import Applier
 from agent.ask import Asker
 from agent.caches import Caches
+from agent.faults import Faults
 from agent.loop import World
 from agent.metrics import AgentMetrics
 from agent.parts import Parts
@@ -83,7 +85,7 @@ def _world(
 ) -> World:
     applied = AppliedObjects(client, caches)
     routing = GlooRouting(client, caches, applied)
-    parts = Parts(client, caches, applied, routing)
+    parts = Parts(caches, applied, routing)
     checks = MetricChecks(
         session, client, caches, metrics_server=settings.metrics_server, timeout_s=settings.query_timeout_s
     )
@@ -96,6 +98,7 @@ def _world(
         applier=Applier(client, caches, parts, routing, time.time),
         recorder=recorder,
         metrics=metrics,
+        faults=Faults.from_environment(),
         now_s=time.time,
     )
 
@@ -103,9 +106,8 @@ def _world(
 async def _lead(settings: Settings, client: Client, world: World) -> None:
     """Supervise while this agent holds the lease; the caches fill meanwhile, so that a new leader starts warm."""
     await world.caches.wait_synced()
-    supervisor = Supervisor(world)
     if not settings.is_leader_election_on:
-        await supervisor.run()
+        await Supervisor(world).run()
         return
     identity = f"{socket.gethostname()}_{os.getpid()}"
     async with LeaseHolder(
@@ -113,6 +115,7 @@ async def _lead(settings: Settings, client: Client, world: World) -> None:
     ) as lease:
         await lease.wait_acquired()
         _log.info("leading as %s", identity)
+        supervisor = Supervisor(replace(world, is_leader=lambda: lease.is_leader))
         async with _running(supervisor.run(), "supervisor") as task:
             lost = asyncio.create_task(lease.wait_lost(), name="leadership watch")
             try:

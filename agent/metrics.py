@@ -3,21 +3,26 @@
 Source: Flagger 1.44, `pkg/metrics/recorder.go`. A canary's labels carry the target's name, as there.
 """
 
+from collections import defaultdict
 from typing import Final
 
-from aioprometheus.collectors import Counter, Gauge, Histogram, Registry
+from aioprometheus.collectors import Collector, Counter, Gauge, Histogram, Registry
 from aioprometheus.renderer import render
 
-from canary.judge import CheckResult
+from canary.judge import CheckResult, effective_range
 from canary.model.canary import Canary
-from canary.model.metrics import REQUEST_DURATION
+from canary.model.metrics import REQUEST_DURATION, CanaryMetric
 from canary.phase import Phase
 from canary.state import State
 from canary.steps import TOTAL_WEIGHT
 
 _MS_PER_S: Final = 1000
+_PRIMARY_SUFFIX: Final = "-primary"
 _RUNNING, _SUCCEEDED, _FAILED = 0, 1, 2
 _STATUS: Final = {Phase.PROGRESSING: _RUNNING, Phase.FAILED: _FAILED}
+
+_Series = tuple[str, tuple[tuple[str, str], ...]]
+"""A collector's name and labels."""
 
 
 class AgentMetrics:
@@ -38,6 +43,18 @@ class AgentMetrics:
         self._analysis = Gauge(
             "flagger_canary_metric_analysis", "Last value of a metric; request-duration in seconds", registry=registry
         )
+        self._threshold = Gauge(
+            "serin_canary_metric_threshold",
+            "Bound of a metric's good values, in the unit of flagger_canary_metric_analysis",
+            registry=registry,
+        )
+        self._failed_checks = Gauge("serin_canary_failed_checks", "Failed checks of the last run", registry=registry)
+        self._failed_limit = Gauge(
+            "serin_canary_failed_checks_threshold", "Failed checks that roll a run back", registry=registry
+        )
+        self._info = Gauge(
+            "serin_canary_info", "The apex of a canary, which names its service and upstreams", registry=registry
+        )
         self._successes = Counter("flagger_canary_successes_total", "Runs that were promoted", registry=registry)
         self._failures = Counter("flagger_canary_failures_total", "Runs that were rolled back", registry=registry)
         self._ticks = Histogram(
@@ -48,6 +65,7 @@ class AgentMetrics:
         )
         self._errors = Counter("serin_tick_errors_total", "Ticks that ended in an error", registry=registry)
         self._namespaces: set[str] = set()
+        self._series: defaultdict[tuple[str, str], set[_Series]] = defaultdict(set)
 
     def render(self, accepted: list[str]) -> tuple[bytes, dict[str, str]]:
         """Give body and headers of `/metrics` for the client's Accept headers."""
@@ -61,31 +79,44 @@ class AgentMetrics:
             self._total.set({"namespace": namespace}, totals.get(namespace, 0))
 
     def observe_state(self, canary: Canary, state: State) -> None:
-        """Show a canary's phase and weights."""
-        labels = self._labels(canary)
+        """Show a canary's phase, weights and failed checks."""
         if state.phase is not None:
-            self._status.set(labels, _STATUS.get(state.phase, _SUCCEEDED))
-        target, namespace = labels["name"], labels["namespace"]
-        self._weight.set({"workload": target, "namespace": namespace}, state.canary_weight)
-        primary = {"workload": f"{target}-primary", "namespace": namespace}
-        self._weight.set(primary, TOTAL_WEIGHT - state.canary_weight)
+            self._status.set(self._labels(canary, self._status), _STATUS.get(state.phase, _SUCCEEDED))
+        target = canary.spec.target_ref.name
+        self._set_weight(canary, target, state.canary_weight)
+        self._set_weight(canary, f"{target}{_PRIMARY_SUFFIX}", TOTAL_WEIGHT - state.canary_weight)
+        self._info.set(self._labels(canary, self._info, apex=canary.apex_name), 1)
+        self._failed_checks.set(self._labels(canary, self._failed_checks), state.failed_checks)
+        self._failed_limit.set(self._labels(canary, self._failed_limit), canary.threshold)
+        # `increase` sees a counter's first step only if the counter was there before, at 0.
+        for ends in (self._successes, self._failures):
+            ends.add(self._end_labels(canary, state, ends), 0)
 
     def observe_checks(self, canary: Canary, results: tuple[CheckResult, ...], seconds: float) -> None:
-        """Show the values of a tick's checks, and how long they took."""
-        labels = self._labels(canary)
-        self._duration.observe(labels, seconds)
-        for result in results:
-            if result.value is not None:
-                value = result.value / _MS_PER_S if result.name == REQUEST_DURATION else result.value
-                self._analysis.set(labels | {"metric": result.name}, value)
+        """Show the values of a tick's checks with their bounds, and how long they took."""
+        self._duration.observe(self._labels(canary, self._duration), seconds)
+        values = {result.name: result.value for result in results if result.value is not None}
+        for metric in canary.analysis.metrics if canary.analysis else ():
+            if metric.name in values:
+                labels = self._labels(canary, self._analysis, metric=metric.name)
+                self._analysis.set(labels, _exported(metric, values[metric.name]))
+            limits = effective_range(metric)
+            for bound, limit in (("min", limits.min), ("max", limits.max)):
+                labels = self._labels(canary, self._threshold, metric=metric.name, bound=bound)
+                if limit is None:
+                    self._threshold.values.pop(labels, None)
+                else:
+                    self._threshold.set(labels, _exported(metric, limit))
 
     def count_end(self, canary: Canary, state: State) -> None:
         """Count a run that ended."""
-        labels = self._labels(canary) | {
-            "deployment_strategy": canary.strategy,
-            "analysis_status": "skipped" if state.is_analysis_skipped else "completed",
-        }
-        (self._failures if state.phase is Phase.FAILED else self._successes).inc(labels)
+        ends = self._failures if state.phase is Phase.FAILED else self._successes
+        ends.inc(self._end_labels(canary, state, ends))
+
+    def forget(self, namespace: str, target: str) -> None:
+        """Drop every series of the canary that watches over a target, its counters too."""
+        for name, labels in self._series.pop((namespace, target), ()):
+            self._registry.get(name).values.pop(dict(labels), None)
 
     def observe_tick(self, seconds: float) -> None:
         """Record how long a wake-up took."""
@@ -95,6 +126,24 @@ class AgentMetrics:
         """Count a tick that ended in an error of a class."""
         self._errors.inc({"error": kind})
 
-    @staticmethod
-    def _labels(canary: Canary) -> dict[str, str]:
-        return {"name": canary.spec.target_ref.name, "namespace": canary.namespace}
+    def _set_weight(self, canary: Canary, workload: str, weight_percent: int) -> None:
+        labels = {"workload": workload, "namespace": canary.namespace}
+        self._weight.set(self._remembered(canary, self._weight, labels), weight_percent)
+
+    def _labels(self, canary: Canary, collector: Collector, **more: str) -> dict[str, str]:
+        labels = {"name": canary.spec.target_ref.name, "namespace": canary.namespace, **more}
+        return self._remembered(canary, collector, labels)
+
+    def _end_labels(self, canary: Canary, state: State, ends: Counter) -> dict[str, str]:
+        status = "skipped" if state.is_analysis_skipped else "completed"
+        return self._labels(canary, ends, deployment_strategy=canary.strategy, analysis_status=status)
+
+    def _remembered(self, canary: Canary, collector: Collector, labels: dict[str, str]) -> dict[str, str]:
+        """Give the labels back; `forget` will find their series without a look at those of all other canaries."""
+        self._series[canary.namespace, canary.spec.target_ref.name].add((collector.name, tuple(labels.items())))
+        return labels
+
+
+def _exported(metric: CanaryMetric, value: float) -> float:
+    """Turn a value or a bound into the exported unit: Flagger shows the built-in duration in seconds."""
+    return value / _MS_PER_S if metric.is_builtin and metric.name == REQUEST_DURATION else value

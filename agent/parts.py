@@ -3,24 +3,20 @@
 from collections.abc import Callable
 
 from agent.applied import AppliedObjects
-from agent.caches import WORKLOADS, Caches
+from agent.caches import Caches
 from agent.providers.routing.port import ROUTING_PARTS, Routing
 from canary.model.canary import Canary
 from canary.observation import Part
-from canary.revision import revision_of
-from kube.client import Client
 from kube.resource import HPAS, SERVICES, Object, Resource
 from render.names import Names, Side
 from render.scaler import primary_scaler
 from render.services import apex_service, side_service
-from render.workload import bootstrap_replicas, primary_workload
 
 
 class Parts:
     """Renders the parts of a canary and compares them with the caches; the route's are behind the routing port."""
 
-    def __init__(self, client: Client, caches: Caches, applied: AppliedObjects, routing: Routing) -> None:
-        self._client = client
+    def __init__(self, caches: Caches, applied: AppliedObjects, routing: Routing) -> None:
         self._caches = caches
         self._applied = applied
         self._routing = routing
@@ -28,15 +24,12 @@ class Parts:
     def due(self, canary: Canary, target: Object) -> frozenset[Part]:
         """Those parts that are missing or not as rendered.
 
-        An existing primary is never due: its template changes by promotion only.
-
         Raises:
             render.objects.UnusableObjectError: nothing can be rendered from the target.
         """
         due = set(self._routing.due_parts(canary, target))
         for part, (resource, render) in self._renderers(canary, target).items():
-            is_there = part is Part.PRIMARY_WORKLOAD and self._caches.primary(canary) is not None
-            if not is_there and self._applied.is_due(resource, render()):
+            if self._applied.is_due(resource, render()):
                 due.add(part)
         return frozenset(due)
 
@@ -46,11 +39,7 @@ class Parts:
             await self._routing.apply(canary, target, part)
             return
         resource, render = self._renderers(canary, target)[part]
-        if part is Part.PRIMARY_WORKLOAD:
-            # Not applied: server-side apply refuses templates that the API takes otherwise (two env entries of a name).
-            self._caches.of(resource).remember(await self._client.create(resource, render()))
-        else:
-            await self._applied.apply(resource, render())
+        await self._applied.apply(resource, render())
 
     def _renderers(self, canary: Canary, target: Object) -> dict[Part, tuple[Resource, Callable[[], Object]]]:
         names = Names.of(canary)
@@ -69,7 +58,6 @@ class Parts:
                 SERVICES,
                 lambda: side_service(canary, target, Side.CANARY, existing(names.canary_service)),
             ),
-            Part.PRIMARY_WORKLOAD: (WORKLOADS[target["kind"]], lambda: _new_primary(canary, target)),
         }
         scaler = self.scaler(canary)
         if scaler is not None:
@@ -80,10 +68,3 @@ class Parts:
         """The target's own HPA, None when the canary names none or it does not exist."""
         reference = canary.spec.autoscaler_ref
         return None if reference is None else self._caches.of(HPAS).get(canary.namespace, reference.name)
-
-
-def _new_primary(canary: Canary, target: Object) -> Object:
-    template = target["spec"]["template"]
-    return primary_workload(
-        canary, target, template, revision=revision_of(template), replicas=bootstrap_replicas(target)
-    )

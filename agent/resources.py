@@ -7,4 +7,5 @@ from kube.resource import Resource
 CANARIES: Final = Resource("flagger.app", "v1beta1", "canaries", "Canary")
 METRIC_TEMPLATES: Final = Resource("flagger.app", "v1beta1", "metrictemplates", "MetricTemplate")
 ROUTE_TABLES: Final = Resource("gateway.solo.io", "v1", "routetables", "RouteTable")
+VIRTUAL_SERVICES: Final = Resource("gateway.solo.io", "v1", "virtualservices", "VirtualService")
 UPSTREAMS: Final = Resource("gloo.solo.io", "v1", "upstreams", "Upstream")

@@ -42,7 +42,7 @@ class Supervisor:
 
     def _on_canary(self, tasks: asyncio.TaskGroup, change: Change) -> None:
         key = change.key
-        self._forget_concerns(key, change.old)
+        self._forget(change)
         if change.new is None:
             _, task = self._loops.pop(key)
             task.cancel()
@@ -59,18 +59,23 @@ class Supervisor:
         for key in self._concerns.get((resource.plural, change.key), ()):
             self._loops[key][0].wake()
 
-    def _forget_concerns(self, key: Key, old: Object | None) -> None:
-        for concern in _concerns(old) if old is not None else ():
-            self._concerns[concern].discard(key)
+    def _forget(self, change: Change) -> None:
+        """Drop what was known of a canary as it was: what concerned it, and its series once its names are others."""
+        if change.old is None:
+            return
+        for concern in _concerns(change.old):
+            self._concerns[concern].discard(change.key)
             if not self._concerns[concern]:
                 del self._concerns[concern]
+        names = _names(change.old)
+        if change.new is None or _names(change.new) != names:
+            self._world.metrics.forget(change.key.namespace, names[0])
 
 
 def _concerns(obj: Object) -> set[_Concern]:
     """Name the objects whose change wakes a canary, read from its spec as it stands, valid or not."""
     namespace, spec = obj["metadata"]["namespace"], obj.get("spec") or {}
-    target = _name(spec.get("targetRef"))
-    apex = _name(spec.get("service")) or target
+    target, apex = _names(obj)
     found = {(resource.plural, Key(namespace, name)) for resource in WORKLOADS.values() for name in _sides(target)}
     found |= {(HPAS.plural, Key(namespace, name)) for name in _sides(_name(spec.get("autoscalerRef")))}
     found |= {(SERVICES.plural, Key(namespace, name)) for name in (*_sides(apex), f"{apex}-canary")}
@@ -86,6 +91,13 @@ def _concerns(obj: Object) -> set[_Concern]:
 
 
 _SIDES: Final = ("primary", "canary")
+
+
+def _names(obj: Object) -> tuple[str, str]:
+    """Give the names of a canary's target and apex."""
+    spec = obj.get("spec") or {}
+    target = _name(spec.get("targetRef"))
+    return target, _name(spec.get("service")) or target
 
 
 def _sides(name: str) -> tuple[str, str]:

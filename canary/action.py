@@ -14,10 +14,11 @@ class ApplyPart:
 
 @dataclass(frozen=True, slots=True)
 class SetWeights:
-    """Patch the route from the weights last seen (percent) to the wanted ones."""
+    """Patch the route from the weights last seen (percent) to the wanted ones, on behalf of a numbered move."""
 
     primary_weight: int
     canary_weight: int
+    move: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class ScaleTarget:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """Give the primary the template of an analysed revision."""
+    """Give the primary the template of a revision: an analysed one or, for a new primary, the one it begins with."""
 
     revision: str
 

@@ -13,12 +13,11 @@ from canary.state import Blocked, Seen
 
 
 class Part(StrEnum):
-    """A generated object of a canary."""
+    """A generated object of a canary, but for the primary workload: that one changes by promotion alone."""
 
     APEX_SERVICE = "apex service"
     PRIMARY_SERVICE = "primary service"
     CANARY_SERVICE = "canary service"
-    PRIMARY_WORKLOAD = "primary workload"
     PRIMARY_SCALER = "primary scaler"
     PRIMARY_UPSTREAM = "primary upstream"
     CANARY_UPSTREAM = "canary upstream"
@@ -32,8 +31,10 @@ class RouteState(Enum):
     """Acknowledged since the last write, or the time to wait for it has passed."""
     PENDING = auto()
     """Not acknowledged yet."""
-    REFUSED = auto()
-    """Rejected, or accepted with a warning: the run is held."""
+    WARNED = auto()
+    """Served, but not as meant (a missing destination, say): the run is held."""
+    REJECTED = auto()
+    """Not served: what was served before stays in force, and the run is held."""
 
 
 class Question(Enum):
@@ -66,10 +67,14 @@ class Primary:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The route as read back. Weights are percent; `explanation` is the gateway's own when it refused."""
+    """The route as read back. Weights are percent; `explanation` is the gateway's own when it refused.
+
+    `move` is the number of the move that wrote it last (`State.sequence`), 0 when none did.
+    """
 
     primary_weight: int
     canary_weight: int
+    move: int
     state: RouteState
     explanation: str = ""
 

@@ -6,7 +6,7 @@ that is the only acknowledgement there is, for the top-level state stays Accepte
 for states, and a single entry that is `status` itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -58,6 +58,28 @@ def gloo_verdict(obj: Object) -> GlooStatus:
             # A proxy's reason is often repeated at the top.
             return GlooStatus(gravest, "; ".join(dict.fromkeys(filter(None, reasons))), proxies)
     return GlooStatus(GlooState.ACCEPTED, "", proxies)
+
+
+def gravest(verdicts: Iterable[GlooStatus]) -> GlooStatus:
+    """Take the worst of several judgements: Rejected, then Warning, then whatever the first one says."""
+    found = list(verdicts)
+    for state in (GlooState.REJECTED, GlooState.WARNING):
+        for verdict in found:
+            if verdict.state is state:
+                return verdict
+    return found[0]
+
+
+def delegates(virtual_service: Object) -> set[tuple[str, str]]:
+    """Name the RouteTables (namespace, name) that a VirtualService delegates to by reference.
+
+    The reference stands in `delegateAction.ref`, or, as older objects have it, in `delegateAction` itself.
+    """
+    namespace = virtual_service["metadata"].get("namespace", "")
+    routes = ((virtual_service.get("spec") or {}).get("virtualHost") or {}).get("routes") or ()
+    actions = [route.get("delegateAction") or {} for route in routes]
+    references = [action.get("ref") or action for action in actions]
+    return {(ref.get("namespace", namespace), ref["name"]) for ref in references if ref.get("name")}
 
 
 def _judgements(status: dict[str, Any]) -> Iterator[tuple[GlooState, str, bool]]:

@@ -9,13 +9,21 @@ from typing import Any, Final, NamedTuple
 
 from canary.model.canary import Canary
 from canary.steps import TOTAL_WEIGHT
-from render.json_patch import Operation, pointer, put, test, unchanged
+from render.json_patch import Operation, pointer, put, put_entries, test, unchanged
 from render.names import Names, Side
 from render.objects import Object
 from render.ownership import FLUX_LEAVES_IT, owned_metadata
 from render.route_options import route_options
 
 ROUTE_TABLE_API_VERSION: Final = "gateway.solo.io/v1"
+
+
+MOVE_ANNOTATION: Final = "serin.dev/move"
+"""On the table: the canary's uid and the number of the move (`status.serin.sequence`) that its weights belong to.
+
+It fences off an agent that was stopped before a write and wakes up after others have moved on: by the weights alone
+100/0 before the run and 100/0 after a rollback are the same.
+"""
 
 
 class Weights(NamedTuple):
@@ -35,7 +43,7 @@ def route_table(canary: Canary, weights: Weights = ALL_TO_PRIMARY) -> Object:
         canary,
         Names.of(canary).route_table,
         labels=apex.labels,
-        annotations=apex.annotations | FLUX_LEAVES_IT,
+        annotations=apex.annotations | FLUX_LEAVES_IT | {MOVE_ANNOTATION: f"{canary.uid}/0"},
     )
     spec = {"routes": [_route(canary, weights)]}
     return {"apiVersion": ROUTE_TABLE_API_VERSION, "kind": "RouteTable", "metadata": metadata, "spec": spec}
@@ -75,6 +83,20 @@ def weights_patch(canary: Canary, table: Object, wanted: Weights) -> list[Operat
     if not changes:
         return []
     return [*(unchanged(table) if is_weight_omitted else ()), *tests, *changes]
+
+
+def read_move(table: Object, canary: Canary) -> int:
+    """Read which move of this canary last wrote the table; 0 when none did."""
+    uid, _, number = str((table["metadata"].get("annotations") or {}).get(MOVE_ANNOTATION, "")).rpartition("/")
+    return int(number) if uid == canary.uid and number.isdecimal() else 0
+
+
+def fence(table: Object, canary: Canary, move: int) -> list[Operation]:
+    """Write the number of the move onto `table`, only if nobody wrote another one since `table` was read."""
+    found: str | None = (table["metadata"].get("annotations") or {}).get(MOVE_ANNOTATION)
+    path = pointer("metadata", "annotations", MOVE_ANNOTATION)
+    guard = unchanged(table) if found is None else [test(path, found)]
+    return [*guard, *put_entries(table, ("metadata", "annotations"), {MOVE_ANNOTATION: f"{canary.uid}/{move}"})]
 
 
 class _Found(NamedTuple):

@@ -5,33 +5,33 @@ The order matters: the primary is up before the apex service selects it, the rou
 
 from typing import Final
 
+from canary.action import Action, Promote
 from canary.decide.context import PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, move, wait
 from canary.news import initialized, not_ready
 from canary.observation import Part
 from canary.phase import Phase
+from canary.state import State
 
 # Until every kube-proxy and gateway has stopped sending to the target's pods. The gateway's part was measured at up to
 # 0.8 s (tests/contract/gloo), kube-proxy syncs within a second.
 _SETTLE_S: Final = 3.0
 
+_LOOK_AGAIN_S: Final = 1.0
+
 
 def decide(tick: Tick) -> Decision:
     """Generate the objects, let the primary take over, scale the target to zero."""
-    state = tick.state
-    if state.phase is None:
-        revision = tick.target.seen.revision
-        return move(
-            tick.moved(
-                phase=Phase.INITIALIZING, seen=tick.target.seen, analysed=revision, promoted=revision, finished=revision
-            )
-        )
-    beside = tick.due(Part.PRIMARY_SERVICE, Part.CANARY_SERVICE, Part.PRIMARY_WORKLOAD, Part.PRIMARY_SCALER)
+    state, primary = tick.state, tick.seen.primary
+    is_overtaken = primary is None and tick.target.seen.revision != state.analysed
+    if state.phase is None or is_overtaken:
+        return move(_begun(tick))
+    beside: tuple[Action, ...] = tick.due(Part.PRIMARY_SERVICE, Part.CANARY_SERVICE)
+    if primary is None:
+        return act(*beside, Promote(state.analysed))
+    beside += tick.due(Part.PRIMARY_SCALER)
     if beside:
         return act(*beside)
-    primary = tick.seen.primary
-    if primary is None:
-        return wait(seconds=PATIENCE_S)
     if not primary.readiness.is_ready:
         said = not_ready(tick.primary_name, primary.readiness.explanation, is_canary_side=False)
         return wait(said, seconds=PATIENCE_S)
@@ -41,13 +41,23 @@ def decide(tick: Tick) -> Decision:
     return _let_target_go(tick)
 
 
+def _begun(tick: Tick) -> State:
+    """Take as the baseline what the primary runs: its own revision where it exists already, else the target's."""
+    primary = tick.seen.primary
+    revision = primary.revision if primary is not None and primary.revision else tick.target.seen.revision
+    return tick.moved(
+        phase=Phase.INITIALIZING, seen=tick.target.seen, analysed=revision, promoted=revision, finished=revision
+    )
+
+
 def _let_target_go(tick: Tick) -> Decision:
     weights = tick.due_weights()
     if weights:
         return act(*weights)
     if tick.state.shifted_s is None:
-        if not tick.is_route_settled():
-            return wait(seconds=1.0)
+        trouble = tick.route_trouble()
+        if trouble is not None or not tick.is_route_served():
+            return wait(*([trouble] if trouble else []), seconds=_LOOK_AGAIN_S)
         return move(tick.moved(shifted_s=tick.now_s, last_transition_s=tick.state.last_transition_s))
     settles_in_s = tick.state.shifted_s + _SETTLE_S - tick.now_s
     if settles_in_s > 0:

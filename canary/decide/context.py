@@ -6,7 +6,7 @@ from typing import Any
 from canary.action import Action, ApplyPart, ScaleTarget, SetWeights
 from canary.model.canary import Canary
 from canary.model.hooks import CanaryWebhook
-from canary.news import News
+from canary.news import News, warning
 from canary.observation import Observation, Part, RouteState, Target
 from canary.state import State
 from canary.steps import TOTAL_WEIGHT
@@ -86,7 +86,7 @@ class Tick:
         route = self.seen.route
         if route is None or (route.primary_weight, route.canary_weight) == wanted:
             return ()
-        return (SetWeights(*wanted),)
+        return (SetWeights(*wanted, self.state.sequence),)
 
     def due_scale(self, replicas: int) -> tuple[Action, ...]:
         """Scale the target from none to `replicas` or from some to none; a number set by others in between stays."""
@@ -94,6 +94,15 @@ class Tick:
             return ()
         return (ScaleTarget(replicas),)
 
-    def is_route_settled(self) -> bool:
-        """Does the gateway serve the route as it stands?"""
-        return self.seen.route is not None and self.seen.route.state is RouteState.SETTLED
+    def is_route_served(self) -> bool:
+        """Does the gateway serve the route as it stands, warning or not?"""
+        return self.seen.route is not None and self.seen.route.state in {RouteState.SETTLED, RouteState.WARNED}
+
+    def route_trouble(self) -> News | None:
+        """What keeps the route from being served as meant, None when nothing does."""
+        route = self.seen.route
+        if route is None:
+            return warning(f"Halt {self.name} advancement its route does not exist")
+        if route.state in {RouteState.WARNED, RouteState.REJECTED}:
+            return warning(f"Halt {self.name} advancement the gateway refuses its route: {route.explanation}")
+        return None

@@ -19,8 +19,9 @@ def drain_and_scale_down(tick: Tick, done: Callable[[], Decision]) -> Decision:
     if tick.target.replicas == 0:
         return done()
     if tick.state.shifted_s is None:
-        if not tick.is_route_settled():
-            return wait(seconds=_LOOK_AGAIN_S)
+        if not tick.is_route_served():
+            trouble = tick.route_trouble()
+            return wait(*([trouble] if trouble else []), seconds=_LOOK_AGAIN_S)
         return move(tick.moved(shifted_s=tick.now_s, last_transition_s=tick.state.last_transition_s))
     if tick.now_s < tick.state.shifted_s + tick.drain_s:
         if tick.seen.answers is None:

@@ -17,6 +17,9 @@ _SUSPENDED: Final = Blocked("Suspended", "spec.suspend is true: the run stands s
 def decide(canary: Canary, state: State, seen: Observation) -> Decision:
     """Decide what comes next. Total and pure: every input has an answer, and the same input the same one."""
     tick = Tick(canary, state, seen)
+    if _is_overtaken(tick):
+        said = warning(f"Halt {tick.name} its route was written by a later move: this agent sees an old status")
+        return wait(said, seconds=PATIENCE_S)
     blocked = _blocked(tick)
     if blocked is not None or state.blocked is not None:
         decision = _tell_blocked(tick, blocked)
@@ -42,6 +45,11 @@ def _decide_phase(tick: Tick) -> Decision:
             return promoting.decide_finalising(tick)
         case Phase.TERMINATING | Phase.TERMINATED:
             return wait()
+
+
+def _is_overtaken(tick: Tick) -> bool:
+    """Did a move that we don't know yet write the route? Then our view is old, and everything that we would do too."""
+    return tick.state.phase is not None and tick.seen.route is not None and tick.seen.route.move > tick.state.sequence
 
 
 def _blocked(tick: Tick) -> Blocked | None:

@@ -4,8 +4,8 @@ from canary.decide.context import PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, ask, move, wait
 from canary.decide.run import fresh_run, roll_back
 from canary.decide.verdicts import judge_checks, judge_pre_rollout
-from canary.news import News, copying_template, not_ready, returned_to_promoted, run_restarted, warning
-from canary.observation import Part, Question, RouteState
+from canary.news import News, copying_template, not_ready, returned_to_promoted, run_restarted
+from canary.observation import Part, Question
 from canary.phase import Phase
 
 
@@ -13,11 +13,7 @@ def decide(tick: Tick) -> Decision:
     """Restart on a newer revision; else make the world match, see both sides up, then ask and step."""
     if tick.target.seen.revision != tick.state.analysed:
         return _restart(tick)
-    due = (
-        tick.due_weights()
-        + tick.due(*(part for part in Part if part is not Part.PRIMARY_WORKLOAD))
-        + tick.due_scale(tick.seen.scale_to)
-    )
+    due = tick.due_weights() + tick.due(*Part) + tick.due_scale(tick.seen.scale_to)
     if due:
         return act(*due)
     waiting = _await_sides(tick)
@@ -43,7 +39,7 @@ def _await_sides(tick: Tick) -> Decision | None:
     """Wait while a side is down or the gateway refuses the route; None when all is well."""
     if not tick.target.readiness.is_ready:
         return _await_canary(tick, tick.target.readiness.explanation)
-    said = _primary_trouble(tick) or _route_trouble(tick)
+    said = _primary_trouble(tick) or tick.route_trouble()
     if said is not None:
         return wait(said, seconds=PATIENCE_S)
     if tick.state.unready_since_s is not None:
@@ -68,15 +64,6 @@ def _primary_trouble(tick: Tick) -> News | None:
         return not_ready(tick.primary_name, "it does not exist", is_canary_side=False)
     if not primary.readiness.is_ready:
         return not_ready(tick.primary_name, primary.readiness.explanation, is_canary_side=False)
-    return None
-
-
-def _route_trouble(tick: Tick) -> News | None:
-    route = tick.seen.route
-    if route is None:
-        return warning(f"Halt {tick.name} advancement its route does not exist")
-    if route.state is RouteState.REFUSED:
-        return warning(f"Halt {tick.name} advancement the gateway refuses its route: {route.explanation}")
     return None
 
 

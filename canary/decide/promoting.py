@@ -22,7 +22,7 @@ def decide_promoting(tick: Tick) -> Decision:
     primary = tick.seen.primary
     if primary is None or primary.revision != tick.state.analysed:
         return act(Promote(tick.state.analysed))
-    due = tick.due_weights() + tick.due(*(part for part in Part if part is not Part.PRIMARY_WORKLOAD))
+    due = tick.due_weights() + tick.due(*Part)
     if due:
         return act(*due)
     if not primary.readiness.is_ready:
@@ -60,7 +60,7 @@ def _shift_back(tick: Tick) -> Decision:
 
 def decide_finalising(tick: Tick) -> Decision:
     """All traffic is meant for the primary: see it there, then scale the canary side down."""
-    due = tick.due_weights() + tick.due(*(part for part in Part if part is not Part.PRIMARY_WORKLOAD))
+    due = tick.due_weights() + tick.due(*Part)
     if due:
         return act(*due)
     if tick.target.seen.revision != tick.state.analysed:

@@ -28,6 +28,10 @@ ROLLING = Readiness(is_ready=False, is_serving=True, explanation="waiting for ro
 _BURST_LIMIT = 40
 
 
+class Refused(Exception):  # noqa: N818  the API server's answer to a write made from an old view
+    """A test of a patch or a resourceVersion did not hold."""
+
+
 class Crash(Exception):  # noqa: N818  an event of the tape, not an error
     """The agent dies here."""
 
@@ -56,6 +60,7 @@ class SimulatedCluster:
     primary_readiness: Readiness = READY
     parts: set[Part] = field(default_factory=set)
     weights: tuple[int, int] | None = None
+    route_move: int = 0
     route_state: RouteState = RouteState.SETTLED
     is_drained: bool | None = True
     obstacles: tuple[Blocked, ...] = ()
@@ -80,7 +85,9 @@ class SimulatedCluster:
                 self.target_readiness if self.target_replicas else UNREADY,
             ),
             primary=None if self.primary_revision is None else Primary(self.primary_revision, self.primary_readiness),
-            route=None if self.weights is None else Route(*self.weights, self.route_state, "the gateway's reason"),
+            route=None
+            if self.weights is None
+            else Route(*self.weights, self.route_move, self.route_state, "the gateway's reason"),
             due_parts=frozenset(set(Part) - self.parts),
             scale_to=2,
             obstacles=self.obstacles,
@@ -88,11 +95,19 @@ class SimulatedCluster:
 
     def tick(self) -> Decision:
         """Do what a tick of the loop does, in its order."""
-        seen = self.observe()
-        decision = decide(self.canary, self.state, seen)
+        return self.tick_of(self.state, self.observe())
+
+    def tick_of(self, state: State, seen: Observation) -> Decision:
+        """Tick with a view of the cluster that may be old; what it does is fenced as the agent's writes are.
+
+        Raises:
+            Refused: the cluster is not what was seen.
+        """
+        decision = decide(self.canary, state, seen)
         if decision.questions:
-            decision = decide(self.canary, self.state, self._answer(seen, decision))
+            decision = decide(self.canary, state, self._answer(seen, decision))
         for action in decision.actions:
+            self._refuse_if_changed(action, seen)
             self.before_effect(f"{action}")
             self._perform(action)
         if decision.actions:
@@ -102,6 +117,8 @@ class SimulatedCluster:
             self.told += self.state.news
             self.told_sequence = self.state.sequence
         if decision.intent is not None:
+            if state != self.state:
+                raise Refused("the status was written since")
             self.before_effect("intent")
             before, after = self.state.phase, decision.intent.phase
             assert before == after or after in TRANSITIONS[before], f"undeclared: {before} -> {after}"
@@ -146,16 +163,29 @@ class SimulatedCluster:
                 answers[question] = (CheckResult(name if is_hook else "check", verdict, f"a {verdict} of the tape"),)
         return replace(seen, answers=answers, is_drained=self.is_drained)
 
+    def _refuse_if_changed(self, action: Action, seen: Observation) -> None:
+        now = self.observe()
+        match action:
+            case SetWeights():
+                if seen.route is None or now.route is None or not _same_writes(seen.route, now.route):
+                    raise Refused("the route was written since")
+            case ScaleTarget():
+                if seen.target is None or now.target is None or seen.target.seen != now.target.seen:
+                    raise Refused("the target was written since")
+            case Promote():
+                if (seen.primary and seen.primary.revision) != (now.primary and now.primary.revision):
+                    raise Refused("the primary was written since")
+            case ApplyPart():
+                pass
+
     def _perform(self, action: Action) -> None:
         match action:
             case ApplyPart(part):
                 self.parts.add(part)
                 if part is Part.ROUTE and self.weights is None:
                     self.weights = (100, 0)
-                if part is Part.PRIMARY_WORKLOAD and self.primary_revision is None:
-                    self.primary_revision = self.revision
-            case SetWeights(primary, canary):
-                self.weights = (primary, canary)
+            case SetWeights(primary, canary, move):
+                self.weights, self.route_move = (primary, canary), move
                 self.history.append(self.weights)
             case ScaleTarget(replicas):
                 self.target_replicas = replicas
@@ -163,3 +193,7 @@ class SimulatedCluster:
             case Promote(revision):
                 self.primary_revision = revision
                 self.promoted.append(revision)
+
+
+def _same_writes(seen: Route, now: Route) -> bool:
+    return (seen.primary_weight, seen.canary_weight, seen.move) == (now.primary_weight, now.canary_weight, now.move)

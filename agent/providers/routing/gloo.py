@@ -9,19 +9,30 @@ from typing import Final
 
 from agent.applied import AppliedObjects
 from agent.caches import Caches
-from agent.resources import ROUTE_TABLES, UPSTREAMS
+from agent.resources import ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
 from agent.settings import FIELD_MANAGER
+from canary.action import SetWeights
 from canary.model.canary import Canary
 from canary.observation import Part, Route, RouteState
 from kube.client import Client
 from kube.resource import Object
-from kube.store import Change, Key
-from render.gloo_status import GlooState, gloo_verdict
+from kube.store import Change, Key, key_of
+from render.gloo_status import GlooState, delegates, gloo_verdict, gravest
 from render.names import Names, Side
-from render.route_table import Weights, read_weights, route_table, weights_patch
+from render.route_table import (
+    ALL_TO_PRIMARY,
+    Weights,
+    fence,
+    read_move,
+    read_weights,
+    route_table,
+    weights_patch,
+)
 from render.upstreams import upstream
 
 _ACKNOWLEDGED_WITHIN_S: Final = 5.0
+
+_STATES: Final = {GlooState.REJECTED: RouteState.REJECTED, GlooState.WARNING: RouteState.WARNED}
 
 _SIDES: Final = {Part.PRIMARY_UPSTREAM: Side.PRIMARY, Part.CANARY_UPSTREAM: Side.CANARY}
 
@@ -51,14 +62,12 @@ class GlooRouting:
         if table is None or weights is None:
             return None
         write = self._writes.get(self._key(canary))
-        verdict = gloo_verdict(table)
+        verdict = gravest(gloo_verdict(obj) for obj in (table, *self._delegating(table)))
         if write is not None and now_s - write.at_s < _ACKNOWLEDGED_WITHIN_S:
             state = RouteState.PENDING
-        elif verdict.state in {GlooState.REJECTED, GlooState.WARNING}:
-            state = RouteState.REFUSED
         else:
-            state = RouteState.SETTLED
-        return Route(weights.primary, weights.canary, state, verdict.reason)
+            state = _STATES.get(verdict.state, RouteState.SETTLED)
+        return Route(weights.primary, weights.canary, read_move(table, canary), state, verdict.reason)
 
     def due_parts(self, canary: Canary, target: Object) -> frozenset[Part]:
         """See `Routing`. An existing table is due only when our route is not in it: the rest of it is the users'."""
@@ -75,23 +84,24 @@ class GlooRouting:
             return
         table = self._table(canary)
         if table is not None:
-            await self._patch(canary, table, Weights(100, 0))
+            await self._patch(canary, table, ALL_TO_PRIMARY, read_move(table, canary))
             return
         answer = await self._client.create(ROUTE_TABLES, route_table(canary))
         self._caches.of(ROUTE_TABLES).remember(answer)
 
-    async def set_weights(self, canary: Canary, primary_weight: int, canary_weight: int, now_s: float) -> None:
+    async def set_weights(self, canary: Canary, wanted: SetWeights, now_s: float) -> None:
         """See `Routing`."""
         table = self._table(canary)
         if table is None:
             return
         self._writes[self._key(canary)] = _Write(now_s)
-        await self._patch(canary, table, Weights(primary_weight, canary_weight))
+        await self._patch(canary, table, Weights(wanted.primary_weight, wanted.canary_weight), wanted.move)
 
-    async def _patch(self, canary: Canary, table: Object, wanted: Weights) -> None:
+    async def _patch(self, canary: Canary, table: Object, wanted: Weights, move: int) -> None:
         operations = weights_patch(canary, table, wanted)
         if not operations:
             return
+        operations = [*fence(table, canary, move), *operations]
         name = Names.of(canary).route_table
         answer = await self._client.json_patch(
             ROUTE_TABLES, name, canary.namespace, operations, field_manager=FIELD_MANAGER
@@ -106,6 +116,11 @@ class GlooRouting:
             write.was_emptied = True
         elif write.was_emptied:
             del self._writes[change.key]
+
+    def _delegating(self, table: Object) -> list[Object]:
+        """Find the VirtualServices that name the table: Gloo says there what it can't serve of it."""
+        key = key_of(table)
+        return [service for service in self._caches.of(VIRTUAL_SERVICES).items() if key in delegates(service)]
 
     def _table(self, canary: Canary) -> Object | None:
         return self._caches.of(ROUTE_TABLES).get(*self._key(canary))

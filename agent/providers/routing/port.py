@@ -2,6 +2,7 @@
 
 from typing import Final, Protocol
 
+from canary.action import SetWeights
 from canary.model.canary import Canary
 from canary.observation import Part, Route
 from kube.resource import Object
@@ -21,8 +22,8 @@ class Routing(Protocol):
     async def apply(self, canary: Canary, target: Object, part: Part) -> None:
         """Make one of ROUTING_PARTS as rendered; a new route sends everything to the primary."""
 
-    async def set_weights(self, canary: Canary, primary_weight: int, canary_weight: int, now_s: float) -> None:
-        """Change the weights, only if the route still is what the last observation showed.
+    async def set_weights(self, canary: Canary, wanted: SetWeights, now_s: float) -> None:
+        """Change the weights, only if the route still is what the last observation showed, its move included.
 
         Raises:
             kube.errors.Conflict: it is not; observe again.

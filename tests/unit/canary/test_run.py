@@ -31,6 +31,7 @@ def cluster() -> SimulatedCluster:
     assert made.state.phase is Phase.INITIALIZED
     made.told.clear()
     made.questions.clear()
+    made.promoted.clear()
     return made
 
 
@@ -43,7 +44,7 @@ def test_bootstrap_generates_everything_before_the_target_goes() -> None:
     assert cluster.parts == set(Part)
     assert cluster.weights == (100, 0)
     assert cluster.target_replicas == 0
-    order = [next(i for i, effect in enumerate(effects) if word in effect) for word in ("workload", "apex", "ScaleT")]
+    order = [next(i for i, effect in enumerate(effects) if word in effect) for word in ("Promote", "apex", "ScaleT")]
     assert order == sorted(order)
     assert cluster.texts() == ["Initialization done! podinfo.test"]
 
@@ -202,10 +203,11 @@ def test_a_canary_side_that_never_comes_up_is_rolled_back_at_the_progress_deadli
     assert any("progress deadline exceeded" in text for text in cluster.texts())
 
 
-def test_the_gateway_refusing_the_route_holds_the_run(cluster: SimulatedCluster) -> None:
+@pytest.mark.parametrize("refusal", [RouteState.WARNED, RouteState.REJECTED])
+def test_the_gateway_refusing_the_route_holds_the_run(cluster: SimulatedCluster, refusal: RouteState) -> None:
     cluster.set_image("rev-2")
     cluster.run(300, until=lambda: cluster.state.canary_weight == 10)
-    cluster.route_state = RouteState.REFUSED
+    cluster.route_state = refusal
     cluster.run(120)
     assert cluster.state.canary_weight == 10
     cluster.route_state = RouteState.SETTLED
@@ -272,3 +274,14 @@ def test_a_target_that_comes_late_is_bootstrapped_as_if_it_had_been_there() -> N
     cluster.run(30)
     assert phase(cluster) is Phase.INITIALIZED
     assert cluster.state.blocked is None
+
+
+def test_a_canary_side_is_not_scaled_down_while_the_gateway_serves_an_older_route(cluster: SimulatedCluster) -> None:
+    cluster.set_image("rev-2")
+    cluster.run(300, until=lambda: cluster.state.phase is Phase.FINALISING)
+    cluster.route_state = RouteState.REJECTED
+    cluster.run(600)
+    assert cluster.target_replicas == 2
+    cluster.route_state = RouteState.WARNED
+    cluster.run(60)
+    assert cluster.target_replicas == 0

@@ -1,5 +1,6 @@
 """Random tapes of verdicts, revisions, failures and crashes: what must hold at every effect, and at the end."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from canary.judge import Verdict
-from canary.observation import RouteState
+from canary.observation import Observation, RouteState
 from canary.phase import IDLE, TRANSITIONS, Phase
+from canary.state import State
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import READY, ROLLING, UNREADY, Crash, SimulatedCluster, always
+from tests.support.simulated_cluster import READY, ROLLING, UNREADY, Crash, Refused, SimulatedCluster, always
 
 revisions = st.sampled_from([f"rev-{number}" for number in range(1, 5)])
 readiness = st.sampled_from([READY, READY, READY, ROLLING, UNREADY])
@@ -20,11 +22,12 @@ happenings = st.one_of(
     st.tuples(st.just("time"), st.floats(0.1, 40)),
     st.tuples(st.just("image"), revisions),
     st.tuples(st.just("crash"), st.integers(1, 4)),
-    st.tuples(st.just("target"), readiness),
-    st.tuples(st.just("primary"), readiness),
-    st.tuples(st.just("gateway"), st.sampled_from(list(RouteState))),
-    st.tuples(st.just("drained"), st.sampled_from([True, False, None])),
-    st.tuples(st.just("conflict"), st.integers(1, 4)),
+    st.tuples(st.just("target_readiness"), readiness),
+    st.tuples(st.just("primary_readiness"), readiness),
+    st.tuples(st.just("route_state"), st.sampled_from(list(RouteState))),
+    st.tuples(st.just("is_drained"), st.sampled_from([True, False, None])),
+    st.tuples(st.just("pause"), st.none()),
+    st.tuples(st.just("wake"), st.booleans()),
 )
 analyses = st.sampled_from(
     [
@@ -59,11 +62,12 @@ class Watcher:
             assert cluster.primary_revision is not None
         if effect.startswith("Promote"):
             assert f"'{state.analysed}'" in effect
+            assert state.phase in {Phase.INITIALIZING, Phase.PROMOTING}
             assert state.analysed not in self.failed - {cluster.state.promoted}, "a rolled-back revision is promoted"
 
     def _check_weights(self, effect: str) -> None:
         state = self.cluster.state
-        primary, share = (int(part.split("=")[1].rstrip(")")) for part in effect.split(","))
+        primary, share, _ = (int(part.split("=")[1].rstrip(")")) for part in effect.split(","))
         assert primary + share == 100
         assert share <= state.canary_weight, "more traffic than the stored intent allows"
         if state.analysed in self.failed:
@@ -72,6 +76,7 @@ class Watcher:
 
 def play(cluster: SimulatedCluster, watcher: Watcher, tape: list[tuple[str, Any]]) -> None:
     """Let everything on the tape happen; after a crash the next tick starts from what is stored."""
+    old_view = (cluster.state, cluster.observe())
     for kind, value in tape:
         match kind:
             case "time":
@@ -81,19 +86,22 @@ def play(cluster: SimulatedCluster, watcher: Watcher, tape: list[tuple[str, Any]
                 if cluster.revision != value:
                     watcher.failed.discard(value)
                 cluster.set_image(value)
-            case "crash" | "conflict":
+            case "crash":
                 watcher.crash_in = value
-            case "target":
-                cluster.target_readiness = value
-            case "primary":
-                cluster.primary_readiness = value
-            case "gateway":
-                cluster.route_state = value
-            case "drained":
-                cluster.is_drained = value
+            case "pause":
+                old_view = (cluster.state, cluster.observe())
+            case "wake":
+                wake_deposed(cluster, *old_view, sees_world_afresh=value)
             case _:
-                raise AssertionError(kind)
+                assert hasattr(cluster, kind)
+                setattr(cluster, kind, value)
         watcher.phases.append(cluster.state.phase)
+
+
+def wake_deposed(cluster: SimulatedCluster, state: State, seen: Observation, *, sees_world_afresh: bool) -> None:
+    """Let an agent tick that was stopped a while ago: its status is old, its other caches old or already fresh."""
+    with contextlib.suppress(Refused, Crash):
+        cluster.tick_of(state, cluster.observe() if sees_world_afresh else seen)
 
 
 def run(cluster: SimulatedCluster, seconds: float) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from render.gloo_status import GlooState, GlooStatus, gloo_verdict
+from render.gloo_status import GlooState, GlooStatus, delegates, gloo_verdict, gravest
 from tests.support import gloo_cases
 
 PROXY = "*v1.Proxy.gateway-proxy_gloo-system"
@@ -79,3 +79,22 @@ def test_states_of_older_gloo_are_numbers(number: int, state: GlooState) -> None
 
 def test_table_that_no_proxy_serves_shows_none() -> None:
     assert gloo_verdict({"status": {"statuses": {"gloo-system": {"state": "Accepted"}}}}).proxies == 0
+
+
+def test_delegates_are_read_in_both_forms() -> None:
+    routes = [
+        {"delegateAction": {"ref": {"name": "a", "namespace": "one"}}},
+        {"delegateAction": {"name": "b", "namespace": "two"}},
+        {"delegateAction": {"ref": {"name": "c"}}},
+        {"delegateAction": {"selector": {"labels": {"team": "a"}}}},
+        {"routeAction": {}},
+    ]
+    service = {"metadata": {"name": "vs", "namespace": "home"}, "spec": {"virtualHost": {"routes": routes}}}
+    assert delegates(service) == {("one", "a"), ("two", "b"), ("home", "c")}
+
+
+def test_the_gravest_judgement_counts() -> None:
+    accepted, warned, rejected = (GlooStatus(GlooState(word)) for word in ("Accepted", "Warning", "Rejected"))
+    assert gravest([accepted, warned]) is warned
+    assert gravest([warned, rejected]) is rejected
+    assert gravest([accepted]) is accepted

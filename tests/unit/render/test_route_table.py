@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from canary.model.canary import Canary
 from render.names import Names, Side
-from render.route_table import ALL_TO_PRIMARY, Weights, read_weights, route_table, weights_patch
+from render.route_table import (
+    ALL_TO_PRIMARY,
+    MOVE_ANNOTATION,
+    Weights,
+    fence,
+    read_move,
+    read_weights,
+    route_table,
+    weights_patch,
+)
 from render.upstreams import upstream
 from tests.support import gloo_cases
 from tests.support.json_patch import PatchRefused, apply_patch
@@ -61,7 +70,7 @@ def test_new_table_belongs_to_the_canary_and_sends_all_to_the_primary() -> None:
     metadata = table["metadata"]
     assert (metadata["name"], metadata["namespace"]) == ("podinfo", "test")
     assert metadata["labels"] == {"team": "a"}
-    assert metadata["annotations"] == {"note": "x"} | FLUX
+    assert metadata["annotations"] == {"note": "x", MOVE_ANNOTATION: "canary-uid/0"} | FLUX
     assert metadata["ownerReferences"][0]["uid"] == "canary-uid"
     assert read_weights(table, Names.of(podinfo_canary())) == ALL_TO_PRIMARY
 
@@ -204,3 +213,33 @@ def test_table_without_our_route_gets_it_behind_the_routes_of_others(spec: dict[
     assert patched["spec"]["routes"][:-1] == (spec or {}).get("routes", [])
     with pytest.raises(PatchRefused):
         apply_patch(patched | {"metadata": patched["metadata"] | {"resourceVersion": "8"}}, operations)
+
+
+def test_the_fence_lets_pass_what_was_seen_and_refuses_what_was_written_since() -> None:
+    canary = podinfo_canary()
+    table = stored(route_table(canary))
+    assert read_move(table, canary) == 0
+    patch = fence(table, canary, 7)
+    written = apply_patch(table, patch)
+    assert read_move(written, canary) == 7
+    with pytest.raises(PatchRefused):
+        apply_patch(written, patch)
+
+
+def test_a_table_of_users_is_fenced_by_its_version_until_it_carries_a_move() -> None:
+    canary = podinfo_canary()
+    table = stored(route_table(canary))
+    del table["metadata"]["annotations"]
+    assert read_move(table, canary) == 0
+    written = apply_patch(table, fence(table, canary, 7))
+    assert read_move(written, canary) == 7
+    table["metadata"]["resourceVersion"] = "older"
+    with pytest.raises(PatchRefused):
+        apply_patch(written, fence(table, canary, 7))
+
+
+def test_a_move_of_another_canary_of_the_same_name_does_not_count() -> None:
+    canary = podinfo_canary()
+    table = stored(route_table(canary))
+    table["metadata"]["annotations"][MOVE_ANNOTATION] = "another-uid/99"
+    assert read_move(table, canary) == 0

@@ -1,0 +1,72 @@
+"""A sandbox cluster for tests, driven as its users drive it: through `python -m sandbox`."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster whose state directory is `state`; commands that fail raise CalledProcessError with their output."""
+
+    state: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """For clients on the host."""
+        return self.state / "kubeconfig"
+
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """apiserver, gateway, prometheus and agent: name to URL on the host's loopback."""
+        urls: dict[str, str] = json.loads((self.state / "endpoints.json").read_text())
+        return urls
+
+    def up(self, *, with_serin: bool = True) -> str:
+        """Bring the cluster up, or find it up; the output has a line for each part."""
+        return self.sandbox("up", *([] if with_serin else ["--without-serin"]))
+
+    def down(self) -> str:
+        return self.sandbox("down")
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """The output of one kubectl command."""
+        return self.sandbox("kubectl", *arguments, stdin=stdin)
+
+    def run(self, *command: str) -> str:
+        """The output of a command inside the cluster's network."""
+        return self.sandbox("run", *command)
+
+    def sandbox(self, *arguments: str, stdin: str | None = None) -> str:
+        """The standard output of `python -m sandbox ARGUMENTS`."""
+        done = self.try_sandbox(*arguments, stdin=stdin)
+        if done.returncode != 0:
+            error = subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
+            error.add_note(f"{done.stdout}{done.stderr}")
+            raise error
+        return done.stdout
+
+    def try_sandbox(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """The same for a command that may fail."""
+        with self.start_sandbox(*arguments) as process:
+            stdout, stderr = process.communicate(stdin)
+            return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def start_sandbox(self, *arguments: str) -> subprocess.Popen[str]:
+        """The same, not waited for; its output is piped."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "sandbox", "--state", str(self.state), *arguments],
+            cwd=REPOSITORY,
+            env=os.environ | self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )

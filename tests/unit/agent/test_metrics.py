@@ -1,0 +1,104 @@
+"""What `/metrics` shows of a canary, and that nothing of it stays when the canary has gone."""
+
+from agent.metrics import AgentMetrics
+from canary.judge import CheckResult, Verdict
+from canary.phase import Phase
+from canary.state import State
+from tests.support.canaries import canary
+from tests.support.exposition import exposed
+
+PODINFO = 'name="podinfo",namespace="test"'
+RUNNING = State(phase=Phase.PROGRESSING, canary_weight=20, failed_checks=2)
+
+
+def result(name: str, value: float | None) -> CheckResult:
+    return CheckResult(name, Verdict.PASS, "", value)
+
+
+def test_a_running_canary_shows_its_weights_and_what_it_may_still_fail() -> None:
+    metrics = AgentMetrics("1.2.3")
+    metrics.observe_state(canary(), RUNNING)
+    series = exposed(metrics)
+    assert series[f"flagger_canary_status{{{PODINFO}}}"] == 0
+    assert series['flagger_canary_weight{namespace="test",workload="podinfo"}'] == 20
+    assert series['flagger_canary_weight{namespace="test",workload="podinfo-primary"}'] == 80
+    assert series[f"serin_canary_failed_checks{{{PODINFO}}}"] == 2
+    assert series[f"serin_canary_failed_checks_threshold{{{PODINFO}}}"] == 5
+
+
+def test_the_apex_is_shown_for_it_names_the_upstreams() -> None:
+    metrics = AgentMetrics("1.2.3")
+    metrics.observe_state(canary(service={"name": "shop", "port": 80}), RUNNING)
+    assert exposed(metrics)[f'serin_canary_info{{apex="shop",{PODINFO}}}'] == 1
+
+
+def test_counters_of_ends_are_there_before_the_first_end() -> None:
+    metrics = AgentMetrics("1.2.3")
+    labels = f'{{analysis_status="completed",deployment_strategy="canary",{PODINFO}}}'
+    metrics.observe_state(canary(), RUNNING)
+    before = exposed(metrics)
+    assert before[f"flagger_canary_successes_total{labels}"] == 0
+    assert before[f"flagger_canary_failures_total{labels}"] == 0
+    metrics.count_end(canary(), State(phase=Phase.FAILED))
+    metrics.observe_state(canary(), State(phase=Phase.FAILED))
+    after = exposed(metrics)
+    assert after[f"flagger_canary_successes_total{labels}"] == 0
+    assert after[f"flagger_canary_failures_total{labels}"] == 1
+
+
+def test_checks_and_their_bounds_have_one_unit() -> None:
+    metrics = AgentMetrics("1.2.3")
+    metrics.observe_checks(canary(), (result("request-success-rate", 99.5), result("request-duration", 120)), 0.1)
+    series = exposed(metrics)
+    assert series[f'flagger_canary_metric_analysis{{metric="request-success-rate",{PODINFO}}}'] == 99.5
+    assert series[f'serin_canary_metric_threshold{{bound="min",metric="request-success-rate",{PODINFO}}}'] == 99
+    assert series[f'flagger_canary_metric_analysis{{metric="request-duration",{PODINFO}}}'] == 0.12
+    assert series[f'serin_canary_metric_threshold{{bound="max",metric="request-duration",{PODINFO}}}'] == 0.5
+
+
+def test_a_query_that_took_the_name_of_a_builtin_keeps_its_own_unit() -> None:
+    metric = {"name": "request-duration", "query": "scalar(1)", "thresholdRange": {"max": 500}}
+    metrics = AgentMetrics("1.2.3")
+    metrics.observe_checks(canary({"metrics": [metric]}), (result("request-duration", 120),), 0.1)
+    series = exposed(metrics)
+    assert series[f'flagger_canary_metric_analysis{{metric="request-duration",{PODINFO}}}'] == 120
+    assert series[f'serin_canary_metric_threshold{{bound="max",metric="request-duration",{PODINFO}}}'] == 500
+
+
+def test_the_bounds_of_a_check_are_shown_without_a_value_and_go_with_the_spec() -> None:
+    metrics = AgentMetrics("1.2.3")
+
+    def bounds() -> dict[str, float]:
+        return {name: value for name, value in exposed(metrics).items() if "threshold" in name}
+
+    def observe(limits: dict[str, float]) -> None:
+        metric = {"name": "request-success-rate", "thresholdRange": limits}
+        metrics.observe_checks(canary({"metrics": [metric]}), (result("request-success-rate", None),), 0.1)
+
+    observe({"min": 90, "max": 100})
+    assert sorted(bounds().values()) == [90, 100]
+    observe({"min": 95})
+    assert bounds() == {f'serin_canary_metric_threshold{{bound="min",metric="request-success-rate",{PODINFO}}}': 95}
+
+
+def test_nothing_of_a_forgotten_canary_is_left_and_all_of_another_is() -> None:
+    def show(metrics: AgentMetrics, target: str) -> None:
+        one = canary(targetRef={"apiVersion": "apps/v1", "kind": "Deployment", "name": target})
+        metrics.observe_state(one, RUNNING)
+        metrics.observe_checks(one, (result("request-success-rate", 99.5),), 0.1)
+        metrics.count_end(one, State(phase=Phase.SUCCEEDED))
+
+    both, alone = AgentMetrics("1.2.3"), AgentMetrics("1.2.3")
+    show(both, "podinfo")
+    show(both, "shop")
+    show(alone, "shop")
+    both.forget("test", "podinfo")
+    assert exposed(both) == exposed(alone)
+    assert any("shop" in series for series in exposed(both))
+
+
+def test_a_canary_of_the_same_target_in_another_namespace_is_not_forgotten() -> None:
+    metrics = AgentMetrics("1.2.3")
+    metrics.observe_state(canary(), RUNNING)
+    metrics.forget("elsewhere", "podinfo")
+    assert f"flagger_canary_status{{{PODINFO}}}" in exposed(metrics)

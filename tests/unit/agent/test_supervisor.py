@@ -1,0 +1,86 @@
+"""The supervisor lets go of what it knew of a canary that went, or that now has other names."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from agent.caches import Caches
+from agent.main import _world
+from agent.metrics import AgentMetrics
+from agent.resources import CANARIES
+from agent.settings import Settings
+from agent.supervisor import Supervisor
+from canary.model.parse import parse_canary
+from canary.phase import Phase
+from canary.state import State
+from kube.cache import Cache
+from kube.client import Client, WatchEvent
+from kube.events import EventRecorder
+from tests.support.canaries import canary_object
+from tests.support.exposition import exposed
+from tests.unit.kube.apiserver import write_kubeconfig
+
+
+def dying(version: int, **spec: Any) -> dict[str, Any]:
+    """A canary on which no tick does anything: it is being deleted."""
+    made = canary_object(**spec)
+    made["metadata"] |= {"resourceVersion": str(version), "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    return made
+
+
+@asynccontextmanager
+async def supervised(folder: Path, metrics: AgentMetrics) -> AsyncIterator[Cache]:
+    """A supervisor at work; the cache of canaries is told of changes by the test, there is no API server."""
+    kubeconfig = write_kubeconfig(folder / "kubeconfig", "http://127.0.0.1:1")
+    async with (
+        Client.connect(kubeconfig=kubeconfig, user_agent="serin/test") as client,
+        aiohttp.ClientSession() as session,
+    ):
+        caches = Caches(client, "")
+        recorder = EventRecorder(client, instance="test")
+        world = _world(Settings(metrics_server="http://127.0.0.1:1"), client, caches, session, recorder, metrics)
+        task = asyncio.create_task(Supervisor(world).run(), name="supervisor")
+        await asyncio.sleep(0)  # now it has subscribed
+        try:
+            yield caches.of(CANARIES)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def shown(metrics: AgentMetrics) -> list[str]:
+    return [series for series in exposed(metrics) if "podinfo" in series]
+
+
+def show(metrics: AgentMetrics, obj: dict[str, Any]) -> None:
+    metrics.observe_state(parse_canary(obj), State(phase=Phase.PROGRESSING, canary_weight=10))
+
+
+async def test_the_series_of_a_deleted_canary_disappear(tmp_path: Path) -> None:
+    metrics = AgentMetrics("1.2.3")
+    async with supervised(tmp_path, metrics) as cache:
+        cache.remember(dying(1))
+        show(metrics, dying(1))
+        assert shown(metrics)
+        cache._take(WatchEvent("DELETED", dying(2)))
+        assert shown(metrics) == []
+        assert exposed(metrics)['flagger_canary_total{namespace="test"}'] == 0
+
+
+@pytest.mark.parametrize(
+    "renamed", [{"service": {"name": "shop", "port": 80}}, {"targetRef": {"kind": "Deployment", "name": "shop"}}]
+)
+async def test_the_series_of_a_canary_with_new_names_start_afresh(tmp_path: Path, renamed: dict[str, Any]) -> None:
+    metrics = AgentMetrics("1.2.3")
+    async with supervised(tmp_path, metrics) as cache:
+        cache.remember(dying(1))
+        show(metrics, dying(1))
+        cache.remember(dying(2, progressDeadlineSeconds=60))
+        assert shown(metrics)
+        cache.remember(dying(3, **renamed))
+        assert shown(metrics) == []
