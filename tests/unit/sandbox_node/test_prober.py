@@ -1,0 +1,49 @@
+"""Thresholds of probes, and the eager first period."""
+
+import asyncio
+
+from sandbox.node.prober import Prober, Threshold
+from sandbox.node.probes import Outcome
+
+
+def test_a_result_changes_only_after_enough_equal_outcomes() -> None:
+    threshold = Threshold(success=2, failure=3)
+    outcomes = [True, True, False, False, True, False, False, False, True, True]
+    results = [threshold.count(is_good=outcome) for outcome in outcomes]
+    assert results == [None, True, None, None, None, None, None, False, None, True]
+
+
+async def run_prober(outcomes: list[bool], *, is_eager: bool, period_s: float) -> tuple[list[bool], list[str]]:
+    """Probe until `outcomes` are used up; return the results and the messages of failures."""
+    left = iter(outcomes)
+    results: list[bool] = []
+    messages: list[str] = []
+    done = asyncio.Event()
+
+    async def check(probe: object, timeout_s: float) -> Outcome:
+        try:
+            return Outcome(next(left), "bad")
+        except StopIteration:
+            done.set()
+            await asyncio.Event().wait()
+            raise
+
+    async def on_result(is_good: bool) -> None:  # noqa: FBT001  called by the prober with its only result
+        results.append(is_good)
+
+    prober = Prober({"periodSeconds": period_s, "failureThreshold": 2}, check, on_result, messages.append)
+    task = asyncio.create_task(prober.run(is_eager=is_eager))
+    await done.wait()
+    task.cancel()
+    return results, messages
+
+
+async def test_failures_below_the_threshold_are_told_but_are_no_result() -> None:
+    results, messages = await run_prober([True, False, True, False, False], is_eager=False, period_s=0)
+    assert results == [True, True, False]
+    assert messages == ["bad", "bad", "bad"]
+
+
+async def test_an_eager_probe_does_not_count_failures_while_the_process_begins_to_listen() -> None:
+    results, messages = await run_prober([False, False, True], is_eager=True, period_s=0.5)
+    assert (results[:1], messages) == ([True], [])

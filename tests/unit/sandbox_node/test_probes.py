@@ -1,0 +1,97 @@
+"""Single probes against real sockets on loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from sandbox.node.probes import Outcome, ProbeTarget
+
+
+@asynccontextmanager
+async def serving(answer: bytes, requests: list[bytes] | None = None) -> AsyncIterator[int]:
+    """A server that answers the first line block of each connection with `answer`; yields its port."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        if requests is not None:
+            requests.append(request)
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def check(action: dict[str, Any], *, ports: dict[str, int] | None = None, timeout_s: float = 1.0) -> Outcome:
+    async def execute(argv: list[str]) -> tuple[int, str]:
+        return (0, "") if argv == ["true"] else (1, f"{argv[0]} failed")
+
+    return await ProbeTarget("127.0.0.1", ports or {}, execute).check(action, timeout_s)
+
+
+@pytest.mark.parametrize(("status", "is_good"), [(200, True), (302, True), (399, True), (404, False), (503, False)])
+async def test_an_http_probe_goes_by_the_status_code(status: int, *, is_good: bool) -> None:
+    async with serving(f"HTTP/1.1 {status} Whatever\r\n\r\n".encode()) as port:
+        outcome = await check({"httpGet": {"path": "/x", "port": port}})
+    assert outcome.is_good == is_good
+    assert outcome.message == ("" if is_good else f"HTTP probe failed with statuscode: {status}")
+
+
+async def test_an_http_probe_sends_path_and_headers_to_a_named_port() -> None:
+    requests: list[bytes] = []
+    async with serving(b"HTTP/1.1 200 OK\r\n\r\n", requests) as port:
+        get = {"path": "/ready?x=1", "port": "web", "httpHeaders": [{"name": "Host", "value": "app.example.com"}]}
+        assert (await check({"httpGet": get}, ports={"web": port})).is_good
+    lines = requests[0].decode().split("\r\n")
+    assert lines[0] == "GET /ready?x=1 HTTP/1.1"
+    assert "Host: app.example.com" in lines
+    assert any(line.startswith("User-Agent: kube-probe/") for line in lines)
+
+
+async def test_an_unknown_port_name_is_told_with_the_known_ones() -> None:
+    outcome = await check({"tcpSocket": {"port": "wbe"}}, ports={"web": 1})
+    assert outcome == Outcome(is_good=False, message="the container has no port named 'wbe'; it has: web")
+
+
+async def test_a_tcp_probe_wants_a_listener() -> None:
+    async with serving(b"") as port:
+        assert (await check({"tcpSocket": {"port": port}})).is_good
+    assert not (await check({"tcpSocket": {"port": port}})).is_good
+
+
+async def test_a_probe_that_takes_too_long_has_failed() -> None:
+    outcome = await check({"sleep": {"seconds": 60}}, timeout_s=0.01)
+    assert outcome == Outcome(is_good=False, message="no answer within 0.01s")
+
+
+async def test_an_exec_probe_goes_by_the_exit_code() -> None:
+    assert (await check({"exec": {"command": ["true"]}})).is_good
+    assert await check({"exec": {"command": ["false"]}}) == Outcome(is_good=False, message="false failed")
+
+
+@pytest.mark.parametrize(("answer", "is_good"), [(b"\x08\x01", True), (b"\x08\x02", False)])
+async def test_a_grpc_probe_wants_the_answer_serving(answer: bytes, *, is_good: bool) -> None:
+    calls: list[bytes] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(24) == b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        writer.write(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")  # our SETTINGS
+        while True:
+            head = await reader.readexactly(9)
+            payload = await reader.readexactly(int.from_bytes(head[:3], "big"))
+            if head[3] == 0:  # DATA: the call is complete
+                calls.append(payload)
+                break
+        message = b"\x00" + len(answer).to_bytes(4, "big") + answer
+        writer.write(len(message).to_bytes(3, "big") + b"\x00\x00\x00\x00\x00\x01" + message)
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        outcome = await check({"grpc": {"port": port, "service": "pod"}})
+    assert outcome.is_good == is_good
+    assert calls == [b"\x00\x00\x00\x00\x05\x0a\x03pod"]
