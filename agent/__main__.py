@@ -10,6 +10,7 @@ import uvloop
 from agent.log import configure_logging
 from agent.main import LeadershipLost, run
 from agent.settings import Settings
+from canary.rules.urls import HTTP_URL, is_http_url
 from kube.errors import KubeError
 
 
@@ -22,12 +23,22 @@ def main(
     *,
     enable_leader_election: Annotated[bool, typer.Option(help="Only the holder of the lease writes.")] = True,
     leader_election_namespace: Annotated[str, typer.Option(help="Namespace of the lease.")] = "gloo-system",
+    slack_url: Annotated[str, typer.Option(help="Slack hook of canaries without alerts.", envvar="SLACK_URL")] = "",
+    slack_token: Annotated[str, typer.Option(help="Slack bot token.", envvar="SLACK_TOKEN")] = "",
+    slack_proxy_url: Annotated[str, typer.Option(help="Proxy to Slack.", envvar="SLACK_PROXY_URL")] = "",
+    slack_channel: Annotated[str, typer.Option(help="Slack channel; empty is general.")] = "",
+    slack_user: Annotated[str, typer.Option(help="Name under which Slack shows alerts.")] = "flagger",
+    cluster_name: Annotated[str, typer.Option(help="Shown in alerts.")] = "",
 ) -> None:
     """Run the analysis loops of all canaries."""
     try:
         configure_logging(log_level)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+    for flag, address in (("--slack-url", slack_url), ("--slack-proxy-url", slack_proxy_url)):
+        if address and not is_http_url(address):
+            # The value is a secret: it is not shown.
+            raise typer.BadParameter(f"{flag}: found another text; allowed: {HTTP_URL}")
     settings = Settings(
         metrics_server=metrics_server,
         namespace=namespace,
@@ -36,6 +47,12 @@ def main(
         kubeconfig=kubeconfig,
         is_leader_election_on=enable_leader_election,
         leader_election_namespace=leader_election_namespace,
+        slack_url=slack_url,
+        slack_token=slack_token,
+        slack_proxy_url=slack_proxy_url,
+        slack_channel=slack_channel,
+        slack_user=slack_user,
+        cluster_name=cluster_name,
     )
     try:
         uvloop.run(run(settings))

@@ -1,7 +1,5 @@
 """Applying: the actions of a decision, carried out one after the other."""
 
-from collections.abc import Callable
-
 from agent.caches import WORKLOADS, Caches
 from agent.parts import Parts
 from agent.providers.routing.port import Routing
@@ -19,14 +17,11 @@ from render.workload import bootstrap_replicas, primary_workload, promotion_patc
 class Applier:
     """Carries out actions. Each can be repeated; each is refused when the world is not what was observed."""
 
-    def __init__(
-        self, client: Client, caches: Caches, parts: Parts, routing: Routing, now_s: Callable[[], float]
-    ) -> None:
+    def __init__(self, client: Client, caches: Caches, parts: Parts, routing: Routing) -> None:
         self._client = client
         self._caches = caches
         self._parts = parts
         self._routing = routing
-        self._now_s = now_s
 
     async def apply(self, canary: Canary, action: Action) -> None:
         """Carry out one action.
@@ -42,7 +37,7 @@ class Applier:
             case ApplyPart(part):
                 await self._parts.apply(canary, target, part)
             case SetWeights():
-                await self._routing.set_weights(canary, action, self._now_s())
+                await self._routing.set_weights(canary, action)
             case ScaleTarget(replicas):
                 await self._patch(target, scale_patch(target, replicas))
             case Promote(revision):

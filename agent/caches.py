@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
-from agent.resources import CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
+from agent.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
 from canary.model.canary import Canary
 from kube.cache import Cache
 from kube.client import Client
@@ -13,6 +13,7 @@ from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, SERVICES, Object, Resou
 WATCHED: Final = (
     CANARIES,
     METRIC_TEMPLATES,
+    ALERT_PROVIDERS,
     DEPLOYMENTS,
     DAEMONSETS,
     HPAS,

@@ -10,8 +10,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
+from agent.alert import Alerter
 from agent.apply import Applier
 from agent.ask import Asker
 from agent.caches import Caches
@@ -19,6 +21,7 @@ from agent.faults import Faults
 from agent.metrics import AgentMetrics
 from agent.observe import observe
 from agent.parts import Parts
+from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.routing.port import Routing
 from agent.resources import CANARIES
 from agent.tell import Teller
@@ -54,7 +57,11 @@ class Deposed(Exception):  # noqa: N818  reads as what happened
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What the loops of all canaries share. `now_s` gives seconds since the epoch, `is_leader` whether it may write."""
+    """What the loops of all canaries share.
+
+    `process` names this process and no other, a restarted one neither. `now_s` gives seconds since the epoch,
+    `is_leader` whether this process may write.
+    """
 
     client: Client
     caches: Caches
@@ -63,8 +70,10 @@ class World:
     asker: Asker
     applier: Applier
     recorder: EventRecorder
+    alerts: AlertDispatcher
     metrics: AgentMetrics
     faults: Faults
+    process: str
     now_s: Callable[[], float]
     is_leader: Callable[[], bool] = lambda: True
 
@@ -76,6 +85,7 @@ class CanaryLoop:
         self._key = key
         self._world = world
         self._teller = Teller(world.recorder)
+        self._alerter = Alerter(world.alerts, world.process)
         self._woken = asyncio.Event()
         self._failures = 0
 
@@ -167,6 +177,9 @@ class CanaryLoop:
         world = self._world
         seen = observe(canary, world.caches, world.parts, world.routing, world.now_s())
         decision = decide(canary, state, seen)
+        if not decision.actions:
+            # The world matches the stored intent: now is the time for its news, before anybody is asked anything.
+            obj = await self._tell(obj, canary, state)
         if decision.questions:
             decision = await self._ask(canary, state, seen, decision)
         world.metrics.observe_state(canary, state)
@@ -175,14 +188,20 @@ class CanaryLoop:
                 await world.applier.apply(canary, action)
         if decision.actions:
             return decision.wake_after_s
-        # The world matches the stored intent: now is the time for its news, before the intent moves on.
-        self._teller.tell_move(obj, state)
         if decision.intent is not None:
-            await self._store(obj, decision.intent, target_kind=canary.spec.target_ref.kind or "Deployment")
+            # The next move replaces the news of this one in the status: until they are events, only it keeps them.
+            await self._teller.wait_told()
+            await self._store(obj, decision.intent, target_kind=_target_kind(canary))
             self._count(canary, state, decision.intent)
         else:
             self._teller.remark(obj, decision.remarks)
         return decision.wake_after_s
+
+    async def _tell(self, obj: Object, canary: Canary, state: State) -> Object:
+        """Tell the news of the stored intent, and give the object as it is stored after that."""
+        self._teller.tell_move(obj, state)
+        store = partial(self._store, obj, target_kind=_target_kind(canary))
+        return await self._alerter.alert_move(obj, canary, state, store)
 
     async def _ask(self, canary: Canary, state: State, seen: Observation, decision: Decision) -> Decision:
         world, started_s = self._world, time.monotonic()
@@ -212,3 +231,7 @@ class CanaryLoop:
         has_ended = before.phase not in IDLE and after.phase in {Phase.SUCCEEDED, Phase.FAILED}
         if has_ended:
             self._world.metrics.count_end(canary, after)
+
+
+def _target_kind(canary: Canary) -> str:
+    return canary.spec.target_ref.kind or "Deployment"

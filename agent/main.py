@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import socket
 import time
@@ -22,6 +23,10 @@ from agent.faults import Faults
 from agent.loop import World
 from agent.metrics import AgentMetrics
 from agent.parts import Parts
+from agent.providers.alerts.delivery import Delivery
+from agent.providers.alerts.destinations import Destinations
+from agent.providers.alerts.dispatcher import AlertDispatcher
+from agent.providers.alerts.port import DEFAULT_CHANNEL, DEFAULT_USERNAME, Destination
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
 from agent.providers.routing.gloo import GlooRouting
@@ -71,7 +76,14 @@ async def run(settings: Settings) -> None:
             _ = await stack.enter_async_context(_running(cache.run(), f"cache {cache.resource.plural}"))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         recorder = await stack.enter_async_context(EventRecorder(client, instance=socket.gethostname()))
-        world = _world(settings, client, caches, session, recorder, metrics)
+        # One that went stale while it was kept would lose an alert's answer, and they are rare: no connection is kept.
+        unkept = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True), trust_env=True)
+        delivery = Delivery(session=await stack.enter_async_context(unkept))
+        destinations = Destinations(client, caches, _own_chat(settings))
+        alerts = await stack.enter_async_context(
+            AlertDispatcher(destinations, delivery, recorder, metrics.count_alert, cluster_name=settings.cluster_name)
+        )
+        world = _world(settings, client, caches, session, recorder, alerts, metrics)
         await _until(stopped, _lead(settings, client, world))
 
 
@@ -81,10 +93,11 @@ def _world(
     caches: Caches,
     session: aiohttp.ClientSession,
     recorder: EventRecorder,
+    alerts: AlertDispatcher,
     metrics: AgentMetrics,
 ) -> World:
     applied = AppliedObjects(client, caches)
-    routing = GlooRouting(client, caches, applied)
+    routing = GlooRouting(client, caches, applied, time.time)
     parts = Parts(caches, applied, routing)
     checks = MetricChecks(
         session, client, caches, metrics_server=settings.metrics_server, timeout_s=settings.query_timeout_s
@@ -95,11 +108,27 @@ def _world(
         parts=parts,
         routing=routing,
         asker=Asker(checks, Hooks(session)),
-        applier=Applier(client, caches, parts, routing, time.time),
+        applier=Applier(client, caches, parts, routing),
         recorder=recorder,
+        alerts=alerts,
         metrics=metrics,
         faults=Faults.from_environment(),
+        process=f"{socket.gethostname()}_{secrets.token_hex(4)}",
         now_s=time.time,
+    )
+
+
+def _own_chat(settings: Settings) -> Destination | None:
+    if not settings.slack_url:
+        return None
+    return Destination(
+        name="--slack-url",
+        type="slack",
+        address=settings.slack_url,
+        token=settings.slack_token,
+        proxy=settings.slack_proxy_url,
+        channel=settings.slack_channel or DEFAULT_CHANNEL,
+        username=settings.slack_user or DEFAULT_USERNAME,
     )
 
 

@@ -64,6 +64,7 @@ class AgentMetrics:
             buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, float("inf")),
         )
         self._errors = Counter("serin_tick_errors_total", "Ticks that ended in an error", registry=registry)
+        self._alerts = Counter("serin_alerts_total", "Alerts by type of chat and outcome", registry=registry)
         self._namespaces: set[str] = set()
         self._series: defaultdict[tuple[str, str], set[_Series]] = defaultdict(set)
 
@@ -121,6 +122,10 @@ class AgentMetrics:
     def observe_tick(self, seconds: float) -> None:
         """Record how long a wake-up took."""
         self._ticks.observe({}, seconds)
+
+    def count_alert(self, provider_type: str, outcome: str) -> None:
+        """Count an alert that was sent, failed or was lost."""
+        self._alerts.inc({"provider_type": provider_type, "outcome": outcome})
 
     def count_error(self, kind: str) -> None:
         """Count a tick that ended in an error of a class."""

@@ -5,6 +5,7 @@ from typing import Final
 from kube.resource import Resource
 
 CANARIES: Final = Resource("flagger.app", "v1beta1", "canaries", "Canary")
+ALERT_PROVIDERS: Final = Resource("flagger.app", "v1beta1", "alertproviders", "AlertProvider")
 METRIC_TEMPLATES: Final = Resource("flagger.app", "v1beta1", "metrictemplates", "MetricTemplate")
 ROUTE_TABLES: Final = Resource("gateway.solo.io", "v1", "routetables", "RouteTable")
 VIRTUAL_SERVICES: Final = Resource("gateway.solo.io", "v1", "virtualservices", "VirtualService")

@@ -1,6 +1,6 @@
 """What the agent is told at its start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +13,8 @@ class Settings:
     """The command line, read. Times are seconds.
 
     `namespace` limits the agent to one, empty is all. `metrics_server` is the Prometheus of the builtin checks where a
-    canary names none. `hook_and_query_deadline_s` bounds what one tick waits for all its answers.
+    canary names none. `hook_and_query_deadline_s` bounds what one tick waits for all its answers. `slack_url`, if any,
+    is told of the canaries that name no chat of their own; url, token and proxy are secrets.
     """
 
     metrics_server: str
@@ -24,3 +25,9 @@ class Settings:
     is_leader_election_on: bool = True
     leader_election_namespace: str = "gloo-system"
     query_timeout_s: float = 10.0
+    slack_url: str = field(default="", repr=False)
+    slack_token: str = field(default="", repr=False)
+    slack_proxy_url: str = field(default="", repr=False)
+    slack_channel: str = ""
+    slack_user: str = ""
+    cluster_name: str = ""

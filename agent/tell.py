@@ -4,8 +4,9 @@ The news of a move of the intent are stored in the status with it, and their eve
 after a restart, they are the same events. Remarks made while waiting are told once for as long as they stay the same.
 """
 
+import asyncio
 import logging
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from agent.settings import EVENT_REASON
 from canary.news import News
@@ -15,23 +16,35 @@ from kube.resource import Object
 
 _log = logging.getLogger("serin")
 
+_WRITTEN_WITHIN_S: Final = 2.0
+
 
 class Recorder(Protocol):
     """Where events go: `kube.events.EventRecorder`, or what stands for it in a test."""
 
     def record(
         self, obj: Object, type_: Literal["Normal", "Warning"], reason: str, message: str, *, once: str = ""
-    ) -> None:
-        """Queue an event about an object."""
+    ) -> asyncio.Event:
+        """Queue an event about an object; what is returned is set when it is written, or lost for good."""
 
 
 class Teller:
-    """Tells of one canary. It never waits: events are written in the background."""
+    """Tells of one canary. Telling never waits: events are written in the background."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._told_sequence: int | None = None
         self._remarks: tuple[News, ...] = ()
+        self._unwritten: list[asyncio.Event] = []
+
+    async def wait_told(self) -> None:
+        """Return once the events of the last move told are written, or after 2 s: a slow API server holds no run."""
+        try:
+            async with asyncio.timeout(_WRITTEN_WITHIN_S):
+                for written in self._unwritten:
+                    await written.wait()
+        except TimeoutError:
+            _log.warning("events are slow to be written, going on without them")
 
     def tell_move(self, obj: Object, state: State) -> None:
         """Tell the news of the stored intent, unless this very move was told already.
@@ -43,6 +56,7 @@ class Teller:
         is_restart = self._told_sequence is None
         self._told_sequence = state.sequence
         self._remarks = ()
+        self._unwritten = []
         name, uid = obj["metadata"]["name"], obj["metadata"].get("uid", "")
         for position, news in enumerate(state.news):
             once = f"{name}.{content_hash(uid)}.{state.sequence}-{position}"
@@ -61,4 +75,7 @@ class Teller:
             metadata = obj["metadata"]
             level = logging.WARNING if news.is_warning else logging.INFO
             _log.log(level, news.text, extra={"canary": f"{metadata['name']}.{metadata['namespace']}"})
-        self._recorder.record(obj, "Warning" if news.is_warning else "Normal", EVENT_REASON, news.text, once=once)
+        type_: Literal["Normal", "Warning"] = "Warning" if news.is_warning else "Normal"
+        written = self._recorder.record(obj, type_, EVENT_REASON, news.text, once=once)
+        if once:
+            self._unwritten.append(written)

@@ -70,7 +70,7 @@ class EventRecorder:
         self._instance = instance
         self._drain_s = drain_s
         self._now = now
-        self._queue: asyncio.Queue[tuple[_News, datetime]] = asyncio.Queue(capacity)
+        self._queue: asyncio.Queue[tuple[_News, datetime, asyncio.Event]] = asyncio.Queue(capacity)
         self._written: OrderedDict[_News, _Written] = OrderedDict()
         self._unwritten = 0
         self._last_suffix = 0
@@ -96,11 +96,13 @@ class EventRecorder:
 
     def record(
         self, obj: Object, type_: Literal["Normal", "Warning"], reason: str, message: str, *, once: str = ""
-    ) -> None:
+    ) -> asyncio.Event:
         """Queues an Event about `obj`, of which apiVersion, kind, and metadata's name, namespace and uid are used.
 
         `once` names the Event itself: recorded again under the same name, after a restart too, it stays the one Event.
+        What is returned is set when the Event is written, or lost for good.
         """
+        done = asyncio.Event()
         metadata = obj["metadata"]
         news = _News(
             api_version=obj["apiVersion"],
@@ -114,14 +116,16 @@ class EventRecorder:
             once=once,
         )
         try:
-            self._queue.put_nowait((news, self._now()))
+            self._queue.put_nowait((news, self._now(), done))
             self._unwritten += 1
         except asyncio.QueueFull:
             _log.warning("event lost, the queue is full: %s %s/%s: %s", news.kind, news.namespace, news.name, message)
+            done.set()
+        return done
 
     async def _run(self) -> None:
         while True:
-            news, at = await self._queue.get()
+            news, at, done = await self._queue.get()
             try:
                 await self._write(news, at)
             except KubeError as error:
@@ -129,6 +133,7 @@ class EventRecorder:
             finally:
                 self._unwritten -= 1
                 self._queue.task_done()
+                done.set()
 
     async def _write(self, news: _News, at: datetime) -> None:
         written = self._written.get(news)

@@ -17,7 +17,7 @@ from sandbox.supervisor import Part, Ready
 NODE_NAME = "sandbox"
 API_URL = f"https://{NODE_IP}:{API_PORT}"
 GLOO_MANIFESTS = REPOSITORY / "sandbox" / "gloo" / "manifests"
-SERIN_MANIFESTS = REPOSITORY / "manifests" / "default"
+SERIN_MANIFESTS = REPOSITORY / "sandbox" / "serin"
 
 _ETCD_URL = "http://127.0.0.1:2379"
 _ISSUER = f"https://kubernetes.default.svc.{DOMAIN}"

@@ -10,6 +10,7 @@ from sandbox.paths import search_path
 _COMMANDS = {
     "unshare": "util-linux",
     "nsenter": "util-linux",
+    "setpriv": "util-linux",
     "mount": "mount",
     "ip": "iproute2",
     "nft": "nftables",

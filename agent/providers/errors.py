@@ -11,7 +11,9 @@ class ProviderError(Exception):
 
 
 class ProviderUnavailable(ProviderError):  # noqa: N818  named for what happened, as kube/errors.py does
-    """Not reached, too late, or a server error."""
+    """Not reached, too late, or a server error. `retry_after_s` is the wait that the server asked for (0: none)."""
+
+    retry_after_s: float = 0.0
 
 
 class ProviderRefused(ProviderError):  # noqa: N818  named for what happened, as kube/errors.py does

@@ -5,6 +5,8 @@ import subprocess
 import pytest
 
 from tests.support.cluster import Cluster
+from tests.support.eventually import eventually
+from tests.support.mortal_agent import background
 
 pytestmark = pytest.mark.sandbox
 
@@ -43,3 +45,16 @@ def test_a_pod_reaches_itself_and_others_by_service_name(cluster: Cluster, names
     cluster.kubectl(here, "run", "asker", *pod, "--", "bash", "-c", ASKER)
     cluster.kubectl(here, "wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/asker", "--timeout=60s")
     assert cluster.kubectl(here, "logs", "asker").count('"version": ') == 20
+
+
+async def test_a_command_inside_ends_with_the_one_that_was_started_outside(cluster: Cluster) -> None:
+    with background(cluster, "sleep", "86399.5") as process:
+        await eventually(lambda: is_running(cluster, "sleep 86399.5"), bool)
+        process.terminate()
+        process.wait(timeout=10)
+        await eventually(lambda: not is_running(cluster, "sleep 86399.5"), bool)
+
+
+def is_running(cluster: Cluster, words: str) -> bool:
+    # A bracket keeps pgrep from finding the command that looks.
+    return cluster.try_sandbox("run", "pgrep", "-f", f"[{words[0]}]{words[1:]}").returncode == 0

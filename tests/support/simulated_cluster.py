@@ -142,8 +142,8 @@ class SimulatedCluster:
             wake_after_s = self.tick().wake_after_s
             ticks_at_once = ticks_at_once + 1 if wake_after_s == 0 else 0
             assert ticks_at_once < _BURST_LIMIT, f"no rest in {self.state}"
-            if wake_after_s != 0:
-                self.now_s = min(self.now_s + (wake_after_s or 1.0), end_s)
+            # Asleep until something changes: nothing does, so the rest of the time passes at once.
+            self.now_s = end_s if wake_after_s is None else min(self.now_s + wake_after_s, end_s)
 
     def texts(self) -> list[str]:
         """Give what was told, as words."""

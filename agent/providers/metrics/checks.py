@@ -7,6 +7,7 @@ from typing import Final
 import aiohttp
 
 from agent.caches import Caches
+from agent.providers.credentials import read_secret
 from agent.providers.errors import ProviderError, ProviderRefused
 from agent.providers.metrics.prometheus import Access, Prometheus
 from agent.resources import METRIC_TEMPLATES
@@ -20,7 +21,6 @@ from canary.state import State
 from canary.template import TemplateError, query_names, render_query
 from kube.client import Client
 from kube.errors import KubeError
-from kube.resource import SECRETS
 from render.builtin_metrics import CODE_LABEL, request_count, request_duration, request_success_rate, success_counts
 from render.names import Names, Side
 
@@ -117,8 +117,7 @@ class MetricChecks:
     async def _credentials(self, namespace: str, provider: MetricProvider) -> dict[str, str]:
         if provider.secret_ref is None:
             return {}
-        secret = await self._client.get(SECRETS, provider.secret_ref.name, namespace)
-        return {key: base64.b64decode(value).decode().strip() for key, value in (secret.get("data") or {}).items()}
+        return await read_secret(self._client, namespace, provider.secret_ref.name)
 
 
 def _authorization(credentials: Mapping[str, str]) -> dict[str, str]:

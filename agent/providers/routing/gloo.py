@@ -4,6 +4,7 @@ The only acknowledgement that Gloo gives of a write is that it empties the proxy
 it again, some 1.6 s after the write (recorded in tests/contract/gloo). It is awaited for 5 s at the most.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +33,9 @@ from render.upstreams import upstream
 
 _ACKNOWLEDGED_WITHIN_S: Final = 5.0
 
+# Gloo writes the statuses of table and VirtualServices one after the other: the last may still speak of the past.
+_OTHERS_FOLLOW_WITHIN_S: Final = 0.5
+
 _STATES: Final = {GlooState.REJECTED: RouteState.REJECTED, GlooState.WARNING: RouteState.WARNED}
 
 _SIDES: Final = {Part.PRIMARY_UPSTREAM: Side.PRIMARY, Part.CANARY_UPSTREAM: Side.CANARY}
@@ -39,19 +43,20 @@ _SIDES: Final = {Part.PRIMARY_UPSTREAM: Side.PRIMARY, Part.CANARY_UPSTREAM: Side
 
 @dataclass(slots=True)
 class _Write:
-    """A write that Gloo has not acknowledged yet. `was_emptied`: the first half of the acknowledgement was seen."""
+    """A write that is not settled until `settles_at_s`. `was_emptied`: half of its acknowledgement was seen."""
 
-    at_s: float
+    settles_at_s: float
     was_emptied: bool = False
 
 
 class GlooRouting:
     """Implements `Routing`; subscribes to the RouteTables to see acknowledgements pass."""
 
-    def __init__(self, client: Client, caches: Caches, applied: AppliedObjects) -> None:
+    def __init__(self, client: Client, caches: Caches, applied: AppliedObjects, now_s: Callable[[], float]) -> None:
         self._client = client
         self._caches = caches
         self._applied = applied
+        self._now_s = now_s
         self._writes: dict[Key, _Write] = {}
         caches.of(ROUTE_TABLES).subscribe(self._on_change)
 
@@ -63,7 +68,7 @@ class GlooRouting:
             return None
         write = self._writes.get(self._key(canary))
         verdict = gravest(gloo_verdict(obj) for obj in (table, *self._delegating(table)))
-        if write is not None and now_s - write.at_s < _ACKNOWLEDGED_WITHIN_S:
+        if write is not None and now_s < write.settles_at_s:
             state = RouteState.PENDING
         else:
             state = _STATES.get(verdict.state, RouteState.SETTLED)
@@ -86,15 +91,16 @@ class GlooRouting:
         if table is not None:
             await self._patch(canary, table, ALL_TO_PRIMARY, read_move(table, canary))
             return
+        self._expect_acknowledgement(canary)
         answer = await self._client.create(ROUTE_TABLES, route_table(canary))
         self._caches.of(ROUTE_TABLES).remember(answer)
 
-    async def set_weights(self, canary: Canary, wanted: SetWeights, now_s: float) -> None:
+    async def set_weights(self, canary: Canary, wanted: SetWeights) -> None:
         """See `Routing`."""
         table = self._table(canary)
         if table is None:
             return
-        self._writes[self._key(canary)] = _Write(now_s)
+        self._expect_acknowledgement(canary)
         await self._patch(canary, table, Weights(wanted.primary_weight, wanted.canary_weight), wanted.move)
 
     async def _patch(self, canary: Canary, table: Object, wanted: Weights, move: int) -> None:
@@ -108,6 +114,9 @@ class GlooRouting:
         )
         self._caches.of(ROUTE_TABLES).remember(answer)
 
+    def _expect_acknowledgement(self, canary: Canary) -> None:
+        self._writes[self._key(canary)] = _Write(self._now_s() + _ACKNOWLEDGED_WITHIN_S)
+
     def _on_change(self, change: Change) -> None:
         write = self._writes.get(change.key)
         if write is None or change.new is None:
@@ -115,7 +124,8 @@ class GlooRouting:
         if gloo_verdict(change.new).state is GlooState.PENDING:
             write.was_emptied = True
         elif write.was_emptied:
-            del self._writes[change.key]
+            write.was_emptied = False
+            write.settles_at_s = min(write.settles_at_s, self._now_s() + _OTHERS_FOLLOW_WITHIN_S)
 
     def _delegating(self, table: Object) -> list[Object]:
         """Find the VirtualServices that name the table: Gloo says there what it can't serve of it."""

@@ -22,7 +22,7 @@ class Routing(Protocol):
     async def apply(self, canary: Canary, target: Object, part: Part) -> None:
         """Make one of ROUTING_PARTS as rendered; a new route sends everything to the primary."""
 
-    async def set_weights(self, canary: Canary, wanted: SetWeights, now_s: float) -> None:
+    async def set_weights(self, canary: Canary, wanted: SetWeights) -> None:
         """Change the weights, only if the route still is what the last observation showed, its move included.
 
         Raises:

@@ -12,6 +12,9 @@ import pytest
 from agent.caches import Caches
 from agent.main import _world
 from agent.metrics import AgentMetrics
+from agent.providers.alerts.delivery import Delivery
+from agent.providers.alerts.destinations import Destinations
+from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.resources import CANARIES
 from agent.settings import Settings
 from agent.supervisor import Supervisor
@@ -43,7 +46,10 @@ async def supervised(folder: Path, metrics: AgentMetrics) -> AsyncIterator[Cache
     ):
         caches = Caches(client, "")
         recorder = EventRecorder(client, instance="test")
-        world = _world(Settings(metrics_server="http://127.0.0.1:1"), client, caches, session, recorder, metrics)
+        directory, delivery = Destinations(client, caches, None), Delivery(session=session)
+        alerts = AlertDispatcher(directory, delivery, recorder, metrics.count_alert)
+        settings = Settings(metrics_server="http://127.0.0.1:1")
+        world = _world(settings, client, caches, session, recorder, alerts, metrics)
         task = asyncio.create_task(Supervisor(world).run(), name="supervisor")
         await asyncio.sleep(0)  # now it has subscribed
         try:

@@ -1,5 +1,6 @@
 """News are told once for each move, and again after a restart only under the same event's name."""
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,11 +19,14 @@ class Recorded:
     """Takes the place of the event recorder's queue, and shows what was put into it."""
 
     events: list[tuple[str, str, str]] = field(default_factory=list)
+    written: list[asyncio.Event] = field(default_factory=list)
 
-    def record(self, obj: dict[str, Any], type_: str, reason: str, message: str, *, once: str = "") -> None:
+    def record(self, obj: dict[str, Any], type_: str, reason: str, message: str, *, once: str = "") -> asyncio.Event:
         assert obj is OBJECT
         assert reason == "Synced"
         self.events.append((type_, message, once))
+        self.written.append(asyncio.Event())
+        return self.written[-1]
 
 
 @pytest.fixture
@@ -75,3 +79,14 @@ def test_a_remark_is_told_again_only_when_it_changes_or_something_happened(recor
     tells.tell_move(OBJECT, MOVE)
     tells.remark(OBJECT, (warning("1 of 2"),))
     assert [event[1] for event in recorded.events][-1] == "1 of 2"
+
+
+async def test_a_move_counts_as_told_when_all_its_events_are_written(recorded: Recorded) -> None:
+    tells = teller(recorded)
+    tells.tell_move(OBJECT, MOVE)
+    waiting = asyncio.create_task(tells.wait_told(), name="waiting")
+    recorded.written[0].set()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    recorded.written[1].set()
+    await waiting

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from canary.news import info, warning
+from canary.news import info, initialized, rolling_back, warning
 from canary.phase import Phase
 from canary.state import Blocked, Seen, State, UnknownPhase, read_state, write_status
 
@@ -28,7 +28,13 @@ FULL = State(
     is_analysis_skipped=True,
     blocked=Blocked("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'"),
     sequence=12,
-    news=(info("one"), warning("two")),
+    news=(
+        info("one"),
+        warning("two"),
+        rolling_back("podinfo.test", "reasons", "because"),
+        initialized("x", "DaemonSet"),
+    ),
+    alerted_by="agent-1_ab12",
 )
 
 
@@ -86,3 +92,4 @@ def test_a_move_has_its_own_number_time_and_news() -> None:
     moved = FULL.moved(1_700_000_100.0, info("next"), canary_weight=20)
     assert (moved.sequence, moved.last_transition_s, moved.canary_weight) == (13, 1_700_000_100.0, 20)
     assert moved.news == (info("next"),)
+    assert moved.alerted_by == "", "the alerts of the move before were another's"

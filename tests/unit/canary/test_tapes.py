@@ -127,7 +127,7 @@ def by_move(cluster: SimulatedCluster, verdicts: list[Verdict]) -> Iterator[Verd
         yield verdicts[position] if position < len(verdicts) else Verdict.PASS
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(analyses, st.lists(st.sampled_from(list(Verdict)), max_size=40), st.lists(happenings, max_size=40))
 def test_no_tape_breaks_a_rule_and_every_run_ends(
     analysis: dict[str, Any], verdicts: list[Verdict], tape: list[tuple[str, Any]]

@@ -1,0 +1,1 @@
+"""Alerts: messages about canaries in the chats of those who answer for them."""

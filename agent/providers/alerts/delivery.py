@@ -1,0 +1,111 @@
+"""Delivering one message: again after what is known not to have posted it, and within a bounded time."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import aiohttp
+import orjson
+
+from agent.providers.alerts.message import Message
+from agent.providers.alerts.port import Destination
+from agent.providers.alerts.registry import CHAT_FORMATS
+from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnavailable
+from kube.backoff import Backoff
+
+_REDIRECT: Final = 300
+_TOO_MANY_REQUESTS: Final = 429
+_SERVER_ERROR: Final = 500
+_ANSWER_LIMIT_BYTES: Final = 4096
+_SHOWN_CHARS: Final = 200
+
+# All of them happen before the request is sent.
+_NOT_REACHED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """POSTs over one session. The session must not keep connections: one that died would lose the message's answer.
+
+    `timeout_s` is for one answer; `attempts` and `deadline_s` end the trying, whichever comes first.
+    """
+
+    session: aiohttp.ClientSession
+    attempts: int = 6
+    deadline_s: float = 120.0
+    timeout_s: float = 15.0
+    connect_timeout_s: float = 5.0
+    backoff: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, max_s=30.0))
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def deliver(self, message: Message, find: Callable[[], Awaitable[Destination]]) -> None:
+        """Post a message to the destination that `find` gives, looked up anew for each attempt.
+
+        Where the answer was lost the message may have been posted, and is not sent again.
+
+        Raises:
+            ProviderUnavailable: still no success after the last attempt.
+            ProviderRefused: there is no such destination, or it will never take this message.
+            ProviderError: nobody knows.
+        """
+        give_up_at_s = self.clock() + self.deadline_s
+        for attempt in range(1, self.attempts + 1):
+            try:
+                await self._post(message, await find())
+            except ProviderUnavailable as error:
+                wait_s = max(self.backoff.delay_s(attempt), error.retry_after_s)
+                if attempt == self.attempts or self.clock() + wait_s > give_up_at_s:
+                    raise
+            else:
+                return
+            await self.sleep(wait_s)
+
+    async def _post(self, message: Message, destination: Destination) -> None:
+        try:
+            await self._exchange(message, destination)
+        except ProviderError as error:
+            told = type(error)(f"{destination.name}: {destination.without_secrets(str(error))}")
+            if isinstance(told, ProviderUnavailable) and isinstance(error, ProviderUnavailable):
+                told.retry_after_s = error.retry_after_s
+            # The cause's own words, which a traceback would show, may hold the address.
+            raise told from None
+
+    async def _exchange(self, message: Message, destination: Destination) -> None:
+        chat = CHAT_FORMATS[destination.type]
+        try:
+            async with self.session.post(
+                destination.address,
+                data=orjson.dumps(chat.payload(message, destination)),
+                headers={"Content-Type": "application/json; charset=utf-8"} | chat.headers(destination),
+                proxy=destination.proxy or None,
+                timeout=aiohttp.ClientTimeout(total=self.timeout_s, sock_connect=self.connect_timeout_s),
+                allow_redirects=False,
+            ) as response:
+                body = await response.content.read(_ANSWER_LIMIT_BYTES)
+        except _NOT_REACHED as error:
+            raise ProviderUnavailable(f"not reached: {error}") from error
+        except (aiohttp.InvalidURL, ValueError) as error:
+            raise ProviderRefused(
+                f"its address or proxy is no URL that can be asked: {type(error).__name__}"
+            ) from error
+        except (TimeoutError, aiohttp.ClientError) as error:
+            why = f"no answer ({type(error).__name__}): it may have been posted, so it is not sent again"
+            raise ProviderError(why) from error
+        _check_status(response, body)
+        chat.check_answer(body)
+
+
+def _check_status(response: aiohttp.ClientResponse, body: bytes) -> None:
+    if response.status < _REDIRECT:
+        return
+    text = f"{response.status} {body.decode(errors='replace')[:_SHOWN_CHARS]}".strip()
+    if response.status < _SERVER_ERROR and response.status != _TOO_MANY_REQUESTS:
+        raise ProviderRefused(text)
+    error = ProviderUnavailable(text)
+    # Seconds; a date, which RFC 9110 allows too, counts as none.
+    asked = response.headers.get("Retry-After", "")
+    error.retry_after_s = float(asked) if asked.isdecimal() else 0.0
+    raise error

@@ -1,0 +1,137 @@
+"""From a canary's `analysis.alerts` to the places where its messages go."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.caches import Caches
+from agent.providers.alerts.port import DEFAULT_CHANNEL, DEFAULT_USERNAME, Destination
+from agent.providers.alerts.registry import CHAT_FORMATS
+from agent.providers.credentials import read_secret
+from agent.providers.errors import ProviderRefused, ProviderUnavailable
+from agent.resources import ALERT_PROVIDERS
+from canary.model.alert_provider import AlertProvider
+from canary.model.canary import Canary
+from canary.model.parse import parse_alert_provider
+from canary.problems import InvalidObject, Problem
+from canary.rules.urls import HTTP_URL, is_http_url
+from kube.client import Client
+from kube.errors import NotFound, PermanentError, TransientError
+from kube.resource import Object
+from kube.store import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who a message is for: an AlertProvider, or None for the agent's own chat.
+
+    `named_by` is the field that names the provider: `Canary ns/name spec.analysis.alerts[0].providerRef.name`.
+    """
+
+    provider: Key | None
+    named_by: str = ""
+
+
+class Directory(Protocol):
+    """Who is told, and where they are: `Destinations`, or what stands for it in a test."""
+
+    def recipients(self, canary: Canary, severity: str) -> list[Recipient]:
+        """Who is told of a canary's message of a severity."""
+
+    def type_of(self, recipient: Recipient) -> str:
+        """The type of a recipient's chat, empty when it is not known."""
+
+    async def find(self, recipient: Recipient) -> Destination:
+        """Where a recipient's messages go.
+
+        Raises:
+            ProviderRefused: it is not there, or can't be used as written.
+            ProviderUnavailable: the API server could not be asked.
+        """
+
+
+class Destinations:
+    """Implements `Directory` on the cluster's AlertProviders; their Secrets are read when a message is sent.
+
+    `own` is the agent's own chat, for canaries without `analysis.alerts`.
+    """
+
+    def __init__(self, client: Client, caches: Caches, own: Destination | None) -> None:
+        self._client = client
+        self._caches = caches
+        self._own = own
+
+    def recipients(self, canary: Canary, severity: str) -> list[Recipient]:
+        """See `Directory`."""
+        alerts = canary.analysis.alerts if canary.analysis else ()
+        if not alerts:
+            return [Recipient(None)] if self._own is not None else []
+        name = f"Canary {canary.namespace}/{canary.name}"
+        return [
+            Recipient(
+                Key(alert.provider_ref.namespace or canary.namespace, alert.provider_ref.name),
+                f"{name} {canary.analysis_path}.alerts[{index}].providerRef.name",
+            )
+            for index, alert in enumerate(alerts)
+            if alert.is_for(severity)
+        ]
+
+    def type_of(self, recipient: Recipient) -> str:
+        """See `Directory`."""
+        if recipient.provider is None:
+            return self._own.type if self._own is not None else ""
+        found = self._cached(recipient.provider) or {}
+        return str((found.get("spec") or {}).get("type", ""))
+
+    async def find(self, recipient: Recipient) -> Destination:
+        """See `Directory`."""
+        if recipient.provider is None:
+            assert self._own is not None, "without a chat of its own the agent is no recipient"
+            return self._own
+        namespace, name = recipient.provider
+        found = self._cached(recipient.provider)
+        if found is None:
+            allowed = f"the name of an AlertProvider in namespace {namespace}, and there is none of this name"
+            raise ProviderRefused(str(Problem(recipient.named_by, name, allowed)))
+        try:
+            provider = parse_alert_provider(found)
+        except InvalidObject as error:
+            raise ProviderRefused(str(error)) from error
+        if provider.spec.type not in CHAT_FORMATS:
+            problem = Problem("spec.type", provider.spec.type, ", ".join(CHAT_FORMATS))
+            raise ProviderRefused(f"AlertProvider {namespace}/{name} {problem}")
+        address, token = await self._access(provider)
+        return Destination(
+            name=f"AlertProvider {namespace}/{name}",
+            type=provider.spec.type,
+            address=address,
+            token=token,
+            proxy=provider.spec.proxy,
+            channel=provider.spec.channel or DEFAULT_CHANNEL,
+            username=provider.spec.username or DEFAULT_USERNAME,
+        )
+
+    async def _access(self, provider: AlertProvider) -> tuple[str, str]:
+        """Give address and token; a secret's address replaces the one in the spec, as in Flagger."""
+        reference = provider.spec.secret_ref
+        if reference is None:
+            return provider.spec.address, ""
+        name = f"AlertProvider {provider.namespace}/{provider.name}"
+        try:
+            secret = await read_secret(self._client, provider.namespace, reference.name)
+        except NotFound as error:
+            allowed = f"the name of a Secret in namespace {provider.namespace}, and there is none of this name"
+            raise ProviderRefused(f"{name} {Problem('spec.secretRef.name', reference.name, allowed)}") from error
+        except TransientError as error:
+            raise ProviderUnavailable(f"{name} spec.secretRef: {error}") from error
+        except PermanentError as error:
+            raise ProviderRefused(f"{name} spec.secretRef: {error}") from error
+        address = secret.get("address", "")
+        if not is_http_url(address):
+            found = f"{len(address)} characters that are none" if address else "nothing"
+            raise ProviderRefused(
+                f"Secret {provider.namespace}/{reference.name} data.address: found {found}; allowed: {HTTP_URL}"
+            )
+        return address, secret.get("token", "")
+
+    def _cached(self, key: Key) -> Object | None:
+        return self._caches.of(ALERT_PROVIDERS).get(*key)

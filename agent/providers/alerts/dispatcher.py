@@ -1,0 +1,131 @@
+"""Sending alerts in the background: whoever has one queues it and goes on."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Final, Self
+
+from agent.providers.alerts.delivery import Delivery
+from agent.providers.alerts.destinations import Directory, Recipient
+from agent.providers.alerts.message import Message, message_of
+from agent.providers.errors import ProviderError
+from agent.settings import EVENT_REASON
+from agent.tell import Recorder
+from canary.model.canary import Canary
+from canary.news import Alert
+from kube.resource import Object
+from kube.store import Key
+
+_log = logging.getLogger(__name__)
+
+SENT: Final = "sent"
+FAILED: Final = "failed"
+LOST: Final = "lost"
+
+Count = Callable[[str, str], None]
+"""Takes the type of the chat and the outcome: SENT, FAILED, or LOST because the queue was full."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    obj: Object
+    recipient: Recipient
+    message: Message
+
+
+class AlertDispatcher:
+    """`async with AlertDispatcher(...) as alerts`: leaving it sends what is queued, for `drain_s` at most.
+
+    Messages to one provider arrive in order; one that is slow holds up no other. An alert that can't be sent is
+    logged, counted and told as an event of its canary.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        delivery: Delivery,
+        recorder: Recorder,
+        count: Count,
+        *,
+        cluster_name: str = "",
+        capacity: int = 1000,
+        drain_s: float = 5.0,
+    ) -> None:
+        self._directory = directory
+        self._delivery = delivery
+        self._recorder = recorder
+        self._count = count
+        self._cluster_name = cluster_name
+        self._capacity = capacity
+        self._drain_s = drain_s
+        self._lanes: dict[Key | None, deque[_Job]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tasks = list(self._tasks)
+        try:
+            if tasks:
+                await asyncio.wait(tasks, timeout=self._drain_s)
+            if self._lanes:
+                _log.warning("%d alerts were not sent in %.1f s", self._waiting(), self._drain_s)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def send(self, obj: Object, canary: Canary, alerts: Sequence[Alert]) -> None:
+        """Queue alerts of a canary to everybody who is to get them. `obj` is the Canary, for events about it."""
+        for alert in alerts:
+            message = message_of(canary, alert, self._cluster_name)
+            for recipient in self._directory.recipients(canary, alert.severity):
+                self._put(_Job(obj, recipient, message))
+
+    def _put(self, job: _Job) -> None:
+        if self._waiting() >= self._capacity:
+            self._fail(job, LOST, f"{self._capacity} others wait already")
+            return
+        key = job.recipient.provider
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = deque()
+            task = asyncio.create_task(self._work(key, lane), name=f"alerts to {key or 'the own chat'}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        lane.append(job)
+
+    async def _work(self, key: Key | None, lane: deque[_Job]) -> None:
+        """Send what is in a lane, one after the other, then give the lane up."""
+        try:
+            while lane:
+                await self._deliver(lane[0])
+                lane.popleft()
+        finally:
+            del self._lanes[key]
+
+    async def _deliver(self, job: _Job) -> None:
+        try:
+            await self._delivery.deliver(job.message, partial(self._directory.find, job.recipient))
+        except ProviderError as error:
+            self._fail(job, FAILED, str(error))
+        except Exception as error:  # noqa: BLE001  a fault in one message must not stop the ones behind it
+            self._fail(job, FAILED, f"a fault of the agent's own: {type(error).__name__}")
+        else:
+            self._count(self._directory.type_of(job.recipient), SENT)
+
+    def _fail(self, job: _Job, outcome: str, why: str) -> None:
+        text = f"Alert {job.message.text!r} was not sent: {why}"
+        _log.warning(text, extra={"canary": job.message.canary})
+        self._recorder.record(job.obj, "Warning", EVENT_REASON, text)
+        self._count(self._directory.type_of(job.recipient), outcome)
+
+    def _waiting(self) -> int:
+        return sum(len(lane) for lane in self._lanes.values())

@@ -1,0 +1,23 @@
+"""`python -m benchmarks`: measure, print, and write build/bench.json."""
+
+import json
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from benchmarks import core
+
+_OUTPUT = Path(__file__).resolve().parent.parent / "build" / "bench.json"
+
+
+def main() -> None:
+    """Measure what Serin costs. A noisy machine moves the times; the ratios stay."""
+    figures = {"core": core.measure()}
+    _OUTPUT.parent.mkdir(exist_ok=True)
+    _OUTPUT.write_text(json.dumps(figures, indent=2) + "\n")
+    Console().print_json(data=figures)
+
+
+if __name__ == "__main__":
+    typer.run(main)

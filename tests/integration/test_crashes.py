@@ -1,0 +1,144 @@
+"""The agent is killed before and after every effect of a promotion and of a rollback, under load: the same end."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.cluster import Cluster
+from tests.support.mortal_agent import MortalAgent, background, watching_weights
+from tests.support.rollout import Rollouts, canary, podinfo
+
+pytestmark = pytest.mark.sandbox
+
+# An agent that dies before its second effect has made one; one that dies after its first has made one too. So either
+# kills it around every single effect of a run, once on each side.
+FAULTS = ["before:2", "after:1"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_other_agent(cluster: Cluster) -> Iterator[None]:
+    """Take the installed agent away: the test has one of its own."""
+    scale = ("-n", "gloo-system", "scale", "deployment/serin-agent")
+    cluster.kubectl(*scale, "--replicas=0")
+    cluster.kubectl("-n", "gloo-system", "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/name=serin-agent")
+    yield
+    cluster.kubectl(*scale, "--replicas=1")
+    cluster.kubectl("-n", "gloo-system", "rollout", "status", "deployment/serin-agent", "--timeout=60s")
+
+
+@pytest.fixture
+def rollouts(cluster: Cluster, namespace: str) -> Rollouts:
+    return Rollouts(cluster, namespace)
+
+
+def virtual_service(namespace: str) -> dict[str, Any]:
+    """Route the host that is named like the namespace to the canary's table."""
+    route = {"matchers": [{"prefix": "/"}], "delegateAction": {"ref": {"name": "app", "namespace": namespace}}}
+    return {
+        "apiVersion": "gateway.solo.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "app"},
+        "spec": {"virtualHost": {"domains": [f"{namespace}.example.com"], "routes": [route]}},
+    }
+
+
+def bootstrap(rollouts: Rollouts, agent: MortalAgent, analysis: dict[str, Any]) -> None:
+    rollouts.apply(podinfo("app", replicas=2), virtual_service(rollouts.namespace), canary("app", analysis))
+    with agent.running():
+        rollouts.wait_for_phase("app", "Initialized")
+        rollouts.wait_for("the gateway serves it", lambda: answers(rollouts))
+
+
+def answers(rollouts: Rollouts) -> bool:
+    code = rollouts.cluster.run(
+        *("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Host: {rollouts.namespace}.example.com"),
+        "http://gateway-proxy.gloo-system/",
+    )
+    return code.strip() == "200"
+
+
+def run_under_load(rollouts: Rollouts, agent: MortalAgent, fault: str, end: str) -> tuple[int, list[int], str]:
+    """Set a new image and live through the run; gives kills, the weights that were seen, and hey's report."""
+    cluster, namespace = rollouts.cluster, rollouts.namespace
+    hey = ("hey", "-z", "10m", "-q", "25", "-c", "2", "-host", f"{namespace}.example.com")
+    with (
+        watching_weights(cluster, namespace, "app") as weights,
+        background(cluster, *hey, "http://gateway-proxy.gloo-system/") as load,
+    ):
+        rollouts.set_image("app", "3.1.1")
+
+        def is_over() -> bool:
+            status, target = rollouts.status("app"), rollouts.get("deployment", "app")
+            is_done = status["phase"] == end and status["serin"]["finishedRevision"] == status["lastAppliedSpec"]
+            return bool(is_done and target["spec"]["replicas"] == 0)
+
+        kills = agent.live_through(fault, is_over)
+        cluster.run("pkill", "-INT", "-f", f"{namespace}.example.com")
+        report, _ = load.communicate(timeout=20)
+    return kills, weights, report
+
+
+def told_once(rollouts: Rollouts, agent: MortalAgent, *texts: str) -> None:
+    """Let a healthy agent finish its telling, then hold every event of a move against having been told once."""
+    with agent.running():
+        rollouts.wait_for("the last news", lambda: texts[-1] in [text for _, text in rollouts.events("app")])
+    counted = Counter(text for _, text in rollouts.events("app"))
+    assert {text: counted[text] for text in texts} == dict.fromkeys(texts, 1)
+
+
+def assert_no_request_lost(report: str) -> None:
+    assert "[200]" in report, report
+    assert "Error distribution" not in report, report
+    codes = [line.split()[0] for line in report.splitlines() if line.strip().startswith("[")]
+    assert set(codes) == {"[200]"}, report
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_promotion_ends_the_same_however_often_the_agent_dies(rollouts: Rollouts, fault: str) -> None:
+    agent = MortalAgent(rollouts.cluster, rollouts.namespace)
+    bootstrap(rollouts, agent, {})
+    kills, weights, report = run_under_load(rollouts, agent, fault, "Succeeded")
+    assert kills >= 10
+    assert weights == [0, 25, 50, 0], "a step was left out, taken twice, or taken back"
+    primary = rollouts.get("deployment", "app-primary")
+    assert primary["spec"]["template"]["spec"]["containers"][0]["image"] == "stefanprodan/podinfo:3.1.1"
+    assert_no_request_lost(report)
+    name = f"app.{rollouts.namespace}"
+    told_once(
+        rollouts,
+        agent,
+        f"New revision detected! Scaling up {name}",
+        f"Advance {name} canary weight 25",
+        f"Advance {name} canary weight 50",
+        f"Copying {name} template spec to app-primary.{rollouts.namespace}",
+        "Routing all traffic to primary",
+        f"Promotion completed! Scaling down {name}",
+    )
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_rollback_ends_the_same_however_often_the_agent_dies(rollouts: Rollouts, fault: str) -> None:
+    agent = MortalAgent(rollouts.cluster, rollouts.namespace)
+    always_failing = {"name": "zero", "query": "vector(0)", "thresholdRange": {"min": 1}, "interval": "10s"}
+    bootstrap(rollouts, agent, {"threshold": 2, "metrics": [always_failing]})
+    kills, weights, report = run_under_load(rollouts, agent, fault, "Failed")
+    assert kills >= 6
+    assert weights == [0, 25, 0], "traffic went where it must not"
+    assert rollouts.status("app")["failedChecks"] == 2
+    primary = rollouts.get("deployment", "app-primary")
+    assert primary["spec"]["template"]["spec"]["containers"][0]["image"] == "stefanprodan/podinfo:3.1.0"
+    assert_no_request_lost(report)
+    name = f"app.{rollouts.namespace}"
+    told_once(
+        rollouts,
+        agent,
+        f"New revision detected! Scaling up {name}",
+        f"Advance {name} canary weight 25",
+        f"Rolling back {name} failed checks threshold reached 2",
+        f"Canary failed! Scaling down {name}",
+    )
+    halted = [text for _, text in rollouts.events("app") if text == f"Halt {name} advancement zero 0.00 < 1"]
+    assert len(halted) == 2, json.dumps(rollouts.events("app"), indent=1)

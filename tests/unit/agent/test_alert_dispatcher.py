@@ -1,0 +1,170 @@
+"""The dispatcher: whoever sends never waits, each provider gets its messages in order, and a failure is told."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+
+from agent.metrics import AgentMetrics
+from agent.providers.alerts.delivery import Delivery
+from agent.providers.alerts.destinations import Recipient
+from agent.providers.alerts.dispatcher import AlertDispatcher
+from agent.providers.alerts.port import Destination
+from agent.providers.errors import ProviderRefused
+from canary.model.canary import Canary
+from canary.news import Alert
+from kube.store import Key
+from tests.support.canaries import canary, canary_object
+from tests.support.chat import SLACK_HOOK, Answer, chatting
+from tests.support.eventually import eventually
+from tests.support.exposition import exposed
+
+OBJECT = canary_object()
+STARTED, ENDED = Alert("info", "started"), Alert("error", "rolled back")
+
+Find = Callable[[], Awaitable[Destination]]
+
+
+@dataclass
+class Phonebook:
+    """Stands for the cluster's AlertProviders: every alert goes to each of them, found as `entries` say."""
+
+    entries: dict[str, Find]
+
+    def recipients(self, canary: Canary, severity: str) -> list[Recipient]:
+        return [Recipient(Key("test", name)) for name in self.entries]
+
+    def type_of(self, recipient: Recipient) -> str:
+        return "slack"
+
+    async def find(self, recipient: Recipient) -> Destination:
+        assert recipient.provider is not None
+        return await self.entries[recipient.provider.name]()
+
+
+@dataclass
+class Told:
+    """Takes the place of the event recorder's queue."""
+
+    events: list[tuple[str, str]] = field(default_factory=list)
+
+    def record(self, obj: dict[str, Any], type_: str, reason: str, message: str, *, once: str = "") -> asyncio.Event:
+        assert obj is OBJECT
+        self.events.append((type_, message))
+        return asyncio.Event()
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def metrics() -> AgentMetrics:
+    return AgentMetrics("1.2.3")
+
+
+@asynccontextmanager
+async def dispatching(
+    told: Told, metrics: AgentMetrics, *, capacity: int = 100, drain_s: float = 5.0, **entries: Find
+) -> AsyncIterator[AlertDispatcher]:
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
+        AlertDispatcher(
+            Phonebook(entries),
+            Delivery(session=session),
+            told,
+            metrics.count_alert,
+            capacity=capacity,
+            drain_s=drain_s,
+        ) as alerts,
+    ):
+        yield alerts
+
+
+def at(destination: Destination) -> Find:
+    async def find() -> Destination:
+        return destination
+
+    return find
+
+
+async def never() -> Destination:
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets it")
+
+
+async def nowhere() -> Destination:
+    raise ProviderRefused("AlertProvider test/chat spec.type: found 'pigeon'; allowed: slack")
+
+
+def outcomes(metrics: AgentMetrics) -> dict[str, float]:
+    return {name: value for name, value in exposed(metrics).items() if name.startswith("serin_alerts_total")}
+
+
+async def test_alerts_arrive_in_order_and_leaving_waits_for_them(told: Told, metrics: AgentMetrics) -> None:
+    async with chatting(SLACK_HOOK) as chat:
+        async with dispatching(told, metrics, chat=at(chat.destination)) as alerts:
+            alerts.send(OBJECT, canary(), [STARTED])
+            alerts.send(OBJECT, canary(), [ENDED])
+            assert chat.attempts == 0, "sending only queues"
+        assert [SLACK_HOOK.text_of(payload) for payload in chat.posted] == ["started", "rolled back"]
+    assert outcomes(metrics) == {'serin_alerts_total{outcome="sent",provider_type="slack"}': 2}
+    assert told.events == []
+
+
+async def test_a_provider_that_hangs_holds_up_no_other(told: Told, metrics: AgentMetrics) -> None:
+    async with (
+        chatting(SLACK_HOOK) as chat,
+        dispatching(told, metrics, drain_s=0, stuck=never, chat=at(chat.destination)) as alerts,
+    ):
+        alerts.send(OBJECT, canary(), [STARTED, ENDED])
+        await eventually(lambda: len(chat.posted), lambda count: count == 2)
+
+
+async def test_leaving_gives_up_after_the_time_to_drain(
+    told: Told, metrics: AgentMetrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with dispatching(told, metrics, drain_s=0.01, stuck=never) as alerts:
+        alerts.send(OBJECT, canary(), [STARTED, ENDED])
+    assert "2 alerts were not sent in 0.0 s" in caplog.text
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("alerts to")]
+
+
+async def test_a_failure_is_an_event_a_log_line_and_a_count_and_the_next_alert_goes_on(
+    told: Told, metrics: AgentMetrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        chatting(SLACK_HOOK, Answer(404, "no_service")) as chat,
+        dispatching(told, metrics, chat=at(chat.destination)) as alerts,
+    ):
+        with caplog.at_level(logging.WARNING):
+            alerts.send(OBJECT, canary(), [STARTED, ENDED])
+            await eventually(lambda: len(chat.posted), lambda count: count == 1)
+    text = "Alert 'started' was not sent: AlertProvider test/on-call: 404 no_service"
+    assert told.events == [("Warning", text)]
+    assert text in caplog.text
+    assert chat.destination.address not in caplog.text
+    assert outcomes(metrics) == {
+        'serin_alerts_total{outcome="failed",provider_type="slack"}': 1,
+        'serin_alerts_total{outcome="sent",provider_type="slack"}': 1,
+    }
+
+
+async def test_a_provider_that_can_not_be_used_is_told_by_name(told: Told, metrics: AgentMetrics) -> None:
+    async with dispatching(told, metrics, chat=nowhere) as alerts:
+        alerts.send(OBJECT, canary(), [STARTED])
+    reason = "AlertProvider test/chat spec.type: found 'pigeon'; allowed: slack"
+    assert told.events == [("Warning", f"Alert 'started' was not sent: {reason}")]
+
+
+async def test_what_does_not_fit_the_queue_is_lost_and_told(told: Told, metrics: AgentMetrics) -> None:
+    async with dispatching(told, metrics, capacity=2, drain_s=0, stuck=never) as alerts:
+        alerts.send(OBJECT, canary(), [STARTED] * 3)
+    assert told.events == [("Warning", "Alert 'started' was not sent: 2 others wait already")]
+    assert outcomes(metrics) == {'serin_alerts_total{outcome="lost",provider_type="slack"}': 1}

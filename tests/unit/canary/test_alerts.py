@@ -1,0 +1,99 @@
+"""Which moves of a run chats are told of, and in which words; each alert went through the stored status once."""
+
+from typing import Any
+
+import pytest
+
+from canary.judge import Verdict
+from canary.model.hooks import CanaryAlert
+from canary.news import Alert
+from canary.phase import Phase
+from tests.support.canaries import canary
+from tests.support.simulated_cluster import UNREADY, SimulatedCluster, always
+
+STARTED = Alert("info", "New revision detected, progressing canary analysis.", has_settings=True)
+PROMOTED = Alert("info", "Canary analysis completed successfully, promotion finished.")
+SKIPPED = Alert("info", "Canary analysis was skipped, promotion finished.")
+
+
+def bootstrapped(**spec: Any) -> SimulatedCluster:
+    cluster = SimulatedCluster(canary(**spec))
+    cluster.run(30)
+    cluster.told.clear()
+    return cluster
+
+
+def alerts(cluster: SimulatedCluster) -> list[Alert]:
+    return [news.alert for news in cluster.told if news.alert is not None]
+
+
+def test_a_bootstrap_is_told_at_its_end() -> None:
+    cluster = SimulatedCluster(canary())
+    cluster.run(30)
+    assert alerts(cluster) == [Alert("info", "New Deployment detected, initialization completed.", has_settings=True)]
+
+
+def test_a_promotion_is_told_at_its_start_and_at_its_end() -> None:
+    cluster = bootstrapped()
+    cluster.set_image("rev-2")
+    cluster.run(300)
+    assert cluster.state.phase is Phase.SUCCEEDED
+    assert alerts(cluster) == [STARTED, PROMOTED]
+
+
+def test_a_rollback_is_told_with_what_the_deciding_checks_said() -> None:
+    cluster = bootstrapped()
+    cluster.verdicts = always(Verdict.FAIL)
+    cluster.set_image("rev-2")
+    cluster.run(300)
+    assert cluster.state.phase is Phase.FAILED
+    assert alerts(cluster) == [STARTED, Alert("error", "Failed checks threshold reached 5", "a fail of the tape")]
+
+
+def test_a_canary_side_that_never_comes_up_is_told_with_its_own_explanation() -> None:
+    cluster = bootstrapped(progressDeadlineSeconds=60)
+    cluster.target_readiness = UNREADY
+    cluster.set_image("rev-2")
+    cluster.run(120)
+    text = f"Progress deadline exceeded {UNREADY.explanation}"
+    assert alerts(cluster) == [STARTED, Alert("error", text)]
+
+
+def test_a_canary_that_can_not_be_observed_is_told_with_what_was_missing() -> None:
+    cluster = bootstrapped()
+    cluster.set_image("rev-2")
+    cluster.run(300, until=lambda: cluster.state.canary_weight == 10)
+    cluster.verdicts = always(Verdict.NO_DATA)
+    cluster.run(900)
+    assert alerts(cluster)[-1] == Alert("error", "No decisive sample for 600 s", "a no-data of the tape")
+
+
+def test_a_skipped_analysis_is_told_as_such() -> None:
+    cluster = bootstrapped(skipAnalysis=True)
+    cluster.set_image("rev-2")
+    cluster.run(120)
+    assert alerts(cluster) == [STARTED, SKIPPED]
+
+
+def test_a_target_set_back_in_mid_run_is_not_told_as_analysed() -> None:
+    cluster = bootstrapped()
+    cluster.set_image("rev-2")
+    cluster.run(300, until=lambda: cluster.state.canary_weight == 20)
+    cluster.set_image("rev-1")
+    cluster.run(120)
+    assert cluster.state.phase is Phase.SUCCEEDED
+    assert alerts(cluster) == [STARTED, SKIPPED]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ("", ["info", "warn", "error"]),
+        ("info", ["info", "warn", "error"]),
+        ("warn", ["warn", "error"]),
+        ("error", ["error"]),
+    ],
+)
+def test_a_severity_is_the_least_that_is_told(wanted: str, told: list[str]) -> None:
+    alert = CanaryAlert.model_validate({"name": "x", "severity": wanted, "providerRef": {"name": "slack"}})
+    assert [severity for severity in ("info", "warn", "error") if alert.is_for(severity)] == told
