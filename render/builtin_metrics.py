@@ -49,12 +49,15 @@ def request_success_rate(names: Names, side: Side, window_s: int) -> CodeCountQu
 
     Envoy makes a code's series with the first such response, and `increase` misses what a series is born with: three
     500s and no more would go unseen. So a new series counts in full, provided that this Envoy was scraped before the
-    window began.
+    window began. Nothing counts unless the window holds two scrapes: with one, only new series would have a count, and
+    the first few errors would look like all there was.
     """
     cluster, window = _cluster(names, side), f"{window_s}s"
     codes, any_code = f"envoy_cluster_upstream_rq{cluster}", f"envoy_cluster_upstream_rq_total{cluster}"
     born = f"({codes} unless {codes} offset {window}) and ignoring ({CODE_LABEL}) {any_code} offset {window}"
-    return CodeCountQuery(f"sum by ({CODE_LABEL}) (({born}) or increase({codes}[{window}]))")
+    two_scrapes = f"count_over_time({any_code}[{window}]) > 1"
+    counted = f"({born}) or increase({codes}[{window}])"
+    return CodeCountQuery(f"sum by ({CODE_LABEL}) (({counted}) and ignoring ({CODE_LABEL}) ({two_scrapes}))")
 
 
 def success_counts(by_code: Mapping[str, float]) -> SuccessCounts:

@@ -126,7 +126,7 @@ def enter(state: State, command: list[str]) -> list[str]:
         *(f"--{kind}={holder / name}" for kind, name in (("user", "user"), ("net", "net"), ("mount", "mnt"))),
         f"--pid={holder / 'pid_for_children'}",
         "--",
-        # nsenter stays outside as the command's parent, and passes no signal on: when it is ended, the command ends too.
+        # nsenter stays outside as the command's parent and passes no signal on; when it is ended, the command ends.
         "setpriv",
         "--pdeathsig=TERM",
         "env",

@@ -14,6 +14,10 @@ from canary.steps import TOTAL_WEIGHT
 # A side is looked at this often while its readiness is awaited: watches bring the change, this is for lost ones.
 PATIENCE_S = 5.0
 
+# A pod that became ready is in the gateway 0.05 to 0.7 s later (recorded in tests/contract/gloo): traffic sent to its
+# side before that gets 503.
+ENDPOINTS_KNOWN_S = 1.0
+
 # The API's defaults, for a canary without an analysis of its own.
 _DRAIN_S = 30.0
 _UNOBSERVED_S = 600.0
@@ -75,6 +79,14 @@ class Tick:
     def remaining_s(self) -> float:
         """Seconds until the next check or step may be made."""
         return max(self.state.not_before_s - self.now_s, 0.0)
+
+    def became_ready(self) -> State:
+        """Note that the side that was awaited is up; the gateway needs a moment to know its pods."""
+        return self.moved(
+            unready_since_s=None,
+            not_before_s=max(self.state.not_before_s, self.now_s + ENDPOINTS_KNOWN_S),
+            last_transition_s=self.state.last_transition_s,
+        )
 
     def due(self, *parts: Part) -> tuple[Action, ...]:
         """Apply those of `parts` that are missing or not as rendered, in the order given."""

@@ -29,9 +29,8 @@ def decide(tick: Tick) -> Decision:
 def _restart(tick: Tick) -> Decision:
     """Start again with the newer revision; or end the run where the target is back at the promoted one."""
     if tick.target.seen.revision == tick.state.promoted:
-        return move(
-            tick.moved(returned_to_promoted(tick.target_name), **(fresh_run(tick) | {"phase": Phase.FINALISING}))
-        )
+        ending = fresh_run(tick) | {"phase": Phase.FINALISING, "is_analysis_skipped": True}
+        return move(tick.moved(returned_to_promoted(tick.target_name), **ending))
     return move(tick.moved(run_restarted(tick.target_name), **(fresh_run(tick) | {"phase": Phase.PROGRESSING})))
 
 
@@ -43,7 +42,7 @@ def _await_sides(tick: Tick) -> Decision | None:
     if said is not None:
         return wait(said, seconds=PATIENCE_S)
     if tick.state.unready_since_s is not None:
-        return move(tick.moved(unready_since_s=None, last_transition_s=tick.state.last_transition_s))
+        return move(tick.became_ready())
     return None
 
 

@@ -27,6 +27,8 @@ def decide_promoting(tick: Tick) -> Decision:
         return act(*due)
     if not primary.readiness.is_ready:
         return _await_primary(tick, primary)
+    if tick.state.unready_since_s is not None:
+        return move(tick.became_ready())
     if tick.remaining_s() > 0:
         return wait(seconds=tick.remaining_s())
     return _shift_back(tick)

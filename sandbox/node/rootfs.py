@@ -49,12 +49,13 @@ class Root:
         self._device = Path("/").stat().st_dev
         Path(_MIRRORS).mkdir()
         self._populate()
-        for folder in keep:
-            if not Path(folder).exists():
-                self._attach(Mount(folder, folder, is_read_only=True))
         for mount in sorted(mounts, key=lambda mount: mount.target.count("/")):
             self._attach(mount)
             self._volumes.append(os.path.realpath(mount.target))
+        # Last, because a volume may hide them as well: an emptyDir on /tmp, say, when this checkout is below /tmp.
+        for folder in keep:
+            if not Path(folder).exists():
+                self._attach(Mount(folder, folder, is_read_only=True))
         syscalls.make_read_only(_HOST)
 
     def _populate(self) -> None:
