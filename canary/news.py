@@ -4,15 +4,35 @@ Source of the texts: Flagger 1.44, `pkg/controller/scheduler.go`, `scheduler_hoo
 of ours, where Flagger says nothing, are marked so.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Severity = Literal["info", "warn", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What a chat is told. `reason`: what the deciding checks said, empty where none decided.
+
+    `has_settings`: the canary's target, limits and steps are shown with it.
+    """
+
+    severity: Severity
+    text: str
+    reason: str = ""
+    has_settings: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One message about a canary. `is_warning` makes it an event of type Warning instead of Normal."""
+    """One message about a canary. `is_warning` makes it an event of type Warning instead of Normal.
+
+    `alert` goes out to chats as well; only news of a move of the intent have one, for each is sent once.
+    """
 
     text: str
     is_warning: bool = False
+    alert: Alert | None = None
 
 
 def info(text: str) -> News:
@@ -25,14 +45,16 @@ def warning(text: str) -> News:
     return News(text, is_warning=True)
 
 
-def initialized(name: str) -> News:
+def initialized(name: str, target_kind: str) -> News:
     """Bootstrap is done. `name` is `{canary}.{namespace}`."""
-    return info(f"Initialization done! {name}")
+    alert = Alert("info", f"New {target_kind} detected, initialization completed.", has_settings=True)
+    return replace(info(f"Initialization done! {name}"), alert=alert)
 
 
 def run_started(target: str) -> News:
     """A new revision starts a run. `target` is `{target}.{namespace}`."""
-    return info(f"New revision detected! Scaling up {target}")
+    alert = Alert("info", "New revision detected, progressing canary analysis.", has_settings=True)
+    return replace(info(f"New revision detected! Scaling up {target}"), alert=alert)
 
 
 def run_restarted(target: str) -> News:
@@ -99,13 +121,16 @@ def promotion_waits(target: str, explanation: str) -> News:
 def promotion_completed(target: str, *, is_analysis_skipped: bool) -> News:
     """The run ended well."""
     if is_analysis_skipped:
-        return info(f"Promotion completed! Canary analysis was skipped for {target}")
-    return info(f"Promotion completed! Scaling down {target}")
+        skipped = info(f"Promotion completed! Canary analysis was skipped for {target}")
+        return replace(skipped, alert=Alert("info", "Canary analysis was skipped, promotion finished."))
+    completed = info(f"Promotion completed! Scaling down {target}")
+    return replace(completed, alert=Alert("info", "Canary analysis completed successfully, promotion finished."))
 
 
-def rolling_back(name: str, reason: str) -> News:
-    """The run ends badly; `reason` such as `failed checks threshold reached 5`."""
-    return warning(f"Rolling back {name} {reason}")
+def rolling_back(name: str, reason: str, because: str = "") -> News:
+    """The run ends badly; `reason` such as `failed checks threshold reached 5`, `because` what the checks said."""
+    alert = Alert("error", reason[:1].upper() + reason[1:], because)
+    return replace(warning(f"Rolling back {name} {reason}"), alert=alert)
 
 
 def run_failed(name: str) -> News:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
-from canary.news import News
+from canary.news import Alert, News
 from canary.phase import ConditionStatus, Phase, promoted_condition
 
 READY: Final = "Ready"
@@ -51,7 +51,8 @@ class State:
     `first_weight_s`: when this revision first got traffic. `decisive_s`: the last check that passed or failed.
     `shifted_s`: since when the side that is to be scaled down is known to get no new traffic.
     `answered`: names of the hooks that said yes for this revision. `news` belongs to the last move of the intent, and
-    `sequence` counts those moves: together they name each message once and for all.
+    `sequence` counts those moves: together they name each message once and for all. `alerted_by`: the one process that
+    sends the move's alerts, empty as long as none took them on.
     """
 
     phase: Phase | None = None
@@ -73,10 +74,18 @@ class State:
     blocked: Blocked | None = None
     sequence: int = 0
     news: tuple[News, ...] = ()
+    alerted_by: str = ""
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """What chats are told of the last move."""
+        return tuple(news.alert for news in self.news if news.alert is not None)
 
     def moved(self, now_s: float, *news: News, **changes: Any) -> Self:
         """Copy with changes, as the next move of the intent: with its news, its number and its time."""
-        return replace(self, **{"last_transition_s": now_s} | changes, sequence=self.sequence + 1, news=news)
+        return replace(
+            self, **{"last_transition_s": now_s} | changes, sequence=self.sequence + 1, news=news, alerted_by=""
+        )
 
 
 _TIMES: Final = {
@@ -113,7 +122,8 @@ def read_state(status: Mapping[str, Any] | None) -> State:
         is_analysis_skipped=bool(ours.get("analysisSkipped", False)),
         blocked=_read_blocked(status.get("conditions") or ()),
         sequence=int(ours.get("sequence", 0)),
-        news=tuple(News(item["text"], is_warning=item["type"] == "Warning") for item in ours.get("news", ())),
+        news=tuple(_read_news(item) for item in ours.get("news", ())),
+        alerted_by=str(ours.get("alertedBy", "")),
         **{name: _read_time(ours.get(key)) for name, key in _TIMES.items()},
     )
 
@@ -130,7 +140,8 @@ def write_status(
         "finishedRevision": state.finished,
         "answeredHooks": list(state.answered),
         "analysisSkipped": state.is_analysis_skipped,
-        "news": [{"type": "Warning" if item.is_warning else "Normal", "text": item.text} for item in state.news],
+        "news": [_write_news(news) for news in state.news],
+        "alertedBy": state.alerted_by or None,
         "seen": None
         if state.seen is None
         else {"uid": state.seen.uid, "generation": state.seen.generation, "revision": state.seen.revision},
@@ -162,6 +173,25 @@ def _read_phase(word: str | None) -> Phase | None:
     except ValueError as error:
         allowed = ", ".join(Phase)
         raise UnknownPhase(f"status.phase: found {word!r}; allowed: {allowed}") from error
+
+
+def _read_news(item: Mapping[str, Any]) -> News:
+    stored = item.get("alert")
+    alert = None
+    if stored is not None:
+        alert = Alert(
+            stored["severity"], stored["text"], stored.get("reason", ""), has_settings=stored.get("hasSettings", False)
+        )
+    return News(item["text"], is_warning=item["type"] == "Warning", alert=alert)
+
+
+def _write_news(news: News) -> dict[str, Any]:
+    item: dict[str, Any] = {"type": "Warning" if news.is_warning else "Normal", "text": news.text}
+    if news.alert is not None:
+        stored = {"severity": news.alert.severity, "text": news.alert.text}
+        stored |= {"reason": news.alert.reason} if news.alert.reason else {}
+        item["alert"] = stored | ({"hasSettings": True} if news.alert.has_settings else {})
+    return item
 
 
 def _read_blocked(conditions: Any) -> Blocked | None:

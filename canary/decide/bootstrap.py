@@ -65,4 +65,5 @@ def _let_target_go(tick: Tick) -> Decision:
     scale = tick.due_scale(0)
     if scale:
         return act(*scale)
-    return move(tick.moved(initialized(tick.name), phase=Phase.INITIALIZED, shifted_s=None, canary_weight=0))
+    said = initialized(tick.name, tick.canary.spec.target_ref.kind or "Deployment")
+    return move(tick.moved(said, phase=Phase.INITIALIZED, shifted_s=None, canary_weight=0))

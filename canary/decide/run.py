@@ -26,12 +26,12 @@ def fresh_run(tick: Tick) -> dict[str, Any]:
     }
 
 
-def roll_back(tick: Tick, reason: str, *before: News, **changes: Any) -> Decision:
-    """Pull the traffic from the canary and end the run; `before` is said first."""
+def roll_back(tick: Tick, reason: str, *before: News, because: str = "", **changes: Any) -> Decision:
+    """Pull the traffic from the canary and end the run; `before` is said first, `because` is what the checks said."""
     return move(
         tick.moved(
             *before,
-            rolling_back(tick.name, reason),
+            rolling_back(tick.name, reason, because),
             run_failed(tick.name),
             **({"phase": Phase.FAILED, "canary_weight": 0, "iterations": 0, "shifted_s": None} | changes),
         )

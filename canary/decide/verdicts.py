@@ -58,16 +58,17 @@ def _hold_back(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *
         for answer in answers
         if answer.verdict is not Verdict.PASS
     )
+    because = "; ".join(answer.text for answer in answers if answer.verdict is verdict)
     later = {"not_before_s": tick.now_s + tick.canary.interval_s} | changes
     if verdict is Verdict.FAIL:
         failed = tick.state.failed_checks + 1
         later |= {"failed_checks": failed, "decisive_s": tick.now_s}
         if failed >= tick.canary.threshold:
-            return roll_back(tick, f"failed checks threshold reached {failed}", *said, **later)
+            return roll_back(tick, f"failed checks threshold reached {failed}", *said, because=because, **later)
         return move(tick.moved(*said, **later))
     unobserved_s = tick.now_s - (tick.state.decisive_s or tick.now_s)
     if unobserved_s >= tick.unobserved_deadline_s:
-        return roll_back(tick, f"no decisive sample for {unobserved_s:.0f} s", *said, **later)
+        return roll_back(tick, f"no decisive sample for {unobserved_s:.0f} s", *said, because=because, **later)
     if tick.state.decisive_s is None:
         later["decisive_s"] = tick.now_s
     return move(tick.moved(*said, **later))

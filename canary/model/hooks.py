@@ -21,6 +21,8 @@ HOOK_TYPES = (
 )
 DEFAULT_HOOK_TIMEOUT = "10s"
 
+SEVERITIES = ("info", "warn", "error")
+
 
 class CanaryWebhook(ApiModel):
     name: str
@@ -50,5 +52,9 @@ class CanaryAlert(ApiModel):
 
     @property
     def severity_effective(self) -> str:
-        """`info`, `warn` or `error`; an empty severity is `info`."""
+        """One of SEVERITIES; an empty severity is `info`."""
         return self.severity or "info"
+
+    def is_for(self, severity: str) -> bool:
+        """Is a message of `severity`, one of SEVERITIES, severe enough?"""
+        return SEVERITIES.index(severity) >= SEVERITIES.index(self.severity_effective)

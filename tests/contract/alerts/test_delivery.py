@@ -1,0 +1,170 @@
+"""What every chat must get right, held against a server that speaks its protocol. A new one joins PROTOCOLS."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+
+from agent.providers.alerts.delivery import Delivery
+from agent.providers.alerts.message import Field, Message
+from agent.providers.alerts.port import Destination
+from agent.providers.alerts.registry import CHAT_FORMATS
+from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnavailable
+from kube.backoff import Backoff
+from tests.support.chat import PROTOCOLS, Answer, ChatProtocol, chatting
+
+MESSAGE = Message("podinfo.test", "error", "Failed checks threshold reached 5", (Field("Reason", "success rate 1%"),))
+
+POSTED_BUT_LOST = Answer(200, is_posted=True, is_lost=True)
+
+
+@dataclass
+class Clock:
+    """Time passes only while somebody sleeps."""
+
+    now_s: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now_s += seconds
+
+
+@asynccontextmanager
+async def delivering(clock: Clock, *, timeout_s: float = 5.0) -> AsyncIterator[Delivery]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+        yield Delivery(
+            session=session,
+            timeout_s=timeout_s,
+            backoff=Backoff(first_s=1.0, max_s=30.0, draw=lambda: 1.0),
+            clock=lambda: clock.now_s,
+            sleep=clock.sleep,
+        )
+
+
+def at(destination: Destination) -> Callable[[], Awaitable[Destination]]:
+    async def find() -> Destination:
+        return destination
+
+    return find
+
+
+@pytest.fixture(params=PROTOCOLS, ids=lambda protocol: f"{protocol.type}{protocol.path[:4]}")
+def protocol(request: pytest.FixtureRequest) -> ChatProtocol:
+    found: ChatProtocol = request.param
+    return found
+
+
+def test_every_chat_that_can_be_configured_is_held_to_this() -> None:
+    assert {protocol.type for protocol in PROTOCOLS} == CHAT_FORMATS.keys()
+
+
+async def test_a_message_is_posted_once_and_shows_the_text(protocol: ChatProtocol) -> None:
+    async with chatting(protocol) as chat, delivering(Clock()) as delivery:
+        await delivery.deliver(MESSAGE, at(chat.destination))
+    assert [protocol.text_of(payload) for payload in chat.posted] == [MESSAGE.text]
+    assert chat.attempts == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_a_server_error_is_tried_again_with_growing_waits(protocol: ChatProtocol, status: int) -> None:
+    clock = Clock()
+    async with chatting(protocol, *[Answer(status)] * 3) as chat, delivering(clock) as delivery:
+        await delivery.deliver(MESSAGE, at(chat.destination))
+    assert len(chat.posted) == 1
+    assert clock.slept == [1.0, 2.0, 4.0]
+
+
+async def test_a_limit_on_the_rate_is_waited_out_as_asked(protocol: ChatProtocol) -> None:
+    clock = Clock()
+    async with (
+        chatting(protocol, Answer(429, "slow down", {"Retry-After": "30"})) as chat,
+        delivering(clock) as delivery,
+    ):
+        await delivery.deliver(MESSAGE, at(chat.destination))
+    assert len(chat.posted) == 1
+    assert clock.slept == [30.0]
+
+
+@pytest.mark.parametrize("asked", ["3600", "86400"])
+async def test_a_wait_beyond_the_deadline_is_not_begun(protocol: ChatProtocol, asked: str) -> None:
+    clock = Clock()
+    async with chatting(protocol, Answer(429, "", {"Retry-After": asked})) as chat, delivering(clock) as delivery:
+        with pytest.raises(ProviderUnavailable, match="429"):
+            await delivery.deliver(MESSAGE, at(chat.destination))
+    assert clock.slept == []
+
+
+async def test_a_chat_that_stays_broken_is_given_up(protocol: ChatProtocol) -> None:
+    clock = Clock()
+    async with chatting(protocol, *[Answer(500, "rollup_error")] * 50) as chat, delivering(clock) as delivery:
+        with pytest.raises(ProviderUnavailable, match="AlertProvider test/on-call: 500 rollup_error"):
+            await delivery.deliver(MESSAGE, at(chat.destination))
+    assert chat.attempts == delivery.attempts
+    assert clock.now_s <= delivery.deadline_s
+
+
+@pytest.mark.parametrize("status", [302, 400, 403, 404, 410])
+async def test_a_refusal_is_final_and_told_in_the_chats_words(protocol: ChatProtocol, status: int) -> None:
+    answer = Answer(status, "channel_is_archived", {"Location": "/elsewhere"})
+    async with chatting(protocol, answer) as chat, delivering(Clock()) as delivery:
+        with pytest.raises(ProviderRefused, match=f"{status} channel_is_archived"):
+            await delivery.deliver(MESSAGE, at(chat.destination))
+    assert chat.attempts == 1
+
+
+async def test_a_lost_answer_never_makes_a_second_message(protocol: ChatProtocol) -> None:
+    async with chatting(protocol, POSTED_BUT_LOST) as chat, delivering(Clock()) as delivery:
+        with pytest.raises(ProviderError, match="it may have been posted, so it is not sent again"):
+            await delivery.deliver(MESSAGE, at(chat.destination))
+    assert (len(chat.posted), chat.attempts) == (1, 1)
+
+
+async def test_a_late_answer_never_makes_a_second_message(protocol: ChatProtocol) -> None:
+    async with silent_server() as url, delivering(Clock(), timeout_s=0.05) as delivery:
+        destination = Destination(name="AlertProvider test/on-call", type=protocol.type, address=url)
+        with pytest.raises(ProviderError, match=r"no answer \(TimeoutError\)"):
+            await delivery.deliver(MESSAGE, at(destination))
+
+
+async def test_nobody_listening_is_tried_again(protocol: ChatProtocol) -> None:
+    clock = Clock()
+    nobody = Destination(name="AlertProvider test/on-call", type=protocol.type, address="http://127.0.0.1:1/")
+    async with delivering(clock) as delivery:
+        with pytest.raises(ProviderUnavailable, match="AlertProvider test/on-call: not reached"):
+            await delivery.deliver(MESSAGE, at(nobody))
+    assert len(clock.slept) == delivery.attempts - 1
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_no_secret_is_ever_told(protocol: ChatProtocol, status: int) -> None:
+    async with chatting(protocol) as chat, delivering(Clock()) as delivery:
+        secrets = (chat.destination.address, protocol.path.removeprefix("/"), protocol.token)
+        chat.answers += [Answer(status, f"you sent {secrets}")] * 50
+        with pytest.raises(ProviderError) as told:
+            await delivery.deliver(MESSAGE, at(chat.destination))
+    shown = f"{told.value} {chat.destination}"
+    assert "***" in shown
+    assert not [secret for secret in secrets if secret and secret in shown]
+    assert told.value.__cause__ is None
+
+
+@asynccontextmanager
+async def silent_server() -> AsyncIterator[str]:
+    """Take requests and never answer."""
+    release = asyncio.Event()
+
+    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await release.wait()
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    finally:
+        release.set()
+        server.close()
+        await server.wait_closed()
