@@ -48,7 +48,7 @@ class Caches:
         return self._caches.values()
 
     def target(self, canary: Canary) -> Object | None:
-        """The workload that the canary watches over, None when it does not exist or is of a kind that can't be one."""
+        """The workload that the canary watches over; None when there is none, it is going, or its kind can't be one."""
         return self._workload(canary, canary.spec.target_ref.name)
 
     def primary(self, canary: Canary) -> Object | None:
@@ -60,6 +60,8 @@ class Caches:
         if resource is None:
             return None
         found = self.of(resource).get(canary.namespace, name)
+        if found is not None and "deletionTimestamp" in found["metadata"]:
+            return None
         # Items of a list carry no kind of their own on every path; renderers need one.
         return found if found is None or "kind" in found else found | {"kind": resource.kind}
 

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -26,17 +26,18 @@ from agent.providers.routing.port import Routing
 from agent.resources import CANARIES
 from agent.tell import Teller
 from agent.templates import TemplateLost
+from canary.action import ApplyPart
 from canary.decide.decision import Decision
 from canary.decide.entry import decide
 from canary.model.canary import GLOO, Canary
 from canary.model.parse import parse_canary
 from canary.news import warning
-from canary.observation import Observation
+from canary.observation import Observation, Part
 from canary.phase import IDLE, Phase
 from canary.problems import InvalidObject
 from canary.state import Blocked, State, UnknownPhase, read_state, write_status
 from kube.client import Client
-from kube.errors import Conflict, KubeError, TransientError
+from kube.errors import Conflict, KubeError, PermanentError, TransientError
 from kube.events import EventRecorder
 from kube.resource import Object
 from kube.store import Key
@@ -49,6 +50,12 @@ _BREATH_S: Final = 1.0
 
 _RETRY_FIRST_S: Final = 0.2
 _RETRY_MAX_S: Final = 30.0
+_RETRY_DOUBLINGS: Final = 10
+
+_FAILED_PART_AGAIN_S: Final = 30.0
+
+# Traffic is pulled at once: the events of the move before may be late, and after a crash even lost.
+_WRITTEN_BEFORE_A_PULL_S: Final = 0.3
 
 
 class Deposed(Exception):  # noqa: N818  reads as what happened
@@ -88,6 +95,8 @@ class CanaryLoop:
         self._alerter = Alerter(world.alerts, world.process)
         self._woken = asyncio.Event()
         self._failures = 0
+        self._last_valid: Canary | None = None
+        self._failed_until_s: dict[Part, float] = {}
 
     def wake(self) -> None:
         """Ask for a tick. What changed is not said: the tick looks for itself."""
@@ -134,7 +143,7 @@ class CanaryLoop:
             self._failures = 0
             return sleep_s
         self._failures += 1
-        return min(_RETRY_FIRST_S * 2.0 ** (self._failures - 1), _RETRY_MAX_S)
+        return min(_RETRY_FIRST_S * 2.0 ** min(self._failures, _RETRY_DOUBLINGS), _RETRY_MAX_S)
 
     def _fail(self, error: Exception, *, is_told: bool) -> None:
         self._world.metrics.count_error(type(error).__name__)
@@ -155,12 +164,19 @@ class CanaryLoop:
             self._teller.remark(obj, (warning(f"{name} {error}"),))
             return None
         try:
-            canary = parse_canary(obj)
+            canary = self._last_valid = parse_canary(obj)
         except InvalidObject as error:
-            return await self._stand_still(obj, state, Blocked("InvalidSpec", str(error)))
+            invalid = Blocked("InvalidSpec", str(error))
+            if self._last_valid is None:
+                return await self._stand_still(obj, state, invalid)
+            # What is under way goes on as it was last meant: a typo must not freeze traffic on a bad canary.
+            return await self._advance(obj, self._last_valid, state, invalid)
         if canary.provider != GLOO:
             text = f"{name} spec.provider: found {canary.provider!r}; allowed: {GLOO}, or nothing"
             return await self._stand_still(obj, state, Blocked("ProviderNotSupported", text))
+        if state.phase is not None and "serin" not in obj["status"]:
+            text = f"{name} status.phase: found {str(state.phase)!r}, written by another controller; allowed: none"
+            return await self._stand_still(obj, state, Blocked("NotTakenOver", text))
         return await self._advance(obj, canary, state)
 
     async def _stand_still(self, obj: Object, state: State, blocked: Blocked) -> float | None:
@@ -170,45 +186,98 @@ class CanaryLoop:
             since_s = state.last_transition_s or now_s
             stored = state.moved(now_s, warning(blocked.message), blocked=blocked, last_transition_s=since_s)
             obj = await self._store(obj, stored, target_kind="Deployment")
-            self._teller.tell_move(obj, stored)
+            self._teller.tell_move(obj, stored, now_s)
         return None
 
-    async def _advance(self, obj: Object, canary: Canary, state: State) -> float | None:
+    def _observe(self, canary: Canary, *obstacles: Blocked) -> Observation:
+        """Look, and see `obstacles` first of all."""
+        world, now_s = self._world, time.monotonic()
+        failed = frozenset(part for part, until_s in self._failed_until_s.items() if now_s < until_s)
+        seen = observe(canary, world.caches, world.parts, world.routing, world.now_s(), failed)
+        return replace(seen, obstacles=(*obstacles, *seen.obstacles)) if obstacles else seen
+
+    async def _advance(self, obj: Object, canary: Canary, state: State, *obstacles: Blocked) -> float | None:
         world = self._world
-        seen = observe(canary, world.caches, world.parts, world.routing, world.now_s())
+        seen = self._observe(canary, *obstacles)
         decision = decide(canary, state, seen)
         if not decision.actions:
             # The world matches the stored intent: now is the time for its news, before anybody is asked anything.
             obj = await self._tell(obj, canary, state)
         if decision.questions:
-            decision = await self._ask(canary, state, seen, decision)
+            decision = await self._ask(canary, state, seen, decision, obstacles)
         world.metrics.observe_state(canary, state)
-        for action in decision.actions:
-            async with self._effect():
-                await world.applier.apply(canary, action)
-        if decision.actions:
-            return decision.wake_after_s
+        if decision.actions or decision.questions:
+            await self._apply(canary, decision)
+            return 0
         if decision.intent is not None:
-            # The next move replaces the news of this one in the status: until they are events, only it keeps them.
-            await self._teller.wait_told()
-            await self._store(obj, decision.intent, target_kind=_target_kind(canary))
-            self._count(canary, state, decision.intent)
-        else:
-            self._teller.remark(obj, decision.remarks)
-        return decision.wake_after_s
+            await self._move(obj, canary, state, decision.intent)
+        self._teller.remark(obj, decision.remarks)
+        return self._wake_after_s(decision)
+
+    async def _move(self, obj: Object, canary: Canary, before: State, after: State) -> None:
+        # The next move replaces the news of this one in the status: until they are events, only it keeps them.
+        is_pull = after.canary_weight < before.canary_weight
+        await self._teller.wait_told(*([_WRITTEN_BEFORE_A_PULL_S] if is_pull else []))
+        await self._store(obj, after, target_kind=_target_kind(canary))
+        self._count(canary, before, after)
+
+    async def _apply(self, canary: Canary, decision: Decision) -> None:
+        """Carry out the actions; a part that the API server refuses is set aside for a while, the run goes on."""
+        for action in decision.actions:
+            try:
+                async with self._effect():
+                    await self._world.applier.apply(canary, action)
+            except PermanentError as error:
+                if not isinstance(action, ApplyPart):
+                    raise
+                self._failed_until_s[action.part] = time.monotonic() + _FAILED_PART_AGAIN_S
+                self._fail(error, is_told=True)
+
+    def _wake_after_s(self, decision: Decision) -> float | None:
+        now_s = time.monotonic()
+        self._failed_until_s = {part: until_s for part, until_s in self._failed_until_s.items() if now_s < until_s}
+        waits = [until_s - now_s for until_s in self._failed_until_s.values()]
+        if decision.wake_after_s is not None:
+            waits.append(decision.wake_after_s)
+        return min(waits, default=None)
 
     async def _tell(self, obj: Object, canary: Canary, state: State) -> Object:
         """Tell the news of the stored intent, and give the object as it is stored after that."""
-        self._teller.tell_move(obj, state)
+        self._teller.tell_move(obj, state, self._world.now_s())
         store = partial(self._store, obj, target_kind=_target_kind(canary))
         return await self._alerter.alert_move(obj, canary, state, store)
 
-    async def _ask(self, canary: Canary, state: State, seen: Observation, decision: Decision) -> Decision:
+    async def _ask(
+        self, canary: Canary, state: State, seen: Observation, decision: Decision, obstacles: tuple[Blocked, ...]
+    ) -> Decision:
+        """Ask, then decide from the answers and from the world as it is by then.
+
+        Answers may take long. A newer revision does not wait for them: they would be about the older one.
+        """
         world, started_s = self._world, time.monotonic()
-        answered = await world.asker.answer(canary, state, seen, decision.questions)
+        asking = asyncio.create_task(
+            world.asker.answer(canary, state, seen, decision.questions), name=f"questions of {'/'.join(self._key)}"
+        )
+        try:
+            while not asking.done():
+                await self._until_done_or_woken(asking)
+                if not asking.done() and _is_about_another(seen, self._observe(canary, *obstacles)):
+                    return decide(canary, state, self._observe(canary, *obstacles))
+        finally:
+            asking.cancel()
+        answered = asking.result()
         results = tuple(result for group in (answered.answers or {}).values() for result in group)
         world.metrics.observe_checks(canary, results, time.monotonic() - started_s)
-        return decide(canary, state, answered)
+        now = self._observe(canary, *obstacles)
+        return decide(canary, state, replace(now, answers=answered.answers, is_drained=answered.is_drained))
+
+    async def _until_done_or_woken(self, asking: asyncio.Task[Observation]) -> None:
+        self._woken.clear()
+        woken = asyncio.create_task(self._woken.wait(), name=f"wake-up of {'/'.join(self._key)}")
+        try:
+            await asyncio.wait({asking, woken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
 
     async def _store(self, obj: Object, state: State, *, target_kind: str) -> Object:
         """Write the intent; a Conflict means that this decision was made from an old object."""
@@ -231,6 +300,12 @@ class CanaryLoop:
         has_ended = before.phase not in IDLE and after.phase in {Phase.SUCCEEDED, Phase.FAILED}
         if has_ended:
             self._world.metrics.count_end(canary, after)
+
+
+def _is_about_another(asked: Observation, now: Observation) -> bool:
+    """Is the target another revision than the one that the questions were about, or gone?"""
+    before, after = asked.target, now.target
+    return before is None or after is None or before.seen.revision != after.seen.revision
 
 
 def _target_kind(canary: Canary) -> str:

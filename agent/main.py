@@ -72,9 +72,11 @@ async def run(settings: Settings) -> None:
         )
         caches = Caches(client, settings.namespace)
         await stack.enter_async_context(serve(settings.port, metrics, caches.stale))
-        for cache in caches.all():
-            _ = await stack.enter_async_context(_running(cache.run(), f"cache {cache.resource.plural}"))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        vital = [
+            await stack.enter_async_context(_running(cache.run(), f"cache {cache.resource.plural}"))
+            for cache in caches.all()
+        ]
+        queries, hooks = [await stack.enter_async_context(_session()) for _ in range(2)]
         recorder = await stack.enter_async_context(EventRecorder(client, instance=socket.gethostname()))
         # One that went stale while it was kept would lose an alert's answer, and they are rare: no connection is kept.
         unkept = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True), trust_env=True)
@@ -83,31 +85,32 @@ async def run(settings: Settings) -> None:
         alerts = await stack.enter_async_context(
             AlertDispatcher(destinations, delivery, recorder, metrics.count_alert, cluster_name=settings.cluster_name)
         )
-        world = _world(settings, client, caches, session, recorder, alerts, metrics)
-        await _until(stopped, _lead(settings, client, world))
+        world = _world(settings, client, caches, (queries, hooks), recorder, alerts, metrics)
+        await _until(stopped, _lead(settings, client, world), vital)
 
 
 def _world(
     settings: Settings,
     client: Client,
     caches: Caches,
-    session: aiohttp.ClientSession,
+    sessions: tuple[aiohttp.ClientSession, aiohttp.ClientSession],
     recorder: EventRecorder,
     alerts: AlertDispatcher,
     metrics: AgentMetrics,
 ) -> World:
+    queries, hooks = sessions
     applied = AppliedObjects(client, caches)
     routing = GlooRouting(client, caches, applied, time.time)
     parts = Parts(caches, applied, routing)
     checks = MetricChecks(
-        session, client, caches, metrics_server=settings.metrics_server, timeout_s=settings.query_timeout_s
+        queries, client, caches, metrics_server=settings.metrics_server, timeout_s=settings.query_timeout_s
     )
     return World(
         client=client,
         caches=caches,
         parts=parts,
         routing=routing,
-        asker=Asker(checks, Hooks(session)),
+        asker=Asker(checks, Hooks(hooks)),
         applier=Applier(client, caches, parts, routing),
         recorder=recorder,
         alerts=alerts,
@@ -156,16 +159,22 @@ async def _lead(settings: Settings, client: Client, world: World) -> None:
         raise LeadershipLost(f"lease {settings.leader_election_namespace}/{_LEASE_NAME} went to another agent")
 
 
-async def _until(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Work until the signal comes; an error of the work comes through."""
+def _session() -> aiohttp.ClientSession:
+    """Make a session without a limit on connections: a hook that takes long must not keep a query waiting."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+
+
+async def _until(stopped: asyncio.Event, work: Coroutine[Any, Any, None], vital: list[asyncio.Task[None]]) -> None:
+    """Work until the signal comes; an error of the work, or of a task that it can't do without, comes through."""
     async with _running(work, "agent") as task:
         waiting = asyncio.create_task(stopped.wait(), name="stop signal")
         try:
-            await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({waiting, task, *vital}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
-        if task.done():
-            task.result()
+        for ended in (task, *vital):
+            if ended.done():
+                ended.result()
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Observing: what the caches show of one canary, as plain values for `decide`. No request is sent here."""
 
-from agent.caches import WORKLOADS, Caches
+from agent.caches import Caches
+from agent.obstacles import find_obstacles
 from agent.parts import Parts
 from agent.providers.routing.port import Routing
 from canary.model.canary import Canary
@@ -13,13 +14,13 @@ from render.objects import UnusableObjectError
 from render.scale import replicas_from_zero, wanted_replicas
 from render.workload import REVISION_ANNOTATION
 
-_HPA_KIND = "HorizontalPodAutoscaler"
 
-
-def observe(canary: Canary, caches: Caches, parts: Parts, routing: Routing, now_s: float) -> Observation:
-    """Gather the facts of a tick. `now_s` is seconds since the epoch."""
+def observe(
+    canary: Canary, caches: Caches, parts: Parts, routing: Routing, now_s: float, failed_parts: frozenset[Part]
+) -> Observation:
+    """Gather the facts of a tick. `now_s` is seconds since the epoch; `failed_parts` are not tried again yet."""
     target, primary = caches.target(canary), caches.primary(canary)
-    obstacles = list(_obstacles(canary, target, parts))
+    obstacles = find_obstacles(canary, target, caches, parts)
     due: frozenset[Part] = frozenset()
     if target is not None and not obstacles:
         try:
@@ -31,36 +32,11 @@ def observe(canary: Canary, caches: Caches, parts: Parts, routing: Routing, now_
         target=None if target is None else _target(canary, target),
         primary=None if primary is None else _primary(canary, primary),
         route=routing.observe(canary, now_s),
-        due_parts=due,
+        due_parts=due - failed_parts,
+        failed_parts=due & failed_parts,
         scale_to=1 if target is None else replicas_from_zero(target, primary, parts.scaler(canary)),
         obstacles=tuple(obstacles),
     )
-
-
-def _obstacles(canary: Canary, target: Object | None, parts: Parts) -> list[Blocked]:
-    found = []
-    name, reference = f"Canary {canary.namespace}/{canary.name}", canary.spec.target_ref
-    kind = reference.kind or "Deployment"
-    if kind not in WORKLOADS:
-        text = f"{name} spec.targetRef.kind: found {kind!r}; allowed: {', '.join(WORKLOADS)}"
-        found.append(Blocked("TargetKindUnsupported", text))
-    elif target is None:
-        text = (
-            f"{name} spec.targetRef.name: found {reference.name!r}; allowed: the name of a {kind} "
-            f"in namespace {canary.namespace}, and there is none of this name"
-        )
-        found.append(Blocked("TargetNotFound", text))
-    scaler = canary.spec.autoscaler_ref
-    if scaler is not None and scaler.kind != _HPA_KIND:
-        text = f"{name} spec.autoscalerRef.kind: found {scaler.kind!r}; allowed: {_HPA_KIND}"
-        found.append(Blocked("ScalerKindUnsupported", text))
-    elif scaler is not None and parts.scaler(canary) is None:
-        text = (
-            f"{name} spec.autoscalerRef.name: found {scaler.name!r}; allowed: the name of a {_HPA_KIND} "
-            f"in namespace {canary.namespace}, and there is none of this name"
-        )
-        found.append(Blocked("ScalerNotFound", text))
-    return found
 
 
 def _target(canary: Canary, target: Object) -> Target:

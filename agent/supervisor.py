@@ -15,6 +15,8 @@ _Concern = tuple[str, Key]
 
 _FOLLOWED: Final = (DEPLOYMENTS, DAEMONSETS, HPAS, SERVICES, ROUTE_TABLES, UPSTREAMS, METRIC_TEMPLATES)
 
+# Not followed: VirtualServices. Gloo writes the table's status whenever it writes theirs, and a tick looks at both.
+
 
 class Supervisor:
     """Starts a loop when a canary appears, ends it when it goes, wakes it when an object that concerns it changes."""
@@ -49,10 +51,13 @@ class Supervisor:
         else:
             for concern in _concerns(change.new):
                 self._concerns[concern].add(key)
-            if key not in self._loops:
+            is_new = key not in self._loops
+            if is_new:
                 loop = CanaryLoop(key, self._world)
                 self._loops[key] = (loop, tasks.create_task(loop.run(), name=f"canary {'/'.join(key)}"))
             self._loops[key][0].wake()
+            if not is_new:
+                return
         self._world.metrics.set_totals(Counter(key.namespace for key in self._loops))
 
     def _on_followed(self, resource: Resource, change: Change) -> None:
@@ -84,7 +89,7 @@ def _concerns(obj: Object) -> set[_Concern]:
     found |= {(UPSTREAMS.plural, Key(namespace, f"{namespace}-{apex}-{side}upstream-{port}")) for side in _SIDES}
     reference = spec.get("upstreamRef") or {}
     found.add((UPSTREAMS.plural, Key(reference.get("namespace") or namespace, _name(reference))))
-    for metric in (spec.get("analysis") or {}).get("metrics") or ():
+    for metric in (spec.get("analysis") or spec.get("canaryAnalysis") or {}).get("metrics") or ():
         template = metric.get("templateRef") or {}
         found.add((METRIC_TEMPLATES.plural, Key(template.get("namespace") or namespace, _name(template))))
     return found

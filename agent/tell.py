@@ -17,6 +17,7 @@ from kube.resource import Object
 _log = logging.getLogger("serin")
 
 _WRITTEN_WITHIN_S: Final = 2.0
+_RETOLD_WITHIN_S: Final = 600.0
 
 
 class Recorder(Protocol):
@@ -37,26 +38,29 @@ class Teller:
         self._remarks: tuple[News, ...] = ()
         self._unwritten: list[asyncio.Event] = []
 
-    async def wait_told(self) -> None:
-        """Return once the events of the last move told are written, or after 2 s: a slow API server holds no run."""
+    async def wait_told(self, limit_s: float = _WRITTEN_WITHIN_S) -> None:
+        """Return once the events of the last move told are written, or after `limit_s`: slow events hold no run."""
         try:
-            async with asyncio.timeout(_WRITTEN_WITHIN_S):
+            async with asyncio.timeout(limit_s):
                 for written in self._unwritten:
                     await written.wait()
         except TimeoutError:
             _log.warning("events are slow to be written, going on without them")
 
-    def tell_move(self, obj: Object, state: State) -> None:
+    def tell_move(self, obj: Object, state: State, now_s: float) -> None:
         """Tell the news of the stored intent, unless this very move was told already.
 
-        The first time, after a restart, nobody knows whether it was: the event is made sure of, without a log line.
+        The first time, after a restart, nobody knows whether it was: the event is made sure of, without a log line,
+        unless the move is so old that its event may have come and gone.
         """
         if self._told_sequence == state.sequence:
             return
         is_restart = self._told_sequence is None
         self._told_sequence = state.sequence
-        self._remarks = ()
         self._unwritten = []
+        if not state.news or (is_restart and now_s - state.last_transition_s > _RETOLD_WITHIN_S):
+            return
+        self._remarks = ()
         name, uid = obj["metadata"]["name"], obj["metadata"].get("uid", "")
         for position, news in enumerate(state.news):
             once = f"{name}.{content_hash(uid)}.{state.sequence}-{position}"

@@ -14,7 +14,7 @@ from canary.readiness import Readiness
 from canary.revision import revision_of
 from canary.state import Seen, State, read_state, write_status
 
-_READY = Readiness(is_ready=True, is_serving=True)
+_READY = Readiness(is_ready=True, has_available=True)
 _ROUNDS, _CALLS = 15, 200
 
 CANARY: dict[str, Any] = {

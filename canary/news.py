@@ -67,6 +67,16 @@ def returned_to_promoted(target: str) -> News:
     return info(f"Revision of {target} is the promoted one again, nothing to analyse. Routing all traffic to primary")
 
 
+def target_gone(target: str) -> News:
+    """Ours: the target was deleted while it had traffic."""
+    return warning(f"{target} is gone. Routing all traffic to primary")
+
+
+def still_drained(target: str) -> News:
+    """Ours: requests still reach the side that is to be scaled down."""
+    return warning(f"Scaling down {target} waits: it still gets requests")
+
+
 def analysis_started(target: str) -> News:
     """The canary side is up, its hooks and checks begin."""
     return info(f"Starting canary analysis for {target}")

@@ -83,9 +83,11 @@ class Route:
 class Observation:
     """Everything that one decision is made from. `now_s` is seconds since the epoch.
 
-    `due_parts`: generated objects that are missing or not as rendered. `scale_to`: how many replicas the canary side
-    gets when it is scaled up. `obstacles`: what stands in the way (a missing target, HPA, ...). `answers` has an entry
-    for each question that was asked; `is_drained` is None when nobody could tell.
+    `due_parts`: generated objects that are missing or not as rendered.
+    `failed_parts`: those that the API server refused a moment ago, and that are tried again later.
+    `scale_to`: how many replicas the canary side gets when it is scaled up.
+    `obstacles`: what stands in the way (a missing target, HPA, ...).
+    `answers`: an entry for each question that was asked; `is_drained` is None when nobody could tell.
     """
 
     now_s: float
@@ -93,6 +95,7 @@ class Observation:
     primary: Primary | None
     route: Route | None
     due_parts: frozenset[Part] = frozenset()
+    failed_parts: frozenset[Part] = frozenset()
     scale_to: int = 1
     obstacles: tuple[Blocked, ...] = ()
     answers: Mapping[Question, tuple[CheckResult, ...]] | None = None

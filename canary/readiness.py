@@ -14,12 +14,12 @@ class Readiness:
     """What a workload's status says of its rollout.
 
     `is_ready`: every replica runs the newest template and enough of them are available.
-    `is_serving`: enough replicas of any template are available to carry traffic.
+    `has_available`: at least one replica, of whatever template, is available.
     `explanation`: why it is not ready, empty when it is.
     """
 
     is_ready: bool
-    is_serving: bool
+    has_available: bool
     explanation: str = ""
 
 
@@ -29,13 +29,16 @@ def deployment_readiness(deployment: Mapping[str, Any], threshold_percent: int) 
     wanted = int(spec.get("replicas", 1))
     updated, available = int(status.get("updatedReplicas", 0)), int(status.get("availableReplicas", 0))
     total = int(status.get("replicas", 0))
-    is_serving = wanted > 0 and available >= _share(wanted, threshold_percent)
 
     def waiting(reason: str) -> Readiness:
-        return Readiness(is_ready=False, is_serving=is_serving, explanation=f"waiting for rollout to finish: {reason}")
+        return Readiness(
+            is_ready=False, has_available=available > 0, explanation=f"waiting for rollout to finish: {reason}"
+        )
 
     if int(status.get("observedGeneration", 0)) < int(deployment["metadata"].get("generation", 0)):
         return waiting("observed deployment generation less than desired generation")
+    if wanted == 0:
+        return waiting("it is scaled to zero")
     if updated < wanted:
         return waiting(f"{updated} out of {wanted} new replicas have been updated")
     if total > updated:
@@ -43,7 +46,7 @@ def deployment_readiness(deployment: Mapping[str, Any], threshold_percent: int) 
     needed = _share(updated, threshold_percent)
     if available < needed:
         return waiting(f"{available} of {needed} (readyThreshold {threshold_percent}%) updated replicas are available")
-    return Readiness(is_ready=True, is_serving=is_serving)
+    return Readiness(is_ready=True, has_available=available > 0)
 
 
 def daemonset_readiness(daemonset: Mapping[str, Any], threshold_percent: int) -> Readiness:
@@ -51,19 +54,22 @@ def daemonset_readiness(daemonset: Mapping[str, Any], threshold_percent: int) ->
     status = daemonset.get("status", {})
     wanted = int(status.get("desiredNumberScheduled", 0))
     updated, available = int(status.get("updatedNumberScheduled", 0)), int(status.get("numberAvailable", 0))
-    is_serving = wanted > 0 and available >= _share(wanted, threshold_percent)
 
     def waiting(reason: str) -> Readiness:
-        return Readiness(is_ready=False, is_serving=is_serving, explanation=f"waiting for rollout to finish: {reason}")
+        return Readiness(
+            is_ready=False, has_available=available > 0, explanation=f"waiting for rollout to finish: {reason}"
+        )
 
     if int(status.get("observedGeneration", 0)) < int(daemonset["metadata"].get("generation", 0)):
         return waiting("observed daemonSet generation less than desired generation")
+    if wanted == 0:
+        return waiting("no node is to run it")
     if updated < wanted:
         return waiting(f"{updated} out of {wanted} new pods have been updated")
     needed = _share(wanted, threshold_percent)
     if available < needed:
         return waiting(f"{available} of {needed} (readyThreshold {threshold_percent}%) updated pods are available")
-    return Readiness(is_ready=True, is_serving=is_serving)
+    return Readiness(is_ready=True, has_available=available > 0)
 
 
 def _share(replicas: int, threshold_percent: int) -> int:

@@ -130,6 +130,8 @@ class EventRecorder:
                 await self._write(news, at)
             except KubeError as error:
                 _log.warning("event lost: %s %s/%s: %s: %s", news.kind, news.namespace, news.name, news.message, error)
+            except Exception:  # noqa: BLE001  whatever it is, the events after it are still to be written
+                _log.exception("event lost: %s %s/%s: %s", news.kind, news.namespace, news.name, news.message)
             finally:
                 self._unwritten -= 1
                 self._queue.task_done()

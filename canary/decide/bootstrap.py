@@ -8,7 +8,7 @@ from typing import Final
 from canary.action import Action, Promote
 from canary.decide.context import PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, move, wait
-from canary.news import initialized, not_ready
+from canary.news import initialized
 from canary.observation import Part
 from canary.phase import Phase
 from canary.state import State
@@ -32,9 +32,9 @@ def decide(tick: Tick) -> Decision:
     beside += tick.due(Part.PRIMARY_SCALER)
     if beside:
         return act(*beside)
-    if not primary.readiness.is_ready:
-        said = not_ready(tick.primary_name, primary.readiness.explanation, is_canary_side=False)
-        return wait(said, seconds=PATIENCE_S)
+    trouble = tick.primary_trouble() or (tick.trouble() if tick.seen.failed_parts else None)
+    if trouble is not None:
+        return wait(trouble, seconds=PATIENCE_S)
     takeover = tick.due(Part.PRIMARY_UPSTREAM, Part.CANARY_UPSTREAM, Part.APEX_SERVICE, Part.ROUTE)
     if takeover:
         return act(*takeover)

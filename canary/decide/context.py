@@ -6,7 +6,7 @@ from typing import Any
 from canary.action import Action, ApplyPart, ScaleTarget, SetWeights
 from canary.model.canary import Canary
 from canary.model.hooks import CanaryWebhook
-from canary.news import News, warning
+from canary.news import News, not_ready, warning
 from canary.observation import Observation, Part, RouteState, Target
 from canary.state import State
 from canary.steps import TOTAL_WEIGHT
@@ -87,6 +87,22 @@ class Tick:
             not_before_s=max(self.state.not_before_s, self.now_s + ENDPOINTS_KNOWN_S),
             last_transition_s=self.state.last_transition_s,
         )
+
+    def trouble(self) -> News | None:
+        """What keeps a canary from getting (more) traffic though its own side is up; None when nothing does."""
+        if self.seen.obstacles:
+            return warning(self.seen.obstacles[0].message)
+        if self.seen.failed_parts:
+            return warning(f"Halt {self.name} advancement not applied: {', '.join(sorted(self.seen.failed_parts))}")
+        return self.primary_trouble() or self.route_trouble()
+
+    def primary_trouble(self) -> News | None:
+        """Why the primary is not up, None when it is."""
+        primary = self.seen.primary
+        if primary is not None and primary.readiness.is_ready:
+            return None
+        explanation = primary.readiness.explanation if primary is not None else "it does not exist"
+        return not_ready(self.primary_name, explanation, is_canary_side=False)
 
     def due(self, *parts: Part) -> tuple[Action, ...]:
         """Apply those of `parts` that are missing or not as rendered, in the order given."""

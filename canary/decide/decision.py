@@ -13,8 +13,8 @@ class Decision:
     """Either a move of the intent, or actions that make the world match it, or waiting; never two of them.
 
     `intent`: the state to store; its news follow once it is stored. `actions`: carried out in order. `questions`: the
-    tick asks them and decides again with the answers. `remarks`: said while waiting, each once as long as its text
-    stays the same. `wake_after_s`: look again after so long, None to sleep until something changes.
+    tick asks them and decides again with the answers. `remarks`: said beside the news, once for as long as they stay
+    the same. `wake_after_s`: look again after so long, None to sleep until something changes.
     """
 
     intent: State | None = None
@@ -24,9 +24,9 @@ class Decision:
     wake_after_s: float | None = None
 
 
-def move(state: State) -> Decision:
+def move(state: State, *remarks: News) -> Decision:
     """Store a new intent; the next tick follows at once."""
-    return Decision(intent=state, wake_after_s=0)
+    return Decision(intent=state, remarks=remarks, wake_after_s=0)
 
 
 def act(*actions: Action) -> Decision:

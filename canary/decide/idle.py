@@ -14,7 +14,7 @@ def decide(tick: Tick) -> Decision:
     """Start a due run; else keep the world as it should be, and finish scaling down after a rollback."""
     if _is_run_due(tick):
         return move(_started(tick))
-    upkeep = tick.due(*Part) + tick.due_weights()
+    upkeep = tick.due(*Part)
     if upkeep:
         return act(*upkeep)
     if tick.state.phase is Phase.FAILED and tick.state.finished != tick.state.analysed:

@@ -4,6 +4,7 @@ from canary.action import Promote
 from canary.decide.context import PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, move, wait
 from canary.decide.ending import drain_and_scale_down
+from canary.decide.progressing import restart
 from canary.news import (
     News,
     not_ready,
@@ -19,14 +20,18 @@ from canary.steps import TOTAL_WEIGHT, next_promotion_weight
 
 def decide_promoting(tick: Tick) -> Decision:
     """Bring the primary up on the analysed template; traffic stays on the healthy canary until it is."""
+    if tick.target.seen.revision != tick.state.analysed:
+        overtaken = _decide_overtaken(tick)
+        if overtaken is not None:
+            return overtaken
     primary = tick.seen.primary
     if primary is None or primary.revision != tick.state.analysed:
         return act(Promote(tick.state.analysed))
-    due = tick.due_weights() + tick.due(*Part)
+    due = tick.due(*Part)
     if due:
         return act(*due)
     if not primary.readiness.is_ready:
-        return _await_primary(tick, primary)
+        return wait(_explain(tick, primary), seconds=PATIENCE_S)
     if tick.state.unready_since_s is not None:
         return move(tick.became_ready())
     if tick.remaining_s() > 0:
@@ -34,12 +39,18 @@ def decide_promoting(tick: Tick) -> Decision:
     return _shift_back(tick)
 
 
-def _await_primary(tick: Tick, primary: Primary) -> Decision:
-    is_canary_changed = tick.target.seen.revision != tick.state.analysed
-    if is_canary_changed and primary.readiness.is_serving and tick.state.canary_weight > 0:
-        # The canary's pods already roll to a revision that nobody analysed: the primary, old or new, is the safe side.
+def _decide_overtaken(tick: Tick) -> Decision | None:
+    """The canary's pods already roll to a revision that nobody analysed: any primary, old or new, is the safer side.
+
+    And where this promotion can't be ended (no copy of its template is left, the primary does not come up), the newer
+    revision may be the cure: after the progress deadline it gets its run.
+    """
+    primary, since_s = tick.seen.primary, tick.state.unready_since_s
+    if tick.state.canary_weight > 0 and primary is not None and primary.readiness.has_available:
         return move(tick.moved(routing_to_primary(), canary_weight=0))
-    return wait(_explain(tick, primary), seconds=PATIENCE_S)
+    if since_s is not None and tick.now_s - since_s > tick.canary.progress_deadline_s:
+        return restart(tick)
+    return None
 
 
 def _explain(tick: Tick, primary: Primary) -> News:
@@ -62,7 +73,7 @@ def _shift_back(tick: Tick) -> Decision:
 
 def decide_finalising(tick: Tick) -> Decision:
     """All traffic is meant for the primary: see it there, then scale the canary side down."""
-    due = tick.due_weights() + tick.due(*Part)
+    due = tick.due(*Part)
     if due:
         return act(*due)
     if tick.target.seen.revision != tick.state.analysed:

@@ -18,7 +18,7 @@ def judge_pre_rollout(tick: Tick, answers: tuple[CheckResult, ...]) -> Decision:
     """
     passed = tuple(answer.name for answer in answers if answer.verdict is Verdict.PASS)
     news = [pre_rollout_passed(name) for name in passed]
-    if not tick.state.answered and not tick.state.failed_checks:
+    if tick.state.decisive_s is None:
         news.insert(0, analysis_started(tick.target_name))
     answered = tick.state.answered + passed
     verdict = overall(answers)
@@ -27,11 +27,16 @@ def judge_pre_rollout(tick: Tick, answers: tuple[CheckResult, ...]) -> Decision:
     return _hold_back(tick, verdict, answers, *news, answered=answered)
 
 
-def judge_checks(tick: Tick, checks: tuple[CheckResult, ...], *, at_end: Callable[[], Decision]) -> Decision:
-    """Judge a tick's checks; `at_end` decides when they pass at the last weight."""
+def judge_checks(
+    tick: Tick, checks: tuple[CheckResult, ...], trouble: News | None, *, at_end: Callable[[], Decision]
+) -> Decision:
+    """Judge a tick's checks; `at_end` decides when they pass at the last weight. `trouble` lets no weight grow."""
     verdict = overall(checks)
     if verdict is not Verdict.PASS:
         return _hold_back(tick, verdict, checks)
+    if trouble is not None:
+        later_s = tick.now_s + tick.canary.interval_s
+        return move(tick.moved(not_before_s=later_s, decisive_s=tick.now_s), trouble)
     if next_weight(tick.canary, tick.state.canary_weight) is None:
         return at_end()
     return _advance(tick, decisive_s=tick.now_s)
@@ -53,11 +58,9 @@ def _advance(tick: Tick, *news: News, **changes: Any) -> Decision:
 
 def _hold_back(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *news: News, **changes: Any) -> Decision:
     """Stay where the traffic is until the next interval; or roll back, at once, when the limit is reached."""
-    said = news + tuple(
-        halted(tick.name, answer.text) if answer.verdict is Verdict.FAIL else held(answer.text)
-        for answer in answers
-        if answer.verdict is not Verdict.PASS
-    )
+    failed_now = tuple(halted(tick.name, answer.text) for answer in answers if answer.verdict is Verdict.FAIL)
+    undecided = tuple(held(answer.text) for answer in answers if answer.verdict in {Verdict.NO_DATA, Verdict.ERROR})
+    said = news + failed_now
     because = "; ".join(answer.text for answer in answers if answer.verdict is verdict)
     later = {"not_before_s": tick.now_s + tick.canary.interval_s} | changes
     if verdict is Verdict.FAIL:
@@ -65,10 +68,10 @@ def _hold_back(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *
         later |= {"failed_checks": failed, "decisive_s": tick.now_s}
         if failed >= tick.canary.threshold:
             return roll_back(tick, f"failed checks threshold reached {failed}", *said, because=because, **later)
-        return move(tick.moved(*said, **later))
+        return move(tick.moved(*said, **later), *undecided)
     unobserved_s = tick.now_s - (tick.state.decisive_s or tick.now_s)
     if unobserved_s >= tick.unobserved_deadline_s:
         return roll_back(tick, f"no decisive sample for {unobserved_s:.0f} s", *said, because=because, **later)
     if tick.state.decisive_s is None:
         later["decisive_s"] = tick.now_s
-    return move(tick.moved(*said, **later))
+    return move(tick.moved(*said, **later), *undecided)

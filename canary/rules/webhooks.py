@@ -30,7 +30,7 @@ def hook_timeout_has_an_end(canary: Canary) -> Iterator[Problem]:
 
 
 def hook_names_differ(canary: Canary) -> Iterator[Problem]:
-    """Answers are kept by type and name; the same name in two types only reads badly."""
+    """Answers are kept by name; the same name in two types reads badly, twice in one type says nothing."""
     types_by_name: dict[str, set[str]] = {}
     for path, hook in _hooks(canary):
         types = types_by_name.setdefault(hook.name, set())

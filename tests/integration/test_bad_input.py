@@ -93,3 +93,46 @@ def test_a_query_that_fails_holds_the_weight_and_a_mended_one_moves_it(rollouts:
     rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
     image = rollouts.get("deployment", "app-primary")["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == "stefanprodan/podinfo:3.1.1"
+
+
+def test_a_gate_that_would_be_skipped_is_refused(rollouts: Rollouts) -> None:
+    gate = {"name": "approval", "type": "confirm-promotion", "url": "http://flagger-loadtester.test/gate/check"}
+    rollouts.apply(podinfo("app"), canary("app", {"webhooks": [gate]}))
+    message = wait_until_refused(rollouts, "app", "Unsupported")
+    assert "spec.analysis.webhooks[0].type: found 'confirm-promotion'; allowed: pre-rollout, rollout" in message
+
+
+def test_a_second_canary_on_the_same_target_is_refused_and_the_first_goes_on(rollouts: Rollouts) -> None:
+    rollouts.apply(podinfo("app"), canary("app"))
+    rollouts.wait_for_phase("app", "Initialized")
+    second = canary("app")
+    second["metadata"]["name"] = "twin"
+    rollouts.apply(second)
+    message = wait_until_refused(rollouts, "twin", "OwnedByOther")
+    assert "found Deployment app-primary of Canary app" in message
+    rollouts.set_image("app", "3.1.1")
+    rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
+
+
+def test_a_status_of_another_controller_is_left_alone(rollouts: Rollouts) -> None:
+    taken_over = canary("app", suspend=True)
+    rollouts.apply(podinfo("app"), taken_over)
+    rollouts.wait_for("it is suspended", lambda: rollouts.condition("app", "Ready").get("reason") == "Suspended")
+    status = '{"status": {"phase": "Initialized", "lastAppliedSpec": "123456", "serin": null, "conditions": []}}'
+    patch = ("patch", "canary", "app", "--subresource=status", "--type=merge", "-p", status)
+    rollouts.cluster.kubectl("-n", rollouts.namespace, *patch)
+    message = wait_until_refused(rollouts, "app", "NotTakenOver")
+    assert "status.phase: found 'Initialized', written by another controller" in message
+
+
+def test_a_deleted_primary_comes_back(rollouts: Rollouts) -> None:
+    rollouts.apply(podinfo("app"), canary("app"))
+    rollouts.wait_for_phase("app", "Initialized")
+    uid = rollouts.get("deployment", "app-primary")["metadata"]["uid"]
+    rollouts.cluster.kubectl("-n", rollouts.namespace, "delete", "deployment", "app-primary")
+
+    def is_back() -> bool:
+        primary = rollouts.get("deployment", "app-primary")
+        return bool(primary and primary["metadata"]["uid"] != uid and primary["status"].get("availableReplicas"))
+
+    rollouts.wait_for("the primary is back", is_back)

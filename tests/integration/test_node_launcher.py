@@ -104,7 +104,8 @@ async def root(launcher: LauncherClient, folder: Path) -> Any:
         "volume at a path that the host lacks": f"cat {targets[0]}/f; touch {targets[0]}/written",
         "same below /etc": "cat /etc/podinfo/config/f",
         "same below /var/run": "cat /var/run/secrets/x/f",
-        "tmp": "ls /tmp",
+        # Only this checkout may show there, when it lies below /tmp itself.
+        "tmp": f"find /tmp -path '{_REPOSITORY}' -prune -o -type f -print",
         "repository": f"ls {_REPOSITORY} | grep pyproject",
         "write to /usr": "touch /usr/x 2>&1",
         "write to a read-only volume": "touch /etc/podinfo/config/x 2>&1",

@@ -173,7 +173,7 @@ async def test_volumes_of_all_kinds(place: Place) -> None:
         cat /var/run/secrets/kubernetes.io/serviceaccount/namespace; echo
         cut -d. -f1 all/token | base64 -d 2>&1 | grep -o alg
         grep -c search /etc/resolv.conf; grep db.example /etc/hosts; hostname; cat /etc/hostname
-        ls /tmp | wc -l; cat /made/deep/f
+        find /tmp -maxdepth 1 -type f | wc -l; cat /made/deep/f
     """
     config = {"name": "files", "items": [{"key": "b.txt", "path": "sub/b", "mode": 0o400}]}
     projected = [

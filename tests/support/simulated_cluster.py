@@ -19,9 +19,13 @@ from canary.phase import TRANSITIONS
 from canary.readiness import Readiness
 from canary.state import Blocked, Seen, State, read_state, write_status
 
-READY = Readiness(is_ready=True, is_serving=True)
-UNREADY = Readiness(is_ready=False, is_serving=False, explanation="waiting for rollout to finish: 0 of 2 are available")
-ROLLING = Readiness(is_ready=False, is_serving=True, explanation="waiting for rollout to finish: 1 old replica is left")
+READY = Readiness(is_ready=True, has_available=True)
+UNREADY = Readiness(
+    is_ready=False, has_available=False, explanation="waiting for rollout to finish: 0 of 2 are available"
+)
+ROLLING = Readiness(
+    is_ready=False, has_available=True, explanation="waiting for rollout to finish: 1 old replica is left"
+)
 
 
 # No phase needs as many ticks at once; more of them are a loop.
@@ -55,6 +59,7 @@ class SimulatedCluster:
     revision: str = "rev-1"
     generation: int = 1
     target_replicas: int = 2
+    is_target_gone: bool = False
     target_readiness: Readiness = READY
     primary_revision: str | None = None
     primary_readiness: Readiness = READY
@@ -64,6 +69,7 @@ class SimulatedCluster:
     route_state: RouteState = RouteState.SETTLED
     is_drained: bool | None = True
     obstacles: tuple[Blocked, ...] = ()
+    refused_parts: set[Part] = field(default_factory=set)
     told: list[News] = field(default_factory=list)
     told_sequence: int = 0
     history: list[tuple[int, int]] = field(default_factory=list)
@@ -79,19 +85,20 @@ class SimulatedCluster:
         """Show everything as it stands."""
         return Observation(
             now_s=self.now_s,
-            target=Target(
-                Seen("uid-1", self.generation, self.revision),
-                self.target_replicas,
-                self.target_readiness if self.target_replicas else UNREADY,
-            ),
+            target=None if self.is_target_gone else self._target(),
             primary=None if self.primary_revision is None else Primary(self.primary_revision, self.primary_readiness),
             route=None
             if self.weights is None
             else Route(*self.weights, self.route_move, self.route_state, "the gateway's reason"),
-            due_parts=frozenset(set(Part) - self.parts),
+            due_parts=frozenset(set(Part) - self.parts - self.refused_parts),
+            failed_parts=frozenset(self.refused_parts - self.parts),
             scale_to=2,
             obstacles=self.obstacles,
         )
+
+    def _target(self) -> Target:
+        readiness = self.target_readiness if self.target_replicas else UNREADY
+        return Target(Seen("uid-1", self.generation, self.revision), self.target_replicas, readiness)
 
     def tick(self) -> Decision:
         """Do what a tick of the loop does, in its order."""

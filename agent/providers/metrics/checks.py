@@ -1,6 +1,7 @@
 """From a canary's metric to a sample: which server is asked what, and how its answer is read."""
 
 import base64
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -24,6 +25,8 @@ from kube.errors import KubeError
 from render.builtin_metrics import CODE_LABEL, request_count, request_duration, request_success_rate, success_counts
 from render.names import Names, Side
 
+_log = logging.getLogger(__name__)
+
 _PROMETHEUS: Final = "prometheus"
 
 
@@ -46,6 +49,9 @@ class MetricChecks:
             sample = await self._sample(canary, state, metric, now_s)
         except (ProviderError, TemplateError, InvalidObject, KubeError) as error:
             sample = Sample(error=str(error))
+        except Exception as error:  # noqa: BLE001  one check's fault must not silence the others: it is an ERROR, and told
+            _log.exception("check %s of %s failed", metric.name, target)
+            sample = Sample(error=f"{type(error).__name__}: {error}")
         return judge(metric, sample, target)
 
     async def is_drained(self, canary: Canary, since_s: float, now_s: float) -> bool | None:

@@ -87,10 +87,13 @@ class Prometheus:
 
     def _elements(self, data: dict[str, Any]) -> list[Element]:
         result = data.get("result")
-        match data.get("resultType"):
-            case "vector" if isinstance(result, list):
-                return [Element(item.get("metric") or {}, float(item["value"][1])) for item in result]
-            case "scalar" if isinstance(result, list):
-                return [Element({}, float(result[1]))]
-            case kind:
-                raise ProviderRefused(f"{self._address}: the query gives a {kind}; allowed: a vector or a scalar")
+        try:
+            match data.get("resultType"):
+                case "vector" if isinstance(result, list):
+                    return [Element(item.get("metric") or {}, float(item["value"][1])) for item in result]
+                case "scalar" if isinstance(result, list):
+                    return [Element({}, float(result[1]))]
+                case kind:
+                    raise ProviderRefused(f"{self._address}: the query gives a {kind}; allowed: a vector or a scalar")
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise ProviderRefused(f"{self._address}: not an answer of Prometheus: {str(data)[:200]}") from error

@@ -4,6 +4,7 @@ The only acknowledgement that Gloo gives of a write is that it empties the proxy
 it again, some 1.6 s after the write (recorded in tests/contract/gloo). It is awaited for 5 s at the most.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -58,7 +59,11 @@ class GlooRouting:
         self._applied = applied
         self._now_s = now_s
         self._writes: dict[Key, _Write] = {}
+        self._delegating_by_table: dict[Key, set[Key]] = defaultdict(set)
         caches.of(ROUTE_TABLES).subscribe(self._on_change)
+        caches.of(VIRTUAL_SERVICES).subscribe(self._on_virtual_service)
+        for service in caches.of(VIRTUAL_SERVICES).items():
+            self._on_virtual_service(Change(key_of(service), None, service))
 
     def observe(self, canary: Canary, now_s: float) -> Route | None:
         """See `Routing`. A table whose write is not acknowledged after 5 s counts as settled: Gloo may be down."""
@@ -89,6 +94,7 @@ class GlooRouting:
             return
         table = self._table(canary)
         if table is not None:
+            self._expect_acknowledgement(canary)
             await self._patch(canary, table, ALL_TO_PRIMARY, read_move(table, canary))
             return
         self._expect_acknowledgement(canary)
@@ -129,8 +135,15 @@ class GlooRouting:
 
     def _delegating(self, table: Object) -> list[Object]:
         """Find the VirtualServices that name the table: Gloo says there what it can't serve of it."""
-        key = key_of(table)
-        return [service for service in self._caches.of(VIRTUAL_SERVICES).items() if key in delegates(service)]
+        services = self._caches.of(VIRTUAL_SERVICES)
+        found = (services.get(*key) for key in self._delegating_by_table.get(key_of(table), ()))
+        return [service for service in found if service is not None]
+
+    def _on_virtual_service(self, change: Change) -> None:
+        for table in delegates(change.old) if change.old is not None else ():
+            self._delegating_by_table[Key(*table)].discard(change.key)
+        for table in delegates(change.new) if change.new is not None else ():
+            self._delegating_by_table[Key(*table)].add(change.key)
 
     def _table(self, canary: Canary) -> Object | None:
         return self._caches.of(ROUTE_TABLES).get(*self._key(canary))

@@ -49,7 +49,7 @@ async def supervised(folder: Path, metrics: AgentMetrics) -> AsyncIterator[Cache
         directory, delivery = Destinations(client, caches, None), Delivery(session=session)
         alerts = AlertDispatcher(directory, delivery, recorder, metrics.count_alert)
         settings = Settings(metrics_server="http://127.0.0.1:1")
-        world = _world(settings, client, caches, session, recorder, alerts, metrics)
+        world = _world(settings, client, caches, (session, session), recorder, alerts, metrics)
         task = asyncio.create_task(Supervisor(world).run(), name="supervisor")
         await asyncio.sleep(0)  # now it has subscribed
         try:

@@ -36,7 +36,7 @@ def recorded() -> Recorded:
 
 def teller(recorded: Recorded) -> Teller:
     made = Teller(recorded)
-    made.tell_move(OBJECT, State())
+    made.tell_move(OBJECT, State(), 2.0)
     return made
 
 
@@ -45,18 +45,18 @@ MOVE = State().moved(1.0, info("one"), warning("two"))
 
 def test_each_message_of_a_move_is_told_once(recorded: Recorded) -> None:
     tells = teller(recorded)
-    tells.tell_move(OBJECT, MOVE)
-    tells.tell_move(OBJECT, MOVE)
+    tells.tell_move(OBJECT, MOVE, 2.0)
+    tells.tell_move(OBJECT, MOVE, 2.0)
     assert [event[:2] for event in recorded.events] == [("Normal", "one"), ("Warning", "two")]
 
 
 def test_a_restarted_agent_names_the_same_events_and_logs_nothing(
     recorded: Recorded, caplog: pytest.LogCaptureFixture
 ) -> None:
-    teller(recorded).tell_move(OBJECT, MOVE)
+    teller(recorded).tell_move(OBJECT, MOVE, 2.0)
     with caplog.at_level(logging.INFO):
         caplog.clear()
-        Teller(recorded).tell_move(OBJECT, MOVE)
+        Teller(recorded).tell_move(OBJECT, MOVE, 2.0)
     names = [event[2] for event in recorded.events]
     assert names[:2] == names[2:]
     assert len(set(names)) == 2
@@ -65,8 +65,8 @@ def test_a_restarted_agent_names_the_same_events_and_logs_nothing(
 
 def test_two_moves_have_events_of_their_own_even_with_the_same_words(recorded: Recorded) -> None:
     tells = teller(recorded)
-    tells.tell_move(OBJECT, MOVE)
-    tells.tell_move(OBJECT, MOVE.moved(2.0, info("one")))
+    tells.tell_move(OBJECT, MOVE, 2.0)
+    tells.tell_move(OBJECT, MOVE.moved(2.0, info("one")), 2.0)
     names = [event[2] for event in recorded.events]
     assert len(set(names)) == 3
 
@@ -76,14 +76,14 @@ def test_a_remark_is_told_again_only_when_it_changes_or_something_happened(recor
     for remark in ("0 of 2", "0 of 2", "1 of 2"):
         tells.remark(OBJECT, (warning(remark),))
     assert [event[1] for event in recorded.events] == ["0 of 2", "1 of 2"]
-    tells.tell_move(OBJECT, MOVE)
+    tells.tell_move(OBJECT, MOVE, 2.0)
     tells.remark(OBJECT, (warning("1 of 2"),))
     assert [event[1] for event in recorded.events][-1] == "1 of 2"
 
 
 async def test_a_move_counts_as_told_when_all_its_events_are_written(recorded: Recorded) -> None:
     tells = teller(recorded)
-    tells.tell_move(OBJECT, MOVE)
+    tells.tell_move(OBJECT, MOVE, 2.0)
     waiting = asyncio.create_task(tells.wait_told(), name="waiting")
     recorded.written[0].set()
     await asyncio.sleep(0)

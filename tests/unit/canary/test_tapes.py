@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from canary.judge import Verdict
-from canary.observation import Observation, RouteState
+from canary.observation import Observation, Part, RouteState
 from canary.phase import IDLE, TRANSITIONS, Phase
-from canary.state import State
+from canary.state import Blocked, State
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import READY, ROLLING, UNREADY, Crash, Refused, SimulatedCluster, always
 
@@ -26,6 +26,11 @@ happenings = st.one_of(
     st.tuples(st.just("primary_readiness"), readiness),
     st.tuples(st.just("route_state"), st.sampled_from(list(RouteState))),
     st.tuples(st.just("is_drained"), st.sampled_from([True, False, None])),
+    st.tuples(st.just("obstacles"), st.sampled_from([(), (Blocked("ScalerNotFound", "no such autoscaler"),)])),
+    st.tuples(st.just("refused_parts"), st.sets(st.sampled_from(list(Part)), max_size=2)),
+    st.tuples(st.just("primary_revision"), st.none()),
+    # Not the route: the fence against deposed agents is written on it.
+    st.tuples(st.just("lost"), st.sets(st.sampled_from([part for part in Part if part is not Part.ROUTE]))),
     st.tuples(st.just("pause"), st.none()),
     st.tuples(st.just("wake"), st.booleans()),
 )
@@ -60,9 +65,10 @@ class Watcher:
         if effect == "ScaleTarget(replicas=0)":
             assert cluster.weights == (100, 0), "the canary side still has traffic"
             assert cluster.primary_revision is not None
+            assert cluster.primary_readiness.has_available, "the last copy that serves is scaled down"
         if effect.startswith("Promote"):
-            assert f"'{state.analysed}'" in effect
-            assert state.phase in {Phase.INITIALIZING, Phase.PROMOTING}
+            is_promotion = state.phase in {Phase.INITIALIZING, Phase.PROMOTING, Phase.FINALISING}
+            assert f"'{state.analysed if is_promotion else state.promoted}'" in effect
             assert state.analysed not in self.failed - {cluster.state.promoted}, "a rolled-back revision is promoted"
 
     def _check_weights(self, effect: str) -> None:
@@ -92,6 +98,8 @@ def play(cluster: SimulatedCluster, watcher: Watcher, tape: list[tuple[str, Any]
                 old_view = (cluster.state, cluster.observe())
             case "wake":
                 wake_deposed(cluster, *old_view, sees_world_afresh=value)
+            case "lost":
+                cluster.parts -= value
             case _:
                 assert hasattr(cluster, kind)
                 setattr(cluster, kind, value)
@@ -139,6 +147,7 @@ def test_no_tape_breaks_a_rule_and_every_run_ends(
     watcher.crash_in = 0
     cluster.target_readiness = cluster.primary_readiness = READY
     cluster.route_state, cluster.is_drained = RouteState.SETTLED, None
+    cluster.obstacles, cluster.refused_parts = (), set()
     run(cluster, 3000)
     state = cluster.state
     assert state.phase in IDLE, "the run does not end"

@@ -14,12 +14,14 @@ def test_every_missing_command_is_named_with_its_package(tmp_path: Path) -> None
     assert lacking == {
         "unshare": "util-linux",
         "nsenter": "util-linux",
+        "setpriv": "util-linux",
         "mount": "mount",
         "nft": "nftables",
         "curl": "curl",
     }
     assert preflight.explain(lacking) == (
-        "missing commands: unshare, nsenter, mount, nft, curl; install the packages: curl mount nftables util-linux"
+        "missing commands: unshare, nsenter, setpriv, mount, nft, curl; "
+        "install the packages: curl mount nftables util-linux"
     )
 
 
