@@ -1,0 +1,126 @@
+"""From a canary's metric to a judged sample, against a metrics server in this process."""
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from agent.caches import Caches
+from agent.providers.metrics.checks import MetricChecks
+from agent.resources import METRIC_TEMPLATES
+from canary.judge import CheckResult, Verdict
+from canary.state import State
+from kube.errors import NotFound
+from kube.resource import Object, Resource
+from tests.support.canaries import canary
+from tests.support.web import serving
+
+NOW_S = 1000.0
+
+
+class Secrets:
+    """The API server, as far as a check asks it: Secrets by name."""
+
+    def __init__(self, **data: str) -> None:
+        self._data = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+
+    async def get(self, resource: Resource, name: str, namespace: str) -> Object:
+        if not self._data:
+            raise NotFound(f"secrets {name!r} not found", status=404, resource=resource, namespace=namespace, name=name)
+        return {"data": self._data}
+
+
+@asynccontextmanager
+async def checks(answer: str, seen: list[tuple[str, str]], **secret: str) -> AsyncIterator[MetricChecks]:
+    """Give MetricChecks whose server notes (query, Authorization) and gives one value, and that know a template."""
+
+    async def handle(request: web.Request) -> web.Response:
+        seen.append((str((await request.post())["query"]), request.headers.get("Authorization", "")))
+        elements = f'[{{"metric":{{"envoy_response_code":"200"}},"value":[1,"{answer}"]}}]'
+        return web.Response(text=f'{{"status":"success","data":{{"resultType":"vector","result":{elements}}}}}')
+
+    client: Any = Secrets(**secret)
+    caches = Caches(client, "")
+    async with serving(handle) as url, aiohttp.ClientSession() as session:
+        caches.of(METRIC_TEMPLATES).remember(template(url))
+        yield MetricChecks(session, client, caches, metrics_server=url, timeout_s=5)
+
+
+async def check(
+    answer: str, metric: dict[str, Any], *, state: State | None = None, secret: dict[str, str] | None = None
+) -> Any:
+    """Judge one metric; gives the result, and what the server was asked."""
+    seen: list[tuple[str, str]] = []
+    made = canary({"metrics": [metric]})
+    async with checks(answer, seen, **(secret or {})) as asked:
+        assert made.analysis is not None
+        result = await asked.check(made, state or State(first_weight_s=NOW_S - 30), made.analysis.metrics[0], NOW_S)
+    return result, seen
+
+
+def template(address: str) -> Object:
+    provider = {"type": "prometheus", "address": address, "secretRef": {"name": "login"}}
+    return {
+        "metadata": {"name": "not-found", "namespace": "test", "resourceVersion": "1"},
+        "spec": {"provider": provider, "query": 'x{ns="{{ namespace }}", code="{{ variables.code }}"}[{{ interval }}]'},
+    }
+
+
+TEMPLATED = {
+    "name": "404s percentage",
+    "templateRef": {"name": "not-found"},
+    "templateVariables": {"code": "404"},
+    "thresholdRange": {"max": 5},
+    "interval": "1m",
+}
+BUILTIN = {"name": "request-success-rate", "thresholdRange": {"min": 99}, "interval": "1m"}
+
+
+@pytest.mark.parametrize(
+    ("secret", "authorization"),
+    [
+        ({"token": "t0ken"}, "Bearer t0ken"),
+        ({"username": "u", "password": "p"}, f"Basic {base64.b64encode(b'u:p').decode()}"),
+    ],
+)
+async def test_a_template_is_filled_in_and_asked_with_its_credentials(
+    secret: dict[str, str], authorization: str
+) -> None:
+    result, seen = await check("6.2", TEMPLATED, secret=secret)
+    assert seen == [('x{ns="test", code="404"}[1m]', authorization)]
+    assert (result.verdict, result.text) == (Verdict.FAIL, "404s percentage 6.20 > 5")
+
+
+async def test_a_missing_secret_is_an_error_that_names_it() -> None:
+    result, seen = await check("1", TEMPLATED)
+    assert (result.verdict, seen) == (Verdict.ERROR, [])
+    assert "login" in result.text
+
+
+async def test_a_missing_template_is_an_error_that_names_it() -> None:
+    result, _ = await check("1", TEMPLATED | {"templateRef": {"name": "nope", "namespace": "elsewhere"}})
+    assert result.verdict is Verdict.ERROR
+    assert "MetricTemplate elsewhere/nope does not exist" in result.text
+
+
+async def test_a_variable_that_is_not_set_is_an_error_that_names_it() -> None:
+    result, seen = await check("1", TEMPLATED | {"templateVariables": {}}, secret={"token": "t"})
+    assert (result.verdict, seen) == (Verdict.ERROR, [])
+    assert "{{ variables.code }}" in result.text
+
+
+@pytest.mark.parametrize(("exposed_for_s", "window"), [(12, "[12s]"), (300, "[60s]")])
+async def test_the_window_never_reaches_back_beyond_the_first_traffic(exposed_for_s: float, window: str) -> None:
+    result, seen = await check("10", BUILTIN, state=State(first_weight_s=NOW_S - exposed_for_s))
+    assert isinstance(result, CheckResult)
+    assert result.verdict is Verdict.PASS
+    assert all(window in query for query, _ in seen)
+
+
+async def test_nothing_is_asked_in_the_first_second() -> None:
+    result, seen = await check("10", BUILTIN, state=State(first_weight_s=NOW_S - 0.5))
+    assert (result.verdict, seen) == (Verdict.NO_DATA, [])
