@@ -34,7 +34,7 @@ class Teller:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._told_sequence: int | None = None
+        self._told: tuple[int, tuple[News, ...]] | None = None
         self._remarks: tuple[News, ...] = ()
         self._unwritten: list[asyncio.Event] = []
 
@@ -53,17 +53,19 @@ class Teller:
         The first time, after a restart, nobody knows whether it was: the event is made sure of, without a log line,
         unless the move is so old that its event may have come and gone.
         """
-        if self._told_sequence == state.sequence:
+        move = (state.sequence, state.news)
+        if self._told == move:
             return
-        is_restart = self._told_sequence is None
-        self._told_sequence = state.sequence
+        is_restart = self._told is None
+        self._told = move
         self._unwritten = []
         if not state.news or (is_restart and now_s - state.last_transition_s > _RETOLD_WITHIN_S):
             return
         self._remarks = ()
         name, uid = obj["metadata"]["name"], obj["metadata"].get("uid", "")
         for position, news in enumerate(state.news):
-            once = f"{name}.{content_hash(uid)}.{state.sequence}-{position}"
+            # The text too: a status that somebody wiped counts its moves from the beginning.
+            once = f"{name}.{content_hash([uid, state.sequence, position, news.text])}"
             self._tell(obj, news, once, is_logged=not is_restart)
 
     def remark(self, obj: Object, remarks: tuple[News, ...]) -> None:
