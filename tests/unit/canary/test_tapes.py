@@ -68,8 +68,9 @@ class Watcher:
             assert cluster.primary_readiness.has_available, "the last copy that serves is scaled down"
         if effect.startswith("Promote"):
             is_promotion = state.phase in {Phase.INITIALIZING, Phase.PROMOTING, Phase.FINALISING}
-            assert f"'{state.analysed if is_promotion else state.promoted}'" in effect
-            assert state.analysed not in self.failed - {cluster.state.promoted}, "a rolled-back revision is promoted"
+            revision = state.analysed if is_promotion else state.promoted
+            assert f"'{revision}'" in effect
+            assert revision not in self.failed - {state.promoted}, "a rolled-back revision is promoted"
 
     def _check_weights(self, effect: str) -> None:
         state = self.cluster.state
