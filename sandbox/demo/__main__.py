@@ -9,17 +9,15 @@ from textwrap import dedent
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from sandbox.demo.acts import ACTS
 from sandbox.demo.cluster import Cluster, CommandError, short
-from sandbox.demo.pace import pace_of, quickened
+from sandbox.demo.manifests import Manifests
 from sandbox.demo.performance import Performance, Programme
 from sandbox.demo.screen import Screen
 from sandbox.paths import REPOSITORY, State, bin_dir
 from sandbox.supervisor import last_lines
 
-_GUIDE_CANARY = REPOSITORY / "manifests" / "examples" / "podinfo-canary.yaml"
 _LAST_LINES = 20
 _INTERRUPTED = 130
 
@@ -38,9 +36,10 @@ def main(
     screen = Screen()
     cluster = Cluster(State(output / "demo-sandbox"), screen)
     screen.heading("The guide, on a cluster inside this machine with Serin on it")
-    canary, canary_file = _choose_canary(screen, output, is_guide_pace=guide)
-    programme = Programme(ACTS, pace_of(canary))
-    performance = Performance(cluster, screen, canary_file)
+    manifests = Manifests.write(output, is_guide_pace=guide)
+    _tell_pace(screen, manifests)
+    programme = Programme(ACTS, manifests.pace)
+    performance = Performance(cluster, screen, manifests)
     is_kept = False
     try:
         asyncio.run(_until_signalled(_play(performance, programme, report)))
@@ -52,18 +51,11 @@ def main(
     raise typer.Exit(programme.exit_code)
 
 
-def _choose_canary(screen: Screen, output: Path, *, is_guide_pace: bool) -> tuple[dict[str, Any], str]:
-    """The Canary that is played, and its file."""
-    canary: dict[str, Any] = yaml.safe_load(_GUIDE_CANARY.read_text())
-    if is_guide_pace:
-        return canary, short(_GUIDE_CANARY)
-    canary, changes = quickened(canary)
-    path = output / "podinfo-canary.yaml"
-    path.write_text(yaml.safe_dump(canary, sort_keys=False))
-    screen.say("The guide's canary goes faster here, GUIDE=1 takes it as it is:")
-    for change in changes:
+def _tell_pace(screen: Screen, manifests: Manifests) -> None:
+    if manifests.changes:
+        screen.say("The guide's canary goes faster here, GUIDE=1 takes it as it is:")
+    for change in manifests.changes:
         screen.say(f"  [dim]·[/] {change}")
-    return canary, short(path)
 
 
 async def _play(performance: Performance, programme: Programme, report: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import signal
 import sys
 import time
@@ -30,7 +31,7 @@ class Cluster:
 
     def __init__(self, state: State, screen: Screen) -> None:
         self.state = state
-        self._screen = screen
+        self.screen = screen
 
     @property
     def command(self) -> str:
@@ -49,10 +50,10 @@ class Cluster:
 
     async def up(self) -> float:
         """Start it; the seconds until Serin's agent said that it is ready. Raises CommandError."""
-        self._screen.command(f"{self.command} up")
+        self.screen.command(f"{self.command} up")
         started_s = time.monotonic()
         words = [sys.executable, "-m", "sandbox", "--state", str(self.state.root), "up"]
-        await _run(words, namespace.inside_environment(self.state), on_line=self._screen.output)
+        await _run(words, namespace.inside_environment(self.state), on_line=self.screen.output)
         await self._agent_ready()
         return time.monotonic() - started_s
 
@@ -68,11 +69,25 @@ class Cluster:
             async with asyncio.timeout(_COMMAND_TIMEOUT_S):
                 if not is_shown:
                     return await _run(words, environment)
-                async with self._screen.floor:
-                    self._screen.command(f"kubectl {arguments}")
-                    return await _run(words, environment, on_line=self._screen.output)
+                async with self.screen.floor:
+                    self.screen.command(f"kubectl {arguments}")
+                    return await _run(words, environment, on_line=self.screen.output)
         except TimeoutError as error:
             raise CommandError(f"`kubectl {arguments}` has not ended within {_COMMAND_TIMEOUT_S:g} s") from error
+
+    def inside(self, words: Sequence[str]) -> list[str]:
+        """The command line that runs a command inside the cluster's network."""
+        return [sys.executable, "-m", "sandbox", "--state", str(self.state.root), "run", *words]
+
+    async def run(self, *words: str) -> str:
+        """Run a command inside, shown. Gives its output; raises CommandError."""
+        await self.show_run(words)
+        return await _run(self.inside(words), namespace.inside_environment(self.state), on_line=self.screen.output)
+
+    async def show_run(self, words: Sequence[str]) -> None:
+        """Show a command that is run inside."""
+        async with self.screen.floor:
+            self.screen.command(f"{self.command} run {shlex.join(words)}")
 
     async def save_agent_log(self) -> Path:
         """Write the agent's log beside those of the cluster's parts; raises CommandError."""

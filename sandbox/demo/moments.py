@@ -1,7 +1,8 @@
 """What is seen of the cluster, each with its moment: shown in the timeline, judged by the verdict and the figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 
@@ -29,9 +30,10 @@ class WeightSeen(Moment):
 
 @dataclass(frozen=True)
 class PhaseSeen(Moment):
-    """The canary has another `status.phase`."""
+    """The canary has another `status.phase`; `decided_s` is the time of the last decisive check, on the same clock."""
 
     phase: str
+    decided_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,30 @@ class ImageSet(Moment):
     image: str
 
 
+@dataclass(frozen=True)
+class LoadBegan(Moment):
+    """A load has got its first expected answer from a URL; from then on every request counts."""
+
+    url: str
+    per_second: float
+
+
+@dataclass(frozen=True)
+class RequestFailed(Moment):
+    """A request that took `took_s` got another answer than the expected one, or none."""
+
+    url: str
+    why: str
+    took_s: float
+
+
+@dataclass(frozen=True)
+class LoadEnded(Moment):
+    """A load was ended: each URL's answers, and how often each came."""
+
+    answers: Mapping[str, Mapping[str, int]]
+
+
 def event_texts(moments: Sequence[Moment]) -> tuple[str, ...]:
     """The texts of the events, repeated ones as often as they came."""
     return tuple(moment.text for moment in moments if isinstance(moment, EventSeen))
@@ -57,6 +83,12 @@ def event_texts(moments: Sequence[Moment]) -> tuple[str, ...]:
 def weights(moments: Sequence[Moment]) -> tuple[int, ...]:
     """The canary's weights, in percent."""
     return tuple(moment.weight_percent for moment in moments if isinstance(moment, WeightSeen))
+
+
+def decided_at_s(canary: Mapping[str, Any], *, epoch_s: float) -> float | None:
+    """When the last decisive check of a Canary was in; `epoch_s` is the beginning of the epoch on the clock wanted."""
+    text = ((canary.get("status") or {}).get("serin") or {}).get("lastDecisiveAt")
+    return None if text is None else epoch_s + datetime.fromisoformat(text).timestamp()
 
 
 def canary_weight(route_table: dict[str, Any]) -> int | None:

@@ -14,6 +14,7 @@ from sandbox.demo.moments import (
     WeightSeen,
     available_replicas,
     canary_weight,
+    decided_at_s,
 )
 
 _GONE = 410
@@ -90,7 +91,8 @@ class Observer:
         before, self.canaries[name] = self.canaries.get(name, {}), canary
         phase = (canary.get("status") or {}).get("phase", "")
         if phase and phase != (before.get("status") or {}).get("phase"):
-            self.record(PhaseSeen(time.monotonic(), phase))
+            now_s = time.monotonic()
+            self.record(PhaseSeen(now_s, phase, decided_at_s(canary, epoch_s=now_s - time.time())))
 
     def _note_deployment(self, deployment: dict[str, Any]) -> None:
         name = deployment["metadata"]["name"]

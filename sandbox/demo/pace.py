@@ -13,10 +13,11 @@ _UNITS_S = {"s": 1, "m": 60}
 
 @dataclass(frozen=True)
 class Pace:
-    """`weights_percent` are the canary's weights in a run whose checks pass."""
+    """`weights_percent` are the canary's weights in a run whose checks pass, `threshold` ends one whose checks fail."""
 
     interval_s: float
     weights_percent: tuple[int, ...]
+    threshold: int
 
     @property
     def longest_run_s(self) -> float:
@@ -29,7 +30,23 @@ def pace_of(canary: dict[str, Any]) -> Pace:
     analysis = canary["spec"]["analysis"]
     step, highest = analysis["stepWeight"], analysis["maxWeight"]
     interval = analysis["interval"]
-    return Pace(float(interval[:-1]) * _UNITS_S[interval[-1]], tuple(range(step, highest + 1, step)))
+    return Pace(
+        float(interval[:-1]) * _UNITS_S[interval[-1]], tuple(range(step, highest + 1, step)), analysis["threshold"]
+    )
+
+
+def with_not_found_check(canary: dict[str, Any]) -> dict[str, Any]:
+    """A copy of the guide's canary with the metric that the guide adds to it."""
+    edited = copy.deepcopy(canary)
+    edited["spec"]["analysis"]["metrics"].append(
+        {
+            "name": "404s percentage",
+            "templateRef": {"name": "not-found-percentage"},
+            "thresholdRange": {"max": 5},
+            "interval": "1m",
+        }
+    )
+    return edited
 
 
 def quickened(canary: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

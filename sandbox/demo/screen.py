@@ -16,7 +16,15 @@ from sandbox.demo.verdict import ActResult
 _FILE_WIDTH = 120
 _BAR_CELLS = 20
 _NARROWEST = 20
-_KIND_STYLES = {"event": "green", "warning": "yellow", "weight": "cyan", "status": "magenta", "check": "blue"}
+_KIND_STYLES = {
+    "event": "green",
+    "warning": "yellow",
+    "weight": "cyan",
+    "status": "magenta",
+    "check": "blue",
+    "load": "cyan",
+    "failed": "bold red",
+}
 _YES, _NO = Text("✔", style="bold green"), Text("✘", style="bold red")
 
 
@@ -62,11 +70,11 @@ class Screen:
         self._hang(lead, what)
 
     def act_ended(self, result: ActResult) -> None:
-        """The act's verdict, and why when it went otherwise than the guide."""
+        """The act's verdict, and why when it went otherwise than it should."""
         if result.is_ok:
-            self._console.print(f"  [bold green]✔ {result.name}[/]: as in the guide, in {result.seconds:.1f} s")
+            self._console.print(f"  [bold green]✔ {result.name}[/]: as it should be, in {result.seconds:.1f} s")
             return
-        self._console.print(f"  [bold red]✘ {result.name}[/]: not as in the guide")
+        self._console.print(f"  [bold red]✘ {result.name}[/]: not as it should be")
         for problem in result.problems:
             self._hang(Text("    · "), Text(problem, style="red"))
         self._console.print("    expected events:")
@@ -91,9 +99,13 @@ class Screen:
         table.add_column("", style="dim")
         for name, value in figures.items():
             limit = LIMITS[name]
-            shown = "not measured" if value is None else f"{value:.2f} s"
-            table.add_row(name, _YES if limit.holds(value) else _NO, shown, str(limit), limit.meaning)
+            mark = _YES if limit.holds(value) else _NO
+            table.add_row(name, mark, limit.text(value), str(limit), limit.meaning)
         self._console.print(Padding(table, (0, 0, 0, 2), expand=False))
+
+    def mark(self, text: str, *, is_good: bool) -> None:
+        """One thing that was looked at."""
+        self._hang(Text("    ") + (_YES if is_good else _NO) + Text(" "), Text(text))
 
     def _hang(self, lead: Text, what: Text) -> None:
         """Print `what` behind `lead`, and what does not fit on the line below its own beginning."""

@@ -10,6 +10,7 @@ class Times(Enum):
     """How often a line is expected where it stands."""
 
     ONCE = "once"
+    MAYBE = "at most once"
     ANY = "any number of times"
 
 
@@ -46,13 +47,13 @@ def first_difference(expected: Sequence[Line], seen: Sequence[str]) -> str | Non
 def _after(expected: Sequence[Line], positions: set[int], text: str) -> set[int]:
     """The positions in `expected` that may come next once `text` was seen at one of `positions`."""
     fitting = {at for at in positions if at < len(expected) and expected[at].fits(text)}
-    return _skip_optional(expected, {at + (expected[at].times is Times.ONCE) for at in fitting})
+    return _skip_optional(expected, {at + (expected[at].times is not Times.ANY) for at in fitting})
 
 
 def _skip_optional(expected: Sequence[Line], positions: set[int]) -> set[int]:
     reached = set(positions)
     for at, line in enumerate(expected):
-        if at in reached and line.times is Times.ANY:
+        if at in reached and line.times is not Times.ONCE:
             reached.add(at + 1)
     return reached
 

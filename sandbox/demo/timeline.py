@@ -8,7 +8,16 @@ from rich.text import Text
 
 from sandbox.demo.checks import Answers, checks_of, read_answers
 from sandbox.demo.figures import CANARY
-from sandbox.demo.moments import AvailableSeen, EventSeen, Moment, PhaseSeen, WeightSeen
+from sandbox.demo.moments import (
+    AvailableSeen,
+    EventSeen,
+    LoadBegan,
+    LoadEnded,
+    Moment,
+    PhaseSeen,
+    RequestFailed,
+    WeightSeen,
+)
 from sandbox.demo.observer import Observer
 from sandbox.demo.screen import Screen, weight_bar
 
@@ -61,6 +70,14 @@ class Timeline:
                 self._line(moment, "status", Text(phase, style="bold"))
             case AvailableSeen(deployment=name, replicas=replicas):
                 self._line(moment, "pods", Text(f"deployment {name} is available: {replicas} of {replicas}"))
+            case LoadBegan(url=url, per_second=rate):
+                self._line(moment, "load", Text(f"{url} answers as expected: {rate:g} requests a second from here on"))
+            case RequestFailed(url=url, why=why, took_s=took_s):
+                self._line(moment, "failed", Text(f"a request to {url}, after {took_s:.2f} s: {why}"))
+            case LoadEnded(answers=answers):
+                for url, counts in answers.items():
+                    came = ", ".join(f"{answer} x {count:,}" for answer, count in counts.items())
+                    self._line(moment, "load", Text(f"{url} got no more requests; its answers: {came}"))
             case _:
                 pass
 

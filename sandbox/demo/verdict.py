@@ -1,6 +1,6 @@
 """What an act must show, what it showed, and where the two differ."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -12,14 +12,18 @@ class Expected:
     """`weights` are the canary's, in percent; `end` maps what is looked at after the act to its value."""
 
     events: tuple[Line, ...]
-    weights: tuple[int, ...]
+    weights: tuple[Line, ...]
     end: Mapping[str, str]
     objects: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As it stands in demo.json."""
-        events = [str(line) for line in self.events]
-        return {"events": events, "weights": list(self.weights), "end": dict(self.end), "objects": list(self.objects)}
+        return {
+            "events": [str(line) for line in self.events],
+            "weights": [str(line) for line in self.weights],
+            "end": dict(self.end),
+            "objects": list(self.objects),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +51,7 @@ def differences(expected: Expected, seen: Seen) -> list[str]:
     event = first_difference(expected.events, seen.events)
     if event is not None:
         found.append(f"events: {event}")
-    if seen.weights != expected.weights:
+    if first_difference(expected.weights, [str(weight) for weight in seen.weights]) is not None:
         found.append(f"canary weights: {_chain(seen.weights)}; expected: {_chain(expected.weights)}")
     for name, value in expected.end.items():
         if seen.end.get(name) != value:
@@ -93,5 +97,5 @@ class ActResult:
         }
 
 
-def _chain(weights: tuple[int, ...]) -> str:
+def _chain(weights: Sequence[object]) -> str:
     return " → ".join(str(weight) for weight in weights) or "none"

@@ -1,6 +1,16 @@
 """Every event line of the guide has its text in the table, in the guide's order."""
 
-from sandbox.demo.guide_lines import advance, bootstrap, promotion
+from sandbox.demo.guide_lines import (
+    DURATION,
+    NOT_FOUND,
+    SUCCESS_RATE,
+    advance,
+    bootstrap,
+    promotion,
+    restart,
+    rollback,
+    split,
+)
 from sandbox.demo.sequence import Line, first_difference
 
 # The guide's own pace, and its own listing of the promotion's events.
@@ -56,3 +66,64 @@ def test_weights_out_of_order_are_no_promotion() -> None:
 def test_a_bootstrap_ends_with_its_one_line() -> None:
     assert first_difference(bootstrap(), ["Initialization done! podinfo.test"]) is None
     assert first_difference(bootstrap(), []) is not None
+
+
+# The guide's listings of two rollbacks; in the first, the last Halt has kubectl's remark on similar events before it.
+GUIDE_ROLLBACK = [
+    "Starting canary deployment for podinfo.test",
+    *[f"Advance podinfo.test canary weight {weight}" for weight in (5, 10, 15)],
+    *[
+        f"Halt podinfo.test advancement success rate {rate}% < 99%"
+        for rate in ("69.17", "61.39", "55.06", "47.00", "38.08")
+    ],
+    "Rolling back podinfo.test failed checks threshold reached 10",
+    "Canary failed! Scaling down podinfo.test",
+]
+GUIDE_NOT_FOUND = [
+    *GUIDE_ROLLBACK[:4],
+    *[
+        f"Halt podinfo.test advancement 404s percentage {value} > 5"
+        for value in ("6.20", "6.45", "7.60", "8.69", "9.70")
+    ],
+    "Rolling back podinfo.test failed checks threshold reached 5",
+    GUIDE_ROLLBACK[-1],
+]
+HALT = "Halt podinfo.test advancement success rate 95.45% < 99%"
+ROLLED_BACK = [
+    *RUN[:5],
+    HALT,
+    HALT,
+    "Rolling back podinfo.test failed checks threshold reached 2",
+    "Canary failed! Scaling down podinfo.test",
+]
+
+
+def test_the_rollbacks_stand_for_the_guides_events_line_by_line() -> None:
+    assert _guide(rollback(GUIDE_WEIGHTS, 15, SUCCESS_RATE, 5)) == GUIDE_ROLLBACK
+    assert _guide(rollback(GUIDE_WEIGHTS, 15, NOT_FOUND, 5)) == GUIDE_NOT_FOUND
+
+
+def test_a_rollback_as_serin_tells_it() -> None:
+    assert first_difference(rollback((10, 20), 10, SUCCESS_RATE, 2), ROLLED_BACK) is None
+    assert (
+        first_difference(rollback((10, 20), 10, SUCCESS_RATE, 2), [*ROLLED_BACK[:5], RUN[6], *ROLLED_BACK[5:]]) is None
+    )
+
+
+def test_a_rollback_for_another_reason_or_after_fewer_failed_checks_is_told() -> None:
+    assert first_difference(rollback((10, 20), 10, DURATION, 2), ROLLED_BACK) is not None
+    assert first_difference(rollback((10, 20), 10, SUCCESS_RATE, 3), ROLLED_BACK) is not None
+
+
+def test_a_run_that_is_overtaken_starts_again_and_ends_as_a_promotion() -> None:
+    again = "New revision detected! Restarting analysis for podinfo.test"
+    told = [*RUN[:5], again, *RUN[1:]]
+    assert first_difference(restart((10, 20), 10), told) is None
+    assert first_difference(restart((10, 20), 10), RUN) is not None
+    assert first_difference(restart((10, 20), 10), [*RUN[:5], again, *RUN[6:]]) is not None
+
+
+def test_the_weights_up_to_the_one_that_is_waited_for_come_for_sure() -> None:
+    assert split((10, 20, 30), 20) == ((10, 20), (30,))
+    assert split((5, 10, 15, 20, 25), 20) == ((5, 10, 15, 20), (25,))
+    assert split((10, 20), 0) == ((10,), (20,))

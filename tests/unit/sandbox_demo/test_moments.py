@@ -1,10 +1,11 @@
 """What is read from objects of the cluster."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from sandbox.demo.moments import available_replicas, canary_weight
+from sandbox.demo.moments import available_replicas, canary_weight, decided_at_s
 from sandbox.demo.stage import columns
 
 
@@ -30,6 +31,17 @@ def test_a_weight_that_is_left_out_is_none_of_the_traffic() -> None:
 @pytest.mark.parametrize("table", [{}, {"spec": {"routes": [{"directResponseAction": {}}]}}, _table(PRIMARY)])
 def test_a_table_without_the_canary_has_no_weight_of_it(table: dict[str, Any]) -> None:
     assert canary_weight(table) is None
+
+
+def test_the_deciding_checks_time_is_given_on_the_clock_that_is_wanted() -> None:
+    canary = {"status": {"serin": {"lastDecisiveAt": "2026-05-01T10:00:00.250Z"}}}
+    epoch_s = -datetime(2026, 5, 1, 9, 59, 58, tzinfo=UTC).timestamp()
+    assert decided_at_s(canary, epoch_s=epoch_s) == pytest.approx(2.25)
+
+
+@pytest.mark.parametrize("canary", [{}, {"status": {}}, {"status": {"serin": {}}}])
+def test_a_canary_without_a_deciding_check_has_no_such_time(canary: dict[str, Any]) -> None:
+    assert decided_at_s(canary, epoch_s=0.0) is None
 
 
 def _deployment(*, wanted: int, generation: int = 3, **status: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from sandbox.demo.pace import pace_of, quickened
+from sandbox.demo.pace import pace_of, quickened, with_not_found_check
 
 EXAMPLE = Path(__file__).parents[3] / "manifests" / "examples" / "podinfo-canary.yaml"
 
@@ -19,6 +19,7 @@ def test_the_guides_own_pace() -> None:
     pace = pace_of(_example())
     assert pace.interval_s == 10
     assert pace.weights_percent == (5, 10, 15, 20, 25, 30, 35, 40, 45, 50)
+    assert pace.threshold == 5
 
 
 def test_the_quick_pace_has_shorter_intervals_and_fewer_steps() -> None:
@@ -49,3 +50,15 @@ def test_only_what_is_told_is_changed() -> None:
         holder["interval"] = original["interval"]
     quick["spec"]["analysis"]["stepWeight"] = 5
     assert quick == _example()
+
+
+def test_the_guides_custom_metric_comes_behind_its_others() -> None:
+    edited = with_not_found_check(_example())
+    added = edited["spec"]["analysis"]["metrics"].pop()
+    assert added == {
+        "name": "404s percentage",
+        "templateRef": {"name": "not-found-percentage"},
+        "thresholdRange": {"max": 5},
+        "interval": "1m",
+    }
+    assert edited == _example()

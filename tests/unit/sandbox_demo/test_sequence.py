@@ -31,6 +31,14 @@ def test_a_line_that_may_come_once_may_not_come_twice() -> None:
     assert first_difference([ONE, TWO], ["one", "one"]) == "line 2 is 'one'; expected there: 'two'"
 
 
+def test_a_line_that_may_come_comes_once_at_the_most_and_in_its_place() -> None:
+    expected = [ONE, Line("perhaps", times=Times.MAYBE), TWO]
+    assert first_difference(expected, ["one", "two"]) is None
+    assert first_difference(expected, ["one", "perhaps", "two"]) is None
+    told = first_difference(expected, ["one", "perhaps", "perhaps", "two"])
+    assert told == "line 3 is 'perhaps'; expected there: 'two'"
+
+
 def test_nothing_may_follow_the_last_line() -> None:
     assert first_difference([ONE], ["one", "two"]) == "line 2 is 'two'; expected there: nothing more"
 
