@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from canary.model.canary import Canary
-from canary.model.metrics import CanaryMetric
 
 _NAMES: Final = ("name", "namespace", "target", "service", "ingress", "route", "interval")
 _ACTION: Final = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
@@ -45,8 +44,8 @@ def render_query(query: str, names: Mapping[str, str], variables: Mapping[str, s
     return _ACTION.sub(fill, query)
 
 
-def query_names(canary: Canary, metric: CanaryMetric, interval: str) -> dict[str, str]:
-    """Give the values of the template's names for one metric of a canary. `interval` is a duration such as `1m`."""
+def query_names(canary: Canary, interval: str) -> dict[str, str]:
+    """Give the values of the template's names for one metric. `interval` is a duration such as `1m`: its window."""
     ingress = canary.spec.ingress_ref
     route = canary.spec.route_ref
     target = canary.spec.target_ref.name
@@ -57,5 +56,5 @@ def query_names(canary: Canary, metric: CanaryMetric, interval: str) -> dict[str
         "service": canary.apex_name,
         "ingress": target if ingress is None else ingress.name,
         "route": target if route is None else route.name,
-        "interval": interval or metric.interval_effective,
+        "interval": interval,
     }

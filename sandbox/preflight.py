@@ -15,6 +15,7 @@ _COMMANDS = {
     "ip": "iproute2",
     "nft": "nftables",
     "curl": "curl",  # the guide's hooks call it
+    "pkill": "procps",  # the tests end processes inside
 }
 
 NAMESPACES = ("--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child")

@@ -129,8 +129,6 @@ def _expect_rollback(pace: Pace, breakage: Breakage) -> Expected:
 
 
 async def _play_agent_killed(stage: Stage) -> None:
-    # Without the custom metric: at the guide's own pace its window would reach back to the 404s of the run before.
-    await stage.kubectl(f"apply -f {stage.manifests.canary}")
     await stage.set_image("3.1.7")
     await stage.until_weight(_MIDWAY_PERCENT)
     await stage.kill_agent()

@@ -67,8 +67,11 @@ class MetricChecks:
         return None if requests is None else requests == 0
 
     async def _sample(self, canary: Canary, state: State, metric: CanaryMetric, now_s: float) -> Sample:
+        window_s = _window_s(state, metric, now_s)
+        if window_s < 1:
+            return Sample()
         if metric.is_builtin:
-            return await self._builtin_sample(canary, state, metric, now_s)
+            return await self._builtin_sample(canary, metric, window_s)
         if metric.template_ref is not None:
             namespace = metric.template_ref.namespace or canary.namespace
             template = self._template(namespace, metric.template_ref.name)
@@ -76,16 +79,11 @@ class MetricChecks:
             query = template.spec.query
         else:
             server, query = self._builtin_server(canary), metric.query
-        text = render_query(query, query_names(canary, metric, ""), metric.template_variables)
+        interval = metric.interval_effective if window_s >= metric.interval_s else f"{window_s}s"
+        text = render_query(query, query_names(canary, interval), metric.template_variables)
         return Sample(value=await server.value(text))
 
-    async def _builtin_sample(self, canary: Canary, state: State, metric: CanaryMetric, now_s: float) -> Sample:
-        """Ask over the metric's interval, but never further back than this revision's first traffic."""
-        window_s = int(metric.interval_s)
-        if state.first_weight_s is not None:
-            window_s = min(window_s, int(now_s - state.first_weight_s))
-        if window_s < 1:
-            return Sample()
+    async def _builtin_sample(self, canary: Canary, metric: CanaryMetric, window_s: int) -> Sample:
         names, server = Names.of(canary), self._builtin_server(canary)
         if metric.name == SUCCESS_RATE:
             elements = await server.query(request_success_rate(names, Side.CANARY, window_s).text)
@@ -124,6 +122,16 @@ class MetricChecks:
         if provider.secret_ref is None:
             return {}
         return await read_secret(self._client, namespace, provider.secret_ref.name)
+
+
+def _window_s(state: State, metric: CanaryMetric, now_s: float) -> int:
+    """Give the metric's interval in whole seconds, but never further back than this revision's first traffic.
+
+    Further back are the run before and its pods: what they did must not count against this revision.
+    """
+    if state.first_weight_s is None:
+        return int(metric.interval_s)
+    return min(int(metric.interval_s), int(now_s - state.first_weight_s))
 
 
 def _authorization(credentials: Mapping[str, str]) -> dict[str, str]:

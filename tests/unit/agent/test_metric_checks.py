@@ -91,7 +91,7 @@ async def test_a_template_is_filled_in_and_asked_with_its_credentials(
     secret: dict[str, str], authorization: str
 ) -> None:
     result, seen = await check("6.2", TEMPLATED, secret=secret)
-    assert seen == [('x{ns="test", code="404"}[1m]', authorization)]
+    assert seen == [('x{ns="test", code="404"}[30s]', authorization)], "its first traffic was 30 s ago"
     assert (result.verdict, result.text) == (Verdict.FAIL, "404s percentage 6.20 > 5")
 
 
@@ -113,11 +113,23 @@ async def test_a_variable_that_is_not_set_is_an_error_that_names_it() -> None:
     assert "{{ variables.code }}" in result.text
 
 
-@pytest.mark.parametrize(("exposed_for_s", "window"), [(12, "[12s]"), (300, "[60s]")])
-async def test_the_window_never_reaches_back_beyond_the_first_traffic(exposed_for_s: float, window: str) -> None:
-    result, seen = await check("10", BUILTIN, state=State(first_weight_s=NOW_S - exposed_for_s))
+@pytest.mark.parametrize(
+    ("metric", "exposed_for_s", "window"),
+    [
+        (BUILTIN, 12, "[12s]"),
+        (BUILTIN, 300, "[60s]"),
+        (TEMPLATED | {"thresholdRange": {"max": 50}}, 12, "[12s]"),
+        (TEMPLATED | {"thresholdRange": {"max": 50}}, 300, "[1m]"),
+    ],
+)
+async def test_the_window_never_reaches_back_beyond_the_first_traffic(
+    metric: dict[str, Any], exposed_for_s: float, window: str
+) -> None:
+    state = State(first_weight_s=NOW_S - exposed_for_s)
+    result, seen = await check("10", metric, state=state, secret={"token": "t"})
     assert isinstance(result, CheckResult)
     assert result.verdict is Verdict.PASS
+    assert seen
     assert all(window in query for query, _ in seen)
 
 

@@ -18,10 +18,11 @@ def test_every_missing_command_is_named_with_its_package(tmp_path: Path) -> None
         "mount": "mount",
         "nft": "nftables",
         "curl": "curl",
+        "pkill": "procps",
     }
     assert preflight.explain(lacking) == (
-        "missing commands: unshare, nsenter, setpriv, mount, nft, curl; "
-        "install the packages: curl mount nftables util-linux"
+        "missing commands: unshare, nsenter, setpriv, mount, nft, curl, pkill; "
+        "install the packages: curl mount nftables procps util-linux"
     )
 
 
