@@ -15,7 +15,7 @@ from canary.judge import CheckResult, Verdict
 from canary.model.canary import Canary
 from canary.news import News
 from canary.observation import Observation, Part, Primary, Question, Route, RouteState, Target
-from canary.phase import TRANSITIONS
+from canary.phase import TRANSITIONS, Phase
 from canary.readiness import Readiness
 from canary.state import Blocked, Seen, State, read_state, write_status
 
@@ -204,3 +204,8 @@ class SimulatedCluster:
 
 def _same_writes(seen: Route, now: Route) -> bool:
     return (seen.primary_weight, seen.canary_weight, seen.move) == (now.primary_weight, now.canary_weight, now.move)
+
+
+def phase(cluster: SimulatedCluster) -> Phase | None:
+    """Read the phase anew: mypy would take it for what an earlier assert narrowed it to."""
+    return cluster.state.phase

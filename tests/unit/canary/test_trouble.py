@@ -1,0 +1,159 @@
+"""Runs in trouble: whatever is wrong elsewhere, traffic is where it is safe, and no canary escapes its checks."""
+
+import pytest
+
+from canary.judge import Verdict
+from canary.observation import Part, RouteState
+from canary.phase import Phase
+from canary.state import Blocked
+from tests.support.canaries import canary
+from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, always, phase
+
+NO_SCALER = Blocked("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'")
+
+
+def exposed(cluster: SimulatedCluster, weight: int = 20) -> None:
+    """Bring a run to the moment where the canary has so much traffic."""
+    cluster.set_image("rev-2")
+    cluster.run(300, until=lambda: cluster.state.canary_weight == weight)
+    cluster.settle()
+
+
+def test_a_part_that_is_refused_neither_keeps_traffic_on_a_failed_canary_nor_the_checks_away(
+    cluster: SimulatedCluster,
+) -> None:
+    exposed(cluster)
+    cluster.parts.discard(Part.PRIMARY_SCALER)
+    cluster.refused_parts = {Part.PRIMARY_SCALER}
+    cluster.run(60)
+    assert cluster.state.canary_weight == 20, "it advances although not all is as it should be"
+    cluster.verdicts = always(Verdict.FAIL)
+    cluster.run(120)
+    assert phase(cluster) is Phase.FAILED
+    assert cluster.weights == (100, 0)
+
+
+@pytest.mark.parametrize("trouble", ["primary", "gateway", "canary", "obstacle"])
+def test_trouble_elsewhere_does_not_shield_a_bad_canary_from_its_checks(
+    cluster: SimulatedCluster, trouble: str
+) -> None:
+    exposed(cluster)
+    match trouble:
+        case "primary":
+            cluster.primary_readiness = ROLLING
+        case "gateway":
+            cluster.route_state = RouteState.WARNED
+        case "canary":
+            cluster.target_readiness = ROLLING
+        case _:
+            cluster.obstacles = (NO_SCALER,)
+    cluster.run(30)
+    assert (phase(cluster), cluster.state.canary_weight) == (Phase.PROGRESSING, 20)
+    cluster.verdicts = always(Verdict.FAIL)
+    cluster.run(100)
+    assert phase(cluster) is Phase.FAILED
+    assert cluster.weights == (100, 0)
+
+
+@pytest.mark.parametrize("is_suspended", [True, False])
+def test_a_new_revision_loses_its_traffic_at_once_even_where_the_canary_stands_still(
+    cluster: SimulatedCluster, *, is_suspended: bool
+) -> None:
+    exposed(cluster)
+    cluster.canary = canary(suspend=is_suspended)
+    cluster.obstacles = () if is_suspended else (NO_SCALER,)
+    cluster.settle()
+    cluster.set_image("rev-3")
+    cluster.settle()
+    assert cluster.weights == (100, 0)
+    cluster.run(60)
+    assert cluster.weights == (100, 0)
+
+
+def test_a_rollback_that_was_decided_is_carried_out_even_where_the_canary_stands_still(
+    cluster: SimulatedCluster,
+) -> None:
+    exposed(cluster)
+    cluster.verdicts = always(Verdict.FAIL)
+    cluster.run(100, until=lambda: cluster.state.phase is Phase.FAILED)
+    cluster.obstacles = (NO_SCALER,)
+    cluster.settle()
+    assert cluster.weights == (100, 0)
+
+
+def test_a_primary_that_was_deleted_is_made_again_from_the_promoted_revision(cluster: SimulatedCluster) -> None:
+    cluster.primary_revision = None
+    cluster.settle()
+    assert cluster.promoted == ["rev-1"]
+    exposed(cluster)
+    cluster.primary_revision = None
+    cluster.run(600)
+    assert phase(cluster) is Phase.SUCCEEDED
+    assert cluster.promoted == ["rev-1", "rev-1", "rev-2"]
+
+
+def test_the_canary_side_stays_while_requests_reach_it_or_the_primary_is_down(cluster: SimulatedCluster) -> None:
+    exposed(cluster)
+    cluster.run(600, until=lambda: cluster.state.phase is Phase.FINALISING)
+    cluster.primary_readiness = UNREADY
+    cluster.run(900)
+    assert cluster.target_replicas == 2
+    cluster.primary_readiness = READY
+    cluster.is_drained = False
+    cluster.run(120)
+    assert cluster.target_replicas == 2
+    cluster.is_drained = True
+    cluster.run(5)
+    assert cluster.target_replicas == 0
+
+
+def test_a_revision_found_during_a_stepwise_promotion_loses_its_traffic_at_once(cluster: SimulatedCluster) -> None:
+    cluster.canary = canary({"stepWeightPromotion": 10})
+    cluster.set_image("rev-2")
+    cluster.run(900, until=lambda: cluster.state.phase is Phase.PROMOTING and cluster.state.canary_weight == 40)
+    cluster.set_image("rev-3")
+    cluster.settle()
+    assert cluster.weights == (100, 0)
+
+
+def test_a_promotion_that_can_not_end_gives_way_to_a_newer_revision_after_the_deadline(
+    cluster: SimulatedCluster,
+) -> None:
+    cluster.set_image("rev-2")
+    cluster.run(300, until=lambda: cluster.state.phase is Phase.PROMOTING)
+    cluster.primary_readiness = ROLLING
+    cluster.run(60)
+    cluster.set_image("rev-3")
+    cluster.run(700)
+    assert phase(cluster) is Phase.PROGRESSING
+    assert cluster.state.analysed == "rev-3"
+    assert cluster.primary_revision == "rev-1", "it was left on a template that does not come up"
+    cluster.primary_readiness = READY
+    cluster.run(600)
+    assert phase(cluster) is Phase.SUCCEEDED
+    assert cluster.primary_revision == "rev-3"
+
+
+def test_skip_analysis_rescues_a_broken_primary() -> None:
+    cluster = SimulatedCluster(canary(skipAnalysis=True))
+    cluster.run(30)
+    cluster.primary_readiness = UNREADY
+    cluster.set_image("rev-2")
+    cluster.run(30)
+    assert cluster.primary_revision == "rev-2"
+
+
+def test_a_deleted_target_leaves_no_traffic_without_endpoints(cluster: SimulatedCluster) -> None:
+    exposed(cluster)
+    cluster.is_target_gone = True
+    cluster.obstacles = (Blocked("TargetNotFound", "no such target"),)
+    cluster.settle()
+    assert cluster.weights == (100, 0)
+
+
+def test_holding_is_said_once_and_the_beginning_too(cluster: SimulatedCluster) -> None:
+    cluster.verdicts = always(Verdict.ERROR)
+    cluster.set_image("rev-2")
+    cluster.run(100)
+    assert cluster.texts().count("Starting canary analysis for podinfo.test") == 1
+    assert not [text for text in cluster.texts() if text.startswith("Halt advancement")], "a remark, not news"
