@@ -1,5 +1,5 @@
 # Everything here works from a fresh clone: what is missing is installed into .venv and .sandbox.
-.PHONY: help demo test unit check format bench sandbox sandbox-down image clean
+.PHONY: help demo test unit tapes check format bench sandbox sandbox-down image clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -28,6 +28,9 @@ test: .venv/.ready ## Run every test: unit, contract, integration, end to end
 
 unit: .venv/.ready ## Run the tests that need no cluster
 	$(BIN)/pytest -m "not sandbox and not e2e"
+
+tapes: .venv/.ready ## Play ten thousand new tapes of crashes, failures and revisions to the state machine
+	SERIN_NEW_TAPES=1 $(BIN)/pytest tests/unit/canary/test_tapes.py
 
 check: .venv/.ready ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
