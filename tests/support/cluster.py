@@ -60,9 +60,10 @@ class Cluster:
             return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     def start_sandbox(self, *arguments: str) -> subprocess.Popen[str]:
-        """The same, not waited for; its output is piped."""
+        """The same, not waited for, its output piped. Ctrl-C reaches it even where tests run with SIGINT ignored."""
+        heard = ["env", "--default-signal=INT"]
         return subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "--state", str(self.state), *arguments],
+            [*heard, sys.executable, "-m", "sandbox", "--state", str(self.state), *arguments],
             cwd=REPOSITORY,
             env=os.environ | self.environment,
             stdin=subprocess.PIPE,
