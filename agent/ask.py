@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
+from canary.decide.context import unanswered_hooks
 from canary.judge import CheckResult
 from canary.model.canary import Canary
-from canary.model.hooks import CanaryWebhook
 from canary.observation import Observation, Question
 from canary.phase import Phase
 from canary.state import State
@@ -53,13 +53,8 @@ class Asker:
     async def _call_pre_rollout(self, canary: Canary, state: State) -> tuple[CheckResult, ...]:
         return await _together(
             self._hooks.call(canary, state, hook, Phase.PROGRESSING, text=f"pre-rollout check {hook.name}")
-            for hook in _unanswered(canary, state)
+            for hook in unanswered_hooks(canary, state, "pre-rollout")
         )
-
-
-def _unanswered(canary: Canary, state: State) -> list[CanaryWebhook]:
-    hooks = canary.analysis.webhooks if canary.analysis else ()
-    return [hook for hook in hooks if hook.type_effective == "pre-rollout" and hook.name not in state.answered]
 
 
 async def _together(calls: Iterable[Awaitable[CheckResult]]) -> tuple[CheckResult, ...]:

@@ -261,8 +261,11 @@ class CanaryLoop:
         try:
             while not asking.done():
                 await self._until_done_or_woken(asking)
-                if not asking.done() and _is_about_another(seen, self._observe(canary, *obstacles)):
-                    return decide(canary, state, self._observe(canary, *obstacles))
+                if asking.done():
+                    break
+                now = self._observe(canary, *obstacles)
+                if _is_about_another(seen, now):
+                    return decide(canary, state, now)
         finally:
             asking.cancel()
         answered = asking.result()

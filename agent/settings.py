@@ -13,7 +13,7 @@ class Settings:
     """The command line, read. Times are seconds.
 
     `namespace` limits the agent to one, empty is all. `metrics_server` is the Prometheus of the builtin checks where a
-    canary names none. `hook_and_query_deadline_s` bounds what one tick waits for all its answers. `slack_url`, if any,
+    canary names none. `query_timeout_s` bounds one query; a hook has its own timeout. `slack_url`, if any,
     is told of the canaries that name no chat of their own; url, token and proxy are secrets.
     """
 

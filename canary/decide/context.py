@@ -69,8 +69,7 @@ class Tick:
 
     def unanswered_hooks(self, kind: str) -> tuple[CanaryWebhook, ...]:
         """The hooks of a type that have not said yes for this revision."""
-        hooks = self.canary.analysis.webhooks if self.canary.analysis else ()
-        return tuple(hook for hook in hooks if hook.type_effective == kind and hook.name not in self.state.answered)
+        return unanswered_hooks(self.canary, self.state, kind)
 
     def moved(self, *news: News, **changes: Any) -> State:
         """Move the intent, now."""
@@ -134,3 +133,9 @@ class Tick:
         if route.state in {RouteState.WARNED, RouteState.REJECTED}:
             return warning(f"Halt {self.name} advancement the gateway refuses its route: {route.explanation}")
         return None
+
+
+def unanswered_hooks(canary: Canary, state: State, kind: str) -> tuple[CanaryWebhook, ...]:
+    """Give the hooks of a type (`pre-rollout`, ...) that have not said yes for the revision under analysis."""
+    hooks = canary.analysis.webhooks if canary.analysis else ()
+    return tuple(hook for hook in hooks if hook.type_effective == kind and hook.name not in state.answered)
