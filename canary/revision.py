@@ -6,10 +6,13 @@ found by a watch are the same word for the same template.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 _REVISION_CHARS: Final = 16
+_CONFIG_CHARS: Final = 8
+_WITH_CONFIGS: Final = re.compile(rf"-([0-9a-f]{{{_CONFIG_CHARS}}})$")
 
 # The ReplicaSet controller adds it to its copy of the template; without it both hash alike.
 _POD_TEMPLATE_HASH: Final = "pod-template-hash"
@@ -17,18 +20,41 @@ _POD_TEMPLATE_HASH: Final = "pod-template-hash"
 # A node label that no node has: selecting it is how a DaemonSet is scaled to zero, and no revision of its own.
 SCALE_TO_ZERO: Final = "flagger.app/scale-to-zero"
 
+CONFIG_ANNOTATION: Final = "serin.dev/config"
+"""On pods of either side: the hash of what they were configured by when they started. No revision of its own either."""
+
 
 def revision_of(template: Mapping[str, Any]) -> str:
     """Hash a pod template (`spec.template` of a Deployment, DaemonSet or ReplicaSet) into 16 hex characters.
 
     Two templates of the same content give the same revision whatever the order of their keys; absent, null and empty
-    metadata are the same. The ReplicaSet controller's own label does not count, nor does the scaling of a DaemonSet.
+    metadata are the same. The ReplicaSet controller's own label does not count, nor do the scaling of a DaemonSet and
+    the annotation that restarts pods with another configuration.
     """
     return content_hash(plain_template(template))
 
 
+def with_configs(template_revision: str, configs: Mapping[str, str]) -> str:
+    """Give the revision of a template together with what it is configured by: `{template}-{8 hex characters}`.
+
+    `configs` are the content hashes of the tracked ConfigMaps and Secrets by name; without any it is the template's.
+    """
+    return f"{template_revision}-{content_hash(configs)[:_CONFIG_CHARS]}" if configs else template_revision
+
+
+def template_part(revision: str) -> str:
+    """Give what `revision_of` said of the template, whatever of its configuration the revision goes on with."""
+    return revision.removesuffix(f"-{config_part(revision)}")
+
+
+def config_part(revision: str) -> str:
+    """Give the hash of the configuration that a revision goes on with; empty where nothing is tracked."""
+    found = _WITH_CONFIGS.search(revision)
+    return found[1] if found else ""
+
+
 def plain_template(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy a pod template without what the ReplicaSet controller and the API server's codecs add to it."""
+    """Copy a pod template without what we, the ReplicaSet controller and the API server's codecs add to it."""
     metadata = {key: value for key, value in (template.get("metadata") or {}).items() if value}
     labels = {key: value for key, value in metadata.get("labels", {}).items() if key != _POD_TEMPLATE_HASH}
     if labels:
@@ -36,6 +62,11 @@ def plain_template(template: Mapping[str, Any]) -> dict[str, Any]:
     else:
         metadata.pop("labels", None)
     metadata.pop("creationTimestamp", None)
+    annotations = {key: value for key, value in metadata.get("annotations", {}).items() if key != CONFIG_ANNOTATION}
+    if annotations:
+        metadata["annotations"] = annotations
+    else:
+        metadata.pop("annotations", None)
     spec = dict(template.get("spec") or {})
     nodes = {key: value for key, value in (spec.pop("nodeSelector", None) or {}).items() if key != SCALE_TO_ZERO}
     return {"metadata": metadata, "spec": spec | ({"nodeSelector": nodes} if nodes else {})}

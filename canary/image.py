@@ -1,0 +1,50 @@
+"""Container images as people read them: repository, tag and digest."""
+
+from typing import Final, NamedTuple
+
+_DIGEST_CHARS: Final = 12
+
+
+class Image(NamedTuple):
+    """`tag` and `digest` are "" where there is none; the digest keeps its algorithm: `sha256:...`."""
+
+    repository: str
+    tag: str
+    digest: str
+
+    @property
+    def version(self) -> str:
+        """What tells it from others of its repository: the tag, else the start of the digest, else `latest`."""
+        return self.tag or self.short_digest or "latest"
+
+    @property
+    def short_digest(self) -> str:
+        """The first 12 characters of the digest, with its algorithm."""
+        algorithm, _, content = self.digest.partition(":")
+        return f"{algorithm}:{content[:_DIGEST_CHARS]}" if content else algorithm
+
+    def __str__(self) -> str:
+        """In whole, but for the rest of the digest."""
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.repository}{tag}" + (f"@{self.short_digest}" if self.digest else "")
+
+
+def parse_image(text: str) -> Image:
+    """Read `registry:5000/owner/name:tag@sha256:...`; any text gives something."""
+    untagged, _, digest = text.partition("@")
+    folder, slash, last = untagged.rpartition("/")
+    name, _, tag = last.partition(":")
+    return Image(f"{folder}{slash}{name}", tag, digest)
+
+
+def describe_image(old: str, new: str) -> str:
+    """Describe a change: `6.0.0 -> 6.0.1` within a repository, with the repositories when they differ."""
+    before, after = parse_image(old), parse_image(new)
+    if before.repository != after.repository:
+        return f"{before} -> {after}"
+    if before.tag == after.tag and before.digest and after.digest:
+        return f"{before.short_digest} -> {after.short_digest}"
+    if before.version == after.version:
+        # The same tag, pinned or no longer pinned: only the whole tells the two apart.
+        return f"{before} -> {after}"
+    return f"{before.version} -> {after.version}"
