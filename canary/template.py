@@ -18,7 +18,12 @@ _INDEX: Final = re.compile(r'index\s+variables\s+"([^"]*)"')
 
 
 class TemplateError(ValueError):
-    """A query template with something that can't be filled in; the message names it and what is allowed."""
+    """A query template with something that can't be filled in: `found` is it, with its braces."""
+
+    def __init__(self, found: str, allowed: str) -> None:
+        self.found = found
+        self.allowed = allowed
+        super().__init__(f"found {found!r}; allowed: {allowed}")
 
 
 def render_query(query: str, names: Mapping[str, str], variables: Mapping[str, str]) -> str:
@@ -32,16 +37,31 @@ def render_query(query: str, names: Mapping[str, str], variables: Mapping[str, s
         action = match.group(1)
         if action in names:
             return names[action]
-        variable = _MEMBER.fullmatch(action) or _INDEX.fullmatch(action)
-        if variable is None:
-            allowed = ", ".join([*_NAMES, "variables.NAME", 'index variables "NAME"'])
-            raise TemplateError(f"found {match.group(0)!r}; allowed between the braces: {allowed}")
-        if variable.group(1) not in variables:
-            known = ", ".join(sorted(variables)) or "none is set in templateVariables"
-            raise TemplateError(f"found {match.group(0)!r}; allowed variables: {known}")
-        return variables[variable.group(1)]
+        variable = _variable(match)
+        if variable not in variables:
+            known = ", ".join(sorted(variables)) or "none, for templateVariables sets none"
+            raise TemplateError(match.group(0), f"the variables {known}")
+        return variables[variable]
 
     return _ACTION.sub(fill, query)
+
+
+def used_variables(query: str) -> frozenset[str]:
+    """Give the names of the variables that a query asks for.
+
+    Raises:
+        TemplateError: an unknown name, or other Go template syntax.
+    """
+    return frozenset(_variable(match) for match in _ACTION.finditer(query) if match.group(1) not in _NAMES)
+
+
+def _variable(match: re.Match[str]) -> str:
+    action = match.group(1)
+    variable = _MEMBER.fullmatch(action) or _INDEX.fullmatch(action)
+    if variable is None:
+        allowed = ", ".join([*_NAMES, "variables.NAME", 'index variables "NAME"'])
+        raise TemplateError(match.group(0), f"between the braces, {allowed}")
+    return variable.group(1)
 
 
 def query_names(canary: Canary, interval: str) -> dict[str, str]:

@@ -7,6 +7,9 @@ from canary.model.schema import ApiModel, ApiObject
 
 AlertProviderType = Literal["slack", "msteams", "discord", "rocket", "gchat"]
 
+TOLD_TYPES: tuple[AlertProviderType, ...] = ("slack",)
+"""The types that alerts are sent to by this version; the others are valid, and told as not sent."""
+
 
 class AlertProviderSpec(ApiModel):
     type: AlertProviderType

@@ -1,6 +1,6 @@
 """The MetricTemplate resource: a query that checks refer to by name."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,10 @@ MetricProviderType = Literal[
     "keptn",
     "splunk",
 ]
+
+PROMETHEUS: Final = "prometheus"
+ASKED_TYPES: tuple[MetricProviderType, ...] = (PROMETHEUS,)
+"""The types that this version asks; the checks of the others are valid, and get no answer."""
 
 
 class MetricProvider(ApiModel):

@@ -34,20 +34,44 @@ def parse_alert_provider(obj: Mapping[str, Any]) -> AlertProvider:
     return _parse(AlertProvider, obj, check_alert_provider)
 
 
+def canary_problems(obj: Mapping[str, Any], check: Check[Canary] = check_canary) -> tuple[Problem, ...]:
+    """Give every error and warning of a Canary; raises nothing. `check` says what is asked beyond its shape."""
+    return _read(Canary, obj, check)[1]
+
+
+def metric_template_problems(
+    obj: Mapping[str, Any], check: Check[MetricTemplate] = check_metric_template
+) -> tuple[Problem, ...]:
+    """Give every error and warning of a MetricTemplate; raises nothing."""
+    return _read(MetricTemplate, obj, check)[1]
+
+
+def alert_provider_problems(
+    obj: Mapping[str, Any], check: Check[AlertProvider] = check_alert_provider
+) -> tuple[Problem, ...]:
+    """Give every error and warning of an AlertProvider; raises nothing."""
+    return _read(AlertProvider, obj, check)[1]
+
+
 def _parse(model: type[T], obj: Mapping[str, Any], check: Check[T]) -> T:
+    parsed, problems = _read(model, obj, check)
+    errors = tuple(problem for problem in problems if not problem.is_warning)
+    if errors or parsed is None:
+        raise _invalid(model, obj, errors)
+    return parsed
+
+
+def _read(model: type[T], obj: Mapping[str, Any], check: Check[T]) -> tuple[T | None, tuple[Problem, ...]]:
+    """Give the object, None where it is misshapen, and its problems."""
     wanted = {key: obj[key] for key in ("metadata", "spec") if key in obj}
     try:
         parsed = model.model_validate(wanted)
     except ValidationError as error:
-        shape = read_problems(error)
-        raise _invalid(model, wanted, (*shape, *_rule_errors_of_the_rest(model, wanted, error, check))) from error
-    errors = tuple(problem for problem in check(parsed) if not problem.is_warning)
-    if errors:
-        raise _invalid(model, wanted, errors)
-    return parsed
+        return None, (*read_problems(error), *_problems_of_the_rest(model, wanted, error, check))
+    return parsed, tuple(check(parsed))
 
 
-def _rule_errors_of_the_rest(
+def _problems_of_the_rest(
     model: type[T], obj: dict[str, Any], error: ValidationError, check: Check[T]
 ) -> tuple[Problem, ...]:
     """Check what is left of a misshapen object; a rule that speaks of a misshapen part has nothing to say."""
@@ -64,9 +88,7 @@ def _rule_errors_of_the_rest(
             error = next_error
             continue
         return tuple(
-            problem
-            for problem in check(parsed)
-            if not problem.is_warning and not any(_is_related(problem.path, path) for path in misshapen)
+            problem for problem in check(parsed) if not any(_is_related(problem.path, path) for path in misshapen)
         )
 
 
@@ -75,7 +97,7 @@ def _is_related(one: str, other: str) -> bool:
     return longer == shorter or longer.startswith((f"{shorter}.", f"{shorter}["))
 
 
-def _invalid(model: type[ApiObject], obj: dict[str, Any], problems: Iterable[Problem]) -> InvalidObject:
+def _invalid(model: type[ApiObject], obj: Mapping[str, Any], problems: Iterable[Problem]) -> InvalidObject:
     metadata = obj.get("metadata")
     known = metadata if isinstance(metadata, dict) else {}
     return InvalidObject(

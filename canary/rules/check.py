@@ -4,20 +4,31 @@ from collections.abc import Callable, Iterable
 
 from canary.model.canary import GLOO, Canary
 from canary.problems import Problem
+from canary.rules.affinity import AFFINITY_RULES
 from canary.rules.gloo import GLOO_RULES
 from canary.rules.matching import MATCHING_RULES
 from canary.rules.metrics import METRIC_RULES
 from canary.rules.pace import PACE_RULES
+from canary.rules.routing import ROUTING_RULES
 from canary.rules.service import SERVICE_RULES
 from canary.rules.target import TARGET_RULES
 from canary.rules.webhooks import WEBHOOK_RULES
+
+OTHER_PROVIDERS = (
+    *("apisix", "appmesh", "appmesh:v1beta2", "contour", "gatewayapi:v1", "gatewayapi:v1beta1", "istio", "knative"),
+    *("kubernetes", "kuma", "linkerd", "nginx", "osm", "skipper", "smi:v1alpha1", "smi:v1alpha2", "smi:v1alpha3"),
+    "traefik",
+)
+"""Those that Flagger's CRD knows beside gloo; their canaries are left untouched."""
 
 Rule = Callable[[Canary], Iterable[Problem]]
 
 RULES: tuple[Rule, ...] = (
     *TARGET_RULES,
     *SERVICE_RULES,
+    *ROUTING_RULES,
     *PACE_RULES,
+    *AFFINITY_RULES,
     *MATCHING_RULES,
     *METRIC_RULES,
     *WEBHOOK_RULES,

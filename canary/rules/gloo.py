@@ -1,10 +1,16 @@
-"""Warnings for fields of service meshes and ingresses: kept as written, and without meaning on Gloo."""
+"""Rules for the Upstream that settings come from, and warnings for fields of service meshes and ingresses.
+
+Such a field is kept as written, and means nothing on Gloo.
+"""
 
 from collections.abc import Iterator
 
 from canary.model.canary import Canary
 from canary.model.schema import ApiModel, as_written
 from canary.problems import Problem
+
+UPSTREAM_KIND = "Upstream"
+UPSTREAM_API_VERSION = "gloo.solo.io/v1"
 
 _SPEC_FIELDS = ("ingress_ref", "route_ref")
 _SERVICE_FIELDS = (
@@ -29,6 +35,27 @@ def fields_mean_something_on_gloo(canary: Canary) -> Iterator[Problem]:
         yield from _ignored(entry, f"{canary.analysis_path}.match[{index}]", _MATCH_FIELDS)
 
 
+def upstream_is_gloos(canary: Canary) -> Iterator[Problem]:
+    reference = canary.spec.upstream_ref
+    if reference is None:
+        return
+    if reference.kind != UPSTREAM_KIND:
+        yield Problem("spec.upstreamRef.kind", reference.kind or None, UPSTREAM_KIND)
+    if reference.api_version and reference.api_version != UPSTREAM_API_VERSION:
+        allowed = f"{UPSTREAM_API_VERSION}, which it is read as"
+        yield Problem("spec.upstreamRef.apiVersion", reference.api_version, allowed, is_warning=True)
+
+
+def upstream_is_not_a_generated_one(canary: Canary) -> Iterator[Problem]:
+    reference = canary.spec.upstream_ref
+    if reference is None or reference.namespace not in {"", canary.namespace}:
+        return
+    stem = f"{canary.namespace}-{canary.apex_name}"
+    if reference.name in {f"{stem}-{side}upstream-{canary.spec.service.port}" for side in ("primary", "canary")}:
+        allowed = "an Upstream of your own; this one is made from it"
+        yield Problem("spec.upstreamRef.name", reference.name, allowed)
+
+
 def _ignored(model: ApiModel, path: str, fields: tuple[str, ...]) -> Iterator[Problem]:
     for field in fields:
         value = getattr(model, field)
@@ -37,4 +64,4 @@ def _ignored(model: ApiModel, path: str, fields: tuple[str, ...]) -> Iterator[Pr
             yield Problem(f"{path}.{alias}", as_written(value), "nothing; it is ignored on Gloo", is_warning=True)
 
 
-GLOO_RULES = (fields_mean_something_on_gloo,)
+GLOO_RULES = (fields_mean_something_on_gloo, upstream_is_gloos, upstream_is_not_a_generated_one)

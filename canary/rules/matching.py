@@ -9,6 +9,7 @@ from canary.model.canary import Canary
 from canary.model.matching import StringMatch
 from canary.model.schema import as_written
 from canary.problems import Problem, field_path
+from canary.rules.http_syntax import METHODS, TOKEN, is_token
 
 _HEADER_WAYS = ("exact", "prefix", "suffix", "regex", "present")
 _QUERY_WAYS = ("exact", "prefix", "regex", "present")
@@ -62,6 +63,48 @@ def no_entry_matches_everyone(canary: Canary) -> Iterator[Problem]:
             yield Problem(path, as_written(entry), allowed, is_warning=True)
 
 
+def names_can_be_sent(canary: Canary) -> Iterator[Problem]:
+    """A header that HTTP can't carry is refused by Envoy; so is a name that is empty."""
+    for index, entry in enumerate(canary.analysis.match if canary.analysis is not None else ()):
+        path = f"{canary.analysis_path}.match[{index}]"
+        for field, matches in (("headers", entry.headers), ("withoutHeaders", entry.without_headers)):
+            for name, match in matches.items():
+                if not is_token(name.removeprefix(":")):  # :authority, :method and :path are headers to Envoy
+                    yield Problem(field_path(path, field, name), as_written(match), f"for its name: {TOKEN}")
+        if "" in entry.query_params:
+            found = as_written(entry.query_params[""])
+            yield Problem(field_path(path, "queryParams", ""), found, "for its name: at least one character")
+
+
+def absence_can_be_asked(canary: Canary) -> Iterator[Problem]:
+    for index, entry in enumerate(canary.analysis.match if canary.analysis is not None else ()):
+        for name, match in entry.query_params.items():
+            if match.present is False:
+                path = field_path(f"{canary.analysis_path}.match[{index}]", "queryParams", name, "present")
+                yield Problem(path, match.present, "true; Gloo can't ask that a parameter is not there")
+
+
+def method_is_one_of_http(canary: Canary) -> Iterator[Problem]:
+    for index, entry in enumerate(canary.analysis.match if canary.analysis is not None else ()):
+        written = entry.method.exact if entry.method is not None else None
+        if written is None or written in METHODS:
+            continue
+        allowed = f"one of {', '.join(METHODS)}"
+        is_warning = is_token(written)
+        if is_warning:
+            allowed += "; any other, and another spelling, is compared as it is"
+        yield Problem(f"{canary.analysis_path}.match[{index}].method.exact", written, allowed, is_warning)
+
+
+def paths_start_with_a_slash(canary: Canary) -> Iterator[Problem]:
+    for index, entry in enumerate(canary.analysis.match if canary.analysis is not None else ()):
+        for way in ("exact", "prefix"):
+            written = getattr(entry.uri, way, None)
+            if written is not None and not written.startswith("/"):
+                path = f"{canary.analysis_path}.match[{index}].uri.{way}"
+                yield Problem(path, written, "a path that starts with /; no request has any other", is_warning=True)
+
+
 def _re2_fault(regex: str) -> str | None:
     try:
         re2.compile(regex, _RE2_OPTIONS)
@@ -98,4 +141,8 @@ MATCHING_RULES = (
     each_comparison_is_possible,
     regexes_are_re2,
     no_entry_matches_everyone,
+    names_can_be_sent,
+    absence_can_be_asked,
+    method_is_one_of_http,
+    paths_start_with_a_slash,
 )

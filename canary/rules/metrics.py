@@ -75,6 +75,16 @@ def metric_names_differ(canary: Canary) -> Iterator[Problem]:
         seen.add(metric.name)
 
 
+def metric_settings_are_read(canary: Canary) -> Iterator[Problem]:
+    for path, metric in _metrics(canary):
+        if metric.template_variables and not _has_own_question(metric):
+            allowed = "nothing without a templateRef, whose query they are for"
+            yield Problem(f"{path}.templateVariables", metric.template_variables, allowed, is_warning=True)
+        if metric.min_requests and not metric.is_builtin:
+            allowed = f"nothing beside a query of your own; only {' and '.join(BUILTIN_METRICS)} count requests"
+            yield Problem(f"{path}.minRequests", metric.min_requests, allowed, is_warning=True)
+
+
 def metrics_server_is_a_url(canary: Canary) -> Iterator[Problem]:
     address = canary.spec.metrics_server
     if address and not is_http_url(address):
@@ -98,5 +108,6 @@ METRIC_RULES = (
     success_rate_can_be_reached,
     metric_interval_is_positive,
     metric_names_differ,
+    metric_settings_are_read,
     metrics_server_is_a_url,
 )

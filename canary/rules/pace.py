@@ -71,13 +71,6 @@ def analysis_is_told_once(canary: Canary) -> Iterator[Problem]:
         yield Problem("spec.canaryAnalysis", as_written(canary.spec.canary_analysis), allowed, is_warning=True)
 
 
-def cookies_of_the_sides_differ(canary: Canary) -> Iterator[Problem]:
-    affinity = canary.analysis.session_affinity if canary.analysis is not None else None
-    if affinity is not None and affinity.cookie_name == affinity.primary_cookie_name:
-        path = f"{canary.analysis_path}.sessionAffinity.primaryCookieName"
-        yield Problem(path, affinity.primary_cookie_name, "another name than cookieName")
-
-
 def step_fits_under_max_weight(canary: Canary) -> Iterator[Problem]:
     analysis = canary.analysis
     if analysis is not None and 0 < analysis.max_weight < analysis.step_weight:
@@ -103,6 +96,12 @@ def max_weight_counts(canary: Canary) -> Iterator[Problem]:
         yield Problem(f"{canary.analysis_path}.maxWeight", analysis.max_weight, allowed, is_warning=True)
 
 
+def deadline_leaves_time(canary: Canary) -> Iterator[Problem]:
+    if canary.progress_deadline_s == 0:
+        allowed = "1 or more; at 0 a workload that is not ready at once ends the run"
+        yield Problem("spec.progressDeadlineSeconds", 0, allowed, is_warning=True)
+
+
 def _has_steps(analysis: CanaryAnalysis) -> bool:
     return analysis.step_weight != 0 or "step_weights" in analysis.model_fields_set
 
@@ -119,8 +118,8 @@ PACE_RULES = (
     match_has_iterations,
     analysis_can_end,
     analysis_is_told_once,
-    cookies_of_the_sides_differ,
     step_fits_under_max_weight,
     step_weights_rise,
     max_weight_counts,
+    deadline_leaves_time,
 )

@@ -4,13 +4,17 @@ import re
 from collections.abc import Iterator
 
 from canary.model.canary import Canary
-from canary.problems import Problem
+from canary.model.service import CustomMetadata
+from canary.problems import Problem, field_path
+from canary.rules.http_syntax import LABEL_VALUE, QUALIFIED_NAME, is_label_value, is_qualified_name
 
 MAX_PORT = 65_535
 TRAFFIC_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 
 # Kubernetes' IANA_SVC_NAME: at most 15 characters, a letter among them, no dashes at the ends or side by side.
 _PORT_NAME = re.compile(r"(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
+
+_SERVICE_PORT_NAME = re.compile(r"(?=.{1,63}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 def port_is_in_range(canary: Canary) -> Iterator[Problem]:
@@ -36,4 +40,41 @@ def traffic_distribution_is_known(canary: Canary) -> Iterator[Problem]:
         yield Problem("spec.service.trafficDistribution", written, f"one of {', '.join(TRAFFIC_DISTRIBUTIONS)}")
 
 
-SERVICE_RULES = (port_is_in_range, target_port_is_a_port, traffic_distribution_is_known)
+def port_name_is_a_label(canary: Canary) -> Iterator[Problem]:
+    written = canary.spec.service.port_name
+    if written and not _SERVICE_PORT_NAME.fullmatch(written):
+        yield Problem("spec.service.portName", written, "lower-case letters, digits and '-', at most 63")
+
+
+def app_protocol_is_a_name(canary: Canary) -> Iterator[Problem]:
+    written = canary.spec.service.app_protocol
+    if written and not is_qualified_name(written):
+        yield Problem("spec.service.appProtocol", written, f"{QUALIFIED_NAME}, or http, https, tcp")
+
+
+def metadata_can_be_stored(canary: Canary) -> Iterator[Problem]:
+    """The API server would refuse the service that has it."""
+    service = canary.spec.service
+    for side, metadata in (("apex", service.apex), ("primary", service.primary), ("canary", service.canary)):
+        yield from _metadata_problems(f"spec.service.{side}", metadata)
+
+
+def _metadata_problems(path: str, metadata: CustomMetadata) -> Iterator[Problem]:
+    for key, value in metadata.labels.items():
+        if not is_qualified_name(key):
+            yield Problem(field_path(path, "labels", key), value, f"for its key: {QUALIFIED_NAME}")
+        elif not is_label_value(value):
+            yield Problem(field_path(path, "labels", key), value, LABEL_VALUE)
+    for key, value in metadata.annotations.items():
+        if not is_qualified_name(key.lower()):
+            yield Problem(field_path(path, "annotations", key), value, f"for its key: {QUALIFIED_NAME}")
+
+
+SERVICE_RULES = (
+    port_is_in_range,
+    target_port_is_a_port,
+    traffic_distribution_is_known,
+    port_name_is_a_label,
+    app_protocol_is_a_name,
+    metadata_can_be_stored,
+)

@@ -9,6 +9,7 @@ from canary.model.schema import as_written
 from canary.problems import Problem
 
 TARGET_KINDS = ("Deployment", "DaemonSet")
+TARGET_API_VERSION = "apps/v1"
 AUTOSCALER_KINDS = ("HorizontalPodAutoscaler", "ScaledObject")
 APEX_MAX_CHARS = 63 - len("-primary")  # a service's name is a DNS label, and the apex gets this suffix
 
@@ -66,6 +67,28 @@ def autoscaler_is_not_the_primarys(canary: Canary) -> Iterator[Problem]:
         yield Problem("spec.autoscalerRef.name", reference.name, allowed, is_warning=True)
 
 
+def target_version_is_served(canary: Canary) -> Iterator[Problem]:
+    written = canary.spec.target_ref.api_version
+    if written and written != TARGET_API_VERSION:
+        allowed = f"{TARGET_API_VERSION}, which it is read as"
+        yield Problem("spec.targetRef.apiVersion", written, allowed, is_warning=True)
+
+
+def references_have_names(canary: Canary) -> Iterator[Problem]:
+    spec = canary.spec
+    for field, reference in (("autoscalerRef", spec.autoscaler_ref), ("upstreamRef", spec.upstream_ref)):
+        if reference is not None and not reference.name:
+            yield Problem(f"spec.{field}.name", "", "the name of an object, or no reference at all")
+
+
+def scaler_queries_are_for_keda(canary: Canary) -> Iterator[Problem]:
+    reference = canary.spec.autoscaler_ref
+    if reference is not None and reference.primary_scaler_queries and reference.kind == AUTOSCALER_KINDS[0]:
+        allowed = f"nothing beside {AUTOSCALER_KINDS[0]}; the queries are those of a {AUTOSCALER_KINDS[1]}"
+        path = "spec.autoscalerRef.primaryScalerQueries"
+        yield Problem(path, reference.primary_scaler_queries, allowed, is_warning=True)
+
+
 TARGET_RULES = (
     target_kind_is_known,
     target_is_not_a_primary,
@@ -74,4 +97,7 @@ TARGET_RULES = (
     autoscaler_bounds_are_ordered,
     autoscaler_version_is_served,
     autoscaler_is_not_the_primarys,
+    target_version_is_served,
+    references_have_names,
+    scaler_queries_are_for_keda,
 )

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator
 
-from canary.model.alert_provider import AlertProvider
-from canary.model.metric_template import MetricTemplate
+from canary.model.alert_provider import TOLD_TYPES, AlertProvider
+from canary.model.metric_template import ASKED_TYPES, PROMETHEUS, MetricTemplate
 from canary.problems import Problem
 from canary.rules.urls import HTTP_URL, is_http_url
 
 
 def check_metric_template(template: MetricTemplate) -> tuple[Problem, ...]:
-    return (*_query_asks_something(template), *_prometheus_has_an_address(template))
+    return (*_query_asks_something(template), *_prometheus_has_an_address(template), *_type_is_asked(template))
 
 
 def check_alert_provider(provider: AlertProvider) -> tuple[Problem, ...]:
-    return (*_alerts_have_an_address(provider), *_alert_addresses_are_urls(provider))
+    return (*_alerts_have_an_address(provider), *_alert_addresses_are_urls(provider), *_type_is_told(provider))
 
 
 def _query_asks_something(template: MetricTemplate) -> Iterator[Problem]:
@@ -23,8 +23,15 @@ def _query_asks_something(template: MetricTemplate) -> Iterator[Problem]:
 
 def _prometheus_has_an_address(template: MetricTemplate) -> Iterator[Problem]:
     provider = template.spec.provider
-    if provider.type == "prometheus" and not is_http_url(provider.address):
+    if provider.type == PROMETHEUS and not is_http_url(provider.address):
         yield Problem("spec.provider.address", provider.address or None, HTTP_URL)
+
+
+def _type_is_asked(template: MetricTemplate) -> Iterator[Problem]:
+    asked, found = ", ".join(ASKED_TYPES), template.spec.provider.type
+    if found not in ASKED_TYPES:
+        allowed = f"{asked} in this version; a check that asks another type gets no answer and holds its run"
+        yield Problem("spec.provider.type", found, allowed, is_warning=True)
 
 
 def _alerts_have_an_address(provider: AlertProvider) -> Iterator[Problem]:
@@ -39,3 +46,9 @@ def _alert_addresses_are_urls(provider: AlertProvider) -> Iterator[Problem]:
     for field, address in (("address", provider.spec.address), ("proxy", provider.spec.proxy)):
         if address and not is_http_url(address):
             yield Problem(f"spec.{field}", address, HTTP_URL)
+
+
+def _type_is_told(provider: AlertProvider) -> Iterator[Problem]:
+    if provider.spec.type not in TOLD_TYPES:
+        allowed = f"{', '.join(TOLD_TYPES)} in this version; an alert for another type becomes a Warning event"
+        yield Problem("spec.type", provider.spec.type, allowed, is_warning=True)

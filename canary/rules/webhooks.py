@@ -40,9 +40,30 @@ def hook_names_differ(canary: Canary) -> Iterator[Problem]:
         types.add(hook.type_effective)
 
 
+def hook_has_a_name(canary: Canary) -> Iterator[Problem]:
+    for path, hook in _hooks(canary):
+        if not hook.name.strip():
+            allowed = "a name, for events, alerts and the answers that are kept go by it"
+            yield Problem(f"{path}.name", hook.name, allowed, is_warning=True)
+
+
+def hook_without_tls_disables_none(canary: Canary) -> Iterator[Problem]:
+    for path, hook in _hooks(canary):
+        if hook.disable_tls and hook.url.startswith("http://"):
+            allowed = "nothing; a URL with http:// has no TLS to be disabled"
+            yield Problem(f"{path}.disableTLS", hook.disable_tls, allowed, is_warning=True)
+
+
 def _hooks(canary: Canary) -> Iterator[tuple[str, CanaryWebhook]]:
     for index, hook in enumerate(canary.analysis.webhooks if canary.analysis is not None else ()):
         yield f"{canary.analysis_path}.webhooks[{index}]", hook
 
 
-WEBHOOK_RULES = (hook_type_is_known, hook_url_can_be_called, hook_timeout_has_an_end, hook_names_differ)
+WEBHOOK_RULES = (
+    hook_type_is_known,
+    hook_url_can_be_called,
+    hook_timeout_has_an_end,
+    hook_names_differ,
+    hook_has_a_name,
+    hook_without_tls_disables_none,
+)

@@ -1,5 +1,6 @@
 """Our CRDs, Flagger's and the model say the same: a superset of Flagger's, every field of which the model reads."""
 
+import re
 import types
 import typing
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from pydantic import BaseModel
 
 from canary.model.alert_provider import AlertProvider
 from canary.model.analysis import CanaryAnalysis
-from canary.model.canary import Canary
+from canary.model.canary import GLOO, Canary
 from canary.model.metric_template import MetricTemplate
 from canary.model.metrics import CanaryMetric
+from canary.rules.check import OTHER_PROVIDERS
 
 CRDS = Path(__file__).parents[3] / "manifests" / "crds"
 KINDS = {"Canary": Canary, "MetricTemplate": MetricTemplate, "AlertProvider": AlertProvider}
@@ -163,6 +165,10 @@ def test_new_fields_tell_unit_and_default() -> None:
     assert "Default 0" in parts["Canary.spec.analysis.metrics[].minRequests"]["description"]
 
 
+def test_the_providers_are_those_that_the_rules_know() -> None:
+    assert set(_crd_parts("Canary")["Canary.spec.provider"]["enum"]) == {GLOO, *OTHER_PROVIDERS}
+
+
 def test_kubectl_shows_flaggers_columns() -> None:
     columns = _load("Canary")["spec"]["versions"][0]["additionalPrinterColumns"]
     assert [(column["name"], column["jsonPath"]) for column in columns if "priority" not in column] == [
@@ -194,3 +200,35 @@ def test_names_and_subresource_are_flaggers(kind: str) -> None:
 def test_kustomize_takes_every_crd() -> None:
     kustomization = yaml.safe_load((CRDS / "kustomization.yaml").read_text())
     assert set(kustomization["resources"]) == {path.name for path in CRDS.glob("*.yaml")} - {"kustomization.yaml"}
+
+
+def _cel_rules() -> Iterator[tuple[str, dict[str, Any]]]:
+    for kind in KINDS:
+        for rule in _schema(kind)["properties"]["spec"].get("x-kubernetes-validations", ()):
+            yield f"{kind}{rule['fieldPath']}", rule
+
+
+def _about(name: str, condition: str) -> str:
+    """A rule's condition as it reads about the object of that name, without what may differ in spelling."""
+    return re.sub(rf"\b{name}\.", "it.", condition).strip("()! ")
+
+
+@pytest.mark.parametrize(("path", "rule"), list(_cel_rules()))
+def test_each_rule_of_the_crds_asks_the_old_object_what_it_asks_the_new_one(path: str, rule: dict[str, Any]) -> None:
+    """Or else an object that was stored with a fault could not be edited any more."""
+    text = " ".join(rule["rule"].split()).removeprefix("self.?provider.orValue('gloo') != 'gloo' || ")
+    if "oldSelf.hasValue() || " in text:
+        same_field = [" ".join(other["rule"].split()) for other_path, other in _cel_rules() if other_path == path]
+        (update,) = [other for other in same_field if "(oldSelf.?provider" in other]
+        assert text.removeprefix("oldSelf.hasValue() || ") in update
+        return
+    if "oldSelf.optMap(old, " in text:
+        new, _, old = text.removesuffix(").orValue(false)").partition(" || oldSelf.optMap(old, ")
+        name = "old"
+    else:
+        new, _, old = text.partition(" || (oldSelf.?provider")
+        old, name = f"oldSelf.?provider{old}", "oldSelf"
+    old = old.removeprefix(f"{name}.?provider.orValue('gloo') == 'gloo' && ")
+    if path.startswith("Canary"):
+        assert _about("self", new) == _about(name, old)
+    assert "allowed: " in rule.get("message", rule.get("messageExpression", ""))

@@ -10,12 +10,16 @@ from canary.model.canary import Canary
 from canary.problems import Problem
 from canary.rules import gloo, matching, metrics, webhooks
 from canary.rules.check import Rule, check_canary
+from canary.rules.http_syntax import TOKEN
 from canary.rules.urls import HTTP_URL
 
 CanaryWith = Callable[[Mapping[str, object]], dict[str, Any]]
 Case = tuple[Rule, Mapping[str, object], Problem]
 
 warning = partial(Problem, is_warning=True)
+
+
+METHODS = "one of GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH"
 
 
 def ab_test(*entries: Mapping[str, object]) -> dict[str, object]:
@@ -233,6 +237,99 @@ CASES: list[Case] = [
         ab_test({"headers": {"a": {"exact": "b"}}, "sourceLabels": {"app": "x"}}),
         warning("spec.analysis.match[0].sourceLabels", {"app": "x"}, "nothing; it is ignored on Gloo"),
     ),
+    (
+        gloo.upstream_is_gloos,
+        {"upstreamRef": {"apiVersion": "gloo.solo.io/v1", "kind": "Service", "name": "a"}},
+        Problem("spec.upstreamRef.kind", "Service", "Upstream"),
+    ),
+    (
+        gloo.upstream_is_gloos,
+        {"upstreamRef": {"apiVersion": "gloo.solo.io/v2", "kind": "Upstream", "name": "a"}},
+        warning("spec.upstreamRef.apiVersion", "gloo.solo.io/v2", "gloo.solo.io/v1, which it is read as"),
+    ),
+    (
+        gloo.upstream_is_not_a_generated_one,
+        {"upstreamRef": {"kind": "Upstream", "name": "test-podinfo-canaryupstream-9898"}},
+        Problem(
+            "spec.upstreamRef.name",
+            "test-podinfo-canaryupstream-9898",
+            "an Upstream of your own; this one is made from it",
+        ),
+    ),
+    (
+        matching.names_can_be_sent,
+        ab_test({"headers": {"x user": {"exact": "a"}}}),
+        Problem("spec.analysis.match[0].headers[x user]", {"exact": "a"}, f"for its name: {TOKEN}"),
+    ),
+    (
+        matching.names_can_be_sent,
+        ab_test({"queryParams": {"": {"exact": "a"}}}),
+        Problem("spec.analysis.match[0].queryParams[]", {"exact": "a"}, "for its name: at least one character"),
+    ),
+    (
+        matching.absence_can_be_asked,
+        ab_test({"queryParams": {"q": {"present": False}}}),
+        Problem(
+            "spec.analysis.match[0].queryParams.q.present",
+            found=False,
+            allowed="true; Gloo can't ask that a parameter is not there",
+        ),
+    ),
+    (
+        matching.method_is_one_of_http,
+        ab_test({"method": {"exact": "GET /"}}),
+        Problem("spec.analysis.match[0].method.exact", "GET /", METHODS),
+    ),
+    (
+        matching.method_is_one_of_http,
+        ab_test({"method": {"exact": "get"}}),
+        warning(
+            "spec.analysis.match[0].method.exact",
+            "get",
+            f"{METHODS}; any other, and another spelling, is compared as it is",
+        ),
+    ),
+    (
+        matching.paths_start_with_a_slash,
+        ab_test({"uri": {"prefix": "api"}}),
+        warning("spec.analysis.match[0].uri.prefix", "api", "a path that starts with /; no request has any other"),
+    ),
+    (
+        metrics.metric_settings_are_read,
+        {"analysis/metrics/0/templateVariables": {"a": "b"}},
+        warning(
+            "spec.analysis.metrics[0].templateVariables",
+            {"a": "b"},
+            "nothing without a templateRef, whose query they are for",
+        ),
+    ),
+    (
+        metrics.metric_settings_are_read,
+        {"analysis/metrics/0": {"name": "m", "templateRef": {"name": "t"}, "threshold": 1, "minRequests": 5}},
+        warning(
+            "spec.analysis.metrics[0].minRequests",
+            5,
+            "nothing beside a query of your own; only request-success-rate and request-duration count requests",
+        ),
+    ),
+    (
+        webhooks.hook_has_a_name,
+        {"analysis/webhooks/0/name": " "},
+        warning(
+            "spec.analysis.webhooks[0].name",
+            " ",
+            "a name, for events, alerts and the answers that are kept go by it",
+        ),
+    ),
+    (
+        webhooks.hook_without_tls_disables_none,
+        {"analysis/webhooks/0/disableTLS": True},
+        warning(
+            "spec.analysis.webhooks[0].disableTLS",
+            found=True,
+            allowed="nothing; a URL with http:// has no TLS to be disabled",
+        ),
+    ),
 ]
 
 NO_PROBLEM: list[Mapping[str, object]] = [
@@ -242,6 +339,9 @@ NO_PROBLEM: list[Mapping[str, object]] = [
     {"analysis/webhooks/0/url": "https://user:secret@[::1]:8443/x?y=z"},
     ab_test({"headers": {"a": {"suffix": "z"}, "b": {"present": True}}, "method": {"exact": "PUT"}}),
     ab_test({"queryParams": {"a": {"regex": "^[a-z]+$"}}, "uri": {"prefix": "/x"}}),
+    ab_test({"headers": {":authority": {"exact": "a"}, "x": {"present": False}}, "queryParams": {"é": {"exact": ""}}}),
+    {"analysis/webhooks/0": {"name": "a", "type": "pre-rollout", "url": "https://a/", "disableTLS": True}},
+    {"upstreamRef": {"kind": "Upstream", "name": "test-podinfo-canaryupstream-9898", "namespace": "other"}},
 ]
 
 

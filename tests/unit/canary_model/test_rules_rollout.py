@@ -11,6 +11,7 @@ from canary.model.parse import parse_canary
 from canary.problems import Problem
 from canary.rules import pace, service, target
 from canary.rules.check import Rule, check_canary
+from canary.rules.http_syntax import LABEL_VALUE, QUALIFIED_NAME
 
 CanaryWith = Callable[[Mapping[str, object]], dict[str, Any]]
 Case = tuple[Rule, Mapping[str, object], Problem]
@@ -153,11 +154,6 @@ CASES: list[Case] = [
         ),
     ),
     (
-        pace.cookies_of_the_sides_differ,
-        {"analysis/sessionAffinity": {"cookieName": "c", "primaryCookieName": "c"}},
-        Problem("spec.analysis.sessionAffinity.primaryCookieName", "c", "another name than cookieName"),
-    ),
-    (
         pace.analysis_is_told_once,
         {"canaryAnalysis": {"stepWeight": 1}},
         warning("spec.canaryAnalysis", {"stepWeight": 1}, "nothing beside spec.analysis, which replaces it"),
@@ -181,6 +177,55 @@ CASES: list[Case] = [
         {"analysis/stepWeight": ..., "analysis/stepWeights": [10, 30]},
         warning("spec.analysis.maxWeight", 50, "nothing beside stepWeights, whose last weight is the highest (30)"),
     ),
+    (
+        pace.deadline_leaves_time,
+        {"progressDeadlineSeconds": 0},
+        warning("spec.progressDeadlineSeconds", 0, "1 or more; at 0 a workload that is not ready at once ends the run"),
+    ),
+    (
+        target.target_version_is_served,
+        {"targetRef/apiVersion": "extensions/v1beta1"},
+        warning("spec.targetRef.apiVersion", "extensions/v1beta1", "apps/v1, which it is read as"),
+    ),
+    (
+        target.references_have_names,
+        {"autoscalerRef/name": ""},
+        Problem("spec.autoscalerRef.name", "", "the name of an object, or no reference at all"),
+    ),
+    (
+        target.scaler_queries_are_for_keda,
+        {"autoscalerRef/primaryScalerQueries": {"a": "b"}},
+        warning(
+            "spec.autoscalerRef.primaryScalerQueries",
+            {"a": "b"},
+            "nothing beside HorizontalPodAutoscaler; the queries are those of a ScaledObject",
+        ),
+    ),
+    (
+        service.port_name_is_a_label,
+        {"service/portName": "HTTP_1"},
+        Problem("spec.service.portName", "HTTP_1", "lower-case letters, digits and '-', at most 63"),
+    ),
+    (
+        service.app_protocol_is_a_name,
+        {"service/appProtocol": "h2 c"},
+        Problem("spec.service.appProtocol", "h2 c", f"{QUALIFIED_NAME}, or http, https, tcp"),
+    ),
+    (
+        service.metadata_can_be_stored,
+        {"service/apex": {"labels": {"team": "a b"}}},
+        Problem("spec.service.apex.labels.team", "a b", LABEL_VALUE),
+    ),
+    (
+        service.metadata_can_be_stored,
+        {"service/canary": {"labels": {"a/b/c": "x"}}},
+        Problem("spec.service.canary.labels[a/b/c]", "x", f"for its key: {QUALIFIED_NAME}"),
+    ),
+    (
+        service.metadata_can_be_stored,
+        {"service/primary": {"annotations": {"-x": "any text, at all"}}},
+        Problem("spec.service.primary.annotations[-x]", "any text, at all", f"for its key: {QUALIFIED_NAME}"),
+    ),
 ]
 
 NO_PROBLEM: list[Mapping[str, object]] = [
@@ -191,7 +236,10 @@ NO_PROBLEM: list[Mapping[str, object]] = [
     {"analysis/stepWeight": ..., "analysis/maxWeight": ..., "analysis/stepWeights": [1, 100]},
     {"analysis/stepWeight": 50},
     {"analysis/iterations": 0},
-    {"analysis/sessionAffinity": {"cookieName": "c"}},
+    {"progressDeadlineSeconds": 1},
+    {"service/portName": "a" * 63},
+    {"service/appProtocol": "kubernetes.io/h2c"},
+    {"service/apex": {"labels": {"example.com/Team_1": ""}, "annotations": {"Example.COM/x": "a\nb"}}},
 ]
 
 

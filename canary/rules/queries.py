@@ -1,0 +1,125 @@
+"""What is wrong with a query, before it is ever asked: its template, and its PromQL.
+
+Not among the rules that stop a run: a metrics server may read more than Prometheus does, and it has the last word.
+These are asked where a person is there to read the answer, at admission and by `serin lint`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Final
+
+import promql_parser
+
+from canary.model.canary import Canary
+from canary.model.metric_template import PROMETHEUS, MetricTemplate
+from canary.model.metrics import CanaryMetric
+from canary.problems import Problem
+from canary.template import TemplateError, query_names, render_query, used_variables
+
+_MAX_CHARS: Final = 4_096
+"""Longer queries are not parsed: the parser recurses, and at a depth of some 10,000 the process would end."""
+
+_SAMPLE_NAMES: Final = dict.fromkeys(("name", "namespace", "target", "service", "ingress", "route"), "podinfo")
+_SAMPLE_VALUES: Final = ("podinfo", "1", "1m", 'a="b"')
+_MAX_SAMPLED_VARIABLES: Final = 4
+
+_TEXT: Final = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1|`[^`]*`""", re.DOTALL)
+_ANSWERS_WITHOUT_VALUES: Final = (
+    promql_parser.MatrixSelector,
+    promql_parser.SubqueryExpr,
+    promql_parser.StringLiteral,
+)
+
+
+def check_queries(canary: Canary) -> Iterator[Problem]:
+    """Check the (deprecated) queries that stand in the canary itself."""
+    for index, metric in enumerate(canary.analysis.metrics if canary.analysis is not None else ()):
+        if metric.query and metric.template_ref is None:
+            path = f"{canary.analysis_path}.metrics[{index}].query"
+            try:
+                text = _filled(canary, metric, metric.query)
+            except TemplateError as error:
+                yield Problem(path, error.found, error.allowed)
+            else:
+                yield from _promql_problems(path, text)
+
+
+def check_template_query(template: MetricTemplate) -> Iterator[Problem]:
+    """Check a MetricTemplate's query. Its variables are set by the canaries that refer to it, so samples stand in."""
+    query, path = template.spec.query, "spec.query"
+    if not query.strip():
+        return
+    try:
+        variables = used_variables(query)
+    except TemplateError as error:
+        yield Problem(path, error.found, error.allowed)
+        return
+    if template.spec.provider.type == PROMETHEUS:
+        problems = _sampled_problems(path, query, sorted(variables))
+        is_certain = not _variables_outside_texts(query)
+        yield from (problem if is_certain else _as_warning(problem) for problem in problems)
+
+
+def check_filled_query(canary: Canary, path: str, metric: CanaryMetric, template: MetricTemplate) -> Iterator[Problem]:
+    """Check a template's query with what one metric fills in. All are warnings: the template may yet change.
+
+    `path` is the metric's, e.g. `spec.analysis.metrics[0]`.
+    """
+    try:
+        text = _filled(canary, metric, template.spec.query)
+    except TemplateError as error:
+        allowed = f"what MetricTemplate {template.namespace}/{template.name} asks for; it {error}"
+        yield Problem(f"{path}.templateVariables", metric.template_variables or None, allowed, is_warning=True)
+        return
+    if template.spec.provider.type == PROMETHEUS:
+        yield from map(_as_warning, _promql_problems(f"{path}.templateRef", text))
+
+
+def _filled(canary: Canary, metric: CanaryMetric, query: str) -> str:
+    return render_query(query, query_names(canary, metric.interval_effective), metric.template_variables)
+
+
+def _sampled_problems(path: str, query: str, variables: list[str]) -> tuple[Problem, ...]:
+    """Give the problems that are left whatever sample stands in for each variable; those of the first sample."""
+    first: tuple[Problem, ...] | None = None
+    for values in _samples(len(variables)):
+        problems = tuple(_promql_problems(path, _with_samples(query, dict(zip(variables, values, strict=True)))))
+        if not problems:
+            return ()
+        first = problems if first is None else first
+    return first or ()
+
+
+def _samples(count: int) -> Iterator[tuple[str, ...]]:
+    if count <= _MAX_SAMPLED_VARIABLES:
+        return product(_SAMPLE_VALUES, repeat=count)
+    return iter([(value,) * count for value in _SAMPLE_VALUES])
+
+
+def _with_samples(query: str, variables: Mapping[str, str]) -> str:
+    return render_query(query, {**_SAMPLE_NAMES, "interval": "1m"}, variables)
+
+
+def _variables_outside_texts(query: str) -> frozenset[str]:
+    """Give the variables that stand outside of quotes: such a one may be any piece of PromQL."""
+    return used_variables(_TEXT.sub('""', query))
+
+
+def _promql_problems(path: str, text: str) -> Iterator[Problem]:
+    if len(text) > _MAX_CHARS:
+        return
+    try:
+        parsed = promql_parser.parse(text)
+    except ValueError as error:
+        # Of newer servers, and of relatives of Prometheus, there are functions that the parser does not know.
+        yield Problem(path, text, f"PromQL ({error})", is_warning="unknown function" in str(error))
+        return
+    while isinstance(parsed, promql_parser.ParenExpr):
+        parsed = parsed.expr
+    if isinstance(parsed, _ANSWERS_WITHOUT_VALUES):
+        yield Problem(path, text, "PromQL whose answer is a number, not a range or a text")
+
+
+def _as_warning(problem: Problem) -> Problem:
+    return Problem(problem.path, problem.found, problem.allowed, is_warning=True)

@@ -1,0 +1,120 @@
+"""Rules for what is done to requests on their way: retries, rewrites, headers and CORS.
+
+A route that Envoy refuses is an error: Gloo passes most of them on, and Envoy then drops the whole update, other
+people's routes included.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from canary.model.canary import Canary
+from canary.model.service import HeaderOperations
+from canary.problems import Problem, field_path
+from canary.rules.http_syntax import TOKEN, is_field_value, is_token
+
+_RETRY_ON: Final = (
+    *("5xx", "gateway-error", "reset", "reset-before-request", "connect-failure", "envoy-ratelimited"),
+    *("retriable-4xx", "refused-stream", "retriable-status-codes", "retriable-headers", "http3-post-connect-failure"),
+    *("cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable"),
+)
+"""Envoy's x-envoy-retry-on and x-envoy-retry-grpc-on."""
+
+_REWRITE_TYPES: Final = ("ReplaceFullPath", "ReplacePrefixMatch")
+_SERVICE: Final = "spec.service"
+
+# Envoy's variables in header values (`%REQ(x-user?y):10%`), and the percent sign itself, which is written twice.
+_HEADER_VARIABLES: Final = re.compile(r"%%|%[A-Z_0-9]+(?:\([^)]*\))?(?::\d+)?%")
+
+
+def retries_are_tried(canary: Canary) -> Iterator[Problem]:
+    retries, timeout_s = canary.spec.service.retries, canary.spec.service.timeout_s
+    if retries is None:
+        return
+    path = f"{_SERVICE}.retries"
+    for condition in filter(None, (part.strip() for part in retries.retry_on.split(","))):
+        if condition not in _RETRY_ON:
+            allowed = f"Envoy's conditions, separated by commas; {condition} is none and is ignored"
+            yield Problem(f"{path}.retryOn", retries.retry_on, allowed, is_warning=True)
+    if timeout_s and retries.per_try_timeout_s is not None and retries.per_try_timeout_s > timeout_s:
+        allowed = f"at most timeout, {canary.spec.service.timeout}, which ends all tries"
+        yield Problem(f"{path}.perTryTimeout", retries.per_try_timeout, allowed, is_warning=True)
+    if not retries.attempts and (retries.per_try_timeout or retries.retry_on):
+        found = retries.attempts if "attempts" in retries.model_fields_set else None
+        yield Problem(f"{path}.attempts", found, "1 or more; without it nothing is retried", is_warning=True)
+
+
+def rewrite_gives_a_path_and_a_host(canary: Canary) -> Iterator[Problem]:
+    rewrite = canary.spec.service.rewrite
+    if rewrite is None:
+        return
+    path = f"{_SERVICE}.rewrite"
+    if rewrite.uri and not (rewrite.uri.startswith("/") and is_field_value(rewrite.uri)):
+        yield Problem(f"{path}.uri", rewrite.uri, "a path that starts with /")
+    if not is_field_value(rewrite.authority) or set(rewrite.authority) & set(" /?#@"):
+        yield Problem(f"{path}.authority", rewrite.authority, "a host, with a port or without one")
+    if rewrite.type and rewrite.type not in _REWRITE_TYPES:
+        allowed = f"{' or '.join(_REWRITE_TYPES)}; anything else is read as {_REWRITE_TYPES[1]}"
+        yield Problem(f"{path}.type", rewrite.type, allowed, is_warning=True)
+
+
+def headers_can_be_changed(canary: Canary) -> Iterator[Problem]:
+    headers = canary.spec.service.headers
+    if headers is not None:
+        yield from _operations(f"{_SERVICE}.headers.request", headers.request)
+        yield from _operations(f"{_SERVICE}.headers.response", headers.response)
+
+
+def cors_names_are_tokens(canary: Canary) -> Iterator[Problem]:
+    cors = canary.spec.service.cors_policy
+    if cors is None:
+        return
+    path = f"{_SERVICE}.corsPolicy"
+    fields = (("allowMethods", cors.allow_methods), ("allowHeaders", cors.allow_headers))
+    for field, names in (*fields, ("exposeHeaders", cors.expose_headers)):
+        for index, name in enumerate(names):
+            if not is_token(name):
+                yield Problem(f"{path}.{field}[{index}]", name, f"{TOKEN}, or *")
+
+
+def cors_origins_are_named(canary: Canary) -> Iterator[Problem]:
+    cors = canary.spec.service.cors_policy
+    if cors is None:
+        return
+    path = f"{_SERVICE}.corsPolicy"
+    for index, origin in enumerate(cors.allow_origin):
+        if not origin or not is_field_value(origin):
+            yield Problem(f"{path}.allowOrigin[{index}]", origin, "an origin such as https://example.com, or *")
+    if not cors.allow_origin and not cors.allow_origins:
+        allowed = "at least one origin; without one no other site may call"
+        yield Problem(f"{path}.allowOrigins", None, allowed, is_warning=True)
+    if cors.allow_credentials and "*" in cors.allow_origin:
+        allowed = "named origins beside allowCredentials; browsers give * no credentials"
+        yield Problem(f"{path}.allowOrigin", list(cors.allow_origin), allowed, is_warning=True)
+
+
+def _operations(path: str, operations: HeaderOperations) -> Iterator[Problem]:
+    for field, entries in (("set", operations.set), ("add", operations.add)):
+        for name, value in entries.items():
+            yield from _name(field_path(path, field, name), name)
+            if not is_field_value(value) or "%" in _HEADER_VARIABLES.sub("", value):
+                allowed = (
+                    "a text without control characters, and %% for each percent sign that begins no Envoy variable"
+                )
+                yield Problem(field_path(path, field, name), value, allowed)
+    for index, name in enumerate(operations.remove):
+        yield from _name(f"{path}.remove[{index}]", name)
+
+
+def _name(path: str, name: str) -> Iterator[Problem]:
+    if not is_token(name) or name.lower() == "host":
+        yield Problem(path, name, f"a header other than Host (see rewrite.authority): {TOKEN}")
+
+
+ROUTING_RULES = (
+    retries_are_tried,
+    rewrite_gives_a_path_and_a_host,
+    headers_can_be_changed,
+    cors_names_are_tokens,
+    cors_origins_are_named,
+)
