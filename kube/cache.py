@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, NoReturn
 
 from kube.backoff import Backoff
-from kube.errors import KubeError, TransientError, Unavailable
+from kube.errors import KubeError, NotFound, TransientError, Unavailable
 from kube.store import Change, Key, Store, key_of
 
 if TYPE_CHECKING:
@@ -25,13 +25,18 @@ _log = logging.getLogger(__name__)
 WATCH_TIMEOUT_S = 300.0
 # A watch that ends sooner, with nothing told, was turned away.
 SHORTEST_WATCH_S = 1.0
+# An optional resource that is not served now is looked for this often.
+UNSERVED_AGAIN_S = 30.0
 
 
 class Cache:
     """The objects of one namespace, or of all, as they were a moment ago. Nobody may change what it gives out.
 
-    `transform` makes an object smaller before it is kept; name, namespace and resourceVersion must stay. managedFields
-    are dropped in any case. Somebody must own a task that runs `run()`.
+    `transform` makes an object smaller before it is kept; name, namespace and resourceVersion must stay. It still sees
+    managedFields, which are dropped after it in any case. Somebody must own a task that runs `run()`.
+
+    `is_optional`: a cluster may not serve the resource at all. Then there are no objects of it, and nothing is wrong;
+    it is asked for again now and then, for its CRD may come.
     """
 
     def __init__(
@@ -41,8 +46,10 @@ class Cache:
         *,
         namespace: str | None = None,
         label_selector: str = "",
+        field_selector: str = "",
         transform: Callable[[Object], Object] | None = None,
         backoff: Backoff | None = None,
+        is_optional: bool = False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -50,8 +57,10 @@ class Cache:
         self._client = client
         self._namespace = namespace
         self._label_selector = label_selector
+        self._field_selector = field_selector
         self._transform = transform
         self._backoff = backoff or Backoff(first_s=0.2, max_s=30.0)
+        self._is_optional = is_optional
         self._clock = clock
         self._sleep = sleep
         self._store = Store()
@@ -102,20 +111,32 @@ class Cache:
                 await self._list()
                 await self._follow()
             except KubeError as error:
-                self._failures += 1
-                delay_s = max(getattr(error, "retry_after_s", 0.0), self._backoff.delay_s(self._failures))
-                _log.warning("%s: listing again in %.1f s: %s", self.resource.plural, delay_s, error)
+                delay_s = self._take_failure(error)
             await self._sleep(delay_s)
+
+    def _take_failure(self, error: KubeError) -> float:
+        """The wait before the next list, in seconds."""
+        if self._is_optional and isinstance(error, NotFound):
+            self._take_list({}, self._store.resource_version)
+            return UNSERVED_AGAIN_S
+        self._failures += 1
+        delay_s = max(getattr(error, "retry_after_s", 0.0), self._backoff.delay_s(self._failures))
+        _log.warning("%s: listing again in %.1f s: %s", self.resource.plural, delay_s, error)
+        return delay_s
 
     async def _list(self) -> None:
         listed: dict[Key, Object] = {}
         version = ""
-        pages = self._client.pages(self.resource, self._namespace, label_selector=self._label_selector)
+        selectors = {"label_selector": self._label_selector, "field_selector": self._field_selector}
+        pages = self._client.pages(self.resource, self._namespace, **selectors)
         async with aclosing(pages):
             async for page in pages:
                 version = page.resource_version
                 for obj in page.items:
                     listed[key_of(obj)] = self._slim(obj)
+        self._take_list(listed, version)
+
+    def _take_list(self, listed: dict[Key, Object], version: str) -> None:
         changes = self._store.replace_all(listed, version)
         self._heard_at_s = self._clock()
         self._synced.set()
@@ -153,6 +174,7 @@ class Cache:
             resource_version=self._store.resource_version,
             timeout_s=WATCH_TIMEOUT_S * (1.0 + random.random()),  # noqa: S311  spreads load, guards nothing
             label_selector=self._label_selector,
+            field_selector=self._field_selector,
         )
 
     def _take(self, event: WatchEvent) -> None:
@@ -165,11 +187,13 @@ class Cache:
             self._tell([self._store.put(self._slim(event.object))])
 
     def _slim(self, obj: Object) -> Object:
+        if self._transform is not None:
+            obj = self._transform(obj)
         metadata = obj["metadata"]
         if "managedFields" in metadata:
             # A copy: `remember` is given objects of others.
             obj = {**obj, "metadata": {key: value for key, value in metadata.items() if key != "managedFields"}}
-        return self._transform(obj) if self._transform is not None else obj
+        return obj
 
     def _tell(self, changes: Iterable[Change | None]) -> None:
         for change in changes:

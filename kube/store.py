@@ -27,11 +27,13 @@ class Change(NamedTuple):
     """`old` is None for an object that came, `new` for one that went.
 
     An object that was deleted and made again between two looks is one change, of two objects with different uids.
+    `is_listed`: a list told it, and nobody knows how long ago it was.
     """
 
     key: Key
     old: Object | None
     new: Object | None
+    is_listed: bool = False
 
 
 class Store:
@@ -92,7 +94,7 @@ class Store:
             ]
         changes = [self._set(key_of(old), old, None) for old in gone]
         changes += [change for obj in listed.values() if (change := self._put_newer(obj)) is not None]
-        return changes
+        return [change._replace(is_listed=True) for change in changes]
 
     def _put_newer(self, obj: Object) -> Change | None:
         key = key_of(obj)

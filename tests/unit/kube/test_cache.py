@@ -265,3 +265,25 @@ async def test_who_unsubscribed_hears_no_more(api: ApiServer, time: ManualTime) 
         unsubscribe()
         cache.remember(config_map("a", 2))
     assert len(told) == 1
+
+
+async def test_a_resource_that_a_cluster_need_not_serve_is_empty_until_its_crd_comes_and_after_it_went(
+    api: ApiServer, client: Client, time: ManualTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    unserved = no(404, "NotFound", "the server could not find the requested resource")
+    api.will(unserved, listing(10, config_map("a", 5)), unserved)
+    async with running(client, time, is_optional=True) as watched:
+        await watched.cache.wait_synced()
+        assert watched.versions() == {}
+        await watched.until(lambda: len(watched.told) == 2)
+        assert watched.versions() == {}
+    assert [(change.key.name, change.new is None) for change in watched.told] == [("a", False), ("a", True)]
+    assert set(time.slept_s) == {30.0}
+    assert caplog.text == ""
+
+
+async def test_a_field_selector_narrows_list_and_watch(api: ApiServer, client: Client, time: ManualTime) -> None:
+    api.will(listing(10), stream(line("ADDED", config_map("a", 11)), end="hang"))
+    async with running(client, time, field_selector="type!=x") as watched:
+        await watched.until(lambda: bool(watched.told))
+    assert [seen.query["fieldSelector"] for seen in api.seen] == ["type!=x", "type!=x"]

@@ -32,9 +32,9 @@ def test_a_list_tells_what_came_changed_and_went(store: Store) -> None:
     changes = store.replace_all(listed(obj("a", 15), obj("c", 14, "other")), "20")
     assert sorted(changes, key=str) == sorted(
         [
-            Change(A, obj("a", 5), obj("a", 15)),
-            Change(Key("test", "b"), obj("b", 11), None),
-            Change(Key("other", "c"), None, obj("c", 14, "other")),
+            Change(A, obj("a", 5), obj("a", 15), is_listed=True),
+            Change(Key("test", "b"), obj("b", 11), None, is_listed=True),
+            Change(Key("other", "c"), None, obj("c", 14, "other"), is_listed=True),
         ],
         key=str,
     )
