@@ -44,8 +44,10 @@ FROM base AS serin
 COPY --from=serin-packages /opt/venv /opt/venv
 COPY canary /app/canary
 COPY render /app/render
+COPY certs /app/certs
 COPY kube /app/kube
 COPY agent /app/agent
+COPY webhook /app/webhook
 RUN python -m compileall -q /app
 USER 10001:10001
 EXPOSE 8080

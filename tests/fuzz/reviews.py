@@ -1,0 +1,159 @@
+"""`python -m tests.fuzz.reviews CORPUS [libFuzzer's options]`: fuzzes the webhook's path from bytes to bytes.
+
+Each input goes to every entry. What must hold: a status of 200 with a valid AdmissionReview, or 400 with a text.
+libFuzzer itself watches time (-timeout) and memory (-rss_limit_mb). Most mutations are of JSON's values and not of its
+bytes, or nearly every input would end in the parser.
+"""
+
+import base64
+import json
+import logging
+import random
+import sys
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import atheris
+
+with atheris.instrument_imports(include=["canary", "render", "webhook"]):
+    from kube.store import Change, Key
+    from webhook.answering import reply_to
+    from webhook.index import Targets
+    from webhook.main import ENTRIES
+    from webhook.world import World
+
+# What is written down as a failure of ours, where a handler met an object that no API server lets through.
+_UNTYPED = frozenset(
+    {"/mutate/canaries", "/validate/canaries", "/validate/metrictemplates", "/validate/alertproviders"}
+)
+
+_VALUES: tuple[Any, ...] = (
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        101,
+        1.5,
+        2**53,
+        -(2**63),
+        "",
+        "a",
+        "\x00",
+        "ö" * 300,
+        "0s",
+        "1h1m",
+        "-5s",
+        "9" * 400,
+    ),
+    *(
+        "http://[",
+        "https://a.b/c",
+        "{{ interval }}",
+        "{{ variables.x }}",
+        "sum(",
+        "(?=a)",
+        "a" * 5000,
+        "../x",
+        "x/y:1@z",
+    ),
+    *(
+        [],
+        {},
+        [None],
+        [[]],
+        [{}],
+        {"": None},
+        {"a": {"b": [1, "2"]}},
+        {"name": "podinfo"},
+        {"exact": "1", "regex": "("},
+    ),
+    *(
+        "CREATE",
+        "UPDATE",
+        "DELETE",
+        "Deployment",
+        "Canary",
+        "podinfo",
+        "podinfo-primary",
+        "gloo",
+        "istio",
+        "Progressing",
+    ),
+)
+
+_SHARE_OF_BYTES = 0.1
+_SHARE_OF_LOSSES = 0.2
+
+
+def _world() -> World:
+    targets = Targets()
+    spec = {"targetRef": {"kind": "Deployment", "name": "podinfo"}}
+    obj = {"metadata": {"namespace": "test", "name": "podinfo"}, "spec": spec, "status": {"phase": "Succeeded"}}
+    targets.take(Change(Key("test", "podinfo"), None, obj))
+    return World(targets)
+
+
+def check(body: bytes, world: World) -> None:
+    """Send a body to every entry. Raises AssertionError when an answer is none."""
+    for path, handler in ENTRIES.items():
+        reply = reply_to(body, handler, world)
+        if reply.status == HTTPStatus.BAD_REQUEST:
+            assert reply.body.strip(), f"{path}: 400 without a word"
+            continue
+        assert reply.status == HTTPStatus.OK, f"{path}: {reply.status}"
+        assert reply.outcome != "failed" or path not in _UNTYPED, f"{path}: an error of ours"
+        _check_answer(body, reply.body)
+
+
+def _check_answer(body: bytes, answer: bytes) -> None:
+    review = json.loads(answer)
+    response = review["response"]
+    assert (review["apiVersion"], review["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
+    assert response["uid"] == json.loads(body)["request"]["uid"]
+    if "patch" in response:
+        assert response["allowed"], "a refusal has no patch"
+        assert all(operation["op"] for operation in json.loads(base64.b64decode(response["patch"])))
+    assert response["allowed"] or response["status"]["message"], "a refusal has its reason"
+
+
+def mutate(body: bytes, max_size: int, seed: int) -> bytes:
+    """Change a value somewhere in the JSON; now and then, and where there is no JSON, some bytes."""
+    chance = random.Random(seed)  # noqa: S311  libFuzzer's own seed: a run can be repeated
+    try:
+        tree = {"": json.loads(body)}
+    except (ValueError, RecursionError):
+        tree = {}
+    if not tree or chance.random() < _SHARE_OF_BYTES:
+        mutated: bytes = atheris.Mutate(body, max_size)
+        return mutated
+    holder, key = chance.choice(list(_places(tree)))
+    if chance.random() < _SHARE_OF_LOSSES and key != "":
+        del holder[key]
+    else:
+        holder[key] = chance.choice(_VALUES)
+    return json.dumps(tree[""]).encode()[:max_size]
+
+
+def _places(holder: Any) -> Iterator[tuple[Any, Any]]:
+    """Give every place of a value, as its holder and its key or position."""
+    entries = holder.items() if isinstance(holder, dict) else enumerate(holder)
+    for key, value in entries:
+        yield holder, key
+        if isinstance(value, dict | list):
+            yield from _places(value)
+
+
+def main() -> None:
+    """Hand over to libFuzzer; it ends the process."""
+    world = _world()
+    logging.disable(logging.CRITICAL)
+    atheris.Setup(sys.argv, lambda body: check(body, world), custom_mutator=mutate)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""The webhook restarts, dies, is away, or has company: applies always succeed, and what can be marked is."""
+
+import asyncio
+import datetime as dt
+import ipaddress
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from canary.mark import Mark
+from canary.revision import revision_of
+from kube.client import Client
+from kube.resource import DEPLOYMENTS
+from tests.support.applying import Kubectl, scaled_to
+from tests.support.cluster import Cluster
+from tests.support.eventually import eventually
+from tests.support.mortal_agent import background
+from tests.support.rewriting_webhook import MIRROR
+from tests.support.rollout import canary, podinfo
+
+pytestmark = pytest.mark.sandbox
+
+WEBHOOK_PODS = ("-l", "app.kubernetes.io/name=serin-webhook")
+# The API server waits 2 s for us at most, twice for a marked change and its second pass; some are for the machine.
+SLOWEST_APPLY_S = 6.0
+
+
+@pytest.fixture
+def watched(cluster: Cluster, namespace: str) -> Kubectl:
+    """A target without pods, whose canary is suspended."""
+    kubectl = Kubectl(cluster, namespace)
+    kubectl.apply(canary("app", suspend=True))
+    target = podinfo("app", replicas=0)
+    target["spec"]["revisionHistoryLimit"] = 0
+    kubectl.apply(target)
+    return kubectl
+
+
+class Stream:
+    """Changes of the target's image, one after the other."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+        self.marked: list[bool] = []
+        self.slowest_s = 0.0
+
+    async def change(self) -> bool:
+        """Make one, which must succeed; tell whether it was marked."""
+        image = f"stefanprodan/podinfo:4.0.{len(self.marked)}"
+        patch = {"spec": {"template": {"spec": {"containers": [{"name": "podinfod", "image": image}]}}}}
+        started_s = asyncio.get_running_loop().time()
+        stored = await self._client.merge_patch(DEPLOYMENTS, "app", self._namespace, patch)
+        self.slowest_s = max(self.slowest_s, asyncio.get_running_loop().time() - started_s)
+        mark = Mark.read(stored["metadata"].get("annotations"))
+        self.marked.append(mark is not None and mark.revision == revision_of(stored["spec"]["template"]))
+        return self.marked[-1]
+
+    async def flow(self) -> None:
+        """Make them until cancelled."""
+        while True:
+            await self.change()
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def streaming(kubectl: Kubectl) -> AsyncIterator[Stream]:
+    """Change the target all the time while the block lasts."""
+    async with Client.connect(kubeconfig=kubectl.cluster.kubeconfig, user_agent="test/1") as client:
+        stream = Stream(client, kubectl.namespace)
+        await eventually(stream.change, bool)
+        stream.marked.clear()
+        async with asyncio.TaskGroup() as group:
+            flow = group.create_task(stream.flow(), name="stream of changes")
+            try:
+                yield stream
+            finally:
+                flow.cancel()
+
+
+async def test_a_rolling_restart_leaves_no_change_unmarked(cluster: Cluster, watched: Kubectl) -> None:
+    serin = Kubectl(cluster, "gloo-system")
+    async with streaming(watched) as stream:
+        await asyncio.to_thread(serin, "rollout", "restart", "deployment/serin-webhook")
+        await asyncio.to_thread(serin, "rollout", "status", "deployment/serin-webhook", "--timeout=90s")
+        # The old ones drain meanwhile.
+        pods = ("get", "pods", *WEBHOOK_PODS, "--no-headers")
+        await eventually(lambda: asyncio.to_thread(serin, *pods), lambda said: said.output.count("serin-webhook") == 2)
+    assert len(stream.marked) > 50
+    assert all(stream.marked), f"{stream.marked.count(False)} of {len(stream.marked)}"
+
+
+async def test_one_replica_that_is_killed_refuses_nothing(cluster: Cluster, watched: Kubectl) -> None:
+    serin = Kubectl(cluster, "gloo-system")
+    async with streaming(watched) as stream:
+        pod = serin("get", "pods", *WEBHOOK_PODS, "-o", "jsonpath={.items[0].metadata.name}").output
+        await asyncio.to_thread(serin, "delete", "pod", pod, "--grace-period=0", "--force")
+        await eventually(lambda: stream.marked[-20:], lambda last: len(last) == 20 and all(last), within_s=30)
+    assert stream.slowest_s < SLOWEST_APPLY_S
+    serin("rollout", "status", "deployment/serin-webhook", "--timeout=60s")
+
+
+async def test_without_any_replica_applies_go_on_unmarked(cluster: Cluster, watched: Kubectl) -> None:
+    async with Client.connect(kubeconfig=cluster.kubeconfig, user_agent="test/1") as client:
+        stream = Stream(client, watched.namespace)
+        with scaled_to(cluster, "serin-webhook", 0, back_to=2):
+            await eventually(stream.change, lambda is_marked: not is_marked)
+            said = watched("set", "image", "deployment/app", "podinfod=stefanprodan/podinfo:5")
+            assert (said.code, said.warnings) == (0, [])
+        await eventually(stream.change, bool)
+        assert stream.slowest_s < SLOWEST_APPLY_S
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """Write a certificate of 127.0.0.1 that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rewriter")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "tls.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    no_password = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, no_password)
+    (folder / "tls.key").write_bytes(pem)
+    return folder / "tls.crt", folder / "tls.key"
+
+
+def rewriter(name: str, namespace: str, bundle: bytes, port: int) -> str:
+    """The configuration of a webhook whose name puts it after ours."""
+    entry = {
+        "name": "mirror.example.com",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Fail",
+        "clientConfig": {"url": f"https://127.0.0.1:{port}/", "caBundle": b64encode(bundle).decode()},
+        "rules": [
+            {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["*"]},
+        ],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+    }
+    return json.dumps(
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": name},
+            "webhooks": [entry],
+        }
+    )
+
+
+async def test_the_mark_is_of_what_a_later_webhook_made_of_the_object(
+    cluster: Cluster, watched: Kubectl, tmp_path: Path
+) -> None:
+    port, name = 18443, f"zz-{watched.namespace}"
+    crt, key = certificate(tmp_path)
+    command = ("python", "-m", "tests.support.rewriting_webhook", str(crt), str(key), str(port))
+    with background(cluster, *command) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "serving\n"
+        watched("apply", "-f", "-", stdin=rewriter(name, watched.namespace, crt.read_bytes(), port))
+        try:
+            dry_run = ("set", "image", "deployment/app", "podinfod=a/b:2", "--dry-run=server", "-o", "json")
+            await eventually(lambda: watched(*dry_run).output, lambda text: MIRROR in text)
+            watched("set", "image", "deployment/app", "podinfod=stefanprodan/podinfo:3.1.1", user="bob")
+        finally:
+            watched("delete", "mutatingwebhookconfiguration", name)
+    template = watched.get("deployment", "app")["spec"]["template"]
+    image = f"{MIRROR}stefanprodan/podinfo:3.1.1"
+    assert template["spec"]["containers"][0]["image"] == image
+    changed = f"podinfod image stefanprodan/podinfo:3.1.0 -> {image}"
+    assert watched.mark("app") == Mark(revision_of(template), changed, "bob")

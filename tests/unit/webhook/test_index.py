@@ -1,0 +1,60 @@
+"""The index from target to canaries says after any changes what a look at all canaries would."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kube.store import Change, Key, key_of
+from tests.support.reviews import Object, canary_object
+from webhook.caches import slim_canary, slim_name, slim_spec
+from webhook.index import Targets, watched_by
+
+names = st.sampled_from(["a", "b", "c"])
+canaries = st.builds(
+    lambda namespace, name, target, kind: (
+        canary_object(name, targetRef={"kind": kind, "name": target})
+        | {"metadata": {"namespace": namespace, "name": name}}
+    ),
+    names,
+    names,
+    names,
+    st.sampled_from(["Deployment", "DaemonSet"]),
+)
+
+
+@given(st.lists(st.tuples(canaries, st.booleans())))
+def test_the_index_follows_every_change(steps: list[tuple[Object, bool]]) -> None:
+    targets = Targets()
+    known: dict[Key, Object] = {}
+    for canary, is_deleted in steps:
+        key = key_of(canary)
+        old = known.pop(key, None)
+        if not is_deleted:
+            known[key] = canary
+        targets.take(Change(key, old, known.get(key)))
+    for namespace in "abc":
+        for kind in ("Deployment", "DaemonSet"):
+            for name in "abc":
+                expected = [
+                    watched_by(known[key])
+                    for key in sorted(known)
+                    if known[key]["spec"]["targetRef"] == {"kind": kind, "name": name} and key.namespace == namespace
+                ]
+                assert targets.of(namespace, kind, name) == expected
+    assert len(targets) == len(known)
+
+
+def test_a_slim_canary_says_the_same_of_its_target() -> None:
+    canary = canary_object(suspend=True, provider="gloo", service={"name": "apex", "port": 80}, analysis={"x": 1})
+    canary["metadata"] |= {"resourceVersion": "7", "labels": {"a": "b"}}
+    slim = slim_canary(canary)
+    assert watched_by(slim) == watched_by(canary)
+    assert (slim["spec"]["service"], "analysis" in slim["spec"]) == ({"name": "apex"}, False)
+    assert slim["metadata"] == {"namespace": "test", "name": "podinfo", "resourceVersion": "7"}
+
+
+def test_of_other_objects_little_is_kept() -> None:
+    obj: dict[str, Any] = {"metadata": {"name": "x", "resourceVersion": "1", "labels": {}}, "spec": {"a": 1}, "data": 2}
+    assert slim_name(obj) == {"metadata": {"name": "x", "resourceVersion": "1"}}
+    assert slim_spec(obj) == {"metadata": {"name": "x", "resourceVersion": "1"}, "spec": {"a": 1}}

@@ -1,0 +1,104 @@
+"""The shipped configurations say what the server does, and can block nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from canary.mark import CHANGED, CHANGED_BY, REVISION
+from tests.support.cluster import REPOSITORY
+from webhook.main import ENTRIES
+from webhook.world import AGENT
+
+Object = dict[str, Any]
+
+WEBHOOK = REPOSITORY / "manifests" / "webhook"
+CERT_MANAGER = REPOSITORY / "manifests" / "webhook-cert-manager"
+
+
+def documents(path: Path) -> list[Object]:
+    return [document for document in yaml.safe_load_all(path.read_text()) if document]
+
+
+def webhooks() -> list[tuple[str, Object]]:
+    """Each entry with the kind of its configuration."""
+    return [
+        (configuration["kind"], entry)
+        for configuration in documents(WEBHOOK / "configurations.yaml")
+        for entry in configuration["webhooks"]
+    ]
+
+
+ALL = [pytest.param(kind, entry, id=f"{kind}-{entry['name']}") for kind, entry in webhooks()]
+
+
+def test_every_entry_of_the_server_is_asked_and_no_other() -> None:
+    assert sorted(entry["clientConfig"]["service"]["path"] for _, entry in webhooks()) == sorted(ENTRIES)
+
+
+@pytest.mark.parametrize(("kind", "entry"), ALL)
+def test_no_entry_can_block_an_apply(kind: str, entry: Object) -> None:
+    assert (entry["failurePolicy"], entry["timeoutSeconds"], entry["sideEffects"]) == ("Ignore", 2, "None")
+    [exempt] = entry["namespaceSelector"]["matchExpressions"]
+    assert exempt == {
+        "key": "kubernetes.io/metadata.name",
+        "operator": "NotIn",
+        "values": ["kube-system", "gloo-system"],
+    }
+    assert "caBundle" not in entry["clientConfig"]
+
+
+@pytest.mark.parametrize(("kind", "entry"), ALL)
+def test_the_kind_of_configuration_fits_the_path(kind: str, entry: Object) -> None:
+    verb = entry["clientConfig"]["service"]["path"].split("/")[1]
+    assert kind == {"mutate": "MutatingWebhookConfiguration", "validate": "ValidatingWebhookConfiguration"}[verb]
+    assert entry.get("reinvocationPolicy") == ("IfNeeded" if verb == "mutate" else None)
+
+
+@pytest.mark.parametrize(("kind", "entry"), ALL)
+def test_the_agents_writes_and_statuses_never_come_here(kind: str, entry: Object) -> None:
+    conditions = " && ".join(condition["expression"] for condition in entry["matchConditions"])
+    assert f"request.userInfo.username != '{AGENT}'" in conditions
+    assert not [resource for rule in entry["rules"] for resource in rule["resources"] if "status" in resource]
+
+
+def test_the_workloads_entry_looks_at_every_annotation_of_the_mark() -> None:
+    [entry] = [entry for _, entry in webhooks() if entry["name"] == "workloads.serin.dev"]
+    conditions = " ".join(condition["expression"] for condition in entry["matchConditions"])
+    for key in (REVISION, CHANGED, CHANGED_BY):
+        assert f"'{key}'" in conditions
+
+
+def test_the_service_leads_to_the_port_that_serves_tls() -> None:
+    [service] = documents(WEBHOOK / "service.yaml")
+    [port] = service["spec"]["ports"]
+    deployment = documents(WEBHOOK / "deployment.yaml")[0]
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    ports = {named["name"]: named["containerPort"] for named in container["ports"]}
+    assert f"--port={ports[port['targetPort']]}" in container["args"]
+    assert f"--metrics-port={ports['http']}" in container["args"]
+    for probe in ("livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"]["port"] == "http"
+
+
+def test_with_cert_manager_all_that_the_webhook_may_do_to_its_certificates_is_taken_away() -> None:
+    """What is deleted is what touches Secrets and configurations; the arguments are the same but for the source."""
+    roles = [
+        document
+        for document in documents(WEBHOOK / "rbac.yaml")
+        if {"secrets", "mutatingwebhookconfigurations"}
+        & {resource for rule in document.get("rules") or [] for resource in rule["resources"]}
+    ]
+    deleted = documents(CERT_MANAGER / "no-authority.yaml")
+    assert {(role["kind"], role["metadata"]["name"]) for role in roles} == {
+        (document["kind"], document["metadata"]["name"])
+        for document in deleted
+        if not document["kind"].endswith("Binding")
+    }
+    args = [
+        set(documents(folder / "deployment.yaml")[0]["spec"]["template"]["spec"]["containers"][0]["args"])
+        for folder in (WEBHOOK, CERT_MANAGER)
+    ]
+    assert args[1] - args[0] == {"--certificates=files", "--certificate-dir=/run/serin-webhook-tls"}
+    assert args[0] - args[1] == {"--certificates=self"}

@@ -1,0 +1,162 @@
+"""Other objects: what is not there yet is a warning, what another canary has already a refusal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.support.canaries import canary_object
+from tests.support.reviews import request
+from webhook.index import Targets
+from webhook.references import Claim
+from webhook.review import ALLOWED, Answer
+from webhook.validating import validate_alert_provider, validate_canary, validate_metric_template
+from webhook.world import World
+
+Object = dict[str, Any]
+
+SCALER = "HorizontalPodAutoscaler"
+METRIC = "spec.analysis.metrics[0]"
+ALERT = "spec.analysis.alerts[0]"
+HPA = {"apiVersion": "autoscaling/v2", "kind": SCALER, "name": "podinfo"}
+
+
+class Shelf:
+    """The objects of one kind, all in namespace test."""
+
+    def __init__(self, *objects: Object) -> None:
+        self._objects = {obj["metadata"]["name"]: obj for obj in objects}
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        return self._objects.get(name) if namespace == "test" else None
+
+    def by_namespace(self, namespace: str) -> list[Object]:
+        return list(self._objects.values()) if namespace == "test" else []
+
+
+def named(name: str, **parts: Any) -> Object:
+    return {"metadata": {"name": name, "namespace": "test"}, **parts}
+
+
+def canary(name: str, target: str, apex: str = "", kind: str = "Deployment", **metadata: str) -> Object:
+    service = {"port": 80} | ({"name": apex} if apex else {})
+    reference = {"apiVersion": "apps/v1", "kind": kind, "name": target}
+    obj = canary_object(targetRef=reference, service=service)
+    return obj | {"metadata": {"name": name, "namespace": "test", **metadata}}
+
+
+def world(**shelves: Shelf) -> World:
+    return World(Targets(), shelves)
+
+
+def validate(obj: Object, known: World, old: Object | None = None) -> Answer:
+    return validate_canary(request(obj, old), known)
+
+
+def test_each_object_that_is_not_there_yet_is_a_warning() -> None:
+    metrics = [{"name": "own", "templateRef": {"name": "latency"}, "threshold": 1}]
+    alerts = [{"name": "on-call", "providerRef": {"name": "slack", "namespace": "ops"}}]
+    obj = canary_object(
+        {"metrics": metrics, "alerts": alerts},
+        autoscalerRef=HPA,
+        upstreamRef={"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "name": "settings"},
+    )
+    kinds = ("Deployment", "HorizontalPodAutoscaler", "Upstream", "MetricTemplate", "AlertProvider")
+    answer = validate(obj, world(**{kind: Shelf() for kind in kinds}))
+    assert answer.is_allowed
+    yet = "there is none of this name yet"
+    assert answer.warnings == (
+        f"spec.targetRef.name: found 'podinfo'; allowed: an existing Deployment in namespace test; {yet}",
+        f"spec.autoscalerRef.name: found 'podinfo'; allowed: an existing {SCALER} in namespace test; {yet}",
+        f"spec.upstreamRef.name: found 'settings'; allowed: an existing Upstream in namespace test; {yet}",
+        f"{METRIC}.templateRef.name: found 'latency'; allowed: an existing MetricTemplate in namespace test; {yet}",
+        f"{ALERT}.providerRef.name: found 'slack'; allowed: an existing AlertProvider in namespace ops; {yet}",
+    )
+
+
+def test_what_is_there_or_is_not_known_is_no_warning() -> None:
+    obj = canary_object(autoscalerRef=HPA)
+    shelves = {"Deployment": Shelf(named("podinfo")), "HorizontalPodAutoscaler": Shelf(named("podinfo"))}
+    assert validate(obj, world(**shelves)) == ALLOWED
+    assert validate(obj, world()) == ALLOWED
+
+
+def test_missing_secrets_are_warnings() -> None:
+    known = world(Secret=Shelf())
+    provider = {"type": "prometheus", "address": "http://p", "secretRef": {"name": "keys"}}
+    template = named("t", kind="MetricTemplate", spec={"provider": provider, "query": "up"})
+    alert = named("a", kind="AlertProvider", spec={"type": "slack", "secretRef": {"name": "hook"}})
+    for handler, obj, path in (
+        (validate_metric_template, template, "spec.provider.secretRef.name"),
+        (validate_alert_provider, alert, "spec.secretRef.name"),
+    ):
+        answer = handler(request(obj), known)
+        assert answer.is_allowed
+        assert [warning.split(":")[0] for warning in answer.warnings] == [path]
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        ({"provider": {"type": "prometheus", "address": "http://p"}, "query": "rate(x[{{ variables.w }}])"}, None),
+        (
+            {"provider": {"type": "prometheus", "address": "http://p"}, "query": "x{{ variables.other }}"},
+            "spec.analysis.metrics[0].templateVariables",
+        ),
+        ({"provider": {"type": "prometheus"}, "query": "x"}, "spec.analysis.metrics[0].templateRef.name"),
+    ],
+)
+def test_a_template_that_is_there_is_filled_in(spec: Mapping[str, Any], path: str | None) -> None:
+    metric = {"name": "m", "templateRef": {"name": "t"}, "templateVariables": {"w": "1m"}, "threshold": 1}
+    answer = validate(canary_object({"metrics": [metric]}), world(MetricTemplate=Shelf(named("t", spec=spec))))
+    assert answer.is_allowed
+    assert [warning.split(":")[0] for warning in answer.warnings] == ([path] if path else [])
+
+
+@pytest.mark.parametrize(
+    ("other", "own", "path"),
+    [
+        (canary("a", "web"), canary("b", "web", apex="shop"), "spec.targetRef.name"),
+        (canary("a", "web", apex="shop"), canary("b", "web-primary"), "spec.targetRef.name"),
+        (canary("a", "web-primary", apex="x"), canary("b", "web"), "spec.targetRef.name"),
+        (canary("a", "web"), canary("b", "cart", apex="web"), "spec.service.name"),
+        (canary("a", "web", kind="DaemonSet"), canary("b", "web"), "spec.targetRef.name"),
+        (canary("a", "web"), canary("b", "cart", apex="web-canary"), "spec.service.name"),
+    ],
+)
+def test_what_another_canary_has_is_refused(other: Object, own: Object, path: str) -> None:
+    answer = validate(own, world(Canary=Shelf(other)))
+    assert answer.refusal is not None
+    assert [cause.field for cause in answer.refusal.causes] == [path]
+    assert "Canary a has web" in answer.refusal.message
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        canary("b", "web"),
+        canary("a", "shop"),
+        canary("a", "web", apex="shop", kind="DaemonSet"),
+        canary("a", "web", deletionTimestamp="2026-01-01T00:00:00Z"),
+        {"metadata": {"name": "a", "namespace": "test"}, "spec": {"targetRef": []}},
+    ],
+    ids=["itself", "another workload", "another kind", "on its way out", "no target"],
+)
+def test_what_nobody_else_has_is_free(other: Object) -> None:
+    assert validate(canary("b", "web"), world(Canary=Shelf(other))) == ALLOWED
+
+
+def test_a_canary_that_shares_its_target_since_long_stays_editable_and_takes_no_other() -> None:
+    known = world(Canary=Shelf(canary("a", "web"), canary("c", "cart")))
+    old, new, worse = canary("b", "web"), canary("b", "web"), canary("b", "cart")
+    new["spec"]["suspend"] = True
+    edited = validate(new, known, old)
+    assert edited.is_allowed
+    assert [warning.split(":")[0] for warning in edited.warnings] == ["spec.targetRef.name"]
+    assert validate(worse, known, old).refusal is not None
+
+
+def test_claims_are_read_from_stored_and_from_parsed_canaries_alike() -> None:
+    assert Claim.read(canary("b", "web", apex="shop")) == Claim("b", "Deployment", "web", "shop")
+    assert Claim.read(canary("b", "web")) == Claim("b", "Deployment", "web", "web")
+    assert Claim.read({"metadata": [], "spec": None}) is None

@@ -1,0 +1,186 @@
+"""The server's doors: what they refuse, how they are measured, and how they close."""
+
+import asyncio
+import gzip
+import io
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import orjson
+import pytest
+from aiohttp.test_utils import unused_port
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.reviews import Object, canary_object, review_bytes, world_of
+from webhook.main import ENTRIES
+from webhook.metrics import WebhookMetrics
+from webhook.review import Answer, Request
+from webhook.server import LONGEST_BODY, Admission, serve_admission, serve_health
+from webhook.world import Handler, World
+
+JSON = {"Content-Type": "application/json"}
+
+
+def deployment(tag: str) -> Object:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"namespace": "test", "name": "podinfo"},
+        "spec": {"template": {"spec": {"containers": [{"name": "podinfod", "image": f"podinfo:{tag}"}]}}},
+    }
+
+
+@dataclass
+class Doors:
+    admission: Admission
+    session: aiohttp.ClientSession
+    url: str
+    health_url: str
+    problems: list[str] = field(default_factory=list)
+
+    async def post(self, path: str, body: bytes, **headers: str) -> tuple[int, bytes]:
+        async with self.session.post(f"{self.url}{path}", data=io.BytesIO(body), headers=JSON | headers) as response:
+            return response.status, await response.read()
+
+    async def get(self, path: str) -> tuple[int, str]:
+        async with self.session.get(f"{self.health_url}{path}") as response:
+            return response.status, await response.text()
+
+
+@asynccontextmanager
+async def opened(
+    entries: dict[str, Handler] | None = None, *, certificate_left_s: float = 3600.0
+) -> AsyncIterator[Doors]:
+    metrics = WebhookMetrics("test", lambda: certificate_left_s)
+    admission = Admission(entries or ENTRIES, world_of([canary_object()]), metrics)
+    problems: list[str] = []
+    async with (
+        serve_health(admission, metrics, unused_port(), lambda: " ".join(problems)) as health_port,
+        serve_admission(admission, unused_port(), None) as port,
+        aiohttp.ClientSession() as session,
+    ):
+        yield Doors(admission, session, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{health_port}", problems)
+
+
+@pytest.fixture
+async def doors() -> AsyncIterator[Doors]:
+    async with opened() as found:
+        yield found
+
+
+@pytest.mark.parametrize("path", ENTRIES)
+async def test_every_entry_answers_a_review(doors: Doors, path: str) -> None:
+    status, body = await doors.post(path, review_bytes(deployment("2"), deployment("1")))
+    response = orjson.loads(body)["response"]
+    assert (status, response["allowed"], response["uid"]) == (200, True, "705ab4f5-6393-11e8-b7cc-42010a800002")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from(["identity", "gzip", "deflate", "br", "x"]))
+async def test_any_bytes_are_answered_with_400(doors: Doors, body: bytes, encoding: str) -> None:
+    status, text = await doors.post("/mutate/workloads", body, **{"Content-Encoding": encoding})
+    assert (status, bool(text)) == (400, True)
+
+
+async def test_a_body_of_8_mib_is_read_and_a_longer_one_is_not(doors: Doors) -> None:
+    padding = b" " * (LONGEST_BODY - len(review_bytes(deployment("1"))))
+    assert (await doors.post("/mutate/workloads", review_bytes(deployment("1")) + padding))[0] == 200
+    assert (await doors.post("/mutate/workloads", review_bytes(deployment("1")) + padding + b" "))[0] == 413
+
+
+async def test_a_long_body_in_a_short_one_is_refused_too(doors: Doors) -> None:
+    bomb = gzip.compress(b" " * (LONGEST_BODY * 4))
+    assert (await doors.post("/mutate/workloads", bomb, **{"Content-Encoding": "gzip"}))[0] == 413
+
+
+async def test_a_body_without_a_length_is_refused_when_it_gets_too_long(doors: Doors) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b" " * (1024 * 1024)
+
+    try:
+        async with doors.session.post(f"{doors.url}/mutate/workloads", data=endless(), headers=JSON) as response:
+            assert response.status == 413
+    except aiohttp.ClientConnectionError:
+        pass  # the server need not read on only to be polite
+    assert (await doors.post("/mutate/workloads", review_bytes(deployment("1"))))[0] == 200
+
+
+async def test_another_content_type_is_refused_by_name(doors: Doors) -> None:
+    async with doors.session.post(f"{doors.url}/mutate/workloads", data=b"{}", headers={"Content-Type": "a/b"}) as got:
+        assert (got.status, await got.text()) == (
+            415,
+            "Content-Type: found 'a/b'; allowed: 'application/json'\n",
+        )
+
+
+async def test_an_error_of_ours_is_counted_and_lets_pass() -> None:
+    def broken(_: Request, __: World) -> Answer:
+        raise RecursionError
+
+    async with opened({"/mutate/workloads": broken}) as doors:
+        status, body = await doors.post("/mutate/workloads", review_bytes(deployment("1")))
+        assert (status, orjson.loads(body)["response"]["allowed"]) == (200, True)
+        series = 'serin_admission_requests_total{entry="mutate/workloads",operation="CREATE",outcome="failed"} 1'
+        assert series in (await doors.get("/metrics"))[1]
+
+
+async def test_the_metrics_tell_entry_outcome_time_and_expiry(doors: Doors) -> None:
+    await doors.post("/mutate/workloads", review_bytes(deployment("2"), deployment("1")))
+    await doors.post("/mutate/workloads", b"")
+    _, text = await doors.get("/metrics")
+    for series in (
+        'serin_admission_requests_total{entry="mutate/workloads",operation="UPDATE",outcome="patched"} 1',
+        'serin_admission_requests_total{entry="mutate/workloads",operation="",outcome="refused"} 1',
+        'serin_admission_seconds_count{entry="mutate/workloads"} 2',
+        "serin_certificate_expiry_seconds 3600",
+        "serin_webhook_canaries 1",
+    ):
+        assert series in text
+
+
+async def test_it_is_ready_when_nothing_is_missing(doors: Doors) -> None:
+    assert await doors.get("/readyz") == (200, "OK")
+    doors.problems.append("there is no certificate yet")
+    assert await doors.get("/readyz") == (503, "there is no certificate yet")
+    assert await doors.get("/healthz") == (200, "OK")
+
+
+async def test_while_it_drains_it_answers_and_asks_for_another_connection(doors: Doors) -> None:
+    body = review_bytes(deployment("1"))
+
+    async def answer() -> tuple[int, str | None]:
+        async with doors.session.post(f"{doors.url}/mutate/workloads", data=body, headers=JSON) as response:
+            return response.status, response.headers.get("Connection")
+
+    assert await answer() == (200, None)
+    doors.admission.drain()
+    assert await answer() == (200, "close")
+    assert (await doors.get("/readyz"))[0] == 503
+
+
+async def test_an_idle_connection_is_closed_at_the_end() -> None:
+    async with opened() as doors:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(doors.url.rpartition(":")[2]))
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_connection_that_is_no_tls_harms_nobody() -> None:
+    """A handshake without a certificate fails for its client alone."""
+    metrics = WebhookMetrics("test", lambda: 0.0)
+    admission = Admission(ENTRIES, world_of(), metrics)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    async with serve_admission(admission, unused_port(), context) as port:
+        for _ in range(2):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST /mutate/workloads HTTP/1.1\r\n\r\n")
+            async with asyncio.timeout(5):
+                assert b"200" not in await reader.read()
+            writer.close()

@@ -1,0 +1,48 @@
+"""From the bytes of a review to the bytes of its answer. Pure, and total: no bytes and no handler can make it raise."""
+
+import logging
+from http import HTTPStatus
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from webhook.review import Answer, BadReview, parse_review, render_review
+from webhook.world import Handler, World
+
+_log = logging.getLogger(__name__)
+
+Outcome: TypeAlias = Literal["allowed", "patched", "warned", "denied", "failed", "refused"]
+
+FAILED: Final = "Serin's webhook could not look at this object and let it pass: see the log of serin-webhook."
+
+
+class Reply(NamedTuple):
+    """`status` is 200, or 400 with a text that says what is wrong; `operation` is "" then."""
+
+    status: HTTPStatus
+    body: bytes
+    operation: str
+    outcome: Outcome
+
+
+def reply_to(body: bytes, handler: Handler, world: World) -> Reply:
+    """Answer a review. A handler that fails allows the request, with a warning: the webhook is never in the way."""
+    try:
+        request = parse_review(body)
+    except BadReview as error:
+        return Reply(HTTPStatus.BAD_REQUEST, f"{error}\n".encode(), "", "refused")
+    try:
+        answer = handler(request, world)
+        review = render_review(request.uid, answer)
+    except Exception:  # noqa: BLE001  whatever it is, the user's apply goes on
+        about = f"{request.operation} {request.kind.kind} {request.namespace}/{request.name}"
+        _log.exception("%s let pass: an error of ours", about)
+        answer = Answer(warnings=(FAILED,))
+        return Reply(HTTPStatus.OK, render_review(request.uid, answer), request.operation, "failed")
+    return Reply(HTTPStatus.OK, review, request.operation, _outcome(answer))
+
+
+def _outcome(answer: Answer) -> Outcome:
+    if not answer.is_allowed:
+        return "denied"
+    if answer.patch:
+        return "patched"
+    return "warned" if answer.warnings else "allowed"

@@ -1,0 +1,1 @@
+"""Where the server's certificate comes from: Serin's own authority, or files that somebody else keeps."""

@@ -1,0 +1,40 @@
+"""The two webhook configurations, and the patches by which their clients learn whom to trust."""
+
+from typing import Any, Final
+
+from kube.resource import Object, Resource
+
+MUTATING_WEBHOOKS: Final = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    is_namespaced=False,
+)
+VALIDATING_WEBHOOKS: Final = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    is_namespaced=False,
+)
+
+
+def bundle_patch(configuration: Object, ca_bundle: str) -> list[dict[str, Any]]:
+    """Give the JSON patch that puts `ca_bundle` into every entry; empty when it is there.
+
+    Each entry is tested for its name and for what it held, so that nobody else's write is run over.
+    """
+    operations: list[dict[str, Any]] = []
+    for index, entry in enumerate(configuration.get("webhooks") or []):
+        found = entry["clientConfig"].get("caBundle")
+        if found == ca_bundle:
+            continue
+        path = f"/webhooks/{index}/clientConfig/caBundle"
+        operations += [
+            {"op": "test", "path": f"/webhooks/{index}/name", "value": entry["name"]},
+            # A path that is not there passes a test for null.
+            {"op": "test", "path": path, "value": found},
+            {"op": "add", "path": path, "value": ca_bundle},
+        ]
+    return operations

@@ -1,0 +1,99 @@
+"""A certificate that somebody else keeps, such as cert-manager: mounted from a Secret, read again when it changes."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from ssl import SSLContext
+from types import TracebackType
+from typing import Final, Self
+
+from certs.errors import CertificateError, Unreadable
+from certs.leaf import Leaf, read_leaf
+from webhook.certificates.background import running
+from webhook.certificates.served import ServedLeaf
+
+_log = logging.getLogger(__name__)
+
+CHAIN: Final = "tls.crt"
+KEY: Final = "tls.key"
+# The kubelet itself takes up to a minute to bring a new Secret here.
+LOOK_AGAIN_S: Final = 5.0
+
+
+class MountedCertificate:
+    """`tls.crt` and `tls.key` of `folder`, a `webhook.certificates.port.ServingCertificate`.
+
+    What is new and unusable is told, and the old one served on. One that expired is served too, but is a problem: a
+    server whose clients refuse it is not ready, and gets so again with the next good certificate.
+    `now_s` gives epoch seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        scratch: Path,
+        *,
+        now_s: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._folder = folder
+        self._served = ServedLeaf(scratch)
+        self._now_s = now_s
+        self._sleep = sleep
+        self._unreadable = ""
+        self._told = ""
+        self._stack = AsyncExitStack()
+
+    @property
+    def context(self) -> SSLContext:
+        return self._served.context
+
+    def expires_at_s(self) -> float:
+        return self._served.expires_at_s()
+
+    def problem(self) -> str:
+        problem = self._served.problem(self._now_s())
+        return f"{problem}: {self._unreadable}" if problem and self._unreadable else problem
+
+    async def __aenter__(self) -> Self:
+        self._look()
+        await self._stack.enter_async_context(running({f"certificate in {self._folder}": self._follow()}))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._stack.__aexit__(kind, error, trace)
+
+    async def _follow(self) -> None:
+        while True:
+            await self._sleep(LOOK_AGAIN_S)
+            self._look()
+
+    def _look(self) -> None:
+        """Serve what the files hold; an error is kept for `problem`, and told when it is a new one."""
+        try:
+            self._served.serve(self._read())
+            self._unreadable = ""
+        except (CertificateError, OSError) as error:
+            self._unreadable = str(error)
+        trouble = self.problem() or self._unreadable
+        if trouble != self._told:
+            _log.warning("%s", trouble) if trouble else _log.info("the certificate is valid again")
+        self._told = trouble
+
+    def _read(self) -> Leaf:
+        # The kubelet swaps both files at once, by a link; between two reads they may be of two Secrets. Then the key
+        # does not match, and the next look finds both new.
+        chain, key = self._folder / CHAIN, self._folder / KEY
+        return read_leaf(_bytes(chain), _bytes(key), chain_source=str(chain), key_source=str(key))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Unreadable(str(path), f"no file to read ({error.strerror})", "a file of the mounted Secret") from error

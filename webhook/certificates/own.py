@@ -1,0 +1,170 @@
+"""Serin's own authority: kept in a Secret, told to the API server, and replaced in time."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from ssl import SSLContext
+from types import TracebackType
+from typing import Final, Self
+
+from certs.authority import service_names
+from certs.errors import CertificateError
+from certs.material import Material
+from certs.rotation import Lifetimes, rotate
+from kube.backoff import Backoff
+from kube.cache import Cache
+from kube.client import Client
+from kube.errors import AlreadyExists, Conflict, KubeError
+from kube.resource import SECRETS
+from kube.store import Change
+from webhook.certificates.background import running
+from webhook.certificates.configurations import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, bundle_patch
+from webhook.certificates.secret import MaterialSecret
+from webhook.certificates.served import ServedLeaf
+
+_log = logging.getLogger(__name__)
+
+NAME: Final = "serin-webhook"
+# Between two passes: changes that come together are met together, and one who writes against us costs us little.
+_SETTLE_S: Final = 0.1
+_BACKOFF: Final = Backoff(first_s=0.2, max_s=10.0)
+
+
+class OwnAuthority:
+    """A `webhook.certificates.port.ServingCertificate` of an authority that all replicas share.
+
+    It keeps the Secret `secret_name` and the caBundle of both configurations named `configuration_name`: made at the
+    first start, restored when somebody changes them, rotated as `certs.rotation` says. Every replica does the same, and
+    all writes are guarded. Whatever the API server answers, it goes on, and serves the leaf that it has.
+    `now_s` gives epoch seconds.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        scratch: Path,
+        *,
+        namespace: str,
+        secret_name: str = "serin-webhook-tls",  # noqa: S107  a name, no password
+        configuration_name: str = NAME,
+        lifetimes: Lifetimes | None = None,
+        now_s: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._configuration_name = configuration_name
+        self._names = service_names(NAME, namespace)
+        self._lifetimes = lifetimes or Lifetimes()
+        self._now_s = now_s
+        self._sleep = sleep
+        # By name, so that RBAC can allow these objects and no others.
+        only = f"metadata.name={secret_name}"
+        self._secrets = Cache(client, SECRETS, namespace=namespace, field_selector=only, sleep=sleep)
+        self._configurations = [
+            Cache(client, resource, field_selector=f"metadata.name={configuration_name}", sleep=sleep)
+            for resource in (MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS)
+        ]
+        self._secret = MaterialSecret(client, self._secrets, namespace, secret_name)
+        self._served = ServedLeaf(scratch)
+        self._trouble = f"{self._secret} has not been looked up yet"
+        self._wake = asyncio.Event()
+        self._stack = AsyncExitStack()
+
+    @property
+    def context(self) -> SSLContext:
+        return self._served.context
+
+    def expires_at_s(self) -> float:
+        return self._served.expires_at_s()
+
+    def problem(self) -> str:
+        problem = self._served.problem(self._now_s())
+        return f"{problem}: {self._trouble}" if problem and self._trouble else problem
+
+    async def __aenter__(self) -> Self:
+        caches = [self._secrets, *self._configurations]
+        works = {f"cache {cache.resource.plural} of certificates": cache.run() for cache in caches}
+        for cache in caches:
+            cache.subscribe(self._take)
+        works |= {"certificates": self._keep(), "clock of certificates": self._look_again()}
+        await self._stack.enter_async_context(running(works))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._stack.__aexit__(kind, error, trace)
+
+    def _take(self, _: Change) -> None:
+        self._wake.set()
+
+    async def _look_again(self) -> None:
+        """Time passes too: often enough to miss no step of the rotation, however short the lifetimes."""
+        pause_s = min(60.0, self._lifetimes.leaf_s / 30)
+        while True:
+            self._wake.set()
+            await self._sleep(pause_s)
+
+    async def _keep(self) -> None:
+        await self._secrets.wait_synced()
+        failures = 0
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._pass()
+            except (KubeError, CertificateError, OSError) as error:
+                failures += 1
+                self._trouble = str(error)
+                self._wake.set()
+                is_lost_race = isinstance(error, Conflict | AlreadyExists)
+                _log.log(logging.INFO if is_lost_race else logging.WARNING, "certificates: trying again: %s", error)
+                await self._sleep(_BACKOFF.delay_s(failures))
+            else:
+                failures = 0
+                self._trouble = ""
+                await self._sleep(_SETTLE_S)
+
+    async def _pass(self) -> None:
+        """Store what is due, tell the API server whom to trust, then serve."""
+        stored = self._secret.read()
+        wanted = rotate(
+            stored,
+            names=self._names,
+            now_s=self._now_s(),
+            lifetimes=self._lifetimes,
+            is_published=self._is_published(stored),
+        )
+        if wanted != stored:
+            await self._secret.write(wanted)
+            _log.info("%s: certificates renewed", self._secret)
+        assert wanted.leaf is not None, "rotate promises one"
+        try:
+            await self._publish(wanted.ca_bundle())
+        finally:
+            # Who can't be told now may be told by another replica, or know already.
+            self._served.serve(wanted.leaf)
+
+    def _is_published(self, material: Material) -> bool:
+        """Whether each configuration that is there tells of all authorities."""
+        if not all(cache.is_synced for cache in self._configurations):
+            return False
+        found = [
+            found for cache in self._configurations if (found := cache.get("", self._configuration_name)) is not None
+        ]
+        bundle = material.ca_bundle()
+        return bool(found) and not any(bundle_patch(configuration, bundle) for configuration in found)
+
+    async def _publish(self, bundle: str) -> None:
+        name = self._configuration_name
+        for cache in self._configurations:
+            configuration = cache.get("", name)
+            patch = bundle_patch(configuration, bundle) if configuration is not None else []
+            if not patch:
+                continue
+            await self._secret.check_current()
+            cache.remember(await self._client.json_patch(cache.resource, name, None, patch))
+            _log.info("%s %s: caBundle is now that of %s", cache.resource.kind, name, self._secret)

@@ -1,0 +1,102 @@
+"""The Secret that all replicas of the webhook share: each write is one of a race, and the loser reads again."""
+
+import logging
+from typing import Final
+
+from certs.errors import CertificateError
+from certs.material import Material, read_material, write_material
+from kube.cache import Cache
+from kube.client import Client
+from kube.errors import AlreadyExists, Conflict
+from kube.resource import SECRETS, Object
+
+_log = logging.getLogger(__name__)
+
+_OWNER_LABEL: Final = "app.kubernetes.io/managed-by"
+_OWNER: Final = "serin-webhook"
+
+
+class ForeignSecret(CertificateError):  # noqa: N818  reads as what it is
+    """A Secret of our name that we did not make: it is left alone."""
+
+
+class MaterialSecret:
+    """Reads are from `cache`, which holds this Secret."""
+
+    def __init__(self, client: Client, cache: Cache, namespace: str, name: str) -> None:
+        self._client = client
+        self._cache = cache
+        self._namespace = namespace
+        self._name = name
+        self._told_version = ""
+
+    def __str__(self) -> str:
+        return f"Secret {self._namespace}/{self._name}"
+
+    def read(self) -> Material:
+        """Give what is usable of it; what is not is told once.
+
+        Raises:
+            ForeignSecret: it is not ours.
+        """
+        secret = self._cached()
+        if secret is None:
+            return Material()
+        owner = (secret["metadata"].get("labels") or {}).get(_OWNER_LABEL)
+        if owner != _OWNER:
+            allowed = f"{_OWNER!r}, or no Secret of that name"
+            raise ForeignSecret(f"{self}: metadata.labels[{_OWNER_LABEL}]", repr(owner), allowed)
+        material, errors = read_material(secret.get("data") or {}, source=str(self))
+        if errors and self._told_version != _version(secret):
+            self._told_version = _version(secret)
+            for error in errors:
+                _log.warning("to be made anew: %s", error)
+        return material
+
+    async def write(self, material: Material) -> None:
+        """Store it in place of what `read` gave.
+
+        Raises:
+            kube.errors.Conflict, kube.errors.AlreadyExists: somebody else was faster; `read` gives theirs now.
+            kube.errors.KubeError: it can't be written.
+        """
+        data = write_material(material)
+        try:
+            if (secret := self._cached()) is None:
+                stored = await self._client.create(SECRETS, self._new(data))
+            else:
+                # Only the data: the type can't be changed, and labels of others stay.
+                stored = await self._client.replace(SECRETS, secret | {"data": data})
+        except (AlreadyExists, Conflict):
+            await self._read_again()
+            raise
+        self._cache.remember(stored)
+
+    async def check_current(self) -> None:
+        """Make sure that what `read` gave is what is stored: a watch may be silent for a while before it breaks.
+
+        Raises:
+            kube.errors.Conflict: it is not; `read` gives the newer one now.
+            kube.errors.KubeError: it can't be read.
+        """
+        known = self._cached()
+        stored = await self._read_again()
+        if known is None or _version(known) != _version(stored):
+            raise Conflict("it changed since it was read", resource=SECRETS, namespace=self._namespace, name=self._name)
+
+    async def _read_again(self) -> Object:
+        stored = await self._client.get(SECRETS, self._name, self._namespace)
+        self._cache.remember(stored)
+        return stored
+
+    def _cached(self) -> Object | None:
+        return self._cache.get(self._namespace, self._name)
+
+    def _new(self, data: dict[str, str]) -> Object:
+        labels = {"app.kubernetes.io/name": "serin-webhook", _OWNER_LABEL: _OWNER}
+        metadata = {"name": self._name, "namespace": self._namespace, "labels": labels}
+        return {"metadata": metadata, "type": "kubernetes.io/tls", "data": data}
+
+
+def _version(secret: Object) -> str:
+    return str(secret["metadata"]["resourceVersion"])

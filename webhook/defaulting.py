@@ -1,0 +1,64 @@
+"""The defaults of a Canary, written into it as it is applied, so that `kubectl get -o yaml` shows what is in force.
+
+Nothing that the user wrote is changed. A default that follows from another field (`targetPort` from `port`) goes on
+following it, or else an object would come to mean something else with the webhook than without it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from canary.defaults import Default, canary_defaults, derived_defaults
+from canary.problems import Problem, field_path
+from webhook.references import Known
+from webhook.review import ALLOWED, Answer, Request
+from webhook.validating import is_looked_at, is_of_another_provider, validate_canary
+from webhook.written import is_in_a_manifest
+
+_NOTHING: Final = object()
+
+
+def default_canary(request: Request, known: Known) -> Answer:
+    """Add what is absent. One of another provider is left as it is.
+
+    A canary that will be refused is refused here already: next come the rules of its CRD, which know only the worst of
+    its problems, and would have the user mend and apply it once more to hear of the others.
+    """
+    if not is_looked_at(request) or is_of_another_provider(request.object):
+        return ALLOWED
+    judged = validate_canary(request, known)
+    if not judged.is_allowed:
+        return judged
+    stale = [(default, is_in_a_manifest(request.object, default.path)) for default in _stale(request)]
+    added = [*canary_defaults(request.object), *(default for default, is_written in stale if is_written is False)]
+    # In a JSON patch `add` puts a member in place of one that is there.
+    patch = tuple({"op": "add", "path": f"/{'/'.join(path)}", "value": value} for path, value in added)
+    return Answer(patch, tuple(_stays(request, default) for default, is_written in stale if is_written is None))
+
+
+def _stale(request: Request) -> Iterator[Default]:
+    """Give the defaults that changed with what they follow from, while the field stands as the old default was."""
+    if request.operation != "UPDATE":
+        return
+    before = dict(derived_defaults(request.old_object))
+    for default in derived_defaults(request.object):
+        old_default = before.get(default.path)
+        stands = _value(request.object, default.path)
+        was = _value(request.old_object, default.path)
+        if old_default != default.value and stands == was == old_default:
+            yield default
+
+
+def _stays(request: Request, default: Default) -> str:
+    """Say that a field may be a default of old, and that it is left because the user may as well have written it."""
+    found = _value(request.object, default.path)
+    allowed = f"anything, but it does not follow: without this field it would now be {default.value!r}"
+    return str(Problem(field_path(*default.path), found, allowed, is_warning=True))
+
+
+def _value(obj: Mapping[str, Any], path: tuple[str, ...]) -> object:
+    found: Any = obj
+    for part in path:
+        if not isinstance(found, Mapping):
+            return _NOTHING
+        found = found.get(part, _NOTHING)
+    return found

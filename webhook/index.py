@@ -1,0 +1,88 @@
+"""Which canary watches over which workload: kept from the cache's changes, so that no admission searches for it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from canary.model.canary import GLOO
+from kube.resource import Object
+from kube.store import Change, Key
+
+DEFAULT_TARGET_KIND: Final = "Deployment"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedBy:
+    """What admission needs to know of a canary. `phase` is "" before the agent saw it."""
+
+    namespace: str
+    name: str
+    target_kind: str
+    target_name: str
+    provider: str
+    is_suspended: bool
+    phase: str
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is Serin's to run."""
+        return self.provider == GLOO
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Targets:
+    """An index from target (namespace, kind, name) to canaries; more than one is a mistake that validation tells."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[Key, WatchedBy] = {}
+        self._by_target: dict[tuple[str, str, str], dict[Key, WatchedBy]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def __iter__(self) -> Iterator[WatchedBy]:
+        return iter(self._by_key.values())
+
+    def of(self, namespace: str, kind: str, name: str) -> list[WatchedBy]:
+        """Give the canaries of a target, ordered by name."""
+        found = self._by_target.get((namespace, kind, name), {})
+        return [found[key] for key in sorted(found)]
+
+    def take(self, change: Change) -> None:
+        """Follow a change of a Canary: the listener of a cache."""
+        known = self._by_key.pop(change.key, None)
+        if known is not None:
+            target = _target(known)
+            del self._by_target[target][change.key]
+            if not self._by_target[target]:
+                del self._by_target[target]
+        if change.new is not None:
+            canary = watched_by(change.new)
+            self._by_key[change.key] = canary
+            self._by_target.setdefault(_target(canary), {})[change.key] = canary
+
+
+def watched_by(obj: Object) -> WatchedBy:
+    """Read a Canary, whole or slim; what is missing or of another type is left empty."""
+    metadata, spec, status = obj["metadata"], _mapping(obj, "spec"), _mapping(obj, "status")
+    target = _mapping(spec, "targetRef")
+    return WatchedBy(
+        namespace=str(metadata.get("namespace", "")),
+        name=str(metadata["name"]),
+        target_kind=str(target.get("kind") or DEFAULT_TARGET_KIND),
+        target_name=str(target.get("name") or ""),
+        provider=str(spec.get("provider") or GLOO),
+        is_suspended=spec.get("suspend") is True,
+        phase=str(status.get("phase") or ""),
+    )
+
+
+def _target(canary: WatchedBy) -> tuple[str, str, str]:
+    return (canary.namespace, canary.target_kind, canary.target_name)
+
+
+def _mapping(holder: Object, field: str) -> Object:
+    found = holder.get(field)
+    return found if isinstance(found, dict) else {}

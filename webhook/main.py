@@ -1,0 +1,106 @@
+"""Putting the webhook together: every lifetime is a context manager, started in order and ended in reverse."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from kube.client import Client
+from webhook.caches import Caches
+from webhook.certificates.files import MountedCertificate
+from webhook.certificates.own import OwnAuthority
+from webhook.certificates.port import ServingCertificate
+from webhook.defaulting import default_canary
+from webhook.marking import mark_workload
+from webhook.metrics import WebhookMetrics
+from webhook.scaling import warn_of_scaling
+from webhook.server import Admission, serve_admission, serve_health
+from webhook.settings import Settings
+from webhook.validating import validate_alert_provider, validate_canary, validate_metric_template
+from webhook.world import Handler
+
+_log = logging.getLogger(__name__)
+
+ENTRIES: Final[Mapping[str, Handler]] = {
+    "/mutate/workloads": mark_workload,
+    "/mutate/canaries": default_canary,
+    "/validate/scaling": warn_of_scaling,
+    "/validate/canaries": validate_canary,
+    "/validate/metrictemplates": validate_metric_template,
+    "/validate/alertproviders": validate_alert_provider,
+}
+"""Path to handler, as the two configurations in manifests/webhook name them."""
+
+
+def serin_version() -> str:
+    """Give the installed version; from a bare checkout `dev`."""
+    try:
+        return version("serin")
+    except PackageNotFoundError:
+        return "dev"
+
+
+async def run(settings: Settings) -> None:
+    """Run the webhook until SIGTERM or SIGINT, then drain it.
+
+    Raises:
+        kube.errors.ConfigError: no way to the API server is known.
+    """
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    installed = serin_version()
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(
+            Client.connect(kubeconfig=settings.kubeconfig, user_agent=f"serin-webhook/{installed}")
+        )
+        certificate = await stack.enter_async_context(_certificate(settings, client))
+        caches = Caches(client, settings.namespace)
+        following = await stack.enter_async_context(_running(caches.run(), "caches"))
+        metrics = WebhookMetrics(installed, lambda: _left_s(certificate))
+        admission = Admission(ENTRIES, caches.world(settings.agent), metrics)
+        # The plain port outlives the other: a drain must be seen to its end.
+        await stack.enter_async_context(
+            serve_health(admission, metrics, settings.metrics_port, lambda: certificate.problem() or caches.cold())
+        )
+        await stack.enter_async_context(serve_admission(admission, settings.port, certificate.context))
+        await _until(stopped, following)
+        _log.info("stopping: no longer ready, serving for another %g s", settings.drain_s)
+        admission.drain()
+        await asyncio.sleep(settings.drain_s)
+
+
+def _certificate(settings: Settings, client: Client) -> AbstractAsyncContextManager[ServingCertificate]:
+    match settings.certificates:
+        case "files":
+            return MountedCertificate(settings.certificate_dir, settings.scratch_dir)
+        case "self":
+            return OwnAuthority(client, settings.scratch_dir, namespace=settings.service_namespace)
+
+
+def _left_s(certificate: ServingCertificate) -> float:
+    expires_at_s = certificate.expires_at_s()
+    return expires_at_s - time.time() if expires_at_s else 0.0
+
+
+async def _until(stopped: asyncio.Event, vital: asyncio.Task[Any]) -> None:
+    """Wait for the signal; an error of the task that the webhook can't do without comes through."""
+    async with _running(stopped.wait(), "stop signal") as waiting:
+        await asyncio.wait({waiting, vital}, return_when=asyncio.FIRST_COMPLETED)
+    if vital.done():
+        vital.result()
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, Any], name: str) -> AsyncIterator[asyncio.Task[Any]]:
+    """Run a coroutine as a task for as long as the block lasts."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

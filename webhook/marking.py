@@ -1,0 +1,88 @@
+"""Marks the revision of a canary's target as it is applied: which one it is, what changed, who applied it.
+
+The mark is a function of the object, the stored object and the user, so a dry run, a retry and a second pass after
+another mutating webhook give the same patch.
+"""
+
+from typing import Final
+
+from canary.changes import describe_changes
+from canary.mark import Mark
+from canary.phase import ANALYSING, IDLE, Phase
+from canary.revision import content_hash, plain_template
+from kube.resource import Object
+from render.json_patch import put_entries
+from webhook.index import WatchedBy
+from webhook.review import ALLOWED, Answer, Request
+from webhook.world import World
+
+TARGET_KINDS: Final = frozenset({"Deployment", "DaemonSet"})
+
+_ENDING: Final = frozenset({Phase.PROMOTING, Phase.FINALISING})
+_TAKING_OVER: Final = IDLE | ANALYSING | _ENDING
+
+
+def mark_workload(request: Request, world: World) -> Answer:
+    """Answer for a Deployment or DaemonSet: the patch that makes its mark right; a warning when a run will follow."""
+    if request.kind.kind not in TARGET_KINDS or request.subresource or request.operation not in {"CREATE", "UPDATE"}:
+        return ALLOWED
+    if request.username == world.agent:
+        return ALLOWED
+    name = request.name or request.object["metadata"].get("name", "")
+    canaries = [canary for canary in world.targets.of(request.namespace, request.kind.kind, name) if canary.is_ours]
+    if not canaries:
+        return ALLOWED
+    template = _template(request.object)
+    revision = content_hash(template)
+    if request.operation == "CREATE":
+        return _marked(request, Mark(revision, by=request.username))
+    old_template = _template(request.old_object)
+    if template == old_template:
+        return _marked(request, _kept_mark(request, revision))
+    mark = Mark(revision, describe_changes(old_template, template) or "spec.template changed", request.username)
+    return _marked(request, mark, *filter(None, (_warning(canary, mark) for canary in canaries)))
+
+
+def _kept_mark(request: Request, revision: str) -> Mark | None:
+    """Give the mark of a template that stays as it is; None where nothing needs to be there.
+
+    Who leaves it as it is neither takes over the mark of the one who changed it, nor wipes or forges it.
+    """
+    old = Mark.read(_annotations(request.old_object))
+    if old is not None and old.revision == revision:
+        return old
+    # Nobody knows who made this template: it was applied before the canary was, or while the webhook was away.
+    is_forged = Mark.read(_annotations(request.object)) not in {None, old}
+    return Mark(revision) if is_forged else None
+
+
+def _marked(request: Request, mark: Mark | None, *warnings: str) -> Answer:
+    if mark is None:
+        return ALLOWED
+    patch = put_entries(request.object, ("metadata", "annotations"), mark.annotations())
+    return Answer(tuple(patch), warnings)
+
+
+def _warning(canary: WatchedBy, mark: Mark) -> str:
+    """Say what the canary will do with the new revision; nothing where it will not run it, or has yet to begin."""
+    if canary.is_suspended or canary.phase not in _TAKING_OVER:
+        return ""
+    what = f"revision {mark.revision} ({mark.changed})"
+    follow = f"Follow it: kubectl -n {canary.namespace} get canary {canary.name} -w"
+    if canary.phase in ANALYSING:
+        return f"Canary {canary} starts its analysis again: {what}. {follow}"
+    if canary.phase in _ENDING:
+        return f"Canary {canary} takes over once its present run has ended: {what}. {follow}"
+    return f"Canary {canary} takes over: {what}. {follow}"
+
+
+def _template(obj: Object) -> Object:
+    """Give the pod template as far as it counts for the revision, which is its hash."""
+    template = obj["spec"]["template"]
+    if not isinstance(template, dict):
+        raise TypeError(f"spec.template: found {template!r}; allowed: an object")
+    return plain_template(template)
+
+
+def _annotations(obj: Object) -> dict[str, str]:
+    return obj["metadata"].get("annotations") or {}

@@ -1,0 +1,9 @@
+"""The custom resources that the webhook keeps, as the API server serves them."""
+
+from typing import Final
+
+from kube.resource import Resource
+
+CANARIES: Final = Resource("flagger.app", "v1beta1", "canaries", "Canary")
+ALERT_PROVIDERS: Final = Resource("flagger.app", "v1beta1", "alertproviders", "AlertProvider")
+METRIC_TEMPLATES: Final = Resource("flagger.app", "v1beta1", "metrictemplates", "MetricTemplate")

@@ -1,0 +1,33 @@
+"""What the webhook is told at its start."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+CertificateSource: TypeAlias = Literal["self", "files"]
+"""`self`: Serin's own authority, in a Secret. `files`: mounted, as cert-manager writes them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The command line, read. Times are seconds.
+
+    `namespace` limits the webhook to the canaries of one, empty is all. `certificate_dir` has the mounted
+    files; `scratch_dir`, in memory, holds a key for the moment in which it is loaded. `drain_s` is how long requests
+    are served after SIGTERM: until nobody sends new ones.
+    """
+
+    port: int = 9443
+    metrics_port: int = 8080
+    namespace: str = ""
+    certificates: CertificateSource = "self"
+    certificate_dir: Path = Path("/run/serin-webhook-tls")
+    scratch_dir: Path = Path("/run/serin")
+    service_namespace: str = "gloo-system"
+    kubeconfig: Path | None = None
+    drain_s: float = 5.0
+
+    @property
+    def agent(self) -> str:
+        """The user name of the agent, which runs beside us."""
+        return f"system:serviceaccount:{self.service_namespace}:serin-agent"

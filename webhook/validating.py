@@ -1,0 +1,156 @@
+"""What the webhook says of a Canary, a MetricTemplate or an AlertProvider as it is applied: all problems at once.
+
+An error refuses, unless the stored object had it before; a warning never does.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from canary.model.alert_provider import AlertProvider
+from canary.model.canary import GLOO, Canary
+from canary.model.metric_template import MetricTemplate
+from canary.model.parse import alert_provider_problems, canary_problems, metric_template_problems
+from canary.problems import Problem
+from canary.rules.check import OTHER_PROVIDERS, check_canary
+from canary.rules.queries import check_queries, check_template_query
+from canary.rules.templates import check_alert_provider, check_metric_template
+from webhook.references import Known, check_claims, check_references, check_secret
+from webhook.review import ALLOWED, Answer, Cause, Object, Refusal, Request
+
+Problems = tuple[Problem, ...]
+
+_INDEX: Final = re.compile(r"\[\d+\]")
+
+
+def validate_canary(request: Request, known: Known) -> Answer:
+    """Judge a Canary. One of another provider is none of our business."""
+
+    def check(canary: Canary) -> Problems:
+        if canary.provider != GLOO:
+            return ()
+        own = (*check_canary(canary), *check_queries(canary))
+        return (*own, *check_claims(canary, known), *check_references(canary, known))
+
+    def find(obj: Object) -> Problems:
+        if is_of_another_provider(obj):
+            return ()
+        if (provider := _provider(obj)) in {"", GLOO}:
+            return canary_problems(obj, check)
+        unknown = Problem("spec.provider", provider, f"{GLOO}, or for others {', '.join(OTHER_PROVIDERS)}")
+        return (unknown, *canary_problems(obj | {"spec": obj["spec"] | {"provider": GLOO}}, check))
+
+    return _answer(request, find)
+
+
+def validate_metric_template(request: Request, known: Known) -> Answer:
+    """Judge a MetricTemplate."""
+
+    def check(template: MetricTemplate) -> Problems:
+        return (*check_metric_template(template), *check_template_query(template), *check_secret(template, known))
+
+    return _answer(request, lambda obj: metric_template_problems(obj, check))
+
+
+def validate_alert_provider(request: Request, known: Known) -> Answer:
+    """Judge an AlertProvider."""
+
+    def check(provider: AlertProvider) -> Problems:
+        return (*check_alert_provider(provider), *check_secret(provider, known))
+
+    return _answer(request, lambda obj: alert_provider_problems(obj, check))
+
+
+def is_looked_at(request: Request) -> bool:
+    """Whether a request writes what a user wishes: no subresource, and no object that is on its way out."""
+    metadata = request.object.get("metadata")
+    is_going = isinstance(metadata, Mapping) and metadata.get("deletionTimestamp") is not None
+    return request.operation in {"CREATE", "UPDATE"} and not request.subresource and not is_going
+
+
+def is_of_another_provider(obj: Object) -> bool:
+    """Whether a Canary is left untouched."""
+    return _provider(obj) in OTHER_PROVIDERS
+
+
+def _provider(obj: Object) -> str:
+    """Give the provider's name, empty where there is none, or none that is a text."""
+    spec = obj.get("spec")
+    provider = spec.get("provider") if isinstance(spec, Mapping) else None
+    return provider if isinstance(provider, str) else ""
+
+
+def _answer(request: Request, find: Callable[[Object], Problems]) -> Answer:
+    if not is_looked_at(request) or _is_spec_unchanged(request):
+        return ALLOWED
+    problems = find(_with_its_names(request))
+    errors = tuple(problem for problem in problems if not problem.is_warning)
+    if errors and request.operation == "UPDATE":
+        errors = _introduced(errors, find(request.old_object))
+    refusal = _refusal(request, errors) if errors else None
+    return Answer(warnings=tuple(str(problem) for problem in problems if problem not in errors), refusal=refusal)
+
+
+def _with_its_names(request: Request) -> Object:
+    """Give the object with its namespace, and with a name where the API server has yet to generate one."""
+    metadata = request.object.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return request.object
+    generated = {"name": f"{metadata['generateName']}x"} if metadata.get("generateName") else {}
+    return request.object | {"metadata": {"namespace": request.namespace or None, **generated, **metadata}}
+
+
+def _is_spec_unchanged(request: Request) -> bool:
+    return request.operation == "UPDATE" and request.object.get("spec") == request.old_object.get("spec")
+
+
+def _introduced(errors: Problems, old: Problems) -> Problems:
+    """Give the errors that the stored object does not have, so that it stays editable.
+
+    A list's entries may have moved, so positions don't count; nor does the value found, where none is the same: another
+    bad value in a bad place is no new problem.
+    """
+    had = Counter(_what(problem) for problem in old if not problem.is_warning)
+    same_values = Counter((_what(problem), str(problem.found)) for problem in old if not problem.is_warning)
+    rest: list[Problem] = []
+    for problem in errors:
+        key = (_what(problem), str(problem.found))
+        if same_values[key]:
+            same_values[key] -= 1
+            had[_what(problem)] -= 1
+        else:
+            rest.append(problem)
+    introduced: list[Problem] = []
+    for problem in rest:
+        if had[_what(problem)] > 0:
+            had[_what(problem)] -= 1
+        else:
+            introduced.append(problem)
+    return tuple(introduced)
+
+
+def _what(problem: Problem) -> tuple[str, str]:
+    return _INDEX.sub("[]", problem.path), problem.allowed
+
+
+def _refusal(request: Request, errors: Problems) -> Refusal:
+    count = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
+    name = "/".join(filter(None, [request.namespace, _name(request)]))
+    lines = [f"{request.kind.kind} {name} is refused: {count}", *(f"- {problem}" for problem in errors)]
+    causes = tuple(Cause(problem.path, _without_path(problem), _reason(problem)) for problem in errors)
+    return Refusal("\n".join(lines), causes, request.kind.kind, _name(request))
+
+
+def _name(request: Request) -> str:
+    metadata = request.object.get("metadata")
+    written: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
+    return request.name or str(written.get("name") or written.get("generateName") or "(without a name)")
+
+
+def _without_path(problem: Problem) -> str:
+    return str(problem).removeprefix(f"{problem.path}: ")
+
+
+def _reason(problem: Problem) -> str:
+    return "FieldValueRequired" if problem.found is None else "FieldValueInvalid"
