@@ -1,23 +1,43 @@
-"""ConfigMaps and Secrets that a pod spec refers to, and the primary's own copies of them.
+"""ConfigMaps and Secrets that a pod spec refers to, and the primary's references to its own copies of them.
 
-Source of the places: Flagger 1.44, `ConfigTracker.ApplyPrimaryConfigs`.
+Source of the places: Flagger 1.44, `ConfigTracker.GetTargetConfigs`.
 """
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
-from render.objects import Object
+from render.objects import PRIMARY_SUFFIX, Object
+
+ConfigKind = Literal["ConfigMap", "Secret"]
 
 
 class ConfigRef(NamedTuple):
     """A ConfigMap or Secret in the canary's namespace."""
 
-    kind: Literal["ConfigMap", "Secret"]
+    kind: ConfigKind
     name: str
+
+    def __str__(self) -> str:
+        """As in Flagger's `status.trackedConfigs`: `configmap/conf`."""
+        return f"{self.kind.lower()}/{self.name}"
+
+    @property
+    def copy_name(self) -> str:
+        """The name of the primary's copy."""
+        return f"{self.name}{PRIMARY_SUFFIX}"
 
 
 NO_COPIES: Final[Mapping[ConfigRef, str]] = MappingProxyType({})
+
+
+def config_refs(pod_spec: Object) -> dict[ConfigRef, bool]:
+    """Find every ConfigMap and Secret that a pod spec refers to; True where a pod can't start without it."""
+    found: dict[ConfigRef, bool] = {}
+    for ref, holder, _ in _references(pod_spec):
+        if ref.name:
+            found[ref] = found.get(ref, False) or not holder.get("optional")
+    return found
 
 
 def point_to_copies(pod_spec: Object, copies: Mapping[ConfigRef, str]) -> None:
@@ -50,7 +70,5 @@ def _named(source: Object, config_map: str, secret: str) -> Iterator[tuple[Confi
         yield _at("Secret", source[secret], "name")
 
 
-def _at(
-    kind: Literal["ConfigMap", "Secret"], holder: dict[str, Any], key: str
-) -> tuple[ConfigRef, dict[str, Any], str]:
+def _at(kind: ConfigKind, holder: dict[str, Any], key: str) -> tuple[ConfigRef, dict[str, Any], str]:
     return ConfigRef(kind, holder.get(key, "")), holder, key

@@ -40,11 +40,6 @@ class GlooStatus:
     reason: str = ""
     proxies: int = 0
 
-    @property
-    def is_acknowledged(self) -> bool:
-        """Has Gloo judged the object as it stands, for better or worse? Before the entry is emptied this is stale."""
-        return self.state is not GlooState.PENDING
-
 
 def gloo_verdict(obj: Object) -> GlooStatus:
     """Read the status of a RouteTable, VirtualService or Upstream; no status at all is Pending."""

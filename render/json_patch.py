@@ -54,3 +54,25 @@ def same_spec(obj: Object) -> list[Operation]:
     """
     metadata = obj["metadata"]
     return [test("/metadata/uid", metadata["uid"]), test("/metadata/generation", metadata["generation"])]
+
+
+def difference(old: Any, new: Any, *path: str | int) -> list[Operation]:
+    """Give the operations that make `old`, which stands at `path`, into `new`, and touch nothing that is the same.
+
+    Maps are compared key by key, lists of as many maps one by one; any other list is set as a whole, so a list must be
+    the value of a key.
+    """
+    if old == new:
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        gone = [remove(pointer(*path, key)) for key in old if key not in new]
+        added = [put(pointer(*path, key), value) for key, value in new.items() if key not in old]
+        kept = [key for key in old if key in new]
+        return [*gone, *added, *(part for key in kept for part in difference(old[key], new[key], *path, key))]
+    if _are_maps(old) and _are_maps(new) and len(old) == len(new):
+        return [part for index in range(len(old)) for part in difference(old[index], new[index], *path, index)]
+    return [put(pointer(*path), new)]
+
+
+def _are_maps(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)

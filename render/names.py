@@ -23,6 +23,7 @@ class Names:
     """Names of the objects, all in `namespace`; `primary_scaler` is None for a canary without autoscalerRef."""
 
     namespace: str
+    port: int
     apex: str
     primary_service: str
     canary_service: str
@@ -41,16 +42,22 @@ class Names:
         scaler = spec.autoscaler_ref
         return cls(
             namespace=canary.namespace,
+            port=spec.service.port,
             apex=apex,
             primary_service=f"{apex}{PRIMARY_SUFFIX}",
             canary_service=f"{apex}-canary",
             target=spec.target_ref.name,
             primary_workload=f"{spec.target_ref.name}{PRIMARY_SUFFIX}",
             primary_scaler=None if scaler is None else f"{scaler.name}{PRIMARY_SUFFIX}",
-            primary_upstream=f"{canary.namespace}-{apex}-primaryupstream-{spec.service.port}",
-            canary_upstream=f"{canary.namespace}-{apex}-canaryupstream-{spec.service.port}",
+            primary_upstream=f"{_upstream_stem(canary.namespace, apex, Side.PRIMARY)}{spec.service.port}",
+            canary_upstream=f"{_upstream_stem(canary.namespace, apex, Side.CANARY)}{spec.service.port}",
             route_table=apex,
         )
+
+    @property
+    def services(self) -> tuple[str, str, str]:
+        """Name all three Services."""
+        return self.apex, self.primary_service, self.canary_service
 
     def service(self, side: Side) -> str:
         """Name the Service of one side."""
@@ -60,9 +67,17 @@ class Names:
         """Name the Upstream of one side."""
         return self.primary_upstream if side is Side.PRIMARY else self.canary_upstream
 
+    def upstream_stem(self, side: Side) -> str:
+        """Give what the names of one side's Upstreams of all ports begin with."""
+        return _upstream_stem(self.namespace, self.apex, side)
+
     def envoy_cluster(self, side: Side) -> str:
         """Name the Envoy cluster that Gloo makes of one side's Upstream."""
         return envoy_cluster(self.upstream(side), self.namespace)
+
+
+def _upstream_stem(namespace: str, apex: str, side: Side) -> str:
+    return f"{namespace}-{apex}-{side}upstream-"
 
 
 def envoy_cluster(upstream: str, namespace: str) -> str:

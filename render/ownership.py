@@ -17,6 +17,13 @@ FLUX_LEAVES_IT: Final = {
 }
 """Keeps Flux from reverting what a canary changes on Services and RouteTables. Source: Flagger 1.44."""
 
+_APPLIERS_ANNOTATIONS: Final = (
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deployment.kubernetes.io/revision",
+    "deprecated.daemonset.template.generation",
+)
+_APPLIERS_PREFIXES: Final = ("serin.dev/", "argocd.argoproj.io/", "meta.helm.sh/")
+
 
 def owner_reference(canary: Canary) -> dict[str, Any]:
     """Give the reference that makes the Canary the controller of an object, which then goes when the Canary goes."""
@@ -63,3 +70,15 @@ def is_owned_by(obj: Object, canary: Canary) -> bool:
 def without_flux(metadata: Mapping[str, str] | None) -> dict[str, str]:
     """Copy labels or annotations without Flux's own: on a copy they would make Flux take it for an object of its."""
     return {key: value for key, value in (metadata or {}).items() if FLUX_MARKER not in key}
+
+
+def without_appliers(annotations: Mapping[str, str] | None) -> dict[str, str]:
+    """Copy annotations without those that tell who applied an object and how often.
+
+    Said of the copy they would be lies that tools act upon.
+    """
+    return {
+        key: value
+        for key, value in without_flux(annotations).items()
+        if key not in _APPLIERS_ANNOTATIONS and not key.startswith(_APPLIERS_PREFIXES)
+    }

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any, Final
 
-from canary.revision import plain_template
+from canary.revision import CONFIG_ANNOTATION, plain_template
 from render.config_refs import NO_COPIES, ConfigRef, point_to_copies
 from render.objects import PRIMARY_SUFFIX, Object
 from render.ownership import without_flux
@@ -19,7 +19,11 @@ _AFFINITIES: Final = ("podAffinity", "podAntiAffinity")
 
 
 def primary_template(
-    template: Object, label_key: str, label_value: str, copies: Mapping[ConfigRef, str] = NO_COPIES
+    template: Object,
+    label_key: str,
+    label_value: str,
+    copies: Mapping[ConfigRef, str] = NO_COPIES,
+    config_hash: str = "",
 ) -> Object:
     """Render the primary's template: the label that tells the sides apart, and the terms that select by it, renamed.
 
@@ -29,6 +33,8 @@ def primary_template(
     metadata, spec = rendered["metadata"], rendered["spec"]
     primary_value = f"{label_value}{PRIMARY_SUFFIX}"
     metadata["labels"] = without_flux(metadata.get("labels")) | {label_key: primary_value}
+    if config_hash:
+        metadata["annotations"] = metadata.get("annotations", {}) | {CONFIG_ANNOTATION: config_hash}
     for selector in _pod_selectors(spec):
         _rename_in_selector(selector, label_key, label_value, primary_value)
     point_to_copies(spec, copies)

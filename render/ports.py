@@ -12,11 +12,16 @@ from render.objects import Object
 
 _MESH_SIDECARS: Final = frozenset({"istio-proxy", "envoy"})
 
+_KEPT_FIELDS: Final = ("name", "protocol", "port", "targetPort", "appProtocol")
 
-def service_ports(canary: Canary, target: Object, existing: Object | None) -> list[dict[str, Any]]:
+
+def service_ports(
+    canary: Canary, target: Object, existing: Object | None, kept_port: int | None = None
+) -> list[dict[str, Any]]:
     """Give the Service port of the spec and, with `portDiscovery`, one for each other container port.
 
-    `existing` is the Service as it stands: server-side apply leaves the further ports that others gave it.
+    `existing` is the Service as it stands: server-side apply leaves the further ports that others gave it. `kept_port`
+    is one that the route still sends to, though the spec has another by now: it stays as it is.
     """
     service = canary.spec.service
     main: dict[str, Any] = {
@@ -41,17 +46,39 @@ def service_ports(canary: Canary, target: Object, existing: Object | None) -> li
                     "targetPort": number,
                 }
             )
-    names_of_others = _names_of_others(ports, existing)
-    return [port | {"name": f"tcp-{port['port']}"} if port["name"] in names_of_others else port for port in ports]
+    kept = _kept(ports, existing, kept_port)
+    taken = _names_of_others([*ports, *kept], existing) | {port["name"] for port in kept}
+    standing = {(port["port"], port.get("protocol", "TCP")): port.get("name") for port in _ports_of(existing)}
+    return [*(_named(port, taken, standing) for port in ports), *kept]
+
+
+def _named(port: dict[str, Any], taken: set[str], standing: dict[tuple[int, str], str | None]) -> dict[str, Any]:
+    """Give the port a name that is free. One that it has for want of a better it keeps: a new name would cut it off
+    until all of kube-proxy and the gateway know its endpoints by that."""
+    free_name = f"tcp-{port['port']}"
+    is_named_so = standing.get((port["port"], port["protocol"])) == free_name
+    return port | {"name": free_name} if is_named_so or port["name"] in taken else port
+
+
+def _kept(ports: list[dict[str, Any]], existing: Object | None, kept_port: int | None) -> list[dict[str, Any]]:
+    if kept_port in {port["port"] for port in ports}:
+        return []
+    return [
+        {field: port[field] for field in _KEPT_FIELDS if field in port}
+        for port in _ports_of(existing)
+        if port["port"] == kept_port and port.get("protocol", "TCP") == "TCP"
+    ]
 
 
 def _names_of_others(ports: list[dict[str, Any]], existing: Object | None) -> set[str]:
     ours = {(port["port"], port["protocol"]) for port in ports}
     return {
-        port.get("name", "")
-        for port in (existing or {}).get("spec", {}).get("ports") or ()
-        if (port["port"], port.get("protocol", "TCP")) not in ours
+        port.get("name", "") for port in _ports_of(existing) if (port["port"], port.get("protocol", "TCP")) not in ours
     }
+
+
+def _ports_of(existing: Object | None) -> list[dict[str, Any]]:
+    return ((existing or {}).get("spec") or {}).get("ports") or []
 
 
 def _container_ports(target: Object, main_port: int | str) -> Iterator[tuple[str, str, int]]:

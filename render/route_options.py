@@ -80,6 +80,8 @@ def _added_headers(operations: HeaderOperations) -> list[dict[str, Any]]:
 def _cors(policy: CorsPolicy) -> dict[str, Any]:
     exact = [*policy.allow_origin, *(origin.exact for origin in policy.allow_origins if origin.exact is not None)]
     patterns = [pattern for origin in policy.allow_origins if (pattern := _origin_regex(origin)) is not None]
+    if not exact and not patterns:
+        return {}  # nobody is allowed anything, and Gloo rejects every route of a proxy with such a policy
     lists = {
         "allowOrigin": exact,
         "allowOriginRegex": patterns,

@@ -1,22 +1,36 @@
-"""The RouteTable that a VirtualService delegates to, and its weights.
+"""The RouteTable that a VirtualService delegates to: our main route, the routes in front of it, and their weights.
 
 `spec.routes` is an atomic list that users may enrich, so after its creation the table is only ever patched: each patch
-tests the names and weights that it relies on, and everything else stays as it is. Source of the shape: Flagger 1.44,
-`GlooRouter.Reconcile`; of the facts about weights: Gloo's answers in tests/contract/recorded.
+tests what it relies on, and everything else stays as it is. Source of the shape: Flagger 1.44, `GlooRouter.Reconcile`;
+of the facts about routes: Gloo's answers in tests/contract/gloo.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from canary.model.canary import Canary
 from canary.steps import TOTAL_WEIGHT
-from render.json_patch import Operation, pointer, put, put_entries, test, unchanged
+from render.front_routes import fronts, is_ab_test, merged_front, render_front
+from render.json_patch import Operation, difference, pointer, put, put_entries, remove, test, unchanged
+from render.main_route import cookie_names, main_route, new_main_route, read_cookies, read_mirror
 from render.names import Names, Side
 from render.objects import Object
-from render.ownership import FLUX_LEAVES_IT, owned_metadata
+from render.owned_fields import OWNED_ANNOTATION, OwnedFields
+from render.ownership import FLUX_LEAVES_IT, is_owned_by, owned_metadata
 from render.route_options import route_options
+from render.route_place import (
+    FRONT_ROUTES,
+    MATCH_ROUTES,
+    Place,
+    destinations_by_side,
+    destinations_of,
+    fronts_of,
+    routes_of,
+    weight_tests,
+)
+from render.split import ALL_TO_PRIMARY, Split
 
 ROUTE_TABLE_API_VERSION: Final = "gateway.solo.io/v1"
-
 
 MOVE_ANNOTATION: Final = "serin.dev/move"
 """On the table: the canary's uid and the number of the move (`status.serin.sequence`) that its weights belong to.
@@ -26,18 +40,8 @@ It fences off an agent that was stopped before a write and wakes up after others
 """
 
 
-class Weights(NamedTuple):
-    """Shares of the traffic. Ours are percent; those of a table that others wrote may have another sum."""
-
-    primary: int
-    canary: int
-
-
-ALL_TO_PRIMARY: Final = Weights(TOTAL_WEIGHT, 0)
-
-
-def route_table(canary: Canary, weights: Weights = ALL_TO_PRIMARY) -> Object:
-    """Render the table for its creation; the route takes its paths from the VirtualService that delegates to it."""
+def route_table(canary: Canary, wanted: Split = ALL_TO_PRIMARY) -> Object:
+    """Render the table for its creation."""
     apex = canary.spec.service.apex
     metadata = owned_metadata(
         canary,
@@ -45,112 +49,206 @@ def route_table(canary: Canary, weights: Weights = ALL_TO_PRIMARY) -> Object:
         labels=apex.labels,
         annotations=apex.annotations | FLUX_LEAVES_IT | {MOVE_ANNOTATION: f"{canary.uid}/0"},
     )
-    spec = {"routes": [_route(canary, weights)]}
-    return {"apiVersion": ROUTE_TABLE_API_VERSION, "kind": "RouteTable", "metadata": metadata, "spec": spec}
+    table: Object = {"apiVersion": ROUTE_TABLE_API_VERSION, "kind": "RouteTable", "metadata": metadata, "spec": {}}
+    routes = _with_our_routes(canary, table, wanted)
+    metadata["annotations"][OWNED_ANNOTATION] = routes.owned.text()
+    return table | {"spec": {"routes": [*routes.fronts, routes.main]}}
 
 
-def read_weights(table: Object, names: Names) -> Weights | None:
-    """Read the weights of our route, wherever it stands; None when no route has both Upstreams.
+def read_split(canary: Canary, table: Object) -> Split | None:
+    """Read how our routes split the requests; None when no route has both Upstreams.
 
+    In an A/B test the weights are those of the requests that match: 100 and 0 as long as no route is for them.
     A weight that is omitted is 0 (recorded case `weight-omitted`).
     """
-    found = _find(table, names)
-    if found is None:
+    names = Names.of(canary)
+    place = Place.find(table, names)
+    if place is None:
         return None
-    return Weights(*(int(destination.get("weight") or 0) for destination in found.destinations(table)))
+    mirror_percent = read_mirror(table, place)
+    if not is_ab_test(canary):
+        route = routes_of(table)[place.route]
+        weights = _weights(route, (place.primary, place.canary))
+        return Split(*weights, mirror_percent, read_cookies(table, place).current)
+    for route in fronts_of(table).values():
+        positions = _positions(route, names)
+        if route["name"] in MATCH_ROUTES and positions is not None:
+            return Split(*_weights(route, positions), mirror_percent)
+    return Split(TOTAL_WEIGHT, 0, mirror_percent)
 
 
-def weights_patch(canary: Canary, table: Object, wanted: Weights) -> list[Operation]:
-    """Patch `table`, as it was read, to the wanted weights; no operations when it has them.
+def read_exposure(canary: Canary, table: Object) -> Split | None:
+    """Read the split as `read_split` does, but with the weight of any route of ours that sends more to the canary side.
 
-    The patch is refused when the Upstreams no longer stand where they were seen, or the weights have been changed
-    since: read again and decide again then. A table without our route gets it, behind the routes of others.
+    Such a route is left from before the strategy was edited, or was changed by hand: to see it as it should be would
+    hide that requests reach a canary that is to have none.
     """
-    found = _find(table, Names.of(canary))
-    if found is None:
-        return _append_route(table, _route(canary, wanted))
-    tests: list[Operation] = []
-    changes: list[Operation] = []
-    is_weight_omitted = False
-    for path, destination, weight in zip(found.paths(), found.destinations(table), wanted, strict=True):
-        tests.append(test(f"{path}/destination/upstream/name", destination["destination"]["upstream"]["name"]))
-        if "weight" in destination:
-            tests.append(test(f"{path}/weight", destination["weight"]))
-        else:
-            is_weight_omitted = True
-        if int(destination.get("weight") or 0) != weight:
-            changes.append(put(f"{path}/weight", weight))
-    if not changes:
+    split, place = read_split(canary, table), Place.find(table, Names.of(canary))
+    if split is None or place is None:
+        return None
+    rendered = {front.name: front.canary_weight for front in fronts(canary, split, read_cookies(table, place).known)}
+    meant = [(route, rendered.get(route["name"], 0)) for route in fronts_of(table).values()]
+    meant.append((routes_of(table)[place.route], 0 if is_ab_test(canary) else split.canary))
+    stray = [
+        weight
+        for route, meant_weight in meant
+        if (positions := _positions(route, Names.of(canary))) is not None
+        and (weight := _weights(route, positions)[1]) > meant_weight
+    ]
+    weight = max([split.canary, *stray])
+    return split if weight == split.canary else split._replace(primary=TOTAL_WEIGHT - weight, canary=weight)
+
+
+def served_port(canary: Canary, table: Object) -> int | None:
+    """Read the port whose Upstreams our route sends to: the spec's, or the one before an edit; None without a route."""
+    place = Place.find(table, Names.of(canary))
+    return None if place is None else place.port
+
+
+def route_patch(
+    canary: Canary, table: Object, wanted: Split, move: int, *, is_renaming: bool = True
+) -> list[Operation]:
+    """Patch `table`, as it was read, so that our routes are as rendered and split as wanted, on behalf of a move.
+
+    No operations when they are. The patch is refused when the Upstreams no longer stand where they were seen, when the
+    weights or the move have been changed since or, where more than weights is to change, when anything has: read again
+    and decide again then. A table without our route gets it, behind the routes of others. Without `is_renaming` the
+    route keeps the Upstreams of an earlier port.
+
+    Raises:
+        UnusableObjectError: a mirror is wanted, and the route has one of the user's.
+    """
+    place = Place.find(table, Names.of(canary))
+    if place is None:
+        ours = _with_our_routes(canary, table, wanted)
+        others = [route for route in routes_of(table) if route.get("name") not in FRONT_ROUTES]
+        routes = [*others, *ours.fronts, ours.main]
+        changes = [put("/spec/routes", routes) if "spec" in table else put("/spec", {"routes": routes})]
+        return [*unchanged(table), *changes, *_metadata_changes(canary, table, ours.owned, move)]
+    ours = _our_routes(canary, table, place, wanted, is_renaming=is_renaming)
+    changes = _route_changes(table, place, ours)
+    metadata = _metadata_changes(canary, table, ours.owned, None)
+    if not changes and not metadata:
         return []
-    return [*(unchanged(table) if is_weight_omitted else ()), *tests, *changes]
+    guard = [*_fence(table), *_tests(table, place, Names.of(canary))]
+    is_more_than_weights = metadata or not all(str(change["path"]).endswith("/weight") for change in changes)
+    if is_more_than_weights or _is_a_weight_omitted(table, place, Names.of(canary)):
+        guard = [*unchanged(table), *guard]
+    return [*guard, *changes, *_metadata_changes(canary, table, ours.owned, move)]
 
 
 def read_move(table: Object, canary: Canary) -> int:
     """Read which move of this canary last wrote the table; 0 when none did."""
-    uid, _, number = str((table["metadata"].get("annotations") or {}).get(MOVE_ANNOTATION, "")).rpartition("/")
+    uid, _, number = str(_annotations(table).get(MOVE_ANNOTATION, "")).rpartition("/")
     return int(number) if uid == canary.uid and number.isdecimal() else 0
 
 
-def fence(table: Object, canary: Canary, move: int) -> list[Operation]:
-    """Write the number of the move onto `table`, only if nobody wrote another one since `table` was read."""
-    found: str | None = (table["metadata"].get("annotations") or {}).get(MOVE_ANNOTATION)
-    path = pointer("metadata", "annotations", MOVE_ANNOTATION)
-    guard = unchanged(table) if found is None else [test(path, found)]
-    return [*guard, *put_entries(table, ("metadata", "annotations"), {MOVE_ANNOTATION: f"{canary.uid}/{move}"})]
+class _OurRoutes(NamedTuple):
+    main: Object
+    fronts: list[Object]
+    owned: OwnedFields
 
 
-class _Found(NamedTuple):
-    """Where our route stands: the positions of the route, and of the two Upstreams among its destinations."""
-
-    route: int
-    primary: int
-    canary: int
-
-    def paths(self) -> tuple[str, str]:
-        base = pointer("spec", "routes", self.route, "routeAction", "multi", "destinations")
-        return f"{base}/{self.primary}", f"{base}/{self.canary}"
-
-    def destinations(self, table: Object) -> tuple[dict[str, Any], dict[str, Any]]:
-        destinations = table["spec"]["routes"][self.route]["routeAction"]["multi"]["destinations"]
-        return destinations[self.primary], destinations[self.canary]
+def _with_our_routes(canary: Canary, table: Object, wanted: Split) -> _OurRoutes:
+    """Render our routes for a table that has no main route yet."""
+    grown = table | {"spec": {"routes": [*fronts_of(table).values(), new_main_route(canary)]}}
+    place = Place.find(grown, Names.of(canary))
+    assert place is not None
+    return _our_routes(canary, grown, place, wanted, is_renaming=True)
 
 
-def _find(table: Object, names: Names) -> _Found | None:
-    """Find the last route with both Upstreams: those before it can only be for requests with something special."""
-    for position, route in reversed(list(enumerate((table.get("spec") or {}).get("routes") or ()))):
-        multi = (route.get("routeAction") or {}).get("multi") or {}
-        upstreams = [_upstream_name(destination, names.namespace) for destination in multi.get("destinations") or ()]
-        if names.primary_upstream in upstreams and names.canary_upstream in upstreams:
-            return _Found(position, upstreams.index(names.primary_upstream), upstreams.index(names.canary_upstream))
-    return None
+def _our_routes(canary: Canary, table: Object, place: Place, wanted: Split, *, is_renaming: bool) -> _OurRoutes:
+    main = main_route(canary, table, place, wanted, is_renaming=is_renaming)
+    before = OwnedFields.read(table)
+    standing = {route["name"]: route for route in fronts_of(table).values()}
+    names = cookie_names(canary, table, place, wanted)
+    in_front = []
+    for front in fronts(canary, wanted, read_cookies(table, place).known):
+        rendered = render_front(canary, front, main, place, names)
+        in_front.append(merged_front(standing.get(front.name, {}), rendered, before.copied))
+    is_ours = is_owned_by(table, canary)
+    apex = canary.spec.service.apex
+    owned = OwnedFields(
+        options=tuple(sorted(route_options(canary.spec.service))),
+        copied=tuple(sorted(main.get("options") or ())) if in_front else (),
+        labels=tuple(sorted(apex.labels)) if is_ours else (),
+        annotations=tuple(sorted(apex.annotations)) if is_ours else (),
+    )
+    return _OurRoutes(main, in_front, owned)
 
 
-def _upstream_name(destination: Object, namespace: str) -> str | None:
-    upstream = (destination.get("destination") or {}).get("upstream") or {}
-    name: str | None = upstream.get("name")
-    return name if upstream.get("namespace", namespace) == namespace else None
+def _route_changes(table: Object, place: Place, ours: _OurRoutes) -> list[Operation]:
+    """Change our routes where they stand; those in front are set anew when they are not the wanted ones in order."""
+    routes, standing = routes_of(table), fronts_of(table)
+    changes = difference(routes[place.route], ours.main, "spec", "routes", place.route)
+    is_in_order = [route["name"] for route in standing.values()] == [route["name"] for route in ours.fronts]
+    if is_in_order and all(position < place.route for position in standing):
+        for position, rendered in zip(standing, ours.fronts, strict=True):
+            changes += difference(routes[position], rendered, "spec", "routes", position)
+        return changes
+    changes += [remove(pointer("spec", "routes", position)) for position in sorted(standing, reverse=True)]
+    main_position = place.route - sum(position < place.route for position in standing)
+    return changes + [put(pointer("spec", "routes", main_position), rendered) for rendered in reversed(ours.fronts)]
 
 
-def _route(canary: Canary, weights: Weights) -> Object:
-    names = Names.of(canary)
-    destinations = [
-        {
-            "destination": {"upstream": {"name": names.upstream(side), "namespace": canary.namespace}},
-            "weight": weight,
-        }
-        for side, weight in zip((Side.PRIMARY, Side.CANARY), weights, strict=True)
+def _metadata_changes(canary: Canary, table: Object, owned: OwnedFields, move: int | None) -> list[Operation]:
+    """Set what is ours of the table's labels and annotations; `move` None leaves out the number of the move."""
+    before, apex = OwnedFields.read(table), canary.spec.service.apex
+    labels: Mapping[str, str] = {}
+    annotations: dict[str, str] = {}
+    if is_owned_by(table, canary):
+        labels, annotations = apex.labels, apex.annotations | FLUX_LEAVES_IT
+    if owned != before:
+        annotations[OWNED_ANNOTATION] = owned.text()
+    if move is not None:
+        annotations[MOVE_ANNOTATION] = f"{canary.uid}/{move}"
+    gone = [
+        remove(pointer("metadata", kind, key))
+        for kind, was_ours, wanted in (
+            ("labels", before.labels, labels),
+            ("annotations", before.annotations, annotations),
+        )
+        for key in was_ours
+        if key not in wanted and key in (table["metadata"].get(kind) or {})
     ]
-    route: Object = {"inheritablePathMatchers": True, "routeAction": {"multi": {"destinations": destinations}}}
-    options = route_options(canary.spec.service)
-    if options:
-        route["options"] = options
-    return route
+    return [
+        *gone,
+        *put_entries(table, ("metadata", "labels"), labels),
+        *put_entries(table, ("metadata", "annotations"), annotations),
+    ]
 
 
-def _append_route(table: Object, route: Object) -> list[Operation]:
-    spec = table.get("spec")
-    if not spec:
-        return [*unchanged(table), put("/spec", {"routes": [route]})]
-    if not spec.get("routes"):
-        return [*unchanged(table), put("/spec/routes", [route])]
-    return [*unchanged(table), put("/spec/routes/-", route)]
+def _fence(table: Object) -> list[Operation]:
+    """Refuse the patch when another move wrote the table since it was read."""
+    found = _annotations(table).get(MOVE_ANNOTATION)
+    return unchanged(table) if found is None else [test(pointer("metadata", "annotations", MOVE_ANNOTATION), found)]
+
+
+def _tests(table: Object, place: Place, names: Names) -> list[Operation]:
+    tests = place.tests(table)
+    for position, route in fronts_of(table).items():
+        base = ("spec", "routes", position)
+        tests.append(test(pointer(*base, "name"), route["name"]))
+        tests += weight_tests(route, _positions(route, names) or (), *base)
+    return tests
+
+
+def _is_a_weight_omitted(table: Object, place: Place, names: Names) -> bool:
+    ours = [(routes_of(table)[place.route], (place.primary, place.canary))]
+    ours += [(route, positions) for route in fronts_of(table).values() if (positions := _positions(route, names))]
+    return any("weight" not in destinations_of(route)[position] for route, positions in ours for position in positions)
+
+
+def _positions(route: Object, names: Names) -> tuple[int, int] | None:
+    """Say where the two Upstreams, of whichever port, stand among a front route's destinations."""
+    primary, canary = (list(destinations_by_side(route, names)[side].values()) for side in Side)
+    return (primary[0], canary[0]) if primary and canary else None
+
+
+def _weights(route: Object, positions: tuple[int, int]) -> tuple[int, int]:
+    primary, canary = (int(destinations_of(route)[position].get("weight") or 0) for position in positions)
+    return primary, canary
+
+
+def _annotations(table: Object) -> dict[str, Any]:
+    return table["metadata"].get("annotations") or {}

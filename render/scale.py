@@ -1,13 +1,17 @@
 """Scaling the target between zero and some. Its HPA is left alone: Kubernetes disables it at zero replicas.
 
+KEDA does not: a ScaledObject is paused meanwhile (`render.scaled_object`).
+
 Source: Flagger 1.44, `ScaleToZero` and `ScaleFromZero` of its Deployment and DaemonSet controllers.
 """
 
-from canary.revision import SCALE_TO_ZERO
+from canary.revision import CONFIG_ANNOTATION, SCALE_TO_ZERO
 from render.json_patch import Operation, pointer, put, put_entries, remove, same_spec
 from render.objects import Object
+from render.scaled_object import SCALED_OBJECT
 
 _NODE_SELECTOR = ("spec", "template", "spec", "nodeSelector")
+_POD_ANNOTATIONS = ("spec", "template", "metadata", "annotations")
 
 
 def wanted_replicas(workload: Object) -> int:
@@ -22,21 +26,22 @@ def wanted_replicas(workload: Object) -> int:
 def replicas_from_zero(target: Object, primary: Object | None, scaler: Object | None) -> int:
     """How many replicas the target gets for an analysis.
 
-    Its own number where it has one; else what its HPA starts from or, where there is no HPA, what the primary has; at
-    least one.
+    Its own number where it has one; else what its HPA or ScaledObject starts from or, where there is neither, what the
+    primary has; at least one.
     """
     own = wanted_replicas(target)
     if own > 0:
         return own
     if scaler is not None:
-        return int(scaler["spec"].get("minReplicas") or 1)
+        return _minimum(scaler) or 1
     return wanted_replicas(primary) or 1 if primary is not None else 1
 
 
-def scale_patch(target: Object, replicas: int) -> list[Operation]:
+def scale_patch(target: Object, replicas: int, *, config_hash: str = "") -> list[Operation]:
     """Patch the target, as it was read, to `replicas`; no operations when it has them.
 
-    The patch is refused when the target's spec has been changed since. A DaemonSet knows only none and some.
+    The patch is refused when the target's spec has been changed since. A DaemonSet knows only none and some. Pods that
+    come up are annotated with what they are configured by.
     """
     if target["kind"] == "DaemonSet":
         operations = _node_selector_patch(target, is_scaled_to_zero=replicas == 0)
@@ -44,7 +49,31 @@ def scale_patch(target: Object, replicas: int) -> list[Operation]:
         operations = []
     else:
         operations = [put("/spec/replicas", replicas)]
+    if operations and replicas > 0:
+        operations += _annotate(target, config_hash)
     return [*same_spec(target), *operations] if operations else []
+
+
+def is_configured_by(target: Object, config_hash: str) -> bool:
+    """Did the target's pods start with this configuration, or are there none? Their env is read once, at the start."""
+    return wanted_replicas(target) == 0 or not _annotate(target, config_hash)
+
+
+def restart_patch(target: Object, config_hash: str) -> list[Operation]:
+    """Roll the pods of the target, as it was read, so that they start with the present configuration."""
+    return [*same_spec(target), *_annotate(target, config_hash)]
+
+
+def _annotate(target: Object, config_hash: str) -> list[Operation]:
+    annotations = target["spec"]["template"]["metadata"].get("annotations") or {}
+    if config_hash:
+        return put_entries(target, _POD_ANNOTATIONS, {CONFIG_ANNOTATION: config_hash})
+    return [remove(pointer(*_POD_ANNOTATIONS, CONFIG_ANNOTATION))] if CONFIG_ANNOTATION in annotations else []
+
+
+def _minimum(scaler: Object) -> int:
+    field = "minReplicaCount" if scaler["kind"] == SCALED_OBJECT else "minReplicas"
+    return int(scaler["spec"].get(field) or 0)
 
 
 def _node_selector_patch(target: Object, *, is_scaled_to_zero: bool) -> list[Operation]:

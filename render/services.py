@@ -15,30 +15,58 @@ from render.ports import service_ports
 from render.workload import SelectorLabel, target_selector_label
 
 
-def apex_service(canary: Canary, target: Object, existing: Object | None = None) -> Object:
+def apex_service(
+    canary: Canary, target: Object, existing: Object | None = None, kept_port: int | None = None
+) -> Object:
     """Render the Service that clients call: it selects the primary's pods.
 
     `existing` is the Service of that name as it stands; one that a user made is taken over: it gets ports and
-    selector, but neither our labels nor an owner, so that it outlives the canary.
+    selector, but neither our labels nor an owner, so that it outlives the canary. `kept_port` is as in `service_ports`.
 
     Raises:
         UnusableObjectError: the target's selector has no label to tell the sides apart by.
     """
-    return _service(canary, target, Names.of(canary).apex, Side.PRIMARY, canary.spec.service.apex, existing)
+    ports = service_ports(canary, target, existing, kept_port)
+    custom = canary.spec.service.apex
+    return _service(canary, target_selector_label(target), Names.of(canary).apex, Side.PRIMARY, custom, ports, existing)
 
 
-def side_service(canary: Canary, target: Object, side: Side, existing: Object | None = None) -> Object:
-    """Render the Service of one side. `existing` and errors as with `apex_service`."""
+def side_service(
+    canary: Canary, target: Object, side: Side, existing: Object | None = None, kept_port: int | None = None
+) -> Object:
+    """Render the Service of one side. `existing`, `kept_port` and errors as with `apex_service`."""
+    ports = service_ports(canary, target, existing, kept_port)
     service = canary.spec.service
-    metadata = service.primary if side is Side.PRIMARY else service.canary
-    return _service(canary, target, Names.of(canary).service(side), side, metadata, existing)
+    custom = service.primary if side is Side.PRIMARY else service.canary
+    name = Names.of(canary).service(side)
+    return _service(canary, target_selector_label(target), name, side, custom, ports, existing)
+
+
+def address_problem(canary: Canary, existing: Object | None) -> str:
+    """Say that the Service can't follow `spec.service.headless`, empty when it can: its clusterIP is immutable."""
+    if existing is None or not is_owned_by(existing, canary):
+        return ""
+    is_headless = (existing.get("spec") or {}).get("clusterIP") == "None"
+    if is_headless is canary.spec.service.headless:
+        return ""
+    service, metadata = canary.spec.service, existing["metadata"]
+    return (
+        f"Canary {canary.namespace}/{canary.name} spec.service.headless: found {str(service.headless).lower()}; "
+        f"allowed: {str(is_headless).lower()} as long as Service {metadata['name']} exists, for its clusterIP "
+        f"({existing['spec'].get('clusterIP')}) can't be changed: delete the Service, and it is made anew"
+    )
 
 
 def _service(
-    canary: Canary, target: Object, name: str, side: Side, custom: CustomMetadata, existing: Object | None
+    canary: Canary,
+    label: SelectorLabel,
+    name: str,
+    side: Side,
+    custom: CustomMetadata,
+    ports: list[dict[str, Any]],
+    existing: Object | None,
 ) -> Object:
-    label = target_selector_label(target)
-    spec: dict[str, Any] = {"selector": label.pods(side), "ports": service_ports(canary, target, existing)}
+    spec: dict[str, Any] = {"selector": label.pods(side), "ports": ports}
     if existing is not None and not is_owned_by(existing, canary):
         metadata = {"name": name, "namespace": canary.namespace, "annotations": dict(FLUX_LEAVES_IT)}
         return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
@@ -47,7 +75,7 @@ def _service(
         spec["clusterIP"] = "None"
     if service.traffic_distribution:
         spec["trafficDistribution"] = service.traffic_distribution
-    metadata = _metadata(canary, name, label, custom)
+    metadata = _metadata(canary, name, label, custom, existing)
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
@@ -56,13 +84,26 @@ def _can_be_headless(existing: Object | None) -> bool:
     return existing is None or existing.get("spec", {}).get("clusterIP") == "None"
 
 
-def _metadata(canary: Canary, name: str, label: SelectorLabel, custom: CustomMetadata) -> dict[str, Any]:
+def _metadata(
+    canary: Canary, name: str, label: SelectorLabel, custom: CustomMetadata, existing: Object | None
+) -> dict[str, Any]:
     unmanaged = canary.spec.service.unmanaged_metadata
-    labels = custom.labels | {label.key: name}
-    annotations = custom.annotations | FLUX_LEAVES_IT
+    found = (existing or {}).get("metadata", {})
     return owned_metadata(
         canary,
         name,
-        labels={key: value for key, value in labels.items() if key not in unmanaged.labels},
-        annotations={key: value for key, value in annotations.items() if key not in unmanaged.annotations},
+        labels=_managed(custom.labels | {label.key: name}, unmanaged.labels, found.get("labels") or {}),
+        annotations=_managed(
+            custom.annotations | FLUX_LEAVES_IT, unmanaged.annotations, found.get("annotations") or {}
+        ),
     )
+
+
+def _managed(wanted: dict[str, str], unmanaged: tuple[str, ...], found: dict[str, str]) -> dict[str, str]:
+    """Leave the unmanaged keys to others. One that we may have set before they were to stays with the value it has:
+    left out, server-side apply would take it away."""
+    return {
+        key: found[key] if key in unmanaged else value
+        for key, value in wanted.items()
+        if key not in unmanaged or key in found
+    }

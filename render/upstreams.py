@@ -1,29 +1,60 @@
 """The two Upstreams: what Gloo routes to. Ours, because Gloo's own discovery may be turned off.
 
-Source of the shape: Flagger 1.44, `getGlooUpstreamKubeService`.
+Source of the shape: Flagger 1.44, `getGlooUpstreamKubeService`. Flagger copies fewer settings, and of later edits it
+follows those of `loadBalancerConfig` only.
 """
 
 from typing import Any, Final
 
 from canary.model.canary import Canary
 from render.names import Names, Side
-from render.objects import Object
+from render.objects import Object, UnusableObjectError
 from render.ownership import owned_metadata
 from render.workload import target_selector_label
 
 UPSTREAM_API_VERSION: Final = "gloo.solo.io/v1"
 
-# `httpProxyHostname` is Gloo's spelling; Flagger writes `httpProxyHostName`, which Gloo does not know.
+# How to talk to what an Upstream points to; neither where that is (`kube`, `static`, `failover`, ...) nor who found it.
 _COPIED_FIELDS: Final = (
     "sslConfig",
     "circuitBreakers",
-    "connectionConfig",
     "loadBalancerConfig",
+    "connectionConfig",
+    "healthChecks",
+    "outlierDetection",
     "useHttp2",
     "initialStreamWindowSize",
     "initialConnectionWindowSize",
-    "httpProxyHostname",
+    "maxConcurrentStreams",
+    "overrideStreamErrorOnInvalidHttpMessage",
+    "httpProxyHostname",  # Flagger writes `httpProxyHostName`, which Gloo does not know
+    "httpConnectSslConfig",
+    "httpConnectHeaders",
+    "ignoreHealthOnHostRemoval",
+    "respectDnsTtl",
+    "dnsRefreshRate",
+    "proxyProtocolVersion",
+    "protocolSelection",
+    "preconnectPolicy",
+    "disableIstioAutoMtls",
 )
+
+
+def check_reference(canary: Canary, config: Object | None) -> None:
+    """See that `config`, the Upstream that `upstreamRef` names, is there.
+
+    Raises:
+        UnusableObjectError: it is not.
+    """
+    reference = canary.spec.upstream_ref
+    if reference is None or config is not None:
+        return
+    allowed = (
+        f"the name of an Upstream in namespace {reference.namespace or canary.namespace}, "
+        "and there is none of this name"
+    )
+    described = {"kind": "Canary", "metadata": {"name": canary.name, "namespace": canary.namespace}}
+    raise UnusableObjectError(described, "spec.upstreamRef.name", found=reference.name, allowed=allowed)
 
 
 def upstream(canary: Canary, target: Object, side: Side, config: Object | None = None) -> Object:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from canary.model.canary import Canary
+from canary.revision import config_part
 from render.config_refs import NO_COPIES, ConfigRef
 from render.json_patch import Operation, put, put_entries, remove, same_spec
 from render.names import Names, Side
 from render.objects import PRIMARY_SUFFIX, Object, UnusableObjectError
-from render.ownership import owned_metadata, without_flux
+from render.ownership import owned_metadata, without_appliers
 from render.pod_template import is_same_template, primary_template
 
 SELECTOR_LABELS: Final = ("app", "name", "app.kubernetes.io/name")
@@ -25,14 +26,6 @@ _COPIED_FIELDS: Final = {
     "Deployment": ("progressDeadlineSeconds", "minReadySeconds", "revisionHistoryLimit", "strategy"),
     "DaemonSet": ("minReadySeconds", "revisionHistoryLimit", "updateStrategy"),
 }
-
-# They tell who applied the target, and how often: said of the primary they would be lies that tools act upon.
-_UNCOPIED_ANNOTATIONS: Final = (
-    "kubectl.kubernetes.io/last-applied-configuration",
-    "deployment.kubernetes.io/revision",
-    "deprecated.daemonset.template.generation",
-)
-_UNCOPIED_PREFIXES: Final = ("serin.dev/", "argocd.argoproj.io/", "meta.helm.sh/")
 
 
 class SelectorLabel(NamedTuple):
@@ -77,7 +70,8 @@ def primary_workload(
     """Render the primary of a Deployment or DaemonSet, with the pod template of an analysed revision.
 
     `template` may come from the target or from its ReplicaSet. `replicas` None leaves the number to whoever set it (a
-    DaemonSet has none anyway). `config_copies` gives the names of the ConfigMap and Secret copies the primary uses.
+    DaemonSet has none anyway). `config_copies` gives the names of the ConfigMap and Secret copies that the primary
+    uses; their content is in the revision, so another one makes the pods roll.
 
     Raises:
         UnusableObjectError: the target's selector has none of SELECTOR_LABELS, its kind is neither of the two, or it
@@ -86,7 +80,7 @@ def primary_workload(
     label = target_selector_label(target)
     spec: dict[str, Any] = {
         "selector": {"matchLabels": label.pods(Side.PRIMARY)},
-        "template": primary_template(template, label.key, label.value, config_copies),
+        "template": primary_template(template, label.key, label.value, config_copies, config_part(revision)),
     }
     for name in _copied_fields(target):
         if name in target["spec"]:
@@ -97,7 +91,7 @@ def primary_workload(
         canary,
         Names.of(canary).primary_workload,
         labels=label.pods(Side.PRIMARY),
-        annotations=_primary_annotations(target) | {REVISION_ANNOTATION: revision},
+        annotations=without_appliers(target["metadata"].get("annotations")) | {REVISION_ANNOTATION: revision},
     )
     return {"apiVersion": "apps/v1", "kind": target["kind"], "metadata": metadata, "spec": spec}
 
@@ -107,12 +101,19 @@ def bootstrap_replicas(target: Object) -> int:
     return int(target["spec"].get("replicas", 1)) or 1
 
 
+def promoted_replicas(canary: Canary, target: Object) -> int | None:
+    """How many replicas a promotion gives the primary: the target's, as Flagger does, unless a scaler decides."""
+    if canary.spec.autoscaler_ref is not None:
+        return None
+    return int(target["spec"].get("replicas", 1)) or None
+
+
 def promotion_patch(primary: Object, rendered: Object) -> list[Operation]:
     """Give an existing primary the rendered template, exactly, and the strategy that goes with it.
 
     A patch and no server-side apply, because apply merges: what another manager (Flagger, before a takeover) once put
     into the template would stay in it, and a template with two env entries of one name can't be applied at all. The
-    selector is immutable, and the replicas are left to whoever scales the primary. `primary` must be as read.
+    selector is immutable, and replicas that are not rendered are left to who scales it. `primary` must be as read.
     """
     spec = rendered["spec"]
     operations = same_spec(primary)
@@ -121,6 +122,8 @@ def promotion_patch(primary: Object, rendered: Object) -> list[Operation]:
             operations.append(put(f"/spec/{name}", spec[name]))
         elif name in primary["spec"]:
             operations.append(remove(f"/spec/{name}"))
+    if "replicas" in spec:
+        operations.append(put("/spec/replicas", spec["replicas"]))
     operations.append(put("/spec/template", spec["template"]))
     for field in ("annotations", "labels"):
         operations += put_entries(primary, ("metadata", field), rendered["metadata"][field])
@@ -128,7 +131,7 @@ def promotion_patch(primary: Object, rendered: Object) -> list[Operation]:
 
 
 def is_primary_template(primary: Object, rendered: Object) -> bool:
-    """Does the primary have the rendered template? Flagger's random `flagger-id` on the pods doesn't count."""
+    """Does the primary have the rendered template? Flagger's `flagger-id` and our CONFIG_ANNOTATION don't count."""
     return is_same_template(primary["spec"]["template"], rendered["spec"]["template"])
 
 
@@ -140,11 +143,3 @@ def _copied_fields(workload: Object) -> tuple[str, ...]:
     if update != "RollingUpdate":
         raise UnusableObjectError(workload, "spec.updateStrategy.type", found=update, allowed="RollingUpdate")
     return _COPIED_FIELDS[kind]
-
-
-def _primary_annotations(target: Object) -> dict[str, str]:
-    return {
-        key: value
-        for key, value in without_flux(target["metadata"].get("annotations")).items()
-        if key not in _UNCOPIED_ANNOTATIONS and not key.startswith(_UNCOPIED_PREFIXES)
-    }

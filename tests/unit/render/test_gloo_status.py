@@ -36,7 +36,6 @@ def test_recorded_status_is_read_with_its_proxies(case: str, obj: str, state: Gl
     assert verdict.proxies == 1
     assert reason in verdict.reason
     assert bool(verdict.reason) == bool(reason)
-    assert verdict.is_acknowledged
 
 
 def test_reason_that_proxy_and_object_share_is_said_once_in_one_line() -> None:
@@ -50,7 +49,6 @@ def test_emptied_entry_is_being_processed(proxies: dict[str, Any]) -> None:
     entry = {"state": "Accepted", "reportedBy": "gloo", "subresourceStatuses": proxies}
     verdict = gloo_verdict({"status": {"statuses": {"gloo-system": entry}}})
     assert verdict.state is GlooState.PENDING
-    assert not verdict.is_acknowledged
 
 
 @pytest.mark.parametrize("obj", [{}, {"status": None}, {"status": {}}, {"status": {"statuses": {}}}])

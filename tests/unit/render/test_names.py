@@ -7,6 +7,7 @@ from tests.support.podinfo import podinfo_canary
 def test_names_are_those_that_flagger_gives() -> None:
     assert Names.of(podinfo_canary()) == Names(
         namespace="test",
+        port=9898,
         apex="podinfo",
         primary_service="podinfo-primary",
         canary_service="podinfo-canary",

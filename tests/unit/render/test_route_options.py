@@ -35,6 +35,7 @@ def test_settings_give_the_options_of_the_recorded_case() -> None:
 def test_a_service_without_such_settings_gives_a_route_without_options() -> None:
     assert options() == {}
     assert options(headers={}, corsPolicy={}, rewrite={}, retries={"attempts": 0}) == {}
+    assert options(corsPolicy={"allowMethods": ["GET"], "maxAge": "1h"}) == {}  # Gloo rejects one without origins
     assert "options" not in route_table(podinfo_canary())["spec"]["routes"][0]
 
 
@@ -93,3 +94,9 @@ def test_origins_that_are_not_exact_become_patterns(origin: dict[str, str], allo
     (pattern,) = cors["allowOriginRegex"]
     assert re2.fullmatch(pattern, allowed)
     assert not re2.fullmatch(pattern, refused)
+
+
+def test_cors_lists_are_carried_over() -> None:
+    policy = {"allowOrigin": ["*"], "allowHeaders": ["x-a", "x-b"], "exposeHeaders": ["x-c"]}
+    cors = options(corsPolicy=policy)["cors"]
+    assert (cors["allowHeaders"], cors["exposeHeaders"]) == (["x-a", "x-b"], ["x-c"])

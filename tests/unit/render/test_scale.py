@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from render.scale import replicas_from_zero, scale_patch, wanted_replicas
+from canary.revision import revision_of
+from render.scale import is_configured_by, replicas_from_zero, restart_patch, scale_patch, wanted_replicas
 from tests.support.json_patch import PatchRefused, apply_patch
 from tests.support.podinfo import podinfo_daemonset, podinfo_deployment, podinfo_hpa
 
@@ -71,3 +72,32 @@ def _with(replicas: int) -> dict[str, Any]:
     deployment = podinfo_deployment()
     deployment["spec"]["replicas"] = replicas
     return deployment
+
+
+@pytest.mark.parametrize("target", [podinfo_deployment(), podinfo_daemonset()])
+def test_pods_that_come_up_tell_what_they_are_configured_by(target: dict[str, Any]) -> None:
+    at_zero = apply_patch(target, scale_patch(target, 0, config_hash="c1"))
+    assert "serin.dev/config" not in pod_annotations(at_zero)
+    assert is_configured_by(at_zero, "c1"), "there are no pods"
+    up = apply_patch(at_zero, scale_patch(at_zero, 2, config_hash="c1"))
+    assert pod_annotations(up)["serin.dev/config"] == "c1"
+    assert is_configured_by(up, "c1")
+    assert not is_configured_by(up, "c2")
+    assert revision_of(up["spec"]["template"]) == revision_of(target["spec"]["template"])
+
+
+def test_pods_are_restarted_with_another_configuration_and_with_none() -> None:
+    target = podinfo_deployment()
+    del target["spec"]["template"]["metadata"]["annotations"]
+    assert is_configured_by(target, "")
+    restarted = apply_patch(target, restart_patch(target, "c1"))
+    assert is_configured_by(restarted, "c1")
+    assert not is_configured_by(restarted, "")
+    untracked = apply_patch(restarted, restart_patch(restarted, ""))
+    assert is_configured_by(untracked, "")
+    assert pod_annotations(untracked) == {}
+
+
+def pod_annotations(workload: dict[str, Any]) -> dict[str, str]:
+    annotations: dict[str, str] = workload["spec"]["template"]["metadata"].get("annotations", {})
+    return annotations

@@ -18,6 +18,12 @@ def test_copy_scales_the_primary_by_the_same_metrics() -> None:
             "object": {"describedObject": {"kind": "Service", "name": "podinfo"}, "metric": {"name": "q"}},
         }
     )
+    per_container = {
+        "name": "cpu",
+        "container": "podinfod",
+        "target": {"type": "Utilization", "averageUtilization": 50},
+    }
+    hpa["spec"]["metrics"].append({"type": "ContainerResource", "containerResource": per_container})
     copy = primary_scaler(podinfo_canary(), hpa)
     assert copy["apiVersion"] == "autoscaling/v2"
     assert copy["metadata"]["name"] == "podinfo-primary"

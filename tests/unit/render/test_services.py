@@ -6,7 +6,7 @@ import pytest
 
 from render.difference import is_as_rendered
 from render.names import Side
-from render.services import apex_service, side_service
+from render.services import address_problem, apex_service, side_service
 from tests.support.podinfo import podinfo_canary, podinfo_deployment, stored
 
 FLUX = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled", "helm.toolkit.fluxcd.io/driftDetection": "disabled"}
@@ -159,3 +159,99 @@ def test_defaults_and_other_peoples_fields_are_no_difference() -> None:
 def test_a_field_of_ours_that_was_changed_is_a_difference(spec: dict[str, Any]) -> None:
     rendered = apex()
     assert not is_as_rendered(rendered | {"spec": rendered["spec"] | spec}, rendered)
+
+
+def with_old_port(name: str = "http") -> dict[str, Any]:
+    """The apex Service of port 9898, as stored."""
+    service = stored(apex({"portName": name, "appProtocol": "http"}))
+    service["spec"]["ports"][0]["nodePort"] = 30000
+    return service
+
+
+def ports_of(service: dict[str, Any]) -> list[tuple[str, int, int]]:
+    return [(port["name"], port["port"], port["targetPort"]) for port in service["spec"]["ports"]]
+
+
+def test_a_port_that_the_route_still_sends_to_stays_as_it_is() -> None:
+    edited = podinfo_canary(service={"port": 8080})
+    service = apex_service(edited, podinfo_deployment(), with_old_port(), kept_port=9898)
+    assert ports_of(service) == [("tcp-8080", 8080, 9898), ("http", 9898, 9898)]
+    assert service["spec"]["ports"][1] == {
+        "name": "http",
+        "protocol": "TCP",
+        "port": 9898,
+        "targetPort": 9898,
+        "appProtocol": "http",
+    }
+    assert ports_of(apex_service(edited, podinfo_deployment(), with_old_port("old"), kept_port=9898)) == [
+        ("http", 8080, 9898),
+        ("old", 9898, 9898),
+    ]
+
+
+def test_a_port_keeps_the_name_that_it_got_because_another_had_its_own() -> None:
+    """A new name would cut it off for as long as the endpoints are not known by it."""
+    edited = podinfo_canary(service={"port": 8080})
+    both = stored(apex_service(edited, podinfo_deployment(), with_old_port(), kept_port=9898))
+    assert ports_of(apex_service(edited, podinfo_deployment(), both)) == [("tcp-8080", 8080, 9898)]
+    alone = stored(apex_service(edited, podinfo_deployment(), both))
+    assert ports_of(apex_service(edited, podinfo_deployment(), alone)) == [("tcp-8080", 8080, 9898)]
+
+
+def test_a_port_that_the_spec_has_again_or_that_nobody_has_is_not_kept() -> None:
+    assert ports_of(apex_service(podinfo_canary(), podinfo_deployment(), with_old_port(), kept_port=9898)) == [
+        ("http", 9898, 9898)
+    ]
+    assert ports_of(apex_service(podinfo_canary(), podinfo_deployment(), None, kept_port=1)) == [("http", 9898, 9898)]
+
+
+def test_metadata_that_we_set_before_it_was_unmanaged_keeps_its_value() -> None:
+    service = {
+        "apex": {"labels": {"team": "a", "gone": "x"}, "annotations": {"note": "a"}},
+        "unmanagedMetadata": {"labels": ["team", "gone", "other"], "annotations": ["note"]},
+    }
+    existing = stored(apex())
+    existing["metadata"]["labels"] |= {"team": "b", "other": "c"}
+    existing["metadata"]["annotations"] |= {"note": "b"}
+    metadata = apex(service, existing)["metadata"]
+    assert metadata["labels"] == {"team": "b", "app": "podinfo"}
+    assert metadata["annotations"] == {"note": "b"} | FLUX
+
+
+@pytest.mark.parametrize(
+    ("is_headless", "address", "told"),
+    [
+        (
+            True,
+            "10.0.0.7",
+            "found true; allowed: false as long as Service podinfo exists, for its clusterIP (10.0.0.7)",
+        ),
+        (False, "None", "found false; allowed: true as long as Service podinfo exists, for its clusterIP (None)"),
+        (True, "None", None),
+        (False, "10.0.0.7", None),
+    ],
+)
+def test_an_address_that_cannot_be_changed_is_told(*, is_headless: bool, address: str, told: str | None) -> None:
+    canary, existing = podinfo_canary(service={"headless": is_headless}), stored(apex())
+    existing["spec"]["clusterIP"] = address
+    problem = address_problem(canary, existing)
+    assert problem == "" if told is None else f"Canary test/podinfo spec.service.headless: {told}" in problem
+
+
+def test_the_address_of_a_service_of_a_user_is_theirs() -> None:
+    existing = {"metadata": {"name": "podinfo", "namespace": "test"}, "spec": {"clusterIP": "10.0.0.7"}}
+    assert address_problem(podinfo_canary(service={"headless": True}), existing) == ""
+    assert address_problem(podinfo_canary(service={"headless": True}), None) == ""
+
+
+def test_each_service_has_labels_and_annotations_of_its_own() -> None:
+    own = {kind: {"labels": {"side": kind}, "annotations": {"note": kind}} for kind in ("apex", "primary", "canary")}
+    canary, target = podinfo_canary(service=own), podinfo_deployment()
+    rendered = {
+        "apex": apex_service(canary, target),
+        "primary": side_service(canary, target, Side.PRIMARY),
+        "canary": side_service(canary, target, Side.CANARY),
+    }
+    for kind, service in rendered.items():
+        assert service["metadata"]["labels"] == {"side": kind, "app": service["metadata"]["name"]}
+        assert service["metadata"]["annotations"] == {"note": kind} | FLUX

@@ -3,15 +3,16 @@
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.model.parse import parse_canary
 from canary.problems import InvalidObject
-from render.names import Names, Side
-from render.route_table import Weights, read_weights, route_table
+from render.names import Side
+from render.route_table import read_split, route_table
 from render.scaler import primary_scaler
 from render.services import apex_service, side_service
+from render.split import Split
 from render.upstreams import upstream
 from render.workload import primary_workload
 from tests.support.podinfo import canary_object, podinfo_daemonset, podinfo_deployment, podinfo_hpa
@@ -54,6 +55,7 @@ SERVICES = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(SERVICES, st.sampled_from([podinfo_deployment(), podinfo_daemonset()]), st.integers(0, 100))
 def test_every_accepted_canary_can_be_rendered(service: dict[str, Any], target: dict[str, Any], weight: int) -> None:
     try:
@@ -68,11 +70,11 @@ def test_every_accepted_canary_can_be_rendered(service: dict[str, Any], target: 
             *(upstream(canary, target, side) for side in Side),
             primary_workload(canary, target, target["spec"]["template"], revision="r1", replicas=1),
             primary_scaler(canary, podinfo_hpa()),
-            route_table(canary, Weights(100 - weight, weight)),
+            route_table(canary, Split(100 - weight, weight)),
         ]
 
     rendered = render()
     assert json.loads(json.dumps(rendered)) == render()
-    assert read_weights(rendered[-1], Names.of(canary)) == (100 - weight, weight)
+    assert read_split(canary, rendered[-1]) == Split(100 - weight, weight)
     ports = rendered[0]["spec"]["ports"]
     assert len({port["name"] for port in ports}) == len({port["port"] for port in ports}) == len(ports)

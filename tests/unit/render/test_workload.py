@@ -11,6 +11,7 @@ from render.workload import (
     bootstrap_replicas,
     is_primary_template,
     primary_workload,
+    promoted_replicas,
     promotion_patch,
     target_selector_label,
 )
@@ -242,3 +243,36 @@ def test_flaggers_random_id_is_no_difference_between_templates() -> None:
     taken_over = stored(rendered)
     taken_over["spec"]["template"]["metadata"]["annotations"]["flagger-id"] = "a2f3"
     assert is_primary_template(taken_over, rendered)
+
+
+def test_a_promotion_of_nothing_but_configuration_rolls_the_primarys_pods() -> None:
+    target = podinfo_deployment()
+    template = target["spec"]["template"]
+
+    def of(revision: str) -> dict[str, Any]:
+        return primary_workload(podinfo_canary(), target, template, revision=revision, replicas=None)
+
+    primary = stored(of("0123456789abcdef-00000001"))
+    promoted = apply_patch(primary, promotion_patch(primary, of("0123456789abcdef-00000002")))
+    assert promoted["spec"]["template"] != primary["spec"]["template"]
+    assert promoted["spec"]["template"]["metadata"]["annotations"]["serin.dev/config"] == "00000002"
+    assert is_primary_template(primary, promoted), "it is the same template for all that"
+
+
+def test_pods_without_tracked_configuration_are_not_annotated() -> None:
+    annotations = render(podinfo_deployment())["spec"]["template"]["metadata"]["annotations"]
+    assert annotations == {"prometheus.io/scrape": "true"}
+
+
+@pytest.mark.parametrize(("replicas", "expected"), [({"replicas": 3}, 3), ({"replicas": 0}, None), ({}, 1)])
+def test_a_promotion_gives_the_primary_the_targets_replicas(replicas: dict[str, int], expected: int | None) -> None:
+    target = podinfo_deployment()
+    target["spec"] = {key: value for key, value in target["spec"].items() if key != "replicas"} | replicas
+    assert promoted_replicas(podinfo_canary(autoscalerRef=None), target) == expected
+    assert promoted_replicas(podinfo_canary(), target) is None, "its scaler decides"
+
+
+def test_rendered_replicas_are_promoted() -> None:
+    primary = stored(render(podinfo_deployment(), replicas=2))
+    rendered = render(podinfo_deployment(), replicas=4)
+    assert apply_patch(primary, promotion_patch(primary, rendered))["spec"]["replicas"] == 4
