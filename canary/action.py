@@ -14,11 +14,17 @@ class ApplyPart:
 
 @dataclass(frozen=True, slots=True)
 class SetWeights:
-    """Patch the route from the weights last seen (percent) to the wanted ones, on behalf of a numbered move."""
+    """Patch the route from what was last seen to the wanted weights (percent), on behalf of a numbered move.
+
+    `mirror_percent` of the requests are copied to the canary side as well; `cookie` (`name=value`, or empty) keeps
+    those who send it there.
+    """
 
     primary_weight: int
     canary_weight: int
     move: int
+    mirror_percent: int = 0
+    cookie: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +41,32 @@ class Promote:
     revision: str
 
 
-Action = ApplyPart | SetWeights | ScaleTarget | Promote
+@dataclass(frozen=True, slots=True)
+class ReleasePart:
+    """Let a generated object outlive the Canary; the apex service selects the target's pods again."""
+
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class SetFinalizer:
+    """Make the Canary's deletion wait for us, or let it go."""
+
+    is_set: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """Mark a request as about to be answered. `text` is the annotation's value as it was seen."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropRequest:
+    """Remove an answered request. `text` is the annotation's value as it was seen."""
+
+    text: str
+
+
+Action = ApplyPart | SetWeights | ScaleTarget | Promote | ReleasePart | SetFinalizer | ClaimRequest | DropRequest

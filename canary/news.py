@@ -5,7 +5,9 @@ of ours, where Flagger says nothing, are marked so.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
+
+from canary.mark import Mark
 
 Severity = Literal["info", "warn", "error"]
 
@@ -14,13 +16,15 @@ Severity = Literal["info", "warn", "error"]
 class Alert:
     """What a chat is told. `reason`: what the deciding checks said, empty where none decided.
 
-    `has_settings`: the canary's target, limits and steps are shown with it.
+    `has_settings`: the canary's target, limits and steps are shown with it. `change`: what the run is about, as its
+    state has it (`State.alerts`).
     """
 
     severity: Severity
     text: str
     reason: str = ""
     has_settings: bool = False
+    change: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +55,20 @@ def initialized(name: str, target_kind: str) -> News:
     return replace(info(f"Initialization done! {name}"), alert=alert)
 
 
-def run_started(target: str) -> News:
-    """A new revision starts a run. `target` is `{target}.{namespace}`."""
+def run_started(target: str, change: Mark | None = None) -> News:
+    """A new revision starts a run. `target` is `{target}.{namespace}`; `change` is what it changed, if known."""
     alert = Alert("info", "New revision detected, progressing canary analysis.", has_settings=True)
-    return replace(info(f"New revision detected! Scaling up {target}"), alert=alert)
+    return replace(info(f"New revision detected! Scaling up {target}{_in_words(change)}"), alert=alert)
 
 
-def run_restarted(target: str) -> News:
+def run_restarted(target: str, change: Mark | None = None) -> News:
     """A newer revision starts the analysis again."""
-    return info(f"New revision detected! Restarting analysis for {target}")
+    return info(f"New revision detected! Restarting analysis for {target}{_in_words(change)}")
+
+
+def _in_words(change: Mark | None) -> str:
+    """Ours: Flagger's events don't tell what changed."""
+    return f": {change}" if change is not None and str(change) else ""
 
 
 def returned_to_promoted(target: str) -> News:
@@ -88,14 +97,56 @@ def not_ready(workload: str, explanation: str, *, is_canary_side: bool) -> News:
     return warning(f"{subject} not ready: {explanation}")
 
 
-def pre_rollout_passed(hook: str) -> News:
-    """A pre-rollout hook said yes."""
-    return info(f"Pre-rollout check {hook} passed")
+def hook_passed(kind: str, hook: str) -> News:
+    """A hook said yes. `kind` is its type, such as `pre-rollout`."""
+    return info(f"{kind.capitalize()} check {hook} passed")
+
+
+def gate_shut(name: str, kind: str, hook: str, *, is_alerted: bool) -> News:
+    """A gate of type `kind` holds the run; said once for each gate and step."""
+    subject, approval = _WAITING[kind]
+    said = warning(f"Halt {name} advancement waiting for {approval} {hook}")
+    return replace(said, alert=Alert("warn", f"{subject} is waiting for approval.")) if is_alerted else said
+
+
+_WAITING: Final = {
+    "confirm-rollout": ("Canary", "approval"),
+    "confirm-traffic-increase": ("Canary traffic increase", "traffic increase approval"),
+    "confirm-promotion": ("Canary promotion", "promotion approval"),
+}
+"""Type of a gate -> what waits, and for which approval."""
+
+
+def rollback_asked_for(hook: str) -> News:
+    """A rollback gate is open."""
+    return warning(f"Rollback check {hook} passed")
+
+
+def rollback_not_asked_for(hook: str) -> News:
+    """A rollback gate is shut, as it should be."""
+    return info(f"Rollback hook {hook} not signaling a rollback")
 
 
 def canary_weight_advanced(name: str, weight_percent: int) -> News:
     """More traffic for the canary."""
     return info(f"Advance {name} canary weight {weight_percent}")
+
+
+def canary_iteration_advanced(name: str, iteration: int, iterations: int) -> News:
+    """One more interval of A/B or blue/green testing begins."""
+    return info(f"Advance {name} canary iteration {iteration}/{iterations}")
+
+
+def routing_to_canary(*, was_mirrored: bool) -> News:
+    """The iterations of blue/green are over: the canary takes all traffic before it is promoted."""
+    return info(
+        "Stop traffic mirroring and route all traffic to canary" if was_mirrored else "Routing all traffic to canary"
+    )
+
+
+def strategy_changed(target: str, before: str, after: str) -> News:
+    """Ours: an edit of the spec in mid-run made another kind of analysis of it."""
+    return info(f"Strategy changed from {before} to {after}! Restarting analysis for {target}")
 
 
 def primary_weight_advanced(name: str, weight_percent: int) -> News:
@@ -143,6 +194,66 @@ def rolling_back(name: str, reason: str, because: str = "") -> News:
     return replace(warning(f"Rolling back {name} {reason}"), alert=alert)
 
 
+def rolled_back_by_hand(name: str) -> News:
+    """The run ends badly because a rollback gate says so."""
+    said = warning(f"Rolling back {name} manual webhook invoked")
+    return replace(said, alert=Alert("warn", "Rolling back manual webhook invoked"))
+
+
 def run_failed(name: str) -> News:
     """The last word on a run that was rolled back."""
     return warning(f"Canary failed! Scaling down {name}")
+
+
+def paused(name: str, weight_percent: int) -> News:
+    """Ours: somebody asked that the weight stays where it is."""
+    return info(f"Pausing {name} at canary weight {weight_percent}, by request. Its checks go on")
+
+
+def resumed(name: str) -> News:
+    """Ours: somebody asked that the weight grows again."""
+    return info(f"Resuming {name}, by request")
+
+
+def promoted_by_request(name: str) -> News:
+    """Ours: somebody asked for the promotion, whatever of the analysis is left."""
+    return info(f"Promoting {name} without the rest of its analysis, by request")
+
+
+def skipped(target: str, revision: str) -> News:
+    """Ours: somebody asked that a revision is never rolled out."""
+    return info(f"Revision {revision} of {target} is not rolled out, by request")
+
+
+def request_refused(namespace: str, name: str, text: str, allowed: str) -> News:
+    """Ours: a request that can't be carried out; `text` is the annotation's."""
+    path = "metadata.annotations[serin.dev/request]"
+    return warning(f"Canary {namespace}/{name} {path}: found {text!r}; allowed: {allowed}")
+
+
+def taken_over(name: str, explanation: str, *, is_warning: bool) -> News:
+    """Ours: the status was Flagger's and is ours from now on."""
+    return News(f"Taken over {name} from Flagger: {explanation}", is_warning=is_warning)
+
+
+def terminating(name: str, target: str, *, is_target_promoted: bool) -> tuple[News, ...]:
+    """The Canary is deleted, and its target is to take the traffic back."""
+    said = info(f"Terminating canary {name}")
+    if is_target_promoted:
+        return (said,)
+    return said, warning(f"{target} takes the traffic back with a revision that was not promoted")
+
+
+def routing_to_target(target: str) -> News:
+    """Ours: the primary gets no new traffic."""
+    return info(f"Routing all traffic to {target}")
+
+
+def nothing_to_revert(target: str) -> News:
+    """Ours: the deletion finds no target."""
+    return warning(f"{target} is gone: there is nothing that could take the traffic back")
+
+
+def terminated(name: str) -> News:
+    """The target has the traffic, the Canary may go."""
+    return info(f"Terminated canary {name}")

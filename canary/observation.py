@@ -8,17 +8,24 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
 from canary.judge import CheckResult
+from canary.mark import Mark
 from canary.readiness import Readiness
 from canary.state import Blocked, Seen
 
 
 class Part(StrEnum):
-    """A generated object of a canary, but for the primary workload: that one changes by promotion alone."""
+    """A generated object of a canary, but for the primary workload: that one changes by promotion alone.
+
+    Two are the users' own: `TARGET_SCALER`, a ScaledObject, is due when it is not paused though the target is at zero;
+    `CANARY_CONFIG` when the target's pods run the analysed revision, but were started with another configuration.
+    """
 
     APEX_SERVICE = "apex service"
     PRIMARY_SERVICE = "primary service"
     CANARY_SERVICE = "canary service"
     PRIMARY_SCALER = "primary scaler"
+    TARGET_SCALER = "target scaler"
+    CANARY_CONFIG = "canary configuration"
     PRIMARY_UPSTREAM = "primary upstream"
     CANARY_UPSTREAM = "canary upstream"
     ROUTE = "route"
@@ -40,36 +47,57 @@ class RouteState(Enum):
 class Question(Enum):
     """What a tick may ask the world beyond its caches, because the answer costs a request."""
 
-    CHECKS = auto()
-    """Metrics and `rollout` hooks."""
+    CONFIRM_ROLLOUT = auto()
+    """The `confirm-rollout` gates: may the canary side come up?"""
     PRE_ROLLOUT = auto()
     """The `pre-rollout` hooks that have not said yes for this revision."""
+    CHECKS = auto()
+    """Metrics and `rollout` hooks."""
+    CONFIRM_TRAFFIC_INCREASE = auto()
+    """The `confirm-traffic-increase` gates: may the canary get its next step?"""
+    CONFIRM_PROMOTION = auto()
+    """The `confirm-promotion` gates: may the analysed template go to the primary?"""
+    POST_ROLLOUT = auto()
+    """The `post-rollout` hooks: told once of the end of a run, whatever they answer."""
+    ROLLBACK = auto()
+    """The `rollback` gates: one that says yes rolls the run back."""
     DRAINED = auto()
     """Has the canary side got no new request since the traffic was shifted?"""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The workload that users edit. `replicas` is what its spec wants, `readiness` that of the canary side."""
+    """The workload that users edit. `replicas` is what its spec wants, `readiness` that of the canary side.
+
+    `mark` is the admission webhook's, None where it has none or an older template's.
+    """
 
     seen: Seen
     replicas: int
     readiness: Readiness
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Primary:
-    """The workload that carries the users' traffic. `revision` is the one whose template it was last given."""
+    """The workload that carries the users' traffic. `revision` is the one whose template it was last given.
+
+    `runs_target`: it has the target's present template; looked at only where another controller wrote the status.
+    `replicas` is what its spec wants.
+    """
 
     revision: str
     readiness: Readiness
+    runs_target: bool = False
+    replicas: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """The route as read back. Weights are percent; `explanation` is the gateway's own when it refused.
 
-    `move` is the number of the move that wrote it last (`State.sequence`), 0 when none did.
+    `move` is the number of the move that wrote it last (`State.sequence`), 0 when none did. `mirror_percent` and
+    `cookie` are as in `canary.action.SetWeights`.
     """
 
     primary_weight: int
@@ -77,6 +105,8 @@ class Route:
     move: int
     state: RouteState
     explanation: str = ""
+    mirror_percent: int = 0
+    cookie: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +117,12 @@ class Observation:
     `failed_parts`: those that the API server refused a moment ago, and that are tried again later.
     `scale_to`: how many replicas the canary side gets when it is scaled up.
     `obstacles`: what stands in the way (a missing target, HPA, ...).
+    `refused_route`: the weights, mirror and cookie that the API server refused a moment ago, tried again later.
+    `request`: the text of the Canary's request annotation, empty without one.
+    `flagger`: the Flagger that is at work in the cluster, in words, empty when none is.
+    `is_spec_lost`: the spec can't be read and none that could is remembered: nothing can be checked.
+    `is_deleted`, `has_finalizer`: the Canary is to go, and waits for us. `unreleased_parts`: objects that carry traffic
+    and would go with it, or still point to the primary; looked at only then.
     `answers`: an entry for each question that was asked; `is_drained` is None when nobody could tell.
     """
 
@@ -98,6 +134,13 @@ class Observation:
     failed_parts: frozenset[Part] = frozenset()
     scale_to: int = 1
     obstacles: tuple[Blocked, ...] = ()
+    refused_route: tuple[int, int, int, str] | None = None
+    request: str = ""
+    flagger: str = ""
+    is_spec_lost: bool = False
+    is_deleted: bool = False
+    has_finalizer: bool = False
+    unreleased_parts: frozenset[Part] = frozenset()
     answers: Mapping[Question, tuple[CheckResult, ...]] | None = None
     is_drained: bool | None = None
 

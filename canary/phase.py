@@ -29,23 +29,30 @@ IDLE: Final = frozenset({Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED})
 ANALYSING: Final = frozenset({Phase.WAITING, Phase.PROGRESSING, Phase.WAITING_PROMOTION})
 """A run is on and nothing of it has reached the primary yet: a new revision starts the analysis again."""
 
-TRANSITIONS: Final[dict[Phase | None, frozenset[Phase]]] = {
+_FOLLOWING: Final[dict[Phase | None, frozenset[Phase]]] = {
     None: frozenset({Phase.INITIALIZING}),
     Phase.INITIALIZING: frozenset({Phase.INITIALIZED}),
     Phase.INITIALIZED: frozenset({Phase.PROGRESSING, Phase.WAITING}),
-    Phase.WAITING: frozenset({Phase.PROGRESSING, Phase.FINALISING, Phase.FAILED}),
+    Phase.WAITING: frozenset({Phase.PROGRESSING, Phase.PROMOTING, Phase.FINALISING, Phase.FAILED}),
     Phase.PROGRESSING: frozenset(
-        {Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.FINALISING, Phase.FAILED},
+        {Phase.WAITING, Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.FINALISING, Phase.FAILED},
     ),
-    Phase.WAITING_PROMOTION: frozenset({Phase.PROGRESSING, Phase.PROMOTING, Phase.FINALISING, Phase.FAILED}),
-    Phase.PROMOTING: frozenset({Phase.FINALISING, Phase.PROGRESSING}),
+    Phase.WAITING_PROMOTION: frozenset(
+        {Phase.WAITING, Phase.PROGRESSING, Phase.PROMOTING, Phase.FINALISING, Phase.FAILED},
+    ),
+    Phase.PROMOTING: frozenset({Phase.FINALISING, Phase.WAITING, Phase.PROGRESSING}),
     Phase.FINALISING: frozenset({Phase.SUCCEEDED}),
     Phase.SUCCEEDED: frozenset({Phase.PROGRESSING, Phase.WAITING}),
     Phase.FAILED: frozenset({Phase.PROGRESSING, Phase.WAITING}),
     Phase.TERMINATING: frozenset({Phase.TERMINATED}),
     Phase.TERMINATED: frozenset(),
 }
-"""Phase -> the phases that may follow it. Staying in a phase is always allowed."""
+
+TRANSITIONS: Final = {
+    phase: following if phase in {None, Phase.TERMINATED} else following | {Phase.TERMINATING}
+    for phase, following in _FOLLOWING.items()
+}
+"""Phase -> the phases that may follow it, the deletion's from any. Staying in a phase is always allowed."""
 
 ConditionStatus = Literal["True", "False", "Unknown"]
 

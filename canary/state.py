@@ -5,12 +5,15 @@ Flagger's fields keep Flagger's names and meaning; ours stand under `status.seri
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
+from canary.mark import Mark
+from canary.model.canary import Strategy
 from canary.news import Alert, News
 from canary.phase import ConditionStatus, Phase, promoted_condition
+from canary.request import RequestResult
 
 READY: Final = "Ready"
 PROMOTED: Final = "Promoted"
@@ -22,15 +25,17 @@ class UnknownPhase(ValueError):  # noqa: N818  reads as what was found, as the o
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The target as it was when the state was written. The three belong together.
+    """The target as it was when the state was written. They belong together.
 
-    The same uid and generation with another revision is not a change by a user: an upgraded API server fills in a new
-    default.
+    The same uid and generation with another template is not a change by a user: an upgraded API server fills in a new
+    default. `configs` are the content hashes of the ConfigMaps and Secrets that the revision is made of besides, by
+    `configmap/{name}` and `secret/{name}`: Flagger's `trackedConfigs`.
     """
 
     uid: str
     generation: int
     revision: str
+    configs: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +52,32 @@ class State:
 
     `analysed` is the revision under analysis or analysed last (Flagger's `lastAppliedSpec`), `promoted` the one that
     the primary was last given for good (`lastPromotedSpec`), `finished` the one whose run ended last, either way.
+    `change`: what the analysed revision changed and who applied it, None where nobody marked it.
     `not_before_s`: no check and no step earlier. `unready_since_s`: since when a side that must be up is not.
-    `first_weight_s`: when this revision first got traffic. `decisive_s`: the last check that passed or failed.
+    `first_weight_s`: since when this revision is under analysis: its first weight, mirror or iteration; None before.
+    `decisive_s`: the last check that passed or failed.
     `shifted_s`: since when the side that is to be scaled down is known to get no new traffic.
-    `answered`: names of the hooks that said yes for this revision. `news` belongs to the last move of the intent, and
-    `sequence` counts those moves: together they name each message once and for all. `alerted_by`: the one process that
-    sends the move's alerts, empty as long as none took them on.
+    `answered`: the hooks that said yes for this revision, as `canary.decide.context.answer_key` names them;
+    `waiting_for`: those of the gates that the run waits for now, each is told of once. `is_cleared`: the checks of this
+    interval passed, the next step only waits for a gate to be asked. `strategy`: the one that the analysis began with.
+    `is_paused`: somebody asked that the weight stays where it is; `request` is the last one and what became of it.
+    `has_untold_end`: the run ended, and its post-rollout hooks have not been told. `mirror_percent` of the requests are
+    copied to the canary side; `cookie` (`name=value`) keeps its users there, and `previous_cookie` is the one before.
+    `news` belongs to the last move of the intent, and `sequence` counts those moves: together they name each message
+    once and for all. `alerted_by`: the one process that sends the move's alerts, empty as long as none took them on.
     """
 
     phase: Phase | None = None
     canary_weight: int = 0
+    mirror_percent: int = 0
+    cookie: str = ""
+    previous_cookie: str = ""
     failed_checks: int = 0
     iterations: int = 0
     analysed: str = ""
     promoted: str = ""
     finished: str = ""
+    change: Mark | None = None
     seen: Seen | None = None
     last_transition_s: float = 0.0
     not_before_s: float = 0.0
@@ -70,7 +86,13 @@ class State:
     decisive_s: float | None = None
     shifted_s: float | None = None
     answered: tuple[str, ...] = ()
+    waiting_for: tuple[str, ...] = ()
+    is_cleared: bool = False
+    strategy: Strategy = "canary"
+    has_untold_end: bool = False
     is_analysis_skipped: bool = False
+    is_paused: bool = False
+    request: RequestResult | None = None
     blocked: Blocked | None = None
     sequence: int = 0
     news: tuple[News, ...] = ()
@@ -79,7 +101,7 @@ class State:
     @property
     def alerts(self) -> tuple[Alert, ...]:
         """What chats are told of the last move."""
-        return tuple(news.alert for news in self.news if news.alert is not None)
+        return tuple(replace(news.alert, change=self.change) for news in self.news if news.alert is not None)
 
     def moved(self, now_s: float, *news: News, **changes: Any) -> Self:
         """Copy with changes, as the next move of the intent: with its news, its number and its time."""
@@ -105,21 +127,30 @@ def read_state(status: Mapping[str, Any] | None) -> State:
     """
     status = status or {}
     ours: Mapping[str, Any] = status.get("serin") or {}
-    seen = ours.get("seen")
     promoted, analysed = str(status.get("lastPromotedSpec", "")), str(status.get("lastAppliedSpec", ""))
     return State(
         phase=_read_phase(status.get("phase")),
         canary_weight=int(status.get("canaryWeight", 0)),
+        mirror_percent=int(ours.get("mirrorPercent", 0)),
+        cookie=str(status.get("sessionAffinityCookie", "")),
+        previous_cookie=str(status.get("previousSessionAffinityCookie", "")),
         failed_checks=int(status.get("failedChecks", 0)),
         iterations=int(status.get("iterations", 0)),
         analysed=analysed,
         promoted=promoted,
         finished=str(ours.get("finishedRevision", "")),
-        seen=Seen(seen["uid"], int(seen["generation"]), seen["revision"]) if seen else None,
+        change=_read_change(ours.get("change")),
+        seen=_read_seen(ours.get("seen"), status.get("trackedConfigs")),
         last_transition_s=_read_time(status.get("lastTransitionTime")) or 0.0,
         not_before_s=_read_time(ours.get("notBefore")) or 0.0,
         answered=tuple(ours.get("answeredHooks", ())),
+        waiting_for=tuple(ours.get("waitingFor", ())),
+        is_cleared=bool(ours.get("cleared", False)),
+        strategy=ours.get("strategy", "canary"),  # what says nothing was written when there were no others
+        has_untold_end=bool(ours.get("endUntold", False)),
         is_analysis_skipped=bool(ours.get("analysisSkipped", False)),
+        is_paused=bool(ours.get("paused", False)),
+        request=RequestResult.read(ours.get("request")),
         blocked=_read_blocked(status.get("conditions") or ()),
         sequence=int(ours.get("sequence", 0)),
         news=tuple(_read_news(item) for item in ours.get("news", ())),
@@ -136,10 +167,18 @@ def write_status(
     ours = dict(before.get("serin") or {})
     ours |= {
         "notBefore": _write_time(state.not_before_s) if state.not_before_s else None,
+        "mirrorPercent": state.mirror_percent or None,
         "sequence": state.sequence,
         "finishedRevision": state.finished,
+        "change": _write_change(state),
         "answeredHooks": list(state.answered),
+        "waitingFor": list(state.waiting_for) or None,
+        "cleared": state.is_cleared or None,
+        "strategy": state.strategy,
+        "endUntold": state.has_untold_end or None,
         "analysisSkipped": state.is_analysis_skipped,
+        "paused": state.is_paused or None,
+        "request": None if state.request is None else state.request.write(),
         "news": [_write_news(news) for news in state.news],
         "alertedBy": state.alerted_by or None,
         "seen": None
@@ -151,6 +190,8 @@ def write_status(
         ours[key] = None if moment is None else _write_time(moment)
     before |= {
         "canaryWeight": state.canary_weight,
+        "sessionAffinityCookie": state.cookie,
+        "previousSessionAffinityCookie": state.previous_cookie,
         "failedChecks": state.failed_checks,
         "iterations": state.iterations,
         "lastAppliedSpec": state.analysed,
@@ -162,7 +203,15 @@ def write_status(
     }
     if state.phase is not None:
         before["phase"] = str(state.phase)
+    if state.seen is not None:
+        before["trackedConfigs"] = dict(state.seen.configs)
     return before
+
+
+def _read_seen(seen: Mapping[str, Any] | None, configs: Mapping[str, str] | None) -> Seen | None:
+    if not seen:
+        return None
+    return Seen(seen["uid"], int(seen["generation"]), seen["revision"], dict(configs or {}))
 
 
 def _read_phase(word: str | None) -> Phase | None:
@@ -173,6 +222,15 @@ def _read_phase(word: str | None) -> Phase | None:
     except ValueError as error:
         allowed = ", ".join(Phase)
         raise UnknownPhase(f"status.phase: found {word!r}; allowed: {allowed}") from error
+
+
+def _read_change(item: Mapping[str, Any] | None) -> Mark | None:
+    return None if item is None else Mark(item.get("revision", ""), item.get("what", ""), item.get("by", ""))
+
+
+def _write_change(state: State) -> dict[str, str] | None:
+    change = state.change
+    return None if change is None else {"revision": change.revision, "what": change.changed, "by": change.by}
 
 
 def _read_news(item: Mapping[str, Any]) -> News:

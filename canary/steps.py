@@ -1,11 +1,52 @@
-"""The steps of a canary's weight.
+"""The steps of an analysis: weights, iterations and mirroring.
 
-Source: Flagger 1.44, `nextStepWeight`, `maxWeight` and `runPromotionTrafficShift` in `pkg/controller/scheduler.go`.
+Source: Flagger 1.44, `runCanary`, `runAB`, `runBlueGreen`, `nextStepWeight`, `maxWeight` and `runPromotionTrafficShift`
+in `pkg/controller/scheduler.go`.
 """
+
+from dataclasses import dataclass
 
 from canary.model.canary import Canary
 
 TOTAL_WEIGHT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where an analysis stands: the canary's weight and the mirrored share in percent, and the iterations begun."""
+
+    weight_percent: int = 0
+    mirror_percent: int = 0
+    iterations: int = 0
+
+
+def next_step(canary: Canary, present: Step | None) -> Step | None:
+    """Give the step after `present` (None: the analysis has not begun), None when the analysis is at its end.
+
+    Weights: with `mirror` one step of mirroring comes before the first weight. A/B: the matched requests go to the
+    canary at once, and each step counts an iteration. Blue/green: no traffic, or copies of it, for all iterations; then
+    one step with all the traffic.
+    """
+    if canary.strategy == "canary":
+        if present is None and _mirror_percent(canary):
+            return Step(mirror_percent=_mirror_percent(canary))
+        weight = next_weight(canary, present.weight_percent if present else 0)
+        return None if weight is None else Step(weight)
+    done = present.iterations if present else 0
+    is_last_done = canary.analysis is None or done >= canary.analysis.iterations
+    if canary.strategy == "ab-testing":
+        return None if is_last_done else Step(TOTAL_WEIGHT, iterations=done + 1)
+    if present is not None and present.weight_percent > 0:
+        return None
+    if is_last_done:
+        return Step(TOTAL_WEIGHT, iterations=done + 1)
+    return Step(mirror_percent=_mirror_percent(canary), iterations=done + 1)
+
+
+def _mirror_percent(canary: Canary) -> int:
+    """Give the share of the requests that is copied while mirroring, 0 without `mirror`; all of them by default."""
+    analysis = canary.analysis
+    return (analysis.mirror_weight or TOTAL_WEIGHT) if analysis is not None and analysis.mirror else 0
 
 
 def next_weight(canary: Canary, weight_percent: int) -> int | None:

@@ -1,13 +1,14 @@
 """One tick's three inputs, with the questions that every phase asks of them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from canary.action import Action, ApplyPart, ScaleTarget, SetWeights
 from canary.model.canary import Canary
 from canary.model.hooks import CanaryWebhook
-from canary.news import News, not_ready, warning
+from canary.news import News, info, not_ready, warning
 from canary.observation import Observation, Part, RouteState, Target
+from canary.phase import ANALYSING
 from canary.state import State
 from canary.steps import TOTAL_WEIGHT
 
@@ -17,6 +18,13 @@ PATIENCE_S = 5.0
 # A pod that became ready is in the gateway 0.05 to 0.7 s later (recorded in tests/contract/gloo): traffic sent to its
 # side before that gets 503.
 ENDPOINTS_KNOWN_S = 1.0
+
+CONFIRM_ROLLOUT: Final = "confirm-rollout"
+PRE_ROLLOUT: Final = "pre-rollout"
+CONFIRM_TRAFFIC_INCREASE: Final = "confirm-traffic-increase"
+CONFIRM_PROMOTION: Final = "confirm-promotion"
+POST_ROLLOUT: Final = "post-rollout"
+ROLLBACK: Final = "rollback"
 
 # The API's defaults, for a canary without an analysis of its own.
 _DRAIN_S = 30.0
@@ -67,8 +75,17 @@ class Tick:
         """How long a canary may be exposed without a decisive sample."""
         return float(self.canary.analysis.unobserved_deadline_seconds) if self.canary.analysis else _UNOBSERVED_S
 
+    @property
+    def is_begun(self) -> bool:
+        """Has the analysis of this revision begun, with or without traffic? Then its checks go on, come what may."""
+        return self.state.phase in ANALYSING and self.state.first_weight_s is not None
+
+    def hooks(self, kind: str) -> tuple[CanaryWebhook, ...]:
+        """All hooks of a type."""
+        return hooks_of(self.canary, kind)
+
     def unanswered_hooks(self, kind: str) -> tuple[CanaryWebhook, ...]:
-        """The hooks of a type that have not said yes for this revision."""
+        """The hooks of a type that have not said yes for this revision and step."""
         return unanswered_hooks(self.canary, self.state, kind)
 
     def moved(self, *news: News, **changes: Any) -> State:
@@ -89,6 +106,8 @@ class Tick:
 
     def trouble(self) -> News | None:
         """What keeps a canary from getting (more) traffic though its own side is up; None when nothing does."""
+        if self.state.is_paused:
+            return info(f"Halt {self.name} advancement paused by request")
         if self.seen.obstacles:
             return warning(self.seen.obstacles[0].message)
         if self.seen.failed_parts:
@@ -108,12 +127,25 @@ class Tick:
         return tuple(ApplyPart(part) for part in parts if part in self.seen.due_parts)
 
     def due_weights(self) -> tuple[Action, ...]:
-        """Set the route to the stored weight where it shows another."""
-        wanted = (TOTAL_WEIGHT - self.state.canary_weight, self.state.canary_weight)
-        route = self.seen.route
-        if route is None or (route.primary_weight, route.canary_weight) == wanted:
+        """Set the route to the stored weight, mirror and cookie where it shows others."""
+        state, route = self.state, self.seen.route
+        if route is None:
             return ()
-        return (SetWeights(*wanted, self.state.sequence),)
+        wanted = self._wanted_route()
+        found = (route.primary_weight, route.canary_weight, route.mirror_percent, route.cookie)
+        if self.is_route_refused or found == wanted:
+            return ()
+        primary_weight, canary_weight, mirror_percent, cookie = wanted
+        return (SetWeights(primary_weight, canary_weight, state.sequence, mirror_percent, cookie),)
+
+    def _wanted_route(self) -> tuple[int, int, int, str]:
+        state = self.state
+        return TOTAL_WEIGHT - state.canary_weight, state.canary_weight, state.mirror_percent, state.cookie
+
+    @property
+    def is_route_refused(self) -> bool:
+        """Was the stored intent refused a moment ago, by the API server or by Gloo's webhook in it?"""
+        return self.seen.refused_route == self._wanted_route()
 
     def due_scale(self, replicas: int) -> tuple[Action, ...]:
         """Scale the target from none to `replicas` or from some to none; a number set by others in between stays."""
@@ -130,12 +162,28 @@ class Tick:
         route = self.seen.route
         if route is None:
             return warning(f"Halt {self.name} advancement its route does not exist")
+        if self.is_route_refused:
+            return warning(f"Halt {self.name} advancement its route can't be written, see the event before")
         if route.state in {RouteState.WARNED, RouteState.REJECTED}:
             return warning(f"Halt {self.name} advancement the gateway refuses its route: {route.explanation}")
         return None
 
 
-def unanswered_hooks(canary: Canary, state: State, kind: str) -> tuple[CanaryWebhook, ...]:
-    """Give the hooks of a type (`pre-rollout`, ...) that have not said yes for the revision under analysis."""
+def hooks_of(canary: Canary, kind: str) -> tuple[CanaryWebhook, ...]:
+    """Give the hooks of a type (`pre-rollout`, ...), in the order in which they are written."""
     hooks = canary.analysis.webhooks if canary.analysis else ()
-    return tuple(hook for hook in hooks if hook.type_effective == kind and hook.name not in state.answered)
+    return tuple(hook for hook in hooks if hook.type_effective == kind)
+
+
+def unanswered_hooks(canary: Canary, state: State, kind: str) -> tuple[CanaryWebhook, ...]:
+    """Give the hooks of a type that have not said yes for the revision under analysis, and for its present step."""
+    return tuple(hook for hook in hooks_of(canary, kind) if answer_key(state, hook) not in state.answered)
+
+
+def answer_key(state: State, hook: CanaryWebhook) -> str:
+    """Name a hook's answer in the state: `{type}/{name}`, for one name may stand for hooks of several types.
+
+    A yes to more traffic is for one step: its key ends with the weight that the step starts from (`@20`).
+    """
+    key = f"{hook.type_effective}/{hook.name}"
+    return f"{key}@{state.canary_weight}" if hook.type_effective == CONFIRM_TRAFFIC_INCREASE else key

@@ -3,13 +3,15 @@
 from typing import Any, Final
 
 from canary.action import Promote
-from canary.decide import bootstrap, idle, progressing, promoting
+from canary.decide import bootstrap, control, deletion, idle, progressing, promoting, takeover
 from canary.decide.context import PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, move, wait
+from canary.decide.run import fresh_analysis, no_traffic, roll_back
 from canary.model.canary import Canary
-from canary.news import info, target_gone, warning
+from canary.news import info, routing_to_primary, target_gone, warning
 from canary.observation import Observation, Target
 from canary.phase import ANALYSING, Phase
+from canary.revision import config_part, template_part
 from canary.state import Blocked, State
 
 _SUSPENDED: Final = Blocked("Suspended", "spec.suspend is true: the run stands still until it is false.")
@@ -21,21 +23,66 @@ def decide(canary: Canary, state: State, seen: Observation) -> Decision:
     if _is_overtaken(tick):
         said = warning(f"Halt {tick.name} its route was written by a later move: this agent sees an old status")
         return wait(said, seconds=PATIENCE_S)
-    return _keep_traffic_safe(tick) or _stand_still(tick) or _follow_target(tick) or _decide_phase(tick)
+    if seen.flagger:
+        text = f"{seen.flagger}: nothing is done until that Flagger has stopped."
+        return _tell_blocked(tick, Blocked("FlaggerRunning", text)) or wait()
+    if seen.is_deleted:
+        return deletion.decide(tick)
+    if takeover.is_foreign(state):
+        return takeover.decide(tick) or _stand_still(tick) or wait()
+    safe = _keep_traffic_safe(tick)
+    if safe is not None or seen.is_spec_lost:
+        return safe or _await_spec(tick)
+    asked = control.decide(tick) or deletion.keep_finalizer(tick)
+    return asked or _stand_still(tick) or _follow_target(tick) or _decide_phase(tick)
+
+
+def _await_spec(tick: Tick) -> Decision:
+    """Stand still, but for one thing: a canary whose checks nobody knows must not stay exposed."""
+    told = _stand_still(tick)
+    if told is not None and told.intent is not None:
+        return told
+    if not tick.is_begun:
+        return wait()
+    since_s = tick.state.last_transition_s if tick.state.decisive_s is None else tick.state.decisive_s
+    left_s = since_s + tick.unobserved_deadline_s - tick.now_s
+    return wait(seconds=left_s) if left_s > 0 else roll_back(tick, "its spec can't be read, nothing can be checked")
 
 
 def _keep_traffic_safe(tick: Tick) -> Decision | None:
     """Carry out what was decided of the traffic, and pull it from what nobody analysed, whatever else is the matter."""
     if tick.state.phase in {None, Phase.INITIALIZING}:
         return None
+    pulled = _pull_from_other_strategy(tick)
+    if pulled is not None:
+        return pulled
     due = tick.due_weights()
     if due:
         return act(*due)
+    if tick.is_route_refused and tick.state.phase not in ANALYSING:
+        trouble = tick.route_trouble()
+        return wait(*([trouble] if trouble else []), seconds=PATIENCE_S)
     target = tick.seen.target
-    if target is None and tick.state.canary_weight > 0:
-        return move(tick.moved(target_gone(tick.target_name), canary_weight=0))
+    if target is None and (tick.is_begun or tick.state.canary_weight > 0):
+        anew = fresh_analysis(tick) | {"phase": Phase.PROGRESSING} if tick.is_begun else no_traffic(tick.state)
+        return move(tick.moved(target_gone(tick.target_name), **anew))
     if target is not None and tick.state.phase in ANALYSING and target.seen.revision != tick.state.analysed:
         return None if _is_same_generation(tick, target) else progressing.restart(tick)
+    return None
+
+
+def _pull_from_other_strategy(tick: Tick) -> Decision | None:
+    """Keep a weight from being carried out under a strategy to which it means another thing.
+
+    That comes before the stored weight is: the spec renders the route, and its edit is on it with the next write.
+    """
+    if tick.state.strategy == tick.canary.strategy:
+        return None
+    if tick.is_begun:
+        return progressing.restart_with_strategy(tick)
+    primary = tick.seen.primary
+    if tick.state.canary_weight > 0 and primary is not None and primary.readiness.has_available:
+        return move(tick.moved(routing_to_primary(), **no_traffic(tick.state)))
     return None
 
 
@@ -88,12 +135,14 @@ def _lost_primary(tick: Tick) -> str | None:
 def _blocked(tick: Tick) -> Blocked | None:
     """Give what makes the canary stand still.
 
-    Once it has traffic, an obstacle only keeps it from getting more: its checks, a rollback and the end of its
+    Once its analysis has begun, an obstacle only keeps it from going forward: its checks, a rollback and the end of its
     promotion must go on.
     """
     if tick.canary.spec.suspend:
         return _SUSPENDED
-    is_under_way = tick.state.canary_weight > 0 or tick.state.phase in {Phase.PROMOTING, Phase.FINALISING}
+    if tick.seen.is_spec_lost:
+        return tick.seen.obstacles[0]
+    is_under_way = tick.is_begun or tick.state.phase in {Phase.PROMOTING, Phase.FINALISING}
     if not tick.seen.obstacles or (is_under_way and tick.seen.target is not None):
         return None
     return tick.seen.obstacles[0]
@@ -112,9 +161,9 @@ def _tell_blocked(tick: Tick, blocked: Blocked | None) -> Decision | None:
 def _rebased(tick: Tick) -> State | None:
     """Follow the target's identity without starting a run.
 
-    The same uid and generation with another hash: nobody changed the target, the API server reads it otherwise (a new
-    default after an upgrade). Every stored revision that meant the old hash means the new one. And a generation that
-    moved without the template (scaling, labels) is noted, so that the rule above stays sharp.
+    The same uid and generation with another template hash: nobody changed the target, the API server reads it otherwise
+    (a new default after an upgrade). Every stored revision that meant the old hash means the new one. And a generation
+    that moved without the template (scaling, labels) is noted, so that the rule above stays sharp.
     """
     stored, target = tick.state.seen, tick.seen.target
     if stored is None or target is None or stored == target.seen:
@@ -123,14 +172,18 @@ def _rebased(tick: Tick) -> State | None:
         return tick.moved(seen=target.seen, last_transition_s=tick.state.last_transition_s)
     if not _is_same_generation(tick, target):
         return None
+    before, after = template_part(stored.revision), template_part(target.seen.revision)
     renamed: dict[str, Any] = {
-        name: target.seen.revision
+        name: getattr(tick.state, name).replace(before, after, 1)
         for name in ("analysed", "promoted", "finished")
-        if getattr(tick.state, name) == stored.revision
+        if template_part(getattr(tick.state, name)) == before
     }
     return tick.moved(seen=target.seen, last_transition_s=tick.state.last_transition_s, **renamed)
 
 
 def _is_same_generation(tick: Tick, target: Target) -> bool:
-    stored = tick.state.seen
-    return stored is not None and (stored.uid, stored.generation) == (target.seen.uid, target.seen.generation)
+    """Did nobody change the target? Another configuration is a change, though it moves no generation of the target."""
+    stored, seen = tick.state.seen, target.seen
+    if stored is None or config_part(stored.revision) != config_part(seen.revision):
+        return False
+    return (stored.uid, stored.generation) == (seen.uid, seen.generation)

@@ -1,19 +1,21 @@
 """Idle: everything generated is kept as rendered, and a new revision starts a run."""
 
-from canary.decide.context import Tick
-from canary.decide.decision import Decision, act, move
+from canary.decide.context import POST_ROLLOUT, Tick
+from canary.decide.decision import Decision, act, ask, move
 from canary.decide.ending import drain_and_scale_down
-from canary.decide.run import fresh_run
-from canary.news import run_started
-from canary.observation import Part
+from canary.decide.run import start_run
+from canary.judge import Verdict
+from canary.news import hook_passed, warning
+from canary.observation import Part, Question
 from canary.phase import Phase
-from canary.state import State
 
 
 def decide(tick: Tick) -> Decision:
     """Start a due run; else keep the world as it should be, and finish scaling down after a rollback."""
+    if tick.state.has_untold_end:
+        return _tell_end(tick)
     if _is_run_due(tick):
-        return move(_started(tick))
+        return move(start_run(tick))
     upkeep = tick.due(*Part)
     if upkeep:
         return act(*upkeep)
@@ -33,9 +35,13 @@ def _is_run_due(tick: Tick) -> bool:
     return tick.target.seen.revision not in known
 
 
-def _started(tick: Tick) -> State:
-    return tick.moved(
-        run_started(tick.target_name),
-        phase=Phase.PROGRESSING,
-        **fresh_run(tick),
-    )
+def _tell_end(tick: Tick) -> Decision:
+    """Tell the post-rollout hooks of the run's end, once; nothing follows from what they answer."""
+    answers = tick.seen.answered(Question.POST_ROLLOUT)
+    if answers is None and tick.hooks(POST_ROLLOUT):
+        return ask(Question.POST_ROLLOUT)
+    said = [
+        hook_passed(POST_ROLLOUT, answer.name) if answer.verdict is Verdict.PASS else warning(answer.text)
+        for answer in answers or ()
+    ]
+    return move(tick.moved(*said, has_untold_end=False, last_transition_s=tick.state.last_transition_s))

@@ -1,10 +1,13 @@
 """Promotion: the primary gets the analysed template, then the traffic, then the canary side goes."""
 
+from typing import Any
+
 from canary.action import Promote
 from canary.decide.context import PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, move, wait
 from canary.decide.ending import drain_and_scale_down
 from canary.decide.progressing import restart
+from canary.decide.run import no_traffic, untold_end
 from canary.news import (
     News,
     not_ready,
@@ -47,7 +50,7 @@ def _decide_overtaken(tick: Tick) -> Decision | None:
     """
     primary, since_s = tick.seen.primary, tick.state.unready_since_s
     if tick.state.canary_weight > 0 and primary is not None and primary.readiness.has_available:
-        return move(tick.moved(routing_to_primary(), canary_weight=0))
+        return move(tick.moved(routing_to_primary(), **no_traffic(tick.state)))
     if since_s is not None and tick.now_s - since_s > tick.canary.progress_deadline_s:
         return restart(tick)
     return None
@@ -66,9 +69,8 @@ def _shift_back(tick: Tick) -> Decision:
         later_s = tick.now_s + tick.canary.interval_s
         news = primary_weight_advanced(tick.name, TOTAL_WEIGHT - weight)
         return move(tick.moved(news, canary_weight=weight, not_before_s=later_s))
-    return move(
-        tick.moved(routing_to_primary(), phase=Phase.FINALISING, canary_weight=0, unready_since_s=None, shifted_s=None)
-    )
+    shifted: dict[str, Any] = {"phase": Phase.FINALISING, "unready_since_s": None, "shifted_s": None}
+    return move(tick.moved(routing_to_primary(), **(shifted | no_traffic(tick.state))))
 
 
 def decide_finalising(tick: Tick) -> Decision:
@@ -91,5 +93,6 @@ def _succeeded(tick: Tick) -> Decision:
             finished=tick.state.analysed,
             iterations=0,
             shifted_s=None,
+            **untold_end(tick),
         )
     )

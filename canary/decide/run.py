@@ -1,19 +1,44 @@
-"""A run's beginning and its bad end: the two moves that several phases make."""
+"""A run's beginning and its ends: the moves that several phases make."""
 
+from dataclasses import replace
 from typing import Any
 
-from canary.decide.context import Tick
+from canary.decide.context import CONFIRM_ROLLOUT, POST_ROLLOUT, PRE_ROLLOUT, Tick
 from canary.decide.decision import Decision, move
-from canary.news import News, rolling_back, run_failed
+from canary.mark import Mark
+from canary.news import News, copying_template, rolling_back, run_failed, run_started
 from canary.phase import Phase
+from canary.revision import template_part
+from canary.state import State
+
+
+def start_run(tick: Tick) -> State:
+    """Begin a run of the target's present revision: with the canary side, or with the gates that stand before it."""
+    if tick.hooks(CONFIRM_ROLLOUT):
+        return tick.moved(phase=Phase.WAITING, **fresh_run(tick))
+    return tick.moved(run_started(tick.target_name, change_of(tick)), phase=Phase.PROGRESSING, **fresh_run(tick))
 
 
 def fresh_run(tick: Tick) -> dict[str, Any]:
     """Give the state's fields for a run of the target's present revision, nothing carried over from the run before."""
-    return {
+    return fresh_analysis(tick) | {
         "seen": tick.target.seen,
         "analysed": tick.target.seen.revision,
-        "canary_weight": 0,
+        "change": change_of(tick),
+        "answered": (),
+        "is_analysis_skipped": False,
+        "is_paused": False,
+        "has_untold_end": False,
+    }
+
+
+def fresh_analysis(tick: Tick) -> dict[str, Any]:
+    """Give the state's fields for the same revision's analysis from its beginning.
+
+    What was said of the revision itself stays said; a yes to a step or to the promotion was about the analysis before.
+    """
+    lasting = (f"{CONFIRM_ROLLOUT}/", f"{PRE_ROLLOUT}/")
+    return no_traffic(tick.state) | {
         "failed_checks": 0,
         "iterations": 0,
         "not_before_s": tick.now_s,
@@ -21,18 +46,65 @@ def fresh_run(tick: Tick) -> dict[str, Any]:
         "first_weight_s": None,
         "decisive_s": None,
         "shifted_s": None,
-        "answered": (),
-        "is_analysis_skipped": False,
+        "answered": tuple(key for key in tick.state.answered if key.startswith(lasting)),
+        "waiting_for": (),
+        "is_cleared": False,
     }
+
+
+def no_traffic(state: State) -> dict[str, Any]:
+    """Give the state's fields for a canary side that gets nothing: no share, no copies, nobody's cookie."""
+    previous = state.cookie or state.previous_cookie
+    return {"canary_weight": 0, "mirror_percent": 0, "cookie": "", "previous_cookie": previous}
+
+
+def untold_end(tick: Tick) -> dict[str, Any]:
+    """Give the state's field that has the post-rollout hooks told of the end of a run, where there are any."""
+    return {"has_untold_end": bool(tick.hooks(POST_ROLLOUT))}
+
+
+def change_of(tick: Tick) -> Mark | None:
+    """Give what the target's present revision changed and who applied it, None where nobody can tell.
+
+    A mark speaks of the template. One that the run before was about already says nothing of a run that another
+    configuration started.
+    """
+    mark, revision, before = tick.target.mark, tick.target.seen.revision, tick.state.analysed
+    if mark is None or (before != revision and template_part(before) == mark.revision):
+        return None
+    return replace(mark, revision=revision)
+
+
+def promote(tick: Tick, *news: News, is_analysis_skipped: bool, **changes: Any) -> Decision:
+    """End the analysis well: the primary is to get the analysed template. Traffic stays where it is until it has it."""
+    promoting: dict[str, Any] = {
+        "phase": Phase.PROMOTING,
+        "mirror_percent": 0,
+        "not_before_s": tick.now_s,
+        "unready_since_s": tick.now_s,
+        "decisive_s": tick.now_s,
+        "waiting_for": (),
+        "is_cleared": False,
+        "is_analysis_skipped": is_analysis_skipped,
+        "is_paused": False,
+    }
+    return move(tick.moved(*news, copying_template(tick.target_name, tick.primary_name), **(promoting | changes)))
 
 
 def roll_back(tick: Tick, reason: str, *before: News, because: str = "", **changes: Any) -> Decision:
     """Pull the traffic from the canary and end the run; `before` is said first, `because` is what the checks said."""
-    return move(
-        tick.moved(
-            *before,
-            rolling_back(tick.name, reason, because),
-            run_failed(tick.name),
-            **({"phase": Phase.FAILED, "canary_weight": 0, "iterations": 0, "shifted_s": None} | changes),
-        )
-    )
+    return fail(tick, *before, rolling_back(tick.name, reason, because), **changes)
+
+
+def fail(tick: Tick, *news: News, **changes: Any) -> Decision:
+    """End a run badly: all traffic to the primary, at once. `news` say why."""
+    failed = no_traffic(tick.state) | untold_end(tick)
+    failed |= {
+        "phase": Phase.FAILED,
+        "is_paused": False,
+        "iterations": 0,
+        "shifted_s": None,
+        "waiting_for": (),
+        "is_cleared": False,
+    }
+    return move(tick.moved(*news, run_failed(tick.name), **(failed | changes)))

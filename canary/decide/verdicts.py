@@ -1,68 +1,39 @@
 """From the answers of a tick to the next move: advance, halt, hold or roll back."""
 
-from collections.abc import Callable
 from typing import Any
 
+from canary.decide.advance import advance, step_ahead
 from canary.decide.context import Tick
 from canary.decide.decision import Decision, move
+from canary.decide.gates import gate_before
 from canary.decide.run import roll_back
 from canary.judge import CheckResult, Verdict, overall
-from canary.news import News, analysis_started, canary_weight_advanced, halted, held, pre_rollout_passed
-from canary.steps import next_weight
+from canary.news import News, halted, held
 
 
-def judge_pre_rollout(tick: Tick, answers: tuple[CheckResult, ...]) -> Decision:
-    """Give the first weight once every pre-rollout hook said yes; a refusal is a failed check.
+def judge_checks(tick: Tick, checks: tuple[CheckResult, ...], trouble: News | None) -> Decision:
+    """Judge a tick's checks: when they pass, the next step is taken, or its gates are asked.
 
-    A hook that said yes is not asked again for this revision, whatever the others say.
+    `trouble` lets nothing go forward.
     """
-    passed = tuple(answer.name for answer in answers if answer.verdict is Verdict.PASS)
-    news = [pre_rollout_passed(name) for name in passed]
-    if tick.state.decisive_s is None:
-        news.insert(0, analysis_started(tick.target_name))
-    answered = tick.state.answered + passed
-    verdict = overall(answers)
-    if verdict is Verdict.PASS:
-        return _advance(tick, *news, first_weight_s=tick.now_s, decisive_s=tick.now_s, answered=answered)
-    return _hold_back(tick, verdict, answers, *news, answered=answered)
-
-
-def judge_checks(
-    tick: Tick, checks: tuple[CheckResult, ...], trouble: News | None, *, at_end: Callable[[], Decision]
-) -> Decision:
-    """Judge a tick's checks; `at_end` decides when they pass at the last weight. `trouble` lets no weight grow."""
     verdict = overall(checks)
     if verdict is not Verdict.PASS:
-        return _hold_back(tick, verdict, checks)
+        return hold_back(tick, verdict, checks)
+    later_s = tick.now_s + tick.canary.interval_s
     if trouble is not None:
-        later_s = tick.now_s + tick.canary.interval_s
-        return move(tick.moved(not_before_s=later_s, decisive_s=tick.now_s), trouble)
-    if next_weight(tick.canary, tick.state.canary_weight) is None:
-        return at_end()
-    return _advance(tick, decisive_s=tick.now_s)
+        return move(tick.moved(not_before_s=later_s, decisive_s=tick.now_s, is_cleared=False), trouble)
+    if gate_before(tick, step_ahead(tick)) is not None:
+        return move(tick.moved(not_before_s=later_s, decisive_s=tick.now_s, is_cleared=True))
+    return advance(tick, decisive_s=tick.now_s)
 
 
-def _advance(tick: Tick, *news: News, **changes: Any) -> Decision:
-    weight = next_weight(tick.canary, tick.state.canary_weight)
-    assert weight is not None, "a canary without a first step is refused by canary/rules"
-    return move(
-        tick.moved(
-            *news,
-            canary_weight_advanced(tick.name, weight),
-            canary_weight=weight,
-            not_before_s=tick.now_s + tick.canary.interval_s,
-            **changes,
-        )
-    )
-
-
-def _hold_back(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *news: News, **changes: Any) -> Decision:
+def hold_back(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *news: News, **changes: Any) -> Decision:
     """Stay where the traffic is until the next interval; or roll back, at once, when the limit is reached."""
     failed_now = tuple(halted(tick.name, answer.text) for answer in answers if answer.verdict is Verdict.FAIL)
     undecided = tuple(held(answer.text) for answer in answers if answer.verdict in {Verdict.NO_DATA, Verdict.ERROR})
     said = news + failed_now
     because = "; ".join(answer.text for answer in answers if answer.verdict is verdict)
-    later = {"not_before_s": tick.now_s + tick.canary.interval_s} | changes
+    later = {"not_before_s": tick.now_s + tick.canary.interval_s, "is_cleared": False} | changes
     if verdict is Verdict.FAIL:
         failed = tick.state.failed_checks + 1
         later |= {"failed_checks": failed, "decisive_s": tick.now_s}

@@ -8,16 +8,31 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from canary.action import Action, ApplyPart, Promote, ScaleTarget, SetWeights
+from canary.action import (
+    Action,
+    ApplyPart,
+    ClaimRequest,
+    DropRequest,
+    Promote,
+    ReleasePart,
+    ScaleTarget,
+    SetFinalizer,
+    SetWeights,
+)
+from canary.decide.context import answer_key, unanswered_hooks
 from canary.decide.decision import Decision
 from canary.decide.entry import decide
 from canary.judge import CheckResult, Verdict
+from canary.mark import Mark
 from canary.model.canary import Canary
+from canary.model.hooks import CanaryWebhook
 from canary.news import News
 from canary.observation import Observation, Part, Primary, Question, Route, RouteState, Target
-from canary.phase import TRANSITIONS, Phase
+from canary.phase import IDLE, TRANSITIONS, Phase
 from canary.readiness import Readiness
+from canary.request import claimed
 from canary.state import Blocked, Seen, State, read_state, write_status
+from tests.support.canaries import canary
 
 READY = Readiness(is_ready=True, has_available=True)
 UNREADY = Readiness(
@@ -48,16 +63,23 @@ def always(verdict: Verdict) -> Iterator[Verdict]:
 
 @dataclass
 class SimulatedCluster:
-    """`told` collects the news in order, `history` the weights that the route ever had."""
+    """`told` collects the news in order, `history` the weights that the route ever had.
+
+    `verdicts` answers checks and pre-rollout hooks, `gates` the other hooks, by name; those that it does not name say
+    yes, rollback gates no. `asked` collects whoever was asked, `passed` the revisions whose checks passed.
+    """
 
     canary: Canary
     verdicts: Iterator[Verdict] = field(default_factory=lambda: always(Verdict.PASS))
+    gates: dict[str, Verdict] = field(default_factory=dict)
     before_effect: Callable[[str], None] = lambda _: None
+    after_effect: Callable[[str], None] = lambda _: None
     now_s: float = 1_000_000.0
     status: dict[str, Any] = field(default_factory=dict)
     state: State = field(default_factory=State)
     revision: str = "rev-1"
     generation: int = 1
+    mark: Mark | None = None
     target_replicas: int = 2
     is_target_gone: bool = False
     target_readiness: Readiness = READY
@@ -65,8 +87,12 @@ class SimulatedCluster:
     primary_readiness: Readiness = READY
     parts: set[Part] = field(default_factory=set)
     weights: tuple[int, int] | None = None
+    mirror_percent: int = 0
+    cookie: str = ""
     route_move: int = 0
+    refused_route: tuple[int, int, int, str] | None = None
     route_state: RouteState = RouteState.SETTLED
+    is_route_refused: bool = False
     is_drained: bool | None = True
     obstacles: tuple[Blocked, ...] = ()
     refused_parts: set[Part] = field(default_factory=set)
@@ -74,7 +100,18 @@ class SimulatedCluster:
     told_sequence: int = 0
     history: list[tuple[int, int]] = field(default_factory=list)
     promoted: list[str] = field(default_factory=list)
+    primary_runs_target: bool = False
+    request: str = ""
+    claims: int = 0
+    flagger: str = ""
+    is_spec_lost: bool = False
+    is_deleted: bool = False
+    has_finalizer: bool = False
+    released: set[Part] = field(default_factory=set)
     questions: list[Question] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    passed: set[str] = field(default_factory=set)
+    _kept: set[str] = field(default_factory=set)
 
     def set_image(self, revision: str) -> None:
         """Change the target's template, as `kubectl set image` does."""
@@ -86,19 +123,33 @@ class SimulatedCluster:
         return Observation(
             now_s=self.now_s,
             target=None if self.is_target_gone else self._target(),
-            primary=None if self.primary_revision is None else Primary(self.primary_revision, self.primary_readiness),
-            route=None
-            if self.weights is None
-            else Route(*self.weights, self.route_move, self.route_state, "the gateway's reason"),
+            primary=None if self.primary_revision is None else self._primary(self.primary_revision),
+            route=self._route(),
             due_parts=frozenset(set(Part) - self.parts - self.refused_parts),
             failed_parts=frozenset(self.refused_parts - self.parts),
             scale_to=2,
             obstacles=self.obstacles,
+            refused_route=self.refused_route,
+            request=self.request,
+            flagger=self.flagger,
+            is_spec_lost=self.is_spec_lost,
+            is_deleted=self.is_deleted,
+            has_finalizer=self.has_finalizer,
+            unreleased_parts=frozenset(self.parts - self.released - {Part.PRIMARY_SCALER}),
         )
+
+    def _primary(self, revision: str) -> Primary:
+        return Primary(revision, self.primary_readiness, runs_target=self.primary_runs_target, replicas=3)
+
+    def _route(self) -> Route | None:
+        if self.weights is None:
+            return None
+        said = "the gateway's reason"
+        return Route(*self.weights, self.route_move, self.route_state, said, self.mirror_percent, self.cookie)
 
     def _target(self) -> Target:
         readiness = self.target_readiness if self.target_replicas else UNREADY
-        return Target(Seen("uid-1", self.generation, self.revision), self.target_replicas, readiness)
+        return Target(Seen("uid-1", self.generation, self.revision), self.target_replicas, readiness, self.mark)
 
     def tick(self) -> Decision:
         """Do what a tick of the loop does, in its order."""
@@ -112,27 +163,39 @@ class SimulatedCluster:
         """
         decision = decide(self.canary, state, seen)
         if decision.questions:
-            decision = decide(self.canary, state, self._answer(seen, decision))
+            decision = decide(self.canary, state, self._answer(state, seen, decision))
         for action in decision.actions:
             self._refuse_if_changed(action, seen)
             self.before_effect(f"{action}")
             self._perform(action)
+            self.after_effect(f"{action}")
         if decision.actions:
             return decision
         if self.told_sequence != self.state.sequence:
             self.before_effect("news")
             self.told += self.state.news
             self.told_sequence = self.state.sequence
+            self.after_effect("news")
         if decision.intent is not None:
             if state != self.state:
                 raise Refused("the status was written since")
             self.before_effect("intent")
-            before, after = self.state.phase, decision.intent.phase
-            assert before == after or after in TRANSITIONS[before], f"undeclared: {before} -> {after}"
-            # What is not written, or not read again, is lost here as in the cluster.
-            self.status = write_status(decision.intent, self.status, target_kind="Deployment", generation=1)
-            self.state = read_state(self.status)
+            self._store(decision.intent)
+            self.after_effect("intent")
         return decision
+
+    def _store(self, intent: State) -> None:
+        before, after = self.state, intent
+        is_declared = before.phase == after.phase or after.phase in TRANSITIONS[before.phase]
+        assert is_declared, f"undeclared: {before.phase} -> {after.phase}"
+        # What is not written, or not read again, is lost here as in the cluster.
+        self.status = write_status(intent, self.status, target_kind="Deployment", generation=1)
+        self.state = read_state(self.status)
+        is_run = before.phase in IDLE or before.analysed != after.analysed
+        is_analysis = before.first_weight_s is not None and after.first_weight_s is None
+        if is_run or is_analysis:
+            self._kept = set()
+        self._kept |= set(after.answered)
 
     def settle(self) -> Decision:
         """Tick for as long as ticks follow each other at once."""
@@ -156,19 +219,33 @@ class SimulatedCluster:
         """Give what was told, as words."""
         return [news.text for news in self.told]
 
-    def _answer(self, seen: Observation, decision: Decision) -> Observation:
-        answers: dict[Question, tuple[CheckResult, ...]] = {}
-        for question in decision.questions:
-            self.questions.append(question)
-            if question is Question.DRAINED:
-                answers[question] = ()
-            else:
-                verdict = next(self.verdicts)
-                hooks = self.canary.analysis.webhooks if self.canary.analysis else ()
-                name = next((hook.name for hook in hooks if hook.type_effective == "pre-rollout"), "gate")
-                is_hook = question is Question.PRE_ROLLOUT
-                answers[question] = (CheckResult(name if is_hook else "check", verdict, f"a {verdict} of the tape"),)
+    def _answer(self, state: State, seen: Observation, decision: Decision) -> Observation:
+        answers = {question: self._answers(state, question) for question in decision.questions}
+        self.questions += decision.questions
+        # Dying here is to have asked for nothing.
+        self.before_effect("answers")
         return replace(seen, answers=answers, is_drained=self.is_drained)
+
+    def _answers(self, state: State, question: Question) -> tuple[CheckResult, ...]:
+        if question is Question.DRAINED:
+            return ()
+        if question is Question.CHECKS:
+            verdict = next(self.verdicts)
+            self.passed |= {state.analysed} if verdict is Verdict.PASS else set()
+            return (CheckResult("check", verdict, f"a {verdict} of the tape"),)
+        kind = question.name.lower().replace("_", "-")
+        return tuple(self._ask_hook(state, hook) for hook in unanswered_hooks(self.canary, state, kind))
+
+    def _ask_hook(self, state: State, hook: CanaryWebhook) -> CheckResult:
+        key = answer_key(state, hook)
+        assert state is not self.state or key not in self._kept, f"{key} said yes already"
+        self.asked.append(key)
+        if hook.type_effective == "pre-rollout":
+            verdict = next(self.verdicts)
+        else:
+            shut = Verdict.FAIL if hook.type_effective == "rollback" else Verdict.PASS
+            verdict = self.gates.get(hook.name, shut)
+        return CheckResult(hook.name, verdict, f"a {verdict} of the tape")
 
     def _refuse_if_changed(self, action: Action, seen: Observation) -> None:
         now = self.observe()
@@ -182,30 +259,68 @@ class SimulatedCluster:
             case Promote():
                 if (seen.primary and seen.primary.revision) != (now.primary and now.primary.revision):
                     raise Refused("the primary was written since")
-            case ApplyPart():
+            case ClaimRequest(text) | DropRequest(text):
+                if text != now.request:
+                    raise Refused("the request was written since")
+            case ApplyPart() | ReleasePart() | SetFinalizer():
                 pass
 
     def _perform(self, action: Action) -> None:
         match action:
             case ApplyPart(part):
                 self.parts.add(part)
-                if part is Part.ROUTE and self.weights is None:
-                    self.weights = (100, 0)
-            case SetWeights(primary, canary, move):
-                self.weights, self.route_move = (primary, canary), move
-                self.history.append(self.weights)
+                self.weights = self.weights or ((100, 0) if part is Part.ROUTE else None)
+            case SetWeights():
+                self._write_route(action)
             case ScaleTarget(replicas):
                 self.target_replicas = replicas
                 self.generation += 1
             case Promote(revision):
                 self.primary_revision = revision
                 self.promoted.append(revision)
+            case ReleasePart(part):
+                self.released.add(part)
+                if part is Part.ROUTE:
+                    self.weights = (0, 100)
+                    self.history.append(self.weights)
+            case SetFinalizer(is_set):
+                self.has_finalizer = is_set
+            case ClaimRequest(text):
+                self.claims += 1
+                self.request = claimed(text, str(self.claims))
+            case DropRequest():
+                self.request = ""
+
+    def _write_route(self, wanted: SetWeights) -> None:
+        weights = (wanted.primary_weight, wanted.canary_weight)
+        if self.is_route_refused:
+            self.refused_route = (*weights, wanted.mirror_percent, wanted.cookie)
+            return
+        self.weights, self.route_move = weights, wanted.move
+        self.mirror_percent, self.cookie = wanted.mirror_percent, wanted.cookie
+        self.history.append(weights)
 
 
 def _same_writes(seen: Route, now: Route) -> bool:
-    return (seen.primary_weight, seen.canary_weight, seen.move) == (now.primary_weight, now.canary_weight, now.move)
+    return replace(seen, state=now.state, explanation=now.explanation) == now
 
 
 def phase(cluster: SimulatedCluster) -> Phase | None:
     """Read the phase anew: mypy would take it for what an earlier assert narrowed it to."""
     return cluster.state.phase
+
+
+def bootstrapped(analysis: dict[str, Any] | None = None, **spec: Any) -> SimulatedCluster:
+    """Give the cluster of the guide's canary, but for `analysis` and `spec`, that is initialized and has told of it."""
+    cluster = SimulatedCluster(canary(analysis, **spec))
+    cluster.run(30)
+    assert cluster.state.phase is Phase.INITIALIZED
+    cluster.told.clear()
+    cluster.questions.clear()
+    cluster.promoted.clear()
+    return cluster
+
+
+def hook(kind: str, name: str = "", **fields: Any) -> dict[str, Any]:
+    """Give a hook of a type, of the type's own name unless it is given one."""
+    return {"name": name or kind, "type": kind, "url": "http://hooks.test/"} | fields

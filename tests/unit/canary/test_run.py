@@ -268,3 +268,15 @@ def test_a_canary_side_is_not_scaled_down_while_the_gateway_serves_an_older_rout
     cluster.route_state = RouteState.WARNED
     cluster.run(60)
     assert cluster.target_replicas == 0
+
+
+def test_a_promotion_in_steps_tells_each_of_them() -> None:
+    cluster = SimulatedCluster(canary({"stepWeight": 50, "maxWeight": 50, "stepWeightPromotion": 25}))
+    cluster.run(60, until=lambda: cluster.state.phase is Phase.INITIALIZED)
+    cluster.set_image("rev-2")
+    cluster.run(300, until=lambda: cluster.state.phase is Phase.SUCCEEDED)
+    cluster.settle()
+    advanced = [
+        text for text in cluster.texts() if "primary weight" in text or text == "Routing all traffic to primary"
+    ]
+    assert advanced == ["Advance podinfo.test primary weight 75", "Routing all traffic to primary"]

@@ -17,14 +17,21 @@ FULL = State(
     analysed="rev-2",
     promoted="rev-1",
     finished="rev-1",
-    seen=Seen("uid-1", 7, "rev-2"),
+    seen=Seen("uid-1", 7, "rev-2", {"configmap/conf": "c1", "secret/keys": "s1"}),
     last_transition_s=1_700_000_000.0,
     not_before_s=1_700_000_010.25,
     unready_since_s=1_700_000_001.5,
     first_weight_s=1_700_000_002.125,
     decisive_s=1_700_000_003.0,
     shifted_s=1_700_000_004.0,
-    answered=("acceptance-test",),
+    mirror_percent=40,
+    cookie="side=abcdefghij",
+    previous_cookie="side=ABCDEFGHIJ",
+    answered=("pre-rollout/acceptance-test",),
+    waiting_for=("confirm-promotion/gate",),
+    is_cleared=True,
+    strategy="blue-green",
+    has_untold_end=True,
     is_analysis_skipped=True,
     blocked=Blocked("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'"),
     sequence=12,
@@ -47,6 +54,10 @@ def test_what_is_written_is_read_again(state: State) -> None:
     assert read_state(write(state)) == state
 
 
+def test_tracked_configs_stand_where_flagger_has_them() -> None:
+    assert write(FULL)["trackedConfigs"] == {"configmap/conf": "c1", "secret/keys": "s1"}
+
+
 def test_cleared_times_leave_the_status() -> None:
     written = write(replace(FULL, shifted_s=None, unready_since_s=None), write(FULL))
     assert "shiftedAt" not in written["serin"]
@@ -54,9 +65,9 @@ def test_cleared_times_leave_the_status() -> None:
 
 
 def test_fields_that_we_do_not_know_are_kept() -> None:
-    before = {"trackedConfigs": {"configmap/a": "1"}, "serin": {"future": 1}, "conditions": [{"type": "Theirs"}]}
+    before = {"others": {"a": "1"}, "serin": {"future": 1}, "conditions": [{"type": "Theirs"}]}
     written = write(FULL, dict(before))
-    assert written["trackedConfigs"] == {"configmap/a": "1"}
+    assert written["others"] == {"a": "1"}
     assert written["serin"]["future"] == 1
     assert {"type": "Theirs"} in written["conditions"]
 

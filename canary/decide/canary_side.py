@@ -1,0 +1,26 @@
+"""The canary side while it must be up."""
+
+from canary.decide.context import PATIENCE_S, Tick
+from canary.decide.decision import Decision, move, wait
+from canary.decide.run import roll_back
+from canary.news import News, not_ready
+
+
+def canary_trouble(tick: Tick) -> News | None:
+    """Why the canary side is not up, None when it is."""
+    readiness = tick.target.readiness
+    return None if readiness.is_ready else not_ready(tick.target_name, readiness.explanation, is_canary_side=True)
+
+
+def await_canary(tick: Tick) -> Decision | None:
+    """Give the canary side until the progress deadline, counted on the stored state's own clock; None when it is up."""
+    trouble = canary_trouble(tick)
+    if trouble is None:
+        return None
+    since_s = tick.state.unready_since_s
+    if since_s is None:
+        return move(tick.moved(unready_since_s=tick.now_s, last_transition_s=tick.state.last_transition_s))
+    left_s = since_s + tick.canary.progress_deadline_s - tick.now_s
+    if left_s <= 0:
+        return roll_back(tick, f"progress deadline exceeded {tick.target.readiness.explanation}")
+    return wait(trouble, seconds=min(left_s, PATIENCE_S))

@@ -1,0 +1,96 @@
+"""Control: what people ask of a run by an annotation is carried out once, or refused with what is allowed."""
+
+from dataclasses import replace
+from typing import Final
+
+from canary.action import ClaimRequest, DropRequest
+from canary.decide.context import Tick
+from canary.decide.decision import Decision, act, move
+from canary.decide.run import change_of, promote, roll_back, start_run
+from canary.news import paused, promoted_by_request, request_refused, resumed, skipped
+from canary.phase import ANALYSING, IDLE
+from canary.request import MalformedRequest, Request, RequestResult, Verb, split_claim
+
+_PHASES: Final = {
+    Verb.PROMOTE: ANALYSING,
+    Verb.ABORT: ANALYSING,
+    Verb.PAUSE: ANALYSING,
+    Verb.RESUME: ANALYSING,
+    Verb.RETRY: IDLE,
+    Verb.SKIP: ANALYSING | IDLE,
+}
+
+
+def decide(tick: Tick) -> Decision | None:
+    """Answer the request on the Canary, one step a tick; None where there is none."""
+    annotation, answered = tick.seen.request, tick.state.request
+    if not annotation:
+        return None
+    text, claim = split_claim(annotation)
+    if not claim:
+        return act(ClaimRequest(annotation))
+    if answered is not None and answered.claim == claim:
+        return act(DropRequest(annotation))
+    try:
+        request = Request.parse(text)
+    except MalformedRequest as error:
+        return _refuse(tick, text, claim, str(error))
+    objection = _objection(tick, request)
+    if objection:
+        return _refuse(tick, text, claim, objection)
+    decided = _carry_out(tick, request.verb)
+    assert decided.intent is not None, "every request moves the intent"
+    return replace(decided, intent=replace(decided.intent, request=RequestResult(text, claim, tick.now_s)))
+
+
+def _refuse(tick: Tick, text: str, claim: str, allowed: str) -> Decision:
+    result = RequestResult(text, claim, tick.now_s, allowed)
+    said = request_refused(tick.canary.namespace, tick.canary.name, text, allowed)
+    return move(tick.moved(said, request=result, last_transition_s=tick.state.last_transition_s))
+
+
+def _objection(tick: Tick, request: Request) -> str:
+    """Say what is allowed instead, nothing where the request is."""
+    phase, revision = tick.state.phase, _revision_in_question(tick)
+    allowed = _PHASES[request.verb]
+    if phase not in allowed:
+        return f"{request.verb} in phase {', '.join(sorted(allowed))}; the phase is {phase or 'not set yet'}"
+    if not request.is_about(revision):
+        return f"{request.verb}@{revision}"
+    if request.verb is Verb.RESUME and not tick.state.is_paused:
+        return f"resume of a paused run; {revision} is not paused"
+    if phase in IDLE and revision == tick.state.promoted:
+        return f"{request.verb} of a revision that the primary does not run; it runs {revision}"
+    return ""
+
+
+def _revision_in_question(tick: Tick) -> str:
+    target = tick.seen.target
+    return tick.state.analysed if target is None or tick.state.phase in ANALYSING else target.seen.revision
+
+
+def _carry_out(tick: Tick, verb: Verb) -> Decision:
+    same_time = tick.state.last_transition_s
+    match verb:
+        case Verb.PROMOTE:
+            return promote(tick, promoted_by_request(tick.name), is_analysis_skipped=True)
+        case Verb.ABORT:
+            return roll_back(tick, "aborted by request")
+        case Verb.PAUSE:
+            said = paused(tick.name, tick.state.canary_weight)
+            return move(tick.moved(said, is_paused=True, last_transition_s=same_time))
+        case Verb.RESUME:
+            return move(tick.moved(resumed(tick.name), is_paused=False, last_transition_s=same_time))
+        case Verb.RETRY:
+            return move(start_run(tick))
+        case Verb.SKIP:
+            return _skip(tick)
+
+
+def _skip(tick: Tick) -> Decision:
+    revision = _revision_in_question(tick)
+    if tick.state.phase in ANALYSING:
+        return roll_back(tick, f"revision {revision} is skipped by request")
+    said, same_time = skipped(tick.target_name, revision), tick.state.last_transition_s
+    known = {"analysed": revision, "finished": revision, "change": change_of(tick)}
+    return move(tick.moved(said, **known, seen=tick.target.seen, last_transition_s=same_time))

@@ -1,0 +1,208 @@
+"""Requests: each is carried out once, whenever the agent dies, or refused with what is allowed."""
+
+import pytest
+
+from canary.judge import Verdict
+from canary.phase import Phase
+from tests.support.canaries import canary
+from tests.support.simulated_cluster import Crash, SimulatedCluster, always, phase
+
+REVISION = "aaaaaaaaaaaaaaaa"
+OTHER = "bbbbbbbbbbbbbbbb"
+
+
+@pytest.fixture
+def running(cluster: SimulatedCluster) -> SimulatedCluster:
+    """A run of REVISION whose canary has 10 percent."""
+    cluster.set_image(REVISION)
+    cluster.run(300, until=lambda: cluster.state.canary_weight == 10)
+    cluster.settle()
+    cluster.told.clear()
+    return cluster
+
+
+def ask(cluster: SimulatedCluster, text: str) -> dict[str, str]:
+    """Write the annotation, let it be answered, and give what the status says of it."""
+    cluster.request = text
+    cluster.settle()
+    assert cluster.request == "", "the annotation stays"
+    result: dict[str, str] = cluster.status["serin"]["request"]
+    return result
+
+
+def test_promote_ends_the_analysis_at_once(running: SimulatedCluster) -> None:
+    result = ask(running, f"promote@{REVISION}")
+    assert (result["verb"], result["revision"], result["result"]) == ("promote", REVISION, "accepted")
+    assert result["at"].endswith("Z")
+    running.run(60)
+    assert phase(running) is Phase.SUCCEEDED
+    assert running.primary_revision == REVISION
+    assert max(weight for _, weight in running.history) == 10, "no further step was taken"
+
+
+@pytest.mark.parametrize("kind", ["confirm-rollout", "confirm-promotion", "confirm-traffic-increase"])
+def test_promote_passes_gates_that_are_shut(kind: str) -> None:
+    gate = {"name": "gate", "type": kind, "url": "http://gate.test/"}
+    cluster = SimulatedCluster(canary({"webhooks": [gate]}), gates={"gate": Verdict.FAIL})
+    cluster.run(30)
+    cluster.set_image(REVISION)
+    cluster.run(900)
+    assert phase(cluster) is not Phase.SUCCEEDED
+    assert ask(cluster, f"promote@{REVISION}")["result"] == "accepted"
+    cluster.run(120)
+    assert phase(cluster) is Phase.SUCCEEDED
+    assert cluster.primary_revision == REVISION
+
+
+@pytest.mark.parametrize("verb", ["abort", "skip"])
+def test_abort_and_skip_pull_the_traffic_and_the_revision_does_not_come_back(
+    running: SimulatedCluster, verb: str
+) -> None:
+    assert ask(running, f"{verb}@{REVISION}")["result"] == "accepted"
+    assert running.weights == (100, 0)
+    running.run(900)
+    assert (phase(running), running.target_replicas) == (Phase.FAILED, 0)
+    assert running.primary_revision == "rev-1"
+
+
+def test_pause_holds_the_weight_while_checks_go_on_and_resume_lets_it_grow(running: SimulatedCluster) -> None:
+    assert ask(running, f"pause@{REVISION}")["result"] == "accepted"
+    assert running.status["serin"]["paused"] is True
+    asked_before = len(running.questions)
+    running.run(300)
+    assert running.weights == (90, 10)
+    assert len(running.questions) >= asked_before + 20, "the checks stopped"
+    assert ask(running, f"resume@{REVISION}")["result"] == "accepted"
+    assert "paused" not in running.status["serin"]
+    running.run(30)
+    assert running.state.canary_weight > 10
+
+
+def test_a_paused_run_is_rolled_back_by_its_checks(running: SimulatedCluster) -> None:
+    ask(running, f"pause@{REVISION}")
+    running.verdicts = always(Verdict.FAIL)
+    running.run(100)
+    assert (phase(running), running.weights) == (Phase.FAILED, (100, 0))
+    assert "paused" not in running.status["serin"]
+
+
+def test_a_pause_is_of_one_revision(running: SimulatedCluster) -> None:
+    ask(running, f"pause@{REVISION}")
+    running.set_image(OTHER)
+    running.run(600)
+    assert (phase(running), running.primary_revision) == (Phase.SUCCEEDED, OTHER)
+
+
+def test_pause_holds_a_run_that_skips_its_analysis() -> None:
+    cluster = SimulatedCluster(canary(skipAnalysis=True))
+    cluster.run(30)
+    cluster.set_image(REVISION)
+    cluster.tick()
+    assert ask(cluster, f"pause@{REVISION}")["result"] == "accepted"
+    cluster.run(60)
+    assert phase(cluster) is Phase.PROGRESSING
+    ask(cluster, f"resume@{REVISION}")
+    cluster.run(60)
+    assert phase(cluster) is Phase.SUCCEEDED
+
+
+def test_retry_runs_a_failed_revision_again(running: SimulatedCluster) -> None:
+    ask(running, f"abort@{REVISION}")
+    running.run(60)
+    assert ask(running, f"retry@{REVISION}")["result"] == "accepted"
+    running.run(600)
+    assert (phase(running), running.primary_revision) == (Phase.SUCCEEDED, REVISION)
+
+
+def test_skip_keeps_a_revision_from_running_whose_run_has_not_begun(cluster: SimulatedCluster) -> None:
+    cluster.canary = canary(suspend=True)
+    cluster.settle()
+    cluster.set_image(REVISION)
+    assert ask(cluster, f"skip@{REVISION}")["result"] == "accepted"
+    assert f"Revision {REVISION} of podinfo.test is not rolled out, by request" in cluster.texts()
+    cluster.canary = canary()
+    cluster.run(300)
+    assert (phase(cluster), cluster.target_replicas) == (Phase.INITIALIZED, 0)
+    cluster.set_image(OTHER)
+    cluster.run(600)
+    assert cluster.primary_revision == OTHER, "another revision runs as ever"
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        (f"promote@{OTHER}", f"promote@{REVISION}"),
+        (f"retry@{REVISION}", "retry in phase Failed, Initialized, Succeeded; the phase is Progressing"),
+        (f"resume@{REVISION}", f"resume of a paused run; {REVISION} is not paused"),
+        ("promote", "<promote|abort|pause|resume|retry|skip>@<revision>, with a revision or at least its first 6"),
+        ("promote@aaaaa", "at least its first 6 characters"),
+        (f"rollback@{REVISION}", "<promote|abort|pause|resume|retry|skip>@<revision>"),
+        ("@", "<promote|abort"),
+    ],
+)
+def test_what_can_not_be_done_is_refused_with_what_is_allowed(
+    running: SimulatedCluster, text: str, allowed: str
+) -> None:
+    before = running.state
+    result = ask(running, text)
+    assert result["result"] == "refused"
+    assert allowed in result["why"]
+    path = "Canary test/podinfo metadata.annotations[serin.dev/request]"
+    [said] = [news for news in running.told if news.text.startswith(path)]
+    assert said.is_warning
+    assert f"found {text!r}; allowed: " in said.text
+    assert (running.state.phase, running.state.canary_weight) == (before.phase, before.canary_weight)
+
+
+def test_a_prefix_of_the_revision_is_enough(running: SimulatedCluster) -> None:
+    assert ask(running, "abort@aaaaaa")["result"] == "accepted"
+    assert phase(running) is Phase.FAILED
+
+
+def test_the_promoted_revision_is_neither_retried_nor_skipped(cluster: SimulatedCluster) -> None:
+    for verb in ("retry", "skip"):
+        result = ask(cluster, f"{verb}@rev-1")
+        assert result["result"] == "refused"
+    assert phase(cluster) is Phase.INITIALIZED
+
+
+def test_requests_are_answered_while_the_canary_stands_still(running: SimulatedCluster) -> None:
+    running.canary = canary(suspend=True)
+    running.settle()
+    assert ask(running, f"abort@{REVISION}")["result"] == "accepted"
+    assert running.weights == (100, 0)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("crash_at", range(1, 5))
+def test_a_request_is_carried_out_once_wherever_the_agent_dies(
+    running: SimulatedCluster, crash_at: int, when: str
+) -> None:
+    effects = 0
+
+    def die(_: str) -> None:
+        nonlocal effects
+        effects += 1
+        if effects == crash_at:
+            raise Crash
+
+    running.request = f"pause@{REVISION}"
+    setattr(running, f"{when}_effect", die)
+    with pytest.raises(Crash):
+        running.settle()
+    running.before_effect = running.after_effect = lambda _: None
+    running.settle()
+    assert running.request == ""
+    assert running.state.is_paused
+    running.settle()
+    assert running.claims == 1, "it was taken for another request"
+    assert ask(running, f"resume@{REVISION}")["result"] == "accepted"
+
+
+def test_the_same_text_written_again_after_a_crash_is_another_request(running: SimulatedCluster) -> None:
+    ask(running, f"pause@{REVISION}")
+    first = running.status["serin"]["request"]["claim"]
+    ask(running, f"resume@{REVISION}")
+    ask(running, f"pause@{REVISION}")
+    assert running.state.is_paused
+    assert running.status["serin"]["request"]["claim"] != first

@@ -1,0 +1,150 @@
+"""A canary that Flagger left in any phase: it becomes ours, and nothing runs that nobody asked for."""
+
+from typing import Any
+
+import pytest
+
+from canary.observation import Part
+from canary.phase import ANALYSING, Phase
+from canary.state import Blocked, read_state
+from tests.support.canaries import canary
+from tests.support.simulated_cluster import SimulatedCluster, phase
+
+TARGET = "aaaaaaaaaaaaaaaa"
+FLAGGERS = "6b8c7d9f5"
+"""Flagger's own hash, which can't be computed again."""
+
+
+def flaggers(word: Phase, *, is_same_template: bool = True, weight: int = 0, replicas: int = 0) -> SimulatedCluster:
+    """Give a canary as Flagger left it: everything made, and a status with nothing of ours in it."""
+    cluster = SimulatedCluster(canary(), revision=TARGET, target_replicas=replicas)
+    cluster.parts = set(Part) - {Part.TARGET_SCALER}
+    cluster.primary_revision, cluster.primary_runs_target = "", is_same_template
+    cluster.weights = (100 - weight, weight)
+    cluster.status = {
+        "phase": str(word),
+        "canaryWeight": weight,
+        "failedChecks": 1,
+        "iterations": 0,
+        "lastAppliedSpec": FLAGGERS,
+        "lastPromotedSpec": FLAGGERS,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    cluster.state = read_state(cluster.status)
+    return cluster
+
+
+@pytest.mark.parametrize("word", [Phase.INITIALIZED, Phase.SUCCEEDED])
+def test_a_primary_with_the_targets_template_is_the_baseline(word: Phase) -> None:
+    cluster = flaggers(word)
+    cluster.run(300)
+    assert phase(cluster) is word
+    assert (cluster.state.promoted, cluster.state.finished) == (TARGET, TARGET)
+    assert cluster.texts() == ["Taken over podinfo.test from Flagger: the primary runs the target's template"]
+    assert (cluster.promoted, cluster.history) == ([], []), "something was rolled out"
+    cluster.set_image("bbbbbbbbbbbbbbbb")
+    cluster.run(900)
+    assert cluster.primary_revision == "bbbbbbbbbbbbbbbb"
+
+
+@pytest.mark.parametrize("word", [Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FINALISING, Phase.INITIALIZING])
+def test_a_primary_with_another_template_is_told_and_runs_only_when_asked_for(word: Phase) -> None:
+    cluster = flaggers(word, is_same_template=False)
+    cluster.run(300)
+    assert phase(cluster) in {Phase.INITIALIZED, Phase.SUCCEEDED}
+    assert cluster.promoted == []
+    [told] = [news for news in cluster.told if news.is_warning]
+    assert f"retry@{TARGET}" in told.text
+    cluster.request = f"retry@{TARGET}"
+    cluster.run(900)
+    assert (phase(cluster), cluster.primary_revision) == (Phase.SUCCEEDED, TARGET)
+
+
+@pytest.mark.parametrize("word", sorted(ANALYSING))
+def test_a_run_under_way_loses_its_traffic_and_has_failed(word: Phase) -> None:
+    cluster = flaggers(word, is_same_template=False, weight=30, replicas=2)
+    cluster.run(120)
+    assert (phase(cluster), cluster.weights, cluster.target_replicas) == (Phase.FAILED, (100, 0), 0)
+    assert any("taken over from Flagger in mid-run" in text for text in cluster.texts())
+    assert cluster.promoted == []
+    cluster.request = f"retry@{TARGET}"
+    cluster.run(900)
+    assert (phase(cluster), cluster.primary_revision) == (Phase.SUCCEEDED, TARGET)
+
+
+def test_a_run_under_way_loses_its_traffic_even_without_a_target() -> None:
+    cluster = flaggers(Phase.PROGRESSING, weight=30)
+    cluster.is_target_gone = True
+    cluster.obstacles = (Blocked("TargetNotFound", "no such target"),)
+    cluster.settle()
+    assert (phase(cluster), cluster.weights) == (Phase.FAILED, (100, 0))
+
+
+@pytest.mark.parametrize(("word", "weight"), [(Phase.PROMOTING, 50), (Phase.FINALISING, 0)])
+def test_a_promotion_is_finished(word: Phase, weight: int) -> None:
+    cluster = flaggers(word, is_same_template=word is Phase.FINALISING, weight=weight, replicas=2)
+    cluster.run(5, until=lambda: cluster.state.finished != "")
+    assert cluster.weights == (100 - weight, weight), "the traffic moved before the primary was up"
+    cluster.run(120)
+    assert (phase(cluster), cluster.weights, cluster.target_replicas) == (Phase.SUCCEEDED, (100, 0), 0)
+    assert cluster.state.promoted == TARGET
+
+
+@pytest.mark.parametrize("is_same_template", [True, False])
+def test_a_failed_run_stays_failed_and_can_be_retried(*, is_same_template: bool) -> None:
+    cluster = flaggers(Phase.FAILED, is_same_template=is_same_template, replicas=2)
+    cluster.run(300)
+    assert (phase(cluster), cluster.target_replicas) == (Phase.FAILED, 0)
+    assert (cluster.promoted, cluster.history) == ([], [])
+    cluster.request = f"retry@{TARGET}"
+    cluster.run(900)
+    assert (phase(cluster) is Phase.SUCCEEDED) is not is_same_template, "the promoted revision needs no retry"
+
+
+def test_a_bootstrap_goes_on() -> None:
+    cluster = flaggers(Phase.INITIALIZING, replicas=2)
+    cluster.parts -= {Part.APEX_SERVICE, Part.ROUTE}
+    cluster.run(60)
+    assert (phase(cluster), cluster.target_replicas) == (Phase.INITIALIZED, 0)
+    assert cluster.state.promoted == TARGET
+
+
+def test_an_agent_that_was_here_before_flagger_left_a_word_on_the_primary_that_changes_nothing() -> None:
+    cluster = flaggers(Phase.SUCCEEDED, is_same_template=False)
+    cluster.primary_revision = "cccccccccccccccc"
+    cluster.run(60)
+    assert (phase(cluster), cluster.promoted) == (Phase.SUCCEEDED, [])
+
+
+def test_nothing_is_taken_over_before_the_target_is_there() -> None:
+    cluster = flaggers(Phase.SUCCEEDED)
+    cluster.is_target_gone = True
+    cluster.obstacles = (Blocked("TargetNotFound", "no such target"),)
+    cluster.settle()
+    assert cluster.state.finished == ""
+    assert cluster.status["conditions"][-1]["reason"] == "TargetNotFound"
+    cluster.is_target_gone, cluster.obstacles = False, ()
+    cluster.run(60)
+    assert cluster.state.finished == TARGET
+
+
+def test_everything_stands_still_while_a_flagger_is_at_work(cluster: SimulatedCluster) -> None:
+    cluster.set_image(TARGET)
+    cluster.run(300, until=lambda: cluster.state.canary_weight == 10)
+    cluster.settle()
+    cluster.flagger = "Lease flagger-system/flagger-leader-election: held by 'flagger-1'"
+    cluster.request = f"abort@{TARGET}"
+    cluster.run(900)
+    assert (cluster.weights, cluster.request) == ((90, 10), f"abort@{TARGET}")
+    ready = condition(cluster, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "FlaggerRunning")
+    assert "held by 'flagger-1'" in ready["message"]
+    cluster.flagger = ""
+    cluster.run(60)
+    assert condition(cluster, "Ready")["status"] == "True"
+    assert phase(cluster) is Phase.FAILED
+
+
+def condition(cluster: SimulatedCluster, kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(item for item in cluster.status["conditions"] if item["type"] == kind)
+    return found
