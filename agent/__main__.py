@@ -29,13 +29,20 @@ def main(
     slack_channel: Annotated[str, typer.Option(help="Slack channel; empty is general.")] = "",
     slack_user: Annotated[str, typer.Option(help="Name under which Slack shows alerts.")] = "flagger",
     cluster_name: Annotated[str, typer.Option(help="Shown in alerts.")] = "",
+    event_webhook: Annotated[
+        str, typer.Option(help="Told of the events of canaries without an event hook.", envvar="EVENT_WEBHOOK_URL")
+    ] = "",
 ) -> None:
     """Run the analysis loops of all canaries."""
     try:
         configure_logging(log_level)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    for flag, address in (("--slack-url", slack_url), ("--slack-proxy-url", slack_proxy_url)):
+    for flag, address in (
+        ("--slack-url", slack_url),
+        ("--slack-proxy-url", slack_proxy_url),
+        ("--event-webhook", event_webhook),
+    ):
         if address and not is_http_url(address):
             # The value is a secret: it is not shown.
             raise typer.BadParameter(f"{flag}: found another text; allowed: {HTTP_URL}")
@@ -53,6 +60,7 @@ def main(
         slack_channel=slack_channel,
         slack_user=slack_user,
         cluster_name=cluster_name,
+        event_webhook=event_webhook,
     )
     try:
         uvloop.run(run(settings))

@@ -1,7 +1,7 @@
 """Objects that the agent keeps as rendered, by server-side apply."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from agent.caches import Caches
 from agent.settings import FIELD_MANAGER
@@ -10,14 +10,19 @@ from kube.client import Client
 from kube.resource import Object, Resource
 from render.difference import is_as_rendered
 
+APPLIED_ANNOTATION: Final = "serin.dev/applied"
+"""On the object: a hash of what was last applied. A field that is no longer rendered shows in nothing else."""
+
 _Key = tuple[str, str, str]
 
 
 class AppliedObjects:
     """Applies rendered bodies, and tells which need it.
 
-    The API server may store a value in another spelling than ours (`0.1` for `100m`). So an object that differs from
-    its rendering is still as we want it when it is what the last apply of this same rendering left behind.
+    An object needs it when it is missing, when its rendering is not what was last applied (so that a field that went
+    from the rendering goes from the object), or when it was changed since. But the API server may store a value in
+    another spelling than ours (`0.1` for `100m`): an object that differs from its rendering is still as we want it when
+    it is what the last apply of this same rendering left behind.
     """
 
     def __init__(self, client: Client, caches: Caches) -> None:
@@ -31,15 +36,21 @@ class AppliedObjects:
         live = self._caches.of(resource).get(metadata["namespace"], metadata["name"])
         if live is None:
             return True
+        applied = content_hash(rendered)
+        if (live["metadata"].get("annotations") or {}).get(APPLIED_ANNOTATION) != applied:
+            return True
         if is_as_rendered(live, rendered):
             return False
-        return self._left_behind.get(_key(resource, rendered)) != (content_hash(rendered), _own_content(live))
+        return self._left_behind.get(_key(resource, rendered)) != (applied, _own_content(live))
 
     async def apply(self, resource: Resource, rendered: Object) -> None:
         """Create the object, or make ours what is rendered of it."""
-        answer = await self._client.apply(resource, rendered, field_manager=FIELD_MANAGER)
+        applied, metadata = content_hash(rendered), rendered["metadata"]
+        annotations = (metadata.get("annotations") or {}) | {APPLIED_ANNOTATION: applied}
+        body = rendered | {"metadata": metadata | {"annotations": annotations}}
+        answer = await self._client.apply(resource, body, field_manager=FIELD_MANAGER)
         self._caches.of(resource).remember(answer)
-        self._left_behind[_key(resource, rendered)] = (content_hash(rendered), _own_content(answer))
+        self._left_behind[_key(resource, rendered)] = (applied, _own_content(answer))
 
 
 def _key(resource: Resource, obj: Object) -> _Key:

@@ -1,17 +1,38 @@
 """Applying: the actions of a decision, carried out one after the other."""
 
-from agent.caches import WORKLOADS, Caches
+from typing import Final
+
+from agent.caches import SCALERS, WORKLOADS, Caches
+from agent.canary_patch import canary_patch
+from agent.configs import ConfigCopies, target_revision
 from agent.parts import Parts
 from agent.providers.routing.port import Routing
+from agent.release import release_part
+from agent.resources import CANARIES
 from agent.settings import FIELD_MANAGER
 from agent.templates import read_template
-from canary.action import Action, ApplyPart, Promote, ScaleTarget, SetWeights
+from canary.action import (
+    Action,
+    ApplyPart,
+    ClaimRequest,
+    DropRequest,
+    Promote,
+    ReleasePart,
+    ScaleTarget,
+    SetFinalizer,
+    SetWeights,
+)
 from canary.model.canary import Canary
+from canary.observation import Part
+from canary.revision import config_part
 from kube.client import Client
 from kube.resource import Object
 from render.json_patch import Operation
-from render.scale import scale_patch
-from render.workload import bootstrap_replicas, primary_workload, promotion_patch
+from render.scale import restart_patch, scale_patch
+from render.scaled_object import SCALED_OBJECT, pause_patch
+from render.workload import bootstrap_replicas, primary_workload, promoted_replicas, promotion_patch
+
+_PATCHED: Final = WORKLOADS | SCALERS
 
 
 class Applier:
@@ -22,44 +43,77 @@ class Applier:
         self._caches = caches
         self._parts = parts
         self._routing = routing
+        self._configs = ConfigCopies(client, caches)
 
     async def apply(self, canary: Canary, action: Action) -> None:
         """Carry out one action.
 
         Raises:
             kube.errors.KubeError: it was not done; a Conflict asks for another look.
-            agent.templates.TemplateLost: there is nothing to promote.
+            agent.templates.TemplateLost: there is nothing to promote, or nothing to configure it with.
         """
+        if isinstance(action, ClaimRequest | DropRequest | SetFinalizer):
+            await self._patch_canary(canary, action)
+            return
         target = self._caches.target(canary)
         if target is None:
             return
         match action:
+            case ReleasePart(part):
+                await release_part(self._client, self._caches, canary, target, part)
+            case ApplyPart(Part.TARGET_SCALER):
+                await self._pause_scaler(canary, is_paused=True)
+            case ApplyPart(Part.CANARY_CONFIG):
+                await self._patch(target, restart_patch(target, self._config_hash(canary, target)))
             case ApplyPart(part):
                 await self._parts.apply(canary, target, part)
             case SetWeights():
                 await self._routing.set_weights(canary, action)
             case ScaleTarget(replicas):
-                await self._patch(target, scale_patch(target, replicas))
+                await self._pause_scaler(canary, is_paused=replicas == 0)
+                config_hash = self._config_hash(canary, target)
+                await self._patch(target, scale_patch(target, replicas, config_hash=config_hash))
             case Promote(revision):
                 await self._promote(canary, target, revision)
 
+    async def _patch_canary(self, canary: Canary, action: ClaimRequest | DropRequest | SetFinalizer) -> None:
+        cache = self._caches.of(CANARIES)
+        obj = cache.get(canary.namespace, canary.name)
+        operations = [] if obj is None else canary_patch(obj, action)
+        if operations:
+            answer = await self._client.json_patch(
+                CANARIES, canary.name, canary.namespace, operations, field_manager=FIELD_MANAGER
+            )
+            cache.remember(answer)
+
     async def _promote(self, canary: Canary, target: Object, revision: str) -> None:
         template = await read_template(self._client, target, revision)
+        copies = await self._configs.promote(canary, target, template, revision)
         primary = self._caches.primary(canary)
+        replicas = bootstrap_replicas(target) if primary is None else promoted_replicas(canary, target)
+        rendered = primary_workload(
+            canary, target, template, revision=revision, replicas=replicas, config_copies=copies
+        )
         if primary is not None:
-            rendered = primary_workload(canary, target, template, revision=revision, replicas=None)
             await self._patch(primary, promotion_patch(primary, rendered))
             return
-        replicas = bootstrap_replicas(target)
-        rendered = primary_workload(canary, target, template, revision=revision, replicas=replicas)
         resource = WORKLOADS[target["kind"]]
         # Not applied: server-side apply refuses templates that the API takes otherwise (two env entries of a name).
         self._caches.of(resource).remember(await self._client.create(resource, rendered))
 
-    async def _patch(self, workload: Object, operations: list[Operation]) -> None:
+    def _config_hash(self, canary: Canary, target: Object) -> str:
+        return config_part(target_revision(canary, target, self._caches)[0])
+
+    async def _pause_scaler(self, canary: Canary, *, is_paused: bool) -> None:
+        """Keep KEDA from scaling the target while it is at zero; first of all, or it would undo the scaling."""
+        scaler = self._parts.scaler(canary)
+        if scaler is not None and scaler["kind"] == SCALED_OBJECT:
+            await self._patch(scaler, pause_patch(scaler, is_paused=is_paused))
+
+    async def _patch(self, obj: Object, operations: list[Operation]) -> None:
         if not operations:
             return
-        resource, metadata = WORKLOADS[workload["kind"]], workload["metadata"]
+        resource, metadata = _PATCHED[obj["kind"]], obj["metadata"]
         answer = await self._client.json_patch(
             resource, metadata["name"], metadata["namespace"], operations, field_manager=FIELD_MANAGER
         )

@@ -1,61 +1,161 @@
 """Asking: the questions of a tick go out together, and every one of them comes back with an answer."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
 
+from agent.calls import Calls
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
-from canary.decide.context import unanswered_hooks
-from canary.judge import CheckResult
+from canary.decide.context import answer_key, unanswered_hooks
+from canary.judge import CheckResult, Verdict
 from canary.model.canary import Canary
 from canary.observation import Observation, Question
 from canary.phase import Phase
 from canary.state import State
 
 
-class Asker:
-    """Turns questions into answers. A failure to get one is an answer as well, so asking raises nothing."""
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How hooks of a type are called: `text` begins the result's sentence, `phase` is the one that they are told."""
 
-    def __init__(self, checks: MetricChecks, hooks: Hooks) -> None:
+    hook_type: str
+    text: str
+    phase: Callable[[State], Phase | None] = lambda _: Phase.PROGRESSING
+
+
+def _stored_phase(state: State) -> Phase | None:
+    return state.phase
+
+
+def _end_phase(state: State) -> Phase:
+    return Phase.FAILED if state.phase is Phase.FAILED else Phase.SUCCEEDED
+
+
+# Source of phases and texts: Flagger 1.44, `pkg/controller/scheduler_hooks.go` and `scheduler.go`.
+_KINDS: Final[Mapping[Question, _Kind]] = {
+    Question.CONFIRM_ROLLOUT: _Kind("confirm-rollout", "Confirm-rollout check", _stored_phase),
+    Question.PRE_ROLLOUT: _Kind("pre-rollout", "pre-rollout check"),
+    Question.CHECKS: _Kind("rollout", "external check"),
+    Question.CONFIRM_TRAFFIC_INCREASE: _Kind("confirm-traffic-increase", "Confirm-traffic-increase check"),
+    Question.CONFIRM_PROMOTION: _Kind("confirm-promotion", "Confirm-promotion check"),
+    Question.POST_ROLLOUT: _Kind("post-rollout", "Post-rollout hook", _end_phase),
+    Question.ROLLBACK: _Kind("rollback", "Rollback hook", _stored_phase),
+}
+
+# What pulls the traffic from the canary as soon as it is known.
+_PULLS: Final = {(Question.CHECKS, Verdict.FAIL), (Question.ROLLBACK, Verdict.PASS)}
+
+
+# These are asked while nothing is at stake that has to be looked at meanwhile: they may take all their time.
+_PATIENT: Final = {Question.PRE_ROLLOUT, Question.POST_ROLLOUT}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One hook or metric under way. `text` begins what is said of it, `key` names a hook's call, metrics have none."""
+
+    question: Question
+    name: str
+    text: str
+    task: asyncio.Task[CheckResult]
+    key: str = ""
+
+    def is_pull(self) -> bool:
+        """Has it come back with an answer that pulls the traffic?"""
+        if not self.task.done() or self.task.cancelled() or self.task.exception() is not None:
+            return False
+        return (self.question, self.task.result().verdict) in _PULLS
+
+    def result(self) -> CheckResult:
+        if not self.task.done() or self.task.cancelled():
+            return CheckResult(self.name, Verdict.ERROR, f"{self.text} {self.name} has not answered yet")
+        return self.task.result()
+
+
+class Asker:
+    """Turns questions into answers. A failure to get one is an answer as well, so asking raises nothing.
+
+    `grace_s`: an answer that pulls the traffic waits so long for the others of its tick, then goes on without them.
+    """
+
+    def __init__(self, checks: MetricChecks, hooks: Hooks, *, grace_s: float = 1.0) -> None:
         self._checks = checks
         self._hooks = hooks
+        self._grace_s = grace_s
 
     async def answer(
-        self, canary: Canary, state: State, seen: Observation, questions: Iterable[Question]
+        self, canary: Canary, state: State, seen: Observation, questions: Iterable[Question], calls: Calls
     ) -> Observation:
-        """Give the observation with the answers in it."""
-        answers: dict[Question, tuple[CheckResult, ...]] = {}
+        """Give the observation with the answers in it, hooks first, as Flagger calls them before the metrics.
+
+        A hook that takes longer than it is until the next checks has not answered yet; its call goes on in `calls`.
+        """
+        questions = frozenset(questions)
         is_drained = None
-        for question in questions:
-            match question:
-                case Question.CHECKS:
-                    answers[question] = await self._run_checks(canary, state, seen.now_s)
-                case Question.PRE_ROLLOUT:
-                    answers[question] = await self._call_pre_rollout(canary, state)
-                case Question.DRAINED:
-                    answers[question] = ()
-                    since_s = seen.now_s if state.shifted_s is None else state.shifted_s
-                    is_drained = await self._checks.is_drained(canary, since_s, seen.now_s)
+        async with asyncio.TaskGroup() as group:
+            asked = [*self._ask_hooks(canary, state, questions, calls)]
+            if Question.CHECKS in questions:
+                asked += self._ask_metrics(canary, state, seen.now_s, group)
+            if Question.DRAINED in questions:
+                since_s = seen.now_s if state.shifted_s is None else state.shifted_s
+                is_drained = await self._checks.is_drained(canary, since_s, seen.now_s)
+            await self._wait(asked, _limit_s(canary, state, seen.now_s, questions))
+            for one in asked:
+                if not one.key:
+                    one.task.cancel()
+        for one in asked:
+            if one.task.done():
+                calls.take(one.key)
+        answers = {question: tuple(one.result() for one in asked if one.question is question) for question in questions}
         return replace(seen, answers=answers, is_drained=is_drained)
 
-    async def _run_checks(self, canary: Canary, state: State, now_s: float) -> tuple[CheckResult, ...]:
-        """Run hooks and metrics at once; hooks are named first, as Flagger calls them first."""
-        assert canary.analysis is not None
-        hooks = [
-            self._hooks.call(canary, state, hook, Phase.PROGRESSING, text=f"external check {hook.name}")
-            for hook in canary.analysis.webhooks
-            if hook.type_effective == "rollout"
-        ]
-        metrics = [self._checks.check(canary, state, metric, now_s) for metric in canary.analysis.metrics]
-        return await _together([*hooks, *metrics])
+    def _ask_hooks(
+        self, canary: Canary, state: State, questions: frozenset[Question], calls: Calls
+    ) -> Iterator[_Asked]:
+        for question in questions & _KINDS.keys():
+            kind = _KINDS[question]
+            for hook in unanswered_hooks(canary, state, kind.hook_type):
+                key = f"{answer_key(state, hook)} {hook.model_dump_json()}"
+                call = partial(
+                    self._hooks.ask,
+                    canary,
+                    hook,
+                    phase=kind.phase(state),
+                    revision=state.analysed,
+                    text=f"{kind.text} {hook.name}",
+                )
+                yield _Asked(question, hook.name, kind.text, calls.find_or_make(key, call), key)
 
-    async def _call_pre_rollout(self, canary: Canary, state: State) -> tuple[CheckResult, ...]:
-        return await _together(
-            self._hooks.call(canary, state, hook, Phase.PROGRESSING, text=f"pre-rollout check {hook.name}")
-            for hook in unanswered_hooks(canary, state, "pre-rollout")
-        )
+    def _ask_metrics(self, canary: Canary, state: State, now_s: float, group: asyncio.TaskGroup) -> Iterator[_Asked]:
+        for metric in canary.analysis.metrics if canary.analysis else ():
+            check = self._checks.check(canary, state, metric, now_s)
+            task = group.create_task(check, name=f"metric {metric.name}")
+            yield _Asked(Question.CHECKS, metric.name, "metric", task)
+
+    async def _wait(self, asked: Collection[_Asked], limit_s: float | None) -> None:
+        """Wait for all metrics, which have a timeout of their own, and for the hooks until the limit.
+
+        An answer that pulls the traffic waits for the others no longer than the grace.
+        """
+        clock = asyncio.get_running_loop().time
+        give_up_at_s = None if limit_s is None else clock() + limit_s
+        missing = {one.task for one in asked}
+        while missing and not any(one.is_pull() for one in asked):
+            is_metric_missing = any(not one.key and one.task in missing for one in asked)
+            left_s = None if is_metric_missing or give_up_at_s is None else max(give_up_at_s - clock(), 0)
+            done, missing = await asyncio.wait(missing, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                return
+        if missing:
+            await asyncio.wait(missing, timeout=self._grace_s)
 
 
-async def _together(calls: Iterable[Awaitable[CheckResult]]) -> tuple[CheckResult, ...]:
-    return tuple(await asyncio.gather(*calls))
+def _limit_s(canary: Canary, state: State, now_s: float, questions: Collection[Question]) -> float | None:
+    """Give how long hooks may take: until the next checks are due, else an interval. None: as long as they like."""
+    if not _PATIENT.isdisjoint(questions):
+        return None
+    remaining_s = state.not_before_s - now_s
+    return remaining_s if remaining_s > 0 else canary.interval_s

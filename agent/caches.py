@@ -1,14 +1,26 @@
 """What the agent keeps of the cluster: one list and one watch for each kind, for all canaries together."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from agent.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
+from agent.detection import keep_written_at
+from agent.flagger import FLAGGERS_LEASE
+from agent.resources import (
+    ALERT_PROVIDERS,
+    CANARIES,
+    METRIC_TEMPLATES,
+    ROUTE_TABLES,
+    SCALED_OBJECTS,
+    UPSTREAMS,
+    VIRTUAL_SERVICES,
+)
 from canary.model.canary import Canary
 from kube.cache import Cache
 from kube.client import Client
-from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, SERVICES, Object, Resource
+from kube.resource import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, HPAS, LEASES, SECRETS, SERVICES, Object, Resource
+from render.config_refs import ConfigKind
+from render.configs import summary
 
 WATCHED: Final = (
     CANARIES,
@@ -21,9 +33,26 @@ WATCHED: Final = (
     ROUTE_TABLES,
     UPSTREAMS,
     VIRTUAL_SERVICES,
+    SCALED_OBJECTS,
+    CONFIGMAPS,
+    SECRETS,
+    LEASES,
 )
 
 WORKLOADS: Final = {"Deployment": DEPLOYMENTS, "DaemonSet": DAEMONSETS}
+
+SCALERS: Final = {"HorizontalPodAutoscaler": HPAS, "ScaledObject": SCALED_OBJECTS}
+
+CONFIGS: Final[dict[ConfigKind, Resource]] = {"ConfigMap": CONFIGMAPS, "Secret": SECRETS}
+
+# Kinds whose CRD a cluster may do without.
+_OPTIONAL: Final = frozenset({SCALED_OBJECTS})
+
+# Helm keeps a Secret of up to a megabyte for each release of a chart, and no pod uses any.
+_FIELD_SELECTORS: Final = {SECRETS: "type!=helm.sh/release.v1", LEASES: FLAGGERS_LEASE}
+
+# A Flagger works on the whole cluster from wherever it runs, whatever namespace this agent is limited to.
+_OF_ALL_NAMESPACES: Final = frozenset({LEASES})
 
 # Bookmarks come about once a minute: silence for longer than that means that this agent sees an old cluster.
 _STALE_AFTER_S: Final = 180.0
@@ -36,7 +65,15 @@ class Caches:
 
     def __init__(self, client: Client, namespace: str) -> None:
         self._caches = {
-            resource: Cache(client, resource, namespace=namespace or None, transform=_slim) for resource in WATCHED
+            resource: Cache(
+                client,
+                resource,
+                namespace=None if resource in _OF_ALL_NAMESPACES else namespace or None,
+                field_selector=_FIELD_SELECTORS.get(resource, ""),
+                transform=_transform(resource),
+                is_optional=resource in _OPTIONAL,
+            )
+            for resource in WATCHED
         }
 
     def of(self, resource: Resource) -> Cache:
@@ -77,6 +114,16 @@ class Caches:
             if not cache.is_synced or cache.last_event_age_s > _STALE_AFTER_S
         ]
         return f"no news from the API server of: {', '.join(silent)}" if silent else ""
+
+
+def _transform(resource: Resource) -> Callable[[Object], Object]:
+    if resource in CONFIGS.values():
+        return summary
+    return _slim_workload if resource in WORKLOADS.values() else _slim
+
+
+def _slim_workload(workload: Object) -> Object:
+    return _slim(keep_written_at(workload))
 
 
 def _slim(obj: Object) -> Object:

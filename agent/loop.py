@@ -17,22 +17,29 @@ from agent.alert import Alerter
 from agent.apply import Applier
 from agent.ask import Asker
 from agent.caches import Caches
+from agent.calls import Calls
+from agent.canary_patch import has_finalizer
+from agent.detection import DetectedBy, has_detected, written_at_s
+from agent.event_hooks import EventHooks
 from agent.faults import Faults
+from agent.flagger import FlaggerWatch
 from agent.metrics import AgentMetrics
 from agent.observe import observe
 from agent.parts import Parts
 from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.routing.port import Routing
 from agent.resources import CANARIES
+from agent.set_aside import SetAside
 from agent.tell import Teller
 from agent.templates import TemplateLost
-from canary.action import ApplyPart
 from canary.decide.decision import Decision
 from canary.decide.entry import decide
+from canary.decide.takeover import is_foreign
+from canary.model.bare import parse_bare
 from canary.model.canary import GLOO, Canary
 from canary.model.parse import parse_canary
-from canary.news import warning
-from canary.observation import Observation, Part
+from canary.news import News, warning
+from canary.observation import Observation
 from canary.phase import IDLE, Phase
 from canary.problems import InvalidObject
 from canary.state import Blocked, State, UnknownPhase, read_state, write_status
@@ -52,7 +59,8 @@ _RETRY_FIRST_S: Final = 0.2
 _RETRY_MAX_S: Final = 30.0
 _RETRY_DOUBLINGS: Final = 10
 
-_FAILED_PART_AGAIN_S: Final = 30.0
+# A failed tick is not tried again earlier, whoever wakes the loop: its own writes do that too.
+_FIRM_PAUSE_MAX_S: Final = 5.0
 
 # Traffic is pulled at once: the events of the move before may be late, and after a crash even lost.
 _WRITTEN_BEFORE_A_PULL_S: Final = 0.3
@@ -78,6 +86,8 @@ class World:
     applier: Applier
     recorder: EventRecorder
     alerts: AlertDispatcher
+    event_hooks: EventHooks
+    flagger: FlaggerWatch
     metrics: AgentMetrics
     faults: Faults
     process: str
@@ -91,12 +101,15 @@ class CanaryLoop:
     def __init__(self, key: Key, world: World) -> None:
         self._key = key
         self._world = world
-        self._teller = Teller(world.recorder)
-        self._alerter = Alerter(world.alerts, world.process)
+        self._teller = Teller(world.recorder, self._send_remark)
+        self._alerter = Alerter(world.alerts, world.event_hooks, world.process)
+        self._calls = Calls()
         self._woken = asyncio.Event()
         self._failures = 0
         self._last_valid: Canary | None = None
-        self._failed_until_s: dict[Part, float] = {}
+        self._set_aside = SetAside()
+        self.is_resynced = True
+        """Was the target's last edit told by a list? At the start everything is."""
 
     def wake(self) -> None:
         """Ask for a tick. What changed is not said: the tick looks for itself."""
@@ -104,6 +117,12 @@ class CanaryLoop:
 
     async def run(self) -> None:
         """Tick for ever; cancel it to stop. An action under way is finished or cancelled like any request."""
+        try:
+            await self._run()
+        finally:
+            await self._calls.close()
+
+    async def _run(self) -> None:
         while True:
             self._woken.clear()
             started_s = time.monotonic()
@@ -113,6 +132,10 @@ class CanaryLoop:
                 # Our own writes wake us too, so this pause must not be cut short by a wake-up.
                 await asyncio.sleep(_BREATH_S)
                 continue
+            if self._failures and sleep_s is not None:
+                firm_s = min(sleep_s, _FIRM_PAUSE_MAX_S)
+                await asyncio.sleep(firm_s)
+                sleep_s -= firm_s
             try:
                 async with asyncio.timeout(sleep_s):
                     await self._woken.wait()
@@ -155,7 +178,7 @@ class CanaryLoop:
     async def _tick(self) -> float | None:
         world = self._world
         obj = world.caches.of(CANARIES).get(*self._key)
-        if obj is None or "deletionTimestamp" in obj["metadata"]:
+        if obj is None or ("deletionTimestamp" in obj["metadata"] and not has_finalizer(obj)):
             return None
         name = f"Canary {'/'.join(self._key)}"
         try:
@@ -167,16 +190,14 @@ class CanaryLoop:
             canary = self._last_valid = parse_canary(obj)
         except InvalidObject as error:
             invalid = Blocked("InvalidSpec", str(error))
-            if self._last_valid is None:
-                return await self._stand_still(obj, state, invalid)
             # What is under way goes on as it was last meant: a typo must not freeze traffic on a bad canary.
-            return await self._advance(obj, self._last_valid, state, invalid)
+            known = self._last_valid or parse_bare(obj)
+            if known is None:
+                return await self._stand_still(obj, state, invalid)
+            return await self._advance(obj, known, state, invalid)
         if canary.provider != GLOO:
             text = f"{name} spec.provider: found {canary.provider!r}; allowed: {GLOO}, or nothing"
             return await self._stand_still(obj, state, Blocked("ProviderNotSupported", text))
-        if state.phase is not None and not state.finished:  # our own bootstrap begins with a finished revision
-            text = f"{name} status.phase: found {str(state.phase)!r}, written by another controller; allowed: none"
-            return await self._stand_still(obj, state, Blocked("NotTakenOver", text))
         return await self._advance(obj, canary, state)
 
     async def _stand_still(self, obj: Object, state: State, blocked: Blocked) -> float | None:
@@ -184,21 +205,31 @@ class CanaryLoop:
         if state.blocked != blocked:
             now_s = self._world.now_s()
             since_s = state.last_transition_s or now_s
+            self._teller.tell_move(obj, state, now_s)
+            await self._teller.wait_told()
             stored = state.moved(now_s, warning(blocked.message), blocked=blocked, last_transition_s=since_s)
             obj = await self._store(obj, stored, target_kind="Deployment")
             self._teller.tell_move(obj, stored, now_s)
         return None
 
-    def _observe(self, canary: Canary, *obstacles: Blocked) -> Observation:
+    def _observe(self, canary: Canary, state: State, *obstacles: Blocked) -> Observation:
         """Look, and see `obstacles` first of all."""
-        world, now_s = self._world, time.monotonic()
-        failed = frozenset(part for part, until_s in self._failed_until_s.items() if now_s < until_s)
-        seen = observe(canary, world.caches, world.parts, world.routing, world.now_s(), failed)
-        return replace(seen, obstacles=(*obstacles, *seen.obstacles)) if obstacles else seen
+        world, failed = self._world, self._set_aside.parts
+        seen = observe(
+            canary, world.caches, world.parts, world.routing, world.now_s(), failed, is_foreign=is_foreign(state)
+        )
+        return replace(
+            seen,
+            obstacles=(*obstacles, *seen.obstacles),
+            refused_route=self._set_aside.route,
+            flagger=world.flagger.at_work(),
+            is_spec_lost=bool(obstacles) and self._last_valid is None,
+        )
 
     async def _advance(self, obj: Object, canary: Canary, state: State, *obstacles: Blocked) -> float | None:
         world = self._world
-        seen = self._observe(canary, *obstacles)
+        self._calls.keep_for(state)
+        seen = self._observe(canary, state, *obstacles)
         decision = decide(canary, state, seen)
         if not decision.actions:
             # The world matches the stored intent: now is the time for its news, before anybody is asked anything.
@@ -222,21 +253,18 @@ class CanaryLoop:
         self._count(canary, before, after)
 
     async def _apply(self, canary: Canary, decision: Decision) -> None:
-        """Carry out the actions; a part that the API server refuses is set aside for a while, the run goes on."""
+        """Carry out the actions; what the API server refuses is set aside for a while, the run goes on."""
         for action in decision.actions:
             try:
                 async with self._effect():
                     await self._world.applier.apply(canary, action)
-            except PermanentError as error:
-                if not isinstance(action, ApplyPart):
+            except (PermanentError, TransientError) as error:
+                if not self._set_aside.add(action, error):
                     raise
-                self._failed_until_s[action.part] = time.monotonic() + _FAILED_PART_AGAIN_S
-                self._fail(error, is_told=True)
+                self._fail(error, is_told=isinstance(error, PermanentError))
 
     def _wake_after_s(self, decision: Decision) -> float | None:
-        now_s = time.monotonic()
-        self._failed_until_s = {part: until_s for part, until_s in self._failed_until_s.items() if now_s < until_s}
-        waits = [until_s - now_s for until_s in self._failed_until_s.values()]
+        waits = list(self._set_aside.waits_s())
         if decision.wake_after_s is not None:
             waits.append(decision.wake_after_s)
         return min(waits, default=None)
@@ -247,6 +275,11 @@ class CanaryLoop:
         store = partial(self._store, obj, target_kind=_target_kind(canary))
         return await self._alerter.alert_move(obj, canary, state, store)
 
+    def _send_remark(self, obj: Object, news: News) -> None:
+        """Remarks go to the event hooks too; those get the news of a move from the alerter."""
+        if self._last_valid is not None:
+            self._world.event_hooks.send(obj, self._last_valid, [news])
+
     async def _ask(
         self, canary: Canary, state: State, seen: Observation, decision: Decision, obstacles: tuple[Blocked, ...]
     ) -> Decision:
@@ -256,22 +289,23 @@ class CanaryLoop:
         """
         world, started_s = self._world, time.monotonic()
         asking = asyncio.create_task(
-            world.asker.answer(canary, state, seen, decision.questions), name=f"questions of {'/'.join(self._key)}"
+            world.asker.answer(canary, state, seen, decision.questions, self._calls),
+            name=f"questions of {'/'.join(self._key)}",
         )
         try:
             while not asking.done():
                 await self._until_done_or_woken(asking)
                 if asking.done():
                     break
-                now = self._observe(canary, *obstacles)
-                if _is_about_another(seen, now):
+                now = self._observe(canary, state, *obstacles)
+                if _is_more_urgent(seen, now):
                     return decide(canary, state, now)
         finally:
             asking.cancel()
         answered = asking.result()
         results = tuple(result for group in (answered.answers or {}).values() for result in group)
         world.metrics.observe_checks(canary, results, time.monotonic() - started_s)
-        now = self._observe(canary, *obstacles)
+        now = self._observe(canary, state, *obstacles)
         return decide(canary, state, replace(now, answers=answered.answers, is_drained=answered.is_drained))
 
     async def _until_done_or_woken(self, asking: asyncio.Task[Observation]) -> None:
@@ -300,13 +334,20 @@ class CanaryLoop:
             yield
 
     def _count(self, canary: Canary, before: State, after: State) -> None:
+        if has_detected(before, after):
+            by: DetectedBy = "admission" if after.change is not None else "resync" if self.is_resynced else "watch"
+            target = self._world.caches.target(canary)
+            written_s = None if target is None else written_at_s(target)
+            self._world.metrics.count_detection(by, None if written_s is None else self._world.now_s() - written_s)
         has_ended = before.phase not in IDLE and after.phase in {Phase.SUCCEEDED, Phase.FAILED}
         if has_ended:
             self._world.metrics.count_end(canary, after)
 
 
-def _is_about_another(asked: Observation, now: Observation) -> bool:
-    """Is the target another revision than the one that the questions were about, or gone?"""
+def _is_more_urgent(asked: Observation, now: Observation) -> bool:
+    """Did something come up that waits for no answer: another revision or none, a request, the canary's deletion?"""
+    if (asked.request, asked.is_deleted, asked.flagger) != (now.request, now.is_deleted, now.flagger):
+        return True
     before, after = asked.target, now.target
     return before is None or after is None or before.seen.revision != after.seen.revision
 

@@ -19,7 +19,9 @@ from agent.applied import AppliedObjects
 from agent.apply import Applier
 from agent.ask import Asker
 from agent.caches import Caches
+from agent.event_hooks import EventHooks
 from agent.faults import Faults
+from agent.flagger import FlaggerWatch
 from agent.loop import World
 from agent.metrics import AgentMetrics
 from agent.parts import Parts
@@ -36,6 +38,7 @@ from agent.supervisor import Supervisor
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.lease import LeaseHolder
+from kube.resource import LEASES
 
 _log = logging.getLogger(__name__)
 
@@ -76,16 +79,30 @@ async def run(settings: Settings) -> None:
             await stack.enter_async_context(_running(cache.run(), f"cache {cache.resource.plural}"))
             for cache in caches.all()
         ]
-        queries, hooks = [await stack.enter_async_context(_session()) for _ in range(2)]
+        queries = await stack.enter_async_context(_session())
+        # A kept connection that ends while it is used loses an answer, and hooks and alerts are rare: none is kept.
+        posts = await stack.enter_async_context(_session(is_kept=False))
         recorder = await stack.enter_async_context(EventRecorder(client, instance=socket.gethostname()))
-        # One that went stale while it was kept would lose an alert's answer, and they are rare: no connection is kept.
-        unkept = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True), trust_env=True)
-        delivery = Delivery(session=await stack.enter_async_context(unkept))
+        delivery = Delivery(session=posts)
         destinations = Destinations(client, caches, _own_chat(settings))
         alerts = await stack.enter_async_context(
             AlertDispatcher(destinations, delivery, recorder, metrics.count_alert, cluster_name=settings.cluster_name)
         )
-        world = _world(settings, client, caches, (queries, hooks), recorder, alerts, metrics)
+        hooks = Hooks(session=posts)
+        event_hooks = await stack.enter_async_context(
+            EventHooks(hooks, metrics.count_event, time.time, own_url=settings.event_webhook)
+        )
+        world = _world(
+            settings,
+            client,
+            caches,
+            queries=queries,
+            hooks=hooks,
+            recorder=recorder,
+            alerts=alerts,
+            event_hooks=event_hooks,
+            metrics=metrics,
+        )
         await _until(stopped, _lead(settings, client, world), vital)
 
 
@@ -93,12 +110,14 @@ def _world(
     settings: Settings,
     client: Client,
     caches: Caches,
-    sessions: tuple[aiohttp.ClientSession, aiohttp.ClientSession],
+    *,
+    queries: aiohttp.ClientSession,
+    hooks: Hooks,
     recorder: EventRecorder,
     alerts: AlertDispatcher,
+    event_hooks: EventHooks,
     metrics: AgentMetrics,
 ) -> World:
-    queries, hooks = sessions
     applied = AppliedObjects(client, caches)
     routing = GlooRouting(client, caches, applied, time.time)
     parts = Parts(caches, applied, routing)
@@ -110,10 +129,12 @@ def _world(
         caches=caches,
         parts=parts,
         routing=routing,
-        asker=Asker(checks, Hooks(hooks)),
+        asker=Asker(checks, hooks),
         applier=Applier(client, caches, parts, routing),
         recorder=recorder,
         alerts=alerts,
+        event_hooks=event_hooks,
+        flagger=FlaggerWatch(caches.of(LEASES)),
         metrics=metrics,
         faults=Faults.from_environment(),
         process=f"{socket.gethostname()}_{secrets.token_hex(4)}",
@@ -159,9 +180,13 @@ async def _lead(settings: Settings, client: Client, world: World) -> None:
         raise LeadershipLost(f"lease {settings.leader_election_namespace}/{_LEASE_NAME} went to another agent")
 
 
-def _session() -> aiohttp.ClientSession:
-    """Make a session without a limit on connections: a hook that takes long must not keep a query waiting."""
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+def _session(*, is_kept: bool = True) -> aiohttp.ClientSession:
+    """Make a session that heeds HTTP_PROXY and NO_PROXY, and limits no connections: a slow hook delays no other.
+
+    `is_kept`: connections are used again.
+    """
+    connector = aiohttp.TCPConnector(limit=0, force_close=not is_kept)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
 
 
 async def _until(stopped: asyncio.Event, work: Coroutine[Any, Any, None], vital: list[asyncio.Task[None]]) -> None:

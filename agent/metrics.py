@@ -9,6 +9,7 @@ from typing import Final
 from aioprometheus.collectors import Collector, Counter, Gauge, Histogram, Registry
 from aioprometheus.renderer import render
 
+from agent.detection import DetectedBy
 from canary.judge import CheckResult, effective_range
 from canary.model.canary import Canary
 from canary.model.metrics import REQUEST_DURATION, CanaryMetric
@@ -65,6 +66,19 @@ class AgentMetrics:
         )
         self._errors = Counter("serin_tick_errors_total", "Ticks that ended in an error", registry=registry)
         self._alerts = Counter("serin_alerts_total", "Alerts by type of chat and outcome", registry=registry)
+        self._events = Counter("serin_event_hook_events_total", "Events for hooks by outcome", registry=registry)
+        self._detected = Counter(
+            "serin_revisions_detected_total",
+            "New revisions by what told of them: the webhook's mark (admission), a watch event, or a list after a gap",
+            registry=registry,
+        )
+        self._detection = Histogram(
+            "serin_revision_detected_seconds",
+            "Seconds from the API server's stamp of a target's write to the stored reaction. "
+            "The stamp is in whole seconds, rounded down: up to one second of each value is that.",
+            registry=registry,
+            buckets=(0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, float("inf")),
+        )
         self._namespaces: set[str] = set()
         self._series: defaultdict[tuple[str, str], set[_Series]] = defaultdict(set)
 
@@ -114,6 +128,12 @@ class AgentMetrics:
         ends = self._failures if state.phase is Phase.FAILED else self._successes
         ends.inc(self._end_labels(canary, state, ends))
 
+    def count_detection(self, by: DetectedBy, seconds: float | None) -> None:
+        """Count a revision that was noticed, so many seconds after it was written, None when nobody knows."""
+        self._detected.inc({"by": by})
+        if seconds is not None:
+            self._detection.observe({"by": by}, seconds)
+
     def forget(self, namespace: str, target: str) -> None:
         """Drop every series of the canary that watches over a target, its counters too."""
         for name, labels in self._series.pop((namespace, target), ()):
@@ -126,6 +146,10 @@ class AgentMetrics:
     def count_alert(self, provider_type: str, outcome: str) -> None:
         """Count an alert that was sent, failed or was lost."""
         self._alerts.inc({"provider_type": provider_type, "outcome": outcome})
+
+    def count_event(self, outcome: str) -> None:
+        """Count an event that was sent to a hook, failed or was lost."""
+        self._events.inc({"outcome": outcome})
 
     def count_error(self, kind: str) -> None:
         """Count a tick that ended in an error of a class."""

@@ -1,24 +1,42 @@
 """Observing: what the caches show of one canary, as plain values for `decide`. No request is sent here."""
 
+from typing import Any
+
 from agent.caches import Caches
+from agent.canary_patch import has_finalizer
+from agent.configs import are_copied, config_copies, target_revision
 from agent.obstacles import find_obstacles
 from agent.parts import Parts
 from agent.providers.routing.port import Routing
+from agent.release import unreleased_parts
+from agent.resources import CANARIES
+from canary.mark import Mark
 from canary.model.canary import Canary
 from canary.observation import Observation, Part, Primary, Target
 from canary.readiness import Readiness, daemonset_readiness, deployment_readiness
-from canary.revision import revision_of
+from canary.request import ANNOTATION
+from canary.revision import plain_template, template_part
 from canary.state import Blocked, Seen
 from kube.resource import Object
 from render.objects import UnusableObjectError
 from render.scale import replicas_from_zero, wanted_replicas
-from render.workload import REVISION_ANNOTATION
+from render.workload import REVISION_ANNOTATION, is_primary_template, primary_workload
 
 
 def observe(
-    canary: Canary, caches: Caches, parts: Parts, routing: Routing, now_s: float, failed_parts: frozenset[Part]
+    canary: Canary,
+    caches: Caches,
+    parts: Parts,
+    routing: Routing,
+    now_s: float,
+    failed_parts: frozenset[Part],
+    *,
+    is_foreign: bool,
 ) -> Observation:
-    """Gather the facts of a tick. `now_s` is seconds since the epoch; `failed_parts` are not tried again yet."""
+    """Gather the facts of a tick. `now_s` is seconds since the epoch; `failed_parts` are not tried again yet.
+
+    `is_foreign`: another controller wrote the status, so that no more is known of the primary than its template.
+    """
     target, primary = caches.target(canary), caches.primary(canary)
     obstacles = find_obstacles(canary, target, caches, parts)
     due: frozenset[Part] = frozenset()
@@ -29,25 +47,60 @@ def observe(
             obstacles.append(Blocked("TargetUnusable", str(error)))
     return Observation(
         now_s=now_s,
-        target=None if target is None else _target(canary, target),
-        primary=None if primary is None else _primary(canary, primary),
+        target=None if target is None else _target(canary, target, caches),
+        primary=None if primary is None else _primary(canary, primary, target if is_foreign else None, caches),
         route=routing.observe(canary, now_s),
         due_parts=due - failed_parts,
         failed_parts=due & failed_parts,
         scale_to=1 if target is None else replicas_from_zero(target, primary, parts.scaler(canary)),
         obstacles=tuple(obstacles),
+        **_about_the_canary(canary, target, caches),
     )
 
 
-def _target(canary: Canary, target: Object) -> Target:
+def _about_the_canary(canary: Canary, target: Object | None, caches: Caches) -> dict[str, Any]:
+    """Give what the Canary itself asks for: a request, or its deletion."""
+    obj = caches.of(CANARIES).get(canary.namespace, canary.name)
+    if obj is None:
+        return {}
+    is_deleted = "deletionTimestamp" in obj["metadata"]
+    return {
+        "request": (obj["metadata"].get("annotations") or {}).get(ANNOTATION, ""),
+        "is_deleted": is_deleted,
+        "has_finalizer": has_finalizer(obj),
+        "unreleased_parts": unreleased_parts(canary, target, caches) if is_deleted and target else frozenset(),
+    }
+
+
+def _target(canary: Canary, target: Object, caches: Caches) -> Target:
     metadata = target["metadata"]
-    seen = Seen(metadata["uid"], int(metadata["generation"]), revision_of(target["spec"]["template"]))
-    return Target(seen, wanted_replicas(target), _readiness(target, canary.canary_ready_threshold))
+    seen = Seen(metadata["uid"], int(metadata["generation"]), *target_revision(canary, target, caches))
+    mark = Mark.read(metadata.get("annotations"))
+    if mark is not None and mark.revision != template_part(seen.revision):
+        mark = None
+    return Target(seen, wanted_replicas(target), _readiness(target, canary.canary_ready_threshold), mark)
 
 
-def _primary(canary: Canary, primary: Object) -> Primary:
+def _primary(canary: Canary, primary: Object, target: Object | None, caches: Caches) -> Primary:
+    """See the primary; where a `target` is given, whether the primary runs its template."""
     annotations = primary["metadata"].get("annotations") or {}
-    return Primary(annotations.get(REVISION_ANNOTATION, ""), _readiness(primary, canary.primary_ready_threshold))
+    return Primary(
+        annotations.get(REVISION_ANNOTATION, ""),
+        _readiness(primary, canary.primary_ready_threshold),
+        runs_target=target is not None and _runs_target(canary, primary, target, caches),
+        replicas=wanted_replicas(primary),
+    )
+
+
+def _runs_target(canary: Canary, primary: Object, target: Object, caches: Caches) -> bool:
+    """Is the primary, which another controller made, as a promotion of the target would make it?"""
+    template = plain_template(target["spec"]["template"])
+    copies = config_copies(canary, target, template, caches)
+    try:
+        rendered = primary_workload(canary, target, template, revision="", replicas=None, config_copies=copies)
+    except UnusableObjectError:
+        return False
+    return is_primary_template(primary, rendered) and are_copied(canary, target, template, caches)
 
 
 def _readiness(workload: Object, threshold_percent: int) -> Readiness:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from agent.caches import WORKLOADS, Caches
+from agent.caches import SCALERS, WORKLOADS, Caches
 from agent.parts import Parts
 from agent.resources import ROUTE_TABLES
 from canary.model.canary import Canary
@@ -10,37 +10,12 @@ from canary.state import Blocked
 from kube.resource import Object
 from render.names import Names
 
-_HPA_KIND = "HorizontalPodAutoscaler"
-
-# Hooks that gate a run: to skip one would be to go on without somebody's approval.
-_GATES = ("confirm-rollout", "confirm-traffic-increase", "confirm-promotion", "rollback")
-
 
 def find_obstacles(canary: Canary, target: Object | None, caches: Caches, parts: Parts) -> list[Blocked]:
     """Give everything that is in the way, the most basic first; nothing is in the way of a sound canary."""
     name = f"Canary {canary.namespace}/{canary.name}"
-    found = [*_unsupported(canary), *_target(canary, target), *_scaler(canary, parts), *_others(canary, caches)]
+    found = [*_target(canary, target), *_scaler(canary, parts), *_others(canary, caches)]
     return [Blocked(reason, f"{name} {text}") for reason, text in found]
-
-
-def _unsupported(canary: Canary) -> Iterator[tuple[str, str]]:
-    """Name what this version would silently leave out."""
-    analysis, path = canary.analysis, canary.analysis_path
-    if analysis is None:
-        return
-    for field, value in (
-        ("iterations", analysis.iterations),
-        ("match", analysis.match),
-        ("mirror", analysis.mirror),
-        ("sessionAffinity", analysis.session_affinity),
-    ):
-        if value:
-            allowed = "nothing: this version shifts weights only (stepWeight, stepWeights)"
-            yield "Unsupported", f"{path}.{field}: found a value; allowed: {allowed}"
-    for position, hook in enumerate(analysis.webhooks):
-        if hook.type_effective in _GATES:
-            allowed = "pre-rollout, rollout; this version has no gates"
-            yield "Unsupported", f"{path}.webhooks[{position}].type: found {hook.type!r}; allowed: {allowed}"
 
 
 def _target(canary: Canary, target: Object | None) -> Iterator[tuple[str, str]]:
@@ -57,10 +32,10 @@ def _scaler(canary: Canary, parts: Parts) -> Iterator[tuple[str, str]]:
     scaler = canary.spec.autoscaler_ref
     if scaler is None:
         return
-    if scaler.kind != _HPA_KIND:
-        yield "ScalerKindUnsupported", f"spec.autoscalerRef.kind: found {scaler.kind!r}; allowed: {_HPA_KIND}"
+    if scaler.kind not in SCALERS:
+        yield "ScalerKindUnsupported", f"spec.autoscalerRef.kind: found {scaler.kind!r}; allowed: {', '.join(SCALERS)}"
     elif parts.scaler(canary) is None:
-        allowed = f"the name of a {_HPA_KIND} in namespace {canary.namespace}, and there is none of this name"
+        allowed = f"the name of a {scaler.kind} in namespace {canary.namespace}, and there is none of this name"
         yield "ScalerNotFound", f"spec.autoscalerRef.name: found {scaler.name!r}; allowed: {allowed}"
 
 

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 
 from agent.applied import AppliedObjects
-from agent.caches import Caches
+from agent.caches import SCALERS, Caches
+from agent.configs import is_started_otherwise
 from agent.providers.routing.port import ROUTING_PARTS, Routing
 from canary.model.canary import Canary
 from canary.observation import Part
-from kube.resource import HPAS, SERVICES, Object, Resource
+from kube.resource import SERVICES, Object, Resource
 from render.names import Names, Side
+from render.scale import wanted_replicas
+from render.scaled_object import SCALED_OBJECT, is_idle_at_zero, primary_scaled_object
 from render.scaler import primary_scaler
-from render.services import apex_service, side_service
+from render.services import address_problem, apex_service, side_service
 
 
 class Parts:
@@ -31,10 +34,21 @@ class Parts:
         for part, (resource, render) in self._renderers(canary, target).items():
             if self._applied.is_due(resource, render()):
                 due.add(part)
+        scaler = self.scaler(canary)
+        if scaler is not None and wanted_replicas(target) == 0 and not is_idle_at_zero(scaler):
+            due.add(Part.TARGET_SCALER)
+        if is_started_otherwise(canary, target, self._caches):
+            due.add(Part.CANARY_CONFIG)
         return frozenset(due)
 
+    def problems(self, canary: Canary) -> tuple[str, ...]:
+        """What of the spec the generated objects can't follow. Nothing is held for it; the users should know."""
+        names, services = Names.of(canary), self._caches.of(SERVICES)
+        found = (services.get(canary.namespace, name) for name in names.services)
+        return tuple(problem for service in found if (problem := address_problem(canary, service)))
+
     async def apply(self, canary: Canary, target: Object, part: Part) -> None:
-        """Make one part as rendered."""
+        """Make one part as rendered; those that are the users' own are not rendered, see `Applier`."""
         if part in ROUTING_PARTS:
             await self._routing.apply(canary, target, part)
             return
@@ -45,26 +59,31 @@ class Parts:
         names = Names.of(canary)
         services = self._caches.of(SERVICES)
 
+        kept_port = self._routing.kept_port(canary)
+
         def existing(name: str) -> Object | None:
             return services.get(canary.namespace, name)
 
         found: dict[Part, tuple[Resource, Callable[[], Object]]] = {
-            Part.APEX_SERVICE: (SERVICES, lambda: apex_service(canary, target, existing(names.apex))),
+            Part.APEX_SERVICE: (SERVICES, lambda: apex_service(canary, target, existing(names.apex), kept_port)),
             Part.PRIMARY_SERVICE: (
                 SERVICES,
-                lambda: side_service(canary, target, Side.PRIMARY, existing(names.primary_service)),
+                lambda: side_service(canary, target, Side.PRIMARY, existing(names.primary_service), kept_port),
             ),
             Part.CANARY_SERVICE: (
                 SERVICES,
-                lambda: side_service(canary, target, Side.CANARY, existing(names.canary_service)),
+                lambda: side_service(canary, target, Side.CANARY, existing(names.canary_service), kept_port),
             ),
         }
         scaler = self.scaler(canary)
         if scaler is not None:
-            found[Part.PRIMARY_SCALER] = (HPAS, lambda: primary_scaler(canary, scaler))
+            render = primary_scaled_object if scaler["kind"] == SCALED_OBJECT else primary_scaler
+            found[Part.PRIMARY_SCALER] = (SCALERS[scaler["kind"]], lambda: render(canary, scaler))
         return found
 
     def scaler(self, canary: Canary) -> Object | None:
-        """The target's own HPA, None when the canary names none or it does not exist."""
+        """The target's own HPA or ScaledObject, None when the canary names none or it does not exist."""
         reference = canary.spec.autoscaler_ref
-        return None if reference is None else self._caches.of(HPAS).get(canary.namespace, reference.name)
+        if reference is None or reference.kind not in SCALERS:
+            return None
+        return self._caches.of(SCALERS[reference.kind]).get(canary.namespace, reference.name)

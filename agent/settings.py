@@ -14,7 +14,8 @@ class Settings:
 
     `namespace` limits the agent to one, empty is all. `metrics_server` is the Prometheus of the builtin checks where a
     canary names none. `query_timeout_s` bounds one query; a hook has its own timeout. `slack_url`, if any,
-    is told of the canaries that name no chat of their own; url, token and proxy are secrets.
+    is told of the canaries that name no chat of their own; url, token and proxy are secrets. `event_webhook`, if any,
+    is told of the events of the canaries that name no event hook of their own.
     """
 
     metrics_server: str
@@ -31,3 +32,4 @@ class Settings:
     slack_channel: str = ""
     slack_user: str = ""
     cluster_name: str = ""
+    event_webhook: str = field(default="", repr=False)

@@ -2,18 +2,28 @@
 
 import asyncio
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from functools import partial
 from typing import Final
 
-from agent.caches import WORKLOADS
+from agent.caches import CONFIGS, SCALERS, WORKLOADS
+from agent.detection import is_edit
 from agent.loop import CanaryLoop, World
 from agent.resources import CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
-from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, SERVICES, Object, Resource
+from kube.resource import SERVICES, Object, Resource
 from kube.store import Change, Key, key_of
+from render.config_refs import ConfigKind, ConfigRef, config_refs
 
 _Concern = tuple[str, Key]
 
-_FOLLOWED: Final = (DEPLOYMENTS, DAEMONSETS, HPAS, SERVICES, ROUTE_TABLES, UPSTREAMS, METRIC_TEMPLATES)
+_FOLLOWED: Final = (
+    *WORKLOADS.values(),
+    *SCALERS.values(),
+    SERVICES,
+    ROUTE_TABLES,
+    UPSTREAMS,
+    METRIC_TEMPLATES,
+)
 
 # Not followed: VirtualServices. Gloo writes the table's status whenever it writes theirs, and a tick looks at both.
 
@@ -33,8 +43,10 @@ class Supervisor:
             unsubscribes = [
                 caches.of(CANARIES).subscribe(lambda change: self._on_canary(tasks, change)),
                 *(caches.of(resource).subscribe(partial(self._on_followed, resource)) for resource in _FOLLOWED),
+                *(caches.of(CONFIGS[kind]).subscribe(partial(self._on_config, kind)) for kind in CONFIGS),
             ]
             try:
+                tasks.create_task(self._world.flagger.run(self._wake_all), name="watch of Flagger's Lease")
                 for obj in caches.of(CANARIES).items():
                     self._on_canary(tasks, Change(key_of(obj), None, obj))
                 await asyncio.Event().wait()
@@ -60,9 +72,35 @@ class Supervisor:
                 return
         self._world.metrics.set_totals(Counter(key.namespace for key in self._loops))
 
+    def _wake_all(self) -> None:
+        for loop, _ in self._loops.values():
+            loop.wake()
+
     def _on_followed(self, resource: Resource, change: Change) -> None:
         for key in self._concerns.get((resource.plural, change.key), ()):
-            self._loops[key][0].wake()
+            loop = self._loops[key][0]
+            if resource in WORKLOADS.values() and is_edit(change):
+                loop.is_resynced = change.is_listed
+            loop.wake()
+
+    def _on_config(self, kind: ConfigKind, change: Change) -> None:
+        """Wake the canaries whose target refers to a ConfigMap or Secret that has another content now.
+
+        The target tells which: no canary names what it is configured by, so there is no concern to look up.
+        """
+        before, after = (None if obj is None else obj["content"] for obj in (change.old, change.new))
+        if before == after:
+            return
+        ref = ConfigRef(kind, change.key.name)
+        for key, (loop, _) in self._loops.items():
+            if key.namespace == change.key.namespace and ref in self._configured_by(key):
+                loop.wake()
+
+    def _configured_by(self, key: Key) -> Collection[ConfigRef]:
+        caches = self._world.caches
+        target = _name(((caches.of(CANARIES).get(*key) or {}).get("spec") or {}).get("targetRef"))
+        workloads = (caches.of(resource).get(key.namespace, target) for resource in WORKLOADS.values())
+        return {ref for found in workloads if found for ref in config_refs(found["spec"]["template"]["spec"])}
 
     def _forget(self, change: Change) -> None:
         """Drop what was known of a canary as it was: what concerned it, and its series once its names are others."""
@@ -82,7 +120,8 @@ def _concerns(obj: Object) -> set[_Concern]:
     namespace, spec = obj["metadata"]["namespace"], obj.get("spec") or {}
     target, apex = _names(obj)
     found = {(resource.plural, Key(namespace, name)) for resource in WORKLOADS.values() for name in _sides(target)}
-    found |= {(HPAS.plural, Key(namespace, name)) for name in _sides(_name(spec.get("autoscalerRef")))}
+    scaler = _name(spec.get("autoscalerRef"))
+    found |= {(resource.plural, Key(namespace, name)) for resource in SCALERS.values() for name in _sides(scaler)}
     found |= {(SERVICES.plural, Key(namespace, name)) for name in (*_sides(apex), f"{apex}-canary")}
     found.add((ROUTE_TABLES.plural, Key(namespace, apex)))
     port = (spec.get("service") or {}).get("port")

@@ -6,6 +6,7 @@ after a restart, they are the same events. Remarks made while waiting are told o
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
 from agent.settings import EVENT_REASON
@@ -30,10 +31,14 @@ class Recorder(Protocol):
 
 
 class Teller:
-    """Tells of one canary. Telling never waits: events are written in the background."""
+    """Tells of one canary. Telling never waits: events are written in the background.
 
-    def __init__(self, recorder: Recorder) -> None:
+    `overhear` is called with each remark: unlike the news of a move it is stored nowhere.
+    """
+
+    def __init__(self, recorder: Recorder, overhear: Callable[[Object, News], None]) -> None:
         self._recorder = recorder
+        self._overhear = overhear
         self._told: tuple[int, tuple[News, ...]] | None = None
         self._remarks: tuple[News, ...] = ()
         self._unwritten: list[asyncio.Event] = []
@@ -75,6 +80,7 @@ class Teller:
         self._remarks = remarks
         for news in remarks:
             self._tell(obj, news, "", is_logged=True)
+            self._overhear(obj, news)
 
     def _tell(self, obj: Object, news: News, once: str, *, is_logged: bool) -> None:
         if is_logged:

@@ -6,7 +6,7 @@ The target may have moved on since the analysis; its ReplicaSets or ControllerRe
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from canary.revision import plain_template, revision_of
+from canary.revision import plain_template, revision_of, template_part
 from kube.client import Client
 from kube.resource import CONTROLLER_REVISIONS, REPLICASETS, Object
 
@@ -16,17 +16,18 @@ class TemplateLost(Exception):  # noqa: N818  reads as what happened
 
 
 async def read_template(client: Client, target: Object, revision: str) -> dict[str, Any]:
-    """Find the pod template with this revision: in the target itself, or in what its controller keeps.
+    """Find the pod template of this revision: in the target itself, or in what its controller keeps.
 
     Raises:
         TemplateLost: it is nowhere.
         kube.errors.KubeError: the API server could not be asked.
     """
     template: dict[str, Any] = target["spec"]["template"]
-    if revision_of(template) == revision:
+    wanted = template_part(revision)
+    if revision_of(template) == wanted:
         return plain_template(template)
     for kept in await _kept_templates(client, target):
-        if revision_of(kept) == revision:
+        if revision_of(kept) == wanted:
             return plain_template(kept)
     metadata = target["metadata"]
     raise TemplateLost(

@@ -1,10 +1,14 @@
-"""Hooks: services that are asked in the course of a run.
+"""Hooks: services that are asked, or told, in the course of a run.
 
-Source of payload, timing and codes: Flagger 1.44, `pkg/controller/webhook.go`.
+Source of payload, codes and retries: Flagger 1.44, `pkg/controller/webhook.go`, and the retrying client that it uses.
 """
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -14,63 +18,130 @@ from canary.model.canary import Canary
 from canary.model.hooks import CanaryWebhook
 from canary.phase import Phase
 from canary.revision import content_hash
-from canary.state import State
+from kube.backoff import Backoff
 
-_ACCEPTED: Final = 202
-_SERVER_ERROR: Final = 500
-_ANSWER_LIMIT_BYTES: Final = 4096
-_RETRY_WAIT_S: Final = 1.0
+_ANSWER_LIMIT_BYTES: Final = 1024
+_LONGEST_WAIT_S: Final = 30.0
+_FINAL_ERRORS: Final = (
+    aiohttp.TooManyRedirects,
+    aiohttp.InvalidURL,
+    aiohttp.ClientConnectorCertificateError,
+)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a call: `status` is the HTTP code, None where there was none.
+
+    `text` is the beginning of the body, or why there was no answer. `is_final`: another try would bring nothing else.
+    `retry_after_s` is the wait that the service asked for (0: none).
+    """
+
+    status: int | None
+    text: str
+    is_final: bool
+    retry_after_s: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """Up to 202 is a yes, above a no; without an answer nothing is known."""
+        if self.status is None:
+            return Verdict.ERROR
+        return Verdict.PASS if self.status <= HTTPStatus.ACCEPTED else Verdict.FAIL
+
+
+@dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """Calls hooks over one session."""
+    """Calls hooks over one session.
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
+    The session must not keep connections: a call that meets one at the moment of its end would have no answer.
+    """
 
-    async def call(self, canary: Canary, state: State, hook: CanaryWebhook, phase: Phase, *, text: str) -> CheckResult:
-        """POST the payload and judge the answer: up to 202 is PASS, above is FAIL with the body, no answer is ERROR.
+    session: aiohttp.ClientSession
+    backoff: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, max_s=_LONGEST_WAIT_S))
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
-        `text` leads the result's sentence, such as `pre-rollout check acceptance-test`. A refusal is final; no answer
-        and a server error are tried again up to the hook's own `retries`.
+    async def ask(
+        self, canary: Canary, hook: CanaryWebhook, *, phase: Phase | None, revision: str, text: str
+    ) -> CheckResult:
+        """Call a hook about a revision and judge the answer.
+
+        `text` leads the result's sentence, such as `pre-rollout check acceptance-test`.
         """
-        attempts = hook.retries + 1
-        result = CheckResult(hook.name, Verdict.ERROR, f"{text} was not called")
-        for attempt in range(attempts):
-            if attempt:
-                await asyncio.sleep(_RETRY_WAIT_S)
-            result, is_final = await self._call_once(hook, _payload(canary, state, hook, phase), text)
-            if is_final:
-                break
-        return result
+        answer = await self.post(hook, payload(canary, hook.metadata, phase=str(phase or ""), revision=revision))
+        said = "passed" if answer.verdict is Verdict.PASS else f"failed {answer.text}"
+        return CheckResult(hook.name, answer.verdict, f"{text} {said}")
 
-    async def _call_once(self, hook: CanaryWebhook, payload: dict[str, Any], text: str) -> tuple[CheckResult, bool]:
+    async def post(self, hook: CanaryWebhook, body: Mapping[str, object]) -> Answer:
+        """POST a body; again, up to the hook's own `retries`, as long as another try may bring another answer."""
+        answer = await self._post_once(hook, body)
+        for attempt in range(1, hook.retries + 1):
+            if answer.is_final:
+                break
+            await self.sleep(max(self.backoff.delay_s(attempt), min(answer.retry_after_s, _LONGEST_WAIT_S)))
+            answer = await self._post_once(hook, body)
+        return answer
+
+    async def _post_once(self, hook: CanaryWebhook, body: Mapping[str, object]) -> Answer:
         try:
-            async with self._session.post(
+            async with self.session.post(
                 hook.url,
-                data=orjson.dumps(payload),
+                data=orjson.dumps(body),
                 headers={"Content-Type": "application/json"},
                 timeout=aiohttp.ClientTimeout(total=hook.timeout_s),
                 ssl=not hook.disable_tls,
             ) as response:
-                body = await response.content.read(_ANSWER_LIMIT_BYTES)
+                return _read(response, await _beginning_of_body(response))
         except TimeoutError:
-            why = f"{text} failed: {hook.url} gave no answer within {hook.timeout_s:g} s"
-            return CheckResult(hook.name, Verdict.ERROR, why), False
+            return Answer(None, f"{_shown(hook.url)} gave no answer within {hook.timeout_s:g} s", is_final=False)
         except (aiohttp.ClientError, ValueError) as error:
-            return CheckResult(hook.name, Verdict.ERROR, f"{text} failed: {hook.url}: {error}"), False
-        if response.status <= _ACCEPTED:
-            return CheckResult(hook.name, Verdict.PASS, f"{text} passed"), True
-        answer = body.decode(errors="replace").strip() or f"HTTP {response.status}"
-        return CheckResult(hook.name, Verdict.FAIL, f"{text} failed {answer}"), response.status < _SERVER_ERROR
+            why = f"{_shown(hook.url)} {type(error).__name__}: {error}"
+            return Answer(None, why, is_final=isinstance(error, _FINAL_ERRORS))
 
 
-def _payload(canary: Canary, state: State, hook: CanaryWebhook, phase: Phase) -> dict[str, Any]:
-    """Give the body of the call; `checksum` names the revision and its tracked configs."""
-    payload = {
+def payload(canary: Canary, metadata: Mapping[str, str], *, phase: str, revision: str) -> dict[str, object]:
+    """Give the body of a call. A revision has the tracked configurations in it, and so has `checksum`."""
+    body: dict[str, object] = {
         "name": canary.name,
         "namespace": canary.namespace,
-        "phase": str(phase),
-        "checksum": content_hash({"lastAppliedSpec": state.analysed}),
+        "phase": phase,
+        "checksum": content_hash({"lastAppliedSpec": revision}),
     }
-    return payload | ({"metadata": dict(hook.metadata)} if hook.metadata else {})
+    return body | ({"metadata": dict(metadata)} if metadata else {})
+
+
+def _shown(url: str) -> str:
+    """Give a URL without what may be secret in it: user, password and query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _read(response: aiohttp.ClientResponse, body: bytes) -> Answer:
+    status = response.status
+    may_change = status == HTTPStatus.TOO_MANY_REQUESTS or (
+        status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
+    )
+    # Seconds; a date, which RFC 9110 allows too, counts as none.
+    asked = response.headers.get("Retry-After", "")
+    return Answer(
+        status,
+        body.decode(errors="replace").strip() or f"HTTP {status}",
+        is_final=not may_change,
+        retry_after_s=float(asked) if asked.isdecimal() else 0.0,
+    )
+
+
+async def _beginning_of_body(response: aiohttp.ClientResponse) -> bytes:
+    """Read as much of a body as is shown. A yes is one when its body has arrived, a no is one whatever becomes of it.
+
+    Raises:
+        TimeoutError, aiohttp.ClientError: the body of a yes did not arrive.
+    """
+    try:
+        return await response.content.readexactly(_ANSWER_LIMIT_BYTES)
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    except (TimeoutError, aiohttp.ClientError):
+        if response.status <= HTTPStatus.ACCEPTED:
+            raise
+        return b""

@@ -116,6 +116,8 @@ def test_a_promotion_arrives_once_for_each_of_its_moves(rollouts: Rollouts, chat
     assert (started["channel"], started["username"]) == ("deployments", "flagger")
     assert started["attachments"][0]["author_name"] == f"app.{rollouts.namespace}"
     assert {field["title"]: field["value"] for field in started["attachments"][0]["fields"]} == {
+        "Change": "podinfod image 3.1.0 -&gt; 3.1.1",  # as Slack wants it escaped
+        "Applied by": "admin",
         "Target": f"Deployment/app.{rollouts.namespace}",
         "Failed checks threshold": "3",
         "Progress deadline": "600s",
@@ -132,9 +134,9 @@ def test_a_rollback_arrives_once_with_its_reason(rollouts: Rollouts, chat: Chat)
     chat.wait_for(INITIALIZED, STARTED, "Failed checks threshold reached 3")
     attachment = chat.messages()[-1]["attachments"][0]
     assert attachment["color"] == "danger"
-    (reason,) = attachment["fields"]
-    assert reason["title"] == "Reason"
-    assert "no values found for" in reason["value"]
+    fields = {field["title"]: field["value"] for field in attachment["fields"]}
+    assert fields.keys() == {"Reason", "Change", "Applied by"}
+    assert "no values found for" in fields["Reason"]
 
 
 def test_an_agent_that_is_killed_meanwhile_repeats_nothing(rollouts: Rollouts, chat: Chat) -> None:

@@ -95,13 +95,6 @@ def test_a_query_that_fails_holds_the_weight_and_a_mended_one_moves_it(rollouts:
     assert image == "stefanprodan/podinfo:3.1.1"
 
 
-def test_a_gate_that_would_be_skipped_is_refused(rollouts: Rollouts) -> None:
-    gate = {"name": "approval", "type": "confirm-promotion", "url": "http://flagger-loadtester.test/gate/check"}
-    rollouts.apply(podinfo("app"), canary("app", {"webhooks": [gate]}))
-    message = wait_until_refused(rollouts, "app", "Unsupported")
-    assert "spec.analysis.webhooks[0].type: found 'confirm-promotion'; allowed: pre-rollout, rollout" in message
-
-
 def test_a_second_canary_on_the_same_target_is_refused_and_the_first_goes_on(rollouts: Rollouts) -> None:
     rollouts.apply(podinfo("app"), canary("app"))
     rollouts.wait_for_phase("app", "Initialized")

@@ -1,14 +1,13 @@
 """Sending alerts in the background: whoever has one queues it and goes on."""
 
-import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
+from agent.lanes import Lanes
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Directory, Recipient
 from agent.providers.alerts.message import Message, message_of
@@ -18,7 +17,6 @@ from agent.tell import Recorder
 from canary.model.canary import Canary
 from canary.news import Alert
 from kube.resource import Object
-from kube.store import Key
 
 _log = logging.getLogger(__name__)
 
@@ -61,26 +59,16 @@ class AlertDispatcher:
         self._count = count
         self._cluster_name = cluster_name
         self._capacity = capacity
-        self._drain_s = drain_s
-        self._lanes: dict[Key | None, deque[_Job]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._lanes: Lanes[str, _Job] = Lanes("alerts", self._deliver, capacity=capacity, drain_s=drain_s)
 
     async def __aenter__(self) -> Self:
+        await self._lanes.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        tasks = list(self._tasks)
-        try:
-            if tasks:
-                await asyncio.wait(tasks, timeout=self._drain_s)
-            if self._lanes:
-                _log.warning("%d alerts were not sent in %.1f s", self._waiting(), self._drain_s)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._lanes.__aexit__(kind, error, trace)
 
     def send(self, obj: Object, canary: Canary, alerts: Sequence[Alert]) -> None:
         """Queue alerts of a canary to everybody who is to get them. `obj` is the Canary, for events about it."""
@@ -90,26 +78,9 @@ class AlertDispatcher:
                 self._put(_Job(obj, recipient, message))
 
     def _put(self, job: _Job) -> None:
-        if self._waiting() >= self._capacity:
+        provider = job.recipient.provider
+        if not self._lanes.put("the own chat" if provider is None else "/".join(provider), job):
             self._fail(job, LOST, f"{self._capacity} others wait already")
-            return
-        key = job.recipient.provider
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = deque()
-            task = asyncio.create_task(self._work(key, lane), name=f"alerts to {key or 'the own chat'}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        lane.append(job)
-
-    async def _work(self, key: Key | None, lane: deque[_Job]) -> None:
-        """Send what is in a lane, one after the other, then give the lane up."""
-        try:
-            while lane:
-                await self._deliver(lane[0])
-                lane.popleft()
-        finally:
-            del self._lanes[key]
 
     async def _deliver(self, job: _Job) -> None:
         try:
@@ -126,6 +97,3 @@ class AlertDispatcher:
         _log.warning(text, extra={"canary": job.message.canary})
         self._recorder.record(job.obj, "Warning", EVENT_REASON, text)
         self._count(self._directory.type_of(job.recipient), outcome)
-
-    def _waiting(self) -> int:
-        return sum(len(lane) for lane in self._lanes.values())

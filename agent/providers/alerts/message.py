@@ -1,6 +1,7 @@
 """What a chat shows of an alert, before any chat's own format.
 
-Source of the fields and their order: Flagger 1.44, `pkg/controller/events.go`. `Reason` is ours.
+Source of the fields and their order: Flagger 1.44, `pkg/controller/events.go`; but `Reason`, `Change` and
+`Applied by` are ours.
 """
 
 from collections.abc import Iterator
@@ -33,6 +34,10 @@ def message_of(canary: Canary, alert: Alert, cluster_name: str) -> Message:
     fields = [Field("Cluster", cluster_name)] if cluster_name else []
     if alert.reason:
         fields.append(Field("Reason", alert.reason))
+    if alert.change is not None and alert.change.changed:
+        fields.append(Field("Change", alert.change.changed))
+    if alert.change is not None and alert.change.by:
+        fields.append(Field("Applied by", alert.change.by))
     if alert.has_settings:
         fields += _settings(canary)
     return Message(f"{canary.name}.{canary.namespace}", alert.severity, alert.text, tuple(fields))

@@ -1,53 +1,35 @@
-"""Routing by Gloo's RouteTable and Upstreams.
-
-The only acknowledgement that Gloo gives of a write is that it empties the proxy's entry in the table's status and fills
-it again, some 1.6 s after the write (recorded in tests/contract/gloo). It is awaited for 5 s at the most.
-"""
+"""Routing by Gloo's RouteTable and Upstreams."""
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from agent.applied import AppliedObjects
 from agent.caches import Caches
+from agent.providers.routing.acknowledgements import Acknowledgements
 from agent.resources import ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
 from agent.settings import FIELD_MANAGER
 from canary.action import SetWeights
 from canary.model.canary import Canary
 from canary.observation import Part, Route, RouteState
 from kube.client import Client
+from kube.errors import Conflict, PermanentError
 from kube.resource import Object
 from kube.store import Change, Key, key_of
 from render.gloo_status import GlooState, delegates, gloo_verdict, gravest
+from render.main_route import check_mirror
 from render.names import Names, Side
-from render.route_table import (
-    ALL_TO_PRIMARY,
-    Weights,
-    fence,
-    read_move,
-    read_weights,
-    route_table,
-    weights_patch,
-)
-from render.upstreams import upstream
+from render.objects import UnusableObjectError
+from render.route_table import read_exposure, read_move, read_split, route_patch, route_table, served_port
+from render.split import ALL_TO_PRIMARY, Split
+from render.upstreams import check_reference, upstream
 
-_ACKNOWLEDGED_WITHIN_S: Final = 5.0
-
-# Gloo writes the statuses of table and VirtualServices one after the other: the last may still speak of the past.
-_OTHERS_FOLLOW_WITHIN_S: Final = 0.5
+# A Service's new port has endpoints at Gloo within 0.8 s (tests/contract/gloo) of the controller's moment for them.
+_PORT_IS_SERVED_AFTER_S: Final = 3.0
 
 _STATES: Final = {GlooState.REJECTED: RouteState.REJECTED, GlooState.WARNING: RouteState.WARNED}
 
 _SIDES: Final = {Part.PRIMARY_UPSTREAM: Side.PRIMARY, Part.CANARY_UPSTREAM: Side.CANARY}
-
-
-@dataclass(slots=True)
-class _Write:
-    """A write that is not settled until `settles_at_s`. `was_emptied`: half of its acknowledgement was seen."""
-
-    settles_at_s: float
-    was_emptied: bool = False
 
 
 class GlooRouting:
@@ -58,9 +40,10 @@ class GlooRouting:
         self._caches = caches
         self._applied = applied
         self._now_s = now_s
-        self._writes: dict[Key, _Write] = {}
+        self._acknowledgements = Acknowledgements()
+        self._port_moves_s: dict[Key, tuple[int, float]] = {}
         self._delegating_by_table: dict[Key, set[Key]] = defaultdict(set)
-        caches.of(ROUTE_TABLES).subscribe(self._on_change)
+        caches.of(ROUTE_TABLES).subscribe(self._on_table)
         caches.of(VIRTUAL_SERVICES).subscribe(self._on_virtual_service)
         for service in caches.of(VIRTUAL_SERVICES).items():
             self._on_virtual_service(Change(key_of(service), None, service))
@@ -68,24 +51,44 @@ class GlooRouting:
     def observe(self, canary: Canary, now_s: float) -> Route | None:
         """See `Routing`. A table whose write is not acknowledged after 5 s counts as settled: Gloo may be down."""
         table = self._table(canary)
-        weights = None if table is None else read_weights(table, Names.of(canary))
-        if table is None or weights is None:
+        split = None if table is None else read_exposure(canary, table)
+        if table is None or split is None:
             return None
-        write = self._writes.get(self._key(canary))
-        verdict = gravest(gloo_verdict(obj) for obj in (table, *self._delegating(table)))
-        if write is not None and now_s < write.settles_at_s:
+        verdict = gravest(
+            gloo_verdict(obj) for obj in (table, *self._delegating(table), *self._upstreams(canary, table))
+        )
+        if self._acknowledgements.is_pending(_key(canary), now_s):
             state = RouteState.PENDING
         else:
             state = _STATES.get(verdict.state, RouteState.SETTLED)
-        return Route(weights.primary, weights.canary, read_move(table, canary), state, verdict.reason)
+        return Route(
+            split.primary,
+            split.canary,
+            read_move(table, canary),
+            state,
+            verdict.reason,
+            mirror_percent=split.mirror_percent,
+            cookie=split.cookie,
+        )
 
     def due_parts(self, canary: Canary, target: Object) -> frozenset[Part]:
-        """See `Routing`. An existing table is due only when our route is not in it: the rest of it is the users'."""
-        table = self._table(canary)
+        """See `Routing`. An existing table is due when our routes in it are not as rendered: the rest is the users'."""
+        check_reference(canary, self._reference(canary))
         due = {part for part in _SIDES if self._applied.is_due(UPSTREAMS, self._upstream(canary, target, part))}
-        if table is None or read_weights(table, Names.of(canary)) is None:
+        table = self._table(canary)
+        if table is not None:
+            check_mirror(canary, table)
+        if table is None or route_patch(canary, table, _split(canary, table), read_move(table, canary)):
             due.add(Part.ROUTE)
         return frozenset(due)
+
+    def kept_port(self, canary: Canary) -> int | None:
+        """See `Routing`."""
+        table = self._table(canary)
+        served = None if table is None else served_port(canary, table)
+        if served not in {None, canary.spec.service.port}:
+            return served
+        return self._acknowledgements.left_port(_key(canary), self._now_s())
 
     async def apply(self, canary: Canary, target: Object, part: Part) -> None:
         """See `Routing`."""
@@ -94,10 +97,10 @@ class GlooRouting:
             return
         table = self._table(canary)
         if table is not None:
-            self._expect_acknowledgement(canary)
-            await self._patch(canary, table, ALL_TO_PRIMARY, read_move(table, canary))
+            self._wait_for_port(canary, table)
+            await self._patch(canary, table, _split(canary, table), read_move(table, canary), is_renaming=True)
             return
-        self._expect_acknowledgement(canary)
+        self._acknowledgements.expect(_key(canary), self._now_s(), None)
         answer = await self._client.create(ROUTE_TABLES, route_table(canary))
         self._caches.of(ROUTE_TABLES).remember(answer)
 
@@ -106,32 +109,50 @@ class GlooRouting:
         table = self._table(canary)
         if table is None:
             return
-        self._expect_acknowledgement(canary)
-        await self._patch(canary, table, Weights(wanted.primary_weight, wanted.canary_weight), wanted.move)
+        split = Split(wanted.primary_weight, wanted.canary_weight, wanted.mirror_percent, wanted.cookie)
+        await self._patch(canary, table, split, wanted.move, is_renaming=False)
 
-    async def _patch(self, canary: Canary, table: Object, wanted: Weights, move: int) -> None:
-        operations = weights_patch(canary, table, wanted)
+    async def _patch(self, canary: Canary, table: Object, wanted: Split, move: int, *, is_renaming: bool) -> None:
+        name = Names.of(canary).route_table
+        try:
+            operations = route_patch(canary, table, wanted, move, is_renaming=is_renaming)
+        except UnusableObjectError as error:
+            raise PermanentError(str(error), resource=ROUTE_TABLES, namespace=canary.namespace, name=name) from error
         if not operations:
             return
-        operations = [*fence(table, canary, move), *operations]
-        name = Names.of(canary).route_table
+        port = served_port(canary, table)
+        is_left = is_renaming and port != canary.spec.service.port
+        self._acknowledgements.expect(_key(canary), self._now_s(), port if is_left else None)
         answer = await self._client.json_patch(
             ROUTE_TABLES, name, canary.namespace, operations, field_manager=FIELD_MANAGER
         )
         self._caches.of(ROUTE_TABLES).remember(answer)
 
-    def _expect_acknowledgement(self, canary: Canary) -> None:
-        self._writes[self._key(canary)] = _Write(self._now_s() + _ACKNOWLEDGED_WITHIN_S)
-
-    def _on_change(self, change: Change) -> None:
-        write = self._writes.get(change.key)
-        if write is None or change.new is None:
+    def _wait_for_port(self, canary: Canary, table: Object) -> None:
+        """Lead the route to the Upstreams of another port only when Gloo has them, with their endpoints."""
+        key, port = _key(canary), canary.spec.service.port
+        if served_port(canary, table) in {None, port}:
+            self._port_moves_s.pop(key, None)
             return
-        if gloo_verdict(change.new).state is GlooState.PENDING:
-            write.was_emptied = True
-        elif write.was_emptied:
-            write.was_emptied = False
-            write.settles_at_s = min(write.settles_at_s, self._now_s() + _OTHERS_FOLLOW_WITHIN_S)
+        wanted_port, since_s = self._port_moves_s.get(key, (None, 0.0))
+        if wanted_port != port:
+            since_s = self._now_s()
+            self._port_moves_s[key] = (port, since_s)
+        names, upstreams = Names.of(canary), self._caches.of(UPSTREAMS)
+        found = [upstreams.get(canary.namespace, names.upstream(side)) for side in Side]
+        are_accepted = all(obj is not None and gloo_verdict(obj).state is GlooState.ACCEPTED for obj in found)
+        if not are_accepted or self._now_s() < since_s + _PORT_IS_SERVED_AFTER_S:
+            raise Conflict(
+                f"its Upstreams of port {port} are not served yet",
+                resource=ROUTE_TABLES,
+                namespace=canary.namespace,
+                name=names.route_table,
+            )
+
+    def _on_table(self, change: Change) -> None:
+        self._acknowledgements.note(change.key, change.new, self._now_s())
+        if change.new is None:
+            self._port_moves_s.pop(change.key, None)
 
     def _delegating(self, table: Object) -> list[Object]:
         """Find the VirtualServices that name the table: Gloo says there what it can't serve of it."""
@@ -139,22 +160,40 @@ class GlooRouting:
         found = (services.get(*key) for key in self._delegating_by_table.get(key_of(table), ()))
         return [service for service in found if service is not None]
 
+    def _upstreams(self, canary: Canary, table: Object) -> list[Object]:
+        """Find the two Upstreams that the route sends to."""
+        names, port = Names.of(canary), served_port(canary, table)
+        upstreams = self._caches.of(UPSTREAMS)
+        found = (upstreams.get(canary.namespace, f"{names.upstream_stem(side)}{port}") for side in Side)
+        return [obj for obj in found if obj is not None]
+
     def _on_virtual_service(self, change: Change) -> None:
         for table in delegates(change.old) if change.old is not None else ():
-            self._delegating_by_table[Key(*table)].discard(change.key)
+            key = Key(*table)
+            self._delegating_by_table[key].discard(change.key)
+            if not self._delegating_by_table[key]:
+                del self._delegating_by_table[key]
         for table in delegates(change.new) if change.new is not None else ():
             self._delegating_by_table[Key(*table)].add(change.key)
 
     def _table(self, canary: Canary) -> Object | None:
-        return self._caches.of(ROUTE_TABLES).get(*self._key(canary))
+        return self._caches.of(ROUTE_TABLES).get(*_key(canary))
+
+    def _reference(self, canary: Canary) -> Object | None:
+        """Find the Upstream that `upstreamRef` names."""
+        reference = canary.spec.upstream_ref
+        if reference is None:
+            return None
+        return self._caches.of(UPSTREAMS).get(reference.namespace or canary.namespace, reference.name)
 
     def _upstream(self, canary: Canary, target: Object, part: Part) -> Object:
-        reference = canary.spec.upstream_ref
-        config = None
-        if reference is not None:
-            config = self._caches.of(UPSTREAMS).get(reference.namespace or canary.namespace, reference.name)
-        return upstream(canary, target, _SIDES[part], config)
+        return upstream(canary, target, _SIDES[part], self._reference(canary))
 
-    @staticmethod
-    def _key(canary: Canary) -> Key:
-        return Key(canary.namespace, Names.of(canary).route_table)
+
+def _split(canary: Canary, table: Object) -> Split:
+    """Read the split that a table without our route begins with, too."""
+    return read_split(canary, table) or ALL_TO_PRIMARY
+
+
+def _key(canary: Canary) -> Key:
+    return Key(canary.namespace, Names.of(canary).route_table)

@@ -14,17 +14,33 @@ class Routing(Protocol):
     """Weights are percent. Errors of the cluster come through as `kube.errors.KubeError`."""
 
     def observe(self, canary: Canary, now_s: float) -> Route | None:
-        """The route as it stands and what the gateway says of it; None while there is none."""
+        """The route as it stands and what the gateway says of it; None while there is none.
+
+        In an A/B test the weights are those of the requests that match; all others go to the primary. Where any
+        requests reach the canary side that should not, the weights show it.
+        """
 
     def due_parts(self, canary: Canary, target: Object) -> frozenset[Part]:
-        """Those of ROUTING_PARTS that are missing or not as rendered."""
+        """Those of ROUTING_PARTS that are missing or not as rendered.
+
+        Raises:
+            render.objects.UnusableObjectError: something that the canary refers to is missing or can't be used.
+        """
+
+    def kept_port(self, canary: Canary) -> int | None:
+        """The port that requests still come in by though the spec has another by now; None when there is no such."""
 
     async def apply(self, canary: Canary, target: Object, part: Part) -> None:
-        """Make one of ROUTING_PARTS as rendered; a new route sends everything to the primary."""
+        """Make one of ROUTING_PARTS as rendered; a new route sends everything to the primary, another keeps its split.
+
+        Raises:
+            kube.errors.Conflict: it is not the time yet; observe again.
+        """
 
     async def set_weights(self, canary: Canary, wanted: SetWeights) -> None:
-        """Change the weights, only if the route still is what the last observation showed, its move included.
+        """Change the split, only if the route still is what the last observation showed, its move included.
 
         Raises:
             kube.errors.Conflict: it is not; observe again.
+            kube.errors.PermanentError: a mirror is wanted, and the route has one of the user's.
         """

@@ -8,7 +8,7 @@ import pytest
 
 from agent.alert import Alerter
 from canary.model.canary import Canary
-from canary.news import Alert, info, run_started
+from canary.news import Alert, News, info, run_started
 from canary.state import State
 from kube.errors import Conflict, Unavailable
 from tests.support.canaries import canary, canary_object
@@ -24,6 +24,20 @@ class Chat:
 
     def send(self, obj: dict[str, Any], canary: Canary, alerts: Sequence[Alert]) -> None:
         self.sent += alerts
+
+
+@dataclass
+class EventHook:
+    """Takes the place of the event hooks' queue."""
+
+    is_there: bool = False
+    sent: list[News] = field(default_factory=list)
+
+    def has_hooks(self, canary: Canary) -> bool:
+        return self.is_there
+
+    def send(self, obj: dict[str, Any], canary: Canary, news: Sequence[News]) -> None:
+        self.sent += news
 
 
 @dataclass
@@ -55,8 +69,8 @@ def status() -> Status:
     return Status()
 
 
-def process(chat: Chat, name: str = "agent-1") -> Alerter:
-    return Alerter(chat, name)
+def process(chat: Chat, name: str = "agent-1", hook: EventHook | None = None) -> Alerter:
+    return Alerter(chat, hook or EventHook(), name)
 
 
 async def tick(alerter: Alerter, status: Status) -> None:
@@ -115,3 +129,30 @@ async def test_the_next_move_has_alerts_of_its_own(chat: Chat, status: Status) -
     status.state = status.state.moved(2.0, run_started("podinfo.test"))
     await tick(alerter, status)
     assert len(chat.sent) == 2
+
+
+ADVANCED = State().moved(1.0, info("Advance podinfo.test canary weight 10"))
+
+
+async def test_event_hooks_get_the_news_of_a_move_once_whoever_restarts(chat: Chat, status: Status) -> None:
+    hook, status.state = EventHook(is_there=True), ADVANCED
+    first, second = process(chat, "agent-1", hook), process(chat, "agent-2", hook)
+    for alerter in (first, first, second):
+        await tick(alerter, status)
+    assert hook.sent == list(ADVANCED.news)
+    assert (status.state, status.writes) == (replace(ADVANCED, alerted_by="agent-1"), 1)
+
+
+async def test_alerts_and_events_of_a_move_are_taken_on_with_one_write(chat: Chat, status: Status) -> None:
+    hook = EventHook(is_there=True)
+    await tick(process(chat, hook=hook), status)
+    assert (chat.sent, hook.sent, status.writes) == (list(MOVE.alerts), list(MOVE.news), 1)
+
+
+async def test_an_event_hook_that_is_added_later_is_not_told_what_happened_before(chat: Chat, status: Status) -> None:
+    hook, status.state = EventHook(), ADVANCED
+    alerter = process(chat, hook=hook)
+    await tick(alerter, status)
+    hook.is_there = True
+    await tick(alerter, status)
+    assert (hook.sent, status.writes) == ([], 0)

@@ -1,48 +1,53 @@
-"""Hooks: the payload that goes out, and what each kind of answer means."""
+"""Hooks: the payload that goes out, what each kind of answer means, and when a call is made again."""
 
-import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from agent.providers.hooks import Hooks
+from agent.providers.hooks import Hooks, payload
 from canary.judge import CheckResult, Verdict
 from canary.model.hooks import CanaryWebhook
 from canary.phase import Phase
-from canary.state import State
+from kube.backoff import Backoff
 from tests.support.canaries import canary
 from tests.support.web import Handler, serving
 
 
-async def call(handler: Handler, **fields: Any) -> CheckResult:
+@dataclass
+class Service:
+    """Answers with the given codes, one after the other, then with 200; keeps the bodies that it got."""
+
+    codes: list[int] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        assert request.content_type == "application/json"
+        self.bodies.append(await request.json())
+        return web.Response(status=self.codes.pop(0) if self.codes else 200, headers=self.headers, text="so it is")
+
+
+async def ask(handler: Handler, *, waited_s: list[float] | None = None, **fields: Any) -> CheckResult:
+    waits = [] if waited_s is None else waited_s
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
     async with serving(handler) as url, aiohttp.ClientSession() as session:
+        hooks = Hooks(session=session, backoff=Backoff(first_s=1.0, max_s=30.0, draw=lambda: 1.0), sleep=sleep)
         hook = CanaryWebhook.model_validate({"name": "acceptance-test", "url": url} | fields)
-        state = State(analysed="rev-2")
-        return await Hooks(session).call(canary(), state, hook, Phase.PROGRESSING, text="pre-rollout check x")
-
-
-def answering(status: int, text: str = "") -> Handler:
-    async def handle(_: web.Request) -> web.Response:
-        return web.Response(status=status, text=text)
-
-    return handle
+        return await hooks.ask(canary(), hook, phase=Phase.PROGRESSING, revision="rev-2", text="pre-rollout check x")
 
 
 async def test_the_payload_is_flaggers() -> None:
-    seen: list[dict[str, Any]] = []
-
-    async def handle(request: web.Request) -> web.Response:
-        assert request.content_type == "application/json"
-        seen.append(await request.json())
-        return web.Response()
-
-    await call(handle, metadata={"type": "bash", "cmd": "true"})
-    assert len(seen) == 1
-    checksum = seen[0].pop("checksum")
-    assert len(checksum) == 16
-    assert seen[0] == {
+    service = Service()
+    await ask(service.answer, metadata={"type": "bash", "cmd": "true"})
+    (body,) = service.bodies
+    assert len(str(body.pop("checksum"))) == 16
+    assert body == {
         "name": "podinfo",
         "namespace": "test",
         "phase": "Progressing",
@@ -50,40 +55,74 @@ async def test_the_payload_is_flaggers() -> None:
     }
 
 
+def test_without_metadata_the_payload_has_none() -> None:
+    assert payload(canary(), {}, phase=Phase.WAITING, revision="rev-2").keys() == {
+        "name",
+        "namespace",
+        "phase",
+        "checksum",
+    }
+
+
+def test_the_checksum_tells_revisions_apart() -> None:
+    first, again, other = (
+        payload(canary(), {}, phase=Phase.PROGRESSING, revision=revision)["checksum"]
+        for revision in ("template-configs", "template-configs", "template-others")
+    )
+    assert first == again
+    assert first != other
+
+
 @pytest.mark.parametrize("status", [200, 201, 202])
 async def test_up_to_202_is_a_yes(status: int) -> None:
-    assert (await call(answering(status))).verdict is Verdict.PASS
+    result = await ask(Service([status]).answer)
+    assert result == CheckResult("acceptance-test", Verdict.PASS, "pre-rollout check x passed")
 
 
 @pytest.mark.parametrize("status", [203, 400, 403, 500])
 async def test_any_other_code_is_a_no_with_the_body_as_reason(status: int) -> None:
-    result = await call(answering(status, "grep found nothing"))
-    assert result == CheckResult("acceptance-test", Verdict.FAIL, "pre-rollout check x failed grep found nothing")
+    result = await ask(Service([status]).answer)
+    assert result == CheckResult("acceptance-test", Verdict.FAIL, "pre-rollout check x failed so it is")
 
 
-async def test_no_answer_in_time_says_nothing_of_the_revision() -> None:
-    release = asyncio.Event()
+async def test_a_no_without_a_body_is_told_by_its_code() -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=403)
 
-    async def handle(_: web.Request) -> web.Response:
-        await release.wait()
-        return web.Response()
-
-    try:
-        result = await call(handle, timeout="50ms")
-    finally:
-        release.set()
-    assert result.verdict is Verdict.ERROR
-    assert "no answer within 0.05 s" in result.text
+    assert (await ask(answer)).text == "pre-rollout check x failed HTTP 403"
 
 
-async def test_nobody_listening_says_nothing_of_the_revision() -> None:
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_server_in_trouble_is_called_again_with_growing_waits(status: int) -> None:
+    service, waited_s = Service([status] * 3), list[float]()
+    assert (await ask(service.answer, waited_s=waited_s, retries=3)).verdict is Verdict.PASS
+    assert waited_s == [1, 2, 4]
+
+
+@pytest.mark.parametrize("status", [203, 400, 403, 501])
+async def test_a_refusal_is_final(status: int) -> None:
+    service = Service([status])
+    assert (await ask(service.answer, retries=5)).verdict is Verdict.FAIL
+    assert len(service.bodies) == 1
+
+
+async def test_the_last_answer_counts_when_the_retries_are_used_up() -> None:
+    service = Service([500, 503, 500])
+    assert (await ask(service.answer, retries=2)).verdict is Verdict.FAIL
+    assert len(service.bodies) == 3
+
+
+@pytest.mark.parametrize(("asked", "waits_s"), [("7", 7), ("3600", 30), ("Fri, 31 Dec 1999 23:59:59 GMT", 1)])
+async def test_the_wait_that_a_service_asks_for_is_kept_within_reason(asked: str, waits_s: float) -> None:
+    service, waited_s = Service([429], {"Retry-After": asked}), list[float]()
+    await ask(service.answer, waited_s=waited_s, retries=1)
+    assert waited_s == [waits_s]
+
+
+async def test_what_may_be_secret_in_an_address_is_not_shown() -> None:
     async with aiohttp.ClientSession() as session:
-        hook = CanaryWebhook.model_validate({"name": "x", "url": "http://127.0.0.1:1/"})
-        result = await Hooks(session).call(canary(), State(), hook, Phase.PROGRESSING, text="external check x")
-    assert result.verdict is Verdict.ERROR
-    assert "http://127.0.0.1:1/" in result.text
-
-
-async def test_a_very_long_answer_is_cut() -> None:
-    result = await call(answering(500, "x" * 1_000_000))
-    assert len(result.text) < 5000
+        hook = CanaryWebhook.model_validate({"name": "x", "url": "http://ci:hunter2@127.0.0.1:1/gate?token=s3cret"})
+        answer = await Hooks(session=session).post(hook, {})
+    assert answer.text.startswith("http://127.0.0.1:1/gate ClientConnectorError")
+    assert "hunter2" not in answer.text
+    assert "s3cret" not in answer.text

@@ -1,8 +1,11 @@
 """From a canary's metric to a judged sample, against a metrics server in this process."""
 
 import base64
+import datetime as dt
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,6 +19,7 @@ from canary.judge import CheckResult, Verdict
 from canary.state import State
 from kube.errors import NotFound
 from kube.resource import Object, Resource
+from sandbox import pki
 from tests.support.canaries import canary
 from tests.support.web import serving
 
@@ -136,3 +140,52 @@ async def test_the_window_never_reaches_back_beyond_the_first_traffic(
 async def test_nothing_is_asked_in_the_first_second() -> None:
     result, seen = await check("10", BUILTIN, state=State(first_weight_s=NOW_S - 0.5))
     assert (result.verdict, seen) == (Verdict.NO_DATA, [])
+
+
+async def test_a_query_of_the_canarys_own_goes_to_the_server_that_the_canary_names() -> None:
+    async def handle(request: web.Request) -> web.Response:
+        query = (await request.post())["query"]
+        elements = [{"metric": {}, "value": [1, "7" if query == "up{ns='test'}" else "0"]}]
+        return web.json_response({"status": "success", "data": {"resultType": "vector", "result": elements}})
+
+    client: Any = None  # no template, no secret: nobody asks the API server
+    metric = {"name": "own", "query": "up{ns='{{ namespace }}'}", "threshold": 5}
+    async with serving(handle) as url, aiohttp.ClientSession() as session:
+        asked = MetricChecks(session, client, Caches(client, ""), metrics_server="http://127.0.0.1:1", timeout_s=5)
+        made = canary({"metrics": [metric]}, metricsServer=url)
+        assert made.analysis is not None
+        result = await asked.check(made, State(), made.analysis.metrics[0], NOW_S)
+    assert (result.verdict, result.text) == (Verdict.FAIL, "own 7.00 > 5")
+
+
+@pytest.mark.parametrize(("reference", "verdict"), [({}, Verdict.PASS), ({"namespace": "elsewhere"}, Verdict.ERROR)])
+async def test_a_template_is_looked_for_in_the_canarys_namespace_unless_it_names_another(
+    reference: dict[str, str], verdict: Verdict
+) -> None:
+    metric = TEMPLATED | {"templateRef": {"name": "not-found"} | reference}
+    result, _ = await check("1", metric, secret={"token": "t"})
+    assert result.verdict is verdict
+
+
+@pytest.mark.parametrize(("is_skipped", "verdict"), [(True, Verdict.PASS), (False, Verdict.ERROR)])
+async def test_a_template_may_say_that_the_servers_certificate_is_not_verified(
+    tmp_path: Path, *, is_skipped: bool, verdict: Verdict
+) -> None:
+    async def handle(_: web.Request) -> web.Response:
+        result = [{"metric": {}, "value": [1, "1"]}]
+        return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
+
+    made = pki.create(tmp_path / "pki", addresses=("127.0.0.1",), now=dt.datetime.now(dt.UTC))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made.server_cert, made.server_key)
+    client: Any = Secrets(token="t")
+    caches = Caches(client, "")
+    async with serving(handle, ssl_context=context) as url, aiohttp.ClientSession() as session:
+        known = template(url)
+        known["spec"]["provider"]["insecureSkipVerify"] = is_skipped
+        caches.of(METRIC_TEMPLATES).remember(known)
+        asked = MetricChecks(session, client, caches, metrics_server=url, timeout_s=5)
+        watched = canary({"metrics": [TEMPLATED]})
+        assert watched.analysis is not None
+        result = await asked.check(watched, State(), watched.analysis.metrics[0], NOW_S)
+    assert result.verdict is verdict

@@ -102,3 +102,16 @@ def test_a_canary_of_the_same_target_in_another_namespace_is_not_forgotten() -> 
     metrics.observe_state(canary(), RUNNING)
     metrics.forget("elsewhere", "podinfo")
     assert f"flagger_canary_status{{{PODINFO}}}" in exposed(metrics)
+
+
+def test_the_agent_and_the_work_of_its_checks_are_shown() -> None:
+    metrics = AgentMetrics("1.2.3")
+    metrics.set_totals({"test": 2, "prod": 1})
+    metrics.set_totals({"test": 2})
+    metrics.observe_checks(canary(), (), 0.25)
+    series = exposed(metrics)
+    assert series['flagger_info{mesh_provider="gloo",version="1.2.3"}'] == 1
+    assert series['flagger_canary_total{namespace="test"}'] == 2
+    assert series['flagger_canary_total{namespace="prod"}'] == 0
+    assert series[f"flagger_canary_duration_seconds_sum{{{PODINFO}}}"] == 0.25
+    assert series[f"flagger_canary_duration_seconds_count{{{PODINFO}}}"] == 1

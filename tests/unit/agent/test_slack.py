@@ -6,6 +6,7 @@ from agent.providers.alerts.message import Field, Message, message_of
 from agent.providers.alerts.port import Destination
 from agent.providers.alerts.slack import Slack
 from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnavailable
+from canary.mark import Mark
 from canary.news import Alert, Severity
 from tests.support.canaries import canary
 
@@ -89,6 +90,15 @@ def test_settings_are_shown_as_flagger_shows_them() -> None:
 )
 def test_the_strategy_is_named(analysis: dict[str, object], routing: str) -> None:
     assert fields(**analysis)["Traffic routing"] == routing
+
+
+def test_who_changed_what_comes_before_the_settings() -> None:
+    change = Mark("rev-2", "podinfod image 3.1.0 -> 3.1.1", "alice")
+    message = message_of(canary(), Alert("info", "New revision detected", has_settings=True, change=change), "")
+    assert message.fields[:2] == (Field("Change", "podinfod image 3.1.0 -> 3.1.1"), Field("Applied by", "alice"))
+    assert message.fields[2].name == "Target"
+    created = message_of(canary(), Alert("info", "New revision detected", change=Mark("rev-2")), "")
+    assert created.fields == ()
 
 
 def test_cluster_and_reason_come_first() -> None:

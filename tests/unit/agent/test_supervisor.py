@@ -1,6 +1,7 @@
 """The supervisor lets go of what it knew of a canary that went, or that now has other names."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,11 +11,13 @@ import aiohttp
 import pytest
 
 from agent.caches import Caches
+from agent.event_hooks import EventHooks
 from agent.main import _world
 from agent.metrics import AgentMetrics
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
+from agent.providers.hooks import Hooks
 from agent.resources import CANARIES
 from agent.settings import Settings
 from agent.supervisor import Supervisor
@@ -49,7 +52,18 @@ async def supervised(folder: Path, metrics: AgentMetrics) -> AsyncIterator[Cache
         directory, delivery = Destinations(client, caches, None), Delivery(session=session)
         alerts = AlertDispatcher(directory, delivery, recorder, metrics.count_alert)
         settings = Settings(metrics_server="http://127.0.0.1:1")
-        world = _world(settings, client, caches, (session, session), recorder, alerts, metrics)
+        hooks = Hooks(session=session)
+        world = _world(
+            settings,
+            client,
+            caches,
+            queries=session,
+            hooks=hooks,
+            recorder=recorder,
+            alerts=alerts,
+            event_hooks=EventHooks(hooks, metrics.count_event, time.time),
+            metrics=metrics,
+        )
         task = asyncio.create_task(Supervisor(world).run(), name="supervisor")
         await asyncio.sleep(0)  # now it has subscribed
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.tell import Teller
-from canary.news import info, warning
+from canary.news import News, info, warning
 from canary.state import State
 
 OBJECT = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": "podinfo", "namespace": "test"}}
@@ -34,8 +34,12 @@ def recorded() -> Recorded:
     return Recorded()
 
 
+def unheard(obj: dict[str, Any], news: News) -> None:
+    """Stand for the event hooks of a canary that has none."""
+
+
 def teller(recorded: Recorded) -> Teller:
-    made = Teller(recorded)
+    made = Teller(recorded, unheard)
     made.tell_move(OBJECT, State(), 2.0)
     return made
 
@@ -56,7 +60,7 @@ def test_a_restarted_agent_names_the_same_events_and_logs_nothing(
     teller(recorded).tell_move(OBJECT, MOVE, 2.0)
     with caplog.at_level(logging.INFO):
         caplog.clear()
-        Teller(recorded).tell_move(OBJECT, MOVE, 2.0)
+        Teller(recorded, unheard).tell_move(OBJECT, MOVE, 2.0)
     names = [event[2] for event in recorded.events]
     assert names[:2] == names[2:]
     assert len(set(names)) == 2
@@ -90,3 +94,12 @@ async def test_a_move_counts_as_told_when_all_its_events_are_written(recorded: R
     assert not waiting.done()
     recorded.written[1].set()
     await waiting
+
+
+def test_each_remark_is_overheard_once_and_no_news_of_a_move(recorded: Recorded) -> None:
+    heard: list[str] = []
+    made = Teller(recorded, lambda obj, news: heard.append(news.text))
+    made.tell_move(OBJECT, State().moved(1.0, info("moved")), 2.0)
+    for _ in range(2):
+        made.remark(OBJECT, (warning("podinfo.test not ready"), info("still")))
+    assert heard == ["podinfo.test not ready", "still"]

@@ -1,0 +1,38 @@
+"""Patches of the Canary itself: its request annotation and its finalizer. Nothing else of it is ever written."""
+
+import secrets
+from typing import Final
+
+from canary.action import ClaimRequest, DropRequest, SetFinalizer
+from canary.request import ANNOTATION, claimed
+from kube.resource import Object
+from render.json_patch import Operation, pointer, put, remove, test, unchanged
+
+FINALIZER: Final = "finalizer.flagger.app"
+"""Flagger's name for it, so that a canary taken over is let go of by whoever runs."""
+
+_ANNOTATION_PATH: Final = pointer("metadata", "annotations", ANNOTATION)
+_FINALIZERS_PATH: Final = "/metadata/finalizers"
+
+
+def canary_patch(obj: Object, action: ClaimRequest | DropRequest | SetFinalizer) -> list[Operation]:
+    """Give the patch of the Canary `obj`, as it was read; it is refused where that is not how it is any more."""
+    match action:
+        case ClaimRequest(text):
+            return [test(_ANNOTATION_PATH, text), put(_ANNOTATION_PATH, claimed(text, secrets.token_hex(4)))]
+        case DropRequest(text):
+            return [test(_ANNOTATION_PATH, text), remove(_ANNOTATION_PATH)]
+        case SetFinalizer(is_set):
+            return _finalizer_patch(obj, is_set=is_set)
+
+
+def has_finalizer(obj: Object) -> bool:
+    """Does the deletion of the Canary wait for us?"""
+    return FINALIZER in (obj["metadata"].get("finalizers") or ())
+
+
+def _finalizer_patch(obj: Object, *, is_set: bool) -> list[Operation]:
+    if has_finalizer(obj) == is_set:
+        return []
+    others = [name for name in obj["metadata"].get("finalizers") or () if name != FINALIZER]
+    return [*unchanged(obj), put(_FINALIZERS_PATH, [*others, FINALIZER] if is_set else others)]

@@ -1,0 +1,52 @@
+"""How a revision was noticed, and when it was written: the difference that the admission webhook makes, measured."""
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from agent.settings import FIELD_MANAGER
+from canary.state import State
+from kube.resource import Object
+from kube.store import Change
+
+DetectedBy = Literal["admission", "watch", "resync"]
+"""A mark named it; or it was unmarked, and a watch event told it, or a list after a gap did."""
+
+# Beside the API's own fields, in cached workloads only: of managedFields, which are many times as large, this is kept.
+_WRITTEN_AT: Final = "serin.dev/writtenAt"
+
+
+def keep_written_at(workload: Object) -> Object:
+    """Copy a workload as the API server sent it, with the time of its last write by anybody but us.
+
+    Writes of a subresource (status, scale) are no edits. The API server stamps whole seconds, rounded down.
+    """
+    metadata: dict[str, Any] = workload["metadata"]
+    times = [
+        str(entry.get("time", ""))
+        for entry in metadata.get("managedFields") or ()
+        if not entry.get("subresource") and entry.get("manager") != FIELD_MANAGER
+    ]
+    return {**workload, "metadata": {**metadata, _WRITTEN_AT: max(times, default="")}}
+
+
+def written_at_s(workload: Object) -> float | None:
+    """When a cached workload was last written, in seconds since the epoch; None when nobody knows."""
+    text: str = workload["metadata"].get(_WRITTEN_AT, "")
+    return datetime.fromisoformat(text).timestamp() if text else None
+
+
+def is_edit(change: Change) -> bool:
+    """Did somebody write more than a status?"""
+    if change.old is None or change.new is None:
+        return True
+    old, new = change.old["metadata"], change.new["metadata"]
+    return bool((old.get("uid"), old.get("generation")) != (new.get("uid"), new.get("generation")))
+
+
+def has_detected(before: State, after: State) -> bool:
+    """Is this move the reaction to a revision that was not known before?
+
+    Only a run's beginning is stamped with its time; a revision that is merely read otherwise keeps the old stamp.
+    """
+    is_another = after.analysed != before.analysed and bool(before.analysed)
+    return is_another and after.last_transition_s != before.last_transition_s

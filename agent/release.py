@@ -1,0 +1,70 @@
+"""Releasing: at the deletion of a Canary, what carries the traffic is let go of, object by object."""
+
+from collections.abc import Iterator
+
+from agent.caches import Caches
+from agent.resources import ROUTE_TABLES, UPSTREAMS
+from agent.settings import FIELD_MANAGER
+from canary.model.canary import Canary
+from canary.observation import Part
+from kube.client import Client
+from kube.resource import SERVICES, Object, Resource
+from render.json_patch import Operation
+from render.names import Names
+from render.objects import UnusableObjectError
+from render.release import released_apex, released_object, released_route
+
+
+def unreleased_parts(canary: Canary, target: Object, caches: Caches) -> frozenset[Part]:
+    """Those parts that still belong to the Canary, or lead to its primary."""
+    return frozenset(part for part, _, _, operations in _patches(canary, target, caches) if operations)
+
+
+async def release_part(client: Client, caches: Caches, canary: Canary, target: Object, wanted: Part) -> None:
+    """Let go of one part.
+
+    Raises:
+        kube.errors.KubeError: it was not done; a Conflict asks for another look.
+    """
+    for part, resource, obj, operations in _patches(canary, target, caches):
+        if part is not wanted or not operations:
+            continue
+        name = obj["metadata"]["name"]
+        answer = await client.json_patch(resource, name, canary.namespace, operations, field_manager=FIELD_MANAGER)
+        caches.of(resource).remember(answer)
+
+
+def _patches(
+    canary: Canary, target: Object, caches: Caches
+) -> Iterator[tuple[Part, Resource, Object, list[Operation]]]:
+    for part, resource, name in _places(canary):
+        obj = caches.of(resource).get(canary.namespace, name)
+        if obj is None:
+            continue
+        match part:
+            case Part.APEX_SERVICE:
+                yield part, resource, obj, _released_apex(obj, canary, target)
+            case Part.ROUTE:
+                yield part, resource, obj, released_route(obj, canary)
+            case _:
+                yield part, resource, obj, released_object(obj, canary)
+
+
+def _released_apex(service: Object, canary: Canary, target: Object) -> list[Operation]:
+    """A target that no side can be told from was never given traffic by us: there is nothing to give back."""
+    try:
+        return released_apex(service, canary, target)
+    except UnusableObjectError:
+        return released_object(service, canary)
+
+
+def _places(canary: Canary) -> tuple[tuple[Part, Resource, str], ...]:
+    names = Names.of(canary)
+    return (
+        (Part.APEX_SERVICE, SERVICES, names.apex),
+        (Part.PRIMARY_SERVICE, SERVICES, names.primary_service),
+        (Part.CANARY_SERVICE, SERVICES, names.canary_service),
+        (Part.PRIMARY_UPSTREAM, UPSTREAMS, names.primary_upstream),
+        (Part.CANARY_UPSTREAM, UPSTREAMS, names.canary_upstream),
+        (Part.ROUTE, ROUTE_TABLES, names.route_table),
+    )

@@ -1,0 +1,61 @@
+"""Actions that failed and without which a run can go on: they are set aside for a while, then tried again."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from canary.action import Action, ApplyPart, SetWeights
+from canary.observation import Part
+from kube.errors import KubeError, PermanentError
+
+_REFUSED_AGAIN_S: Final = 30.0
+
+# Checks go on meanwhile. A webhook in the way that is down, or a slow API server, is soon asked again.
+_UNANSWERED_AGAIN_S: Final = 1.0
+
+_Route = tuple[int, int, int, str]
+
+
+@dataclass
+class SetAside:
+    """`clock` gives monotonic seconds."""
+
+    clock: Callable[[], float] = time.monotonic
+    _parts_until_s: dict[Part, float] = field(default_factory=dict)
+    _route: _Route | None = None
+    _route_until_s: float = 0.0
+
+    def add(self, action: Action, error: KubeError) -> bool:
+        """Set an action aside because of an error; False where nothing can go on without it.
+
+        What a canary's traffic needs most is that its checks go on, so a route that can't be written holds nothing up;
+        other weights than the refused ones are tried at once.
+        """
+        is_refused = isinstance(error, PermanentError)
+        match action:
+            case ApplyPart(part) if is_refused:
+                self._parts_until_s[part] = self.clock() + _REFUSED_AGAIN_S
+                return True
+            case SetWeights(primary, canary, _, mirror_percent, cookie):
+                self._route = (primary, canary, mirror_percent, cookie)
+                self._route_until_s = self.clock() + (_REFUSED_AGAIN_S if is_refused else _UNANSWERED_AGAIN_S)
+                return True
+            case _:
+                return False
+
+    @property
+    def parts(self) -> frozenset[Part]:
+        """The parts that are not tried now."""
+        return frozenset(part for part, until_s in self._parts_until_s.items() if self.clock() < until_s)
+
+    @property
+    def route(self) -> _Route | None:
+        """The weights, mirror and cookie that are not tried now."""
+        return self._route if self.clock() < self._route_until_s else None
+
+    def waits_s(self) -> Iterator[float]:
+        """Seconds until something is tried again, for each thing set aside."""
+        for until_s in (*self._parts_until_s.values(), self._route_until_s):
+            if self.clock() < until_s:
+                yield until_s - self.clock()

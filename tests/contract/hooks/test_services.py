@@ -1,0 +1,225 @@
+"""Services that behave in every way that HTTP allows, and some that it does not: one clear verdict each, in time."""
+
+import asyncio
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from agent.providers.hooks import Hooks
+from canary.judge import CheckResult, Verdict
+from canary.model.hooks import CanaryWebhook
+from canary.phase import Phase
+from tests.support.canaries import canary
+from tests.support.web import serving
+
+TIMEOUT = {"timeout": "100ms"}
+PROMPTLY_S = 2.0
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+"""What a service does with one connection, once it has read the request's headers."""
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    async with aiohttp.ClientSession(connector=connector, trust_env=True) as made:
+        yield made
+
+
+async def ask(session: aiohttp.ClientSession, url: str, **fields: Any) -> CheckResult:
+    async def sleep(_: float) -> None:
+        """Return at once: how long to wait is a unit test's matter."""
+
+    hook = CanaryWebhook.model_validate({"name": "gate", "url": url} | fields)
+    hooks = Hooks(session=session, sleep=sleep)
+    return await hooks.ask(canary(), hook, phase=Phase.PROGRESSING, revision="rev-2", text="gate")
+
+
+@asynccontextmanager
+async def talking(talk: Talk) -> AsyncIterator[str]:
+    """Serve connections byte by byte; gives the URL."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        try:
+            await talk(reader, writer)
+        except ConnectionError:
+            return  # the caller had heard enough
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    finally:
+        server.close()
+
+
+def saying(*parts: str) -> Talk:
+    """Write these lines and bodies, then close."""
+
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for part in parts:
+            writer.write(part.encode())
+            await writer.drain()
+
+    return talk
+
+
+def saying_and_hanging(*parts: str) -> Talk:
+    """Write these, then keep the connection open until the caller gives up."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await saying(*parts)(reader, writer)
+        await reader.read()
+
+    return talk
+
+
+async def test_an_answer_in_chunks_is_read_to_its_end(session: aiohttp.ClientSession) -> None:
+    chunks = (
+        "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "3\r\nnot\r\n",
+        "4\r\n yet\r\n",
+        "0\r\n\r\n",
+    )
+    async with talking(saying(*chunks)) as url:
+        assert await ask(session, url) == CheckResult("gate", Verdict.FAIL, "gate failed not yet")
+
+
+async def test_an_answer_without_a_length_ends_with_its_connection(session: aiohttp.ClientSession) -> None:
+    async with talking(saying("HTTP/1.0 500 Oops\r\n\r\n", "disk ", "full")) as url:
+        assert await ask(session, url) == CheckResult("gate", Verdict.FAIL, "gate failed disk full")
+
+
+@pytest.mark.parametrize("code", [200, 500])
+async def test_of_a_body_without_an_end_only_the_beginning_is_read(session: aiohttp.ClientSession, code: int) -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 {code} .\r\nContent-Length: 1000000000\r\n\r\n".encode())
+        while True:
+            writer.write(b"x" * 65536)
+            await writer.drain()
+
+    async with talking(talk) as url, asyncio.timeout(PROMPTLY_S):
+        result = await ask(session, url)
+    assert result.verdict is (Verdict.PASS if code == 200 else Verdict.FAIL)
+    assert len(result.text) < 1100
+
+
+async def test_a_service_that_hangs_is_left_after_the_timeout(session: aiohttp.ClientSession) -> None:
+    async with talking(saying_and_hanging()) as url, asyncio.timeout(PROMPTLY_S):
+        result = await ask(session, url, **TIMEOUT)
+    assert result == CheckResult("gate", Verdict.ERROR, f"gate failed {url} gave no answer within 0.1 s")
+
+
+async def test_a_yes_whose_body_never_comes_is_none(session: aiohttp.ClientSession) -> None:
+    talk = saying_and_hanging("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", "Appr")
+    async with talking(talk) as url, asyncio.timeout(PROMPTLY_S):
+        assert (await ask(session, url, **TIMEOUT)).verdict is Verdict.ERROR
+
+
+async def test_a_yes_that_breaks_off_is_none(session: aiohttp.ClientSession) -> None:
+    async with talking(saying("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", "Appr")) as url:
+        assert (await ask(session, url)).verdict is Verdict.ERROR
+
+
+async def test_a_no_is_one_even_if_its_body_never_comes(session: aiohttp.ClientSession) -> None:
+    talk = saying_and_hanging("HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\n", "no")
+    async with talking(talk) as url, asyncio.timeout(PROMPTLY_S):
+        assert await ask(session, url, **TIMEOUT) == CheckResult("gate", Verdict.FAIL, "gate failed HTTP 403")
+
+
+async def test_a_reset_connection_is_no_answer(session: aiohttp.ClientSession) -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Closing with a linger of 0 s sends RST instead of FIN.
+        raw: socket.socket = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    async with talking(talk) as url:
+        result = await ask(session, url)
+    assert result.verdict is Verdict.ERROR
+    assert url in result.text
+
+
+async def test_what_is_not_http_is_no_answer(session: aiohttp.ClientSession) -> None:
+    async with talking(saying("220 mail.example.com ESMTP\r\n")) as url:
+        assert (await ask(session, url)).verdict is Verdict.ERROR
+
+
+async def test_a_service_that_is_down_is_called_again_and_found(session: aiohttp.ClientSession) -> None:
+    calls: list[int] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append(1)
+        if len(calls) > 2:
+            await saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")(reader, writer)
+
+    async with talking(talk) as url:
+        assert (await ask(session, url, retries=2)).verdict is Verdict.PASS
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize(("code", "method"), [(302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")])
+async def test_redirects_are_followed_as_browsers_do(session: aiohttp.ClientSession, code: int, method: str) -> None:
+    arrived: list[tuple[str, bool]] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        if request.path == "/":
+            return web.Response(status=code, headers={"Location": "/moved"})
+        arrived.append((request.method, bool(await request.read())))
+        return web.Response(status=403, text="no")
+
+    async with serving(handle) as url:
+        assert await ask(session, url) == CheckResult("gate", Verdict.FAIL, "gate failed no")
+    assert arrived == [(method, method == "POST")]
+
+
+async def test_redirects_in_a_circle_are_no_answer_and_not_tried_again(session: aiohttp.ClientSession) -> None:
+    requests: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        requests.append(request.path)
+        return web.Response(status=307, headers={"Location": "/"})
+
+    async with serving(handle) as url:
+        assert (await ask(session, url, retries=5)).verdict is Verdict.ERROR
+    assert len(requests) <= 11
+
+
+async def test_a_slow_service_delays_no_other(session: aiohttp.ClientSession) -> None:
+    async with talking(saying_and_hanging()) as slow, serving(_yes) as quick:
+        waiting = [asyncio.create_task(ask(session, slow)) for _ in range(200)]
+        started_s = time.monotonic()
+        assert (await ask(session, quick)).verdict is Verdict.PASS
+        assert time.monotonic() - started_s < PROMPTLY_S
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_proxies_of_the_environment_are_heeded(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts: list[str] = []
+
+    async def proxy(request: web.Request) -> web.Response:
+        hosts.append(request.host)
+        return web.Response()
+
+    async with serving(proxy) as url:
+        monkeypatch.setenv("http_proxy", url)
+        monkeypatch.setenv("no_proxy", "inside.test")
+        assert (await ask(session, "http://gates.example.com/check")).verdict is Verdict.PASS
+        assert (await ask(session, "http://gates.inside.test:1/check", **TIMEOUT)).verdict is Verdict.ERROR
+    assert hosts == ["gates.example.com"]
+
+
+async def _yes(_: web.Request) -> web.Response:
+    return web.Response()

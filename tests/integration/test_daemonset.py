@@ -1,0 +1,101 @@
+"""A DaemonSet as the target: at zero by a node selector, promoted from its ControllerRevision, with traffic."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.cluster import Cluster
+from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
+from tests.support.rollout import Rollouts, canary, podinfo
+
+pytestmark = pytest.mark.sandbox
+
+ROLLED = "RollingUpdate"
+ZERO = "flagger.app/scale-to-zero"
+ONE_LONG_STEP = {"interval": "10s", "maxWeight": 25}
+FAILING = {"name": "zero", "query": "vector(0)", "thresholdRange": {"min": 1}, "interval": "10s"}
+
+
+@pytest.fixture
+def rollouts(cluster: Cluster, namespace: str) -> Rollouts:
+    return Rollouts(cluster, namespace)
+
+
+def daemonset(tag: str = "3.1.0", strategy: str = ROLLED) -> dict[str, Any]:
+    made = podinfo("app", tag=tag)
+    spec = made["spec"]
+    # With one node, and none to spare of its pods, a primary that is rolled would have no pod for a while.
+    update = {"type": strategy} | (
+        {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}} if strategy == ROLLED else {}
+    )
+    spec = {"selector": spec["selector"], "template": spec["template"], "updateStrategy": update}
+    spec["template"]["spec"]["nodeSelector"] = {"kubernetes.io/os": "linux"}
+    return made | {"kind": "DaemonSet", "spec": spec}
+
+
+def of_daemonset(analysis: dict[str, Any] | None = None) -> dict[str, Any]:
+    return canary("app", analysis, targetRef={"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "app"})
+
+
+def pod_spec(rollouts: Rollouts, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = rollouts.get("daemonset", name)["spec"]["template"]["spec"]
+    return found
+
+
+def image(rollouts: Rollouts, name: str) -> str:
+    return str(pod_spec(rollouts, name)["containers"][0]["image"]).rpartition(":")[2]
+
+
+def test_a_daemonset_is_promoted_under_load(rollouts: Rollouts) -> None:
+    rollouts.apply(daemonset(), virtual_service(rollouts.namespace), of_daemonset(ONE_LONG_STEP))
+    rollouts.wait_for_phase("app", "Initialized")
+    assert pod_spec(rollouts, "app")["nodeSelector"] == {"kubernetes.io/os": "linux", ZERO: "true"}
+    assert pod_spec(rollouts, "app-primary")["nodeSelector"] == {"kubernetes.io/os": "linux"}
+    rollouts.wait_for("the gateway serves it", lambda: bool(answer(rollouts.cluster, rollouts.namespace)))
+    with steady_load(rollouts.cluster, rollouts.namespace) as reports:
+        # As its users apply it, with no word of the node label that keeps it at zero.
+        rollouts.apply(daemonset("3.1.1"))
+        rollouts.wait_for("the canary has traffic", lambda: rollouts.status("app").get("canaryWeight") == 25)
+        assert (image(rollouts, "app"), image(rollouts, "app-primary")) == ("3.1.1", "3.1.0")
+        rollouts.wait_for_phase("app", "Succeeded")
+    assert image(rollouts, "app-primary") == "3.1.1"
+    assert pod_spec(rollouts, "app")["nodeSelector"][ZERO] == "true"
+    assert_no_request_lost(reports[0])
+
+
+def test_a_daemonset_that_was_changed_during_the_promotion_is_promoted_from_its_controller_revision(
+    rollouts: Rollouts,
+) -> None:
+    def slow(tag: str) -> dict[str, Any]:
+        """Its pods count as available so late that the promotion takes a while."""
+        made = daemonset(tag)
+        return made | {"spec": made["spec"] | {"minReadySeconds": 6}}
+
+    rollouts.apply(slow("3.1.0"), of_daemonset({"maxWeight": 25}))
+    rollouts.wait_for_phase("app", "Initialized")
+    rollouts.apply(slow("3.1.1"))
+    rollouts.wait_for_phase("app", "Promoting")
+    rollouts.apply(slow("3.1.2"))
+    rollouts.wait_for("its own run", lambda: image(rollouts, "app-primary") == "3.1.2", deadline_s=90)
+    rollouts.wait_for_phase("app", "Succeeded")
+    finished = [text for _, text in rollouts.events("app") if text.startswith("Promotion completed!")]
+    assert len(finished) == 2
+
+
+def test_a_daemonset_is_rolled_back(rollouts: Rollouts) -> None:
+    rollouts.apply(daemonset(), of_daemonset({"threshold": 1, "metrics": [FAILING]}))
+    rollouts.wait_for_phase("app", "Initialized")
+    rollouts.apply(daemonset("3.1.1"))
+    rollouts.wait_for_phase("app", "Failed")
+    rollouts.wait_for("it is at zero", lambda: ZERO in pod_spec(rollouts, "app")["nodeSelector"])
+    assert image(rollouts, "app-primary") == "3.1.0"
+
+
+def test_a_daemonset_that_is_not_rolled_is_named(rollouts: Rollouts) -> None:
+    rollouts.apply(daemonset(strategy="OnDelete"), of_daemonset())
+    told = "DaemonSet app.{} spec.updateStrategy.type: found 'OnDelete'; allowed: RollingUpdate"
+    rollouts.wait_for(
+        "it is told",
+        lambda: any(told.format(rollouts.namespace) in text for _, text in rollouts.events("app")),
+    )
+    assert not rollouts.get("daemonset", "app-primary")

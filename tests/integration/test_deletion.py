@@ -1,0 +1,107 @@
+"""A Canary is deleted: reverted without a lost request where it says so, and never left hanging."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.cluster import Cluster
+from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
+from tests.support.rollout import Rollouts, canary, podinfo
+
+pytestmark = pytest.mark.sandbox
+
+FINALIZER = "finalizer.flagger.app"
+
+
+@pytest.fixture
+def rollouts(cluster: Cluster, namespace: str) -> Rollouts:
+    return Rollouts(cluster, namespace)
+
+
+def initialize(rollouts: Rollouts, analysis: dict[str, Any] | None = None, **spec: Any) -> None:
+    rollouts.apply(podinfo("app", replicas=2), virtual_service(rollouts.namespace), canary("app", analysis, **spec))
+    rollouts.wait_for_phase("app", "Initialized")
+    rollouts.wait_for("the gateway serves it", lambda: bool(answer(rollouts.cluster, rollouts.namespace)))
+
+
+def delete(rollouts: Rollouts) -> None:
+    rollouts.cluster.kubectl("-n", rollouts.namespace, "delete", "canary", "app", "--timeout=90s")
+
+
+def gone(rollouts: Rollouts, kind: str, name: str) -> bool:
+    return not rollouts.get(kind, name)
+
+
+def serves_version(rollouts: Rollouts, version: str) -> bool:
+    return bool(answer(rollouts.cluster, rollouts.namespace).get("version") == version)
+
+
+def test_a_reverted_target_takes_the_traffic_back_and_a_new_canary_takes_it_again(rollouts: Rollouts) -> None:
+    initialize(rollouts, revertOnDeletion=True)
+    assert FINALIZER in rollouts.get("canary", "app")["metadata"]["finalizers"]
+    with steady_load(rollouts.cluster, rollouts.namespace) as reports:
+        delete(rollouts)
+        rollouts.wait_for("the primary is collected", lambda: gone(rollouts, "deployment", "app-primary"))
+        assert answer(rollouts.cluster, rollouts.namespace)["hostname"].startswith("app-")
+        target = rollouts.get("deployment", "app")
+        assert (target["spec"]["replicas"], target["status"]["availableReplicas"]) == (2, 2)
+        for kind, name in (("service", "app"), ("routetable", "app"), ("service", "app-canary")):
+            assert "ownerReferences" not in rollouts.get(kind, name)["metadata"]
+        assert rollouts.get("service", "app")["spec"]["selector"] == {"app": "app"}
+        rollouts.apply(canary("app"))
+        rollouts.wait_for_phase("app", "Initialized")
+        assert answer(rollouts.cluster, rollouts.namespace)["hostname"].startswith("app-primary-")
+    assert_no_request_lost(reports[0])
+
+
+def test_a_run_under_way_is_reverted_to_the_target(rollouts: Rollouts) -> None:
+    initialize(rollouts, {"interval": "5s"}, revertOnDeletion=True)
+    with steady_load(rollouts.cluster, rollouts.namespace) as reports:
+        rollouts.set_image("app", "3.1.1")
+        rollouts.wait_for("it has traffic", lambda: rollouts.status("app")["canaryWeight"] > 0)
+        delete(rollouts)
+        rollouts.wait_for("the primary is collected", lambda: gone(rollouts, "deployment", "app-primary"))
+        assert answer(rollouts.cluster, rollouts.namespace)["version"] == "3.1.1"
+    assert_no_request_lost(reports[0])
+
+
+def test_without_revert_everything_generated_is_collected_and_the_target_is_left_alone(rollouts: Rollouts) -> None:
+    initialize(rollouts)
+    assert "finalizers" not in rollouts.get("canary", "app")["metadata"]
+    delete(rollouts)
+    generated = (("deployment", "app-primary"), ("service", "app"), ("routetable", "app"))
+    rollouts.wait_for("they are collected", lambda: all(gone(rollouts, kind, name) for kind, name in generated))
+    assert rollouts.get("deployment", "app")["spec"]["replicas"] == 0
+
+
+def test_a_service_that_a_user_made_leads_to_the_target_again(rollouts: Rollouts) -> None:
+    own: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "app"},
+        "spec": {"selector": {"app": "app"}, "ports": [{"name": "http", "port": 9898, "targetPort": 9898}]},
+    }
+    rollouts.apply(own)
+    initialize(rollouts, revertOnDeletion=True)
+    assert rollouts.get("service", "app")["spec"]["selector"] == {"app": "app-primary"}
+    delete(rollouts)
+    service = rollouts.get("service", "app")
+    assert service["spec"]["selector"] == {"app": "app"}
+    assert "kustomize.toolkit.fluxcd.io/reconcile" not in service["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize("broken", ["target", "spec", "phase"])
+def test_nothing_hangs(rollouts: Rollouts, broken: str) -> None:
+    kubectl, namespace = rollouts.cluster.kubectl, rollouts.namespace
+    if broken == "phase":
+        rollouts.apply(canary("app", revertOnDeletion=True))
+        rollouts.wait_for("the finalizer", lambda: "finalizers" in rollouts.get("canary", "app")["metadata"])
+    else:
+        initialize(rollouts, revertOnDeletion=True)
+    if broken == "target":
+        kubectl("-n", namespace, "delete", "deployment", "app")
+    if broken == "spec":
+        patch = json.dumps({"spec": {"analysis": {"iterations": 5}}})
+        kubectl("-n", namespace, "patch", "canary", "app", "--type=merge", "-p", patch)
+    delete(rollouts)

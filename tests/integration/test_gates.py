@@ -1,0 +1,162 @@
+"""The load tester's gates hold a run where they stand, and the rollback gate ends it, with real traffic."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.support.cluster import Cluster
+from tests.support.mortal_agent import background
+from tests.support.rollout import Rollouts, canary, podinfo
+
+pytestmark = pytest.mark.sandbox
+
+HALTED = "Halt {name} advancement waiting for traffic increase approval confirm-traffic-increase"
+
+
+class Gates:
+    """The load tester in a namespace, and its gates of the canary `app`."""
+
+    def __init__(self, rollouts: Rollouts) -> None:
+        self._rollouts = rollouts
+        kubectl = rollouts.cluster.kubectl
+        kubectl("-n", rollouts.namespace, "apply", "-k", "manifests/loadtester")
+        kubectl("-n", rollouts.namespace, "rollout", "status", "deployment/flagger-loadtester", "--timeout=60s")
+
+    def hook(self, kind: str) -> dict[str, Any]:
+        """Give a webhook of a type that asks the gate that is made for it."""
+        family = "rollback" if kind == "rollback" else "gate"
+        return {"name": kind, "type": kind, "url": self._url(f"{family}/check")}
+
+    def post(self, path: str) -> None:
+        """Post what a person would, with the canary's names."""
+        body = json.dumps({"name": "app", "namespace": self._rollouts.namespace})
+        self._rollouts.cluster.run("curl", "-sf", "-d", body, self._url(path))
+
+    def _url(self, path: str) -> str:
+        return f"http://flagger-loadtester.{self._rollouts.namespace}/{path}"
+
+
+@pytest.fixture
+def rollouts(cluster: Cluster, namespace: str) -> Rollouts:
+    return Rollouts(cluster, namespace)
+
+
+@pytest.fixture
+def gates(rollouts: Rollouts) -> Gates:
+    return Gates(rollouts)
+
+
+def start_run(rollouts: Rollouts, *hooks: dict[str, Any], **analysis: Any) -> None:
+    rollouts.apply(podinfo("app"), canary("app", {"webhooks": list(hooks)} | analysis))
+    rollouts.wait_for_phase("app", "Initialized")
+    rollouts.set_image("app", "3.1.1")
+
+
+def told(rollouts: Rollouts, text: str) -> int:
+    """Count the events with a text about the canary; `{name}` in it is the canary's own."""
+    wanted = text.format(name=f"app.{rollouts.namespace}")
+    return [said for _, said in rollouts.events("app")].count(wanted)
+
+
+def holds(rollouts: Rollouts, phase: str, weight: int) -> None:
+    """See a canary stay where it is for longer than some of its intervals."""
+    rollouts.wait_for(f"{phase} at {weight}", lambda: where(rollouts) == (phase, weight))
+    until_s = time.monotonic() + 4
+    while time.monotonic() < until_s:
+        assert where(rollouts) == (phase, weight)
+
+
+def where(rollouts: Rollouts) -> tuple[str, int]:
+    status = rollouts.status("app")
+    return status["phase"], status["canaryWeight"]
+
+
+def test_confirm_rollout_holds_the_canary_side_back_until_its_gate_opens(rollouts: Rollouts, gates: Gates) -> None:
+    start_run(rollouts, gates.hook("confirm-rollout"))
+    holds(rollouts, "Waiting", 0)
+    assert rollouts.get("deployment", "app")["spec"]["replicas"] == 0
+    assert told(rollouts, "Halt {name} advancement waiting for approval confirm-rollout") == 1
+    assert rollouts.condition("app", "Promoted")["message"] == "Waiting for approval."
+    gates.post("gate/open")
+    rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
+    assert told(rollouts, "Confirm-rollout check confirm-rollout passed") == 1
+
+
+def test_confirm_traffic_increase_holds_the_weight_until_its_gate_opens(rollouts: Rollouts, gates: Gates) -> None:
+    start_run(rollouts, gates.hook("confirm-traffic-increase"), interval="4s")
+    holds(rollouts, "Progressing", 0)
+    assert told(rollouts, HALTED) == 1
+    gates.post("gate/open")
+    rollouts.wait_for("the first step", lambda: where(rollouts)[1] == 25)
+    gates.post("gate/close")
+    rollouts.wait_for("the next gate", lambda: told(rollouts, HALTED) == 2)
+    assert where(rollouts) == ("Progressing", 25)
+    gates.post("gate/open")
+    rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
+
+
+def test_confirm_promotion_holds_the_last_weight_until_its_gate_opens(rollouts: Rollouts, gates: Gates) -> None:
+    start_run(rollouts, gates.hook("confirm-promotion"))
+    holds(rollouts, "WaitingPromotion", 50)
+    assert told(rollouts, "Halt {name} advancement waiting for promotion approval confirm-promotion") == 1
+    primary = rollouts.get("deployment", "app-primary")
+    assert primary["spec"]["template"]["spec"]["containers"][0]["image"] == "stefanprodan/podinfo:3.1.0"
+    gates.post("gate/open")
+    rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
+    primary = rollouts.get("deployment", "app-primary")
+    assert primary["spec"]["template"]["spec"]["containers"][0]["image"] == "stefanprodan/podinfo:3.1.1"
+
+
+def test_a_failing_check_rolls_back_although_a_gate_is_shut(rollouts: Rollouts, gates: Gates) -> None:
+    rollouts.apply(template("vector(1)"))
+    metric = {"name": "own", "templateRef": {"name": "own"}, "thresholdRange": {"min": 1}, "interval": "10s"}
+    start_run(rollouts, gates.hook("confirm-promotion"), metrics=[metric])
+    holds(rollouts, "WaitingPromotion", 50)
+    rollouts.apply(template("vector(0)"))
+    rollouts.wait_for_phase("app", "Failed", deadline_s=60)
+    assert rollouts.status("app")["failedChecks"] == 3
+
+
+def template(query: str) -> dict[str, Any]:
+    provider = {"type": "prometheus", "address": "http://flagger-prometheus.gloo-system:9090"}
+    return {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "MetricTemplate",
+        "metadata": {"name": "own"},
+        "spec": {"provider": provider, "query": query},
+    }
+
+
+def test_the_rollback_gate_pulls_the_traffic_and_no_request_is_lost(rollouts: Rollouts, gates: Gates) -> None:
+    host = f"{rollouts.namespace}.example.com"
+    route = {
+        "matchers": [{"prefix": "/"}],
+        "delegateAction": {"ref": {"name": "app", "namespace": rollouts.namespace}},
+    }
+    rollouts.apply(
+        {
+            "apiVersion": "gateway.solo.io/v1",
+            "kind": "VirtualService",
+            "metadata": {"name": "app"},
+            "spec": {"virtualHost": {"domains": [host], "routes": [route]}},
+        }
+    )
+    start_run(rollouts, gates.hook("rollback"), gates.hook("confirm-promotion"))
+    rollouts.wait_for("traffic", lambda: where(rollouts)[1] > 0)
+    hey = ("hey", "-z", "10m", "-q", "25", "-c", "2", "-host", host, "http://gateway-proxy.gloo-system/")
+    with background(rollouts.cluster, *hey) as load:
+        holds(rollouts, "WaitingPromotion", 50)
+        assert told(rollouts, "Rollback hook rollback not signaling a rollback") >= 1
+        gates.post("rollback/open")
+        rollouts.wait_for_phase("app", "Failed", deadline_s=20)
+        rollouts.wait_for("scaled down", lambda: rollouts.get("deployment", "app")["spec"]["replicas"] == 0)
+        rollouts.cluster.run("pkill", "-INT", "-f", host)
+        report, _ = load.communicate(timeout=20)
+    assert where(rollouts) == ("Failed", 0)
+    assert told(rollouts, "Rollback check rollback passed") == 1
+    assert told(rollouts, "Rolling back {name} manual webhook invoked") == 1
+    codes = {line.split()[0] for line in report.splitlines() if line.strip().startswith("[")}
+    assert codes == {"[200]"}, report
+    assert "Error distribution" not in report, report

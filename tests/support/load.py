@@ -1,0 +1,53 @@
+"""Users of an application behind the sandbox's gateway: a steady load, and single requests that are looked at."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.support.cluster import Cluster
+from tests.support.mortal_agent import background
+
+GATEWAY = "http://gateway-proxy.gloo-system/"
+
+
+def virtual_service(namespace: str, table: str = "app") -> dict[str, Any]:
+    """Route the host `{namespace}.example.com` to a canary's RouteTable."""
+    route = {"matchers": [{"prefix": "/"}], "delegateAction": {"ref": {"name": table, "namespace": namespace}}}
+    return {
+        "apiVersion": "gateway.solo.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": table},
+        "spec": {"virtualHost": {"domains": [f"{namespace}.example.com"], "routes": [route]}},
+    }
+
+
+def answer(cluster: Cluster, namespace: str, url: str = GATEWAY) -> dict[str, Any]:
+    """What podinfo says of itself, through the gateway or at the URL of a Service; empty when nobody answers."""
+    try:
+        text = cluster.run("curl", "-sf", "-m", "2", "-H", f"Host: {namespace}.example.com", url)
+        said: dict[str, Any] = json.loads(text)
+    except (subprocess.CalledProcessError, json.JSONDecodeError):
+        return {}
+    return said
+
+
+@contextmanager
+def steady_load(cluster: Cluster, namespace: str) -> Iterator[list[str]]:
+    """Fifty requests a second until the block ends; then hey's report is the one item of the list."""
+    reports: list[str] = []
+    host = f"{namespace}.example.com"
+    with background(cluster, "hey", "-z", "10m", "-q", "25", "-c", "2", "-host", host, GATEWAY) as load:
+        try:
+            yield reports
+        finally:
+            cluster.run("pkill", "-INT", "-f", host)
+            reports.append(load.communicate(timeout=20)[0])
+
+
+def assert_no_request_lost(report: str) -> None:
+    """Hold hey's report against nothing but answers 200."""
+    assert "Error distribution" not in report, report
+    codes = {line.split()[0] for line in report.splitlines() if line.strip().startswith("[")}
+    assert codes == {"[200]"}, report

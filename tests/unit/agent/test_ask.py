@@ -1,0 +1,285 @@
+"""Asking: which hooks a question calls and what they are told, and who waits for whom."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from agent.ask import Asker
+from agent.caches import Caches
+from agent.calls import Calls
+from agent.providers.hooks import Hooks
+from agent.providers.metrics.checks import MetricChecks
+from canary.judge import CheckResult, Verdict
+from canary.model.hooks import HOOK_TYPES
+from canary.observation import Observation, Question
+from canary.phase import Phase
+from canary.state import State
+from tests.support.canaries import canary
+from tests.support.web import serving
+
+PROMPTLY_S = 2.0
+ONE_METRIC = [{"name": "zero", "query": "vector(0)", "interval": "1m", "thresholdRange": {"min": 1}}]
+
+NOW_S = 1000.0
+SOON = State(phase=Phase.PROGRESSING, analysed="rev-2", not_before_s=NOW_S + 0.05)
+"""The next checks are due in 50 ms."""
+
+Answers = Mapping[Question, tuple[CheckResult, ...]]
+Ask = Callable[..., Awaitable[Answers]]
+
+
+@dataclass
+class World:
+    """Hook services and a metrics server in one: `/hooks/{name}` and the metrics API.
+
+    `codes` are the hooks' answers by name, 200 where nothing is said; those in `hanging` answer when
+    released. `value` is the metrics' one, None never comes. `calls` are (hook, phase) in the order of their arrival.
+    """
+
+    codes: dict[str, int] = field(default_factory=dict)
+    hanging: set[str] = field(default_factory=set)
+    value: str | None = "5"
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        _, kind, *rest = request.path.split("/")
+        if kind != "hooks":
+            if self.value is None:
+                await asyncio.Event().wait()
+            result = {"resultType": "vector", "result": [{"metric": {}, "value": [1, self.value]}]}
+            return web.json_response({"status": "success", "data": result})
+        (name,) = rest
+        self.calls.append((name, (await request.json())["phase"]))
+        if name in self.hanging:
+            await self.release.wait()
+        return web.Response(status=self.codes.get(name, 200), text="so it is")
+
+    async def answers(self, *questions: Question, hooks: dict[str, str], state: State, **more: Any) -> Answers:
+        """Ask once about a canary with these hooks (name to type) in a state."""
+        async with self.asking(hooks, **more) as ask:
+            return await ask(state, *questions)
+
+    @asynccontextmanager
+    async def asking(
+        self, hooks: dict[str, str], *, metrics: list[dict[str, Any]] | None = None, calls: Calls | None = None
+    ) -> AsyncIterator[Ask]:
+        """Ask again and again, as the loop of one canary does."""
+        client: Any = None  # no template, no secret: nobody asks the API server
+        calls = calls or Calls()
+        async with serving(self.handle) as url, aiohttp.ClientSession() as session:
+            checks = MetricChecks(session, client, Caches(client, ""), metrics_server=url, timeout_s=60)
+            asker = Asker(checks, Hooks(session=session), grace_s=0.05)
+            webhooks = [{"name": name, "type": kind, "url": f"{url}/hooks/{name}"} for name, kind in hooks.items()]
+            asked = canary({"webhooks": webhooks, "metrics": metrics or []})
+
+            async def ask(state: State, *questions: Question) -> Answers:
+                calls.keep_for(state)
+                seen = Observation(now_s=NOW_S, target=None, primary=None, route=None)
+                answered = await asker.answer(asked, state, seen, questions, calls)
+                assert answered.answers is not None
+                return answered.answers
+
+            try:
+                yield ask
+            finally:
+                await calls.close()
+
+
+ONE_OF_EACH = {f"my-{kind}": kind for kind in HOOK_TYPES}
+
+TOLD = {
+    Question.CONFIRM_ROLLOUT: ("my-confirm-rollout", "Waiting"),
+    Question.PRE_ROLLOUT: ("my-pre-rollout", "Progressing"),
+    Question.CHECKS: ("my-rollout", "Progressing"),
+    Question.CONFIRM_TRAFFIC_INCREASE: ("my-confirm-traffic-increase", "Progressing"),
+    Question.CONFIRM_PROMOTION: ("my-confirm-promotion", "Progressing"),
+    Question.POST_ROLLOUT: ("my-post-rollout", "Succeeded"),
+    Question.ROLLBACK: ("my-rollback", "Waiting"),
+}
+
+
+def test_every_question_but_the_drain_is_about_hooks() -> None:
+    assert set(Question) - TOLD.keys() == {Question.DRAINED}
+
+
+@pytest.mark.parametrize("question", TOLD)
+async def test_a_question_calls_the_hooks_of_its_type_with_flaggers_phase(question: Question) -> None:
+    world = World()
+    answers = await world.answers(question, hooks=ONE_OF_EACH, state=State(phase=Phase.WAITING, analysed="rev-2"))
+    assert world.calls == [TOLD[question]]
+    assert [(one.name, one.verdict) for one in answers[question]] == [(TOLD[question][0], Verdict.PASS)]
+
+
+async def test_a_hook_without_a_type_is_called_with_the_checks() -> None:
+    world = World()
+    await world.answers(Question.CHECKS, hooks={"load-test": ""}, state=State(phase=Phase.PROGRESSING))
+    assert world.calls == [("load-test", "Progressing")]
+
+
+async def test_the_end_of_a_rollback_is_told_as_one() -> None:
+    world = World()
+    await world.answers(Question.POST_ROLLOUT, hooks={"report": "post-rollout"}, state=State(phase=Phase.FAILED))
+    assert world.calls == [("report", "Failed")]
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        (Question.PRE_ROLLOUT, "pre-rollout check my-pre-rollout failed so it is"),
+        (Question.CHECKS, "external check my-rollout failed so it is"),
+        (Question.POST_ROLLOUT, "Post-rollout hook my-post-rollout failed so it is"),
+    ],
+)
+async def test_refusals_read_as_flaggers(question: Question, text: str) -> None:
+    world = World(codes=dict.fromkeys(ONE_OF_EACH, 403))
+    (result,) = (await world.answers(question, hooks=ONE_OF_EACH, state=State(phase=Phase.PROGRESSING)))[question]
+    assert (result.verdict, result.text) == (Verdict.FAIL, text)
+
+
+async def test_a_hook_that_said_yes_is_not_asked_again() -> None:
+    world = World()
+    state = State(phase=Phase.PROGRESSING, answered=("pre-rollout/first",))
+    hooks = {"first": "pre-rollout", "second": "pre-rollout"}
+    answers = await world.answers(Question.PRE_ROLLOUT, hooks=hooks, state=state)
+    assert world.calls == [("second", "Progressing")]
+    assert [one.name for one in answers[Question.PRE_ROLLOUT]] == ["second"]
+
+
+async def test_hooks_come_before_metrics_in_the_order_of_the_spec() -> None:
+    hooks = {"b": "rollout", "a": ""}
+    answers = await World().answers(Question.CHECKS, hooks=hooks, state=State(), metrics=ONE_METRIC)
+    assert [one.name for one in answers[Question.CHECKS]] == ["b", "a", "zero"]
+
+
+async def test_a_failed_metric_does_not_wait_for_a_hook_that_hangs() -> None:
+    world = World(hanging={"load-test"}, value="0")
+    async with asyncio.timeout(PROMPTLY_S):
+        answers = await world.answers(Question.CHECKS, hooks={"load-test": ""}, state=State(), metrics=ONE_METRIC)
+    assert [(one.name, one.verdict) for one in answers[Question.CHECKS]] == [
+        ("load-test", Verdict.ERROR),
+        ("zero", Verdict.FAIL),
+    ]
+    assert answers[Question.CHECKS][0].text == "external check load-test has not answered yet"
+
+
+async def test_a_failed_hook_does_not_wait_for_a_metrics_server_that_hangs() -> None:
+    world = World(codes={"smoke": 500}, value=None)
+    async with asyncio.timeout(PROMPTLY_S):
+        answers = await world.answers(Question.CHECKS, hooks={"smoke": ""}, state=State(), metrics=ONE_METRIC)
+    assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.FAIL, Verdict.ERROR]
+    assert answers[Question.CHECKS][1].text == "metric zero has not answered yet"
+
+
+async def test_a_yes_to_the_rollback_waits_for_no_other_hook() -> None:
+    world, hooks = World(hanging={"load-test"}), {"load-test": "", "stop": "rollback"}
+    async with asyncio.timeout(PROMPTLY_S):
+        answers = await world.answers(Question.CHECKS, Question.ROLLBACK, hooks=hooks, state=State())
+    assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.ERROR]
+    assert [one.verdict for one in answers[Question.ROLLBACK]] == [Verdict.PASS]
+
+
+async def test_a_no_to_the_rollback_cuts_nobody_short() -> None:
+    world, hooks = World(codes={"stop": 403}, hanging={"load-test"}), {"load-test": "", "stop": "rollback"}
+    async with world.asking(hooks) as ask:
+        asking = asyncio.ensure_future(ask(State(), Question.CHECKS, Question.ROLLBACK))
+        await asyncio.wait({asking}, timeout=0.2)
+        world.release.set()
+        answers = await asking
+    assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.PASS]
+
+
+async def test_a_hook_that_takes_longer_than_an_interval_is_called_once_and_its_answer_taken_later() -> None:
+    world = World(hanging={"load-test"})
+    async with world.asking({"load-test": ""}, metrics=ONE_METRIC) as ask:
+        for _ in range(3):
+            answers = await ask(SOON, Question.CHECKS)
+            assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.ERROR, Verdict.PASS]
+        world.release.set()
+        answers = await ask(State(phase=Phase.PROGRESSING, analysed="rev-2"), Question.CHECKS)
+        assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.PASS, Verdict.PASS]
+        assert len(world.calls) == 1
+        await ask(SOON, Question.CHECKS)
+        assert len(world.calls) == 2
+
+
+async def test_a_metric_that_fails_is_known_while_a_hook_still_runs() -> None:
+    world = World(hanging={"load-test"})
+    async with world.asking({"load-test": ""}, metrics=ONE_METRIC) as ask:
+        await ask(SOON, Question.CHECKS)
+        world.value = "0"
+        answers = await ask(SOON, Question.CHECKS)
+    assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.ERROR, Verdict.FAIL]
+
+
+@pytest.mark.parametrize("question", [Question.CONFIRM_TRAFFIC_INCREASE, Question.CONFIRM_PROMOTION])
+async def test_a_gate_that_hangs_leaves_the_next_checks_their_time(question: Question) -> None:
+    (name, _) = TOLD[question]
+    world = World(hanging={name})
+    async with asyncio.timeout(PROMPTLY_S):
+        answers = await world.answers(question, hooks=ONE_OF_EACH, state=SOON)
+    assert [one.verdict for one in answers[question]] == [Verdict.ERROR]
+
+
+async def test_a_pre_rollout_hook_may_take_its_time() -> None:
+    world = World(hanging={"smoke"})
+    async with world.asking({"smoke": "pre-rollout"}) as ask:
+        asking = asyncio.ensure_future(ask(SOON, Question.PRE_ROLLOUT))
+        await asyncio.wait({asking}, timeout=0.2)
+        world.release.set()
+        answers = await asking
+    assert [one.verdict for one in answers[Question.PRE_ROLLOUT]] == [Verdict.PASS]
+
+
+@pytest.mark.parametrize(
+    "later", [replace(SOON, analysed="rev-3"), replace(SOON, phase=Phase.FAILED)], ids=["revision", "end"]
+)
+async def test_a_call_of_another_run_is_ended(later: State) -> None:
+    world = World(hanging={"load-test"})
+    async with world.asking({"load-test": ""}) as ask:
+        for state in (SOON, later, SOON):
+            await ask(state, Question.CHECKS)
+    assert len(world.calls) == 3
+
+
+async def test_no_call_outlives_its_canary() -> None:
+    world, calls = World(hanging={"load-test"}), Calls()
+    async with world.asking({"load-test": ""}, calls=calls) as ask:
+        await ask(SOON, Question.CHECKS)
+        assert _hook_tasks()
+        await calls.close()
+        assert not _hook_tasks()
+
+
+def _hook_tasks() -> list[str]:
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("hook ")]
+
+
+async def test_all_hooks_of_all_questions_are_called_at_once() -> None:
+    """Each of them waits until the others are called too."""
+    meeting = asyncio.Barrier(3)
+    hooks = {"load-test": "", "smoke": "rollout", "stop": "rollback"}
+    names: list[str] = []
+
+    @dataclass
+    class Meeting(World):
+        async def handle(self, request: web.Request) -> web.Response:
+            await meeting.wait()
+            names.append(request.path)
+            return web.Response()
+
+    async with asyncio.timeout(PROMPTLY_S):
+        await Meeting().answers(Question.CHECKS, Question.ROLLBACK, hooks=hooks, state=State())
+    assert len(names) == 3
+
+
+async def test_a_question_nobody_is_there_for_has_an_empty_answer() -> None:
+    assert await World().answers(Question.CONFIRM_PROMOTION, hooks={}, state=State()) == {
+        Question.CONFIRM_PROMOTION: ()
+    }

@@ -1,0 +1,51 @@
+"""What is written of the Canary itself: its request annotation and its finalizer, and nothing else."""
+
+from typing import Any
+
+import pytest
+
+from agent.canary_patch import FINALIZER, canary_patch, has_finalizer
+from canary.action import ClaimRequest, DropRequest, SetFinalizer
+from canary.request import ANNOTATION, split_claim
+from tests.support.canaries import canary_object
+from tests.support.json_patch import PatchRefused, apply_patch
+
+
+def stored(**metadata: Any) -> dict[str, Any]:
+    obj = canary_object()
+    obj["metadata"] |= {"resourceVersion": "7"} | metadata
+    return obj
+
+
+ASKED = stored(annotations={ANNOTATION: "pause@abcdef", "other": "kept"})
+
+
+def test_a_claim_adds_a_token_that_was_never_there() -> None:
+    claims = [apply_patch(ASKED, canary_patch(ASKED, ClaimRequest("pause@abcdef"))) for _ in range(2)]
+    values = [obj["metadata"]["annotations"][ANNOTATION] for obj in claims]
+    assert [split_claim(value)[0] for value in values] == ["pause@abcdef"] * 2
+    assert values[0] != values[1]
+
+
+def test_a_dropped_request_leaves_the_other_annotations() -> None:
+    dropped = apply_patch(ASKED, canary_patch(ASKED, DropRequest("pause@abcdef")))
+    assert dropped["metadata"]["annotations"] == {"other": "kept"}
+
+
+@pytest.mark.parametrize("action", [ClaimRequest("pause@abcdef"), DropRequest("pause@abcdef")])
+def test_a_request_that_was_written_anew_is_left_alone(action: ClaimRequest | DropRequest) -> None:
+    with pytest.raises(PatchRefused):
+        apply_patch(stored(annotations={ANNOTATION: "abort@abcdef"}), canary_patch(ASKED, action))
+
+
+@pytest.mark.parametrize("others", [[], ["other/finalizer"]])
+def test_the_finalizer_comes_and_goes_beside_those_of_others(others: list[str]) -> None:
+    bare = stored(**({"finalizers": others} if others else {}))
+    kept = apply_patch(bare, canary_patch(bare, SetFinalizer(is_set=True)))
+    assert has_finalizer(kept)
+    assert kept["metadata"]["finalizers"] == [*others, FINALIZER]
+    assert canary_patch(kept, SetFinalizer(is_set=True)) == []
+    let_go = apply_patch(kept, canary_patch(kept, SetFinalizer(is_set=False)))
+    assert let_go["metadata"]["finalizers"] == others
+    with pytest.raises(PatchRefused):
+        apply_patch(stored(resourceVersion="8"), canary_patch(bare, SetFinalizer(is_set=True)))

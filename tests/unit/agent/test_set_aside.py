@@ -1,0 +1,55 @@
+"""What failed is not tried again before its time, and holds nothing else up."""
+
+import pytest
+
+from agent.set_aside import SetAside
+from canary.action import ApplyPart, Promote, ScaleTarget, SetWeights
+from canary.observation import Part
+from kube.errors import Rejected, Unavailable
+
+REFUSED, UNANSWERED = Rejected("Gloo says no"), Unavailable("no answer")
+
+
+class Clock:
+    """Monotonic seconds."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def aside(clock: Clock) -> SetAside:
+    return SetAside(clock)
+
+
+def test_a_refused_part_is_tried_again_after_half_a_minute(aside: SetAside, clock: Clock) -> None:
+    assert aside.add(ApplyPart(Part.PRIMARY_SCALER), REFUSED)
+    assert aside.parts == {Part.PRIMARY_SCALER}
+    assert list(aside.waits_s()) == [30]
+    clock.now_s += 30
+    assert aside.parts == frozenset()
+    assert list(aside.waits_s()) == []
+
+
+@pytest.mark.parametrize(("error", "again_s"), [(REFUSED, 30), (UNANSWERED, 1)])
+def test_a_route_is_set_aside_with_its_weights(
+    aside: SetAside, clock: Clock, error: Rejected | Unavailable, again_s: float
+) -> None:
+    assert aside.add(SetWeights(80, 20, 7, 0, "user=a"), error)
+    assert aside.route == (80, 20, 0, "user=a")
+    assert list(aside.waits_s()) == [again_s]
+    clock.now_s += again_s
+    assert aside.route is None
+
+
+@pytest.mark.parametrize("action", [ScaleTarget(0), Promote("rev-2")])
+def test_nothing_goes_on_without_the_rest(aside: SetAside, action: ScaleTarget | Promote) -> None:
+    assert not aside.add(action, REFUSED)
+    assert not aside.add(ApplyPart(Part.ROUTE), UNANSWERED), "a part that got no answer is asked for again at once"
