@@ -1,20 +1,13 @@
-"""What a hook posts: Flagger's payload `{name, namespace, phase, checksum, metadata}`, read into a command to run."""
+"""Hooks that run a command: from a payload with `metadata` to what is to be run."""
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from loadtester.payload import Canary, PayloadError, parse_payload, read_canary, read_string
+
 _TRUE_WORDS = frozenset({"1", "t", "T", "true", "TRUE", "True"})  # those of Go's strconv.ParseBool, which Flagger uses
-_FOUND_SHOWN = 200  # characters of a bad value in a message
-
-
-class PayloadError(Exception):
-    """The request's body is no hook that can run; asking again with the same body can't help."""
-
-    def __init__(self, path: str, found: object, allowed: str) -> None:
-        shown = found if isinstance(found, bytes) else json.dumps(found)
-        super().__init__(f"{path}: found {shown[:_FOUND_SHOWN]!s}, allowed is {allowed}")
+_METADATA = "metadata."
 
 
 class HookType(StrEnum):
@@ -33,59 +26,37 @@ class HookType(StrEnum):
 class Hook:
     """One request of a canary to run a command."""
 
-    name: str
-    namespace: str
+    canary: Canary
     type: HookType
     command: str
     is_output_logged: bool
     is_output_returned: bool
 
-    @property
-    def canary(self) -> str:
-        """The canary as logs and events name it: `name.namespace`."""
-        return f"{self.name}.{self.namespace}"
-
 
 def parse_hook(body: bytes) -> Hook:
     """Reads the JSON body of a hook's request.
 
-    As with Flagger, `name` and `namespace` may be missing (a hook tried by hand), `metadata.type` is `cmd` unless
-    said otherwise, the switches `logCmdOutput` and `returnCmdOutput` are off unless they say true, and unknown keys
-    are ignored.
+    As with Flagger, `metadata.type` is `cmd` unless said otherwise, the switches `logCmdOutput` and `returnCmdOutput`
+    are off unless they say true, and unknown keys are ignored.
 
     Raises:
         PayloadError: it is not JSON, or a key has a value that can't be used.
     """
-    try:
-        payload = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise PayloadError("body", body, f"a hook's payload, a JSON object ({error})") from error
-    if not isinstance(payload, dict):
-        raise PayloadError("body", payload, "a hook's payload, a JSON object")
+    payload = parse_payload(body)
     metadata = payload.get("metadata")
     if not isinstance(metadata, dict) or not metadata:
         raise PayloadError("metadata", metadata, 'an object of strings, as in {"type": "cmd", "cmd": "hey …"}')
     return Hook(
-        name=_read_string(payload, "name", default=""),
-        namespace=_read_string(payload, "namespace", default=""),
+        canary=read_canary(payload),
         type=_read_type(metadata),
         command=_read_command(metadata),
-        is_output_logged=_read_string(metadata, "logCmdOutput", "metadata.", default="") in _TRUE_WORDS,
-        is_output_returned=_read_string(metadata, "returnCmdOutput", "metadata.", default="") in _TRUE_WORDS,
+        is_output_logged=read_string(metadata, "logCmdOutput", _METADATA) in _TRUE_WORDS,
+        is_output_returned=read_string(metadata, "returnCmdOutput", _METADATA) in _TRUE_WORDS,
     )
 
 
-def _read_string(values: dict[str, Any], key: str, prefix: str = "", *, default: str) -> str:
-    value = values.get(key)
-    if value is None:
-        return default
-    if not isinstance(value, str):
-        raise PayloadError(prefix + key, value, "a string")
-    return value
-
-
 def _read_type(metadata: dict[str, Any]) -> HookType:
-    found = _read_string(metadata, "type", "metadata.", default=HookType.CMD)
+    found = read_string(metadata, "type", _METADATA, default=HookType.CMD)
     try:
         return HookType(found)
     except ValueError as error:
@@ -93,7 +64,7 @@ def _read_type(metadata: dict[str, Any]) -> HookType:
 
 
 def _read_command(metadata: dict[str, Any]) -> str:
-    found = _read_string(metadata, "cmd", "metadata.", default="")
+    found = read_string(metadata, "cmd", _METADATA)
     # A lone surrogate (JSON's \ud800) has no bytes and a NUL ends an argument: neither can be passed to a shell.
     is_passable = "\0" not in found and not any("\ud800" <= character <= "\udfff" for character in found)
     if not found.strip() or not is_passable:

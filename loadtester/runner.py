@@ -8,6 +8,7 @@ from typing import Self
 from loadtester.command import Completion, Outcome, run_command
 from loadtester.hook import Hook, HookType
 from loadtester.metrics import RunMetrics
+from loadtester.payload import Canary
 
 _log = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ class Runner:
         self._timeout_s = timeout_s
         self._metrics = metrics
         self._runs: set[asyncio.Task[Completion]] = set()
-        self._background: dict[tuple[str, str], asyncio.Task[Completion]] = {}
+        self._background: dict[tuple[Canary, str], asyncio.Task[Completion]] = {}
 
     async def __aenter__(self) -> Self:
         return self

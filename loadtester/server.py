@@ -1,4 +1,4 @@
-"""The HTTP side of the load tester: hooks on `POST /`, the probes' `/healthz`, Prometheus' `/metrics`."""
+"""The HTTP side of the load tester: hooks on `POST /`, gates, the probes' `/healthz`, Prometheus' `/metrics`."""
 
 import re
 import socket
@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from loadtester.access import NAMESPACE_PATTERN, answer_refusals, check_access
 from loadtester.command import Completion, Outcome
-from loadtester.hook import Hook, HookType, PayloadError, parse_hook
+from loadtester.gate import GATES, Gates, gate_routes
+from loadtester.hook import Hook, HookType, parse_hook
 from loadtester.metrics import RunMetrics
 from loadtester.runner import Runner
 
@@ -16,21 +18,22 @@ SHUTDOWN_S = 5.0  # for bash commands to end by themselves when the load tester 
 
 _RUNNER = web.AppKey("runner", Runner)
 _METRICS = web.AppKey("metrics", RunMetrics)
-_NAMESPACE_PATTERN = web.AppKey("namespace_pattern", re.Pattern[str])
 
 
 def build_app(*, timeout_s: float, namespace_pattern: re.Pattern[str]) -> web.Application:
     """Builds the service; its commands live as long as the application, and each at most `timeout_s` seconds."""
-    app = web.Application()
+    app = web.Application(middlewares=[answer_refusals])
     app[_METRICS] = RunMetrics()
     app[_RUNNER] = Runner(timeout_s=timeout_s, metrics=app[_METRICS])
-    app[_NAMESPACE_PATTERN] = namespace_pattern
+    app[NAMESPACE_PATTERN] = namespace_pattern
+    app[GATES] = Gates()
     app.cleanup_ctx.append(_run_commands)
     app.add_routes(
         [
             web.post("/", answer_hook),
             web.get("/healthz", answer_healthz),
             web.get("/metrics", answer_metrics),
+            *gate_routes(),
         ]
     )
     return app
@@ -62,16 +65,8 @@ async def answer_hook(request: web.Request) -> web.Response:
     Answers with Flagger's codes: 202 for a `cmd` that was started or runs already, 200 or 500 for a `bash` that
     ended well or not, 400 for a payload that can't be run, 403 for a namespace that is not allowed here.
     """
-    try:
-        hook = parse_hook(await request.read())
-    except PayloadError as error:
-        return web.Response(status=400, text=str(error))
-    pattern = request.app[_NAMESPACE_PATTERN]
-    if not pattern.search(hook.namespace):
-        return web.Response(
-            status=403,
-            text=f"namespace: found {hook.namespace!r}, allowed is what --namespace-regexp={pattern.pattern} matches",
-        )
+    hook = parse_hook(await request.read())
+    check_access(request, hook.canary)
     match hook.type:
         case HookType.CMD:
             request.app[_RUNNER].start(hook)

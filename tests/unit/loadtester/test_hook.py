@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from loadtester.hook import HookType, PayloadError, parse_hook
+from loadtester.hook import HookType, parse_hook
+from loadtester.payload import PayloadError
 
 
 def _body(**metadata: Any) -> bytes:
@@ -16,7 +17,7 @@ def _body(**metadata: Any) -> bytes:
 def test_a_payload_as_flagger_sends_it_is_read() -> None:
     hook = parse_hook(_body(type="bash", cmd="curl -sf http://podinfo-canary:9898 | grep ok", logCmdOutput="true"))
 
-    assert (hook.type, hook.canary) == (HookType.BASH, "podinfo.test")
+    assert (hook.type, str(hook.canary)) == (HookType.BASH, "podinfo.test")
     assert hook.command == "curl -sf http://podinfo-canary:9898 | grep ok"
     assert hook.is_output_logged
     assert not hook.is_output_returned
@@ -29,7 +30,7 @@ def test_a_hook_without_type_is_cmd() -> None:
 def test_the_names_may_be_missing_and_unknown_keys_are_ignored() -> None:
     hook = parse_hook(b'{"extra": [1], "metadata": {"cmd": "true", "other": "thing"}}')
 
-    assert (hook.name, hook.namespace) == ("", "")
+    assert (hook.canary.name, hook.canary.namespace) == ("", "")
 
 
 @pytest.mark.parametrize(("word", "is_on"), [("1", True), ("T", True), ("True", True), ("yes", False), ("0", False)])

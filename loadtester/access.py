@@ -1,0 +1,38 @@
+"""Who may use the load tester: canaries of namespaces that `--namespace-regexp` matches, and how a refusal reads."""
+
+import re
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from loadtester.payload import Canary, PayloadError
+
+NAMESPACE_PATTERN = web.AppKey("namespace_pattern", re.Pattern[str])
+
+
+class NamespaceRefused(Exception):  # noqa: N818  reads as what happened
+    """Canaries of this namespace are not served."""
+
+
+def check_access(request: web.Request, canary: Canary) -> None:
+    """Lets canaries of the allowed namespaces pass.
+
+    Raises:
+        NamespaceRefused: the canary is in another one.
+    """
+    pattern = request.app[NAMESPACE_PATTERN]
+    if not pattern.search(canary.namespace):
+        raise NamespaceRefused(
+            f"namespace: found {canary.namespace!r}, allowed is what --namespace-regexp={pattern.pattern} matches"
+        )
+
+
+@web.middleware
+async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns what a handler refuses into Flagger's codes: 400 for a payload, 403 for a namespace; the reason is told."""
+    try:
+        return await handler(request)
+    except PayloadError as error:
+        return web.Response(status=400, text=str(error))
+    except NamespaceRefused as error:
+        return web.Response(status=403, text=str(error))

@@ -1,0 +1,94 @@
+"""Gates that people open and close, and that hooks ask: `/gate/*` for going on, `/rollback/*` for going back.
+
+Source of paths, codes and words: Flagger's load tester 0.38. Each canary has one gate of either kind. All are closed
+until they are opened, and again after a restart of the load tester.
+"""
+
+import logging
+from enum import StrEnum
+
+from aiohttp import web
+
+from loadtester.access import check_access
+from loadtester.payload import Canary, PayloadError, parse_payload, read_canary
+
+_log = logging.getLogger(__name__)
+
+
+class Kind(StrEnum):
+    """What a gate is for, and the first part of its paths."""
+
+    GATE = "gate"
+    ROLLBACK = "rollback"
+
+
+class Gates:
+    """Which gates are open."""
+
+    def __init__(self) -> None:
+        self._open: set[tuple[Kind, Canary]] = set()
+
+    def open(self, kind: Kind, canary: Canary) -> None:
+        """Opens a gate, or leaves it open."""
+        self._open.add((kind, canary))
+
+    def close(self, kind: Kind, canary: Canary) -> None:
+        """Closes a gate, or leaves it closed."""
+        self._open.discard((kind, canary))
+
+    def is_open(self, kind: Kind, canary: Canary) -> bool:
+        """Is it open? One that nobody ever opened is closed."""
+        return (kind, canary) in self._open
+
+
+GATES = web.AppKey("gates", Gates)
+
+
+def gate_routes() -> list[web.RouteDef]:
+    """Gives the routes; as with Flagger, the method does not matter."""
+    routes = [web.route("*", "/gate/approve", _approve), web.route("*", "/gate/halt", _halt)]
+    for kind in Kind:
+        for verb, handler in (("check", _check), ("open", _open), ("close", _close)):
+            routes.append(web.route("*", f"/{{kind:{kind}}}/{verb}", handler))
+    return routes
+
+
+async def _approve(_: web.Request) -> web.Response:
+    """Says yes to everybody."""
+    return web.Response(text="OK")
+
+
+async def _halt(_: web.Request) -> web.Response:
+    """Says no to everybody."""
+    return web.Response(status=403, text="Forbidden")
+
+
+async def _check(request: web.Request) -> web.Response:
+    kind, canary = await _read(request)
+    is_open = request.app[GATES].is_open(kind, canary)
+    _log.info("%s check: %s", kind, "open" if is_open else "closed", extra={"canary": canary})
+    return web.Response(text="Approved") if is_open else web.Response(status=403, text="Forbidden")
+
+
+async def _open(request: web.Request) -> web.Response:
+    kind, canary = await _read(request)
+    request.app[GATES].open(kind, canary)
+    _log.info("%s opened", kind, extra={"canary": canary})
+    return web.Response(status=202)
+
+
+async def _close(request: web.Request) -> web.Response:
+    kind, canary = await _read(request)
+    request.app[GATES].close(kind, canary)
+    _log.info("%s closed", kind, extra={"canary": canary})
+    return web.Response(status=202)
+
+
+async def _read(request: web.Request) -> tuple[Kind, Canary]:
+    """Reads whose gate it is. Without a name it would be nobody's, and opening it a mistake that nobody notices."""
+    canary = read_canary(parse_payload(await request.read()))
+    for key, found in (("name", canary.name), ("namespace", canary.namespace)):
+        if not found:
+            raise PayloadError(key, found, f"the {key} of a canary")
+    check_access(request, canary)
+    return Kind(request.match_info["kind"]), canary
