@@ -1,19 +1,20 @@
 """`python -m benchmarks`: measure, print, and write build/bench.json."""
 
 import json
-from pathlib import Path
 
 import typer
 from rich.console import Console
 
 from benchmarks import core
+from benchmarks.paths import BUILD
+from benchmarks.webhook import measurement as webhook
 
-_OUTPUT = Path(__file__).resolve().parent.parent / "build" / "bench.json"
+_OUTPUT = BUILD / "bench.json"
 
 
 def main() -> None:
     """Measure what Serin costs. A noisy machine moves the times; the ratios stay."""
-    figures = {"core": core.measure()}
+    figures = {"core": core.measure(), "webhook": webhook.measure()}
     _OUTPUT.parent.mkdir(exist_ok=True)
     _OUTPUT.write_text(json.dumps(figures, indent=2) + "\n")
     Console().print_json(data=figures)

@@ -1,0 +1,129 @@
+"""What an apply costs that the webhook marks, one that it skips, and one that it never sees, in one run.
+
+All three change a Deployment of no replicas by one small patch through the real API server, in turn, so that the noise
+of the machine falls on all alike. The first is a canary's target whose image changes; the second is the same Deployment
+whose template stays, and the entry's matchConditions skip it; the third has its image changed in a namespace that the
+webhook's configuration exempts.
+"""
+
+import asyncio
+import json
+import subprocess
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.paths import TOOLS
+from benchmarks.quantiles import p50_p99
+from canary.mark import Mark
+from kube.client import Client
+from kube.resource import DEPLOYMENTS, Object
+
+NAMESPACE: Final = "bench-webhook"
+TARGET: Final = "bench"
+_EXEMPT: Final = "gloo-system"
+_ROUNDS: Final = 600
+_WARM_UP: Final = 50
+_INDEXED_WITHIN_S: Final = 10.0
+_IMAGE: Final = "/spec/template/spec/containers/0/image"
+
+
+def workload(name: str) -> dict[str, Any]:
+    """Give a Deployment without replicas, as large as they come: its probes, ports, env and resources are all there."""
+    probe = {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 5}
+    container = {
+        "name": "podinfod",
+        "image": "stefanprodan/podinfo:1",
+        "command": ["./podinfo", "--port=9898", "--level=info"],
+        "ports": [{"name": name, "containerPort": port} for name, port in (("http", 9898), ("grpc", 9999))],
+        "env": [{"name": f"SETTING_{number}", "value": f"value {number}"} for number in range(20)],
+        "readinessProbe": probe,
+        "livenessProbe": probe,
+        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "2", "memory": "512Mi"}},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}},
+        },
+    }
+
+
+def canary(name: str, target: str) -> dict[str, Any]:
+    """Give a canary that is suspended: the agent leaves its target alone."""
+    return {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "Canary",
+        "metadata": {"name": name},
+        "spec": {
+            "suspend": True,
+            "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target},
+            "service": {"port": 9898},
+            "analysis": {"interval": "10s", "threshold": 5, "maxWeight": 50, "stepWeight": 5},
+        },
+    }
+
+
+def kubectl(kubeconfig: Path, *arguments: str, stdin: str | None = None) -> None:
+    """Run one command of the cluster's administrator."""
+    command = [str(TOOLS / "kubectl"), "--kubeconfig", str(kubeconfig), *arguments]
+    subprocess.run(command, check=True, input=stdin, text=True, stdout=subprocess.DEVNULL)
+
+
+def prepare(kubeconfig: Path) -> None:
+    """Make the namespace, the two Deployments and the canary of one of them."""
+    kubectl(kubeconfig, "create", "namespace", NAMESPACE)
+    kubectl(kubeconfig, "-n", _EXEMPT, "apply", "-f", "-", stdin=json.dumps(workload(TARGET)))
+    for obj in (canary(TARGET, TARGET), workload(TARGET)):
+        kubectl(kubeconfig, "-n", NAMESPACE, "apply", "-f", "-", stdin=json.dumps(obj))
+
+
+async def measure(kubeconfig: Path) -> dict[str, dict[str, float]]:
+    """Give p50 and p99 of each kind in milliseconds. Raises AssertionError when the webhook does not mark at all."""
+    async with Client.connect(kubeconfig=kubeconfig, user_agent="bench/1") as client:
+        await _until_marked(client)
+        kinds: dict[str, Callable[[int], Awaitable[Object]]] = {
+            "apply_marked_ms": lambda number: _set_image(client, NAMESPACE, number),
+            "apply_skipped_ms": lambda number: _set_label(client, number),
+            "apply_without_ms": lambda number: _set_image(client, _EXEMPT, number),
+        }
+        took_s: dict[str, list[float]] = {kind: [] for kind in kinds}
+        for number in range(_WARM_UP + _ROUNDS):
+            for kind, apply in kinds.items():
+                started_s = time.perf_counter()
+                answer = await apply(number)
+                if number >= _WARM_UP:
+                    took_s[kind].append(time.perf_counter() - started_s)
+                _check(kind, answer, number)
+        return {kind: p50_p99(samples_s) for kind, samples_s in took_s.items()}
+
+
+async def _until_marked(client: Client) -> None:
+    """Wait for the webhook's index: it learns of the canary by watch."""
+    give_up_at_s = time.monotonic() + _INDEXED_WITHIN_S
+    for number in range(10_000):
+        answer = await _set_image(client, NAMESPACE, 1_000_000 + number)
+        if Mark.read(answer["metadata"].get("annotations")) is not None:
+            return
+        assert time.monotonic() < give_up_at_s, "the webhook has marked nothing"
+        await asyncio.sleep(0.1)
+
+
+def _check(kind: str, answer: Object, number: int) -> None:
+    mark = Mark.read(answer["metadata"].get("annotations"))
+    is_marked = mark is not None and mark.changed.endswith(f"-> {number}")
+    assert is_marked == (kind != "apply_without_ms"), f"{kind}: found {mark} on {number}"
+
+
+async def _set_image(client: Client, namespace: str, number: int) -> Object:
+    image = {"op": "replace", "path": _IMAGE, "value": f"stefanprodan/podinfo:{number}"}
+    return await client.json_patch(DEPLOYMENTS, TARGET, namespace, [image])
+
+
+async def _set_label(client: Client, number: int) -> Object:
+    return await client.merge_patch(DEPLOYMENTS, TARGET, NAMESPACE, {"metadata": {"labels": {"n": str(number)}}})
