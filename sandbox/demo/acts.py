@@ -7,6 +7,7 @@ from functools import partial
 from sandbox.demo.guide_lines import (
     DURATION,
     FAILED,
+    FAULTS,
     INITIALIZED,
     NOT_FOUND,
     OBJECTS,
@@ -23,7 +24,7 @@ from sandbox.demo.guide_lines import (
 )
 from sandbox.demo.pace import Pace
 from sandbox.demo.sequence import Times
-from sandbox.demo.stage import Stage
+from sandbox.demo.stage import REFUSED, TOLD, Stage
 from sandbox.demo.verdict import Expected
 
 # In mid-run: the canary has a fifth of the traffic, and is to get more.
@@ -86,7 +87,7 @@ def _expect_promotion(pace: Pace, *, tag: str = "3.1.1", agent_restarts: int = 0
     return Expected(
         events=promotion(pace.weights_percent),
         weights=made(*pace.weights_percent, 0),
-        end=_end("Succeeded", tag=tag, agent_restarts=agent_restarts),
+        end=_end("Succeeded", tag=tag, agent_restarts=agent_restarts) | {"set image": TOLD},
     )
 
 
@@ -103,7 +104,7 @@ def _expect_restart(pace: Pace) -> Expected:
     return Expected(
         events=restart(pace.weights_percent, _MIDWAY_PERCENT),
         weights=(*made(*sure), *made(*maybe, times=Times.MAYBE), *made(0, *pace.weights_percent, 0)),
-        end=_end("Succeeded", tag="3.1.3"),
+        end=_end("Succeeded", tag="3.1.3") | {"set image": TOLD},
     )
 
 
@@ -124,7 +125,7 @@ def _expect_rollback(pace: Pace, breakage: Breakage) -> Expected:
     return Expected(
         events=rollback(pace.weights_percent, breakage.from_percent, breakage.fault, pace.threshold),
         weights=(*made(*sure), *made(*maybe, times=Times.MAYBE), *made(0)),
-        end=_end("Failed", tag=breakage.promoted, failed_checks=pace.threshold),
+        end=_end("Failed", tag=breakage.promoted, failed_checks=pace.threshold) | {"set image": TOLD},
     )
 
 
@@ -134,6 +135,14 @@ async def _play_agent_killed(stage: Stage) -> None:
     await stage.kill_agent()
     await stage.until_end()
     await stage.until_event(PROMOTED.text)
+
+
+async def _play_refused(stage: Stage) -> None:
+    await stage.try_faulty("sandbox/demo/faulty-canary.yaml", FAULTS)
+
+
+def _expect_refused(_: Pace) -> Expected:
+    return Expected(events=(), weights=(), end={"faulty canary": REFUSED})
 
 
 async def _play_grafana(stage: Stage) -> None:
@@ -180,5 +189,6 @@ ACTS = (
         _play_agent_killed,
         partial(_expect_promotion, tag="3.1.7", agent_restarts=1),
     ),
+    Act("refused", "Beyond the guide: a Canary with faults is refused", _play_refused, _expect_refused),
     Act("grafana", "Every panel of the Grafana dashboard has data", _play_grafana, _expect_grafana),
 )

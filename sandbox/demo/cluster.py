@@ -23,7 +23,11 @@ _PROBE_TIMEOUT_S = 2.0
 
 
 class CommandError(Exception):
-    """A command ended with another code than 0; the message has the command and what it said."""
+    """A command ended with another code than 0; the message has the command and what it said last, `output` all."""
+
+    def __init__(self, message: str, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
 
 
 class Cluster:
@@ -142,5 +146,6 @@ async def _run(
         raise
     output = "\n".join(lines)
     if code != 0:
-        raise CommandError(f"`{' '.join(words)}` ended with code {code}: {lines[-1] if lines else 'no output'}")
+        said = lines[-1] if lines else "no output"
+        raise CommandError(f"`{' '.join(words)}` ended with code {code}: {said}", output)
     return output

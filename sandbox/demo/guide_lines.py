@@ -12,9 +12,10 @@ from sandbox.demo.sequence import Line, Times
 # Bootstrap.
 INITIALIZED = Line("Initialization done! podinfo.test")
 
-# A run.
+# A run. What changed, and who applied it, is known from the admission webhook.
+_PROVENANCE = "podinfod image 3.1.… -> 3.1.…, applied by …"
 RUN_STARTED = Line(
-    "New revision detected! Scaling up podinfo.test",
+    f"New revision detected! Scaling up podinfo.test: {_PROVENANCE}",
     guide=("New revision detected podinfo.test", "Scaling up podinfo.test"),
 )
 CANARY_WAITS = Line(
@@ -46,7 +47,7 @@ PROMOTED = Line(
 )
 
 # "If you apply new changes to the deployment during the canary analysis, Flagger will restart the analysis."
-RESTARTED = Line("New revision detected! Restarting analysis for podinfo.test")
+RESTARTED = Line(f"New revision detected! Restarting analysis for podinfo.test: {_PROVENANCE}")
 
 # A rollback.
 FAILED = Line("Canary failed! Scaling down podinfo.test", guide=("Canary failed! Scaling down podinfo.test",))
@@ -132,6 +133,16 @@ def _analysis(weights_percent: tuple[int, ...], maybe_percent: tuple[int, ...] =
     told = (line for step in steps for line in (step, NO_VALUES))
     return (CANARY_WAITS, ANALYSIS_STARTED, PRE_ROLLOUT_PASSED, *told)
 
+
+# What kubectl prints of the admission webhook's. The guide knows nothing of either.
+TAKEN_OVER = Line("Warning: Canary test/podinfo …: revision … (podinfod image 3.1.… -> 3.1.…). …")
+FAULTS = (
+    "spec.analysis.interval",
+    "spec.analysis.stepWeights[1]",
+    "spec.analysis.metrics[0].thresholdRange",
+    "spec.analysis.webhooks[0].url",
+)
+"""The faults of the Canary that is refused: each is told with its path."""
 
 # The guide's listing of the objects, applied and generated, as `kubectl get -o name` spells them (the guide has the
 # plural of Gloo's kinds). The two Upstreams are generated for Gloo too; the guide leaves them out.

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,12 +12,15 @@ from sandbox.demo import grafana, traffic
 from sandbox.demo.cluster import Cluster, CommandError
 from sandbox.demo.dashboard import DashboardError
 from sandbox.demo.figures import CANARY
-from sandbox.demo.guide_lines import OBJECTS, UPSTREAMS
+from sandbox.demo.guide_lines import OBJECTS, TAKEN_OVER, UPSTREAMS
 from sandbox.demo.manifests import Manifests
 from sandbox.demo.moments import ImageSet, LoadBegan, Moment, PhaseSeen, event_texts, weights
 from sandbox.demo.observer import Observer
 from sandbox.demo.timeline import Timeline
 from sandbox.demo.verdict import Seen
+
+TOLD = "tells which canary takes over"
+REFUSED = "refused, with all its faults"
 
 _ENDS = {"Initialized", "Succeeded", "Failed"}
 _KINDS = "deployment,hpa,service,virtualservice,routetable,upstream,canary"
@@ -57,7 +60,19 @@ class Stage:
         image = f"stefanprodan/podinfo:{tag}"
         await self._timeline.catch_up()
         self._observer.record(ImageSet(time.monotonic(), image))
-        await self.kubectl(f"-n test set image deployment/{CANARY} podinfod={image}")
+        said = await self.kubectl(f"-n test set image deployment/{CANARY} podinfod={image}")
+        is_told = any(TAKEN_OVER.fits(line) for line in said.splitlines())
+        self._found["set image"] = TOLD if is_told else said
+
+    async def try_faulty(self, path: str, faults: Sequence[str]) -> None:
+        """Apply a Canary that must be refused, and note which of its faults were not told, or that it was taken."""
+        try:
+            await self.kubectl(f"apply -f {path}")
+        except CommandError as error:
+            untold = [fault for fault in faults if f"{fault}: found" not in error.output]
+            self._found["faulty canary"] = f"refused without a word on {', '.join(untold)}" if untold else REFUSED
+        else:
+            self._found["faulty canary"] = "taken"
 
     @asynccontextmanager
     async def requesting(self, path: str, *, answered: int) -> AsyncIterator[None]:

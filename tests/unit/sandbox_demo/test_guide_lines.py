@@ -26,7 +26,7 @@ GUIDE_EVENTS = [
 ]
 
 RUN = [
-    "New revision detected! Scaling up podinfo.test",
+    "New revision detected! Scaling up podinfo.test: podinfod image 3.1.0 -> 3.1.1, applied by alice",
     "canary deployment podinfo.test not ready: waiting for rollout to finish: 0 of 1 updated replicas are available",
     "Starting canary analysis for podinfo.test",
     "Pre-rollout check acceptance-test passed",
@@ -116,7 +116,7 @@ def test_a_rollback_for_another_reason_or_after_fewer_failed_checks_is_told() ->
 
 
 def test_a_run_that_is_overtaken_starts_again_and_ends_as_a_promotion() -> None:
-    again = "New revision detected! Restarting analysis for podinfo.test"
+    again = "New revision detected! Restarting analysis for podinfo.test: podinfod image 3.1.1 -> 3.1.2, applied by bob"
     told = [*RUN[:5], again, *RUN[1:]]
     assert first_difference(restart((10, 20), 10), told) is None
     assert first_difference(restart((10, 20), 10), RUN) is not None

@@ -98,6 +98,7 @@ def test_the_json_has_acts_and_figures() -> None:
         "rollback-latency",
         "rollback-404",
         "agent-killed",
+        "refused",
         "grafana",
     ]
     promotion = written["acts"][1]
@@ -106,4 +107,4 @@ def test_the_json_has_acts_and_figures() -> None:
     assert promotion["seen"]["weights"] == [10, 20, 0]
     assert promotion["expected"]["weights"] == ["10", "20", "0"]
     assert promotion["seen"]["end"]["STATUS"] == "Succeeded"
-    assert promotion["seen"]["events"][0] == "New revision detected! Scaling up podinfo.test"
+    assert promotion["seen"]["events"][0].startswith("New revision detected! Scaling up podinfo.test")
