@@ -1,0 +1,103 @@
+"""docs/compatibility.md has a line for everything of Flagger's, and each line a test that exists, or a reason."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from canary.model.hooks import HOOK_TYPES
+from canary.phase import Phase
+
+REPOSITORY = Path(__file__).parents[3]
+DOCUMENT = REPOSITORY / "docs" / "compatibility.md"
+FIELDS = REPOSITORY / "tests" / "unit" / "canary_model" / "flagger_fields.txt"
+WORDS = Path(__file__).parent / "flagger_words.txt"
+
+FIELD_SECTIONS = re.compile(r"Canary: |MetricTemplate|AlertProvider")
+LINK = re.compile(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)")
+REASON = re.compile(r"not (there|needed|told|sent): .{20}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table. `has_more`: it speaks of everything below its key, too."""
+
+    section: str
+    key: str
+    has_more: bool
+    here: str
+    proof: str
+
+    def is_about(self, field: str) -> bool:
+        return field == self.key or (self.has_more and field.startswith(tuple(self.key + mark for mark in ".[{")))
+
+
+def rows() -> Iterator[Row]:
+    section = ""
+    for line in DOCUMENT.read_text().splitlines():
+        if line.startswith("## "):
+            section = line.removeprefix("## ")
+        elif line.startswith("| `"):
+            key, here, proof = re.split(r" (?<!\\)\| ", line.removeprefix("| ").removesuffix(" |"))
+            yield Row(section, key.split("`")[1], key.endswith("and below"), here, proof)
+
+
+ROWS = list(rows())
+
+
+def keys(section: str) -> set[str]:
+    return {row.key for row in ROWS if row.section == section}
+
+
+def words(kind: str) -> set[str]:
+    return {line.removeprefix(f"{kind} ") for line in WORDS.read_text().splitlines() if line.startswith(f"{kind} ")}
+
+
+def fields() -> list[str]:
+    return [line.split(" ")[0] for line in FIELDS.read_text().splitlines() if not line.startswith("#")]
+
+
+def test_every_field_of_flaggers_crds_has_one_row_and_every_row_a_field() -> None:
+    about = [row for row in ROWS if FIELD_SECTIONS.match(row.section)]
+    found = {field: [row.key for row in about if row.is_about(field)] for field in fields()}
+    assert len(found) > 300
+    assert {field: keys for field, keys in found.items() if len(keys) != 1} == {}
+    assert {row.key for row in about} - found.keys() == set()
+
+
+def test_every_phase_and_hook_has_a_row() -> None:
+    assert keys("Phases") == {str(phase) for phase in Phase}
+    assert keys("Hooks") == set(HOOK_TYPES)
+
+
+@pytest.mark.parametrize(
+    ("section", "kind"), [("Events", "event"), ("Alerts", "alert"), ("Series", "series"), ("Flags", "flag")]
+)
+def test_every_word_of_flaggers_has_a_row(section: str, kind: str) -> None:
+    assert len(words(kind)) > 5
+    assert keys(section) == words(kind)
+
+
+def test_the_series_are_those_that_the_agent_has() -> None:
+    source = (REPOSITORY / "agent" / "metrics.py").read_text()
+    assert set(re.findall(r'"(flagger_\w+)"', source)) == keys("Series")
+
+
+def test_no_row_stands_twice() -> None:
+    assert [key for key, count in Counter((row.section, row.key) for row in ROWS).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
+def test_every_row_has_a_test_that_exists_or_a_reason(row: Row) -> None:
+    proofs = LINK.findall(row.proof)
+    if row.proof == "—":
+        assert REASON.match(row.here), "neither a test nor a reason"
+        return
+    assert proofs
+    assert LINK.sub("", row.proof).strip(", ") == "", "something that is no link to a test"
+    for name, path in proofs:
+        source = (REPOSITORY / path).read_text()
+        assert re.search(rf"^(async )?def {name}\(", source, re.MULTILINE), f"{path} has no {name}"
