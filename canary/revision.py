@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+import orjson
+
 _REVISION_CHARS: Final = 16
 _CONFIG_CHARS: Final = 8
 _WITH_CONFIGS: Final = re.compile(rf"-([0-9a-f]{{{_CONFIG_CHARS}}})$")
@@ -74,5 +76,13 @@ def plain_template(template: Mapping[str, Any]) -> dict[str, Any]:
 
 def content_hash(value: object) -> str:
     """Hash any JSON value into 16 hex characters, independent of the order of keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:_REVISION_CHARS]
+    return hashlib.sha256(_canonical(value)).hexdigest()[:_REVISION_CHARS]
+
+
+def _canonical(value: object) -> bytes:
+    """Write JSON with sorted keys and no blanks; orjson takes a tenth of the time, but no integer beyond 64 bits."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return text.encode(errors="surrogatepass")
