@@ -109,10 +109,18 @@ def test_edit(watched: Kubectl) -> None:
 
 def test_replace_keeps_the_mark_of_an_unchanged_template_and_renews_that_of_another(watched: Kubectl) -> None:
     watched.apply(NEW, user="bob")
-    watched("replace", "-f", "-", stdin=json.dumps(NEW), user="carol")
+    _replace(watched, NEW)
     assert is_marked(watched, UPGRADE, "bob")
-    watched("replace", "-f", "-", stdin=json.dumps(OLD), user="carol")
+    _replace(watched, OLD)
     assert is_marked(watched, "podinfod image 3.1.1 -> 3.1.0", "carol")
+
+
+def _replace(watched: Kubectl, obj: dict[str, Any]) -> None:
+    """Replace as carol does: again, when a controller's status came between kubectl's read and its write."""
+    for _ in range(10):
+        if watched("replace", "-f", "-", stdin=json.dumps(obj), user="carol", allowed_codes=(0, 1)).code == 0:
+            return
+    raise AssertionError("kubectl replace met a conflict ten times")
 
 
 def test_a_mark_that_is_forged_or_removed_comes_back(watched: Kubectl) -> None:
