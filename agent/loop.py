@@ -242,7 +242,7 @@ class CanaryLoop:
             return 0
         if decision.intent is not None:
             await self._move(obj, canary, state, decision.intent)
-        self._teller.remark(obj, decision.remarks)
+        self._teller.remark(obj, (*decision.remarks, *map(warning, world.parts.problems(canary))))
         return self._wake_after_s(decision)
 
     async def _move(self, obj: Object, canary: Canary, before: State, after: State) -> None:
