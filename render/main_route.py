@@ -9,7 +9,8 @@ from render.cookies import asks_for, cookies_set, set_cookie, with_cookie
 from render.front_routes import is_ab_test, mirror_percent, primary_cookie, without_mirror
 from render.names import Names, Side
 from render.objects import Object, UnusableObjectError
-from render.owned_fields import OwnedFields, overlay
+from render.owned_fields import OWNED_ANNOTATION, OwnedFields, overlay
+from render.ownership import is_owned_by
 from render.route_options import route_options
 from render.route_place import (
     AFFINITY_ROUTE,
@@ -52,6 +53,9 @@ def main_route(canary: Canary, table: Object, place: Place, wanted: Split, *, is
         UnusableObjectError: a mirror is wanted, and the route has one of the user's.
     """
     route = deepcopy(routes_of(table)[place.route])
+    if _is_flaggers(canary, table):
+        # All entries of `match` in one: behind it there is no route, and everyone else gets 404.
+        route.pop("matchers", None)
     names = Names.of(canary)
     weights = (TOTAL_WEIGHT, 0) if is_ab_test(canary) else wanted[:2]
     headers = _cookie_headers(canary, wanted)
@@ -71,6 +75,12 @@ def main_route(canary: Canary, table: Object, place: Place, wanted: Split, *, is
     options = overlay(options, route_options(canary.spec.service), was_ours)
     options |= _mirror(table, place, options, route, wanted.mirror_percent)
     return route | ({"options": options} if options else {})
+
+
+def _is_flaggers(canary: Canary, table: Object) -> bool:
+    """Was the table made for this canary, and never written by us? Then its matchers are not a user's either."""
+    annotations = table["metadata"].get("annotations") or {}
+    return is_owned_by(table, canary) and OWNED_ANNOTATION not in annotations
 
 
 def read_cookies(table: Object, place: Place) -> Cookies:

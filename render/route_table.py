@@ -198,7 +198,7 @@ def _metadata_changes(canary: Canary, table: Object, owned: OwnedFields, move: i
     annotations: dict[str, str] = {}
     if is_owned_by(table, canary):
         labels, annotations = apex.labels, apex.annotations | FLUX_LEAVES_IT
-    if owned != before:
+    if owned != before or (is_owned_by(table, canary) and OWNED_ANNOTATION not in _annotations(table)):
         annotations[OWNED_ANNOTATION] = owned.text()
     if move is not None:
         annotations[MOVE_ANNOTATION] = f"{canary.uid}/{move}"

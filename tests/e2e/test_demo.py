@@ -47,6 +47,7 @@ def test_the_demo_plays_the_guide_and_writes_what_it_saw(tmp_path: Path) -> None
         "rollback-latency",
         "rollback-404",
         "agent-killed",
+        "refused",
         "grafana",
     ]
     assert all(act["ok"] and act["problems"] == [] for act in acts.values())
@@ -67,7 +68,9 @@ def assert_runs_are_seen(seen: dict[str, dict[str, Any]]) -> None:
     assert seen["promotion"]["weights"] == seen["agent-killed"]["weights"] == [10, 20, 30, 40, 50, 0]
     assert seen["promotion"]["events"][-1] == "Promotion completed! Scaling down podinfo.test"
     assert seen["restart"]["weights"][-7:] == [0, 10, 20, 30, 40, 50, 0]
-    assert "New revision detected! Restarting analysis for podinfo.test" in seen["restart"]["events"]
+    restarted = "New revision detected! Restarting analysis for podinfo.test: podinfod image 3.1.2 -> 3.1.3"
+    assert f"{restarted}, applied by admin" in seen["restart"]["events"]
+    assert set(seen["refused"]["end"]) == {"faulty canary"}
     images = {name: act["end"].get("primary image") for name, act in seen.items()}
     assert images["promotion"] == "stefanprodan/podinfo:3.1.1"
     assert images["restart"] == "stefanprodan/podinfo:3.1.3"

@@ -110,7 +110,7 @@ def test_a_promotion_ends_the_same_however_often_the_agent_dies(rollouts: Rollou
     told_once(
         rollouts,
         agent,
-        f"New revision detected! Scaling up {name}",
+        f"New revision detected! Scaling up {name}: podinfod image 3.1.0 -> 3.1.1, applied by admin",
         f"Advance {name} canary weight 25",
         f"Advance {name} canary weight 50",
         f"Copying {name} template spec to app-primary.{rollouts.namespace}",
@@ -135,7 +135,7 @@ def test_a_rollback_ends_the_same_however_often_the_agent_dies(rollouts: Rollout
     told_once(
         rollouts,
         agent,
-        f"New revision detected! Scaling up {name}",
+        f"New revision detected! Scaling up {name}: podinfod image 3.1.0 -> 3.1.1, applied by admin",
         f"Advance {name} canary weight 25",
         f"Rolling back {name} failed checks threshold reached 2",
         f"Canary failed! Scaling down {name}",

@@ -225,7 +225,7 @@ def may_shift(rollouts: Rollouts, percent: int) -> bool:
     path = "/spec/routes/0/routeAction/multi/destinations/1/weight"
     patch = f'[{{"op": "replace", "path": "{path}", "value": {percent}}}]'
     command = ("patch", "routetable", "app", "--type=json", "--dry-run=server", "-p", patch)
-    done = rollouts.cluster.try_sandbox("kubectl", "-n", rollouts.namespace, *command)
+    done = rollouts.cluster.try_kubectl("-n", rollouts.namespace, *command)
     return done.returncode == 0
 
 

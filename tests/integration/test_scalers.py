@@ -155,7 +155,7 @@ def test_another_kind_of_scaler_is_refused(rollouts: Rollouts) -> None:
         "name": "app",
     }
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": [podinfo("app"), made]})
-    applied = rollouts.cluster.try_sandbox("kubectl", "-n", rollouts.namespace, "apply", "-f", "-", stdin=listed)
+    applied = rollouts.cluster.try_kubectl("-n", rollouts.namespace, "apply", "-f", "-", stdin=listed)
     if applied.returncode == 0:
         rollouts.wait_for("it is told", lambda: rollouts.condition("app", "Ready").get("status") == "False")
         told = rollouts.condition("app", "Ready")["message"]

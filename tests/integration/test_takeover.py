@@ -57,7 +57,7 @@ def test_the_same_template_is_the_baseline_and_the_next_image_runs(rollouts: Rol
     with steady_load(rollouts.cluster, rollouts.namespace) as reports:
         rollouts.wait_for("it is ours", lambda: is_ours(rollouts))
         assert rollouts.status("app")["phase"] == phase
-        assert rollouts.condition("app", "Ready").get("reason") != "NotTakenOver"
+        rollouts.wait_for("it is valid", lambda: rollouts.condition("app", "Ready")["status"] == "True")
         rollouts.set_image("app", "3.1.1")
         rollouts.wait_for_phase("app", "Progressing")
         rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)

@@ -43,7 +43,7 @@ class Kubectl:
         self.namespace = namespace
 
     def run(self, *arguments: str, stdin: str | None = None) -> Answer:
-        done = self._cluster.try_sandbox("kubectl", "-n", self.namespace, *arguments, stdin=stdin)
+        done = self._cluster.try_kubectl("-n", self.namespace, *arguments, stdin=stdin)
         return Answer(done.returncode == 0, done.stdout, done.stderr)
 
     def apply(self, *objects: Object, options: Sequence[str] = ()) -> Answer:
@@ -94,7 +94,7 @@ def _wait_until_asked(cluster: Cluster) -> None:
     """Wait until the API server reaches the webhook again: its endpoints follow readiness with a delay."""
     bad = canary("probe", {"interval": "soon", "webhooks": [{"name": "a", "url": "nowhere"}]})
     for _ in range(100):
-        done = cluster.try_sandbox("kubectl", "create", "--dry-run=server", "-f", "-", stdin=json.dumps(bad))
+        done = cluster.try_kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(bad))
         if "webhooks[0].url" in done.stderr:
             return
         time.sleep(0.2)

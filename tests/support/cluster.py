@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox import namespace
+from sandbox.paths import State, bin_dir
+
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 
@@ -38,20 +41,28 @@ class Cluster:
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """The output of one kubectl command."""
-        return self.sandbox("kubectl", *arguments, stdin=stdin)
+        return _output(self.try_kubectl(*arguments, stdin=stdin))
+
+    def try_kubectl(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """The same for a command that may fail.
+
+        As `python -m sandbox kubectl`, less the start of that Python: tests look hundreds of times.
+        """
+        return self._inside([str(bin_dir() / "kubectl"), *arguments], stdin, KUBECONFIG=str(self.kubeconfig))
 
     def run(self, *command: str) -> str:
-        """The output of a command inside the cluster's network."""
-        return self.sandbox("run", *command)
+        """The output of a command inside the cluster's network, as `python -m sandbox run` gives it."""
+        return _output(self._inside(namespace.enter(State(self.state), list(command)), None))
+
+    def _inside(self, command: list[str], stdin: str | None, **environment: str) -> subprocess.CompletedProcess[str]:
+        inside = namespace.inside_environment(State(self.state)) | dict(self.environment) | environment
+        return subprocess.run(
+            command, cwd=REPOSITORY, env=inside, input=stdin, capture_output=True, text=True, check=False
+        )
 
     def sandbox(self, *arguments: str, stdin: str | None = None) -> str:
         """The standard output of `python -m sandbox ARGUMENTS`."""
-        done = self.try_sandbox(*arguments, stdin=stdin)
-        if done.returncode != 0:
-            error = subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
-            error.add_note(f"{done.stdout}{done.stderr}")
-            raise error
-        return done.stdout
+        return _output(self.try_sandbox(*arguments, stdin=stdin))
 
     def try_sandbox(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """The same for a command that may fail."""
@@ -71,3 +82,11 @@ class Cluster:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+
+def _output(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode != 0:
+        error = subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
+        error.add_note(f"{done.stdout}{done.stderr}")
+        raise error
+    return done.stdout
