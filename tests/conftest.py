@@ -1,4 +1,4 @@
-"""Fixtures of all tests: one sandbox cluster for the session, and a fresh namespace in it for each test."""
+"""Fixtures of all tests: one sandbox cluster for each process that runs tests, and a fresh namespace for each test."""
 
 import os
 import secrets
@@ -6,17 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.cluster import REPOSITORY, Cluster
 
+# How long an example takes says nothing on a busy machine: speed is measured by `make bench`.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """A sandbox with Serin on it; SERIN_TEST_SANDBOX=STATE_DIR uses one that is up already, and leaves it up."""
+def cluster(worker_id: str) -> Iterator[Cluster]:
+    """A sandbox with Serin on it; SERIN_TEST_SANDBOX=STATE_DIR uses one that is up already, and leaves it up.
+
+    Tests that run side by side share none: some stop the agent or the webhook, or hold Flagger's Lease.
+    """
     if existing := os.environ.get("SERIN_TEST_SANDBOX"):
         yield Cluster(Path(existing))
         return
-    ours = Cluster(REPOSITORY / "build" / "test-sandbox")
+    ours = Cluster(REPOSITORY / "build" / f"test-sandbox-{worker_id}")
     ours.up()
     try:
         yield ours
