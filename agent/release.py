@@ -10,9 +10,10 @@ from canary.observation import Part
 from kube.client import Client
 from kube.resource import SERVICES, Object, Resource
 from render.json_patch import Operation
-from render.names import Names
+from render.names import Names, Side
 from render.objects import UnusableObjectError
 from render.release import released_apex, released_object, released_route
+from render.route_table import served_port
 
 
 def unreleased_parts(canary: Canary, target: Object, caches: Caches) -> frozenset[Part]:
@@ -37,7 +38,7 @@ async def release_part(client: Client, caches: Caches, canary: Canary, target: O
 def _patches(
     canary: Canary, target: Object, caches: Caches
 ) -> Iterator[tuple[Part, Resource, Object, list[Operation]]]:
-    for part, resource, name in _places(canary):
+    for part, resource, name in _places(canary, caches):
         obj = caches.of(resource).get(canary.namespace, name)
         if obj is None:
             continue
@@ -58,13 +59,18 @@ def _released_apex(service: Object, canary: Canary, target: Object) -> list[Oper
         return released_object(service, canary)
 
 
-def _places(canary: Canary) -> tuple[tuple[Part, Resource, str], ...]:
+def _places(canary: Canary, caches: Caches) -> Iterator[tuple[Part, Resource, str]]:
     names = Names.of(canary)
-    return (
-        (Part.APEX_SERVICE, SERVICES, names.apex),
-        (Part.PRIMARY_SERVICE, SERVICES, names.primary_service),
-        (Part.CANARY_SERVICE, SERVICES, names.canary_service),
-        (Part.PRIMARY_UPSTREAM, UPSTREAMS, names.primary_upstream),
-        (Part.CANARY_UPSTREAM, UPSTREAMS, names.canary_upstream),
-        (Part.ROUTE, ROUTE_TABLES, names.route_table),
-    )
+    yield Part.APEX_SERVICE, SERVICES, names.apex
+    yield Part.PRIMARY_SERVICE, SERVICES, names.primary_service
+    yield Part.CANARY_SERVICE, SERVICES, names.canary_service
+    for port in _ports(canary, caches.of(ROUTE_TABLES).get(canary.namespace, names.route_table)):
+        yield Part.PRIMARY_UPSTREAM, UPSTREAMS, f"{names.upstream_stem(Side.PRIMARY)}{port}"
+        yield Part.CANARY_UPSTREAM, UPSTREAMS, f"{names.upstream_stem(Side.CANARY)}{port}"
+    yield Part.ROUTE, ROUTE_TABLES, names.route_table
+
+
+def _ports(canary: Canary, table: Object | None) -> set[int]:
+    """Give the ports whose Upstreams may carry traffic: the route still has the one before an edit, for a while."""
+    served = None if table is None else served_port(canary, table)
+    return {canary.spec.service.port} | ({served} if served else set())

@@ -31,12 +31,15 @@ def remove(path: str) -> Operation:
 def put_entries(obj: Object, path: tuple[str, ...], entries: Mapping[str, Any]) -> list[Operation]:
     """Set entries of the map at `path` of `obj`, one by one, so that those of others survive; equal ones are skipped.
 
-    The parent of the map must be there; the map itself need not.
+    The parent of the map must be there; the map itself need not. One that was read as empty may hold what a cache has
+    left out (kubectl's copy of the object), so only a missing one is put as a whole.
     """
-    found: Any = obj
-    for key in path:
-        found = found.get(key) or {}
-    if not found:
+    *parents, name = path
+    holder: Any = obj
+    for key in parents:
+        holder = holder.get(key) or {}
+    found = holder.get(name)
+    if found is None:
         return [put(pointer(*path), dict(entries))] if entries else []
     return [put(pointer(*path, key), value) for key, value in entries.items() if found.get(key) != value]
 

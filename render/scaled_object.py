@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from canary.model.canary import Canary
 from canary.model.references import AutoscalerReference
-from render.json_patch import Operation, pointer, put_entries, remove, same_spec
+from render.json_patch import Operation, pointer, put_entries, remove, same_spec, unchanged
 from render.names import Names
 from render.objects import PRIMARY_SUFFIX, Object
 from render.ownership import owned_metadata, without_appliers, without_flux
@@ -19,6 +19,9 @@ SCALED_OBJECT_API: Final = "keda.sh/v1alpha1"
 
 PAUSED_REPLICAS: Final = "autoscaling.keda.sh/paused-replicas"
 """KEDA holds the workload at this number for as long as the annotation is there."""
+
+# KEDA finds an object by its own name in a label: the primary's would be taken for the target's.
+_KEDAS_LABELS: Final = "scaledobject.keda.sh/"
 
 # Every way to pause a ScaledObject: one that was copied would pause the primary for ever.
 _PAUSES: Final = "autoscaling.keda.sh/paused"
@@ -38,10 +41,11 @@ def primary_scaled_object(canary: Canary, scaled_object: Object) -> Object:
         given = {"minReplicaCount": bounds.min_replicas, "maxReplicaCount": bounds.max_replicas}
         spec |= {field: bound for field, bound in given.items() if bound is not None}
     annotations = without_appliers(scaled_object["metadata"].get("annotations"))
+    labels = without_flux(scaled_object["metadata"].get("labels"))
     metadata = owned_metadata(
         canary,
         f"{scaled_object['metadata']['name']}{PRIMARY_SUFFIX}",
-        labels=without_flux(scaled_object["metadata"].get("labels")),
+        labels={key: value for key, value in labels.items() if not key.startswith(_KEDAS_LABELS)},
         annotations={key: value for key, value in annotations.items() if not key.startswith(_PAUSES)},
     )
     return {"apiVersion": SCALED_OBJECT_API, "kind": SCALED_OBJECT, "metadata": metadata, "spec": spec}
@@ -55,14 +59,18 @@ def is_idle_at_zero(scaler: Object) -> bool:
 
 def pause_patch(scaled_object: Object, *, is_paused: bool) -> list[Operation]:
     """Pause a ScaledObject, as it was read, at zero replicas, or end its pause; no operations when it is so already."""
-    annotations = scaled_object["metadata"].get("annotations") or {}
+    annotations = scaled_object["metadata"].get("annotations")
     if is_paused:
         operations = put_entries(scaled_object, ("metadata", "annotations"), {PAUSED_REPLICAS: "0"})
-    elif PAUSED_REPLICAS in annotations:
+    elif PAUSED_REPLICAS in (annotations or {}):
         operations = [remove(pointer("metadata", "annotations", PAUSED_REPLICAS))]
     else:
         operations = []
-    return [*same_spec(scaled_object), *operations] if operations else []
+    if not operations:
+        return []
+    # A map that is put as a whole must not wipe one that somebody has made since.
+    is_put_whole = annotations is None
+    return [*same_spec(scaled_object), *(unchanged(scaled_object) if is_put_whole else []), *operations]
 
 
 def _rewrite_query(trigger: dict[str, Any], reference: AutoscalerReference, target: str) -> None:

@@ -21,7 +21,11 @@ def scaled_object(**spec: Any) -> Json:
         {
             "apiVersion": "keda.sh/v1alpha1",
             "kind": "ScaledObject",
-            "metadata": {"name": "podinfo-so", "namespace": "test", "labels": {"team": "a"}},
+            "metadata": {
+                "name": "podinfo-so",
+                "namespace": "test",
+                "labels": {"team": "a", "scaledobject.keda.sh/name": "podinfo-so"},
+            },
             "spec": {
                 "scaleTargetRef": {"name": "podinfo", "envSourceContainerName": "podinfod"},
                 "pollingInterval": 10,
@@ -49,7 +53,7 @@ def test_copy_scales_the_primary_and_asks_about_it() -> None:
     assert original == before
     assert (copy["apiVersion"], copy["kind"]) == ("keda.sh/v1alpha1", "ScaledObject")
     assert copy["metadata"]["name"] == "podinfo-so-primary"
-    assert copy["metadata"]["labels"] == {"team": "a"}
+    assert copy["metadata"]["labels"] == {"team": "a"}, "KEDA gives each its own name in a label"
     spec = copy["spec"]
     assert spec["scaleTargetRef"] == {"name": "podinfo-primary", "envSourceContainerName": "podinfod"}
     assert spec["advanced"]["horizontalPodAutoscalerConfig"] == {
@@ -140,3 +144,19 @@ def test_the_canary_side_starts_with_the_least_that_its_scaled_object_allows(bou
     target["spec"]["replicas"] = 0
     so["spec"] = {key: value for key, value in so["spec"].items() if key != "minReplicaCount"} | bounds
     assert replicas_from_zero(target, podinfo_deployment(), so) == expected
+
+
+def test_a_pause_keeps_what_the_cache_has_left_out() -> None:
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
+    whole, cached = scaled_object(), scaled_object()
+    whole["metadata"]["annotations"], cached["metadata"]["annotations"] = applied, {}
+    paused = apply_patch(whole, pause_patch(cached, is_paused=True))
+    assert paused["metadata"]["annotations"] == applied | {"autoscaling.keda.sh/paused-replicas": "0"}
+
+
+def test_a_first_annotation_is_refused_when_somebody_was_faster() -> None:
+    patch = pause_patch(scaled_object(), is_paused=True)
+    annotated = scaled_object()
+    annotated["metadata"] |= {"annotations": {"theirs": "1"}, "resourceVersion": "another"}
+    with pytest.raises(PatchRefused):
+        apply_patch(annotated, patch)
