@@ -81,8 +81,6 @@ def test_a_run_under_way_loses_its_traffic_and_has_failed(rollouts: Rollouts) ->
     with flagger_at_work(rollouts.cluster, rollouts.namespace):
         flaggers(rollouts, "Progressing", primary="3.0.0", weight=30, replicas=1)
         assert weights(rollouts) == [70, 30], "the traffic moved while Flagger was at work"
-        with steady_load(rollouts.cluster, rollouts.namespace) as reports:
-            pass
     with steady_load(rollouts.cluster, rollouts.namespace) as reports:
         rollouts.wait_for_phase("app", "Failed")
         rollouts.wait_for("its traffic is gone", lambda: weights(rollouts) == [100, 0])
