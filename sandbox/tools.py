@@ -73,7 +73,14 @@ def _install(module: Path, go: str) -> None:
     print(f"building {module.name} (once; cold, on 2 cores, some 8 minutes)", flush=True)
     started = time.monotonic()
     with subprocess.Popen(
-        [go, "install", "-v", "-ldflags=-s -w", f"-tags={_TAGS.get(module.name, '')}", "tool"],  # -v names each package as it is compiled
+        [
+            go,
+            "install",
+            "-v",
+            "-ldflags=-s -w",
+            f"-tags={_TAGS.get(module.name, '')}",
+            "tool",
+        ],  # -v names each package as it is compiled
         cwd=module,
         env=os.environ | settings,
         stderr=subprocess.PIPE,
