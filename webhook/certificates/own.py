@@ -139,14 +139,23 @@ class OwnAuthority:
             is_published=self._is_published(stored),
         )
         if wanted != stored:
-            await self._secret.write(wanted)
-            _log.info("%s: certificates renewed", self._secret)
+            await self._renew(stored, wanted)
         assert wanted.leaf is not None, "rotate promises one"
         try:
             await self._publish(wanted.ca_bundle())
         finally:
             # Who can't be told now may be told by another replica, or know already.
             self._served.serve(wanted.leaf)
+
+    async def _renew(self, stored: Material, wanted: Material) -> None:
+        try:
+            await self._secret.write(wanted)
+        except KubeError:
+            # What can't be renewed now serves to its end, in a replica that has just started too.
+            if stored.leaf is not None:
+                self._served.serve(stored.leaf)
+            raise
+        _log.info("%s: certificates renewed", self._secret)
 
     def _is_published(self, material: Material) -> bool:
         """Whether each configuration that is there tells of all authorities."""

@@ -279,6 +279,23 @@ async def test_what_can_not_be_told_is_served_all_the_same(
         assert cluster.trusted() == ""
 
 
+async def test_what_can_not_be_renewed_is_served_to_its_end_by_a_new_replica_too(
+    cluster: FakeCluster, time: ManualTime, tmp_path: Path
+) -> None:
+    async with replica(cluster, time, tmp_path) as authority:
+        await ready(time, authority)
+    first = serial(cluster)
+    cluster.refuse = lambda _method, path: 403 if path == SECRET else 0
+    await time.pass_s(61 * DAY_S)
+    async with replica(cluster, time, tmp_path) as authority:
+        await ready(time, authority)
+        async with echoing(authority.context) as port:
+            assert (await shown(port, cluster.trusted())).serial_number == first
+        await time.pass_s(30 * DAY_S)
+        await time.when(lambda: "expired" in authority.problem())
+        assert authority.problem().endswith("Secret gloo-system/serin-webhook-tls: no (403 Forbidden)")
+
+
 async def test_one_who_hears_nothing_takes_back_nothing(cluster: FakeCluster, time: ManualTime, tmp_path: Path) -> None:
     async with replica(cluster, time, tmp_path) as deaf:
         await ready(time, deaf)
