@@ -88,6 +88,7 @@ def _controller_manager(state: State, pki: Pki) -> Part:
         f"--service-account-private-key-file={pki.service_account_key}",
         f"--root-ca-file={pki.ca_cert}",
         "--leader-elect=false",
+        "--use-service-account-credentials",  # so that admission can tell them from people
         "--kube-api-qps=300",
         "--kube-api-burst=600",
         "--horizontal-pod-autoscaler-sync-period=5s",
