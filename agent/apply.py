@@ -55,6 +55,10 @@ class Applier:
         if isinstance(action, ClaimRequest | DropRequest | SetFinalizer):
             await self._patch_canary(canary, action)
             return
+        if isinstance(action, SetWeights):
+            # Without a target too: its traffic must be pulled above all.
+            await self._routing.set_weights(canary, action)
+            return
         target = self._caches.target(canary)
         if target is None:
             return
@@ -67,8 +71,6 @@ class Applier:
                 await self._patch(target, restart_patch(target, self._config_hash(canary, target)))
             case ApplyPart(part):
                 await self._parts.apply(canary, target, part)
-            case SetWeights():
-                await self._routing.set_weights(canary, action)
             case ScaleTarget(replicas):
                 await self._pause_scaler(canary, is_paused=replicas == 0)
                 config_hash = self._config_hash(canary, target)

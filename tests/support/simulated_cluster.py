@@ -42,6 +42,8 @@ ROLLING = Readiness(
     is_ready=False, has_available=True, explanation="waiting for rollout to finish: 1 old replica is left"
 )
 
+# Whatever else is decided, `agent.apply` does nothing of it while there is no target.
+_NEEDS_NO_TARGET = SetWeights | SetFinalizer | ClaimRequest | DropRequest
 
 # No phase needs as many ticks at once; more of them are a loop.
 _BURST_LIMIT = 40
@@ -167,7 +169,8 @@ class SimulatedCluster:
         for action in decision.actions:
             self._refuse_if_changed(action, seen)
             self.before_effect(f"{action}")
-            self._perform(action)
+            if not self.is_target_gone or isinstance(action, _NEEDS_NO_TARGET):
+                self._perform(action)
             self.after_effect(f"{action}")
         if decision.actions:
             return decision

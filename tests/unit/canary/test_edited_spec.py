@@ -9,7 +9,7 @@ from canary.model.canary import Canary
 from canary.phase import Phase
 from canary.state import Blocked
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import READY, UNREADY, SimulatedCluster, bootstrapped, hook, phase
+from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, bootstrapped, hook, phase
 
 WEIGHTS: dict[str, Any] = {"stepWeight": 20, "maxWeight": 60, "threshold": 2}
 BLUE_GREEN: dict[str, Any] = {"stepWeight": None, "maxWeight": None, "threshold": 2, "iterations": 3}
@@ -133,3 +133,18 @@ def test_a_target_that_is_gone_and_back_is_analysed_from_the_beginning() -> None
         cluster.is_target_gone, cluster.obstacles = False, ()
         cluster.run(300)
         assert (phase(cluster), cluster.promoted) == (Phase.SUCCEEDED, ["rev-2"])
+
+
+@pytest.mark.parametrize("is_promoting", [False, True])
+def test_a_target_that_is_gone_loses_its_traffic_and_both_are_told(*, is_promoting: bool) -> None:
+    cluster = under_way("canary")
+    if is_promoting:
+        cluster.primary_readiness = ROLLING
+        cluster.run(900, until=lambda: cluster.state.phase is Phase.PROMOTING)
+    weights = cluster.weights
+    assert weights != (100, 0)
+    cluster.is_target_gone, cluster.obstacles = True, (Blocked("TargetNotFound", "no such target"),)
+    cluster.settle()
+    assert cluster.weights == (100, 0)
+    assert "podinfo.test is gone. Routing all traffic to primary" in cluster.texts()
+    assert cluster.status["conditions"][-1]["reason"] == "TargetNotFound"
