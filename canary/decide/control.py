@@ -7,6 +7,7 @@ from canary.action import ClaimRequest, DropRequest
 from canary.decide.context import Tick
 from canary.decide.decision import Decision, act, move
 from canary.decide.run import change_of, promote, roll_back, start_run
+from canary.decide.takeover import UNKNOWN
 from canary.news import paused, promoted_by_request, request_refused, resumed, skipped
 from canary.phase import ANALYSING, IDLE
 from canary.request import MalformedRequest, Request, RequestResult, Verb, split_claim
@@ -55,6 +56,8 @@ def _objection(tick: Tick, request: Request) -> str:
     allowed = _PHASES[request.verb]
     if phase not in allowed:
         return f"{request.verb} in phase {', '.join(sorted(allowed))}; the phase is {phase or 'not set yet'}"
+    if tick.seen.target is None and (phase in IDLE or request.verb is Verb.PROMOTE):
+        return f"{request.verb} while {tick.target_name} exists, and it does not"
     if not request.is_about(revision):
         return f"{request.verb}@{revision}"
     if request.verb is Verb.RESUME and not tick.state.is_paused:
@@ -92,5 +95,7 @@ def _skip(tick: Tick) -> Decision:
     if tick.state.phase in ANALYSING:
         return roll_back(tick, f"revision {revision} is skipped by request")
     said, same_time = skipped(tick.target_name, revision), tick.state.last_transition_s
-    known = {"analysed": revision, "finished": revision, "change": change_of(tick)}
+    # A side that is still up (of the run before, which is drained) is scaled down all the same, see `idle`.
+    finished = revision if tick.target.replicas == 0 else UNKNOWN
+    known = {"analysed": revision, "finished": finished, "change": change_of(tick)}
     return move(tick.moved(said, **known, seen=tick.target.seen, last_transition_s=same_time))

@@ -7,11 +7,10 @@ from canary.decide.run import start_run
 from canary.judge import Verdict
 from canary.news import hook_passed, warning
 from canary.observation import Part, Question
-from canary.phase import Phase
 
 
 def decide(tick: Tick) -> Decision:
-    """Start a due run; else keep the world as it should be, and finish scaling down after a rollback."""
+    """Start a due run; else keep the world as it should be, and finish scaling down what failed or was skipped."""
     if tick.state.has_untold_end:
         return _tell_end(tick)
     if _is_run_due(tick):
@@ -19,20 +18,17 @@ def decide(tick: Tick) -> Decision:
     upkeep = tick.due(*Part)
     if upkeep:
         return act(*upkeep)
-    if tick.state.phase is Phase.FAILED and tick.state.finished != tick.state.analysed:
+    if tick.state.finished != tick.state.analysed:
         return drain_and_scale_down(tick, lambda: move(tick.moved(finished=tick.state.analysed, shifted_s=None)))
     return Decision()
 
 
 def _is_run_due(tick: Tick) -> bool:
-    """A revision that was neither promoted nor rolled back is due.
+    """A revision that was neither promoted nor rolled back nor skipped is due.
 
     Setting the target back to the promoted revision is a manual rollback and starts nothing, as with Flagger.
     """
-    known = {tick.state.finished, tick.state.promoted}
-    if tick.state.phase is Phase.FAILED:
-        known.add(tick.state.analysed)
-    return tick.target.seen.revision not in known
+    return tick.target.seen.revision not in {tick.state.finished, tick.state.promoted, tick.state.analysed}
 
 
 def _tell_end(tick: Tick) -> Decision:

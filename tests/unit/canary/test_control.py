@@ -4,8 +4,9 @@ import pytest
 
 from canary.judge import Verdict
 from canary.phase import Phase
+from canary.state import Blocked
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import Crash, SimulatedCluster, always, phase
+from tests.support.simulated_cluster import Crash, SimulatedCluster, always, bootstrapped, hook, phase
 
 REVISION = "aaaaaaaaaaaaaaaa"
 OTHER = "bbbbbbbbbbbbbbbb"
@@ -126,6 +127,56 @@ def test_skip_keeps_a_revision_from_running_whose_run_has_not_begun(cluster: Sim
     cluster.set_image(OTHER)
     cluster.run(600)
     assert cluster.primary_revision == OTHER, "another revision runs as ever"
+
+
+@pytest.mark.parametrize("skipped", [REVISION, OTHER])
+def test_skip_stops_no_scaling_down(running: SimulatedCluster, skipped: str) -> None:
+    running.is_drained = None
+    ask(running, f"abort@{REVISION}")
+    running.set_image(skipped)
+    assert running.target_replicas == 2
+    running.request = f"skip@{skipped}"
+    running.tick()  # claims it
+    running.tick()
+    assert running.state.request is not None
+    running.run(120)
+    assert (phase(running), running.target_replicas) == (Phase.FAILED, 0)
+    running.run(120)
+    assert phase(running) is Phase.FAILED, "the skipped revision runs"
+
+
+def test_skip_scales_down_what_came_up_while_the_run_before_it_ended() -> None:
+    cluster = bootstrapped({"webhooks": [hook("post-rollout")]})
+    cluster.set_image(REVISION)
+    cluster.run(900, until=lambda: phase(cluster) is Phase.FINALISING)
+    cluster.set_image(OTHER)
+    cluster.run(900, until=lambda: phase(cluster) is Phase.SUCCEEDED)
+    assert cluster.target_replicas == 2
+    ask(cluster, f"skip@{OTHER}")
+    cluster.run(120)
+    assert (phase(cluster), cluster.target_replicas) == (Phase.SUCCEEDED, 0)
+    assert cluster.primary_revision == REVISION
+
+
+@pytest.mark.parametrize(("verb", "word"), [("retry", Phase.FAILED), ("skip", Phase.FAILED), ("promote", None)])
+def test_what_needs_the_target_is_refused_while_there_is_none(
+    running: SimulatedCluster, verb: str, word: Phase | None
+) -> None:
+    if word is Phase.FAILED:
+        ask(running, f"abort@{REVISION}")
+        running.run(60)
+    running.is_target_gone, running.obstacles = True, (Blocked("TargetNotFound", "no such target"),)
+    result = ask(running, f"{verb}@{REVISION}")
+    assert (result["result"], result["why"]) == (
+        "refused",
+        f"{verb} while podinfo.test exists, and it does not",
+    )
+
+
+def test_a_run_without_a_target_can_be_aborted(running: SimulatedCluster) -> None:
+    running.is_target_gone, running.obstacles = True, (Blocked("TargetNotFound", "no such target"),)
+    assert ask(running, f"abort@{REVISION}")["result"] == "accepted"
+    assert (phase(running), running.weights) == (Phase.FAILED, (100, 0))
 
 
 @pytest.mark.parametrize(
