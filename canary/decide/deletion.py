@@ -35,7 +35,7 @@ def decide(tick: Tick) -> Decision:
     if state.phase is not Phase.TERMINATING or is_foreign(state):
         begun: dict[str, Any] = {"unready_since_s": tick.now_s, "not_before_s": tick.now_s, "shifted_s": None}
         begun |= {"mirror_percent": 0, "cookie": "", "is_paused": False}
-        begun["finished"] = state.finished or UNKNOWN
+        begun |= {"finished": state.finished or UNKNOWN, "seen": tick.target.seen if tick.seen.target else state.seen}
         said = terminating(tick.name, tick.target_name, is_target_promoted=_is_target_promoted(tick))
         return move(tick.moved(*said, phase=Phase.TERMINATING, **begun))
     if tick.seen.target is None:
@@ -54,13 +54,23 @@ def _is_target_promoted(tick: Tick) -> bool:
 def _await_target(tick: Tick) -> Decision:
     """Bring the target up to the primary's size. What it takes to get ready is not limited: the primary serves on."""
     wanted = max(1 if tick.seen.primary is None else tick.seen.primary.replicas, 1)
-    if tick.target.replicas < wanted:
+    if tick.target.replicas == 0 or (tick.target.replicas < wanted and _is_scaled_by_nobody(tick)):
         return act(ScaleTarget(wanted))
     if not tick.target.readiness.is_ready:
         return wait(
             not_ready(tick.target_name, tick.target.readiness.explanation, is_canary_side=True), seconds=PATIENCE_S
         )
     return move(tick.became_ready())
+
+
+def _is_scaled_by_nobody(tick: Tick) -> bool:
+    """Does the target stand as the deletion found it?
+
+    It is scaled once: what its HPA makes of the number after that is right. A DaemonSet knows only none and some.
+    """
+    found, now = tick.state.seen, tick.target.seen
+    is_daemonset = tick.canary.spec.target_ref.kind == "DaemonSet"
+    return not is_daemonset and found is not None and (found.uid, found.generation) == (now.uid, now.generation)
 
 
 def _hand_over(tick: Tick) -> Decision:

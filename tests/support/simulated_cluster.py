@@ -69,6 +69,7 @@ class SimulatedCluster:
 
     `verdicts` answers checks and pre-rollout hooks, `gates` the other hooks, by name; those that it does not name say
     yes, rollback gates no. `asked` collects whoever was asked, `passed` the revisions whose checks passed.
+    `target_size_limit`: the target's replicas beyond it do not last.
     """
 
     canary: Canary
@@ -83,6 +84,7 @@ class SimulatedCluster:
     generation: int = 1
     mark: Mark | None = None
     target_replicas: int = 2
+    target_size_limit: int = 100
     is_target_gone: bool = False
     target_readiness: Readiness = READY
     primary_revision: str | None = None
@@ -276,7 +278,7 @@ class SimulatedCluster:
             case SetWeights():
                 self._write_route(action)
             case ScaleTarget(replicas):
-                self.target_replicas = replicas
+                self.target_replicas = min(replicas, self.target_size_limit)
                 self.generation += 1
             case Promote(revision):
                 self.primary_revision = revision

@@ -83,6 +83,29 @@ def test_a_mirror_ends_before_the_target_has_all_of_it() -> None:
     assert cluster.mirror_percent == 0
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
+def test_a_target_that_can_not_keep_the_primarys_size_takes_the_traffic_with_what_it_has(kind: str) -> None:
+    target = {"apiVersion": "apps/v1", "kind": kind, "name": "podinfo"}
+    cluster = SimulatedCluster(canary(targetRef=target, **REVERTED))
+    cluster.run(30)
+    cluster.target_size_limit = 2  # the maximum of its HPA; or fewer nodes than the primary has
+    cluster.is_deleted = True
+    cluster.run(120)
+    assert (phase(cluster), cluster.weights, cluster.target_replicas) == (Phase.TERMINATED, (0, 100), 2)
+    assert not cluster.has_finalizer
+
+
+def test_a_daemonset_on_fewer_nodes_than_the_primary_is_not_scaled_again_and_again() -> None:
+    target = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "podinfo"}
+    cluster = SimulatedCluster(canary(targetRef=target, **REVERTED))
+    cluster.run(30)
+    cluster.set_image(NEW)
+    cluster.run(900, until=lambda: cluster.state.canary_weight == 10)
+    cluster.is_deleted = True
+    cluster.run(120)
+    assert (phase(cluster), cluster.target_replicas) == (Phase.TERMINATED, 2)
+
+
 def test_without_revert_nothing_is_touched_and_nothing_hangs(reverting: SimulatedCluster) -> None:
     reverting.canary = canary()
     reverting.is_deleted = True
