@@ -1,9 +1,12 @@
-"""Releasing: at the deletion of a Canary, what carries the traffic is let go of, object by object."""
+"""Releasing: at the deletion of a Canary, what carries the traffic is let go of, object by object.
+
+The target's ScaledObject is let go of, too, where it is still paused at zero.
+"""
 
 from collections.abc import Iterator
 
 from agent.caches import Caches
-from agent.resources import ROUTE_TABLES, UPSTREAMS
+from agent.resources import ROUTE_TABLES, SCALED_OBJECTS, UPSTREAMS
 from agent.settings import FIELD_MANAGER
 from canary.model.canary import Canary
 from canary.observation import Part
@@ -14,6 +17,7 @@ from render.names import Names, Side
 from render.objects import UnusableObjectError
 from render.release import released_apex, released_object, released_route
 from render.route_table import served_port
+from render.scaled_object import SCALED_OBJECT, is_idle_at_zero, pause_patch
 
 
 def unreleased_parts(canary: Canary, target: Object, caches: Caches) -> frozenset[Part]:
@@ -47,6 +51,8 @@ def _patches(
                 yield part, resource, obj, _released_apex(obj, canary, target)
             case Part.ROUTE:
                 yield part, resource, obj, released_route(obj, canary)
+            case Part.TARGET_SCALER:
+                yield part, resource, obj, pause_patch(obj, is_paused=False) if is_idle_at_zero(obj) else []
             case _:
                 yield part, resource, obj, released_object(obj, canary)
 
@@ -60,7 +66,9 @@ def _released_apex(service: Object, canary: Canary, target: Object) -> list[Oper
 
 
 def _places(canary: Canary, caches: Caches) -> Iterator[tuple[Part, Resource, str]]:
-    names = Names.of(canary)
+    names, scaler = Names.of(canary), canary.spec.autoscaler_ref
+    if scaler is not None and scaler.kind == SCALED_OBJECT:
+        yield Part.TARGET_SCALER, SCALED_OBJECTS, scaler.name
     yield Part.APEX_SERVICE, SERVICES, names.apex
     yield Part.PRIMARY_SERVICE, SERVICES, names.primary_service
     yield Part.CANARY_SERVICE, SERVICES, names.canary_service

@@ -43,7 +43,10 @@ class Promote:
 
 @dataclass(frozen=True, slots=True)
 class ReleasePart:
-    """Let a generated object outlive the Canary; the apex service selects the target's pods again."""
+    """Let a generated object outlive the Canary; the apex service selects the target's pods again.
+
+    The target's scaler: end its pause.
+    """
 
     part: Part
 

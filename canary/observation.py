@@ -122,7 +122,7 @@ class Observation:
     `flagger`: the Flagger that is at work in the cluster, in words, empty when none is.
     `is_spec_lost`: the spec can't be read and none that could is remembered: nothing can be checked.
     `is_deleted`, `has_finalizer`: the Canary is to go, and waits for us. `unreleased_parts`: objects that carry traffic
-    and would go with it, or still point to the primary; looked at only then.
+    and would go with it, or still point to the primary, and a target's scaler that is paused; looked at only then.
     `answers`: an entry for each question that was asked; `is_drained` is None when nobody could tell.
     """
 

@@ -27,7 +27,7 @@ class BuildError(Exception):
 
 
 def missing_tools() -> list[str]:
-    """The modules under sandbox/tools that are not built, or were built from another go.mod or go.sum, or other tags."""
+    """The modules under sandbox/tools that are not built, or were built from another go.mod, go.sum or other tags."""
     return [module.name for module in _modules() if _read(_stamp_path(module)) != _stamp(module)]
 
 
@@ -72,15 +72,9 @@ def _install(module: Path, go: str) -> None:
     }
     print(f"building {module.name} (once; cold, on 2 cores, some 8 minutes)", flush=True)
     started = time.monotonic()
+    tags = f"-tags={_TAGS.get(module.name, '')}"
     with subprocess.Popen(
-        [
-            go,
-            "install",
-            "-v",
-            "-ldflags=-s -w",
-            f"-tags={_TAGS.get(module.name, '')}",
-            "tool",
-        ],  # -v names each package as it is compiled
+        [go, "install", "-v", "-ldflags=-s -w", tags, "tool"],  # -v names each package as it is compiled
         cwd=module,
         env=os.environ | settings,
         stderr=subprocess.PIPE,

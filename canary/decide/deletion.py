@@ -19,10 +19,9 @@ _SETTLE_S: Final = 5.0
 
 
 def keep_finalizer(tick: Tick) -> Decision | None:
-    """Make the deletion of a Canary wait for its revert, as long as it wants one."""
-    if tick.canary.spec.revert_on_deletion and not tick.seen.has_finalizer:
-        return act(SetFinalizer(is_set=True))
-    return None
+    """Make the deletion of a Canary wait for its revert, as long as it wants one and no longer."""
+    is_wanted = tick.canary.spec.revert_on_deletion
+    return None if is_wanted == tick.seen.has_finalizer else act(SetFinalizer(is_set=is_wanted))
 
 
 def decide(tick: Tick) -> Decision:
@@ -56,6 +55,9 @@ def _await_target(tick: Tick) -> Decision:
     wanted = max(1 if tick.seen.primary is None else tick.seen.primary.replicas, 1)
     if tick.target.replicas == 0 or (tick.target.replicas < wanted and _is_scaled_by_nobody(tick)):
         return act(ScaleTarget(wanted))
+    if Part.TARGET_SCALER in tick.seen.unreleased_parts:
+        # Paused at zero by a scaling down that was cut short: it would take the pods from the target.
+        return act(ReleasePart(Part.TARGET_SCALER))
     if not tick.target.readiness.is_ready:
         return wait(
             not_ready(tick.target_name, tick.target.readiness.explanation, is_canary_side=True), seconds=PATIENCE_S

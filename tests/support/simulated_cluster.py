@@ -85,6 +85,7 @@ class SimulatedCluster:
     mark: Mark | None = None
     target_replicas: int = 2
     target_size_limit: int = 100
+    is_scaler_paused: bool = False
     is_target_gone: bool = False
     target_readiness: Readiness = READY
     primary_revision: str | None = None
@@ -139,8 +140,11 @@ class SimulatedCluster:
             is_spec_lost=self.is_spec_lost,
             is_deleted=self.is_deleted,
             has_finalizer=self.has_finalizer,
-            unreleased_parts=frozenset(self.parts - self.released - {Part.PRIMARY_SCALER}),
+            unreleased_parts=frozenset(self.parts - self.released - self._not_released()),
         )
+
+    def _not_released(self) -> set[Part]:
+        return {Part.PRIMARY_SCALER, *([] if self.is_scaler_paused else [Part.TARGET_SCALER])}
 
     def _primary(self, revision: str) -> Primary:
         return Primary(revision, self.primary_readiness, runs_target=self.primary_runs_target, replicas=3)
@@ -279,6 +283,7 @@ class SimulatedCluster:
                 self._write_route(action)
             case ScaleTarget(replicas):
                 self.target_replicas = min(replicas, self.target_size_limit)
+                self.is_scaler_paused = replicas == 0
                 self.generation += 1
             case Promote(revision):
                 self.primary_revision = revision

@@ -13,11 +13,14 @@ from agent.apply import Applier
 from agent.caches import Caches
 from agent.parts import Parts
 from agent.providers.routing.gloo import GlooRouting
-from agent.resources import ROUTE_TABLES
-from canary.action import Promote, ScaleTarget, SetWeights
+from agent.release import unreleased_parts
+from agent.resources import ROUTE_TABLES, SCALED_OBJECTS
+from canary.action import Promote, ReleasePart, ScaleTarget, SetWeights
+from canary.observation import Part
 from kube.client import Client
-from kube.resource import DEPLOYMENTS
+from kube.resource import DEPLOYMENTS, Resource
 from render.route_table import read_exposure, route_table
+from render.scaled_object import PAUSED_REPLICAS
 from render.split import Split
 from tests.support.json_patch import apply_patch
 from tests.support.podinfo import podinfo_canary, podinfo_deployment, stored
@@ -27,25 +30,32 @@ CANARY = podinfo_canary()
 
 
 class World:
-    """An API server with a RouteTable whose canary has half of the traffic, and no target."""
+    """An API server that patches the objects in `stored`, by plural and name; the caches see them, but no target."""
 
     def __init__(self, client: Client, server: ApiServer) -> None:
         self.caches = Caches(client, "")
         applied = AppliedObjects(client, self.caches)
         routing = GlooRouting(client, self.caches, applied, lambda: 1000.0)
         self.applier = Applier(client, self.caches, Parts(self.caches, applied, routing), routing)
-        self.table = stored(route_table(CANARY, Split(50, 50)))
-        self.caches.of(ROUTE_TABLES).remember(self.table)
+        self.stored: dict[str, Any] = {}
+        self.store(ROUTE_TABLES, route_table(CANARY, Split(50, 50)))
         server.otherwise = self._answer
 
+    def store(self, resource: Resource, rendered: dict[str, Any]) -> dict[str, Any]:
+        obj = self.stored[f"{resource.plural}/{rendered['metadata']['name']}"] = stored(rendered)
+        self.caches.of(resource).remember(obj)
+        return obj
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if request.method != "PATCH" or not request.path.endswith("/routetables/podinfo"):
+        key = "/".join(request.path.split("/")[-2:])
+        if request.method != "PATCH" or key not in self.stored:
             return await no(404, "NotFound")(request)
-        self.table = apply_patch(self.table, orjson.loads(await request.read()))
-        return await ok(self.table)(request)
+        patched = self.stored[key] = apply_patch(self.stored[key], orjson.loads(await request.read()))
+        patched["metadata"]["resourceVersion"] += "0"
+        return await ok(patched)(request)
 
     def weights(self) -> tuple[int, int]:
-        split: Any = read_exposure(CANARY, self.table)
+        split: Any = read_exposure(CANARY, self.stored["routetables/podinfo"])
         return split.primary, split.canary
 
 
@@ -70,8 +80,19 @@ async def test_traffic_is_pulled_from_a_target_that_is_gone(world: World) -> Non
 async def test_nothing_else_is_done_without_a_target(
     world: World, server: ApiServer, action: Promote | ScaleTarget
 ) -> None:
-    going = stored(podinfo_deployment())
+    going = podinfo_deployment()
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    world.caches.of(DEPLOYMENTS).remember(going)
+    world.store(DEPLOYMENTS, going)
     await world.applier.apply(CANARY, action)
     assert server.seen == []
+
+
+async def test_a_scaler_that_is_still_paused_is_let_go_of(world: World) -> None:
+    reference = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "podinfo"}
+    asked, target = podinfo_canary(autoscalerRef=reference), world.store(DEPLOYMENTS, podinfo_deployment())
+    metadata = {"name": "podinfo", "namespace": "test", "annotations": {PAUSED_REPLICAS: "0"}}
+    world.store(SCALED_OBJECTS, {"kind": "ScaledObject", "metadata": metadata, "spec": {}})
+    assert Part.TARGET_SCALER in unreleased_parts(asked, target, world.caches)
+    await world.applier.apply(asked, ReleasePart(Part.TARGET_SCALER))
+    assert PAUSED_REPLICAS not in world.stored["scaledobjects/podinfo"]["metadata"]["annotations"]
+    assert Part.TARGET_SCALER not in unreleased_parts(asked, target, world.caches)

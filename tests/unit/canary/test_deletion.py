@@ -33,6 +33,20 @@ def test_the_finalizer_is_there_for_a_canary_that_is_to_be_reverted_and_for_no_o
     cluster.canary = canary(**REVERTED)
     cluster.settle()
     assert cluster.has_finalizer
+    cluster.canary = canary()
+    cluster.settle()
+    assert not cluster.has_finalizer, "after an uninstallation nobody could let it go"
+
+
+def test_a_scaler_that_was_paused_for_nothing_goes_on_before_the_target_has_the_traffic(
+    reverting: SimulatedCluster,
+) -> None:
+    reverting.set_image(NEW)
+    reverting.run(900, until=lambda: reverting.state.canary_weight == 10)
+    reverting.target_replicas, reverting.is_scaler_paused = 3, True  # an agent died between the two
+    reverting.is_deleted = True
+    reverting.run(60, until=lambda: phase(reverting) is Phase.TERMINATING and not reverting.state.unready_since_s)
+    assert Part.TARGET_SCALER in reverting.released
 
 
 def test_the_target_is_up_before_it_gets_the_traffic_and_has_it_before_the_canary_goes(
