@@ -41,11 +41,13 @@ def _scaler(canary: Canary, parts: Parts) -> Iterator[tuple[str, str]]:
 
 def _others(canary: Canary, caches: Caches) -> Iterator[tuple[str, str]]:
     """Find another canary's objects under our names: of one that shares the target, or of one that was deleted."""
-    names = Names.of(canary)
-    for obj in (caches.primary(canary), caches.of(ROUTE_TABLES).get(canary.namespace, names.route_table)):
+    by_target, table = "spec.targetRef.name", Names.of(canary).route_table
+    by_apex = "spec.service.name" if canary.spec.service.name else by_target
+    found = (by_target, caches.primary(canary)), (by_apex, caches.of(ROUTE_TABLES).get(canary.namespace, table))
+    for path, obj in found:
         for owner in (obj or {}).get("metadata", {}).get("ownerReferences") or ():
             if owner.get("kind") == "Canary" and owner.get("controller") and owner.get("uid") != canary.uid:
                 assert obj is not None
                 what = f"{obj.get('kind', 'object')} {obj['metadata']['name']} of Canary {owner['name']}"
                 allowed = "a target and a service.name that no other Canary has (or had: its objects are still going)"
-                yield "OwnedByOther", f"spec.targetRef.name: found {what}, uid {owner['uid']}; allowed: {allowed}"
+                yield "OwnedByOther", f"{path}: found {what}, uid {owner['uid']}; allowed: {allowed}"

@@ -1,0 +1,70 @@
+"""What stands in a canary's way, read from the caches: each with the path of the field that has to be mended."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.applied import AppliedObjects
+from agent.caches import Caches
+from agent.obstacles import find_obstacles
+from agent.parts import Parts
+from agent.providers.routing.gloo import GlooRouting
+from agent.resources import ROUTE_TABLES
+from kube.resource import DEPLOYMENTS, Resource
+from tests.support.podinfo import podinfo_canary, podinfo_deployment
+from tests.unit.kube.apiserver import ManualTime, client_of, running_api_server
+
+
+class World:
+    """The agent's caches, and what it finds in them for a canary `podinfo` with these service settings."""
+
+    def __init__(self, caches: Caches, parts: Parts) -> None:
+        self._caches = caches
+        self._parts = parts
+
+    def has(self, resource: Resource, name: str, *, of_canary: str, uid: str) -> None:
+        owner = {"kind": "Canary", "name": of_canary, "uid": uid, "controller": True}
+        metadata = {"name": name, "namespace": "test", "resourceVersion": "1", "uid": name, "ownerReferences": [owner]}
+        self._caches.of(resource).remember({"kind": resource.kind, "metadata": metadata})
+
+    def obstacles(self, **service: Any) -> list[tuple[str, str]]:
+        canary = podinfo_canary(service=service, autoscalerRef=None)
+        found = find_obstacles(canary, podinfo_deployment(), self._caches, self._parts)
+        return [(obstacle.reason, obstacle.message) for obstacle in found]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    time = ManualTime()
+    async with running_api_server(tmp_path) as server, client_of(server, time) as client:
+        caches = Caches(client, "")
+        applied = AppliedObjects(client, caches)
+        yield World(caches, Parts(caches, applied, GlooRouting(client, caches, applied, lambda: 0.0)))
+
+
+@pytest.mark.parametrize(
+    ("resource", "name", "service", "path"),
+    [
+        (DEPLOYMENTS, "podinfo-primary", {}, "spec.targetRef.name"),
+        (DEPLOYMENTS, "podinfo-primary", {"name": "shop"}, "spec.targetRef.name"),
+        (ROUTE_TABLES, "podinfo", {}, "spec.targetRef.name"),
+        (ROUTE_TABLES, "shop", {"name": "shop"}, "spec.service.name"),
+    ],
+)
+async def test_objects_of_another_canary_are_told_with_the_field_that_names_them(
+    world: World, resource: Resource, name: str, service: dict[str, Any], path: str
+) -> None:
+    world.has(resource, name, of_canary="twin", uid="of-twin")
+    ((reason, message),) = world.obstacles(**service)
+    assert reason == "OwnedByOther"
+    assert message.startswith(
+        f"Canary test/podinfo {path}: found {resource.kind} {name} of Canary twin, uid of-twin; allowed: "
+    )
+
+
+async def test_own_objects_are_in_nobodys_way(world: World) -> None:
+    world.has(DEPLOYMENTS, "podinfo-primary", of_canary="podinfo", uid="canary-uid")
+    world.has(ROUTE_TABLES, "podinfo", of_canary="podinfo", uid="canary-uid")
+    assert world.obstacles() == []
