@@ -38,7 +38,7 @@ from agent.supervisor import Supervisor
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.lease import LeaseHolder
-from kube.resource import LEASES
+from kube.resource import DEPLOYMENTS, LEASES
 
 _log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ def _world(
         recorder=recorder,
         alerts=alerts,
         event_hooks=event_hooks,
-        flagger=FlaggerWatch(caches.of(LEASES)),
+        flagger=FlaggerWatch(caches.of(LEASES), caches.of(DEPLOYMENTS)),
         metrics=metrics,
         faults=Faults.from_environment(),
         process=f"{socket.gethostname()}_{secrets.token_hex(4)}",

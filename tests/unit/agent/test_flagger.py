@@ -1,4 +1,4 @@
-"""Is a Flagger at work? Its Lease tells, by the stamp in it and by the renewals that are seen."""
+"""Is a Flagger at work? Its Lease tells, by the stamp in it and by the renewals that are seen; or its Deployment."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from agent.flagger import FlaggerWatch
 from kube.cache import Cache
 from kube.client import Client
-from kube.resource import LEASES
+from kube.resource import DEPLOYMENTS, LEASES
 
 RENEWED_S = 1767225600.0
 
@@ -39,8 +39,14 @@ def leases() -> Cache:
 
 
 @pytest.fixture
-def watch(leases: Cache, clock: Clock) -> FlaggerWatch:
-    return FlaggerWatch(leases, now_s=lambda: clock.now_s)
+def deployments() -> Cache:
+    """The same of Deployments."""
+    return Cache(Client(connection=None), DEPLOYMENTS)  # type: ignore[arg-type]  # it is never asked
+
+
+@pytest.fixture
+def watch(leases: Cache, deployments: Cache, clock: Clock) -> FlaggerWatch:
+    return FlaggerWatch(leases, deployments, now_s=lambda: clock.now_s)
 
 
 def test_no_lease_is_no_flagger(watch: FlaggerWatch) -> None:
@@ -100,3 +106,36 @@ async def test_a_renewal_that_is_seen_counts_where_the_clocks_differ(
     assert watch.at_work() == ""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def deployment(version: int, image: str, replicas: int) -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": "gloo-system", "name": "flagger", "resourceVersion": str(version)},
+        "spec": {"template": {"spec": {"containers": [{"name": "flagger", "image": image}]}}},
+        "status": {"replicas": replicas} if replicas else {},
+    }
+
+
+async def test_a_flagger_without_a_lease_is_at_work_as_long_as_its_deployment_has_pods(
+    watch: FlaggerWatch, deployments: Cache
+) -> None:
+    told: list[str] = []
+    task = asyncio.create_task(watch.run(lambda: told.append(watch.at_work())), name="watch")
+    await asyncio.sleep(0)
+    for version, replicas in enumerate((1, 1, 0), start=1):
+        deployments.remember(deployment(version, "ghcr.example/fluxcd/flagger:1.44.0", replicas))
+        await asyncio.sleep(0)
+    assert told == ["Deployment gloo-system/flagger: has pods that run Flagger", ""]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def test_one_that_runs_already_is_seen_at_the_start(leases: Cache, deployments: Cache) -> None:
+    deployments.remember(deployment(1, "flagger", 1))
+    assert FlaggerWatch(leases, deployments).at_work()
+
+
+@pytest.mark.parametrize("image", ["ghcr.example/fluxcd/flagger-loadtester:0.36.0", "", "example/flagger/other:1"])
+def test_other_images_are_no_flagger(leases: Cache, deployments: Cache, image: str) -> None:
+    deployments.remember(deployment(1, image, 1))
+    assert FlaggerWatch(leases, deployments).at_work() == ""
