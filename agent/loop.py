@@ -32,6 +32,7 @@ from agent.resources import CANARIES
 from agent.set_aside import SetAside
 from agent.tell import Teller
 from agent.templates import TemplateLost
+from canary.action import SetFinalizer
 from canary.decide.decision import Decision
 from canary.decide.entry import decide
 from canary.decide.takeover import is_foreign
@@ -231,9 +232,13 @@ class CanaryLoop:
         self._calls.keep_for(state)
         seen = self._observe(canary, state, *obstacles)
         decision = decide(canary, state, seen)
-        if not decision.actions:
+        is_farewell = SetFinalizer(is_set=False) in decision.actions
+        if not decision.actions or is_farewell:
             # The world matches the stored intent: now is the time for its news, before anybody is asked anything.
             obj = await self._tell(obj, canary, state)
+        if is_farewell:
+            # There may be no other tick: what is not an event by then is lost with the object.
+            await self._teller.wait_told()
         if decision.questions:
             decision = await self._ask(canary, state, seen, decision, obstacles)
         world.metrics.observe_state(canary, state)

@@ -1,0 +1,163 @@
+"""The loop of one canary against an API server in memory: what is stored and told, and in which order."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from aiohttp import web
+
+from agent.caches import Caches
+from agent.canary_patch import FINALIZER
+from agent.event_hooks import EventHooks
+from agent.loop import CanaryLoop
+from agent.main import _world
+from agent.metrics import AgentMetrics
+from agent.providers.alerts.delivery import Delivery
+from agent.providers.alerts.destinations import Destinations
+from agent.providers.alerts.dispatcher import AlertDispatcher
+from agent.providers.hooks import Hooks
+from agent.resources import CANARIES
+from agent.settings import Settings
+from canary.phase import Phase
+from canary.revision import revision_of
+from canary.state import Seen, State, write_status
+from kube.events import EventRecorder
+from kube.store import Key
+from tests.support.canaries import canary_object
+from tests.support.eventually import eventually
+from tests.support.json_patch import apply_patch
+from tests.support.podinfo import podinfo_deployment
+from tests.support.web import serving
+from tests.unit.kube.apiserver import ApiServer, ManualTime, client_of, no, ok, running_api_server
+
+Json = dict[str, Any]
+
+DELETED = "2026-01-01T00:00:00Z"
+REVISION = revision_of(podinfo_deployment()["spec"]["template"])
+
+
+@dataclass
+class World:
+    """Stores one Canary as the API server does, with its resourceVersion and finalizers, and takes its events.
+
+    `history` is what happened, in order: the texts of events, and `gone`. `hook` is called by each hook.
+    """
+
+    obj: Json
+    caches: Caches
+    history: list[str] = field(default_factory=list)
+    hook: Callable[[], Awaitable[None]] | None = None
+    hook_calls: int = 0
+
+    def write(self, obj: Json) -> Json:
+        """Store it under a new resourceVersion, as seen by the caches too."""
+        metadata = obj["metadata"] | {"resourceVersion": str(int(self.obj["metadata"]["resourceVersion"]) + 1)}
+        self.obj = obj | {"metadata": metadata}
+        self.caches.of(CANARIES).remember(self.obj)
+        return self.obj
+
+    def edit(self, **annotations: str) -> None:
+        """Somebody annotates the Canary."""
+        obj = deepcopy(self.obj)
+        obj["metadata"]["annotations"] = (obj["metadata"].get("annotations") or {}) | annotations
+        self.write(obj)
+
+    @property
+    def is_gone(self) -> bool:
+        return "gone" in self.history
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        body = orjson.loads(await request.read() or b"null")
+        if request.path.endswith("/events"):
+            self.history.append(body["message"])
+            return await ok(body)(request)
+        if not request.path.startswith("/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo"):
+            return await no(404, "NotFound")(request)
+        if request.method == "PATCH":
+            patched = self.write(apply_patch(self.obj, body))
+            if DELETED in patched["metadata"].values() and not patched["metadata"]["finalizers"]:
+                self.history.append("gone")
+            return await ok(patched)(request)
+        if body["metadata"]["resourceVersion"] != self.obj["metadata"]["resourceVersion"]:
+            return await no(409, "Conflict")(request)
+        return await ok(self.write(self.obj | {"status": body["status"]}))(request)
+
+    async def answer_hook(self, request: web.Request) -> web.Response:
+        self.hook_calls += 1
+        if self.hook is not None:
+            await self.hook()
+        return web.Response()
+
+
+@asynccontextmanager
+async def looping(server: ApiServer, state: State, analysis: Json, **spec: Any) -> AsyncIterator[World]:
+    """Run the loop of a Canary in this state; `{hooks}` in an analysis' URLs is the address of the hooks."""
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(client_of(server, ManualTime()))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        world = World({}, Caches(client, ""))
+        hooks_url = await stack.enter_async_context(serving(world.answer_hook))
+        obj = canary_object(orjson.loads(orjson.dumps(analysis).decode().replace("{hooks}", hooks_url)), **spec)
+        obj["metadata"]["resourceVersion"] = "1"
+        obj["status"] = write_status(state, {}, target_kind="Deployment", generation=1)
+        world.obj, server.otherwise = obj, world.answer
+        world.caches.of(CANARIES).remember(obj)
+        metrics, hooks = AgentMetrics("1.2.3"), Hooks(session=session)
+        recorder = await stack.enter_async_context(EventRecorder(client, instance="test"))
+        delivery, destinations = Delivery(session=session), Destinations(client, world.caches, None)
+        alerts = AlertDispatcher(destinations, delivery, recorder, metrics.count_alert)
+        made = _world(
+            Settings(metrics_server="http://127.0.0.1:1"),
+            client,
+            world.caches,
+            queries=session,
+            hooks=hooks,
+            recorder=recorder,
+            alerts=await stack.enter_async_context(alerts),
+            event_hooks=await stack.enter_async_context(EventHooks(hooks, metrics.count_event, time.time)),
+            metrics=metrics,
+        )
+        loop = CanaryLoop(Key("test", "podinfo"), made)
+        world.caches.of(CANARIES).subscribe(lambda _: loop.wake())
+        task = asyncio.create_task(loop.run(), name="canary")
+        try:
+            yield world
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
+    async with running_api_server(tmp_path) as running:
+        yield running
+
+
+def state(phase: Phase, **more: Any) -> State:
+    """A canary of ours at rest, but for its phase."""
+    ours = {"analysed": REVISION, "promoted": REVISION, "finished": REVISION, "sequence": 5}
+    ours["seen"] = Seen("stored-uid", 1, REVISION)
+    return State(phase=phase, **(ours | more))
+
+
+def delete(world: World, **more: Any) -> None:
+    metadata = world.obj["metadata"] | {"deletionTimestamp": DELETED, "finalizers": [FINALIZER]}
+    world.write(world.obj | {"metadata": metadata} | more)
+
+
+async def test_the_end_of_a_deletion_is_told_before_the_canary_goes(server: ApiServer) -> None:
+    async with looping(server, state(Phase.SUCCEEDED), {}, revertOnDeletion=True) as world:
+        delete(world)
+        await eventually(lambda: world.is_gone, bool)
+        assert world.history[-2:] == [
+            "podinfo.test is gone: there is nothing that could take the traffic back",
+            "gone",
+        ]
