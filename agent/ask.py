@@ -75,6 +75,14 @@ class _Asked:
         return self.task.result()
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The observation with the answers in it; `calls` are the keys of the hook calls that they came from."""
+
+    seen: Observation
+    calls: frozenset[str]
+
+
 class Asker:
     """Turns questions into answers. A failure to get one is an answer as well, so asking raises nothing.
 
@@ -88,10 +96,11 @@ class Asker:
 
     async def answer(
         self, canary: Canary, state: State, seen: Observation, questions: Iterable[Question], calls: Calls
-    ) -> Observation:
-        """Give the observation with the answers in it, hooks first, as Flagger calls them before the metrics.
+    ) -> Answered:
+        """Give the answers, hooks first, as Flagger calls them before the metrics.
 
-        A hook that takes longer than it is until the next checks has not answered yet; its call goes on in `calls`.
+        A hook that takes longer than it is until the next checks has not answered yet; its call goes on in `calls`. One
+        that has answered stays there until whoever asked forgets it: its answer is given again until then.
         """
         questions = frozenset(questions)
         is_drained = None
@@ -106,11 +115,9 @@ class Asker:
             for one in asked:
                 if not one.key:
                     one.task.cancel()
-        for one in asked:
-            if one.task.done():
-                calls.take(one.key)
         answers = {question: tuple(one.result() for one in asked if one.question is question) for question in questions}
-        return replace(seen, answers=answers, is_drained=is_drained)
+        done = frozenset(one.key for one in asked if one.key and one.task.done())
+        return Answered(replace(seen, answers=answers, is_drained=is_drained), done)
 
     def _ask_hooks(
         self, canary: Canary, state: State, questions: frozenset[Question], calls: Calls

@@ -1,10 +1,11 @@
 """Hook calls that may outlive the tick that made them: a later one that asks the same takes their answer.
 
-A hook may take minutes. Its canary's metrics are judged each interval all the same, and it is not called twice.
+A hook may take minutes. Its canary's metrics are judged each interval all the same, and it is not called twice; nor is
+it when the write that should have kept its answer failed.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from canary.judge import CheckResult
@@ -28,15 +29,16 @@ class Calls:
             self._end()
 
     def find_or_make(self, key: str, call: Callable[[], Coroutine[Any, Any, CheckResult]]) -> asyncio.Task[CheckResult]:
-        """Give the call of a key that is under way, or whose answer nobody took yet; else make it."""
+        """Give the call of a key that is under way, or whose answer is not dealt with yet; else make it."""
         task = self._tasks.get(key)
         if task is None:
             task = self._tasks[key] = asyncio.create_task(call(), name=f"hook {key}")
         return task
 
-    def take(self, key: str) -> None:
-        """Forget a call whose answer was taken: who asks next calls again."""
-        self._tasks.pop(key, None)
+    def forget(self, keys: Iterable[str]) -> None:
+        """Forget calls whose answers are dealt with, stored above all: who asks next calls again."""
+        for key in keys:
+            self._tasks.pop(key, None)
 
     async def close(self) -> None:
         """End all calls."""

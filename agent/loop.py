@@ -7,7 +7,7 @@ news come last. Whatever fails, the next tick starts from the stored intent agai
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Final
 
 from agent.alert import Alerter
 from agent.apply import Applier
-from agent.ask import Asker
+from agent.ask import Answered, Asker
 from agent.caches import Caches
 from agent.calls import Calls
 from agent.canary_patch import has_finalizer
@@ -239,14 +239,17 @@ class CanaryLoop:
         if is_farewell:
             # There may be no other tick: what is not an event by then is lost with the object.
             await self._teller.wait_told()
+        heard: Collection[str] = ()
         if decision.questions:
-            decision = await self._ask(canary, state, seen, decision, obstacles)
+            decision, heard = await self._ask(canary, state, seen, decision, obstacles)
         world.metrics.observe_state(canary, state)
         if decision.actions or decision.questions:
             await self._apply(canary, decision)
             return 0
         if decision.intent is not None:
             await self._move(obj, canary, state, decision.intent)
+        # Only now: had the write failed, the next tick would have asked again, and not called again.
+        self._calls.forget(heard)
         self._teller.remark(obj, (*decision.remarks, *map(warning, world.parts.problems(canary))))
         return self._wake_after_s(decision)
 
@@ -287,10 +290,11 @@ class CanaryLoop:
 
     async def _ask(
         self, canary: Canary, state: State, seen: Observation, decision: Decision, obstacles: tuple[Blocked, ...]
-    ) -> Decision:
-        """Ask, then decide from the answers and from the world as it is by then.
+    ) -> tuple[Decision, Collection[str]]:
+        """Ask, then decide from the answers and from the world as it is by then; and give the calls that were heard.
 
-        Answers may take long. A newer revision does not wait for them: they would be about the older one.
+        Answers may take long. A newer revision does not wait for them: they would be about the older one. Where
+        something else is decided than what was asked for, the hooks are still to be heard.
         """
         world, started_s = self._world, time.monotonic()
         asking = asyncio.create_task(
@@ -304,16 +308,17 @@ class CanaryLoop:
                     break
                 now = self._observe(canary, state, *obstacles)
                 if _is_more_urgent(seen, now):
-                    return decide(canary, state, now)
+                    return decide(canary, state, now), ()
         finally:
             asking.cancel()
-        answered = asking.result()
+        answered, calls = asking.result().seen, asking.result().calls
         results = tuple(result for group in (answered.answers or {}).values() for result in group)
         world.metrics.observe_checks(canary, results, time.monotonic() - started_s)
         now = self._observe(canary, state, *obstacles)
-        return decide(canary, state, replace(now, answers=answered.answers, is_drained=answered.is_drained))
+        decision = decide(canary, state, replace(now, answers=answered.answers, is_drained=answered.is_drained))
+        return decision, () if decision == decide(canary, state, now) else calls
 
-    async def _until_done_or_woken(self, asking: asyncio.Task[Observation]) -> None:
+    async def _until_done_or_woken(self, asking: asyncio.Task[Answered]) -> None:
         self._woken.clear()
         woken = asyncio.create_task(self._woken.wait(), name=f"wake-up of {'/'.join(self._key)}")
         try:

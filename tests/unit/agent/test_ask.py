@@ -79,12 +79,14 @@ class World:
             webhooks = [{"name": name, "type": kind, "url": f"{url}/hooks/{name}"} for name, kind in hooks.items()]
             asked = canary({"webhooks": webhooks, "metrics": metrics or []})
 
-            async def ask(state: State, *questions: Question) -> Answers:
+            async def ask(state: State, *questions: Question, is_stored: bool = True) -> Answers:
                 calls.keep_for(state)
                 seen = Observation(now_s=NOW_S, target=None, primary=None, route=None)
                 answered = await asker.answer(asked, state, seen, questions, calls)
-                assert answered.answers is not None
-                return answered.answers
+                if is_stored:
+                    calls.forget(answered.calls)
+                assert answered.seen.answers is not None
+                return answered.seen.answers
 
             try:
                 yield ask
@@ -206,6 +208,17 @@ async def test_a_hook_that_takes_longer_than_an_interval_is_called_once_and_its_
         assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.PASS, Verdict.PASS]
         assert len(world.calls) == 1
         await ask(SOON, Question.CHECKS)
+        assert len(world.calls) == 2
+
+
+async def test_a_hook_is_not_called_again_while_its_answer_is_not_stored() -> None:
+    world = World()
+    async with world.asking({"notify": "post-rollout"}) as ask:
+        for is_stored in (False, False, True):
+            answers = await ask(SOON, Question.POST_ROLLOUT, is_stored=is_stored)
+            assert [one.verdict for one in answers[Question.POST_ROLLOUT]] == [Verdict.PASS]
+            assert len(world.calls) == 1
+        await ask(SOON, Question.POST_ROLLOUT)
         assert len(world.calls) == 2
 
 

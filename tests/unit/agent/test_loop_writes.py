@@ -30,11 +30,13 @@ from canary.phase import Phase
 from canary.revision import revision_of
 from canary.state import Seen, State, write_status
 from kube.events import EventRecorder
+from kube.resource import DEPLOYMENTS
 from kube.store import Key
+from render.workload import REVISION_ANNOTATION
 from tests.support.canaries import canary_object
 from tests.support.eventually import eventually
 from tests.support.json_patch import apply_patch
-from tests.support.podinfo import podinfo_deployment
+from tests.support.podinfo import podinfo_deployment, stored
 from tests.support.web import serving
 from tests.unit.kube.apiserver import ApiServer, ManualTime, client_of, no, ok, running_api_server
 
@@ -143,7 +145,7 @@ async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
 
 def state(phase: Phase, **more: Any) -> State:
     """A canary of ours at rest, but for its phase."""
-    ours = {"analysed": REVISION, "promoted": REVISION, "finished": REVISION, "sequence": 5}
+    ours: Json = {"analysed": REVISION, "promoted": REVISION, "finished": REVISION, "sequence": 5}
     ours["seen"] = Seen("stored-uid", 1, REVISION)
     return State(phase=phase, **(ours | more))
 
@@ -161,3 +163,26 @@ async def test_the_end_of_a_deletion_is_told_before_the_canary_goes(server: ApiS
             "podinfo.test is gone: there is nothing that could take the traffic back",
             "gone",
         ]
+
+
+def give_workloads(world: World) -> None:
+    """Give the canary a target at zero, and a primary that runs the promoted revision."""
+    target, primary = podinfo_deployment(), podinfo_deployment()
+    target["spec"]["replicas"] = 0
+    primary["metadata"] |= {"name": "podinfo-primary", "annotations": {REVISION_ANNOTATION: REVISION}}
+    for made in (target, primary):
+        world.caches.of(DEPLOYMENTS).remember(stored(made))
+
+
+async def test_a_hook_is_told_once_though_somebody_writes_the_canary_meanwhile(server: ApiServer) -> None:
+    told = {"name": "notify", "type": "post-rollout", "url": "{hooks}/notify"}
+    async with looping(server, state(Phase.SUCCEEDED, has_untold_end=True), {"webhooks": [told]}) as world:
+
+        async def edit() -> None:
+            world.edit(note="somebody was here")
+
+        world.hook = edit
+        give_workloads(world)
+        await eventually(lambda: world.obj["status"]["serin"].get("endUntold", False), lambda untold: not untold)
+        assert world.hook_calls == 1
+        assert world.obj["metadata"]["annotations"]["note"] == "somebody was here"
