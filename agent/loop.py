@@ -7,11 +7,11 @@ news come last. Whatever fails, the next tick starts from the stored intent agai
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from agent.alert import Alerter
 from agent.apply import Applier
@@ -183,7 +183,7 @@ class CanaryLoop:
             return None
         name = f"Canary {'/'.join(self._key)}"
         try:
-            state = read_state(obj.get("status"))
+            state = read_state(_deletable(obj))
         except UnknownPhase as error:
             self._teller.remark(obj, (warning(f"{name} {error}"),))
             return None
@@ -198,7 +198,11 @@ class CanaryLoop:
             return await self._advance(obj, known, state, invalid)
         if canary.provider != GLOO:
             text = f"{name} spec.provider: found {canary.provider!r}; allowed: {GLOO}, or nothing"
-            return await self._stand_still(obj, state, Blocked("ProviderNotSupported", text))
+            blocked = Blocked("ProviderNotSupported", text)
+            if state.phase is None or is_foreign(state):
+                return await self._stand_still(obj, state, blocked)
+            # It was Gloo's and ours: a run under way is not left exposed, and its deletion not left hanging.
+            return await self._advance(obj, canary, state, blocked)
         return await self._advance(obj, canary, state)
 
     async def _stand_still(self, obj: Object, state: State, blocked: Blocked) -> float | None:
@@ -360,6 +364,13 @@ def _is_more_urgent(asked: Observation, now: Observation) -> bool:
         return True
     before, after = asked.target, now.target
     return before is None or after is None or before.seen.revision != after.seen.revision
+
+
+def _deletable(obj: Object) -> Mapping[str, Any]:
+    """Give the status; a Canary that is to go goes from a phase that this version does not know, too."""
+    status: Mapping[str, Any] = obj.get("status") or {}
+    is_known = status.get("phase", "") in {"", *Phase}
+    return status if is_known or "deletionTimestamp" not in obj["metadata"] else {**status, "phase": Phase.FAILED}
 
 
 def _target_kind(canary: Canary) -> str:

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ class World:
     history: list[str] = field(default_factory=list)
     hook: Callable[[], Awaitable[None]] | None = None
     hook_calls: int = 0
+    hook_code: int = 200
 
     def write(self, obj: Json) -> Json:
         """Store it under a new resourceVersion, as seen by the caches too."""
@@ -96,7 +97,7 @@ class World:
         self.hook_calls += 1
         if self.hook is not None:
             await self.hook()
-        return web.Response()
+        return web.Response(status=self.hook_code)
 
 
 @asynccontextmanager
@@ -165,11 +166,10 @@ async def test_the_end_of_a_deletion_is_told_before_the_canary_goes(server: ApiS
         ]
 
 
-def give_workloads(world: World) -> None:
-    """Give the canary a target at zero, and a primary that runs the promoted revision."""
+def give_workloads(world: World, promoted: str = REVISION) -> None:
+    """Give the canary a target with two replicas, and a primary that runs the promoted revision."""
     target, primary = podinfo_deployment(), podinfo_deployment()
-    target["spec"]["replicas"] = 0
-    primary["metadata"] |= {"name": "podinfo-primary", "annotations": {REVISION_ANNOTATION: REVISION}}
+    primary["metadata"] |= {"name": "podinfo-primary", "annotations": {REVISION_ANNOTATION: promoted}}
     for made in (target, primary):
         world.caches.of(DEPLOYMENTS).remember(stored(made))
 
@@ -186,3 +186,40 @@ async def test_a_hook_is_told_once_though_somebody_writes_the_canary_meanwhile(s
         await eventually(lambda: world.obj["status"]["serin"].get("endUntold", False), lambda untold: not untold)
         assert world.hook_calls == 1
         assert world.obj["metadata"]["annotations"]["note"] == "somebody was here"
+
+
+@pytest.mark.parametrize("broken", ["provider", "phase"])
+async def test_a_canary_that_is_no_longer_understood_can_be_deleted(server: ApiServer, broken: str) -> None:
+    async with looping(server, state(Phase.SUCCEEDED), {}, revertOnDeletion=True) as world:
+        if broken == "provider":
+            delete(world, spec=world.obj["spec"] | {"provider": "istio"})
+        else:
+            delete(world, status=world.obj["status"] | {"phase": "Dreaming"})
+        await eventually(lambda: world.is_gone, bool)
+
+
+def ready(world: World) -> Json:
+    conditions = world.obj["status"].get("conditions", [])
+    return next((found for found in conditions if found["type"] == "Ready"), {})
+
+
+@pytest.mark.parametrize("word", ["", "Progressing"])
+async def test_a_canary_of_another_provider_that_was_never_ours_is_left_alone(server: ApiServer, word: str) -> None:
+    async with looping(server, State(), {}, provider="istio", revertOnDeletion=True) as world:
+        status = {"phase": word, "canaryWeight": 10} if word else {}
+        world.write(world.obj | {"status": status})
+        await eventually(lambda: ready(world).get("reason"), lambda reason: reason == "ProviderNotSupported")
+        assert "finalizers" not in world.obj["metadata"]
+        assert (world.obj["status"].get("phase", ""), world.obj["status"]["canaryWeight"]) == (word, 10 if word else 0)
+
+
+async def test_a_run_is_still_watched_when_its_provider_is_edited_away(server: ApiServer) -> None:
+    exposed = state(Phase.PROGRESSING, analysed=REVISION, promoted="before", finished="before", canary_weight=10)
+    exposed = replace(exposed, first_weight_s=1.0, decisive_s=time.time(), not_before_s=1.0)
+    check = {"name": "check", "type": "rollout", "url": "{hooks}/check"}
+    analysis = {"webhooks": [check], "metrics": None, "threshold": 1}
+    async with looping(server, exposed, analysis, provider="istio") as world:
+        world.hook_code = 500
+        give_workloads(world, promoted="before")
+        await eventually(lambda: world.obj["status"]["phase"], lambda phase: phase == "Failed")
+        assert world.obj["status"]["canaryWeight"] == 0
