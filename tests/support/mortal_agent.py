@@ -74,22 +74,33 @@ def watching_weights(cluster: Cluster, namespace: str, name: str) -> Iterator[li
     """Collect every canary weight of a RouteTable, in order, without repeats; complete when the block has ended."""
     weights: list[int] = []
     command = [sys.executable, "-m", "sandbox", "--state", str(cluster.state), "kubectl", "-n", namespace]
-    process = subprocess.Popen(
-        [*command, "get", "routetable", name, "--watch", "-o", "json"],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    seen = cluster.state / f"weights-{namespace}.json"  # a pipe that nobody reads meanwhile would hold kubectl up
+    with seen.open("w") as output:
+        process = subprocess.Popen(
+            [*command, "get", "routetable", name, "--watch", "-o", "json"], cwd=REPOSITORY, stdout=output
+        )
     try:
+        _wait_for_output(process, seen)
         yield weights
     finally:
         process.terminate()
-        text, _ = process.communicate(timeout=_STOP_WITHIN_S)
-        for table in _documents(text):
+        process.wait(_STOP_WITHIN_S)
+        for table in _documents(seen.read_text()):
             destinations = table["spec"]["routes"][0]["routeAction"]["multi"]["destinations"]
             weight = destinations[1].get("weight", 0)
             if not weights or weights[-1] != weight:
                 weights.append(weight)
+        seen.unlink()
+
+
+def _wait_for_output(process: subprocess.Popen[bytes], path: Path) -> None:
+    """Wait until the watch shows the table as it is now: what is done after that is seen."""
+    while path.stat().st_size == 0:
+        try:
+            code = process.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        raise AssertionError(f"the watch ended by itself, exit code {code}")
 
 
 def _documents(text: str) -> Iterator[dict[str, Any]]:
