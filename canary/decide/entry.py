@@ -1,5 +1,6 @@
 """The way in: what holds for every phase, then the phase's own function."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from canary.action import Promote
@@ -19,7 +20,7 @@ _SUSPENDED: Final = Blocked("Suspended", "spec.suspend is true: the run stands s
 
 def decide(canary: Canary, state: State, seen: Observation) -> Decision:
     """Decide what comes next. Total and pure: every input has an answer, and the same input the same one."""
-    tick = Tick(canary, state, seen)
+    tick = Tick(canary, _counting_on(state, seen), seen)
     if _is_overtaken(tick):
         said = warning(f"Halt {tick.name} its route was written by a later move: this agent sees an old status")
         return wait(said, seconds=PATIENCE_S)
@@ -117,9 +118,20 @@ def _decide_phase(tick: Tick) -> Decision:
             return wait()
 
 
+def _counting_on(state: State, seen: Observation) -> State:
+    """Let the first move that is ours follow those that the route tells of: somebody wiped the status, or wrote it.
+
+    From then on a route that is ahead of the status tells that the status is old.
+    """
+    is_ours = state.phase is not None and not takeover.is_foreign(state)
+    if is_ours or seen.route is None or seen.route.move <= state.sequence:
+        return state
+    return replace(state, sequence=seen.route.move)
+
+
 def _is_overtaken(tick: Tick) -> bool:
     """Did a move that we don't know yet write the route? Then our view is old, and everything that we would do too."""
-    return tick.state.phase is not None and tick.seen.route is not None and tick.seen.route.move > tick.state.sequence
+    return tick.seen.route is not None and tick.seen.route.move > tick.state.sequence
 
 
 def _lost_primary(tick: Tick) -> str | None:

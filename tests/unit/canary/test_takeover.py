@@ -6,9 +6,9 @@ import pytest
 
 from canary.observation import Part
 from canary.phase import ANALYSING, Phase
-from canary.state import Blocked, read_state
+from canary.state import Blocked, State, read_state
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import SimulatedCluster, phase
+from tests.support.simulated_cluster import SimulatedCluster, bootstrapped, phase
 
 TARGET = "aaaaaaaaaaaaaaaa"
 FLAGGERS = "6b8c7d9f5"
@@ -148,3 +148,46 @@ def test_everything_stands_still_while_a_flagger_is_at_work(cluster: SimulatedCl
 def condition(cluster: SimulatedCluster, kind: str) -> dict[str, Any]:
     found: dict[str, Any] = next(item for item in cluster.status["conditions"] if item["type"] == kind)
     return found
+
+
+def ran_before() -> SimulatedCluster:
+    """Give a canary whose run ended well; its route tells of many moves."""
+    cluster = bootstrapped()
+    cluster.set_image(TARGET)
+    cluster.run(900)
+    assert (phase(cluster), cluster.route_move > 10) == (Phase.SUCCEEDED, True)
+    return cluster
+
+
+@pytest.mark.parametrize("is_under_way", [False, True])
+def test_a_wiped_status_begins_anew_whatever_the_route_tells(*, is_under_way: bool) -> None:
+    cluster = ran_before()
+    if is_under_way:
+        cluster.set_image("bbbbbbbbbbbbbbbb")
+        cluster.run(300, until=lambda: cluster.weights == (90, 10))
+    cluster.status, cluster.state, cluster.told_sequence = {}, State(), 0
+    cluster.run(60, until=lambda: phase(cluster) is Phase.INITIALIZED)
+    assert (phase(cluster), cluster.weights) == (Phase.INITIALIZED, (100, 0))
+    cluster.set_image("cccccccccccccccc")
+    cluster.run(900)
+    assert cluster.primary_revision == "cccccccccccccccc"
+
+
+def test_a_canary_that_flagger_had_in_between_is_taken_over_again() -> None:
+    cluster = ran_before()
+    moves, told = cluster.route_move, len(cluster.told)
+    cluster.status.pop("serin")
+    cluster.state, cluster.primary_runs_target = read_state(cluster.status), True
+    cluster.run(60)
+    assert cluster.state.sequence > moves
+    assert cluster.texts()[told:] == ["Taken over podinfo.test from Flagger: the primary runs the target's template"]
+    assert cluster.state.finished == TARGET
+
+
+def test_a_wiped_status_holds_no_deletion() -> None:
+    cluster = ran_before()
+    cluster.canary, cluster.has_finalizer, cluster.is_deleted = canary(revertOnDeletion=True), True, True
+    cluster.status.pop("serin")
+    cluster.state = read_state(cluster.status)
+    cluster.run(120)
+    assert (cluster.has_finalizer, cluster.weights) == (False, (0, 100))
