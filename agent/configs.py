@@ -10,6 +10,7 @@ from agent.resources import CANARIES
 from agent.settings import FIELD_MANAGER
 from agent.templates import TemplateLost
 from canary.model.canary import Canary
+from canary.phase import ANALYSING
 from canary.revision import config_part, revision_of, template_part, with_configs
 from kube.client import Client
 from kube.errors import Conflict, NotFound
@@ -58,10 +59,13 @@ def target_revision(canary: Canary, target: Object, caches: Caches) -> tuple[str
 def is_started_otherwise(canary: Canary, target: Object, caches: Caches) -> bool:
     """Do pods of the revision under analysis run that were started with another configuration?
 
-    They do after an edit in mid-run. One that no run is about yet is left alone: its pods may have the users' traffic.
+    They do after an edit in mid-run. Others are left alone, for their pods may have the users' traffic: a revision that
+    no run is about yet, and one that is being promoted. (Pods that came up under Flagger tell nothing of what they
+    started with.)
     """
+    status = _status(canary, caches)
     revision, _ = target_revision(canary, target, caches)
-    is_analysed = _status(canary, caches).get("lastAppliedSpec") == revision
+    is_analysed = status.get("phase") in ANALYSING and status.get("lastAppliedSpec") == revision
     return is_analysed and not is_configured_by(target, config_part(revision))
 
 

@@ -20,6 +20,7 @@ from agent.configs import (
     target_revision,
 )
 from agent.resources import CANARIES
+from canary.phase import ANALYSING, Phase
 from canary.revision import CONFIG_ANNOTATION, config_part, revision_of
 from kube.client import Client
 from kube.errors import Conflict
@@ -76,10 +77,11 @@ class World:
         metadata = {"name": "podinfo", "namespace": "test", "resourceVersion": str(self.version)}
         self.caches.of(CANARIES).remember({"metadata": metadata, "status": status})
 
-    def remember(self) -> str:
+    def remember(self, phase: Phase = Phase.PROGRESSING) -> str:
         """Store what is observed, as the state machine does; gives the revision."""
         revision, configs = target_revision(CANARY, target(), self.caches)
-        self.status(trackedConfigs=configs, serin={"seen": {"revision": revision}}, lastAppliedSpec=revision)
+        seen = {"seen": {"revision": revision}}
+        self.status(phase=phase, trackedConfigs=configs, serin=seen, lastAppliedSpec=revision)
         return revision
 
     def revision(self) -> str:
@@ -255,3 +257,10 @@ async def test_pods_of_the_analysed_revision_are_to_run_its_configuration(world:
     assert is_started_otherwise(CANARY, running, world.caches)
     running["spec"]["replicas"] = 0
     assert not is_started_otherwise(CANARY, running, world.caches), "pods that come up start with what there is"
+
+
+@pytest.mark.parametrize("phase", sorted(set(Phase) - ANALYSING))
+async def test_pods_that_no_analysis_is_about_are_not_restarted(world: World, phase: Phase) -> None:
+    """A promotion that was taken over from Flagger has traffic on pods that tell nothing of their configuration."""
+    world.remember(phase)
+    assert not is_started_otherwise(CANARY, target(), world.caches)
