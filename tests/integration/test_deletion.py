@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import Cluster
-from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
+from tests.support.load import answer, assert_no_request_lost, serving_tag, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, podinfo
 
 pytestmark = pytest.mark.sandbox
@@ -28,6 +28,10 @@ def delete(rollouts: Rollouts) -> None:
     rollouts.cluster.kubectl("-n", rollouts.namespace, "delete", "canary", "app", "--timeout=90s")
 
 
+def terminated(rollouts: Rollouts) -> str:
+    return f"Terminated canary app.{rollouts.namespace}"
+
+
 def gone(rollouts: Rollouts, kind: str, name: str) -> bool:
     return not rollouts.get(kind, name)
 
@@ -48,6 +52,8 @@ def test_a_reverted_target_takes_the_traffic_back_and_a_new_canary_takes_it_agai
         rollouts.wait_for_phase("app", "Initialized")
         assert answer(rollouts.cluster, rollouts.namespace)["hostname"].startswith("app-primary-")
     assert_no_request_lost(reports[0])
+    told = [text for _, text in rollouts.events("app")]
+    assert told.index("Routing all traffic to app." + rollouts.namespace) < told.index(terminated(rollouts))
 
 
 def test_a_run_under_way_is_reverted_to_the_target(rollouts: Rollouts) -> None:
@@ -57,10 +63,7 @@ def test_a_run_under_way_is_reverted_to_the_target(rollouts: Rollouts) -> None:
         rollouts.wait_for("it has traffic", lambda: rollouts.status("app")["canaryWeight"] > 0)
         delete(rollouts)
         rollouts.wait_for("the primary is collected", lambda: gone(rollouts, "deployment", "app-primary"))
-        assert answer(rollouts.cluster, rollouts.namespace)["hostname"].startswith("app-")
-        target = rollouts.get("deployment", "app")
-        assert (target["spec"]["replicas"], target["status"]["updatedReplicas"]) == (2, 2)
-        assert target["spec"]["template"]["spec"]["containers"][0]["image"] == "stefanprodan/podinfo:3.1.1"
+        assert serving_tag(rollouts.cluster, rollouts.namespace) == "3.1.1"
     assert_no_request_lost(reports[0])
 
 
@@ -100,7 +103,10 @@ def test_nothing_hangs(rollouts: Rollouts, broken: str) -> None:
     if broken == "target":
         kubectl("-n", namespace, "delete", "deployment", "app")
     if broken == "spec":
-        faulty = {"webhooks": [{"name": "gate", "url": "nowhere"}]}
-        rollouts.apply_unseen(canary("app", faulty, revertOnDeletion=True))
+        unknown = {"name": "nonsense", "thresholdRange": {"min": 99}}
+        rollouts.apply_unseen(canary("app", {"metrics": [unknown]}, revertOnDeletion=True))
         rollouts.wait_for("it is seen", lambda: rollouts.condition("app", "Ready").get("reason") == "InvalidSpec")
     delete(rollouts)
+    if broken == "target":
+        text = f"app.{namespace} is gone: there is nothing that could take the traffic back"
+        assert ("Warning", text) in rollouts.events("app")

@@ -33,6 +33,18 @@ def answer(cluster: Cluster, namespace: str, url: str = GATEWAY) -> dict[str, An
     return said
 
 
+def serving_tag(cluster: Cluster, namespace: str) -> str:
+    """Give the image tag of the pod that answers through the gateway; empty when nobody answers.
+
+    podinfo's own word for its version is that of its build, whatever the tag.
+    """
+    pod = answer(cluster, namespace).get("hostname", "")
+    if not pod:
+        return ""
+    image = cluster.kubectl("-n", namespace, "get", "pod", pod, "-o", "jsonpath={.spec.containers[0].image}")
+    return image.partition(":")[2]
+
+
 @contextmanager
 def steady_load(cluster: Cluster, namespace: str) -> Iterator[list[str]]:
     """Fifty requests a second until the block ends; then hey's report is the one item of the list."""
@@ -51,3 +63,12 @@ def assert_no_request_lost(report: str) -> None:
     assert "Error distribution" not in report, report
     codes = {line.split()[0] for line in report.splitlines() if line.strip().startswith("[")}
     assert codes == {"[200]"}, report
+
+
+def lost_requests(report: str) -> int:
+    """Count the requests in hey's report that got another answer than 200, or none."""
+    answers, _, errors = report.partition("Error distribution:")
+    counts = [line.split() for line in answers.splitlines() if line.strip().startswith("[")]
+    refused = sum(int(count) for code, count, *_ in counts if code != "[200]")
+    unanswered = [line.split()[0] for line in errors.splitlines() if line.strip().startswith("[")]
+    return refused + sum(int(count.strip("[]")) for count in unanswered)
