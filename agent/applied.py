@@ -1,6 +1,7 @@
 """Objects that the agent keeps as rendered, by server-side apply."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from agent.caches import Caches
@@ -8,6 +9,7 @@ from agent.settings import FIELD_MANAGER
 from canary.revision import content_hash
 from kube.client import Client
 from kube.resource import Object, Resource
+from kube.store import Change
 from render.difference import is_as_rendered
 
 APPLIED_ANNOTATION: Final = "serin.dev/applied"
@@ -29,6 +31,7 @@ class AppliedObjects:
         self._client = client
         self._caches = caches
         self._left_behind: dict[_Key, tuple[str, str]] = {}
+        self._followed: set[str] = set()
 
     def is_due(self, resource: Resource, rendered: Object) -> bool:
         """Is the object missing, or not as rendered?"""
@@ -45,12 +48,23 @@ class AppliedObjects:
 
     async def apply(self, resource: Resource, rendered: Object) -> None:
         """Create the object, or make ours what is rendered of it."""
+        self._follow(resource)
         applied, metadata = content_hash(rendered), rendered["metadata"]
         annotations = (metadata.get("annotations") or {}) | {APPLIED_ANNOTATION: applied}
         body = rendered | {"metadata": metadata | {"annotations": annotations}}
         answer = await self._client.apply(resource, body, field_manager=FIELD_MANAGER)
         self._caches.of(resource).remember(answer)
         self._left_behind[_key(resource, rendered)] = (applied, _own_content(answer))
+
+    def _follow(self, resource: Resource) -> None:
+        """Forget what was applied of objects that are gone."""
+        if resource.plural not in self._followed:
+            self._followed.add(resource.plural)
+            self._caches.of(resource).subscribe(partial(self._on_change, resource))
+
+    def _on_change(self, resource: Resource, change: Change) -> None:
+        if change.new is None:
+            self._left_behind.pop((resource.plural, *change.key), None)
 
 
 def _key(resource: Resource, obj: Object) -> _Key:

@@ -21,6 +21,9 @@ _log = logging.getLogger(__name__)
 
 _MS_PER_S: Final = 1000
 
+# Canaries and hooks come and go: one that failed, and has not been called for so long, is not remembered.
+_FAILING_FOR_S: Final = 3600.0
+
 Outcome = Literal["sent", "failed", "lost"]
 """`failed`: refused or not answered; `lost`: too many others waited already."""
 
@@ -39,7 +42,8 @@ class _Job:
 class EventHooks:
     """`async with EventHooks(...) as hooks`: leaving it sends what is queued, for `drain_s` at most.
 
-    A hook gets a canary's events in order. One that fails is counted each time, and logged once until it works again.
+    A hook gets a canary's events in order. One that fails is counted each time, and logged once until it works again
+    or was not called for an hour.
     `own_url`, if any, is told of the canaries that name no event hook. `now_s` gives seconds since the epoch.
     """
 
@@ -58,7 +62,7 @@ class EventHooks:
         self._now_s = now_s
         self._own = (CanaryWebhook(name="events", url=own_url),) if own_url else ()
         self._lanes: Lanes[str, _Job] = Lanes("events", self._post, capacity=capacity, drain_s=drain_s)
-        self._failing: set[str] = set()
+        self._failed_at_s: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
         await self._lanes.__aenter__()
@@ -101,10 +105,13 @@ class EventHooks:
             self._fail(job, "failed", answer.text)
             return
         self._count("sent")
-        self._failing.discard(job.lane)
+        self._failed_at_s.pop(job.lane, None)
 
     def _fail(self, job: _Job, outcome: Outcome, why: str) -> None:
         self._count(outcome)
-        if job.lane not in self._failing:
-            self._failing.add(job.lane)
+        now_s = self._now_s()
+        self._failed_at_s = {lane: at_s for lane, at_s in self._failed_at_s.items() if now_s - at_s < _FAILING_FOR_S}
+        is_new = job.lane not in self._failed_at_s
+        self._failed_at_s[job.lane] = now_s
+        if is_new:
             _log.warning("event hook %s: event %s: %s", job.lane, outcome, why, extra={"canary": job.canary})

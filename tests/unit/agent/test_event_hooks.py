@@ -147,6 +147,22 @@ async def test_failures_are_counted_and_logged_once_until_it_works_again(
     ] * 2
 
 
+async def test_a_hook_that_was_not_called_for_long_is_forgotten(
+    receiver: Receiver, metrics: AgentMetrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = 'serin_event_hook_events_total{outcome="failed"}'
+    async with hooking(receiver, metrics, "broken") as (hooks, asked):
+        with caplog.at_level(logging.WARNING):
+            await send(hooks, asked, metrics, [STARTED] * 2, {failed: 2})
+            hooks._now_s = lambda: 10_000.0
+            other = asked.model_copy(update={"metadata": asked.metadata.model_copy(update={"name": "other"})})
+            await send(hooks, other, metrics, [STARTED], {failed: 3})
+            assert list(hooks._failed_at_s) == ["broken of other.test"]
+            await send(hooks, asked, metrics, [STARTED], {failed: 4})
+    names = [record.message.split(":")[0] for record in caplog.records]
+    assert names == [f"event hook broken of {name}.test" for name in ("podinfo", "other", "podinfo")]
+
+
 async def send(
     hooks: EventHooks, asked: Canary, metrics: AgentMetrics, news: list[News], wanted: dict[str, float]
 ) -> None:

@@ -1,0 +1,33 @@
+"""What was applied is known again, and forgotten with its object."""
+
+from pathlib import Path
+
+import orjson
+from aiohttp import web
+
+from agent.applied import AppliedObjects
+from agent.caches import Caches
+from kube.resource import SERVICES
+from tests.support.podinfo import stored
+from tests.unit.kube.apiserver import ManualTime, client_of, ok, running_api_server
+
+
+async def spell_otherwise(request: web.Request) -> web.StreamResponse:
+    """Store what is applied, with a value in the API server's own spelling."""
+    return await ok(stored(orjson.loads(await request.read()) | {"spec": {"cpu": "0.1"}}))(request)
+
+
+async def test_what_the_api_server_spells_otherwise_is_not_applied_again_and_forgotten_when_it_goes(
+    tmp_path: Path,
+) -> None:
+    rendered = {"kind": "Service", "metadata": {"name": "app", "namespace": "test"}, "spec": {"cpu": "100m"}}
+    async with running_api_server(tmp_path) as server, client_of(server, ManualTime()) as client:
+        caches = Caches(client, "")
+        applied, services = AppliedObjects(client, caches), caches.of(SERVICES)
+        server.otherwise = spell_otherwise
+        assert applied.is_due(SERVICES, rendered)
+        await applied.apply(SERVICES, rendered)
+        assert not applied.is_due(SERVICES, rendered)
+        (found,) = services.items()
+        services._tell([services._store.remove(found)])
+        assert not applied._left_behind
