@@ -7,7 +7,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python
 
 # Tests on a cluster mostly wait: three processes, each with a cluster of its own, take turns on two cores. The files go
-# out in their order, those with a cluster first; the demo measures, so nothing runs beside it.
+# out in their order, those with a cluster first. What holds times, as the demo does, runs alone after that.
 SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 
 help: ## Show what there is
@@ -28,8 +28,8 @@ demo: .venv/.ready ## Play the guide on a cluster inside this machine (GUIDE=1: 
 
 test: .venv/.ready ## Run every test: unit, contract, integration, end to end
 	@$(RUN) -m sandbox build
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not e2e"
-	$(BIN)/pytest -m e2e
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone"
+	$(BIN)/pytest -m alone
 
 unit: .venv/.ready ## Run the tests that need no cluster
 	$(BIN)/pytest -n 2 -m "not sandbox and not e2e"

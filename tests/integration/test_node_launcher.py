@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +66,6 @@ def test_ends_are_told_with_code_and_signal(tmp_path: Path) -> None:
         "terminated": [7, 0],
         "not found": 'exec: "no-such-command": executable file not found in $PATH',
     }
-
-
-def test_a_container_starts_within_a_tenth_of_a_second(tmp_path: Path) -> None:
-    assert play("speed", tmp_path) < 0.1
 
 
 def test_nothing_outlives_a_killed_node(tmp_path: Path) -> None:
@@ -138,15 +133,6 @@ async def ends(launcher: LauncherClient, folder: Path) -> Any:
     return {name: [end.code, end.signal] for name, end in found.items()} | {"not found": message}
 
 
-async def speed(launcher: LauncherClient, folder: Path) -> Any:
-    durations_s = []
-    for _ in range(10):
-        begin_s = time.monotonic()
-        await _start(launcher, ["true"], [], 2)
-        durations_s.append(time.monotonic() - begin_s)
-    return sorted(durations_s)[5]
-
-
 async def kill(_: LauncherClient, folder: Path) -> Any:
     """Kill a node (another process of this file) while its container runs."""
     node = await asyncio.create_subprocess_exec(sys.executable, __file__, "node", str(folder), stdout=sys.stderr)
@@ -176,7 +162,7 @@ async def main() -> None:
     scene, folder = sys.argv[1], Path(sys.argv[2])
     async with running_launcher(folder / "state", keep=[str(_REPOSITORY), sys.base_prefix]) as launcher:
         await launcher.make_network("p")
-        print(json.dumps(await {f.__name__: f for f in (root, ends, speed, kill, node)}[scene](launcher, folder)))
+        print(json.dumps(await {f.__name__: f for f in (root, ends, kill, node)}[scene](launcher, folder)))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ async def until_weights(rollouts: Rollouts, primary: int, canary: int, deadline_
             await asyncio.sleep(_LOOK_EVERY_S)
 
 
+@pytest.mark.alone
 async def test_the_traffic_goes_back_at_once_and_the_targets_return_starts_a_run(rollouts: Rollouts) -> None:
     steps = {"stepWeight": 50, "interval": "5s"}
     kubectl, namespace = rollouts.cluster.kubectl, rollouts.namespace

@@ -60,6 +60,7 @@ async def test_upstream_gets_the_recorded_status(case: str, gloo: SandboxGloo) -
     await gloo.remove(upstream)
 
 
+@pytest.mark.alone
 async def test_a_weight_takes_as_long_as_recorded(gloo: SandboxGloo) -> None:
     await gloo.settle_case("weight-100-0")
     for case, side in [("weight-0-100", "canary"), ("weight-100-0", "primary")] * 2:
@@ -81,6 +82,7 @@ async def test_a_weight_takes_as_long_as_recorded(gloo: SandboxGloo) -> None:
     assert gloo.tables.objects["conf", "app"]["metadata"]["resourceVersion"] == settled
 
 
+@pytest.mark.alone
 async def test_endpoints_come_and_go_as_late_as_recorded(gloo: SandboxGloo) -> None:
     scale = "/apis/apps/v1/namespaces/conf/deployments/app-canary"
     await until(lambda: gloo.hosts(_CANARY), lambda hosts: len(hosts) == 1)
