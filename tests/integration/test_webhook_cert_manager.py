@@ -1,0 +1,105 @@
+"""The webhook with manifests/webhook-cert-manager: another one makes its certificate, or fails to."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.support.applying import Kubectl
+from tests.support.cert_manager import CertManager, crds
+from tests.support.cluster import REPOSITORY, Cluster
+from tests.support.detected import detected
+from tests.support.eventually import eventually
+from tests.support.replicas import Replicas
+from tests.support.rollout import Rollouts, canary, podinfo
+from tests.support.stream import apply_target, streaming
+
+pytestmark = pytest.mark.sandbox
+
+SHIPPED = REPOSITORY / "sandbox" / "serin"
+COMPONENT = REPOSITORY / "manifests" / "webhook-cert-manager"
+HOUR_S = 3600.0
+
+
+@pytest.fixture(scope="module")
+def cert_manager(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CertManager]:
+    """Serin as for a cluster with cert-manager; as shipped again after the tests."""
+    serin, made = Kubectl(cluster, "gloo-system"), CertManager(cluster)
+    serin.apply(*crds())
+    serin("wait", "--for=condition=Established", "crd/certificates.cert-manager.io", "crd/issuers.cert-manager.io")
+    folder = tmp_path_factory.mktemp("serin")
+    resources, components = ([os.path.relpath(path, folder)] for path in (SHIPPED, COMPONENT))
+    (folder / "kustomization.yaml").write_text(json.dumps({"resources": resources, "components": components}))
+    try:
+        serin("apply", "-k", str(folder))
+        # What the component leaves out is not there in a new installation.
+        serin("delete", "-f", str(COMPONENT / "no-authority.yaml"))
+        made.issue()
+        serin("rollout", "status", "deployment/serin-webhook", "--timeout=60s")
+        made.inject()
+        yield made
+    finally:
+        serin("apply", "-k", str(SHIPPED))
+        serin("rollout", "status", "deployment/serin-webhook", "--timeout=60s")
+        serin("delete", "crd", "certificates.cert-manager.io", "issuers.cert-manager.io")
+        serin("delete", "secret", "-l", "controller.cert-manager.io/fao=true")
+
+
+@pytest.fixture
+def kubectl(cluster: Cluster, namespace: str) -> Kubectl:
+    return Kubectl(cluster, namespace)
+
+
+async def test_a_renewed_certificate_is_served_under_a_stream_with_no_change_refused_or_unmarked(
+    cluster: Cluster, cert_manager: CertManager, kubectl: Kubectl
+) -> None:
+    apply_target(kubectl)
+    replicas = Replicas(cluster)
+    [first] = set(await asyncio.to_thread(replicas.served))
+    pods = replicas.names()
+    async with streaming(kubectl) as stream:
+        await asyncio.to_thread(cert_manager.issue)
+        await eventually(
+            lambda: asyncio.to_thread(replicas.served), lambda seen: len(set(seen)) == 1 and first not in seen
+        )
+    assert all(stream.marked), stream.unmarked
+    assert len(stream.marked) > 20
+    assert replicas.names() == pods, "no replica was started again"
+
+
+def test_with_an_expired_certificate_applies_go_on_and_the_watch_finds_the_revision(
+    cluster: Cluster, cert_manager: CertManager, kubectl: Kubectl
+) -> None:
+    replicas, rollouts = Replicas(cluster), Rollouts(cluster, kubectl.namespace)
+    rollouts.apply(podinfo("app"), canary("app"))
+    rollouts.wait_for_phase("app", "Initialized")
+
+    # Of another authority, so that the API server gives up its open connections, and meets the certificate.
+    cert_manager.forget_authorities()
+    cert_manager.issue(age_s=2 * HOUR_S, lifetime_s=HOUR_S)
+    cert_manager.inject()
+    rollouts.wait_for("it is served", lambda: [left_s < 0 for left_s in replicas.left_s()] == [True, True])
+    assert all(certificate.not_valid_after_utc < datetime.now(UTC) for certificate in replicas.served())
+
+    before = detected(cluster, "watch")
+    started_s = time.monotonic()
+    said = kubectl("set", "image", "deployment/app", "podinfod=stefanprodan/podinfo:3.1.1")
+    assert time.monotonic() - started_s < 3.0
+    assert said.warnings == []
+    assert "was not changed" not in said.output
+    rollouts.wait_for("its run", lambda: rollouts.status("app")["phase"] != "Initialized")
+    assert "change" not in rollouts.status("app")["serin"]
+    assert detected(cluster, "watch") == before + 1
+
+    cert_manager.issue()
+    rollouts.wait_for("it is valid again", lambda: replicas.readiness() == [True, True])
+    rollouts.wait_for("changes are marked again", lambda: is_marked(kubectl))
+
+
+def is_marked(kubectl: Kubectl) -> bool:
+    said = kubectl("set", "image", "deployment/app", "podinfod=a:1", "--dry-run=server", "-o", "json")
+    return "podinfod image" in said.output
