@@ -7,6 +7,7 @@ Source of the shapes: Flagger 1.44, `pkg/canary/deployment_controller.go`, `pkg/
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -89,7 +90,25 @@ def flaggers_objects(canary: Json, *, tag: str, weight: int, matchers: list[Json
     return [primary, *services, *upstreams, table]
 
 
-def write_flaggers_status(rollouts: Rollouts, phase: str, weight: int) -> None:
+def configured(target: Json, config: str) -> Json:
+    """Give a Deployment that takes its environment from a ConfigMap."""
+    target["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": config}}]
+    return target
+
+
+def flaggers_copies(canary: Json, *sources: Json) -> list[Json]:
+    """Give the `-primary` copies of ConfigMaps and autoscalers."""
+    copies = deepcopy(list(sources))
+    for copy in copies:
+        name = f"{copy['metadata']['name']}-primary"
+        copy["metadata"] = {"name": name, "namespace": canary["metadata"]["namespace"]}
+        copy["metadata"]["ownerReferences"] = [_owner(canary)]
+        if "scaleTargetRef" in copy.get("spec", {}):
+            copy["spec"]["scaleTargetRef"]["name"] = name
+    return copies
+
+
+def write_flaggers_status(rollouts: Rollouts, phase: str, weight: int, **fields: Any) -> None:
     """Replace the status of the canary `app` by one of Flagger's."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     status = {
@@ -100,7 +119,7 @@ def write_flaggers_status(rollouts: Rollouts, phase: str, weight: int) -> None:
         "lastAppliedSpec": REVISION,
         "lastPromotedSpec": REVISION,
         "lastTransitionTime": now,
-    }
+    } | fields
     patch = json.dumps([{"op": "add", "path": "/status", "value": status}])
     kubectl = rollouts.cluster.kubectl
     kubectl("-n", rollouts.namespace, "patch", "canary", "app", "--subresource=status", "--type=json", "-p", patch)
