@@ -130,3 +130,17 @@ def test_a_run_of_ours_stands_still_while_a_flagger_is_at_work(rollouts: Rollout
         while time.monotonic() < until_s:
             assert rollouts.status("app") == before
     rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
+
+
+def test_a_flagger_without_a_lease_is_seen_by_its_deployment(rollouts: Rollouts) -> None:
+    flagger = podinfo("flagger")
+    flagger["spec"]["template"]["spec"]["containers"][0]["image"] = "fluxcd/flagger:1.44.0"
+    rollouts.apply(flagger)
+    rollouts.wait_for("it runs", lambda: bool(rollouts.get("deployment", "flagger").get("status", {}).get("replicas")))
+    rollouts.apply(podinfo("app"), canary("app"))
+    rollouts.wait_for("it stands still", lambda: rollouts.condition("app", "Ready").get("reason") == "FlaggerRunning")
+    found = f"Deployment {rollouts.namespace}/flagger: has pods that run Flagger"
+    assert found in rollouts.condition("app", "Ready")["message"]
+    assert not rollouts.get("deployment", "app-primary")
+    rollouts.cluster.kubectl("-n", rollouts.namespace, "scale", "deployment/flagger", "--replicas=0")
+    rollouts.wait_for_phase("app", "Initialized")
