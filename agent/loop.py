@@ -254,7 +254,8 @@ class CanaryLoop:
             await self._move(obj, canary, state, decision.intent)
         # Only now: had the write failed, the next tick would have asked again, and not called again.
         self._calls.forget(heard)
-        self._teller.remark(obj, (*decision.remarks, *map(warning, world.parts.problems(canary))))
+        warnings = map(warning, (*world.parts.problems(canary), *world.routing.take_warnings(canary)))
+        self._teller.remark(obj, (*decision.remarks, *warnings))
         return self._wake_after_s(decision)
 
     async def _move(self, obj: Object, canary: Canary, before: State, after: State) -> None:

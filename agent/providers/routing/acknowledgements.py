@@ -1,7 +1,8 @@
 """Which of our writes Gloo has acknowledged.
 
 The only acknowledgement that Gloo gives is that it empties the proxy's entry in the table's status and fills it again,
-some 1.6 s after the write (recorded in tests/contract/gloo). It is awaited for 5 s at the most.
+some 1.6 s after the write (recorded in tests/contract/gloo). It is awaited for 5 s at the most; that it did not come is
+told once for each write.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,10 @@ from kube.store import Key
 from render.gloo_status import GlooState, gloo_verdict
 from render.objects import Object
 
-_ACKNOWLEDGED_WITHIN_S: Final = 5.0
+ACKNOWLEDGED_WITHIN_S: Final = 5.0
+
+# A write that nobody asked about in all this time is forgotten, acknowledged or not.
+_ASKED_ABOUT_WITHIN_S: Final = 600.0
 
 # Gloo writes the statuses of table and VirtualServices one after the other: the last may still speak of the past.
 _OTHERS_FOLLOW_WITHIN_S: Final = 0.5
@@ -22,11 +26,17 @@ class _Write:
     """A write that is not settled until `settles_at_s`. `was_emptied`: half of its acknowledgement was seen.
 
     `left_port`: the port that the route was led away from by this write; None once the gateway has followed.
+    `is_answered`: it was acknowledged or, if not, that was told.
     """
 
     settles_at_s: float
     left_port: int | None = None
     was_emptied: bool = False
+    is_answered: bool = False
+
+    def is_worth_remembering(self, now_s: float) -> bool:
+        """Is it not settled, or is it still to be told that it was not acknowledged?"""
+        return now_s < self.settles_at_s + (0 if self.is_answered else _ASKED_ABOUT_WITHIN_S)
 
 
 class Acknowledgements:
@@ -41,13 +51,21 @@ class Acknowledgements:
 
     def expect(self, table: Key, now_s: float, left_port: int | None) -> None:
         """Expect one for a write that is about to be made; those that are settled are forgotten."""
-        self._writes = {key: write for key, write in self._writes.items() if now_s < write.settles_at_s}
-        self._writes[table] = _Write(now_s + _ACKNOWLEDGED_WITHIN_S, left_port)
+        self._writes = {key: write for key, write in self._writes.items() if write.is_worth_remembering(now_s)}
+        self._writes[table] = _Write(now_s + ACKNOWLEDGED_WITHIN_S, left_port)
 
     def is_pending(self, table: Key, now_s: float) -> bool:
         """Is it still to come, and its time not over?"""
         write = self._writes.get(table)
         return write is not None and now_s < write.settles_at_s
+
+    def take_missing(self, table: Key, now_s: float) -> bool:
+        """Did it not come in time? Says yes once for each write."""
+        write = self._writes.get(table)
+        if write is None or write.is_answered or now_s < write.settles_at_s:
+            return False
+        write.is_answered = True
+        return True
 
     def left_port(self, table: Key, now_s: float) -> int | None:
         """Give the port that the gateway may still send to though the table's last write led away from it."""
@@ -64,5 +82,6 @@ class Acknowledgements:
             write.was_emptied = True
         elif write.was_emptied:
             write.was_emptied = False
+            write.is_answered = True
             write.left_port = None
             write.settles_at_s = min(write.settles_at_s, now_s + _OTHERS_FOLLOW_WITHIN_S)

@@ -6,7 +6,7 @@ from typing import Final
 
 from agent.applied import AppliedObjects
 from agent.caches import Caches
-from agent.providers.routing.acknowledgements import Acknowledgements
+from agent.providers.routing.acknowledgements import ACKNOWLEDGED_WITHIN_S, Acknowledgements
 from agent.resources import ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
 from agent.settings import FIELD_MANAGER
 from canary.action import SetWeights
@@ -49,7 +49,10 @@ class GlooRouting:
             self._on_virtual_service(Change(key_of(service), None, service))
 
     def observe(self, canary: Canary, now_s: float) -> Route | None:
-        """See `Routing`. A table whose write is not acknowledged after 5 s counts as settled: Gloo may be down."""
+        """See `Routing`. A table whose write is not acknowledged after 5 s counts as settled: Gloo may be down.
+
+        That is told, see `take_warnings`: what follows (a side that is scaled down, above all) trusts in the write.
+        """
         table = self._table(canary)
         split = None if table is None else read_exposure(canary, table)
         if table is None or split is None:
@@ -70,6 +73,14 @@ class GlooRouting:
             mirror_percent=split.mirror_percent,
             cookie=split.cookie,
         )
+
+    def take_warnings(self, canary: Canary) -> tuple[str, ...]:
+        """See `Routing`."""
+        if not self._acknowledgements.take_missing(_key(canary), self._now_s()):
+            return ()
+        table = f"RouteTable {canary.namespace}/{Names.of(canary).route_table}"
+        why = "is Gloo up, and does a VirtualService delegate to it?"
+        return (f"{table} is not acknowledged by Gloo after {ACKNOWLEDGED_WITHIN_S:.0f} s, going on without: {why}",)
 
     def due_parts(self, canary: Canary, target: Object) -> frozenset[Part]:
         """See `Routing`. An existing table is due when our routes in it are not as rendered: the rest is the users'."""

@@ -20,6 +20,9 @@ class Routing(Protocol):
         requests reach the canary side that should not, the weights show it.
         """
 
+    def take_warnings(self, canary: Canary) -> tuple[str, ...]:
+        """Say what somebody on call should know of the last writes, each once."""
+
     def due_parts(self, canary: Canary, target: Object) -> frozenset[Part]:
         """Those of ROUTING_PARTS that are missing or not as rendered.
 

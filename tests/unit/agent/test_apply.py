@@ -35,7 +35,8 @@ class World:
     def __init__(self, client: Client, server: ApiServer) -> None:
         self.caches = Caches(client, "")
         applied = AppliedObjects(client, self.caches)
-        routing = GlooRouting(client, self.caches, applied, lambda: 1000.0)
+        self.now_s = 1000.0
+        routing = self.routing = GlooRouting(client, self.caches, applied, lambda: self.now_s)
         self.applier = Applier(client, self.caches, Parts(self.caches, applied, routing), routing)
         self.stored: dict[str, Any] = {}
         self.store(ROUTE_TABLES, route_table(CANARY, Split(50, 50)))
@@ -96,3 +97,12 @@ async def test_a_scaler_that_is_still_paused_is_let_go_of(world: World) -> None:
     await world.applier.apply(asked, ReleasePart(Part.TARGET_SCALER))
     assert PAUSED_REPLICAS not in world.stored["scaledobjects/podinfo"]["metadata"]["annotations"]
     assert Part.TARGET_SCALER not in unreleased_parts(asked, target, world.caches)
+
+
+async def test_a_route_that_gloo_does_not_acknowledge_is_told_of_once(world: World) -> None:
+    await world.applier.apply(CANARY, SetWeights(100, 0, 5))
+    assert world.routing.take_warnings(CANARY) == ()
+    world.now_s += 5
+    (told,) = world.routing.take_warnings(CANARY)
+    assert told.startswith("RouteTable test/podinfo is not acknowledged by Gloo after 5 s, going on without")
+    assert world.routing.take_warnings(CANARY) == ()

@@ -49,5 +49,30 @@ def test_writes_are_forgotten_with_their_table_and_when_they_are_settled() -> No
     assert not found.is_pending(TABLE, 101.0)
     for number in range(1000):
         found.expect(Key("test", f"table-{number}"), 100.0 + number, None)
+        found.take_missing(Key("test", f"table-{number - 5}"), 100.0 + number)
     assert sum(found.is_pending(Key("test", f"table-{number}"), 1099.0) for number in range(1000)) == 5
-    assert len(found) == 5
+    assert len(found) == 6
+
+
+def test_a_write_that_nobody_asks_about_is_forgotten_too() -> None:
+    found = Acknowledgements()
+    for number in range(1000):
+        found.expect(Key("test", f"table-{number}"), 100.0 + number, None)
+    assert len(found) < 700
+
+
+def test_a_missing_acknowledgement_is_told_once_for_each_write() -> None:
+    found = Acknowledgements()
+    for written_s in (100.0, 200.0):
+        found.expect(TABLE, written_s, None)
+        found.expect(Key("test", "other"), written_s + 6, None)
+        told = [found.take_missing(TABLE, written_s + later_s) for later_s in (4.9, 6.0, 7.0)]
+        assert told == [False, True, False]
+
+
+def test_an_acknowledgement_that_came_is_not_missing() -> None:
+    found = Acknowledgements()
+    found.expect(TABLE, 100.0, None)
+    found.note(TABLE, table({}), 100.6)
+    found.note(TABLE, table({"state": "Accepted"}), 107.0)
+    assert not found.take_missing(TABLE, 108.0)
