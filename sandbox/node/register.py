@@ -1,4 +1,4 @@
-"""The Node object: registered as Ready at the start, kept alive by its Lease."""
+"""The Node object: registered as Ready at the start, kept alive by its Lease, and Ready again after it was given up."""
 
 import asyncio
 import logging
@@ -42,10 +42,17 @@ class Node:
         await self.api.merge_patch(f"/api/v1/nodes/{self.name}/status", {"status": body["status"]})
 
     async def keep_alive(self) -> None:
-        """Renew the Lease for ever; the node controller takes a node without one for dead after 40 s."""
+        """Renew the Lease for ever; the node controller takes a node without one for dead after 40 s.
+
+        It does so on a machine that stands still for that long, too, and waits for the node's own word to take it back;
+        after 300 s more it would evict every pod.
+        """
         while True:
             try:
                 await self._renew()
+                if not await self._is_ready():
+                    _log.warning("node %s was given up for dead: it is registered again", self.name)
+                    await self.register()
             except ApiError as error:
                 _log.warning("lease of node %s: %s", self.name, error)
             await asyncio.sleep(_RENEW_EVERY_S)
@@ -60,6 +67,11 @@ class Node:
                 raise
             body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self.name}}
             await self.api.create(_LEASES, body | {"spec": spec})
+
+    async def _is_ready(self) -> bool:
+        node = await self.api.get(f"/api/v1/nodes/{self.name}")
+        conditions = node.get("status", {}).get("conditions") or ()
+        return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
     def _render(self) -> dict[str, Any]:
         machine = os.uname()

@@ -354,3 +354,21 @@ async def test_hollow_pods_are_ready_without_a_process(place: Place) -> None:
         await place.ready(f"h{number}")
     await place.kubectl("delete", "pods", "--all", "--wait=true")
     assert await place.kubectl("get", "pods", "--output=name") == ""
+
+
+async def test_a_node_that_was_given_up_for_dead_is_ready_again(place: Place) -> None:
+    """As on a machine that stood still for longer than the node's Lease."""
+    path = "/api/v1/nodes/sandbox"
+    conditions = (await place.api.get(path))["status"]["conditions"]
+    given_up = [condition | {"status": "Unknown", "reason": "NodeStatusUnknown"} for condition in conditions]
+    await place.api.merge_patch(f"{path}/status", {"status": {"conditions": given_up}})
+
+    async def is_ready() -> bool:
+        node = await place.api.get(path)
+        is_tainted = any(taint["effect"] == "NoExecute" for taint in node["spec"].get("taints") or ())
+        return not is_tainted and any(
+            condition["type"] == "Ready" and condition["status"] == "True" for condition in node["status"]["conditions"]
+        )
+
+    assert not await is_ready()
+    await eventually(is_ready, bool, within_s=40.0)
