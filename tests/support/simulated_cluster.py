@@ -69,7 +69,7 @@ class SimulatedCluster:
 
     `verdicts` answers checks and pre-rollout hooks, `gates` the other hooks, by name; those that it does not name say
     yes, rollback gates no. `asked` collects whoever was asked, `passed` the revisions whose checks passed.
-    `target_size_limit`: the target's replicas beyond it do not last.
+    `target_size_limit`: the target's replicas beyond it do not last. `writes_by_others` are those of the Canary.
     """
 
     canary: Canary
@@ -112,6 +112,7 @@ class SimulatedCluster:
     is_spec_lost: bool = False
     is_deleted: bool = False
     has_finalizer: bool = False
+    writes_by_others: int = 0
     released: set[Part] = field(default_factory=set)
     questions: list[Question] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -169,6 +170,7 @@ class SimulatedCluster:
         Raises:
             Refused: the cluster is not what was seen.
         """
+        version = self.writes_by_others
         decision = decide(self.canary, state, seen)
         if decision.questions:
             decision = decide(self.canary, state, self._answer(state, seen, decision))
@@ -186,8 +188,8 @@ class SimulatedCluster:
             self.told_sequence = self.state.sequence
             self.after_effect("news")
         if decision.intent is not None:
-            if state != self.state:
-                raise Refused("the status was written since")
+            if state != self.state or version != self.writes_by_others:
+                raise Refused("the Canary was written since")
             self.before_effect("intent")
             self._store(decision.intent)
             self.after_effect("intent")

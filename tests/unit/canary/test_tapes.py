@@ -16,6 +16,7 @@ from canary.model.canary import Canary
 from canary.model.hooks import HOOK_TYPES
 from canary.observation import Observation, Part, RouteState
 from canary.phase import ANALYSING, IDLE, TRANSITIONS, Phase
+from canary.request import Verb
 from canary.state import Blocked, State
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import READY, ROLLING, UNREADY, Crash, Refused, SimulatedCluster, always
@@ -40,11 +41,19 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 }
 
 
+GONE = Blocked("TargetNotFound", "no such target")
+
+
 @cache
 def canary_with(strategy: str, hooks: frozenset[str]) -> Canary:
     """Give a canary of a strategy with a hook of each type, of the type's own name."""
     webhooks = [{"name": kind, "type": kind, "url": "http://hooks.test/"} for kind in sorted(hooks)]
     return canary(STRATEGIES[strategy] | {"webhooks": webhooks})
+
+
+def with_spec(canary: Canary, **fields: Any) -> Canary:
+    """Give a canary with other fields in its spec."""
+    return canary.model_copy(update={"spec": canary.spec.model_copy(update=fields)})
 
 
 HOOKS = [kind for kind in HOOK_TYPES if kind != "event"]
@@ -70,6 +79,10 @@ happenings = st.one_of(
     st.tuples(st.just("wake"), st.booleans()),
     st.tuples(st.just("gates"), st.dictionaries(st.sampled_from(HOOKS), st.sampled_from(list(Verdict)))),
     st.tuples(st.just("canary"), canaries),
+    st.tuples(st.just("ask"), st.sampled_from(list(Verb))),
+    st.tuples(st.just("suspend"), st.booleans()),
+    st.tuples(st.just("gone"), st.booleans()),
+    st.tuples(st.just("conflicts"), st.integers(1, 3)),
 )
 
 
@@ -79,18 +92,19 @@ class Watcher:
 
     cluster: SimulatedCluster
     crash_in: int = 0
+    conflicts: int = 0
     is_deposed: bool = False
     failed: set[str] = field(default_factory=set)
+    retried: set[str] = field(default_factory=set)
     phases: list[Phase | None] = field(default_factory=list)
 
     def __call__(self, effect: str) -> None:
         cluster, state = self.cluster, self.cluster.state
-        if self.crash_in:
-            self.crash_in -= 1
-            if self.crash_in == 0:
-                raise Crash
-        if state.phase is Phase.FAILED:
-            self.failed.add(state.analysed)
+        self.crash(effect)
+        if effect == "answers" and self.conflicts:
+            self.conflicts -= 1
+            cluster.writes_by_others += 1
+        self._note_end(state)
         if effect.startswith("SetWeights"):
             self._check_weights(effect)
         if effect == "ScaleTarget(replicas=0)":
@@ -106,6 +120,22 @@ class Watcher:
             assert revision not in self.failed - {state.promoted}, "a rolled-back revision is promoted"
             if state.phase is Phase.PROMOTING and not state.is_analysis_skipped:
                 assert revision in cluster.passed, "what never passed is promoted"
+
+    def crash(self, _: str) -> None:
+        """Die where the tape says so."""
+        if self.crash_in:
+            self.crash_in -= 1
+            if self.crash_in == 0:
+                raise Crash
+
+    def _note_end(self, state: State) -> None:
+        """Note what was rolled back, and what somebody asked to be analysed again since."""
+        if state.phase is Phase.FAILED:
+            self.failed.add(state.analysed)
+        elif state.request is not None and state.request.claim not in self.retried:
+            self.retried.add(state.request.claim)
+            if state.request.text.startswith(Verb.RETRY) and not state.request.why_refused:
+                self.failed.discard(state.analysed)
 
     def _check_weights(self, effect: str) -> None:
         state = self.cluster.state
@@ -133,25 +163,43 @@ def play(cluster: SimulatedCluster, watcher: Watcher, tape: list[tuple[str, Any]
         match kind:
             case "time":
                 run(cluster, value)
-            case "image":
-                # What was failed for good may be analysed afresh when a user applies it again after another one.
-                if cluster.revision != value:
-                    watcher.failed.discard(value)
-                cluster.set_image(value)
             case "crash":
                 watcher.crash_in = value
+            case "conflicts":
+                watcher.conflicts = value
             case "pause":
                 old_view = (cluster.state, cluster.observe())
             case "wake":
                 watcher.is_deposed = True
                 wake_deposed(cluster, *old_view, sees_world_afresh=value)
                 watcher.is_deposed = False
-            case "lost":
-                cluster.parts -= value
             case _:
-                assert hasattr(cluster, kind)
-                setattr(cluster, kind, value)
+                happen(cluster, watcher, kind, value)
         watcher.phases.append(cluster.state.phase)
+
+
+def happen(cluster: SimulatedCluster, watcher: Watcher, kind: str, value: Any) -> None:
+    """Let the cluster change, by somebody's hand or by itself."""
+    match kind:
+        case "image":
+            # What was failed for good may be analysed afresh when a user applies it again after another one.
+            if cluster.revision != value:
+                watcher.failed.discard(value)
+            cluster.set_image(value)
+        case "ask":
+            cluster.request = f"{value}@{cluster.revision}"
+        case "suspend":
+            cluster.canary = with_spec(cluster.canary, suspend=value)
+        case "lost":
+            cluster.parts -= value
+        case "gone":
+            cluster.is_target_gone = value
+            cluster.obstacles = (GONE,) if value else ()
+        case "obstacles" if cluster.is_target_gone:
+            pass
+        case _:
+            assert hasattr(cluster, kind)
+            setattr(cluster, kind, value)
 
 
 def wake_deposed(cluster: SimulatedCluster, state: State, seen: Observation, *, sees_world_afresh: bool) -> None:
@@ -168,6 +216,8 @@ def run(cluster: SimulatedCluster, seconds: float) -> None:
         except Crash:
             cluster.told_sequence = -1
             cluster.now_s += 0.01
+        except Refused:
+            cluster.now_s += 0.4
 
 
 def from_tape(verdicts: list[Verdict]) -> Iterator[Verdict]:
@@ -183,6 +233,15 @@ def by_move(cluster: SimulatedCluster, verdicts: list[Verdict]) -> Iterator[Verd
         yield verdicts[position] if position < len(verdicts) else Verdict.PASS
 
 
+def all_well(cluster: SimulatedCluster, watcher: Watcher) -> None:
+    """From now on nothing goes wrong any more, and nobody holds the run but who paused it."""
+    watcher.crash_in = 0
+    cluster.target_readiness = cluster.primary_readiness = READY
+    cluster.route_state, cluster.is_drained = RouteState.SETTLED, None
+    play(cluster, watcher, [("gone", False), ("suspend", False)])
+    cluster.refused_parts, cluster.gates = set(), {}
+
+
 @settings(max_examples=10_000, deadline=None, derandomize=ALWAYS_THE_SAME, suppress_health_check=[HealthCheck.too_slow])
 @given(canaries, st.lists(st.sampled_from(list(Verdict)), max_size=40), st.lists(happenings, max_size=40))
 def test_no_tape_breaks_a_rule_and_every_run_ends(
@@ -192,17 +251,48 @@ def test_no_tape_breaks_a_rule_and_every_run_ends(
     watcher = Watcher(cluster)
     cluster.before_effect = watcher
     play(cluster, watcher, tape)
-    watcher.crash_in = 0
-    cluster.target_readiness = cluster.primary_readiness = READY
-    cluster.route_state, cluster.is_drained = RouteState.SETTLED, None
-    cluster.obstacles, cluster.refused_parts, cluster.gates = (), set(), {}
+    all_well(cluster, watcher)
+    run(cluster, 10)
+    cluster.request = cluster.request or f"resume@{cluster.revision}"
     run(cluster, 3000)
     state = cluster.state
+    assert cluster.request == "", "a request is not answered"
     assert state.phase in IDLE, "the run does not end"
     assert cluster.weights == (100, 0)
     assert cluster.target_replicas == 0
     assert state.finished in {cluster.revision, state.promoted} or state.promoted == cluster.revision
     assert cluster.primary_revision == state.promoted
+
+
+@settings(max_examples=2_000, deadline=None, derandomize=ALWAYS_THE_SAME, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    canaries,
+    st.lists(st.sampled_from(list(Verdict)), max_size=10),
+    st.lists(happenings, max_size=20),
+    st.lists(happenings.filter(lambda happening: happening[0] != "canary"), max_size=8),
+)
+def test_every_deletion_ends_with_the_target_in_charge(
+    tried: Canary, verdicts: list[Verdict], tape: list[tuple[str, Any]], tail: list[tuple[str, Any]]
+) -> None:
+    cluster = SimulatedCluster(tried, verdicts=from_tape(verdicts))
+    watcher = Watcher(cluster)
+    cluster.before_effect = watcher
+    play(cluster, watcher, tape)
+    play(cluster, watcher, [("gone", False), ("suspend", False)])
+    watcher.crash_in = 0
+    cluster.canary = with_spec(cluster.canary, revert_on_deletion=True)
+    run(cluster, 1)
+    assert cluster.has_finalizer or cluster.state.phase is None
+    has_begun = cluster.state.phase is not None
+    cluster.is_deleted, cluster.before_effect = True, watcher.crash
+    play(cluster, watcher, [happening for happening in tail if happening[0] != "gone"])
+    all_well(cluster, watcher)
+    run(cluster, 400)
+    assert not cluster.has_finalizer, "the deletion hangs"
+    if has_begun:
+        assert cluster.state.phase is Phase.TERMINATED
+        assert (cluster.weights, cluster.mirror_percent) in {((0, 100), 0), (None, 0)}
+        assert cluster.target_replicas > 0
 
 
 @settings(max_examples=100, deadline=None, derandomize=ALWAYS_THE_SAME)
