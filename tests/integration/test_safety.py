@@ -159,7 +159,7 @@ def test_a_query_that_is_edited_in_mid_run_rolls_back(rollouts: Rollouts) -> Non
 
 def test_a_metric_that_nobody_can_ask_holds_the_run_until_it_is_mended(rollouts: Rollouts) -> None:
     rollouts.apply(template("vector(1)"))
-    begin(rollouts, {"metrics": [OWN_METRIC], "interval": "2s"})
+    begin(rollouts, {"metrics": [OWN_METRIC], "stepWeight": 20, "interval": "2s"})
     rollouts.apply(template("vector(1)", "http://nowhere.invalid:9090"))
     wait_until_told(rollouts, "Warning", "Halt advancement")
     held = rollouts.status("app")
@@ -265,7 +265,7 @@ def test_a_request_that_came_while_the_agent_was_down_is_carried_out_once(rollou
 
 
 def test_a_suspended_run_stands_still_and_goes_on_from_there(rollouts: Rollouts) -> None:
-    begin(rollouts, {"stepWeight": 10, "maxWeight": 40, "interval": "2s"})
+    begin(rollouts, {"stepWeight": 10, "interval": "2s"})
     cluster, namespace = rollouts.cluster, rollouts.namespace
     with watching_weights(cluster, namespace, "app") as weights, steady_load(cluster, namespace) as reports:
         patch_spec(rollouts, suspend=True)
@@ -276,6 +276,6 @@ def test_a_suspended_run_stands_still_and_goes_on_from_there(rollouts: Rollouts)
             assert rollouts.status("app") == before
         patch_spec(rollouts, suspend=False)
         rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
-    assert weights == [*range(weights[0], 41, 10), 0], "a step was left out, taken twice, or taken back"
+    assert weights == [*range(weights[0], 51, 10), 0], "a step was left out, taken twice, or taken back"
     assert rollouts.condition("app", "Ready")["status"] == "True"
     assert_no_request_lost(reports[0])
