@@ -9,6 +9,7 @@ from canary.rules.gloo import GLOO_RULES
 from canary.rules.matching import MATCHING_RULES
 from canary.rules.metrics import METRIC_RULES
 from canary.rules.pace import PACE_RULES
+from canary.rules.patterns import PATTERN_RULES
 from canary.rules.routing import ROUTING_RULES
 from canary.rules.service import SERVICE_RULES
 from canary.rules.target import TARGET_RULES
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     *PACE_RULES,
     *AFFINITY_RULES,
     *MATCHING_RULES,
+    *PATTERN_RULES,
     *METRIC_RULES,
     *WEBHOOK_RULES,
     *GLOO_RULES,

@@ -85,6 +85,24 @@ def metric_settings_are_read(canary: Canary) -> Iterator[Problem]:
             yield Problem(f"{path}.minRequests", metric.min_requests, allowed, is_warning=True)
 
 
+def builtin_checks_have_requests(canary: Canary) -> Iterator[Problem]:
+    """In blue/green nobody is routed to the canary before all its iterations passed."""
+    analysis = canary.analysis
+    if analysis is None or canary.is_analysis_skipped or canary.strategy != "blue-green" or analysis.mirror:
+        return
+    for path, metric in _metrics(canary):
+        if metric.is_builtin and metric.on_no_data != "pass":
+            end = f"after {analysis.unobserved_deadline_seconds} s without data"
+            if metric.on_no_data == "fail":
+                end = "after as many checks without data as threshold says"
+            allowed = (
+                "pass, or mirror: true: this check sees what Gloo's Envoy routes to the canary, not what goes to its "
+                f"Service, and with iterations nobody is routed there before their end; the run is rolled back {end}"
+            )
+            found = metric.on_no_data if "on_no_data" in metric.model_fields_set else None
+            yield Problem(f"{path}.onNoData", found, allowed, is_warning=True)
+
+
 def metrics_server_is_a_url(canary: Canary) -> Iterator[Problem]:
     address = canary.spec.metrics_server
     if address and not is_http_url(address):
@@ -109,5 +127,6 @@ METRIC_RULES = (
     metric_interval_is_positive,
     metric_names_differ,
     metric_settings_are_read,
+    builtin_checks_have_requests,
     metrics_server_is_a_url,
 )

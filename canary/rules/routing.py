@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from canary.model.canary import Canary
+from canary.model.schema import as_written
 from canary.model.service import HeaderOperations
 from canary.problems import Problem, field_path
 from canary.rules.http_syntax import TOKEN, is_field_value, is_token
@@ -53,6 +54,9 @@ def rewrite_gives_a_path_and_a_host(canary: Canary) -> Iterator[Problem]:
         yield Problem(f"{path}.uri", rewrite.uri, "a path that starts with /")
     if not is_field_value(rewrite.authority) or set(rewrite.authority) & set(" /?#@"):
         yield Problem(f"{path}.authority", rewrite.authority, "a host, with a port or without one")
+    if not rewrite.uri and not rewrite.authority:
+        found = as_written(rewrite)
+        yield Problem(path, found, "uri or authority; without them nothing is rewritten", is_warning=True)
     if rewrite.type and rewrite.type not in _REWRITE_TYPES:
         allowed = f"{' or '.join(_REWRITE_TYPES)}; anything else is read as {_REWRITE_TYPES[1]}"
         yield Problem(f"{path}.type", rewrite.type, allowed, is_warning=True)

@@ -76,6 +76,8 @@ def target_version_is_served(canary: Canary) -> Iterator[Problem]:
 
 def references_have_names(canary: Canary) -> Iterator[Problem]:
     spec = canary.spec
+    if not spec.target_ref.name and spec.service.name:
+        yield Problem("spec.targetRef.name", "", f"the name of a {' or '.join(TARGET_KINDS)}")
     for field, reference in (("autoscalerRef", spec.autoscaler_ref), ("upstreamRef", spec.upstream_ref)):
         if reference is not None and not reference.name:
             yield Problem(f"spec.{field}.name", "", "the name of an object, or no reference at all")

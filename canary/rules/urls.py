@@ -8,6 +8,7 @@ HTTP_URL = "a URL that starts with http:// or https:// and names a host"
 def is_http_url(text: str) -> bool:
     try:
         url = urlsplit(text)
-        return url.scheme in {"http", "https"} and bool(url.hostname) and (url.port is None or url.port > 0)
+        is_host = bool(url.hostname) and (url.port is None or url.port > 0)
     except ValueError:  # a port that is no number, an IPv6 address that is none
         return False
+    return url.scheme in {"http", "https"} and is_host and not any(letter.isspace() for letter in url.netloc)

@@ -8,6 +8,9 @@ from canary.model.hooks import DEFAULT_HOOK_TIMEOUT, HOOK_TYPES, CanaryWebhook
 from canary.problems import Problem
 from canary.rules.urls import HTTP_URL, is_http_url
 
+CONFIRM_TRAFFIC_INCREASE = "confirm-traffic-increase"
+_ALERTING_TYPES = ("confirm-rollout", CONFIRM_TRAFFIC_INCREASE, "confirm-promotion")
+
 
 def hook_type_is_known(canary: Canary) -> Iterator[Problem]:
     for path, hook in _hooks(canary):
@@ -54,6 +57,24 @@ def hook_without_tls_disables_none(canary: Canary) -> Iterator[Problem]:
             yield Problem(f"{path}.disableTLS", hook.disable_tls, allowed, is_warning=True)
 
 
+def hook_is_asked(canary: Canary) -> Iterator[Problem]:
+    if canary.strategy == "canary":
+        return
+    for path, hook in _hooks(canary):
+        if hook.type_effective == CONFIRM_TRAFFIC_INCREASE:
+            allowed = (
+                "another type beside iterations: only a weight that grows in steps is asked for, so nobody asks this"
+            )
+            yield Problem(f"{path}.type", hook.type, allowed, is_warning=True)
+
+
+def hook_mutes_an_alert(canary: Canary) -> Iterator[Problem]:
+    for path, hook in _hooks(canary):
+        if hook.mute_alert and hook.type_effective not in _ALERTING_TYPES:
+            allowed = f"nothing but on {', '.join(_ALERTING_TYPES)}; no other type of hook alerts by itself"
+            yield Problem(f"{path}.muteAlert", hook.mute_alert, allowed, is_warning=True)
+
+
 def _hooks(canary: Canary) -> Iterator[tuple[str, CanaryWebhook]]:
     for index, hook in enumerate(canary.analysis.webhooks if canary.analysis is not None else ()):
         yield f"{canary.analysis_path}.webhooks[{index}]", hook
@@ -66,4 +87,6 @@ WEBHOOK_RULES = (
     hook_names_differ,
     hook_has_a_name,
     hook_without_tls_disables_none,
+    hook_is_asked,
+    hook_mutes_an_alert,
 )

@@ -8,7 +8,7 @@ import pytest
 
 from canary.model.canary import Canary
 from canary.problems import Problem
-from canary.rules import gloo, matching, metrics, webhooks
+from canary.rules import gloo, matching, metrics, patterns, webhooks
 from canary.rules.check import Rule, check_canary
 from canary.rules.http_syntax import TOKEN
 from canary.rules.urls import HTTP_URL
@@ -19,6 +19,13 @@ Case = tuple[Rule, Mapping[str, object], Problem]
 warning = partial(Problem, is_warning=True)
 
 
+LONG = "x" * 100
+LARGE = (
+    "a pattern of at most 100 instructions in RE2, and this one has {}: with more, Envoy drops the whole update unless "
+    "its limit is higher (1024 by default since Gloo 1.15)"
+)
+NEVER_ASKED = {"name": "gate", "type": "confirm-traffic-increase", "url": "http://gate.test/"}
+IGNORED_NOWHERE: list[dict[str, object]] = [{"uri": {"regex": "/a"}}, {"headers": {"a": {"exact": "1"}}}]
 METHODS = "one of GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH"
 
 
@@ -57,7 +64,7 @@ CASES: list[Case] = [
         Problem("spec.analysis.match[0].uri.present", found=True, allowed="only exact, prefix, regex here"),
     ),
     (
-        matching.regexes_are_re2,
+        patterns.regexes_are_re2,
         ab_test({"headers": {"a": {"exact": "1"}}}, {"withoutHeaders": {"cookie": {"regex": "(unclosed"}}}),
         Problem(
             "spec.analysis.match[1].withoutHeaders.cookie.regex",
@@ -66,7 +73,7 @@ CASES: list[Case] = [
         ),
     ),
     (
-        matching.regexes_are_re2,
+        patterns.regexes_are_re2,
         {"service/corsPolicy": {"allowOrigins": [{"regex": "(?=a)"}]}},
         Problem(
             "spec.service.corsPolicy.allowOrigins[0].regex",
@@ -290,9 +297,103 @@ CASES: list[Case] = [
         ),
     ),
     (
-        matching.paths_start_with_a_slash,
+        matching.paths_are_paths,
         ab_test({"uri": {"prefix": "api"}}),
         warning("spec.analysis.match[0].uri.prefix", "api", "a path that starts with /; no request has any other"),
+    ),
+    *(
+        (
+            matching.paths_are_paths,
+            ab_test({"uri": {way: ""}}),
+            warning(
+                f"spec.analysis.match[0].uri.{way}", "", "a path that starts with /; an empty one asks for nothing"
+            ),
+        )
+        for way in ("exact", "prefix", "regex")
+    ),
+    (
+        matching.paths_are_paths,
+        ab_test({"uri": {"exact": "/v2?beta=1"}}),
+        warning(
+            "spec.analysis.match[0].uri.exact",
+            "/v2?beta=1",
+            "a path without ? and #; the query is no part of it (see queryParams), and nothing is behind a #",
+        ),
+    ),
+    *(
+        (
+            patterns.path_patterns_start_with_a_slash,
+            ab_test({"uri": {"regex": regex}}),
+            warning(
+                "spec.analysis.match[0].uri.regex",
+                regex,
+                "a regular expression whose first character is /: it has to match the whole path, and Gloo leaves out "
+                "a route that does not begin with the prefix of the route that leads to it, even for .* or ^/",
+            ),
+        )
+        for regex in ("api/.*", ".*", "^/v2", "(/v1|/v2)", "[/]v2")
+    ),
+    (
+        patterns.no_regex_is_empty,
+        ab_test({"withoutHeaders": {"x-bot": {"regex": ""}}}),
+        warning(
+            "spec.analysis.match[0].withoutHeaders[x-bot].regex",
+            "",
+            "a regular expression; an empty one only asks that the value is there (see present)",
+        ),
+    ),
+    *(
+        (patterns.patterns_are_small, changes, warning(path, found, LARGE.format(size)))
+        for changes, path, found, size in (
+            (ab_test({"uri": {"regex": "/[a-z]{99}"}}), "spec.analysis.match[0].uri.regex", "/[a-z]{99}", 104),
+            (ab_test({"headers": {"a": {"prefix": LONG}}}), "spec.analysis.match[0].headers.a.prefix", LONG, 112),
+            (ab_test({"headers": {"a": {"suffix": LONG}}}), "spec.analysis.match[0].headers.a.suffix", LONG, 112),
+            (
+                {"service/corsPolicy": {"allowOrigins": [{"regex": f"{LONG}.*"}]}},
+                "spec.service.corsPolicy.allowOrigins[0].regex",
+                f"{LONG}.*",
+                112,
+            ),
+            (
+                {"analysis/sessionAffinity": {"cookieName": LONG}},
+                "spec.analysis.sessionAffinity.cookieName",
+                LONG,
+                144,
+            ),
+        )
+    ),
+    (
+        matching.values_can_be_sent,
+        ab_test({"headers": {"a": {"exact": "x\n"}}}),
+        warning(
+            "spec.analysis.match[0].headers.a.exact",
+            "x\n",
+            "a text without control characters; no request has one with them",
+        ),
+    ),
+    *(
+        (
+            matching.case_is_ignored_somewhere,
+            ab_test({"ignoreUriCase": True} | entry),
+            warning(
+                "spec.analysis.match[0].ignoreUriCase",
+                found=True,
+                allowed="nothing without uri.exact or uri.prefix, which it is about; a regex begins with /(?i) instead",
+            ),
+        )
+        for entry in IGNORED_NOWHERE
+    ),
+    *(
+        (
+            matching.each_origin_is_compared_in_one_way,
+            {"service/corsPolicy": {"allowOrigins": [origin]}},
+            warning(
+                "spec.service.corsPolicy.allowOrigins[0]",
+                origin,
+                "exactly one of exact, prefix, suffix, regex, present; each is an origin of its own, and {} is none",
+            ),
+        )
+        for origin in ({}, {"exact": "https://a.io", "regex": "https://.*"})
     ),
     (
         metrics.metric_settings_are_read,
@@ -321,6 +422,50 @@ CASES: list[Case] = [
             "a name, for events, alerts and the answers that are kept go by it",
         ),
     ),
+    *(
+        (
+            metrics.builtin_checks_have_requests,
+            {"analysis": {"iterations": 3, "threshold": 1, "metrics": [{"name": "request-success-rate"} | fields]}},
+            warning(
+                "spec.analysis.metrics[0].onNoData",
+                found,
+                "pass, or mirror: true: this check sees what Gloo's Envoy routes to the canary, not what goes to its "
+                f"Service, and with iterations nobody is routed there before their end; the run is rolled back {end}",
+            ),
+        )
+        for fields, found, end in (
+            ({"threshold": 99}, None, "after 600 s without data"),
+            ({"threshold": 99, "onNoData": "hold"}, "hold", "after 600 s without data"),
+            ({"threshold": 99, "onNoData": "fail"}, "fail", "after as many checks without data as threshold says"),
+        )
+    ),
+    *(
+        (
+            webhooks.hook_is_asked,
+            {"analysis": {"iterations": 3, "threshold": 1, "webhooks": [NEVER_ASKED]} | more},
+            warning(
+                "spec.analysis.webhooks[0].type",
+                "confirm-traffic-increase",
+                "another type beside iterations: only a weight that grows in steps is asked for, so nobody asks this",
+            ),
+        )
+        for more in ({}, {"match": [{"headers": {"a": {"exact": "1"}}}]})
+    ),
+    (
+        webhooks.hook_mutes_an_alert,
+        {"analysis/webhooks/0/muteAlert": True},
+        warning(
+            "spec.analysis.webhooks[0].muteAlert",
+            found=True,
+            allowed="nothing but on confirm-rollout, confirm-traffic-increase, confirm-promotion; "
+            "no other type of hook alerts by itself",
+        ),
+    ),
+    (
+        webhooks.hook_url_can_be_called,
+        {"analysis/webhooks/1/url": "http://load tester.test/"},
+        Problem("spec.analysis.webhooks[1].url", "http://load tester.test/", HTTP_URL),
+    ),
     (
         webhooks.hook_without_tls_disables_none,
         {"analysis/webhooks/0/disableTLS": True},
@@ -333,6 +478,13 @@ CASES: list[Case] = [
 ]
 
 NO_PROBLEM: list[Mapping[str, object]] = [
+    ab_test({"uri": {"regex": "/v[12]/.*"}}, {"uri": {"exact": "/V2"}, "ignoreUriCase": True}),
+    {"service/corsPolicy": {"allowOrigins": [{"suffix": ".example.com"}, {"present": True}]}},
+    {"analysis/sessionAffinity": {"cookieName": "x" * 55}},
+    {"analysis/webhooks/0": {"name": "a", "type": "confirm-traffic-increase", "url": "http://a/", "muteAlert": True}},
+    {"analysis": {"iterations": 3, "metrics": [{"name": "request-duration", "threshold": 1, "onNoData": "pass"}]}},
+    {"analysis": {"iterations": 3, "mirror": True, "metrics": [{"name": "request-duration", "threshold": 1}]}},
+    {"analysis": {"iterations": 3, "metrics": [{"name": "request-duration", "threshold": 1}]}, "skipAnalysis": True},
     {"analysis/metrics/1/thresholdRange": {"min": 5, "max": 5}},
     {"analysis/metrics/0/thresholdRange": {"min": 100}},
     {"analysis/metrics/0": {"name": "request-success-rate", "threshold": 99}},
@@ -362,6 +514,7 @@ def test_the_rule_tells_where_what_was_found_and_what_is_allowed(
 def test_every_rule_has_a_case() -> None:
     assert {rule for rule, _, _ in CASES} == {
         *matching.MATCHING_RULES,
+        *patterns.PATTERN_RULES,
         *metrics.METRIC_RULES,
         *webhooks.WEBHOOK_RULES,
         *gloo.GLOO_RULES,

@@ -59,6 +59,15 @@ CASES: list[Case] = [
     ),
     (
         routing.rewrite_gives_a_path_and_a_host,
+        {"service/rewrite": {"type": "ReplaceFullPath"}},
+        warning(
+            "spec.service.rewrite",
+            {"type": "ReplaceFullPath"},
+            "uri or authority; without them nothing is rewritten",
+        ),
+    ),
+    (
+        routing.rewrite_gives_a_path_and_a_host,
         {"service/rewrite": {"uri": "/", "type": "Prefix"}},
         warning(
             "spec.service.rewrite.type",

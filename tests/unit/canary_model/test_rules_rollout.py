@@ -193,6 +193,11 @@ CASES: list[Case] = [
         Problem("spec.autoscalerRef.name", "", "the name of an object, or no reference at all"),
     ),
     (
+        target.references_have_names,
+        {"targetRef/name": "", "service/name": "web"},
+        Problem("spec.targetRef.name", "", "the name of a Deployment or DaemonSet"),
+    ),
+    (
         target.scaler_queries_are_for_keda,
         {"autoscalerRef/primaryScalerQueries": {"a": "b"}},
         warning(

@@ -1,0 +1,55 @@
+"""Every comparison of a text in a Canary, with where it stands and how Gloo can make it."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from canary.model.canary import Canary
+from canary.model.matching import RequestMatch, StringMatch
+from canary.problems import field_path
+
+_HEADER_WAYS: Final = ("exact", "prefix", "suffix", "regex", "present")
+_QUERY_WAYS: Final = ("exact", "prefix", "regex", "present")
+_PATH_WAYS: Final = ("exact", "prefix", "regex")
+_METHOD_WAYS: Final = ("exact",)  # Gloo's matcher has a list of methods, no patterns
+
+
+class Condition(NamedTuple):
+    """`ways` are the comparisons that are possible here."""
+
+    path: str
+    match: StringMatch
+    ways: tuple[str, ...]
+    is_header: bool = False
+
+
+def entries(canary: Canary) -> Iterator[tuple[str, RequestMatch]]:
+    """Give each entry of the match list with its path."""
+    for index, entry in enumerate(canary.analysis.match if canary.analysis is not None else ()):
+        yield f"{canary.analysis_path}.match[{index}]", entry
+
+
+def conditions(canary: Canary) -> Iterator[Condition]:
+    """Give the conditions of all entries."""
+    for path, entry in entries(canary):
+        yield from headers_and_parameters(path, entry)
+        if entry.uri is not None:
+            yield Condition(f"{path}.uri", entry.uri, _PATH_WAYS)
+        if entry.method is not None:
+            yield Condition(f"{path}.method", entry.method, _METHOD_WAYS)
+
+
+def headers_and_parameters(path: str, entry: RequestMatch) -> Iterator[Condition]:
+    """Give the conditions of one entry on what a request carries."""
+    for name, match in entry.headers.items():
+        yield Condition(field_path(path, "headers", name), match, _HEADER_WAYS, is_header=True)
+    for name, match in entry.without_headers.items():
+        yield Condition(field_path(path, "withoutHeaders", name), match, _HEADER_WAYS)
+    for name, match in entry.query_params.items():
+        yield Condition(field_path(path, "queryParams", name), match, _QUERY_WAYS)
+
+
+def origins(canary: Canary) -> Iterator[Condition]:
+    """Give the origins of the service's CORS policy."""
+    cors = canary.spec.service.cors_policy
+    for index, match in enumerate(cors.allow_origins if cors is not None else ()):
+        yield Condition(f"spec.service.corsPolicy.allowOrigins[{index}]", match, _HEADER_WAYS)
