@@ -15,6 +15,7 @@ from canary.model.canary import Canary
 from canary.observation import Observation, Question
 from canary.phase import Phase
 from canary.state import State
+from render.names import Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ class Asker:
                 asked += self._ask_metrics(canary, state, seen.now_s, group)
             if Question.DRAINED in questions:
                 since_s = seen.now_s if state.shifted_s is None else state.shifted_s
-                is_drained = await self._checks.is_drained(canary, since_s, seen.now_s)
+                side = Side.PRIMARY if state.phase is Phase.PROMOTING else Side.CANARY
+                is_drained = await self._checks.is_drained(canary, side, since_s, seen.now_s)
             await self._wait(asked, _limit_s(canary, state, seen.now_s, questions))
             for one in asked:
                 if not one.key:

@@ -19,7 +19,8 @@ from canary.revision import plain_template, template_part
 from canary.state import Blocked, Seen
 from kube.resource import Object
 from render.objects import UnusableObjectError
-from render.scale import replicas_from_zero, wanted_replicas
+from render.rollout import is_rolling, keeps_a_pod, keeps_a_pod_when_promoted
+from render.scale import full_size, replicas_from_zero, wanted_replicas
 from render.workload import REVISION_ANNOTATION, is_primary_template, primary_workload
 
 
@@ -48,11 +49,12 @@ def observe(
     return Observation(
         now_s=now_s,
         target=None if target is None else _target(canary, target, caches),
-        primary=None if primary is None else _primary(canary, primary, target if is_foreign else None, caches),
+        primary=None if primary is None else _primary(canary, primary, target, caches, is_foreign=is_foreign),
         route=routing.observe(canary, now_s),
         due_parts=due - failed_parts,
         failed_parts=due & failed_parts,
         scale_to=1 if target is None else replicas_from_zero(target, primary, parts.scaler(canary)),
+        full_size=1 if target is None else full_size(target, primary, parts.scaler(canary)),
         obstacles=tuple(obstacles),
         **_about_the_canary(canary, target, caches),
     )
@@ -81,14 +83,14 @@ def _target(canary: Canary, target: Object, caches: Caches) -> Target:
     return Target(seen, wanted_replicas(target), _readiness(target, canary.canary_ready_threshold), mark)
 
 
-def _primary(canary: Canary, primary: Object, target: Object | None, caches: Caches) -> Primary:
-    """See the primary; where a `target` is given, whether the primary runs its template."""
+def _primary(canary: Canary, primary: Object, target: Object | None, caches: Caches, *, is_foreign: bool) -> Primary:
     annotations = primary["metadata"].get("annotations") or {}
     return Primary(
         annotations.get(REVISION_ANNOTATION, ""),
         _readiness(primary, canary.primary_ready_threshold),
-        runs_target=target is not None and _runs_target(canary, primary, target, caches),
-        replicas=wanted_replicas(primary),
+        runs_target=is_foreign and target is not None and _runs_target(canary, primary, target, caches),
+        rolls_without_gap=target is None or keeps_a_pod_when_promoted(canary, primary, target),
+        is_lasting=not is_rolling(primary) or keeps_a_pod(primary, wanted_replicas(primary)),
     )
 
 

@@ -6,15 +6,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from canary.action import Action, ApplyPart, SetWeights
-from canary.observation import Part
+from canary.observation import Part, RefusedRoute
 from kube.errors import KubeError, PermanentError
 
 _REFUSED_AGAIN_S: Final = 30.0
 
 # Checks go on meanwhile. A webhook in the way that is down, or a slow API server, is soon asked again.
 _UNANSWERED_AGAIN_S: Final = 1.0
-
-_Route = tuple[int, int, int, str]
 
 
 @dataclass
@@ -23,7 +21,7 @@ class SetAside:
 
     clock: Callable[[], float] = time.monotonic
     _parts_until_s: dict[Part, float] = field(default_factory=dict)
-    _route: _Route | None = None
+    _route: RefusedRoute | None = None
     _route_until_s: float = 0.0
 
     def add(self, action: Action, error: KubeError) -> bool:
@@ -37,8 +35,8 @@ class SetAside:
             case ApplyPart(part) if is_refused:
                 self._parts_until_s[part] = self.clock() + _REFUSED_AGAIN_S
                 return True
-            case SetWeights(primary, canary, _, mirror_percent, cookie):
-                self._route = (primary, canary, mirror_percent, cookie)
+            case SetWeights(primary, canary, _, mirror_percent, cookie, is_for_everyone):
+                self._route = (primary, canary, mirror_percent, cookie, is_for_everyone)
                 self._route_until_s = self.clock() + (_REFUSED_AGAIN_S if is_refused else _UNANSWERED_AGAIN_S)
                 return True
             case _:
@@ -50,8 +48,8 @@ class SetAside:
         return frozenset(part for part, until_s in self._parts_until_s.items() if self.clock() < until_s)
 
     @property
-    def route(self) -> _Route | None:
-        """The weights, mirror and cookie that are not tried now."""
+    def route(self) -> RefusedRoute | None:
+        """The route that is not tried now."""
         return self._route if self.clock() < self._route_until_s else None
 
     def waits_s(self) -> Iterator[float]:

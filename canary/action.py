@@ -17,7 +17,8 @@ class SetWeights:
     """Patch the route from what was last seen to the wanted weights (percent), on behalf of a numbered move.
 
     `mirror_percent` of the requests are copied to the canary side as well; `cookie` (`name=value`, or empty) keeps
-    those who send it there.
+    those who send it there. The weights of an A/B test are those of the requests that match, unless they are
+    `is_for_everyone`; with other strategies they are everyone's anyway.
     """
 
     primary_weight: int
@@ -25,6 +26,7 @@ class SetWeights:
     move: int
     mirror_percent: int = 0
     cookie: str = ""
+    is_for_everyone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,11 @@ def still_drained(target: str) -> News:
     return warning(f"Scaling down {target} waits: it still gets requests")
 
 
+def still_asked(primary: str) -> News:
+    """Ours: requests still reach the primary that will have no pod for a while."""
+    return warning(f"Copying the template to {primary} waits: it still gets requests, and will have no pod meanwhile")
+
+
 def analysis_started(target: str) -> News:
     """The canary side is up, its hooks and checks begin."""
     return info(f"Starting canary analysis for {target}")
@@ -144,6 +149,16 @@ def routing_to_canary(*, was_mirrored: bool) -> News:
     )
 
 
+def scaling_to_full_size(target: str, replicas: int, primary: str) -> News:
+    """Ours: the canary side is to carry all that the primary carries."""
+    return info(f"Scaling up {target} to {replicas} replicas, for it is to carry all that {primary} carries")
+
+
+def analysis_resumed(target: str, explanation: str) -> News:
+    """Ours: the canary side went down before the primary was promoted; it has to show again that it is sound."""
+    return warning(f"Promotion of {target} is taken back, canary not ready: {explanation}. Restarting its analysis")
+
+
 def strategy_changed(target: str, before: str, after: str) -> News:
     """Ours: an edit of the spec in mid-run made another kind of analysis of it."""
     return info(f"Strategy changed from {before} to {after}! Restarting analysis for {target}")
@@ -175,7 +190,7 @@ def routing_to_primary() -> News:
 
 
 def promotion_waits(target: str, explanation: str) -> News:
-    """The primary does not come up on the new revision; traffic stays where it is healthy."""
+    """The primary does not come up on the new revision; traffic stays where it is healthy, and it is tried on."""
     return warning(f"Promotion of {target} failed, primary not ready: {explanation}")
 
 

@@ -62,7 +62,7 @@ class Question(Enum):
     ROLLBACK = auto()
     """The `rollback` gates: one that says yes rolls the run back."""
     DRAINED = auto()
-    """Has the canary side got no new request since the traffic was shifted?"""
+    """Has the side that is to go (the primary while it is promoted, else the canary side) got no new request since?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +83,23 @@ class Primary:
     """The workload that carries the users' traffic. `revision` is the one whose template it was last given.
 
     `runs_target`: it has the target's present template; looked at only where another controller wrote the status.
-    `replicas` is what its spec wants.
+    `rolls_without_gap`: with the strategy that a promotion gives it, a rollout leaves it an available pod all the time.
+    `is_lasting`: what is available of it stays so; it is not in a rollout that may take all pods away.
     """
 
     revision: str
     readiness: Readiness
     runs_target: bool = False
-    replicas: int = 1
+    rolls_without_gap: bool = True
+    is_lasting: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """The route as read back. Weights are percent; `explanation` is the gateway's own when it refused.
 
-    `move` is the number of the move that wrote it last (`State.sequence`), 0 when none did. `mirror_percent` and
-    `cookie` are as in `canary.action.SetWeights`.
+    `move` is the number of the move that wrote it last (`State.sequence`), 0 when none did. `mirror_percent`, `cookie`
+    and `is_for_everyone` are as in `canary.action.SetWeights`.
     """
 
     primary_weight: int
@@ -107,6 +109,11 @@ class Route:
     explanation: str = ""
     mirror_percent: int = 0
     cookie: str = ""
+    is_for_everyone: bool = False
+
+
+RefusedRoute = tuple[int, int, int, str, bool]
+"""The primary's and the canary's weight, the mirror, the cookie and whether it is for everyone: see `Route`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +122,10 @@ class Observation:
 
     `due_parts`: generated objects that are missing or not as rendered.
     `failed_parts`: those that the API server refused a moment ago, and that are tried again later.
-    `scale_to`: how many replicas the canary side gets when it is scaled up.
+    `scale_to`: how many replicas the canary side gets when it is scaled up; `full_size`: how many it needs to carry
+    what the primary carries, as far as its autoscaler allows them.
     `obstacles`: what stands in the way (a missing target, HPA, ...).
-    `refused_route`: the weights, mirror and cookie that the API server refused a moment ago, tried again later.
+    `refused_route`: the route that the API server refused a moment ago, tried again later.
     `request`: the text of the Canary's request annotation, empty without one.
     `flagger`: the Flagger that is at work in the cluster, in words, empty when none is.
     `is_spec_lost`: the spec can't be read and none that could is remembered: nothing can be checked.
@@ -133,8 +141,9 @@ class Observation:
     due_parts: frozenset[Part] = frozenset()
     failed_parts: frozenset[Part] = frozenset()
     scale_to: int = 1
+    full_size: int = 1
     obstacles: tuple[Blocked, ...] = ()
-    refused_route: tuple[int, int, int, str] | None = None
+    refused_route: RefusedRoute | None = None
     request: str = ""
     flagger: str = ""
     is_spec_lost: bool = False

@@ -56,7 +56,9 @@ class State:
     `not_before_s`: no check and no step earlier. `unready_since_s`: since when a side that must be up is not.
     `first_weight_s`: since when this revision is under analysis: its first weight, mirror or iteration; None before.
     `decisive_s`: the last check that passed or failed.
-    `shifted_s`: since when the side that is to be scaled down is known to get no new traffic.
+    `shifted_s`: since when the side that is to be scaled down, or rolled without a pod left, is known to get no new
+    traffic. `grown_s`: since when the canary side is to have the primary's size. `is_for_everyone`: the weight of an
+    A/B test is for those who match nothing, too. `is_promotion_late`: it was told that the primary does not come up.
     `answered`: the hooks that said yes for this revision, as `canary.decide.context.answer_key` names them;
     `waiting_for`: those of the gates that the run waits for now, each is told of once. `is_cleared`: the checks of this
     interval passed, the next step only waits for a gate to be asked. `strategy`: the one that the analysis began with.
@@ -69,6 +71,7 @@ class State:
 
     phase: Phase | None = None
     canary_weight: int = 0
+    is_for_everyone: bool = False
     mirror_percent: int = 0
     cookie: str = ""
     previous_cookie: str = ""
@@ -85,12 +88,14 @@ class State:
     first_weight_s: float | None = None
     decisive_s: float | None = None
     shifted_s: float | None = None
+    grown_s: float | None = None
     answered: tuple[str, ...] = ()
     waiting_for: tuple[str, ...] = ()
     is_cleared: bool = False
     strategy: Strategy = "canary"
     has_untold_end: bool = False
     is_analysis_skipped: bool = False
+    is_promotion_late: bool = False
     is_paused: bool = False
     request: RequestResult | None = None
     blocked: Blocked | None = None
@@ -115,6 +120,7 @@ _TIMES: Final = {
     "first_weight_s": "firstWeightAt",
     "decisive_s": "lastDecisiveAt",
     "shifted_s": "shiftedAt",
+    "grown_s": "grownAt",
 }
 """How the optional times are spelled under `status.serin`."""
 
@@ -131,6 +137,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
     return State(
         phase=_read_phase(status.get("phase")),
         canary_weight=int(status.get("canaryWeight", 0)),
+        is_for_everyone=bool(ours.get("forEveryone", False)),
         mirror_percent=int(ours.get("mirrorPercent", 0)),
         cookie=str(status.get("sessionAffinityCookie", "")),
         previous_cookie=str(status.get("previousSessionAffinityCookie", "")),
@@ -149,6 +156,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
         strategy=ours.get("strategy", "canary"),  # what says nothing was written when there were no others
         has_untold_end=bool(ours.get("endUntold", False)),
         is_analysis_skipped=bool(ours.get("analysisSkipped", False)),
+        is_promotion_late=bool(ours.get("promotionLate", False)),
         is_paused=bool(ours.get("paused", False)),
         request=RequestResult.read(ours.get("request")),
         blocked=_read_blocked(status.get("conditions") or ()),
@@ -167,6 +175,7 @@ def write_status(
     ours = dict(before.get("serin") or {})
     ours |= {
         "notBefore": _write_time(state.not_before_s) if state.not_before_s else None,
+        "forEveryone": state.is_for_everyone or None,
         "mirrorPercent": state.mirror_percent or None,
         "sequence": state.sequence,
         "finishedRevision": state.finished,
@@ -177,6 +186,7 @@ def write_status(
         "strategy": state.strategy,
         "endUntold": state.has_untold_end or None,
         "analysisSkipped": state.is_analysis_skipped,
+        "promotionLate": state.is_promotion_late or None,
         "paused": state.is_paused or None,
         "request": None if state.request is None else state.request.write(),
         "news": [_write_news(news) for news in state.news],

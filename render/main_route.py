@@ -57,7 +57,7 @@ def main_route(canary: Canary, table: Object, place: Place, wanted: Split, *, is
         # All entries of `match` in one: behind it there is no route, and everyone else gets 404.
         route.pop("matchers", None)
     names = Names.of(canary)
-    weights = (TOTAL_WEIGHT, 0) if is_ab_test(canary) else wanted[:2]
+    weights = (TOTAL_WEIGHT, 0) if is_ab_test(canary) and not wanted.is_for_everyone else wanted[:2]
     headers = _cookie_headers(canary, wanted)
     for side, position, weight in zip(Side, (place.primary, place.canary), weights, strict=True):
         destination = destinations_of(route)[position]

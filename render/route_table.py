@@ -58,22 +58,23 @@ def route_table(canary: Canary, wanted: Split = ALL_TO_PRIMARY) -> Object:
 def read_split(canary: Canary, table: Object) -> Split | None:
     """Read how our routes split the requests; None when no route has both Upstreams.
 
-    In an A/B test the weights are those of the requests that match: 100 and 0 as long as no route is for them.
-    A weight that is omitted is 0 (recorded case `weight-omitted`).
+    In an A/B test the weights are those of the requests that match: 100 and 0 as long as no route is for them. They are
+    for everyone when those that match nothing are split alike. A weight that is omitted is 0 (recorded case
+    `weight-omitted`).
     """
     names = Names.of(canary)
     place = Place.find(table, names)
     if place is None:
         return None
     mirror_percent = read_mirror(table, place)
+    main = _weights(routes_of(table)[place.route], (place.primary, place.canary))
     if not is_ab_test(canary):
-        route = routes_of(table)[place.route]
-        weights = _weights(route, (place.primary, place.canary))
-        return Split(*weights, mirror_percent, read_cookies(table, place).current)
+        return Split(*main, mirror_percent, read_cookies(table, place).current)
     for route in fronts_of(table).values():
         positions = _positions(route, names)
         if route["name"] in MATCH_ROUTES and positions is not None:
-            return Split(*_weights(route, positions), mirror_percent)
+            weights = _weights(route, positions)
+            return Split(*weights, mirror_percent, is_for_everyone=main == weights and main[1] > 0)
     return Split(TOTAL_WEIGHT, 0, mirror_percent)
 
 
@@ -88,7 +89,8 @@ def read_exposure(canary: Canary, table: Object) -> Split | None:
         return None
     rendered = {front.name: front.canary_weight for front in fronts(canary, split, read_cookies(table, place).known)}
     meant = [(route, rendered.get(route["name"], 0)) for route in fronts_of(table).values()]
-    meant.append((routes_of(table)[place.route], 0 if is_ab_test(canary) else split.canary))
+    is_main_for_all = not is_ab_test(canary) or split.is_for_everyone
+    meant.append((routes_of(table)[place.route], split.canary if is_main_for_all else 0))
     stray = [
         weight
         for route, meant_weight in meant

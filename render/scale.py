@@ -37,6 +37,18 @@ def replicas_from_zero(target: Object, primary: Object | None, scaler: Object | 
     return wanted_replicas(primary) or 1 if primary is not None else 1
 
 
+def full_size(target: Object, primary: Object | None, scaler: Object | None) -> int:
+    """How many replicas the target needs to carry all that the primary carries, as far as its scaler allows them.
+
+    A DaemonSet has as many as there are nodes for it.
+    """
+    if target["kind"] == "DaemonSet" or primary is None:
+        return wanted_replicas(target) or 1
+    maximum = None if scaler is None else _maximum(scaler)
+    size = wanted_replicas(primary) or 1
+    return size if maximum is None else min(size, maximum)
+
+
 def scale_patch(target: Object, replicas: int, *, config_hash: str = "") -> list[Operation]:
     """Patch the target, as it was read, to `replicas`; no operations when it has them.
 
@@ -74,6 +86,12 @@ def _annotate(target: Object, config_hash: str) -> list[Operation]:
 def _minimum(scaler: Object) -> int:
     field = "minReplicaCount" if scaler["kind"] == SCALED_OBJECT else "minReplicas"
     return int(scaler["spec"].get(field) or 0)
+
+
+def _maximum(scaler: Object) -> int | None:
+    field = "maxReplicaCount" if scaler["kind"] == SCALED_OBJECT else "maxReplicas"
+    written = scaler["spec"].get(field)
+    return None if written is None else int(written)
 
 
 def _node_selector_patch(target: Object, *, is_scaled_to_zero: bool) -> list[Operation]:

@@ -13,9 +13,10 @@ from canary.steps import Step, next_step
 
 def step_ahead(tick: Tick) -> Step | None:
     """Give the step that comes next, None when the promotion does."""
-    state = tick.state
-    present = Step(state.canary_weight, state.mirror_percent, state.iterations) if tick.is_begun else None
-    return next_step(tick.canary, present)
+    state, present = tick.state, None
+    if tick.is_begun:
+        present = Step(state.canary_weight, state.mirror_percent, state.iterations, state.is_for_everyone)
+    return next_step(tick.canary, present, is_primary_to_make_way=tick.is_primary_to_make_way)
 
 
 def advance(tick: Tick, *news: News, **changes: Any) -> Decision:
@@ -27,6 +28,7 @@ def advance(tick: Tick, *news: News, **changes: Any) -> Decision:
     forward: dict[str, Any] = {
         "phase": Phase.PROGRESSING,
         "canary_weight": step.weight_percent,
+        "is_for_everyone": step.is_for_everyone,
         "mirror_percent": step.mirror_percent,
         "iterations": step.iterations,
         "not_before_s": tick.now_s + tick.canary.interval_s,
@@ -39,9 +41,9 @@ def advance(tick: Tick, *news: News, **changes: Any) -> Decision:
 
 
 def _told(tick: Tick, step: Step) -> News:
+    if step.is_for_everyone:
+        return routing_to_canary(was_mirrored=tick.state.mirror_percent > 0)
     if tick.canary.strategy == "canary":
         return canary_weight_advanced(tick.name, step.weight_percent)
-    if tick.canary.strategy == "blue-green" and step.weight_percent:
-        return routing_to_canary(was_mirrored=tick.state.mirror_percent > 0)
     assert tick.canary.analysis is not None
     return canary_iteration_advanced(tick.name, step.iterations, tick.canary.analysis.iterations)

@@ -10,7 +10,8 @@ from canary.decide.canary_side import await_canary, canary_trouble
 from canary.decide.context import CONFIRM_PROMOTION, CONFIRM_TRAFFIC_INCREASE, PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, ask, move, wait
 from canary.decide.gates import QUESTIONS, Heard, gate_before, hear, with_rollback
-from canary.decide.run import promote
+from canary.decide.growing import grow, growth_trouble
+from canary.decide.skipping import skip_to_promotion
 from canary.decide.verdicts import judge_checks
 from canary.news import News
 from canary.observation import Part, Question
@@ -24,23 +25,25 @@ def decide(tick: Tick) -> Decision:
     canary_side = await_canary(tick)
     if canary_side is not None and canary_side.intent is not None:
         return canary_side
-    if tick.canary.is_analysis_skipped and not tick.state.is_paused:
-        return canary_side or promote(tick, is_analysis_skipped=True)
+    if tick.is_skipping and not tick.state.is_paused:
+        return canary_side or skip_to_promotion(tick)
     if tick.remaining_s() <= 0:
         return ask(*with_rollback(tick, Question.CHECKS))
     due = tick.due(*Part) + tick.due_scale(tick.seen.scale_to)
     if due:
         return act(*due)
-    trouble = _trouble(tick)
+    trouble = canary_trouble(tick) or tick.trouble()
     if trouble is not None:
         return wait(trouble, seconds=min(tick.remaining_s(), PATIENCE_S))
     if tick.state.unready_since_s is not None:
         return move(tick.moved(unready_since_s=None, last_transition_s=tick.state.last_transition_s))
+    if growth_trouble(tick) is not None:
+        return grow(tick)
     return _ask_gates(tick) if tick.state.is_cleared else wait(seconds=tick.remaining_s())
 
 
 def _trouble(tick: Tick) -> News | None:
-    return canary_trouble(tick) or tick.trouble()
+    return canary_trouble(tick) or tick.trouble() or growth_trouble(tick)
 
 
 def _judge(tick: Tick) -> Decision:
@@ -65,7 +68,7 @@ def _go_on(tick: Tick, kind: str, heard: Heard) -> Decision:
         phase = Phase.WAITING_PROMOTION if kind == CONFIRM_PROMOTION else tick.state.phase
         return move(tick.moved(*heard.news, phase=phase, is_cleared=False, **heard.changes), *heard.remarks)
     opened = Tick(tick.canary, replace(tick.state, answered=heard.changes["answered"]), tick.seen)
-    is_way_free = _trouble(tick) is None and not tick.due(*Part) and gate_before(opened, step_ahead(tick)) is None
+    is_way_free = _trouble(opened) is None and not tick.due(*Part) and gate_before(opened, step_ahead(tick)) is None
     if not is_way_free:
         return move(tick.moved(*heard.news, **heard.changes))
     return advance(tick, *heard.news, **heard.changes)

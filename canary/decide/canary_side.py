@@ -2,14 +2,17 @@
 
 from canary.decide.context import PATIENCE_S, Tick
 from canary.decide.decision import Decision, move, wait
+from canary.decide.growing import is_growth_over
 from canary.decide.run import roll_back
 from canary.news import News, not_ready
 
 
 def canary_trouble(tick: Tick) -> News | None:
-    """Why the canary side is not up, None when it is."""
+    """Why the canary side is not up, None when it is; fewer pods than it was to grow to are enough in the end."""
     readiness = tick.target.readiness
-    return None if readiness.is_ready else not_ready(tick.target_name, readiness.explanation, is_canary_side=True)
+    if readiness.is_ready or (readiness.has_available and is_growth_over(tick)):
+        return None
+    return not_ready(tick.target_name, readiness.explanation, is_canary_side=True)
 
 
 def await_canary(tick: Tick) -> Decision | None:

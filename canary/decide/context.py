@@ -7,7 +7,7 @@ from canary.action import Action, ApplyPart, ScaleTarget, SetWeights
 from canary.model.canary import Canary
 from canary.model.hooks import CanaryWebhook
 from canary.news import News, info, not_ready, warning
-from canary.observation import Observation, Part, RouteState, Target
+from canary.observation import Observation, Part, RefusedRoute, RouteState, Target
 from canary.phase import ANALYSING
 from canary.state import State
 from canary.steps import TOTAL_WEIGHT
@@ -80,6 +80,40 @@ class Tick:
         """Has the analysis of this revision begun, with or without traffic? Then its checks go on, come what may."""
         return self.state.phase in ANALYSING and self.state.first_weight_s is not None
 
+    @property
+    def is_skipping(self) -> bool:
+        """Is the analysis left out, or what is left of it, by the spec or by a request?"""
+        return self.canary.is_analysis_skipped or self.state.is_analysis_skipped
+
+    @property
+    def is_primary_to_make_way(self) -> bool:
+        """Can a promotion leave the primary without a pod, so that the canary side must carry everything meanwhile?"""
+        return self.seen.primary is not None and not self.seen.primary.rolls_without_gap
+
+    @property
+    def is_all_on_canary(self) -> bool:
+        """Is all the traffic meant for the canary side, that of those who match nothing too?"""
+        is_everyone = self.canary.strategy != "ab-testing" or self.state.is_for_everyone
+        return self.state.canary_weight == TOTAL_WEIGHT and is_everyone
+
+    @property
+    def is_primary_overdue(self) -> bool:
+        """Has a promotion waited for its primary for longer than the progress deadline?"""
+        since_s = self.state.unready_since_s
+        return since_s is not None and self.now_s - since_s > self.canary.progress_deadline_s
+
+    @property
+    def can_primary_serve(self) -> bool:
+        """Has the primary an available pod, and keeps one?"""
+        primary = self.seen.primary
+        return primary is not None and primary.readiness.has_available and primary.is_lasting
+
+    @property
+    def can_canary_serve(self) -> bool:
+        """Has the canary side an available pod?"""
+        target = self.seen.target
+        return target is not None and target.replicas > 0 and target.readiness.has_available
+
     def hooks(self, kind: str) -> tuple[CanaryWebhook, ...]:
         """All hooks of a type."""
         return hooks_of(self.canary, kind)
@@ -127,20 +161,23 @@ class Tick:
         return tuple(ApplyPart(part) for part in parts if part in self.seen.due_parts)
 
     def due_weights(self) -> tuple[Action, ...]:
-        """Set the route to the stored weight, mirror and cookie where it shows others."""
+        """Set the route to the stored weight, mirror and cookie, and for whom they are, where it shows others."""
         state, route = self.state, self.seen.route
         if route is None:
             return ()
         wanted = self._wanted_route()
-        found = (route.primary_weight, route.canary_weight, route.mirror_percent, route.cookie)
+        weights = (route.primary_weight, route.canary_weight)
+        found = (*weights, route.mirror_percent, route.cookie, route.is_for_everyone)
         if self.is_route_refused or found == wanted:
             return ()
-        primary_weight, canary_weight, mirror_percent, cookie = wanted
-        return (SetWeights(primary_weight, canary_weight, state.sequence, mirror_percent, cookie),)
+        primary_weight, canary_weight, mirror_percent, cookie, is_for_everyone = wanted
+        return (SetWeights(primary_weight, canary_weight, state.sequence, mirror_percent, cookie, is_for_everyone),)
 
-    def _wanted_route(self) -> tuple[int, int, int, str]:
+    def _wanted_route(self) -> RefusedRoute:
         state = self.state
-        return TOTAL_WEIGHT - state.canary_weight, state.canary_weight, state.mirror_percent, state.cookie
+        weights = (TOTAL_WEIGHT - state.canary_weight, state.canary_weight)
+        is_for_everyone = state.is_for_everyone and self.canary.strategy == "ab-testing"
+        return (*weights, state.mirror_percent, state.cookie, is_for_everyone)
 
     @property
     def is_route_refused(self) -> bool:

@@ -9,7 +9,7 @@ from canary.decide.decision import Decision, act, move
 from canary.decide.run import change_of, promote, roll_back, start_run
 from canary.decide.takeover import UNKNOWN
 from canary.news import paused, promoted_by_request, request_refused, resumed, skipped
-from canary.phase import ANALYSING, IDLE
+from canary.phase import ANALYSING, IDLE, Phase
 from canary.request import MalformedRequest, Request, RequestResult, Verb, split_claim
 
 _PHASES: Final = {
@@ -76,7 +76,7 @@ def _carry_out(tick: Tick, verb: Verb) -> Decision:
     same_time = tick.state.last_transition_s
     match verb:
         case Verb.PROMOTE:
-            return promote(tick, promoted_by_request(tick.name), is_analysis_skipped=True)
+            return _promote(tick)
         case Verb.ABORT:
             return roll_back(tick, "aborted by request")
         case Verb.PAUSE:
@@ -88,6 +88,17 @@ def _carry_out(tick: Tick, verb: Verb) -> Decision:
             return move(start_run(tick))
         case Verb.SKIP:
             return _skip(tick)
+
+
+def _promote(tick: Tick) -> Decision:
+    """Promote at once; but where the canary side has to carry everything meanwhile, it is brought up to that first."""
+    said = promoted_by_request(tick.name)
+    if not tick.is_primary_to_make_way:
+        return promote(tick, said, is_analysis_skipped=True)
+    way = {"phase": Phase.PROGRESSING, "is_analysis_skipped": True, "is_paused": False}
+    if tick.state.phase is Phase.WAITING:
+        way |= {"not_before_s": tick.now_s, "unready_since_s": tick.now_s, "shifted_s": None}
+    return move(tick.moved(said, **way, waiting_for=(), is_cleared=False))
 
 
 def _skip(tick: Tick) -> Decision:

@@ -52,7 +52,7 @@ def _is_target_promoted(tick: Tick) -> bool:
 
 def _await_target(tick: Tick) -> Decision:
     """Bring the target up to the primary's size. What it takes to get ready is not limited: the primary serves on."""
-    wanted = max(1 if tick.seen.primary is None else tick.seen.primary.replicas, 1)
+    wanted = tick.seen.full_size
     if tick.target.replicas == 0 or (tick.target.replicas < wanted and _is_scaled_by_nobody(tick)):
         return act(ScaleTarget(wanted))
     if Part.TARGET_SCALER in tick.seen.unreleased_parts:

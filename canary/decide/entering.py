@@ -7,7 +7,7 @@ from canary.decide.canary_side import await_canary
 from canary.decide.context import CONFIRM_TRAFFIC_INCREASE, PATIENCE_S, PRE_ROLLOUT, Tick, answer_key
 from canary.decide.decision import Decision, act, ask, move, wait
 from canary.decide.gates import QUESTIONS, gate_before, hear, with_rollback
-from canary.decide.run import promote
+from canary.decide.skipping import skip_to_promotion
 from canary.decide.verdicts import hold_back
 from canary.judge import CheckResult, Verdict, overall
 from canary.news import News, analysis_started, hook_passed
@@ -24,8 +24,8 @@ def decide(tick: Tick) -> Decision:
     waiting = await_canary(tick)
     if waiting is not None:
         return waiting
-    if tick.canary.is_analysis_skipped and not tick.state.is_paused:
-        return promote(tick, is_analysis_skipped=True)
+    if tick.is_skipping and not tick.state.is_paused:
+        return skip_to_promotion(tick)
     trouble = tick.trouble()
     if trouble is not None:
         return wait(trouble, seconds=PATIENCE_S)

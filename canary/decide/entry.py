@@ -54,9 +54,9 @@ def _keep_traffic_safe(tick: Tick) -> Decision | None:
     """Carry out what was decided of the traffic, and pull it from what nobody analysed, whatever else is the matter."""
     if tick.state.phase in {None, Phase.INITIALIZING}:
         return None
-    pulled = _pull_from_other_strategy(tick)
-    if pulled is not None:
-        return pulled
+    kept = _keep_meaning(tick) or (promoting.keep_served(tick) if tick.state.phase is Phase.PROMOTING else None)
+    if kept is not None:
+        return kept
     due = tick.due_weights()
     if due:
         return act(*due)
@@ -72,7 +72,7 @@ def _keep_traffic_safe(tick: Tick) -> Decision | None:
     return None
 
 
-def _pull_from_other_strategy(tick: Tick) -> Decision | None:
+def _keep_meaning(tick: Tick) -> Decision | None:
     """Keep a weight from being carried out under a strategy to which it means another thing.
 
     That comes before the stored weight is: the spec renders the route, and its edit is on it with the next write.
@@ -81,10 +81,12 @@ def _pull_from_other_strategy(tick: Tick) -> Decision | None:
         return None
     if tick.is_begun:
         return progressing.restart_with_strategy(tick)
-    primary = tick.seen.primary
-    if tick.state.canary_weight > 0 and primary is not None and primary.readiness.has_available:
-        return move(tick.moved(routing_to_primary(), **no_traffic(tick.state)))
-    return None
+    if tick.state.canary_weight == 0:
+        return None
+    if tick.can_primary_serve:
+        return move(tick.moved(routing_to_primary(), **no_traffic(tick.state), shifted_s=None))
+    same = {"strategy": tick.canary.strategy, "is_for_everyone": True}
+    return move(tick.moved(**same, last_transition_s=tick.state.last_transition_s))
 
 
 def _stand_still(tick: Tick) -> Decision | None:

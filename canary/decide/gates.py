@@ -52,13 +52,13 @@ class Heard:
 def gate_before(tick: Tick, step: Step | None) -> str | None:
     """Give the type of the gates that must open before a step (None: the promotion), None when the way is free.
 
-    As with Flagger, the gate before a growing weight is asked before the promotion, too: that is the last increase. A
-    blue/green analysis asks for its promotion before the canary gets all the traffic.
+    As with Flagger, the gate before a growing weight is asked before the promotion, too: that is the last increase.
+    Where the canary gets all the traffic before its promotion, as always in blue/green, both are asked before that.
     """
     kinds = []
-    if tick.canary.strategy == "canary":
+    if tick.canary.strategy == "canary" and not (step is None and tick.state.is_for_everyone):
         kinds.append(CONFIRM_TRAFFIC_INCREASE)
-    if step is None or (tick.canary.strategy == "blue-green" and step.weight_percent):
+    if step is None or step.is_for_everyone:
         kinds.append(CONFIRM_PROMOTION)
     return next((kind for kind in kinds if tick.unanswered_hooks(kind)), None)
 

@@ -6,35 +6,51 @@ from canary.action import Promote
 from canary.decide.context import PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, move, wait
 from canary.decide.ending import drain_and_scale_down
+from canary.decide.making_way import make_way
 from canary.decide.progressing import restart
-from canary.decide.run import no_traffic, untold_end
+from canary.decide.run import all_on_canary, no_traffic, untold_end
 from canary.news import (
-    News,
     not_ready,
     primary_weight_advanced,
     promotion_completed,
     promotion_waits,
+    routing_to_canary,
     routing_to_primary,
 )
-from canary.observation import Part, Primary
+from canary.observation import Part
 from canary.phase import Phase
 from canary.steps import TOTAL_WEIGHT, next_promotion_weight
 
 
+def keep_served(tick: Tick) -> Decision | None:
+    """Have a promotion's traffic where it is served: not on a side without an available pod while the other has one.
+
+    But whatever primary can serve, old or new, is safer than a canary side whose pods already roll to a revision that
+    nobody analysed.
+    """
+    is_analysed = tick.seen.target is not None and tick.target.seen.revision == tick.state.analysed
+    is_canary_good = is_analysed and tick.can_canary_serve
+    primary = tick.seen.primary
+    if is_canary_good and not tick.is_all_on_canary and not (primary and primary.readiness.has_available):
+        return move(tick.moved(routing_to_canary(was_mirrored=False), **all_on_canary(tick)))
+    if not is_canary_good and tick.state.canary_weight > 0 and tick.can_primary_serve:
+        return move(tick.moved(routing_to_primary(), **no_traffic(tick.state), shifted_s=None))
+    return None
+
+
 def decide_promoting(tick: Tick) -> Decision:
     """Bring the primary up on the analysed template; traffic stays on the healthy canary until it is."""
-    if tick.target.seen.revision != tick.state.analysed:
-        overtaken = _decide_overtaken(tick)
-        if overtaken is not None:
-            return overtaken
+    overdue = _decide_overdue(tick)
+    if overdue is not None:
+        return overdue
     primary = tick.seen.primary
     if primary is None or primary.revision != tick.state.analysed:
-        return act(Promote(tick.state.analysed))
+        return make_way(tick) or act(Promote(tick.state.analysed))
     due = tick.due(*Part)
     if due:
         return act(*due)
     if not primary.readiness.is_ready:
-        return wait(_explain(tick, primary), seconds=PATIENCE_S)
+        return _await_primary(tick)
     if tick.state.unready_since_s is not None:
         return move(tick.became_ready())
     if tick.remaining_s() > 0:
@@ -42,25 +58,46 @@ def decide_promoting(tick: Tick) -> Decision:
     return _shift_back(tick)
 
 
-def _decide_overtaken(tick: Tick) -> Decision | None:
-    """The canary's pods already roll to a revision that nobody analysed: any primary, old or new, is the safer side.
+def _decide_overdue(tick: Tick) -> Decision | None:
+    """Tell, once, that the primary does not come up within the progress deadline; it is tried on.
 
-    And where this promotion can't be ended (no copy of its template is left, the primary does not come up), the newer
-    revision may be the cure: after the progress deadline it gets its run.
+    Where the target has a newer revision, that may be the cure, and gets its run.
     """
-    primary, since_s = tick.seen.primary, tick.state.unready_since_s
-    if tick.state.canary_weight > 0 and primary is not None and primary.readiness.has_available:
-        return move(tick.moved(routing_to_primary(), **no_traffic(tick.state)))
-    if since_s is not None and tick.now_s - since_s > tick.canary.progress_deadline_s:
+    if not tick.is_primary_overdue:
+        return None
+    if tick.target.seen.revision != tick.state.analysed:
+        return _give_way(tick)
+    if tick.state.is_promotion_late:
+        return None
+    primary = tick.seen.primary
+    explanation = "it does not exist" if primary is None else primary.readiness.explanation
+    said = promotion_waits(tick.target_name, explanation or "it has not got the template yet")
+    return move(tick.moved(said, is_promotion_late=True, last_transition_s=tick.state.last_transition_s))
+
+
+def _give_way(tick: Tick) -> Decision:
+    """Begin the newer revision's run. That takes the traffic to the primary, so the primary has to be there.
+
+    It is brought back to what was promoted last; the canary side, analysed or not, is all that serves meanwhile.
+    """
+    primary = tick.seen.primary
+    if tick.state.canary_weight == 0 or tick.canary.is_analysis_skipped:
         return restart(tick)
-    return None
+    if primary is None or primary.revision != tick.state.promoted:
+        return act(Promote(tick.state.promoted))
+    said = tick.primary_trouble()
+    return wait(*([said] if said else []), seconds=PATIENCE_S)
 
 
-def _explain(tick: Tick, primary: Primary) -> News:
-    since_s = tick.state.unready_since_s
-    if since_s is not None and tick.now_s - since_s > tick.canary.progress_deadline_s:
-        return promotion_waits(tick.target_name, primary.readiness.explanation)
-    return not_ready(tick.primary_name, primary.readiness.explanation, is_canary_side=False)
+def _await_primary(tick: Tick) -> Decision:
+    """Wait for the primary. Its deadline begins with its rollout, which may have had to wait for the traffic to go."""
+    if tick.state.unready_since_s is None or tick.state.shifted_s is not None:
+        same_time = tick.state.last_transition_s
+        begun: dict[str, Any] = {"unready_since_s": tick.now_s, "shifted_s": None, "is_promotion_late": False}
+        return move(tick.moved(**begun, last_transition_s=same_time))
+    assert tick.seen.primary is not None
+    explanation = tick.seen.primary.readiness.explanation
+    return wait(not_ready(tick.primary_name, explanation, is_canary_side=False), seconds=PATIENCE_S)
 
 
 def _shift_back(tick: Tick) -> Decision:

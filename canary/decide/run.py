@@ -6,10 +6,11 @@ from typing import Any
 from canary.decide.context import CONFIRM_ROLLOUT, POST_ROLLOUT, PRE_ROLLOUT, Tick
 from canary.decide.decision import Decision, move
 from canary.mark import Mark
-from canary.news import News, copying_template, rolling_back, run_failed, run_started
+from canary.news import News, copying_template, rolling_back, routing_to_canary, run_failed, run_started
 from canary.phase import Phase
 from canary.revision import template_part
 from canary.state import State
+from canary.steps import TOTAL_WEIGHT
 
 
 def start_run(tick: Tick) -> State:
@@ -46,6 +47,7 @@ def fresh_analysis(tick: Tick) -> dict[str, Any]:
         "first_weight_s": None,
         "decisive_s": None,
         "shifted_s": None,
+        "grown_s": None,
         "answered": tuple(key for key in tick.state.answered if key.startswith(lasting)),
         "waiting_for": (),
         "is_cleared": False,
@@ -55,7 +57,14 @@ def fresh_analysis(tick: Tick) -> dict[str, Any]:
 def no_traffic(state: State) -> dict[str, Any]:
     """Give the state's fields for a canary side that gets nothing: no share, no copies, nobody's cookie."""
     previous = state.cookie or state.previous_cookie
-    return {"canary_weight": 0, "mirror_percent": 0, "cookie": "", "previous_cookie": previous}
+    nothing: dict[str, Any] = {"canary_weight": 0, "is_for_everyone": False, "mirror_percent": 0, "cookie": ""}
+    return nothing | {"previous_cookie": previous}
+
+
+def all_on_canary(tick: Tick) -> dict[str, Any]:
+    """Give the state's fields for a canary side that gets everything. It is meant so under whatever strategy."""
+    everything = {"canary_weight": TOTAL_WEIGHT, "is_for_everyone": True, "mirror_percent": 0}
+    return everything | {"strategy": tick.canary.strategy, "shifted_s": None}
 
 
 def untold_end(tick: Tick) -> dict[str, Any]:
@@ -76,7 +85,11 @@ def change_of(tick: Tick) -> Mark | None:
 
 
 def promote(tick: Tick, *news: News, is_analysis_skipped: bool, **changes: Any) -> Decision:
-    """End the analysis well: the primary is to get the analysed template. Traffic stays where it is until it has it."""
+    """End the analysis well: the primary is to get the analysed template. Traffic stays where it is until it has it.
+
+    But none may be on a primary that has no pod while it rolls: where the analysis did not bring it to the canary side,
+    because it was left out, this does.
+    """
     promoting: dict[str, Any] = {
         "phase": Phase.PROMOTING,
         "mirror_percent": 0,
@@ -86,8 +99,13 @@ def promote(tick: Tick, *news: News, is_analysis_skipped: bool, **changes: Any) 
         "waiting_for": (),
         "is_cleared": False,
         "is_analysis_skipped": is_analysis_skipped,
+        "is_promotion_late": False,
         "is_paused": False,
+        "shifted_s": None,
     }
+    if tick.is_primary_to_make_way and not tick.is_all_on_canary:
+        news = (*news, routing_to_canary(was_mirrored=tick.state.mirror_percent > 0))
+        promoting |= all_on_canary(tick)
     return move(tick.moved(*news, copying_template(tick.target_name, tick.primary_name), **(promoting | changes)))
 
 

@@ -11,6 +11,7 @@ from tests.support.rollout import Rollouts, canary, podinfo
 pytestmark = pytest.mark.sandbox
 
 ROLLED = "RollingUpdate"
+SURGE = {"maxSurge": 1, "maxUnavailable": 0}
 ZERO = "flagger.app/scale-to-zero"
 ONE_LONG_STEP = {"interval": "10s", "maxWeight": 25}
 FAILING = {"name": "zero", "query": "vector(0)", "thresholdRange": {"min": 1}, "interval": "10s"}
@@ -21,13 +22,13 @@ def rollouts(cluster: Cluster, namespace: str) -> Rollouts:
     return Rollouts(cluster, namespace)
 
 
-def daemonset(tag: str = "3.1.0", strategy: str = ROLLED) -> dict[str, Any]:
+def daemonset(
+    tag: str = "3.1.0", strategy: str = ROLLED, *, rolling_update: dict[str, int] | None = SURGE
+) -> dict[str, Any]:
+    """podinfo on every node; without a `rolling_update` of its own as the API server rolls it by default."""
     made = podinfo("app", tag=tag)
     spec = made["spec"]
-    # With one node, and none to spare of its pods, a primary that is rolled would have no pod for a while.
-    update = {"type": strategy} | (
-        {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}} if strategy == ROLLED else {}
-    )
+    update = {"type": strategy} | ({"rollingUpdate": rolling_update} if rolling_update and strategy == ROLLED else {})
     spec = {"selector": spec["selector"], "template": spec["template"], "updateStrategy": update}
     spec["template"]["spec"]["nodeSelector"] = {"kubernetes.io/os": "linux"}
     return made | {"kind": "DaemonSet", "spec": spec}
@@ -60,6 +61,25 @@ def test_a_daemonset_is_promoted_under_load(rollouts: Rollouts) -> None:
         rollouts.wait_for_phase("app", "Succeeded")
     assert image(rollouts, "app-primary") == "3.1.1"
     assert pod_spec(rollouts, "app")["nodeSelector"][ZERO] == "true"
+    assert_no_request_lost(reports[0])
+
+
+def test_a_daemonset_without_surge_has_no_pod_while_it_is_promoted_and_no_request_is_lost(rollouts: Rollouts) -> None:
+    rollouts.apply(daemonset(rolling_update=None), virtual_service(rollouts.namespace), of_daemonset({"maxWeight": 25}))
+    rollouts.wait_for_phase("app", "Initialized")
+    rollouts.wait_for("the gateway serves it", lambda: bool(answer(rollouts.cluster, rollouts.namespace)))
+    available: list[int] = []
+
+    def is_promoted() -> bool:
+        available.append(int(rollouts.get("daemonset", "app-primary")["status"].get("numberAvailable", 0)))
+        return bool(rollouts.status("app").get("phase") == "Succeeded")
+
+    with steady_load(rollouts.cluster, rollouts.namespace) as reports:
+        rollouts.apply(daemonset("3.1.1", rolling_update=None))
+        rollouts.wait_for("it is promoted", is_promoted, deadline_s=120)
+    assert min(available) == 0, "the primary was never without a pod, so nothing was tried"
+    assert image(rollouts, "app-primary") == "3.1.1"
+    assert ("Normal", "Routing all traffic to canary") in rollouts.events("app")
     assert_no_request_lost(reports[0])
 
 

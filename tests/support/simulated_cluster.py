@@ -27,7 +27,7 @@ from canary.mark import Mark
 from canary.model.canary import Canary
 from canary.model.hooks import CanaryWebhook
 from canary.news import News
-from canary.observation import Observation, Part, Primary, Question, Route, RouteState, Target
+from canary.observation import Observation, Part, Primary, Question, RefusedRoute, Route, RouteState, Target
 from canary.phase import IDLE, TRANSITIONS, Phase
 from canary.readiness import Readiness
 from canary.request import claimed
@@ -44,6 +44,12 @@ ROLLING = Readiness(
 
 # Whatever else is decided, `agent.apply` does nothing of it while there is no target.
 _NEEDS_NO_TARGET = SetWeights | SetFinalizer | ClaimRequest | DropRequest
+
+# How long a primary that does not roll without a gap is without a pod, and how long its status does not show it yet.
+GAP_S = 5.0
+_UNSEEN_S = 0.5
+
+_PRIMARY_SIZE = 3
 
 # No phase needs as many ticks at once; more of them are a loop.
 _BURST_LIMIT = 40
@@ -68,7 +74,8 @@ class SimulatedCluster:
     """`told` collects the news in order, `history` the weights that the route ever had.
 
     `verdicts` answers checks and pre-rollout hooks, `gates` the other hooks, by name; those that it does not name say
-    yes, rollback gates no. `asked` collects whoever was asked, `passed` the revisions whose checks passed.
+    yes, rollback gates no. `asked` collects whoever was asked, `passed` the revisions whose checks passed. `at_rest` is
+    called when there is nothing to do before time passes.
     `target_size_limit`: the target's replicas beyond it do not last. `writes_by_others` are those of the Canary.
     """
 
@@ -77,6 +84,7 @@ class SimulatedCluster:
     gates: dict[str, Verdict] = field(default_factory=dict)
     before_effect: Callable[[str], None] = lambda _: None
     after_effect: Callable[[str], None] = lambda _: None
+    at_rest: Callable[[], None] = lambda: None
     now_s: float = 1_000_000.0
     status: dict[str, Any] = field(default_factory=dict)
     state: State = field(default_factory=State)
@@ -90,12 +98,15 @@ class SimulatedCluster:
     target_readiness: Readiness = READY
     primary_revision: str | None = None
     primary_readiness: Readiness = READY
+    rolls_without_gap: bool = True
+    gap_began_s: float | None = None
     parts: set[Part] = field(default_factory=set)
     weights: tuple[int, int] | None = None
     mirror_percent: int = 0
     cookie: str = ""
     route_move: int = 0
-    refused_route: tuple[int, int, int, str] | None = None
+    is_for_everyone: bool = False
+    refused_route: RefusedRoute | None = None
     route_state: RouteState = RouteState.SETTLED
     is_route_refused: bool = False
     is_drained: bool | None = True
@@ -134,6 +145,7 @@ class SimulatedCluster:
             due_parts=frozenset(set(Part) - self.parts - self.refused_parts),
             failed_parts=frozenset(self.refused_parts - self.parts),
             scale_to=2,
+            full_size=_PRIMARY_SIZE,
             obstacles=self.obstacles,
             refused_route=self.refused_route,
             request=self.request,
@@ -148,13 +160,54 @@ class SimulatedCluster:
         return {Part.PRIMARY_SCALER, *([] if self.is_scaler_paused else [Part.TARGET_SCALER])}
 
     def _primary(self, revision: str) -> Primary:
-        return Primary(revision, self.primary_readiness, runs_target=self.primary_runs_target, replicas=3)
+        readiness = UNREADY if self.is_in_gap else self.primary_readiness
+        is_seen = self.gap_began_s is None or self.now_s >= self.gap_began_s + _UNSEEN_S
+        return Primary(
+            revision,
+            readiness if is_seen else ROLLING,
+            runs_target=self.primary_runs_target,
+            rolls_without_gap=self.rolls_without_gap,
+            is_lasting=not self.is_in_gap,
+        )
+
+    @property
+    def is_in_gap(self) -> bool:
+        """Has the primary no pod, because it rolls?"""
+        return self.gap_began_s is not None and self.now_s < self.gap_began_s + GAP_S
+
+    @property
+    def can_primary_serve(self) -> bool:
+        """Has the primary an available pod, whatever its status says?"""
+        return self.primary_revision is not None and self.primary_readiness.has_available and not self.is_in_gap
+
+    @property
+    def can_canary_serve(self) -> bool:
+        """Has the canary side an available pod?"""
+        return not self.is_target_gone and self.target_replicas > 0 and self.target_readiness.has_available
+
+    @property
+    def shares(self) -> tuple[int, int]:
+        """How many of all requests, in percent, can reach the primary, and the canary side.
+
+        Those that an A/B test chooses count for the canary side, though nobody knows how many they are.
+        """
+        primary, share = self.weights or (0, 0)
+        is_some_elsewhere = self.canary.strategy == "ab-testing" and not self.is_for_everyone
+        return (100, share) if is_some_elsewhere else (primary, share)
 
     def _route(self) -> Route | None:
         if self.weights is None:
             return None
         said = "the gateway's reason"
-        return Route(*self.weights, self.route_move, self.route_state, said, self.mirror_percent, self.cookie)
+        return Route(
+            *self.weights,
+            self.route_move,
+            self.route_state,
+            said,
+            self.mirror_percent,
+            self.cookie,
+            self.is_for_everyone,
+        )
 
     def _target(self) -> Target:
         readiness = self.target_readiness if self.target_replicas else UNREADY
@@ -213,6 +266,7 @@ class SimulatedCluster:
         for _ in range(_BURST_LIMIT):
             decision = self.tick()
             if decision.wake_after_s is None or decision.wake_after_s > 0:
+                self.at_rest()
                 return decision
         raise AssertionError(f"no rest in {self.state}")
 
@@ -223,6 +277,8 @@ class SimulatedCluster:
             wake_after_s = self.tick().wake_after_s
             ticks_at_once = ticks_at_once + 1 if wake_after_s == 0 else 0
             assert ticks_at_once < _BURST_LIMIT, f"no rest in {self.state}"
+            if wake_after_s != 0:
+                self.at_rest()
             # Asleep until something changes: nothing does, so the rest of the time passes at once.
             self.now_s = end_s if wake_after_s is None else min(self.now_s + wake_after_s, end_s)
 
@@ -288,6 +344,8 @@ class SimulatedCluster:
                 self.is_scaler_paused = replicas == 0
                 self.generation += 1
             case Promote(revision):
+                is_rolled = self.primary_revision not in {None, revision}
+                self.gap_began_s = self.now_s if is_rolled and not self.rolls_without_gap else None
                 self.primary_revision = revision
                 self.promoted.append(revision)
             case ReleasePart(part):
@@ -306,10 +364,11 @@ class SimulatedCluster:
     def _write_route(self, wanted: SetWeights) -> None:
         weights = (wanted.primary_weight, wanted.canary_weight)
         if self.is_route_refused:
-            self.refused_route = (*weights, wanted.mirror_percent, wanted.cookie)
+            self.refused_route = (*weights, wanted.mirror_percent, wanted.cookie, wanted.is_for_everyone)
             return
         self.weights, self.route_move = weights, wanted.move
         self.mirror_percent, self.cookie = wanted.mirror_percent, wanted.cookie
+        self.is_for_everyone = wanted.is_for_everyone
         self.history.append(weights)
 
 

@@ -54,12 +54,12 @@ class MetricChecks:
             sample = Sample(error=f"{type(error).__name__}: {error}")
         return judge(metric, sample, target)
 
-    async def is_drained(self, canary: Canary, since_s: float, now_s: float) -> bool | None:
-        """Has the canary side got no new request since `since_s`, over two scrapes at least? None: nobody can tell."""
+    async def is_drained(self, canary: Canary, side: Side, since_s: float, now_s: float) -> bool | None:
+        """Has a side got no new request since `since_s`, over two scrapes at least? None: nobody can tell."""
         window_s = int(now_s - since_s)
         if window_s < 1:
             return None
-        count = request_count(Names.of(canary), Side.CANARY, window_s)
+        count = request_count(Names.of(canary), side, window_s)
         try:
             requests = await self._builtin_server(canary).value(count.text)
         except ProviderError:

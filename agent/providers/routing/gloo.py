@@ -72,6 +72,7 @@ class GlooRouting:
             verdict.reason,
             mirror_percent=split.mirror_percent,
             cookie=split.cookie,
+            is_for_everyone=split.is_for_everyone,
         )
 
     def take_warnings(self, canary: Canary) -> tuple[str, ...]:
@@ -120,7 +121,8 @@ class GlooRouting:
         table = self._table(canary)
         if table is None:
             return
-        split = Split(wanted.primary_weight, wanted.canary_weight, wanted.mirror_percent, wanted.cookie)
+        weights = (wanted.primary_weight, wanted.canary_weight)
+        split = Split(*weights, wanted.mirror_percent, wanted.cookie, wanted.is_for_everyone)
         await self._patch(canary, table, split, wanted.move, is_renaming=False)
 
     async def _patch(self, canary: Canary, table: Object, wanted: Split, move: int, *, is_renaming: bool) -> None:

@@ -16,8 +16,8 @@ class Routing(Protocol):
     def observe(self, canary: Canary, now_s: float) -> Route | None:
         """The route as it stands and what the gateway says of it; None while there is none.
 
-        In an A/B test the weights are those of the requests that match; all others go to the primary. Where any
-        requests reach the canary side that should not, the weights show it.
+        In an A/B test the weights are those of the requests that match, and all others go to the primary, unless the
+        route is for everyone. Where any requests reach the canary side that should not, the weights show it.
         """
 
     def take_warnings(self, canary: Canary) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def test_a_route_is_set_aside_with_its_weights(
     aside: SetAside, clock: Clock, error: Rejected | Unavailable, again_s: float
 ) -> None:
     assert aside.add(SetWeights(80, 20, 7, 0, "user=a"), error)
-    assert aside.route == (80, 20, 0, "user=a")
+    assert aside.route == (80, 20, 0, "user=a", False)
     assert list(aside.waits_s()) == [again_s]
     clock.now_s += again_s
     assert aside.route is None

@@ -1,6 +1,7 @@
 """Every strategy, every short tape of verdicts, a crash before and after every effect: the same end as without it."""
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -10,6 +11,7 @@ from canary.judge import Verdict
 from canary.model.hooks import HOOK_TYPES
 from canary.phase import IDLE, Phase
 from tests.support.canaries import canary
+from tests.support.serving_rules import check_at_rest, check_before_promote
 from tests.support.simulated_cluster import Crash, SimulatedCluster
 
 PASS, FAIL, NO_DATA = Verdict.PASS, Verdict.FAIL, Verdict.NO_DATA
@@ -50,6 +52,11 @@ class Killer:
         if effect.startswith("SetWeights") and state.analysed in self.pulled:
             assert "canary_weight=0" in effect, "traffic returns to a canary that was pulled"
             assert "mirror_percent=0" in effect
+        if effect.startswith("Promote"):
+            check_before_promote(self._cluster, effect)
+        self.count(effect)
+
+    def count(self, _: str) -> None:
         self.moments += 1
         if self.moments - 1 == self._moment:
             raise Crash
@@ -62,19 +69,22 @@ def by_move(cluster: SimulatedCluster, tape: tuple[Verdict, ...]) -> Iterator[Ve
         yield tape[(cluster.state.sequence - first) % len(tape)]
 
 
-def bootstrapped(analysis: dict[str, Any]) -> SimulatedCluster:
-    cluster = SimulatedCluster(canary(analysis))
+def bootstrapped(analysis: dict[str, Any], *, rolls_without_gap: bool) -> SimulatedCluster:
+    cluster = SimulatedCluster(canary(analysis), rolls_without_gap=rolls_without_gap)
     cluster.run(30)
     assert cluster.state.phase is Phase.INITIALIZED
     return cluster
 
 
-def play(strategy: str, tape: tuple[Verdict, ...], moment: int | None, *, opens_late: bool) -> tuple[Killer, Any]:
+def play(
+    strategy: str, tape: tuple[Verdict, ...], moment: int | None, *, opens_late: bool, rolls_without_gap: bool
+) -> tuple[Killer, Any]:
     """Run a revision to its end with one crash; gives the killer and all that users can see of the end."""
-    cluster = bootstrapped(STRATEGIES[strategy])
+    cluster = bootstrapped(STRATEGIES[strategy], rolls_without_gap=rolls_without_gap)
     cluster.verdicts = by_move(cluster, tape)
     killer = Killer(cluster, moment)
-    cluster.before_effect = cluster.after_effect = killer
+    cluster.before_effect, cluster.after_effect = killer, killer.count
+    cluster.at_rest = partial(check_at_rest, cluster)
     cluster.set_image("rev-2")
     cluster.gates = dict.fromkeys(HOOK_TYPES, Verdict.FAIL) if opens_late else {}
     end_s = cluster.now_s + _LONG_ENOUGH_S
@@ -87,7 +97,7 @@ def play(strategy: str, tape: tuple[Verdict, ...], moment: int | None, *, opens_
     state = cluster.state
     return killer, (
         (state.phase, state.promoted, state.finished, state.failed_checks, state.has_untold_end),
-        (cluster.weights, cluster.mirror_percent, cluster.cookie, bool(state.previous_cookie)),
+        (cluster.shares, cluster.mirror_percent, cluster.cookie, bool(state.previous_cookie)),
         (cluster.primary_revision, cluster.target_replicas),
     )
 
@@ -98,8 +108,21 @@ def play(strategy: str, tape: tuple[Verdict, ...], moment: int | None, *, opens_
 )
 def test_a_crash_at_any_moment_changes_nothing_of_the_end(strategy: str, *, opens_late: bool) -> None:
     for tape in product((PASS, FAIL, NO_DATA), repeat=2):
-        killer, expected = play(strategy, tape, None, opens_late=opens_late)
-        assert expected[0][0] in IDLE
-        for moment in range(killer.moments):
-            _, found = play(strategy, tape, moment, opens_late=opens_late)
-            assert found == expected, (tape, moment)
+        die_at_every_moment(strategy, tape, opens_late=opens_late)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_crash_at_any_moment_leaves_nobody_on_a_primary_that_has_no_pod_while_it_rolls(strategy: str) -> None:
+    for tape in ((PASS, PASS), (PASS, FAIL)):
+        die_at_every_moment(strategy, tape, rolls_without_gap=False)
+
+
+def die_at_every_moment(
+    strategy: str, tape: tuple[Verdict, ...], *, opens_late: bool = False, rolls_without_gap: bool = True
+) -> None:
+    how = {"opens_late": opens_late, "rolls_without_gap": rolls_without_gap}
+    killer, expected = play(strategy, tape, None, **how)
+    assert expected[0][0] in IDLE
+    for moment in range(killer.moments):
+        _, found = play(strategy, tape, moment, **how)
+        assert found == expected, (tape, moment)

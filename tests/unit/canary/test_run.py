@@ -168,9 +168,11 @@ def test_traffic_stays_on_the_canary_while_the_promoted_primary_does_not_come_up
     cluster.set_image("rev-2")
     cluster.run(300, until=lambda: cluster.state.phase is Phase.PROMOTING)
     cluster.primary_readiness = UNREADY
+    cluster.settle()
+    assert cluster.weights == (0, 100), "half of the users ask a primary that is down"
     cluster.run(1200)
     assert phase(cluster) is Phase.PROMOTING
-    assert cluster.weights == (50, 50)
+    assert cluster.weights == (0, 100)
     assert cluster.target_replicas == 2
 
 

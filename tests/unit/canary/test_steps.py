@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from canary.steps import next_promotion_weight, next_weight
+from canary.steps import Step, next_promotion_weight, next_step, next_weight
 from tests.support.canaries import canary
 
 
@@ -40,3 +40,44 @@ def test_promotion_goes_back_in_one_go_or_in_steps() -> None:
     assert next_promotion_weight(canary(), 50) == 0
     stepped = canary({"stepWeightPromotion": 20})
     assert [next_promotion_weight(stepped, weight) for weight in (50, 30, 10)] == [30, 10, 0]
+
+
+AB: dict[str, Any] = {"match": [{"headers": {"x-canary": {"exact": "insider"}}}]}
+ITERATIONS: dict[str, Any] = {"stepWeight": None, "maxWeight": None, "iterations": 2}
+
+
+def steps(analysis: dict[str, Any], *, is_primary_to_make_way: bool) -> list[Step]:
+    """Walk to the end of the analysis."""
+    made = canary(analysis)
+    walked: list[Step] = []
+    while True:
+        present = walked[-1] if walked else None
+        step = next_step(made, present, is_primary_to_make_way=is_primary_to_make_way)
+        if step is None:
+            return walked
+        walked.append(step)
+        assert len(walked) <= 100
+
+
+@pytest.mark.parametrize(
+    ("analysis", "last"),
+    [
+        ({"stepWeight": 20, "maxWeight": 40}, Step(100, is_for_everyone=True)),
+        (ITERATIONS | AB, Step(100, iterations=2, is_for_everyone=True)),
+    ],
+    ids=["weights", "A/B"],
+)
+def test_a_primary_that_is_to_make_way_has_one_more_step_in_which_the_canary_carries_everything(
+    analysis: dict[str, Any], last: Step
+) -> None:
+    usual = steps(analysis, is_primary_to_make_way=False)
+    assert steps(analysis, is_primary_to_make_way=True) == [*usual, last]
+
+
+@pytest.mark.parametrize(
+    "analysis", [{"stepWeight": 50, "maxWeight": 100}, ITERATIONS, ITERATIONS | {"mirror": True}], ids=str
+)
+def test_where_the_canary_carries_everything_anyway_there_is_no_further_step(analysis: dict[str, Any]) -> None:
+    usual = steps(analysis, is_primary_to_make_way=False)
+    assert steps(analysis, is_primary_to_make_way=True) == usual
+    assert usual[-1].weight_percent == 100

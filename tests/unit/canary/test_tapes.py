@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +19,7 @@ from canary.phase import ANALYSING, IDLE, TRANSITIONS, Phase
 from canary.request import Verb
 from canary.state import Blocked, State
 from tests.support.canaries import canary
+from tests.support.serving_rules import check_at_rest, check_before_promote
 from tests.support.simulated_cluster import READY, ROLLING, UNREADY, Crash, Refused, SimulatedCluster, always
 
 # A change is judged by the same tapes each time; `make tapes` looks for new ones.
@@ -45,10 +46,10 @@ GONE = Blocked("TargetNotFound", "no such target")
 
 
 @cache
-def canary_with(strategy: str, hooks: frozenset[str]) -> Canary:
+def canary_with(strategy: str, hooks: frozenset[str], is_skipped: bool) -> Canary:  # noqa: FBT001  hypothesis gives it
     """Give a canary of a strategy with a hook of each type, of the type's own name."""
     webhooks = [{"name": kind, "type": kind, "url": "http://hooks.test/"} for kind in sorted(hooks)]
-    return canary(STRATEGIES[strategy] | {"webhooks": webhooks})
+    return canary(STRATEGIES[strategy] | {"webhooks": webhooks}, skipAnalysis=is_skipped)
 
 
 def with_spec(canary: Canary, **fields: Any) -> Canary:
@@ -58,7 +59,8 @@ def with_spec(canary: Canary, **fields: Any) -> Canary:
 
 HOOKS = [kind for kind in HOOK_TYPES if kind != "event"]
 hooks = st.one_of(st.just({"pre-rollout"}), st.just(HOOKS), st.sets(st.sampled_from(HOOKS))).map(frozenset)
-canaries = st.builds(canary_with, st.sampled_from(list(STRATEGIES)), hooks)
+skipped = st.sampled_from([False, False, False, True])
+canaries = st.builds(canary_with, st.sampled_from(list(STRATEGIES)), hooks, skipped)
 revisions = st.sampled_from([f"rev-{number}" for number in range(1, 5)])
 readiness = st.sampled_from([READY, READY, READY, ROLLING, UNREADY])
 happenings = st.one_of(
@@ -83,6 +85,7 @@ happenings = st.one_of(
     st.tuples(st.just("suspend"), st.booleans()),
     st.tuples(st.just("gone"), st.booleans()),
     st.tuples(st.just("conflicts"), st.integers(1, 3)),
+    st.tuples(st.just("rolls_without_gap"), st.booleans()),
 )
 
 
@@ -112,14 +115,22 @@ class Watcher:
             assert cluster.primary_revision is not None
             assert cluster.primary_readiness.has_available, "the last copy that serves is scaled down"
         if effect.startswith("Promote"):
-            is_promotion = state.phase in {Phase.INITIALIZING, Phase.PROMOTING, Phase.FINALISING}
-            revision = state.analysed if is_promotion else state.promoted
-            # A deposed agent that saw none may still make a primary: a creation has no fence, and is soon put right.
-            is_late_create = self.is_deposed and cluster.primary_revision is None
-            assert is_late_create or f"'{revision}'" in effect
-            assert revision not in self.failed - {state.promoted}, "a rolled-back revision is promoted"
-            if state.phase is Phase.PROMOTING and not state.is_analysis_skipped:
-                assert revision in cluster.passed, "what never passed is promoted"
+            self._check_promote(effect)
+
+    def _check_promote(self, effect: str) -> None:
+        cluster, state = self.cluster, self.cluster.state
+        is_promotion = state.phase in {Phase.INITIALIZING, Phase.PROMOTING, Phase.FINALISING}
+        is_given_up = state.phase is Phase.PROMOTING and cluster.revision != state.analysed
+        revision = state.analysed if is_promotion else state.promoted
+        if is_given_up and f"'{state.promoted}'" in effect:
+            revision = state.promoted
+        # A deposed agent that saw none may still make a primary: a creation has no fence, and is soon put right.
+        is_late_create = self.is_deposed and cluster.primary_revision is None
+        assert is_late_create or f"'{revision}'" in effect
+        assert revision not in self.failed - {state.promoted}, "a rolled-back revision is promoted"
+        if revision == state.analysed and state.phase is Phase.PROMOTING and not state.is_analysis_skipped:
+            assert revision in cluster.passed, "what never passed is promoted"
+        check_before_promote(cluster, effect)
 
     def crash(self, _: str) -> None:
         """Die where the tape says so."""
@@ -140,7 +151,9 @@ class Watcher:
     def _check_weights(self, effect: str) -> None:
         state = self.cluster.state
         found = re.fullmatch(
-            r"SetWeights\((?:\w+=([^,]+),? ?)(?:\w+=([^,]+),? ?).*mirror_percent=(\d+), cookie='(.*)'\)", effect
+            r"SetWeights\((?:\w+=([^,]+),? ?)(?:\w+=([^,]+),? ?).*mirror_percent=(\d+), "
+            r"cookie='(.*)', is_for_everyone=(\w+)\)",
+            effect,
         )
         assert found is not None
         primary, share, mirrored = int(found[1]), int(found[2]), int(found[3])
@@ -148,6 +161,7 @@ class Watcher:
         assert share <= state.canary_weight, "more traffic than the stored intent allows"
         assert mirrored <= state.mirror_percent, "more copies than the stored intent allows"
         assert found[4] in {"", state.cookie}
+        assert found[5] == "False" or state.is_for_everyone, "more users on the canary than the stored intent allows"
         if not (state.phase in ANALYSING and state.first_weight_s is not None):
             assert mirrored == 0, "mirrored without an analysis"
         if share == 0:
@@ -243,13 +257,18 @@ def all_well(cluster: SimulatedCluster, watcher: Watcher) -> None:
 
 
 @settings(max_examples=10_000, deadline=None, derandomize=ALWAYS_THE_SAME, suppress_health_check=[HealthCheck.too_slow])
-@given(canaries, st.lists(st.sampled_from(list(Verdict)), max_size=40), st.lists(happenings, max_size=40))
+@given(
+    canaries, st.lists(st.sampled_from(list(Verdict)), max_size=40), st.booleans(), st.lists(happenings, max_size=40)
+)
 def test_no_tape_breaks_a_rule_and_every_run_ends(
-    tried: Canary, verdicts: list[Verdict], tape: list[tuple[str, Any]]
+    tried: Canary,
+    verdicts: list[Verdict],
+    rolls_without_gap: bool,  # noqa: FBT001  hypothesis gives it
+    tape: list[tuple[str, Any]],
 ) -> None:
-    cluster = SimulatedCluster(tried, verdicts=from_tape(verdicts))
+    cluster = SimulatedCluster(tried, verdicts=from_tape(verdicts), rolls_without_gap=rolls_without_gap)
     watcher = Watcher(cluster)
-    cluster.before_effect = watcher
+    cluster.before_effect, cluster.at_rest = watcher, partial(check_at_rest, cluster)
     play(cluster, watcher, tape)
     all_well(cluster, watcher)
     run(cluster, 10)

@@ -129,6 +129,12 @@ def a_split(strategy: str) -> st.SearchStrategy[Split]:
     if "sticky" in strategy:
         cookies = st.sampled_from(["", "c=one", "c=two"])
         return st.builds(lambda weight, cookie: Split(100 - weight, weight, 0, cookie), weights, cookies)
+    if strategy.startswith("A/B"):
+        return st.builds(
+            lambda weight, is_everyone: Split(100 - weight, weight, is_for_everyone=is_everyone and weight > 0),
+            weights,
+            st.booleans(),
+        )
     return weights.map(lambda weight: Split(100 - weight, weight))
 
 
@@ -224,6 +230,21 @@ def test_edits_of_the_match_list_are_followed_at_the_weights_of_the_run() -> Non
     assert table["spec"]["routes"][0]["optionsConfigRefs"] == {"theirs": True}
     assert read_split(edited, table) == Split(0, 100)
     assert main_of(table)["routeAction"]["multi"]["destinations"][1]["weight"] == 0
+
+
+def test_an_ab_test_for_everyone_sends_those_who_match_nothing_too_and_ends_with_its_weights() -> None:
+    said = canary("A/B")
+    everyone = Split(0, 100, is_for_everyone=True)
+    table = stored(route_table(said, Split(0, 100)))
+    table = apply_patch(table, route_patch(said, table, everyone, 1))
+    weights = [entry["weight"] for entry in main_of(table)["routeAction"]["multi"]["destinations"]]
+    assert weights == [0, 100]
+    assert read_exposure(said, table) == everyone
+    # Somebody who gets no more than some of the requests is a stray route, not everyone.
+    main_of(table)["routeAction"]["multi"]["destinations"][1]["weight"] = 20
+    assert read_split(said, table) == Split(0, 100)
+    table = apply_patch(table, route_patch(said, table, ALL_TO_PRIMARY, 2))
+    assert read_exposure(said, table) == ALL_TO_PRIMARY
 
 
 def test_options_of_the_spec_are_followed_and_those_of_users_stay() -> None:

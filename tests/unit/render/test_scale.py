@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from canary.revision import revision_of
-from render.scale import is_configured_by, replicas_from_zero, restart_patch, scale_patch, wanted_replicas
+from render.scale import full_size, is_configured_by, replicas_from_zero, restart_patch, scale_patch, wanted_replicas
 from tests.support.json_patch import PatchRefused, apply_patch
 from tests.support.podinfo import podinfo_daemonset, podinfo_deployment, podinfo_hpa
 
@@ -66,6 +66,30 @@ def test_target_without_hpa_comes_back_with_as_many_as_the_primary(
     own: int, primary: int | None, expected: int
 ) -> None:
     assert replicas_from_zero(_with(own), None if primary is None else _with(primary), None) == expected
+
+
+@pytest.mark.parametrize(
+    ("primary", "scaler", "expected"),
+    [
+        (5, None, 5),
+        (0, None, 1),
+        (None, None, 2),
+        (4, podinfo_hpa(), 4),
+        (9, podinfo_hpa(), 4),
+        (9, {"kind": "ScaledObject", "spec": {"maxReplicaCount": 6}}, 6),
+        (9, {"kind": "ScaledObject", "spec": {}}, 9),
+    ],
+)
+def test_a_target_is_as_large_as_the_primary_as_far_as_its_own_scaler_lets_it(
+    primary: int | None, scaler: dict[str, Any] | None, expected: int
+) -> None:
+    assert full_size(_with(2), None if primary is None else _with(primary), scaler) == expected
+
+
+def test_a_daemonset_is_as_large_as_its_nodes_let_it() -> None:
+    target = podinfo_daemonset() | {"status": {"desiredNumberScheduled": 2}}
+    assert full_size(target, podinfo_daemonset() | {"status": {"desiredNumberScheduled": 3}}, None) == 2
+    assert full_size(apply_patch(target, scale_patch(target, 0)), podinfo_daemonset(), None) == 1
 
 
 def _with(replicas: int) -> dict[str, Any]:

@@ -1,0 +1,34 @@
+"""What must hold of a promotion's traffic: nobody is sent to a side without a pod while the other side has one."""
+
+from canary.observation import RouteState
+from canary.phase import Phase
+from tests.support.simulated_cluster import SimulatedCluster
+
+
+def check_before_promote(cluster: SimulatedCluster, effect: str) -> None:
+    """See, before the effect, that a primary which rolls without a pod left carries nothing any more."""
+    state = cluster.state
+    is_rolled = cluster.primary_revision is not None and f"'{cluster.primary_revision}'" not in effect
+    if state.phase is not Phase.PROMOTING or cluster.rolls_without_gap or not is_rolled:
+        return
+    if not cluster.can_primary_serve:
+        return
+    assert cluster.can_canary_serve, "the last copy that serves is rolled away"
+    assert cluster.revision == state.analysed, "what nobody analysed is all that serves"
+    assert cluster.shares == (0, 100), "users are on a primary that has no pod now"
+    if not state.is_analysis_skipped and not cluster.canary.is_analysis_skipped:
+        assert cluster.route_state is RouteState.SETTLED, "the gateway does not serve the shift yet"
+
+
+def check_at_rest(cluster: SimulatedCluster) -> None:
+    """See that a promotion's traffic is where it is served, once there is nothing more to do for the moment.
+
+    A newer revision on the canary side is nothing to send traffic to.
+    """
+    state, (to_primary, to_canary) = cluster.state, cluster.shares
+    if state.phase is not Phase.PROMOTING or cluster.weights is None:
+        return
+    if cluster.can_canary_serve and not cluster.can_primary_serve and cluster.revision == state.analysed:
+        assert to_primary == 0, "users are on a primary without a pod, and the canary has one"
+    if cluster.can_primary_serve and not cluster.can_canary_serve:
+        assert to_canary == 0, "users are on a canary without a pod, and the primary has one"
