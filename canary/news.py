@@ -191,7 +191,8 @@ def routing_to_primary() -> News:
 
 def promotion_waits(target: str, explanation: str) -> News:
     """The primary does not come up on the new revision; traffic stays where it is healthy, and it is tried on."""
-    return warning(f"Promotion of {target} failed, primary not ready: {explanation}")
+    said = warning(f"Promotion of {target} failed, primary not ready: {explanation}")
+    return replace(said, alert=Alert("error", f"Promotion failed, primary not ready: {explanation}"))
 
 
 def promotion_completed(target: str, *, is_analysis_skipped: bool) -> News:

@@ -9,7 +9,7 @@ from canary.model.hooks import CanaryAlert
 from canary.news import Alert
 from canary.phase import Phase
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import UNREADY, SimulatedCluster, always
+from tests.support.simulated_cluster import READY, UNREADY, SimulatedCluster, always
 
 STARTED = Alert("info", "New revision detected, progressing canary analysis.", has_settings=True)
 PROMOTED = Alert("info", "Canary analysis completed successfully, promotion finished.")
@@ -66,6 +66,46 @@ def test_a_canary_that_can_not_be_observed_is_told_with_what_was_missing() -> No
     cluster.verdicts = always(Verdict.NO_DATA)
     cluster.run(900)
     assert alerts(cluster)[-1] == Alert("error", "No decisive sample for 600 s", "a no-data of the tape")
+
+
+@pytest.mark.parametrize("rolls_without_gap", [True, False])
+def test_a_primary_that_does_not_come_up_is_told_once_a_promotion_and_so_is_its_recovery(
+    *, rolls_without_gap: bool
+) -> None:
+    late = Alert("error", f"Promotion failed, primary not ready: {UNREADY.explanation}")
+    cluster = bootstrapped(progressDeadlineSeconds=60)
+    cluster.rolls_without_gap = rolls_without_gap
+    for revision in ("rev-2", "rev-3"):
+        cluster.told.clear()
+        cluster.set_image(revision)
+        cluster.run(300, until=lambda: cluster.state.phase is Phase.PROMOTING)
+        cluster.run(30, until=lambda: bool(cluster.promoted) and cluster.promoted[-1] == cluster.revision)
+        cluster.primary_readiness = UNREADY
+        cluster.run(50)
+        assert alerts(cluster) == [STARTED]
+        cluster.run(900)
+        assert alerts(cluster) == [STARTED, late]
+        failed = [news for news in cluster.told if news.text.startswith("Promotion of podinfo.test failed")]
+        assert [news.is_warning for news in failed] == [True]
+        cluster.primary_readiness = READY
+        cluster.run(300)
+        assert alerts(cluster) == [STARTED, late, PROMOTED]
+
+
+def test_a_promotion_that_comes_up_in_time_raises_no_alert() -> None:
+    cluster = bootstrapped(progressDeadlineSeconds=60)
+    cluster.rolls_without_gap, cluster.is_drained = False, False
+    cluster.set_image("rev-2")
+    cluster.run(300, until=lambda: cluster.state.phase is Phase.PROMOTING)
+    cluster.run(50)
+    cluster.is_drained = True
+    cluster.run(10, until=lambda: cluster.is_in_gap)
+    cluster.primary_readiness = UNREADY
+    cluster.run(50)
+    assert alerts(cluster) == [STARTED], "its time to come up begins with its rollout"
+    cluster.primary_readiness = READY
+    cluster.run(300)
+    assert alerts(cluster) == [STARTED, PROMOTED]
 
 
 def test_a_skipped_analysis_is_told_as_such() -> None:
