@@ -54,7 +54,7 @@ def _keep_traffic_safe(tick: Tick) -> Decision | None:
     """Carry out what was decided of the traffic, and pull it from what nobody analysed, whatever else is the matter."""
     if tick.state.phase in {None, Phase.INITIALIZING}:
         return None
-    kept = _keep_meaning(tick) or (promoting.keep_served(tick) if tick.state.phase is Phase.PROMOTING else None)
+    kept = _keep_meaning(tick) or _keep_served(tick)
     if kept is not None:
         return kept
     due = tick.due_weights()
@@ -87,6 +87,14 @@ def _keep_meaning(tick: Tick) -> Decision | None:
         return move(tick.moved(routing_to_primary(), **no_traffic(tick.state), shifted_s=None))
     same = {"strategy": tick.canary.strategy, "is_for_everyone": True}
     return move(tick.moved(**same, last_transition_s=tick.state.last_transition_s))
+
+
+def _keep_served(tick: Tick) -> Decision | None:
+    target = tick.seen.target
+    if tick.state.phase is not Phase.PROMOTING or target is None:
+        return None
+    is_new_default = target.seen.revision != tick.state.analysed and _is_same_generation(tick, target)
+    return None if is_new_default else promoting.keep_served(tick)
 
 
 def _stand_still(tick: Tick) -> Decision | None:

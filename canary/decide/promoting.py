@@ -28,8 +28,7 @@ def keep_served(tick: Tick) -> Decision | None:
     But whatever primary can serve, old or new, is safer than a canary side whose pods already roll to a revision that
     nobody analysed.
     """
-    is_analysed = tick.seen.target is not None and tick.target.seen.revision == tick.state.analysed
-    is_canary_good = is_analysed and tick.can_canary_serve
+    is_canary_good = tick.target.seen.revision == tick.state.analysed and tick.can_canary_serve
     primary = tick.seen.primary
     if is_canary_good and not tick.is_all_on_canary and not (primary and primary.readiness.has_available):
         return move(tick.moved(routing_to_canary(was_mirrored=False), **all_on_canary(tick)))
@@ -107,6 +106,7 @@ def _shift_back(tick: Tick) -> Decision:
         news = primary_weight_advanced(tick.name, TOTAL_WEIGHT - weight)
         return move(tick.moved(news, canary_weight=weight, not_before_s=later_s))
     shifted: dict[str, Any] = {"phase": Phase.FINALISING, "unready_since_s": None, "shifted_s": None}
+    shifted |= {"grown_s": None, "is_promotion_late": False}
     return move(tick.moved(routing_to_primary(), **(shifted | no_traffic(tick.state))))
 
 

@@ -48,6 +48,7 @@ def fresh_analysis(tick: Tick) -> dict[str, Any]:
         "decisive_s": None,
         "shifted_s": None,
         "grown_s": None,
+        "is_promotion_late": False,
         "answered": tuple(key for key in tick.state.answered if key.startswith(lasting)),
         "waiting_for": (),
         "is_cleared": False,
@@ -122,6 +123,7 @@ def fail(tick: Tick, *news: News, **changes: Any) -> Decision:
         "is_paused": False,
         "iterations": 0,
         "shifted_s": None,
+        "grown_s": None,
         "waiting_for": (),
         "is_cleared": False,
     }

@@ -39,18 +39,21 @@ class World:
     """Hook services and a metrics server in one: `/hooks/{name}` and the metrics API.
 
     `codes` are the hooks' answers by name, 200 where nothing is said; those in `hanging` answer when
-    released. `value` is the metrics' one, None never comes. `calls` are (hook, phase) in the order of their arrival.
+    released. `value` is the metrics' one, None never comes. `calls` are (hook, phase) in the order of their arrival,
+    `queries` those to the metrics server.
     """
 
     codes: dict[str, int] = field(default_factory=dict)
     hanging: set[str] = field(default_factory=set)
     value: str | None = "5"
     calls: list[tuple[str, str]] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.Request) -> web.Response:
         _, kind, *rest = request.path.split("/")
         if kind != "hooks":
+            self.queries.append(str((await request.post())["query"]))
             if self.value is None:
                 await asyncio.Event().wait()
             result = {"resultType": "vector", "result": [{"metric": {}, "value": [1, self.value]}]}
@@ -296,3 +299,13 @@ async def test_a_question_nobody_is_there_for_has_an_empty_answer() -> None:
     assert await World().answers(Question.CONFIRM_PROMOTION, hooks={}, state=State()) == {
         Question.CONFIRM_PROMOTION: ()
     }
+
+
+@pytest.mark.parametrize(
+    ("phase", "side"), [(Phase.PROMOTING, "primary"), (Phase.FINALISING, "canary"), (Phase.FAILED, "canary")]
+)
+async def test_the_side_that_is_to_go_is_asked_whether_requests_reach_it(phase: Phase, side: str) -> None:
+    world = World()
+    await world.answers(Question.DRAINED, hooks={}, state=State(phase=phase, shifted_s=NOW_S - 10))
+    (query,) = world.queries
+    assert f"test-podinfo-{side}upstream-9898_test" in query

@@ -87,9 +87,11 @@ def test_a_primary_that_does_not_come_up_is_told_once_a_promotion_and_so_is_its_
         assert alerts(cluster) == [STARTED, late]
         failed = [news for news in cluster.told if news.text.startswith("Promotion of podinfo.test failed")]
         assert [news.is_warning for news in failed] == [True]
+        assert cluster.status["serin"]["promotionLate"] is True
         cluster.primary_readiness = READY
         cluster.run(300)
         assert alerts(cluster) == [STARTED, late, PROMOTED]
+        assert "promotionLate" not in cluster.status["serin"]
 
 
 def test_a_promotion_that_comes_up_in_time_raises_no_alert() -> None:

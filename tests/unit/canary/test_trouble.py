@@ -157,3 +157,13 @@ def test_holding_is_said_once_and_the_beginning_too(cluster: SimulatedCluster) -
     cluster.run(100)
     assert cluster.texts().count("Starting canary analysis for podinfo.test") == 1
     assert not [text for text in cluster.texts() if text.startswith("Halt advancement")], "a remark, not news"
+
+
+def test_a_new_default_of_the_api_server_during_a_promotion_is_no_newer_revision(cluster: SimulatedCluster) -> None:
+    cluster.set_image("rev-2")
+    cluster.run(300, until=lambda: cluster.state.phase is Phase.PROMOTING)
+    cluster.primary_readiness = ROLLING
+    cluster.settle()
+    cluster.revision = "rev-2-with-a-new-default"
+    cluster.run(20)
+    assert (phase(cluster), cluster.weights) == (Phase.PROMOTING, (50, 50))
