@@ -3,7 +3,7 @@
 A value that may be a secret (of a variable, a label, an annotation, an argument) is never shown: only that it changed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -14,8 +14,8 @@ LONGEST: Final = 512
 _LONGEST_CHANGE: Final = 200
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 _CONTAINERS: Final = {"containers": "", "initContainers": "init container "}
+_MAPS: Final = {"labels": "label", "annotations": "annotation"}
 _TOLD_OF_SPEC: Final = frozenset({*_CONTAINERS, "volumes"})
-_TOLD_OF_METADATA: Final = frozenset({"labels", "annotations"})
 _ABSENT: Final = object()
 
 _SOURCES: Final = {
@@ -49,20 +49,27 @@ def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     specs, metadata = _both(old, new, "spec"), _both(old, new, "metadata")
-    pairs = list(chain.from_iterable(_changed_pairs(specs, field, word) for field, word in _CONTAINERS.items()))
+    # Most of a template is as it was: only the fields named here are looked into.
+    in_spec, in_metadata = _changed_keys(specs), _changed_keys(metadata)
+    lists = {field: _changed_pairs(specs, field, word) for field, word in _CONTAINERS.items() if field in in_spec}
+    pairs = list(chain.from_iterable(lists.values()))
     for pair in pairs:
-        yield from _image_changes(pair)
-    if _differs(_both(*metadata, "annotations"), _RESTARTED_AT):
+        if words := _image_change(pair):
+            yield words
+    if "annotations" in in_metadata and _differs(_both(*metadata, "annotations"), _RESTARTED_AT):
         yield "restarted"
     for pair in pairs:
         yield from _container_changes(pair)
-    for field in _CONTAINERS:
-        yield from _order_changes(specs, field)
-    yield from _named_changes(specs, "volumes", "volume")
-    for field, word in (("labels", "label"), ("annotations", "annotation")):
-        yield from _key_changes(_both(*metadata, field), word)
-    yield from _rest(specs, "spec.template.spec", told=_TOLD_OF_SPEC)
-    yield from _rest(metadata, "spec.template.metadata", told=_TOLD_OF_METADATA)
+    for field, changed in lists.items():
+        if not changed:
+            yield _order_change(field)
+    if "volumes" in in_spec:
+        yield from _volume_changes(_changed_pairs(specs, "volumes"))
+    for field, word in _MAPS.items():
+        if field in in_metadata:
+            yield from _key_changes(_both(*metadata, field), word)
+    yield from _rest(specs, in_spec, "spec.template.spec", told=_TOLD_OF_SPEC)
+    yield from _rest(metadata, in_metadata, "spec.template.metadata", told=_MAPS.keys())
 
 
 class _Pair(NamedTuple):
@@ -76,24 +83,19 @@ class _Pair(NamedTuple):
 _Both = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
-def _pairs(holders: _Both, field: str, word: str = "") -> Iterator[_Pair]:
-    """Pair the items of two lists by name, in the order of the new list, what went last."""
-    old, new = (_by_name(holder.get(field)) for holder in holders)
-    for name in [*new, *(name for name in old if name not in new)]:
-        yield _Pair(f"{word}{name}", old.get(name, {}), new.get(name, {}))
-
-
 def _changed_pairs(holders: _Both, field: str, word: str = "") -> list[_Pair]:
-    """Pair only what came, went or changed. Most lists are as they were: a look at the whole is enough."""
-    if not _differs(holders, field):
-        return []
-    return [pair for pair in _pairs(holders, field, word) if pair.old != pair.new]
+    """Pair the items of two lists by name, in the order of the new list, what went last; only those that differ."""
+    old, new = _by_name(holders[0].get(field)), _by_name(holders[1].get(field))
+    pairs = [_Pair(f"{word}{name}", old.get(name, {}), item) for name, item in new.items()]
+    pairs += [_Pair(f"{word}{name}", item, {}) for name, item in old.items() if name not in new]
+    return [pair for pair in pairs if pair.old != pair.new]
 
 
-def _image_changes(pair: _Pair) -> Iterator[str]:
-    before, after = (str(side.get("image") or "none") for side in (pair.old, pair.new))
-    if pair.old and pair.new and before != after:
-        yield f"{pair.name} image {describe_image(before, after)}"
+def _image_change(pair: _Pair) -> str:
+    before, after = str(pair.old.get("image") or "none"), str(pair.new.get("image") or "none")
+    if before == after or not pair.old or not pair.new:
+        return ""
+    return f"{pair.name} image {describe_image(before, after)}"
 
 
 def _container_changes(pair: _Pair) -> Iterator[str]:
@@ -102,14 +104,13 @@ def _container_changes(pair: _Pair) -> Iterator[str]:
         yield f"{name} {'removed' if pair.old else 'added'}"
         return
     sides = (pair.old, pair.new)
-    for variable in _changed_pairs(sides, "env"):
-        yield from _variable_changes(pair.name, variable)
-    resources = _both(*sides, "resources")
-    for kind in ("limits", "requests"):
-        before, after = _both(*resources, kind)
-        for name in _changed_keys((before, after)):
-            yield f"{pair.name} {kind}.{name} {_quantity(before.get(name))} -> {_quantity(after.get(name))}"
-    for field in _changed_keys(sides):
+    changed = _changed_keys(sides)
+    if "env" in changed:
+        for variable in _changed_pairs(sides, "env"):
+            yield from _variable_changes(pair.name, variable)
+    if "resources" in changed:
+        yield from _resource_changes(pair.name, _both(*sides, "resources"))
+    for field in changed:
         if field != "image" and not _is_told(sides, field):
             yield f"{pair.name} {field} changed"
 
@@ -122,6 +123,13 @@ def _variable_changes(container: str, variable: _Pair) -> Iterator[str]:
         yield f"{container} env {variable.name} changed"
     else:
         yield f"{container} env {variable.name} {before} -> {after}"
+
+
+def _resource_changes(container: str, resources: _Both) -> Iterator[str]:
+    for kind in ("limits", "requests"):
+        before, after = _both(*resources, kind)
+        for name in _changed_keys((before, after)):
+            yield f"{container} {kind}.{name} {_quantity(before.get(name))} -> {_quantity(after.get(name))}"
 
 
 def _is_told(sides: _Both, field: str) -> bool:
@@ -139,16 +147,16 @@ def _is_told(sides: _Both, field: str) -> bool:
             return False
 
 
-def _order_changes(specs: _Both, field: str) -> Iterator[str]:
+def _order_change(field: str) -> str:
     """Tell of a list that differs though its named items are the same: their order, or what has no name."""
-    if _differs(specs, field) and not _changed_pairs(specs, field):
-        yield f"spec.template.spec.{field} changed"
+    return f"spec.template.spec.{field} changed"
 
 
-def _named_changes(holders: _Both, field: str, word: str) -> Iterator[str]:
-    for pair in _changed_pairs(holders, field):
-        yield f"{word} {pair.name} {'removed' if not pair.new else 'changed' if pair.old else 'added'}"
-    yield from _order_changes(holders, field)
+def _volume_changes(changed: list[_Pair]) -> Iterator[str]:
+    for pair in changed:
+        yield f"volume {pair.name} {'removed' if not pair.new else 'changed' if pair.old else 'added'}"
+    if not changed:
+        yield _order_change("volumes")
 
 
 def _key_changes(sides: _Both, word: str) -> Iterator[str]:
@@ -158,14 +166,14 @@ def _key_changes(sides: _Both, word: str) -> Iterator[str]:
             yield f"{word} {key} {'removed' if key not in new else 'changed' if key in old else 'added'}"
 
 
-def _rest(sides: _Both, path: str, told: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Tell every other field by its path, as deep as objects go."""
-    for key in _changed_keys(sides):
+def _rest(sides: _Both, changed: Iterable[str], path: str, told: Container[str] = ()) -> Iterator[str]:
+    """Tell every other field that changed by its path, as deep as objects go."""
+    for key in changed:
         if key in told:
             continue
         old, new = (side.get(key) for side in sides)
         if isinstance(old, dict) and isinstance(new, dict):
-            yield from _rest((old, new), f"{path}.{key}")
+            yield from _rest((old, new), _changed_keys((old, new)), f"{path}.{key}")
         else:
             yield f"{path}.{key} changed"
 
@@ -188,7 +196,11 @@ def _both(old: Mapping[str, Any], new: Mapping[str, Any], field: str) -> _Both:
 
 
 def _changed_keys(sides: _Both) -> list[str]:
-    return [] if sides[0] == sides[1] else sorted(key for key in {*sides[0], *sides[1]} if _differs(sides, key))
+    """Name what came, went or changed, in order."""
+    old, new = sides
+    if old == new:
+        return []
+    return sorted([key for key in {*old, *new} if old.get(key, _ABSENT) != new.get(key, _ABSENT)])
 
 
 def _differs(sides: _Both, key: str) -> bool:

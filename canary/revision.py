@@ -58,20 +58,12 @@ def config_part(revision: str) -> str:
 def plain_template(template: Mapping[str, Any]) -> dict[str, Any]:
     """Copy a pod template without what we, the ReplicaSet controller and the API server's codecs add to it."""
     metadata = {key: value for key, value in (template.get("metadata") or {}).items() if value}
-    labels = {key: value for key, value in metadata.get("labels", {}).items() if key != _POD_TEMPLATE_HASH}
-    if labels:
-        metadata["labels"] = labels
-    else:
-        metadata.pop("labels", None)
     metadata.pop("creationTimestamp", None)
-    annotations = {key: value for key, value in metadata.get("annotations", {}).items() if key != CONFIG_ANNOTATION}
-    if annotations:
-        metadata["annotations"] = annotations
-    else:
-        metadata.pop("annotations", None)
+    _leave_out(metadata, "labels", _POD_TEMPLATE_HASH)
+    _leave_out(metadata, "annotations", CONFIG_ANNOTATION)
     spec = dict(template.get("spec") or {})
-    nodes = {key: value for key, value in (spec.pop("nodeSelector", None) or {}).items() if key != SCALE_TO_ZERO}
-    return {"metadata": metadata, "spec": spec | ({"nodeSelector": nodes} if nodes else {})}
+    _leave_out(spec, "nodeSelector", SCALE_TO_ZERO)
+    return {"metadata": metadata, "spec": spec}
 
 
 def content_hash(value: object) -> str:
@@ -86,3 +78,16 @@ def _canonical(value: object) -> bytes:
     except TypeError:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return text.encode(errors="surrogatepass")
+
+
+def _leave_out(holder: dict[str, Any], field: str, key: str) -> None:
+    """Drop a key of the map in a field; a map that has nothing else goes as a whole."""
+    if field not in holder:
+        return
+    entries = holder[field] or {}
+    if key in entries:  # seldom: nearly always the map is taken as it is
+        entries = {name: value for name, value in entries.items() if name != key}
+    if entries:
+        holder[field] = entries
+    else:
+        del holder[field]

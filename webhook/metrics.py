@@ -1,7 +1,8 @@
 """The webhook's own series."""
 
-from collections import Counter as CountsOf
+from bisect import bisect_left
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Final
 
 from aioprometheus.collectors import Counter, Gauge, Histogram, Registry
@@ -34,9 +35,8 @@ class WebhookMetrics:
             registry=registry,
             buckets=_BUCKETS_S,
         )
-        # A look-up by labels costs the library more than the answer does: between scrapes it is done here.
-        self._counts: CountsOf[tuple[str, str, str]] = CountsOf()
-        self._seconds_of: dict[str, Buckets] = {}
+        # The library looks its series up by labels and counts every wider bucket too: between scrapes it is done here.
+        self._took: dict[tuple[str, str, str], _Took] = {}
         self._expiry = Gauge(
             "serin_certificate_expiry_seconds",
             "Seconds from this scrape until the served certificate ends; negative once it has, 0 without one",
@@ -46,17 +46,39 @@ class WebhookMetrics:
 
     def observe_request(self, entry: str, operation: str, outcome: str, seconds: float) -> None:
         """Count an answered request."""
-        self._counts[entry, operation, outcome] += 1
-        if entry not in self._seconds_of:
-            self._seconds_of[entry] = Buckets(*_BUCKETS_S)
-            self._seconds.set_value({"entry": entry}, self._seconds_of[entry])
-        self._seconds_of[entry].observe(seconds)
+        took = self._took.get((entry, operation, outcome))
+        if took is None:
+            took = self._took[entry, operation, outcome] = _Took()
+        took.buckets[bisect_left(_BUCKETS_S, seconds)] += 1
+        took.sum_s += seconds
 
     def render(self, accepted: list[str], canaries: int) -> tuple[bytes, dict[str, str]]:
         """Give body and headers of `/metrics` for the client's Accept headers."""
-        for (entry, operation, outcome), count in self._counts.items():
-            self._requests.set({"entry": entry, "operation": operation, "outcome": outcome}, count)
+        of_entries: dict[str, list[_Took]] = {}
+        for (entry, operation, outcome), took in self._took.items():
+            self._requests.set({"entry": entry, "operation": operation, "outcome": outcome}, sum(took.buckets))
+            of_entries.setdefault(entry, []).append(took)
+        for entry, tooks in of_entries.items():
+            self._seconds.set_value({"entry": entry}, _histogram(tooks))
         self._expiry.set({}, self._certificate_left_s())
         self._canaries.set({}, canaries)
         body, headers = render(self._registry, accepted)
         return body, headers
+
+
+class _Took:
+    """The times of requests that are told by the same labels."""
+
+    def __init__(self) -> None:
+        self.buckets = [0] * len(_BUCKETS_S)
+        """How many fell between a bucket's bound and the one before."""
+        self.sum_s = 0.0
+
+
+def _histogram(tooks: list[_Took]) -> Buckets:
+    """Add up as the library wants it: a bucket counts all that is smaller, too."""
+    counts = [sum(column) for column in zip(*(took.buckets for took in tooks), strict=True)]
+    histogram = Buckets(*_BUCKETS_S)
+    histogram.buckets.update(zip(_BUCKETS_S, accumulate(counts), strict=True))
+    histogram.observations, histogram.sum = sum(counts), sum(took.sum_s for took in tooks)
+    return histogram

@@ -44,8 +44,7 @@ class Cause(NamedTuple):
     reason: str = "FieldValueInvalid"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """What the API server asks about.
 
     `object` is the object as it would be stored (empty on DELETE), `old_object` as it is (empty on CREATE). `kind` is
@@ -57,12 +56,12 @@ class Request:
     operation: str
     kind: GroupVersionKind
     resource: str
-    subresource: str = ""
-    namespace: str = ""
-    name: str = ""
-    username: str = ""
-    groups: tuple[str, ...] = ()
-    dry_run: bool = False
+    subresource: str
+    namespace: str
+    name: str
+    username: str
+    groups: tuple[str, ...]
+    dry_run: bool
     object: Object
     old_object: Object
     options: Object
@@ -83,8 +82,7 @@ class Refusal:
     reason: str = "Invalid"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What we say: allowed unless there is a refusal. A refusal carries no patch; warnings go with either."""
 
     patch: tuple[Operation, ...] = ()
@@ -122,7 +120,7 @@ def parse_review(body: bytes) -> Request:
     kind, resource = _mapping(request, "kind"), _mapping(request, "resource")
     user = _mapping(request, "userInfo")
     return Request(
-        uid=_text(request, "uid", is_required=True),
+        uid=_filled(request, "uid"),
         operation=_one_of(request, "operation", OPERATIONS),
         kind=GroupVersionKind(_text(kind, "group"), _text(kind, "version"), _text(kind, "kind")),
         resource=_text(resource, "resource"),
@@ -186,19 +184,26 @@ def _status(refusal: Refusal) -> Object:
 
 def _mapping(holder: Object, field: str) -> Object:
     found = holder.get(field)
+    if isinstance(found, dict):
+        return found
     if found is None:
         return {}
-    if not isinstance(found, dict):
-        raise BadReview(f"{field}: found {_type(found)}; allowed: an object")
-    return found
+    raise BadReview(f"{field}: found {_type(found)}; allowed: an object")
 
 
-def _text(holder: Object, field: str, *, is_required: bool = False) -> str:
+def _text(holder: Object, field: str) -> str:
     found = holder.get(field)
-    if found is None and not is_required:
+    if isinstance(found, str):
+        return found
+    if found is None:
         return ""
-    if not isinstance(found, str) or (is_required and not found):
-        raise BadReview(f"{field}: found {_shown(found)}; allowed: a string")
+    raise BadReview(f"{field}: found {_shown(found)}; allowed: a string")
+
+
+def _filled(holder: Object, field: str) -> str:
+    found = _text(holder, field)
+    if not found:
+        raise BadReview(f"{field}: found {_shown(holder.get(field))}; allowed: a string")
     return found
 
 

@@ -7,15 +7,16 @@ would have to trust our authority, and because /readyz must be able to say that 
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Final, TypeAlias
+from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 
 from webhook.answering import reply_to
 from webhook.metrics import WebhookMetrics
+from webhook.response import JSON, ReviewResponse, is_kept
 from webhook.world import Handler, World
 
 LONGEST_BODY: Final = 8 * 1024 * 1024
@@ -27,8 +28,11 @@ _KEEP_ALIVE_S: Final = 300.0
 _STOP_TIMEOUT_S: Final = 5.0
 # How long a client that was refused in mid-sentence may go on before the connection is cut.
 _LINGER_S: Final = 1.0
-
-_Answerer: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
+_CONNECTIONS: Final[Mapping[str, Any]] = {
+    "access_log": None,
+    "keepalive_timeout": _KEEP_ALIVE_S,
+    "lingering_time": _LINGER_S,
+}
 
 
 class Admission:
@@ -54,49 +58,64 @@ class Admission:
         """Announce the end."""
         self._is_draining = True
 
-    def application(self) -> web.Application:
-        """Make the application: a POST route for each entry."""
-        # aiohttp refuses what is as long as its limit.
-        app = web.Application(client_max_size=LONGEST_BODY + 1)
-        app.add_routes([web.post(path, self._answerer(path, handler)) for path, handler in self._entries.items()])
-        return app
-
-    def _answerer(self, path: str, handler: Handler) -> _Answerer:
-        entry = path.removeprefix("/")
-
-        async def answer(request: web.Request) -> web.Response:
-            body = await _read(request)
-            started_s = time.perf_counter()
-            reply = reply_to(body, handler, self._world)
-            self._metrics.observe_request(entry, reply.operation, reply.outcome, time.perf_counter() - started_s)
-            content_type = "application/json" if reply.status == HTTPStatus.OK else "text/plain"
-            response = web.Response(status=reply.status, body=reply.body, content_type=content_type)
-            if self._is_draining:
-                response.force_close()
-            return response
-
-        return answer
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a POST to an entry. Raises the HTTP errors 404, 405, and those of a body that is not taken."""
+        path = request.path
+        handler = self._entries.get(path)
+        if handler is None:
+            raise web.HTTPNotFound
+        if request.method != hdrs.METH_POST:
+            raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_POST])
+        body = await _read(request)
+        started_s = time.perf_counter()
+        reply = reply_to(body, handler, self._world)
+        self._metrics.observe_request(path[1:], reply.operation, reply.outcome, time.perf_counter() - started_s)
+        is_answered = reply.status == HTTPStatus.OK
+        if is_answered and is_kept(request) and not self._is_draining:
+            return ReviewResponse(reply.body)
+        content_type = JSON if is_answered else "text/plain"
+        response = web.Response(status=reply.status, body=reply.body, content_type=content_type)
+        if self._is_draining:
+            response.force_close()
+        return response
 
 
-async def _read(request: web.Request) -> bytes:
+async def _read(request: web.BaseRequest) -> bytes:
     """Read the body. Raises the HTTP errors 415, 413, 408, and 400 for one that breaks its own encoding."""
-    if request.content_type != "application/json":
+    # A header that is right as it stands need not be taken apart.
+    if request.headers.get(hdrs.CONTENT_TYPE) != JSON and request.content_type != JSON:
         found = request.content_type
-        raise web.HTTPUnsupportedMediaType(text=f"Content-Type: found {found!r}; allowed: 'application/json'\n")
-    if (request.content_length or 0) > LONGEST_BODY:
-        raise _for_good(web.HTTPRequestEntityTooLarge(max_size=LONGEST_BODY, actual_size=request.content_length or 0))
+        raise web.HTTPUnsupportedMediaType(text=f"Content-Type: found {found!r}; allowed: {JSON!r}\n")
     try:
-        if request.content.is_eof():  # all of it came with the headers, as most do: no clock is needed
-            return await request.read()
+        if request.content.is_eof():  # all of it came with the headers: no clock is needed
+            body = request.content.read_nowait()
+            if len(body) > LONGEST_BODY:  # few bytes on the wire, many unpacked
+                raise _too_long(len(body))
+            return body
         async with asyncio.timeout(_READ_TIMEOUT_S):
-            return await request.read()
-    except web.HTTPRequestEntityTooLarge as error:
-        raise _for_good(error) from None
+            return await _read_on(request)
     except TimeoutError as error:
         text = f"the body did not come within {_READ_TIMEOUT_S:g} s\n"
         raise _for_good(web.HTTPRequestTimeout(text=text)) from error
     except web.RequestPayloadError as error:
         raise _for_good(web.HTTPBadRequest(text=f"the body can't be read: {error}\n")) from error
+
+
+async def _read_on(request: web.BaseRequest) -> bytes:
+    if (request.content_length or 0) > LONGEST_BODY:
+        raise _too_long(request.content_length or 0)
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > LONGEST_BODY:
+            raise _too_long(len(body))
+    return bytes(body)
+
+
+def _too_long(size_bytes: int) -> web.HTTPException:
+    return _for_good(web.HTTPRequestEntityTooLarge(max_size=LONGEST_BODY, actual_size=size_bytes))
 
 
 def _for_good(error: web.HTTPException) -> web.HTTPException:
@@ -108,7 +127,8 @@ def _for_good(error: web.HTTPException) -> web.HTTPException:
 @asynccontextmanager
 async def serve_admission(admission: Admission, port: int, context: ssl.SSLContext | None) -> AsyncIterator[int]:
     """Listen on all addresses until the block ends; gives the port (0 picks one). `context` None is plain HTTP."""
-    async with _serving(admission.application(), port, context) as bound:
+    runner = web.ServerRunner(web.Server(admission.answer, **_CONNECTIONS), shutdown_timeout=_STOP_TIMEOUT_S)
+    async with _serving(runner, port, context) as bound:
         yield bound
 
 
@@ -140,20 +160,14 @@ async def serve_health(
             web.get("/readyz", answer_ready),
         ]
     )
-    async with _serving(app, port, None) as bound:
+    runner = web.AppRunner(app, shutdown_timeout=_STOP_TIMEOUT_S, **_CONNECTIONS)
+    async with _serving(runner, port, None) as bound:
         yield bound
 
 
 @asynccontextmanager
-async def _serving(app: web.Application, port: int, context: ssl.SSLContext | None) -> AsyncIterator[int]:
+async def _serving(runner: web.BaseRunner, port: int, context: ssl.SSLContext | None) -> AsyncIterator[int]:
     """At the end, idle connections are closed and requests under way are answered, for up to 5 s."""
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        shutdown_timeout=_STOP_TIMEOUT_S,
-        keepalive_timeout=_KEEP_ALIVE_S,
-        lingering_time=_LINGER_S,
-    )
     await runner.setup()
     try:
         await web.TCPSite(runner, port=port, ssl_context=context, backlog=1024).start()

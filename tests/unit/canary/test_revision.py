@@ -1,12 +1,13 @@
 """The revision is a hash of content, and of nothing else."""
 
 import random
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.revision import plain_template, revision_of
+from canary.revision import CONFIG_ANNOTATION, SCALE_TO_ZERO, plain_template, revision_of
 
 TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"app": "podinfo"}, "annotations": {"prometheus.io/scrape": "true"}},
@@ -39,6 +40,14 @@ def test_a_replica_sets_copy_of_the_template_has_the_same_revision() -> None:
     copy = TEMPLATE | {"metadata": TEMPLATE["metadata"] | {"labels": labels, "creationTimestamp": None}}
     assert revision_of(copy) == revision_of(TEMPLATE)
     assert plain_template(copy) == plain_template(TEMPLATE)
+
+
+def test_a_template_is_left_as_it_was() -> None:
+    metadata = {"labels": {"pod-template-hash": "x"}, "annotations": {CONFIG_ANNOTATION: "y", "a": "b"}}
+    template = {"metadata": metadata, "spec": {"nodeSelector": {SCALE_TO_ZERO: "true"}, "containers": []}}
+    before = deepcopy(template)
+    assert plain_template(template) == {"metadata": {"annotations": {"a": "b"}}, "spec": {"containers": []}}
+    assert template == before
 
 
 def test_image_env_and_annotations_count() -> None:

@@ -4,9 +4,11 @@ import asyncio
 import gzip
 import io
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 import orjson
@@ -161,6 +163,81 @@ async def test_while_it_drains_it_answers_and_asks_for_another_connection(doors:
     doors.admission.drain()
     assert await answer() == (200, "close")
     assert (await doors.get("/readyz"))[0] == 503
+
+
+async def test_what_is_no_post_to_an_entry_is_refused(doors: Doors) -> None:
+    assert (await doors.post("/mutate/everything", review_bytes(deployment("1"))))[0] == 404
+    async with doors.session.get(f"{doors.url}/mutate/workloads") as response:
+        assert (response.status, response.headers["Allow"]) == (405, "POST")
+
+
+@asynccontextmanager
+async def connected(doors: Doors) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection that says and hears HTTP as it is."""
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(doors.url.rpartition(":")[2]))
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+
+def head(body: bytes, *more: str, version: str = "1.1") -> bytes:
+    lines = [f"POST /mutate/workloads HTTP/{version}", "Host: webhook", "Content-Type: application/json"]
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", *more, "\r\n"]).encode()
+
+
+async def heard(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], Object]:
+    """An answer's first line, headers, and review."""
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    answer: Object = orjson.loads(await reader.readexactly(int(headers["Content-Length"])))
+    return first, headers, answer["response"]
+
+
+async def test_a_kept_connection_carries_one_answer_after_the_other(doors: Doors) -> None:
+    body = review_bytes(deployment("2"), deployment("1"))
+    async with connected(doors) as (reader, writer):
+        for _ in range(2):
+            writer.write(head(body) + body)
+            first, headers, response = await heard(reader)
+            assert (first, headers["Content-Type"]) == ("HTTP/1.1 200 OK", "application/json")
+            assert abs(parsedate_to_datetime(headers["Date"]).timestamp() - time.time()) < 60
+            assert (response["allowed"], "Connection" in headers) == (True, False)
+        # Two at once are two as well, in whatever pieces they come.
+        writer.write(head(body) + body + head(body) + body[:100])
+        assert (await heard(reader))[2]["allowed"]
+        writer.write(body[100:])
+        assert (await heard(reader))[2]["allowed"]
+
+
+@pytest.mark.parametrize(("version", "header"), [("1.1", "Connection: close"), ("1.0", "Accept: */*")])
+async def test_a_client_that_wants_one_answer_gets_it_and_the_end(doors: Doors, version: str, header: str) -> None:
+    body = review_bytes(deployment("2"), deployment("1"))
+    async with connected(doors) as (reader, writer):
+        writer.write(head(body, header, version=version) + body)
+        first, headers, response = await heard(reader)
+        assert (first, response["allowed"]) == (f"HTTP/{version} 200 OK", True)
+        assert headers.get("Connection") == ("close" if version == "1.1" else None)
+        assert await reader.read() == b""
+
+
+async def test_an_old_client_that_keeps_its_connection_is_told_that_it_may(doors: Doors) -> None:
+    body = review_bytes(deployment("2"), deployment("1"))
+    async with connected(doors) as (reader, writer):
+        for _ in range(2):
+            writer.write(head(body, "Connection: keep-alive", version="1.0") + body)
+            assert (await heard(reader))[1]["Connection"] == "keep-alive"
+
+
+async def test_a_client_that_asks_before_it_sends_is_told_to_go_on(doors: Doors) -> None:
+    body = review_bytes(deployment("2"), deployment("1"))
+    async with connected(doors) as (reader, writer):
+        writer.write(head(body, "Expect: 100-continue"))
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(body)
+        assert (await heard(reader))[2]["allowed"]
 
 
 async def test_an_idle_connection_is_closed_at_the_end() -> None:

@@ -225,8 +225,7 @@ def test_anything_in_any_field_gets_an_answer(changes: Object, is_update: bool) 
 @settings(max_examples=100, deadline=None)
 @given(st.dictionaries(st.sampled_from(["metadata", "spec", "kind"]), JSON))
 def test_any_object_gets_an_answer(obj: Object) -> None:
-    asked = request(canary_object())
-    object.__setattr__(asked, "object", obj)
+    asked = request(canary_object())._replace(object=obj)
     for handler in (validate_canary, validate_metric_template, validate_alert_provider):
         answer = handler(asked, NOWHERE)
         assert answer.is_allowed or (answer.refusal is not None and answer.refusal.causes)
