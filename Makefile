@@ -1,5 +1,5 @@
 # Everything here works from a fresh clone: what is missing is installed into .venv and .sandbox.
-.PHONY: help demo test unit tapes fuzz check format bench sandbox sandbox-down image clean
+.PHONY: help demo test unit tapes kills fuzz check format bench sandbox sandbox-down image clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -36,6 +36,10 @@ unit: .venv/.ready ## Run the tests that need no cluster
 
 tapes: .venv/.ready ## Play ten thousand new tapes of crashes, failures and revisions to the state machine
 	SERIN_NEW_TAPES=1 $(BIN)/pytest tests/unit/canary/test_tapes.py
+
+kills: .venv/.ready ## Kill agents at random in runs of every strategy, under load, in some 8 minutes (SERIN_KILLS_SEED=...: again)
+	@$(RUN) -m sandbox build
+	SERIN_KILLS=60 $(BIN)/pytest tests/e2e/test_random_kills.py
 
 fuzz: .venv/.ready ## Send a million new inputs through the admission webhook's request path
 	SERIN_FUZZ_RUNS=1000000 $(BIN)/pytest -o timeout=0 tests/unit/webhook/test_fuzz.py

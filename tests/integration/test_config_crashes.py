@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.cluster import Cluster
 from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
-from tests.support.mortal_agent import MortalAgent
+from tests.support.mortal_agent import MortalAgent, without_installed_agent
 from tests.support.rollout import Rollouts, canary, podinfo
 
 pytestmark = pytest.mark.sandbox
@@ -15,13 +15,8 @@ pytestmark = pytest.mark.sandbox
 
 @pytest.fixture(scope="module", autouse=True)
 def no_other_agent(cluster: Cluster) -> Iterator[None]:
-    """Take the installed agent away: the test has one of its own."""
-    scale = ("-n", "gloo-system", "scale", "deployment/serin-agent")
-    cluster.kubectl(*scale, "--replicas=0")
-    cluster.kubectl("-n", "gloo-system", "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/name=serin-agent")
-    yield
-    cluster.kubectl(*scale, "--replicas=1")
-    cluster.kubectl("-n", "gloo-system", "rollout", "status", "deployment/serin-agent", "--timeout=60s")
+    with without_installed_agent(cluster):
+        yield
 
 
 def conf(name: str, message: str) -> dict[str, Any]:

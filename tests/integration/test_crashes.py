@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import Cluster
-from tests.support.mortal_agent import MortalAgent, background, watching_weights
+from tests.support.mortal_agent import MortalAgent, background, watching_weights, without_installed_agent
 from tests.support.rollout import Rollouts, canary, podinfo
 
 pytestmark = pytest.mark.sandbox
@@ -20,13 +20,8 @@ FAULTS = ["before:2", "after:1"]
 
 @pytest.fixture(scope="module", autouse=True)
 def no_other_agent(cluster: Cluster) -> Iterator[None]:
-    """Take the installed agent away: the test has one of its own."""
-    scale = ("-n", "gloo-system", "scale", "deployment/serin-agent")
-    cluster.kubectl(*scale, "--replicas=0")
-    cluster.kubectl("-n", "gloo-system", "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/name=serin-agent")
-    yield
-    cluster.kubectl(*scale, "--replicas=1")
-    cluster.kubectl("-n", "gloo-system", "rollout", "status", "deployment/serin-agent", "--timeout=60s")
+    with without_installed_agent(cluster):
+        yield
 
 
 @pytest.fixture

@@ -1,41 +1,18 @@
 """The load tester's gates hold a run where they stand, and the rollback gate ends it, with real traffic."""
 
-import json
 import time
 from typing import Any
 
 import pytest
 
 from tests.support.cluster import Cluster
+from tests.support.gates import Gates
 from tests.support.mortal_agent import background
 from tests.support.rollout import Rollouts, canary, podinfo
 
 pytestmark = pytest.mark.sandbox
 
 HALTED = "Halt {name} advancement waiting for traffic increase approval confirm-traffic-increase"
-
-
-class Gates:
-    """The load tester in a namespace, and its gates of the canary `app`."""
-
-    def __init__(self, rollouts: Rollouts) -> None:
-        self._rollouts = rollouts
-        kubectl = rollouts.cluster.kubectl
-        kubectl("-n", rollouts.namespace, "apply", "-k", "manifests/loadtester")
-        kubectl("-n", rollouts.namespace, "rollout", "status", "deployment/flagger-loadtester", "--timeout=60s")
-
-    def hook(self, kind: str) -> dict[str, Any]:
-        """Give a webhook of a type that asks the gate that is made for it."""
-        family = "rollback" if kind == "rollback" else "gate"
-        return {"name": kind, "type": kind, "url": self._url(f"{family}/check")}
-
-    def post(self, path: str) -> None:
-        """Post what a person would, with the canary's names."""
-        body = json.dumps({"name": "app", "namespace": self._rollouts.namespace})
-        self._rollouts.cluster.run("curl", "-sf", "-d", body, self._url(path))
-
-    def _url(self, path: str) -> str:
-        return f"http://flagger-loadtester.{self._rollouts.namespace}/{path}"
 
 
 @pytest.fixture

@@ -1,18 +1,22 @@
 """An agent of the test's own, limited to one namespace, that is killed around its effects and started again."""
 
 import json
-import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from sandbox import namespace
+from sandbox.paths import State
 from tests.support.cluster import REPOSITORY, Cluster
 
 _STOP_WITHIN_S = 15.0
+_ENTERED_WITHIN_S = 60.0
+_LOOK_EVERY_S = 0.005
 
 
 @dataclass(frozen=True)
@@ -23,14 +27,14 @@ class MortalAgent:
     namespace: str
 
     @contextmanager
-    def running(self, fault: str = "") -> Iterator[subprocess.Popen[str]]:
+    def running(self, fault: str = "", *, log: IO[str] | None = None) -> Iterator[subprocess.Popen[str]]:
         """Run it for as long as the block lasts; with a fault (`before:2`) it ends by itself before that."""
         command = [
             *("python", "-m", "agent", f"--namespace={self.namespace}", "--no-enable-leader-election", "--port=0"),
             f"--kubeconfig={self.cluster.state / 'run' / 'kubeconfig'}",
             "--metrics-server=http://flagger-prometheus.gloo-system:9090",
         ]
-        with background(self.cluster, *command, SERIN_FAULT=fault) as process:
+        with background(self.cluster, *command, output=log, SERIN_FAULT=fault) as process:
             yield process
 
     def live_through(self, fault: str, is_over: Callable[[], bool], *, lives: int = 60) -> int:
@@ -48,13 +52,19 @@ class MortalAgent:
 
 
 @contextmanager
-def background(cluster: Cluster, *command: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a command inside the cluster's network beside the test; it is ended with the block."""
+def background(
+    cluster: Cluster, *command: str, output: IO[str] | None = None, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a command inside the cluster's network beside the test; it is ended with the block.
+
+    What it writes goes to `output`, else to the process's own `stdout`, for `communicate`.
+    """
+    state = State(cluster.state.absolute())
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--state", str(cluster.state), "run", *command],
-        cwd=REPOSITORY,
-        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | environment,
-        stdout=subprocess.PIPE,
+        # As `python -m sandbox run` does, less the start of that Python.
+        namespace.enter(state, ["env", f"--chdir={REPOSITORY}", *command]),
+        env=namespace.inside_environment(state) | environment,
+        stdout=subprocess.PIPE if output is None else output,
         stderr=subprocess.STDOUT,
         text=True,
     )
@@ -67,6 +77,34 @@ def background(cluster: Cluster, *command: str, **environment: str) -> Iterator[
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+
+
+def pid_inside(process: subprocess.Popen[str]) -> int:
+    """Give the host's pid of the command itself: the process that `background` gives only waits for it outside.
+
+    Raises:
+        AssertionError: it ended before, or was not started in time.
+    """
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    give_up_at_s = time.monotonic() + _ENTERED_WITHIN_S
+    while process.poll() is None and time.monotonic() < give_up_at_s:
+        if found := children.read_text().split():
+            return int(found[0])
+        time.sleep(_LOOK_EVERY_S)
+    raise AssertionError(f"{process.args!r} did not enter the cluster: exit code {process.returncode}")
+
+
+@contextmanager
+def without_installed_agent(cluster: Cluster) -> Iterator[None]:
+    """Take the installed agent away for as long as the block lasts: the test has one of its own."""
+    scale = ("-n", "gloo-system", "scale", "deployment/serin-agent")
+    cluster.kubectl(*scale, "--replicas=0")
+    cluster.kubectl("-n", "gloo-system", "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/name=serin-agent")
+    try:
+        yield
+    finally:
+        cluster.kubectl(*scale, "--replicas=1")
+        cluster.kubectl("-n", "gloo-system", "rollout", "status", "deployment/serin-agent", "--timeout=60s")
 
 
 @contextmanager

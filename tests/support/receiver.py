@@ -12,7 +12,7 @@ import http.server, json, time
 class Hook(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        print(json.dumps([self.path, body]), flush=True)
+        print(json.dumps([time.time(), self.path, body]), flush=True)
         _, code, *rest = self.path.split("/")
         self.send_response(int(code))
         self.end_headers()
@@ -66,6 +66,10 @@ class Receiver:
 
     def calls(self, name: str) -> list[dict[str, Any]]:
         """Give the bodies that a hook was called with, in order."""
+        return [body for _, hook, body in self.all_calls() if hook == name]
+
+    def all_calls(self) -> list[tuple[float, str, dict[str, Any]]]:
+        """Give every call in order: when (in seconds since the epoch), which hook's, and its body."""
         log = self.rollouts.cluster.kubectl("-n", self.rollouts.namespace, "logs", "pod/receiver")
         received = (json.loads(line) for line in log.splitlines())
-        return [body for path, body in received if path.rpartition("/")[2] == name]
+        return [(at_s, path.rpartition("/")[2], body) for at_s, path, body in received]
