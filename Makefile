@@ -28,8 +28,8 @@ demo: .venv/.ready ## Play the guide on a cluster inside this machine (GUIDE=1: 
 
 test: .venv/.ready ## Run every test: unit, contract, integration, end to end
 	@$(RUN) -m sandbox build
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone"
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone and not long"
+	$(BIN)/pytest -m "alone and not long"
 
 unit: .venv/.ready ## Run the tests that need no cluster
 	$(BIN)/pytest -n 2 -m "not sandbox and not e2e"
@@ -37,9 +37,10 @@ unit: .venv/.ready ## Run the tests that need no cluster
 tapes: .venv/.ready ## Play ten thousand new tapes of crashes, failures and revisions to the state machine
 	SERIN_NEW_TAPES=1 $(BIN)/pytest tests/unit/canary/test_tapes.py
 
-kills: .venv/.ready ## Kill agents at random in runs of every strategy, under load, in some 8 minutes (SERIN_KILLS_SEED=...: again)
+kills: .venv/.ready ## Kill agents at random in runs of every strategy, under load, in some 12 minutes (SERIN_KILLS_SEED=...: again)
 	@$(RUN) -m sandbox build
 	SERIN_KILLS=60 $(BIN)/pytest tests/e2e/test_random_kills.py
+	$(BIN)/pytest -m long
 
 fuzz: .venv/.ready ## Send a million new inputs through the admission webhook's request path
 	SERIN_FUZZ_RUNS=1000000 $(BIN)/pytest -o timeout=0 tests/unit/webhook/test_fuzz.py
