@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.cluster import Cluster
+from tests.support.reading import read
 
 _LOOK_EVERY_S = 0.2
 
@@ -44,9 +45,7 @@ class Rollouts:
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
         """Read one object; empty when there is none."""
-        text = self.cluster.kubectl("-n", self.namespace, "get", kind, name, "-o", "json", "--ignore-not-found")
-        found: dict[str, Any] = json.loads(text) if text.strip() else {}
-        return found
+        return read(self.cluster.kubeconfig, self.namespace, kind, name)
 
     def status(self, name: str) -> dict[str, Any]:
         """Read a canary's status."""
@@ -60,8 +59,8 @@ class Rollouts:
 
     def events(self, name: str) -> list[tuple[str, str]]:
         """Give (type, message) of every event about a canary, in the order of their creation."""
-        text = self.cluster.kubectl("-n", self.namespace, "get", "events", "-o", "json")
-        about = [event for event in json.loads(text)["items"] if event["involvedObject"].get("name") == name]
+        events = read(self.cluster.kubeconfig, self.namespace, "event")["items"]
+        about = [event for event in events if event["involvedObject"].get("name") == name]
         about = [event for event in about if event["involvedObject"]["kind"] == "Canary"]
         about.sort(key=lambda event: int(event["metadata"]["resourceVersion"]))
         return [(event["type"], event["message"]) for event in about]
