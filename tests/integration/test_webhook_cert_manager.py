@@ -36,11 +36,11 @@ def cert_manager(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
     (folder / "kustomization.yaml").write_text(json.dumps({"resources": resources, "components": components}))
     try:
         serin("apply", "-k", str(folder))
+        made.issue()
+        made.inject()
+        serin("rollout", "status", "deployment/serin-webhook", "--timeout=60s")
         # What the component leaves out is not there in a new installation.
         serin("delete", "-f", str(COMPONENT / "no-authority.yaml"))
-        made.issue()
-        serin("rollout", "status", "deployment/serin-webhook", "--timeout=60s")
-        made.inject()
         yield made
     finally:
         serin("apply", "-k", str(SHIPPED))
@@ -52,6 +52,12 @@ def cert_manager(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def kubectl(cluster: Cluster, namespace: str) -> Kubectl:
     return Kubectl(cluster, namespace)
+
+
+def test_the_replicas_that_still_have_an_authority_of_their_own_leave_the_injected_bundle_alone(
+    cert_manager: CertManager,
+) -> None:
+    assert cert_manager.is_injected()
 
 
 async def test_a_renewed_certificate_is_served_under_a_stream_with_no_change_refused_or_unmarked(

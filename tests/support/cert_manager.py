@@ -59,6 +59,12 @@ class CertManager:
             ]
             self._kubectl("patch", kind, "serin-webhook", "--type=json", "-p", json.dumps(patch))
 
+    def is_injected(self) -> bool:
+        """Whether every entry has what `inject` gave it."""
+        secrets = {self._kubectl.get("secret", spec["secretName"])["data"]["ca.crt"] for _, spec in self._leaves()}
+        entries = [entry for kind in _CONFIGURATIONS for entry in self._kubectl.get(kind, "serin-webhook")["webhooks"]]
+        return {entry["clientConfig"].get("caBundle") for entry in entries} == secrets
+
     def _authority(self, secret_name: str) -> Authority:
         """The authority that an issuer takes from a Secret, which a Certificate must have asked for."""
         [spec] = [one["spec"] for one in self._all("certificates") if one["spec"]["secretName"] == secret_name]

@@ -19,12 +19,18 @@ VALIDATING_WEBHOOKS: Final = Resource(
     is_namespaced=False,
 )
 
+# cert-manager's annotations `inject-ca-from` and `inject-ca-from-secret`.
+_INJECTED: Final = "cert-manager.io/inject-"
+
 
 def bundle_patch(configuration: Object, ca_bundle: str) -> list[dict[str, Any]]:
     """Give the JSON patch that puts `ca_bundle` into every entry; empty when it is there.
 
-    Each entry is tested for its name and for what it held, so that nobody else's write is run over.
+    Each entry is tested for its name and for what it held, so that nobody else's write is run over. Where cert-manager
+    is asked to put its own, it is empty too: else both would go on undoing each other's work.
     """
+    if any(key.startswith(_INJECTED) for key in configuration["metadata"].get("annotations") or {}):
+        return []
     operations: list[dict[str, Any]] = []
     for index, entry in enumerate(configuration.get("webhooks") or []):
         found = entry["clientConfig"].get("caBundle")

@@ -1,5 +1,7 @@
 """The patch of a configuration touches the caBundles that differ, and nothing that changed meanwhile."""
 
+import pytest
+
 from tests.support.json_patch import apply_patch
 from webhook.certificates.configurations import bundle_patch
 
@@ -9,7 +11,7 @@ def entry(name: str, **client: str) -> dict[str, object]:
 
 
 def test_each_entry_that_differs_is_patched_under_its_name_and_what_it_held() -> None:
-    found = {"webhooks": [entry("a"), entry("b", caBundle="new"), entry("c", caBundle="old")]}
+    found = {"metadata": {}, "webhooks": [entry("a"), entry("b", caBundle="new"), entry("c", caBundle="old")]}
     patch = bundle_patch(found, "new")
     assert patch == [
         {"op": "test", "path": "/webhooks/0/name", "value": "a"},
@@ -24,5 +26,13 @@ def test_each_entry_that_differs_is_patched_under_its_name_and_what_it_held() ->
 
 
 def test_nothing_is_patched_where_nothing_differs() -> None:
-    assert bundle_patch({"webhooks": [entry("a", caBundle="new")]}, "new") == []
+    assert bundle_patch({"metadata": {}, "webhooks": [entry("a", caBundle="new")]}, "new") == []
     assert bundle_patch({"metadata": {"name": "serin-webhook"}}, "new") == []
+
+
+@pytest.mark.parametrize("annotation", ["inject-ca-from", "inject-ca-from-secret"])
+def test_what_cert_manager_is_asked_to_fill_is_left_to_it(annotation: str) -> None:
+    found = {"metadata": {"annotations": {f"cert-manager.io/{annotation}": "a/b"}}, "webhooks": [entry("a")]}
+    assert bundle_patch(found, "new") == []
+    found["metadata"] = {"annotations": {"cert-manager.io/issuer": "a"}}
+    assert bundle_patch(found, "new") != []
