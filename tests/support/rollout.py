@@ -10,6 +10,7 @@ from tests.support.cluster import Cluster
 from tests.support.reading import read
 
 _LOOK_EVERY_S = 0.2
+_TOLD_WITHIN_S = 5.0
 
 # Its writes the webhook does not look at; with the masters' group it may write whatever the test wants.
 _UNSEEN = ("--as=system:serviceaccount:gloo-system:serin-agent", "--as-group=system:masters")
@@ -58,7 +59,20 @@ class Rollouts:
         return next((condition for condition in conditions if condition["type"] == kind), {})
 
     def events(self, name: str) -> list[tuple[str, str]]:
-        """Give (type, message) of every event about a canary, in the order of their creation."""
+        """Give (type, message) of every event about a canary, in the order of their creation.
+
+        The news of a move become events a moment after it is stored: they are waited for.
+        """
+        give_up_at_s = time.monotonic() + _TOLD_WITHIN_S
+        while True:
+            news = (self.status(name).get("serin") or {}).get("news") or []
+            events = self._events(name)
+            is_told = {one["text"] for one in news} <= {text for _, text in events}
+            if is_told or time.monotonic() > give_up_at_s:
+                return events
+            time.sleep(_LOOK_EVERY_S)
+
+    def _events(self, name: str) -> list[tuple[str, str]]:
         events = read(self.cluster.kubeconfig, self.namespace, "event")["items"]
         about = [event for event in events if event["involvedObject"].get("name") == name]
         about = [event for event in about if event["involvedObject"]["kind"] == "Canary"]
