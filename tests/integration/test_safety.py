@@ -147,8 +147,8 @@ def test_edited_steps_count_from_where_the_run_stands(rollouts: Rollouts) -> Non
 
 def test_a_query_that_is_edited_in_mid_run_rolls_back(rollouts: Rollouts) -> None:
     rollouts.apply(template("vector(1)"))
+    begin(rollouts, {"metrics": [OWN_METRIC], "stepWeight": 2})
     with steady_load(rollouts.cluster, rollouts.namespace) as reports:
-        begin(rollouts, {"metrics": [OWN_METRIC], "stepWeight": 2})
         rollouts.apply(template("vector(0)"))
         rollouts.wait_for_phase("app", "Failed")
         rollouts.wait_for("scaled down", lambda: rollouts.get("deployment", "app")["spec"]["replicas"] == 0)
