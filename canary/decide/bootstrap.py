@@ -1,6 +1,7 @@
 """Bootstrap: the generated objects come to life beside the target without a request lost.
 
-The order matters: the primary is up before the apex service selects it, the route is served before the target goes.
+The order matters: the primary is up, and known to the gateway, before the apex service and the route lead to it (one
+that a deleted Canary left behind has traffic already); the route is served before the target goes.
 """
 
 from typing import Final
@@ -35,6 +36,10 @@ def decide(tick: Tick) -> Decision:
     trouble = tick.primary_trouble() or (tick.trouble() if tick.seen.failed_parts else None)
     if trouble is not None:
         return wait(trouble, seconds=PATIENCE_S)
+    if state.unready_since_s is not None:
+        return move(tick.became_ready())
+    if tick.remaining_s() > 0:
+        return wait(seconds=tick.remaining_s())
     takeover = tick.due(Part.PRIMARY_UPSTREAM, Part.CANARY_UPSTREAM, Part.APEX_SERVICE, Part.ROUTE)
     if takeover:
         return act(*takeover)
@@ -45,9 +50,8 @@ def _begun(tick: Tick) -> State:
     """Take as the baseline what the primary runs: its own revision where it exists already, else the target's."""
     primary = tick.seen.primary
     revision = primary.revision if primary is not None and primary.revision else tick.target.seen.revision
-    return tick.moved(
-        phase=Phase.INITIALIZING, seen=tick.target.seen, analysed=revision, promoted=revision, finished=revision
-    )
+    begun = {"analysed": revision, "promoted": revision, "finished": revision, "unready_since_s": tick.now_s}
+    return tick.moved(phase=Phase.INITIALIZING, seen=tick.target.seen, **begun)
 
 
 def _let_target_go(tick: Tick) -> Decision:

@@ -32,16 +32,12 @@ def terminated(rollouts: Rollouts) -> str:
     return f"Terminated canary app.{rollouts.namespace}"
 
 
-def gone(rollouts: Rollouts, kind: str, name: str) -> bool:
-    return not rollouts.get(kind, name)
-
-
 def test_a_reverted_target_takes_the_traffic_back_and_a_new_canary_takes_it_again(rollouts: Rollouts) -> None:
     initialize(rollouts, revertOnDeletion=True)
     assert FINALIZER in rollouts.get("canary", "app")["metadata"]["finalizers"]
     with steady_load(rollouts.cluster, rollouts.namespace) as reports:
         delete(rollouts)
-        rollouts.wait_for("the primary is collected", lambda: gone(rollouts, "deployment", "app-primary"))
+        rollouts.wait_for_collection(("deployment", "app-primary"))
         assert answer(rollouts.cluster, rollouts.namespace)["hostname"].startswith("app-")
         target = rollouts.get("deployment", "app")
         assert (target["spec"]["replicas"], target["status"]["availableReplicas"]) == (2, 2)
@@ -62,7 +58,7 @@ def test_a_run_under_way_is_reverted_to_the_target(rollouts: Rollouts) -> None:
         rollouts.set_image("app", "3.1.1")
         rollouts.wait_for("it has traffic", lambda: rollouts.status("app")["canaryWeight"] > 0)
         delete(rollouts)
-        rollouts.wait_for("the primary is collected", lambda: gone(rollouts, "deployment", "app-primary"))
+        rollouts.wait_for_collection(("deployment", "app-primary"))
         assert serving_tag(rollouts.cluster, rollouts.namespace) == "3.1.1"
     assert_no_request_lost(reports[0])
 
@@ -72,7 +68,7 @@ def test_without_revert_everything_generated_is_collected_and_the_target_is_left
     assert "finalizers" not in rollouts.get("canary", "app")["metadata"]
     delete(rollouts)
     generated = (("deployment", "app-primary"), ("service", "app"), ("routetable", "app"))
-    rollouts.wait_for("they are collected", lambda: all(gone(rollouts, kind, name) for kind, name in generated))
+    rollouts.wait_for_collection(*generated)
     assert rollouts.get("deployment", "app")["spec"]["replicas"] == 0
 
 

@@ -193,7 +193,7 @@ def test_everything_generated_is_collected_when_a_canary_goes_in_mid_run(rollout
     )
     assert all(rollouts.get(kind, name) for kind, name in generated)
     rollouts.cluster.kubectl("-n", namespace, "delete", "canary", "app", "--timeout=20s")
-    rollouts.wait_for("all are collected", lambda: not any(rollouts.get(kind, name) for kind, name in generated))
+    rollouts.wait_for_collection(*generated)
     target = rollouts.get("deployment", "app")
     assert target["spec"]["replicas"] == 1
     assert target["spec"]["template"]["spec"]["containers"][0]["image"].endswith(":3.1.1")

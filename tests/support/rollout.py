@@ -12,6 +12,9 @@ from tests.support.reading import read
 _LOOK_EVERY_S = 0.2
 _TOLD_WITHIN_S = 5.0
 
+# The garbage collector looks for new kinds every 30 s, and retries with a back-off what it could not resolve yet.
+_COLLECTED_WITHIN_S = 180.0
+
 # Its writes the webhook does not look at; with the masters' group it may write whatever the test wants.
 _UNSEEN = ("--as=system:serviceaccount:gloo-system:serin-agent", "--as-group=system:masters")
 
@@ -96,6 +99,14 @@ class Rollouts:
     def wait_for_phase(self, name: str, phase: str, deadline_s: float = 60.0) -> None:
         """Wait until a canary is in a phase."""
         self.wait_for(f"{name} is {phase}", lambda: self.status(name).get("phase") == phase, deadline_s)
+
+    def wait_for_collection(self, *generated: tuple[str, str]) -> None:
+        """Wait until the garbage collector has taken all of (kind, name)."""
+
+        def is_gone() -> bool:
+            return not any(self.get(kind, name) for kind, name in generated)
+
+        self.wait_for(f"{generated} are collected", is_gone, _COLLECTED_WITHIN_S)
 
 
 def podinfo(name: str, *, replicas: int = 1, tag: str = "3.1.0") -> dict[str, Any]:

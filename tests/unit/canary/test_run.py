@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from canary.decide.context import ENDPOINTS_KNOWN_S
 from canary.judge import Verdict
 from canary.observation import Part, Question, RouteState
 from canary.phase import Phase
 from canary.state import Blocked
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import ROLLING, UNREADY, SimulatedCluster, always, phase
+from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, always, phase
 
 
 def verdicts(*first: Verdict, then: Verdict = Verdict.PASS) -> Iterator[Verdict]:
@@ -38,6 +39,15 @@ def test_bootstrap_keeps_the_target_while_the_primary_is_not_ready() -> None:
     assert phase(cluster) is Phase.INITIALIZING
     assert cluster.target_replicas == 2
     assert Part.APEX_SERVICE not in cluster.parts
+
+
+def test_bootstrap_lets_the_gateway_know_the_primary_before_a_route_leads_to_it() -> None:
+    cluster = SimulatedCluster(canary(), primary_readiness=UNREADY)
+    cluster.run(60)
+    cluster.primary_readiness = READY
+    ready_s = cluster.now_s
+    cluster.run(60, until=lambda: Part.ROUTE in cluster.parts)
+    assert ENDPOINTS_KNOWN_S <= cluster.now_s - ready_s < ENDPOINTS_KNOWN_S + 1
 
 
 def test_promotion_tells_what_the_guide_shows(cluster: SimulatedCluster) -> None:
