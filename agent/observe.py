@@ -45,7 +45,7 @@ def observe(
         try:
             due = parts.due(canary, target)
         except UnusableObjectError as error:
-            obstacles.append(Blocked("TargetUnusable", str(error)))
+            obstacles.append(Blocked(error.reason, str(error)))
     return Observation(
         now_s=now_s,
         target=None if target is None else _target(canary, target, caches),

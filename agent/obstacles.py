@@ -7,6 +7,7 @@ from agent.parts import Parts
 from agent.resources import ROUTE_TABLES
 from canary.model.canary import Canary
 from canary.state import Blocked
+from canary.target_port import check_target_port, port_names
 from kube.resource import Object
 from render.names import Names
 
@@ -14,7 +15,12 @@ from render.names import Names
 def find_obstacles(canary: Canary, target: Object | None, caches: Caches, parts: Parts) -> list[Blocked]:
     """Give everything that is in the way, the most basic first; nothing is in the way of a sound canary."""
     name = f"Canary {canary.namespace}/{canary.name}"
-    found = [*_target(canary, target), *_scaler(canary, parts), *_others(canary, caches)]
+    found = [
+        *_target(canary, target),
+        *_ports(canary, target, caches),
+        *_scaler(canary, parts),
+        *_others(canary, caches),
+    ]
     return [Blocked(reason, f"{name} {text}") for reason, text in found]
 
 
@@ -26,6 +32,14 @@ def _target(canary: Canary, target: Object | None) -> Iterator[tuple[str, str]]:
     elif target is None:
         allowed = f"the name of a {kind} in namespace {canary.namespace}, and there is none of this name"
         yield "TargetNotFound", f"spec.targetRef.name: found {reference.name!r}; allowed: {allowed}"
+
+
+def _ports(canary: Canary, target: Object | None, caches: Caches) -> Iterator[tuple[str, str]]:
+    """See that the Services find their port on both sides, or the side without it answers nobody."""
+    for workload in (target, caches.primary(canary)) if target is not None else ():
+        if workload is not None:
+            for problem in check_target_port(canary, workload["metadata"]["name"], port_names(workload)):
+                yield "TargetPortNotFound", str(problem)
 
 
 def _scaler(canary: Canary, parts: Parts) -> Iterator[tuple[str, str]]:

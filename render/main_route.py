@@ -151,4 +151,4 @@ def _foreign_mirror(table: Object, place: Place) -> UnusableObjectError:
     shadowing = routes_of(table)[place.route]["options"]["shadowing"]
     path = f"spec.routes[{place.route}].options.shadowing"
     allowed = "no shadowing on this route while the Canary mirrors (spec.analysis.mirror): Gloo has one mirror a route"
-    return UnusableObjectError(table, path, found=shadowing, allowed=allowed)
+    return UnusableObjectError(table, path, found=shadowing, allowed=allowed, reason="RouteUnusable")

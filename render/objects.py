@@ -9,10 +9,14 @@ PRIMARY_SUFFIX: Final = "-primary"
 
 
 class UnusableObjectError(ValueError):
-    """An object of the user's that nothing can be rendered from: permanent until somebody edits it."""
+    """An object of the user's that nothing can be rendered from: permanent until somebody edits it.
 
-    def __init__(self, obj: Object, path: str, *, found: object, allowed: str) -> None:
+    `reason` is that of the condition `Ready`.
+    """
+
+    def __init__(self, obj: Object, path: str, *, found: object, allowed: str, reason: str = "TargetUnusable") -> None:
         self.path = path
+        self.reason = reason
         super().__init__(f"{describe(obj)} {path}: found {found!r}; allowed: {allowed}")
 
 

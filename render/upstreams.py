@@ -54,7 +54,8 @@ def check_reference(canary: Canary, config: Object | None) -> None:
         "and there is none of this name"
     )
     described = {"kind": "Canary", "metadata": {"name": canary.name, "namespace": canary.namespace}}
-    raise UnusableObjectError(described, "spec.upstreamRef.name", found=reference.name, allowed=allowed)
+    path, reason = "spec.upstreamRef.name", "UpstreamNotFound"
+    raise UnusableObjectError(described, path, found=reference.name, allowed=allowed, reason=reason)
 
 
 def upstream(canary: Canary, target: Object, side: Side, config: Object | None = None) -> Object:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import orjson
 
+from canary.target_port import port_names
 from kube.cache import Cache
 from kube.client import Client
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, Object, Resource
@@ -31,7 +32,8 @@ class Caches:
         self._canaries.subscribe(self._targets.take)
         self._others = [
             *(cache(resource, slim_spec) for resource in (METRIC_TEMPLATES, ALERT_PROVIDERS)),
-            *(cache(resource, slim_name) for resource in (DEPLOYMENTS, DAEMONSETS, HPAS)),
+            *(cache(resource, slim_workload) for resource in (DEPLOYMENTS, DAEMONSETS)),
+            cache(HPAS, slim_name),
         ]
 
     def all(self) -> Iterable[Cache]:
@@ -62,6 +64,11 @@ class Caches:
 def slim_name(obj: Object) -> Object:
     """Keep that the object is there."""
     return _copied({"metadata": _kept(obj["metadata"], _NAMES)})
+
+
+def slim_workload(obj: Object) -> Object:
+    """Keep that the object is there, and the names of its containers' ports."""
+    return _copied({"metadata": _kept(obj["metadata"], _NAMES), "portNames": sorted(port_names(obj))})
 
 
 def slim_spec(obj: Object) -> Object:

@@ -14,6 +14,7 @@ from canary.model.metric_template import MetricTemplate
 from canary.model.parse import parse_metric_template
 from canary.problems import InvalidObject, Problem
 from canary.rules.queries import check_filled_query
+from canary.target_port import check_target_port
 
 PRIMARY_SUFFIX = "-primary"
 
@@ -67,6 +68,9 @@ class Known(Protocol):
         AlertProvider and Secret.
         """
 
+    def port_names(self, kind: str, namespace: str, name: str) -> Iterable[str] | None:
+        """Name the container ports of a Deployment or DaemonSet, None where it is not there or not known."""
+
     def metric_template(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         """Give a MetricTemplate as it is stored, None where there is none."""
 
@@ -100,6 +104,9 @@ def check_references(canary: Canary, known: Known) -> Iterator[Problem]:
     """Warn of every object that a canary names and that is not there, and of templates that it fills in wrongly."""
     spec, here = canary.spec, canary.namespace
     yield from _missing(known, "spec.targetRef.name", spec.target_ref.kind, here, spec.target_ref.name)
+    names = known.port_names(spec.target_ref.kind, here, spec.target_ref.name)
+    if names is not None:
+        yield from check_target_port(canary, spec.target_ref.name, names)
     if spec.autoscaler_ref is not None:
         scaler = spec.autoscaler_ref
         yield from _missing(known, "spec.autoscalerRef.name", scaler.kind, here, scaler.name)

@@ -43,6 +43,12 @@ class World:
             return None
         return lookup.get(namespace, name) is not None
 
+    def port_names(self, kind: str, namespace: str, name: str) -> Iterable[str] | None:
+        """Name the container ports of a workload, None where it is not there or not known."""
+        lookup = self.lookups.get(kind)
+        found = None if lookup is None else lookup.get(namespace, name)
+        return None if found is None else found.get("portNames")
+
     def metric_template(self, namespace: str, name: str) -> Object | None:
         """Give a MetricTemplate with its spec, None where it is not there or not known."""
         lookup = self.lookups.get("MetricTemplate")

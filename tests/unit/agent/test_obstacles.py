@@ -27,7 +27,16 @@ class World:
     def has(self, resource: Resource, name: str, *, of_canary: str, uid: str) -> None:
         owner = {"kind": "Canary", "name": of_canary, "uid": uid, "controller": True}
         metadata = {"name": name, "namespace": "test", "resourceVersion": "1", "uid": name, "ownerReferences": [owner]}
-        self._caches.of(resource).remember({"kind": resource.kind, "metadata": metadata})
+        self._caches.of(resource).remember(
+            {"kind": resource.kind, "metadata": metadata, "spec": podinfo_deployment()["spec"]}
+        )
+
+    def has_primary(self, *ports: str) -> None:
+        primary = podinfo_deployment()
+        primary["metadata"] |= {"name": "podinfo-primary", "resourceVersion": "1"}
+        container = primary["spec"]["template"]["spec"]["containers"][0]
+        container["ports"] = [{"name": port, "containerPort": 9898} for port in ports]
+        self._caches.of(DEPLOYMENTS).remember(primary)
 
     def obstacles(self, **service: Any) -> list[tuple[str, str]]:
         canary = podinfo_canary(service=service, autoscalerRef=None)
@@ -68,3 +77,15 @@ async def test_own_objects_are_in_nobodys_way(world: World) -> None:
     world.has(DEPLOYMENTS, "podinfo-primary", of_canary="podinfo", uid="canary-uid")
     world.has(ROUTE_TABLES, "podinfo", of_canary="podinfo", uid="canary-uid")
     assert world.obstacles() == []
+
+
+async def test_a_target_port_by_name_is_one_of_both_sides(world: World) -> None:
+    allowed = "allowed: a number, or the name of a container port of Deployment"
+    ((reason, message),) = world.obstacles(targetPort="web")
+    assert reason == "TargetPortNotFound"
+    assert message.startswith(f"Canary test/podinfo spec.service.targetPort: found 'web'; {allowed} podinfo (")
+    assert world.obstacles(targetPort="http") == []
+    world.has_primary("old")
+    ((_, message),) = world.obstacles(targetPort="http")
+    assert message.endswith(f"found 'http'; {allowed} podinfo-primary (old)")
+    assert world.obstacles(targetPort=9898) == []

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kube.store import Change, Key, key_of
 from tests.support.reviews import Object, canary_object
-from webhook.caches import slim_canary, slim_name, slim_spec
+from webhook.caches import slim_canary, slim_name, slim_spec, slim_workload
 from webhook.index import Targets, watched_by
 
 names = st.sampled_from(["a", "b", "c"])
@@ -54,7 +54,13 @@ def test_a_slim_canary_says_the_same_of_its_target() -> None:
     assert slim["metadata"] == {"namespace": "test", "name": "podinfo", "resourceVersion": "7"}
 
 
+def pods_with_port(obj: dict[str, Any]) -> dict[str, Any]:
+    ports = [{"name": "http", "containerPort": 80}, {"containerPort": 81}]
+    return obj | {"spec": {"template": {"spec": {"containers": [{"name": "app", "ports": ports}]}}}}
+
+
 def test_of_other_objects_little_is_kept() -> None:
     obj: dict[str, Any] = {"metadata": {"name": "x", "resourceVersion": "1", "labels": {}}, "spec": {"a": 1}, "data": 2}
     assert slim_name(obj) == {"metadata": {"name": "x", "resourceVersion": "1"}}
+    assert slim_workload(pods_with_port(obj)) == slim_name(obj) | {"portNames": ["http"]}
     assert slim_spec(obj) == {"metadata": {"name": "x", "resourceVersion": "1"}, "spec": {"a": 1}}

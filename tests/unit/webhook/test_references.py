@@ -81,6 +81,15 @@ def test_what_is_there_or_is_not_known_is_no_warning() -> None:
     assert validate(obj, world()) == ALLOWED
 
 
+def test_a_target_port_that_the_target_does_not_name_is_a_warning() -> None:
+    known = world(Deployment=Shelf(named("podinfo", portNames=["grpc", "http"])))
+    answer = validate(canary_object(service={"port": 80, "targetPort": "web"}), known)
+    assert answer.is_allowed
+    allowed = "a number, or the name of a container port of Deployment podinfo (grpc, http)"
+    assert answer.warnings == (f"spec.service.targetPort: found 'web'; allowed: {allowed}",)
+    assert validate(canary_object(service={"port": 80, "targetPort": "http"}), known) == ALLOWED
+
+
 def test_missing_secrets_are_warnings() -> None:
     known = world(Secret=Shelf())
     provider = {"type": "prometheus", "address": "http://p", "secretRef": {"name": "keys"}}
