@@ -44,7 +44,7 @@ class AppliedObjects:
             return True
         if is_as_rendered(live, rendered):
             return False
-        return self._left_behind.get(_key(resource, rendered)) != (applied, _own_content(live))
+        return self._left_behind.get(_key(resource, rendered)) != (applied, _own_content(live, rendered))
 
     async def apply(self, resource: Resource, rendered: Object) -> None:
         """Create the object, or make ours what is rendered of it."""
@@ -54,7 +54,7 @@ class AppliedObjects:
         body = rendered | {"metadata": metadata | {"annotations": annotations}}
         answer = await self._client.apply(resource, body, field_manager=FIELD_MANAGER)
         self._caches.of(resource).remember(answer)
-        self._left_behind[_key(resource, rendered)] = (applied, _own_content(answer))
+        self._left_behind[_key(resource, rendered)] = (applied, _own_content(answer, rendered))
 
     def _follow(self, resource: Resource) -> None:
         """Forget what was applied of objects that are gone."""
@@ -71,8 +71,12 @@ def _key(resource: Resource, obj: Object) -> _Key:
     return resource.plural, obj["metadata"]["namespace"], obj["metadata"]["name"]
 
 
-def _own_content(obj: Mapping[str, Any]) -> str:
-    """Hash what users and agents write of an object: neither its status nor the server's bookkeeping."""
-    metadata = obj["metadata"]
+def _own_content(obj: Mapping[str, Any], rendered: Object) -> str:
+    """Hash what users and agents write of an object: neither its status nor the server's bookkeeping.
+
+    Of its annotations those count that are rendered: others come and go with every controller that looks at it.
+    """
+    metadata, annotations = obj["metadata"], obj["metadata"].get("annotations") or {}
     written = {name: metadata.get(name) for name in ("labels", "ownerReferences")}
-    return content_hash([written, obj.get("spec")])
+    ours = {key: annotations.get(key) for key in rendered["metadata"].get("annotations") or {}}
+    return content_hash([written, ours, obj.get("spec")])

@@ -60,6 +60,9 @@ _RETRY_FIRST_S: Final = 0.2
 _RETRY_MAX_S: Final = 30.0
 _RETRY_DOUBLINGS: Final = 10
 
+# So many one after the other, over some six seconds; then somebody should know what it is that never comes to pass.
+_CONFLICTS_ARE_USUAL: Final = 5
+
 # A failed tick is not tried again earlier, whoever wakes the loop: its own writes do that too.
 _FIRM_PAUSE_MAX_S: Final = 5.0
 
@@ -157,6 +160,8 @@ class CanaryLoop:
             sleep_s = await self._tick()
         except Conflict as error:
             _log.info("another look at %s/%s: %s", *self._key, error)
+            if self._failures >= _CONFLICTS_ARE_USUAL:
+                self._fail(error, is_told=True)
         except (KubeError, TemplateLost, Deposed) as error:
             is_transient = isinstance(error, (TransientError, Deposed))
             self._fail(error, is_told=not is_transient)
@@ -226,6 +231,7 @@ class CanaryLoop:
         return replace(
             seen,
             obstacles=(*obstacles, *seen.obstacles),
+            set_aside=self._set_aside.actions,
             refused_route=self._set_aside.route,
             flagger=world.flagger.at_work(),
             is_spec_lost=bool(obstacles) and self._last_valid is None,
@@ -271,10 +277,10 @@ class CanaryLoop:
             try:
                 async with self._effect():
                     await self._world.applier.apply(canary, action)
-            except (PermanentError, TransientError) as error:
+            except (PermanentError, TransientError, TemplateLost) as error:
                 if not self._set_aside.add(action, error):
                     raise
-                self._fail(error, is_told=isinstance(error, PermanentError))
+                self._fail(error, is_told=not isinstance(error, TransientError))
 
     def _wake_after_s(self, decision: Decision) -> float | None:
         waits = list(self._set_aside.waits_s())
@@ -301,7 +307,7 @@ class CanaryLoop:
         Answers may take long. A newer revision does not wait for them: they would be about the older one. Where
         something else is decided than what was asked for, the hooks are still to be heard.
         """
-        world, started_s = self._world, time.monotonic()
+        world, started_s, generation = self._world, time.monotonic(), self._generation()
         asking = asyncio.create_task(
             world.asker.answer(canary, state, seen, decision.questions, self._calls),
             name=f"questions of {'/'.join(self._key)}",
@@ -311,6 +317,10 @@ class CanaryLoop:
                 await self._until_done_or_woken(asking)
                 if asking.done():
                     break
+                self._woken.clear()
+                if self._generation() != generation:
+                    # The next tick reads the spec anew and asks by that; calls that are under way stay so.
+                    return decision, ()
                 now = self._observe(canary, state, *obstacles)
                 if _is_more_urgent(seen, now):
                     return decide(canary, state, now), ()
@@ -323,8 +333,11 @@ class CanaryLoop:
         decision = decide(canary, state, replace(now, answers=answered.answers, is_drained=answered.is_drained))
         return decision, () if decision == decide(canary, state, now) else calls
 
+    def _generation(self) -> int | None:
+        obj = self._world.caches.of(CANARIES).get(*self._key)
+        return None if obj is None else obj["metadata"].get("generation")
+
     async def _until_done_or_woken(self, asking: asyncio.Task[Answered]) -> None:
-        self._woken.clear()
         woken = asyncio.create_task(self._woken.wait(), name=f"wake-up of {'/'.join(self._key)}")
         try:
             await asyncio.wait({asking, woken}, return_when=asyncio.FIRST_COMPLETED)

@@ -6,11 +6,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
+from typing import TYPE_CHECKING
 
 from canary.judge import CheckResult
 from canary.mark import Mark
 from canary.readiness import Readiness
 from canary.state import Blocked, Seen
+
+if TYPE_CHECKING:
+    from canary.action import Action
 
 
 class Part(StrEnum):
@@ -125,6 +129,7 @@ class Observation:
     `scale_to`: how many replicas the canary side gets when it is scaled up; `full_size`: how many it needs to carry
     what the primary carries, as far as its autoscaler allows them.
     `obstacles`: what stands in the way (a missing target, HPA, ...).
+    `set_aside`: other actions that failed a moment ago, and that are tried again later.
     `refused_route`: the route that the API server refused a moment ago, tried again later.
     `request`: the text of the Canary's request annotation, empty without one.
     `flagger`: the Flagger that is at work in the cluster, in words, empty when none is.
@@ -143,6 +148,7 @@ class Observation:
     scale_to: int = 1
     full_size: int = 1
     obstacles: tuple[Blocked, ...] = ()
+    set_aside: "frozenset[Action]" = frozenset()
     refused_route: RefusedRoute | None = None
     request: str = ""
     flagger: str = ""

@@ -10,7 +10,7 @@ from canary.decide.canary_side import await_canary, canary_trouble
 from canary.decide.context import CONFIRM_PROMOTION, CONFIRM_TRAFFIC_INCREASE, PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, ask, move, wait
 from canary.decide.gates import QUESTIONS, Heard, gate_before, hear, with_rollback
-from canary.decide.growing import grow, growth_trouble
+from canary.decide.growing import grow, growth_trouble, is_grown
 from canary.decide.skipping import skip_to_promotion
 from canary.decide.verdicts import judge_checks
 from canary.news import News
@@ -27,6 +27,9 @@ def decide(tick: Tick) -> Decision:
         return canary_side
     if tick.is_skipping and not tick.state.is_paused:
         return canary_side or skip_to_promotion(tick)
+    if canary_side is None and tick.state.unready_since_s is not None:
+        # Before anything that may hold the run for long: the next short trouble of that side has a deadline of its own.
+        return move(tick.moved(unready_since_s=None, last_transition_s=tick.state.last_transition_s))
     if tick.remaining_s() <= 0:
         return ask(*with_rollback(tick, Question.CHECKS))
     due = tick.due(*Part) + tick.due_scale(tick.seen.scale_to)
@@ -35,10 +38,10 @@ def decide(tick: Tick) -> Decision:
     trouble = canary_trouble(tick) or tick.trouble()
     if trouble is not None:
         return wait(trouble, seconds=min(tick.remaining_s(), PATIENCE_S))
-    if tick.state.unready_since_s is not None:
-        return move(tick.moved(unready_since_s=None, last_transition_s=tick.state.last_transition_s))
     if growth_trouble(tick) is not None:
         return grow(tick)
+    if is_grown(tick):
+        return move(tick.moved(grown_s=None, last_transition_s=tick.state.last_transition_s))
     return _ask_gates(tick) if tick.state.is_cleared else wait(seconds=tick.remaining_s())
 
 

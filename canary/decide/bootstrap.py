@@ -6,9 +6,10 @@ that a deleted Canary left behind has traffic already); the route is served befo
 
 from typing import Final
 
-from canary.action import Action, Promote
+from canary.action import Action
 from canary.decide.context import PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, move, wait
+from canary.decide.rolling import promote_primary
 from canary.news import initialized
 from canary.observation import Part
 from canary.phase import Phase
@@ -29,7 +30,7 @@ def decide(tick: Tick) -> Decision:
         return move(_begun(tick))
     beside: tuple[Action, ...] = tick.due(Part.PRIMARY_SERVICE, Part.CANARY_SERVICE)
     if primary is None:
-        return act(*beside, Promote(state.analysed))
+        return act(*beside) if beside else promote_primary(tick, state.analysed)
     beside += tick.due(Part.PRIMARY_SCALER)
     if beside:
         return act(*beside)

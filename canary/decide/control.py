@@ -6,14 +6,14 @@ from typing import Final
 from canary.action import ClaimRequest, DropRequest
 from canary.decide.context import Tick
 from canary.decide.decision import Decision, act, move
-from canary.decide.run import change_of, promote, roll_back, start_run
+from canary.decide.run import change_of, promote, promote_newer, roll_back, start_run
 from canary.decide.takeover import UNKNOWN
 from canary.news import paused, promoted_by_request, request_refused, resumed, skipped
 from canary.phase import ANALYSING, IDLE, Phase
 from canary.request import MalformedRequest, Request, RequestResult, Verb, split_claim
 
 _PHASES: Final = {
-    Verb.PROMOTE: ANALYSING,
+    Verb.PROMOTE: ANALYSING | {Phase.PROMOTING},
     Verb.ABORT: ANALYSING,
     Verb.PAUSE: ANALYSING,
     Verb.RESUME: ANALYSING,
@@ -29,9 +29,9 @@ def decide(tick: Tick) -> Decision | None:
         return None
     text, claim = split_claim(annotation)
     if not claim:
-        return act(ClaimRequest(annotation))
+        return _unless_set_aside(tick, ClaimRequest(annotation))
     if answered is not None and answered.claim == claim:
-        return act(DropRequest(annotation))
+        return _unless_set_aside(tick, DropRequest(annotation))
     try:
         request = Request.parse(text)
     except MalformedRequest as error:
@@ -39,9 +39,16 @@ def decide(tick: Tick) -> Decision | None:
     objection = _objection(tick, request)
     if objection:
         return _refuse(tick, text, claim, objection)
+    if tick.state.phase in IDLE and tick.state.has_untold_end:
+        # The hooks of the run that has just ended are told of that first: another run would leave them out.
+        return None
     decided = _carry_out(tick, request.verb)
     assert decided.intent is not None, "every request moves the intent"
     return replace(decided, intent=replace(decided.intent, request=RequestResult(text, claim, tick.now_s)))
+
+
+def _unless_set_aside(tick: Tick, action: ClaimRequest | DropRequest) -> Decision | None:
+    return None if action in tick.seen.set_aside else act(action)
 
 
 def _refuse(tick: Tick, text: str, claim: str, allowed: str) -> Decision:
@@ -58,6 +65,8 @@ def _objection(tick: Tick, request: Request) -> str:
         return f"{request.verb} in phase {', '.join(sorted(allowed))}; the phase is {phase or 'not set yet'}"
     if tick.seen.target is None and (phase in IDLE or request.verb is Verb.PROMOTE):
         return f"{request.verb} while {tick.target_name} exists, and it does not"
+    if phase is Phase.PROMOTING and revision == tick.state.analysed:
+        return f"{request.verb} of a newer revision than {revision}, which is being promoted"
     if not request.is_about(revision):
         return f"{request.verb}@{revision}"
     if request.verb is Verb.RESUME and not tick.state.is_paused:
@@ -83,7 +92,7 @@ def _carry_out(tick: Tick, verb: Verb) -> Decision:
             said = paused(tick.name, tick.state.canary_weight)
             return move(tick.moved(said, is_paused=True, last_transition_s=same_time))
         case Verb.RESUME:
-            return move(tick.moved(resumed(tick.name), is_paused=False, last_transition_s=same_time))
+            return move(tick.moved(resumed(tick.name), is_paused=False, grown_s=None, last_transition_s=same_time))
         case Verb.RETRY:
             return move(start_run(tick))
         case Verb.SKIP:
@@ -93,6 +102,8 @@ def _carry_out(tick: Tick, verb: Verb) -> Decision:
 def _promote(tick: Tick) -> Decision:
     """Promote at once; but where the canary side has to carry everything meanwhile, it is brought up to that first."""
     said = promoted_by_request(tick.name)
+    if tick.state.phase is Phase.PROMOTING:
+        return promote_newer(tick, said)
     if not tick.is_primary_to_make_way:
         return promote(tick, said, is_analysis_skipped=True)
     way = {"phase": Phase.PROGRESSING, "is_analysis_skipped": True, "is_paused": False}

@@ -21,7 +21,8 @@ _SETTLE_S: Final = 5.0
 def keep_finalizer(tick: Tick) -> Decision | None:
     """Make the deletion of a Canary wait for its revert, as long as it wants one and no longer."""
     is_wanted = tick.canary.spec.revert_on_deletion
-    return None if is_wanted == tick.seen.has_finalizer else act(SetFinalizer(is_set=is_wanted))
+    due = SetFinalizer(is_set=is_wanted)
+    return None if is_wanted == tick.seen.has_finalizer or due in tick.seen.set_aside else act(due)
 
 
 def decide(tick: Tick) -> Decision:
@@ -30,7 +31,8 @@ def decide(tick: Tick) -> Decision:
     if not tick.seen.has_finalizer:
         return wait()
     if not tick.canary.spec.revert_on_deletion or state.phase in {None, Phase.TERMINATED}:
-        return act(SetFinalizer(is_set=False))
+        farewell = SetFinalizer(is_set=False)
+        return wait() if farewell in tick.seen.set_aside else act(farewell)
     if state.phase is not Phase.TERMINATING or is_foreign(state):
         begun: dict[str, Any] = {"unready_since_s": tick.now_s, "not_before_s": tick.now_s, "shifted_s": None}
         begun |= {"mirror_percent": 0, "cookie": "", "is_paused": False}

@@ -26,11 +26,11 @@ def decide(tick: Tick) -> Decision:
         return waiting
     if tick.is_skipping and not tick.state.is_paused:
         return skip_to_promotion(tick)
+    if tick.state.unready_since_s is not None:
+        return move(tick.became_ready())
     trouble = tick.trouble()
     if trouble is not None:
         return wait(trouble, seconds=PATIENCE_S)
-    if tick.state.unready_since_s is not None:
-        return move(tick.became_ready())
     if tick.remaining_s() > 0:
         return wait(seconds=tick.remaining_s())
     questions = with_rollback(tick, *_questions(tick))

@@ -111,7 +111,7 @@ def _follow_target(tick: Tick) -> Decision | None:
 
 def _decide_phase(tick: Tick) -> Decision:
     lost = _lost_primary(tick)
-    if lost is not None:
+    if lost is not None and Promote(lost) not in tick.seen.set_aside:
         return act(Promote(lost))
     match tick.state.phase:
         case None | Phase.INITIALIZING:
@@ -145,12 +145,15 @@ def _is_overtaken(tick: Tick) -> bool:
 
 
 def _lost_primary(tick: Tick) -> str | None:
-    """Give the revision that the primary should run when it is gone, or was left on one that was not promoted."""
+    """Give the revision that the primary should run when it is gone, or was left on one that was not promoted.
+
+    A primary of no revision is one that Flagger made.
+    """
     state, primary = tick.state, tick.seen.primary
     if state.phase in {None, Phase.INITIALIZING, Phase.PROMOTING, Phase.TERMINATING, Phase.TERMINATED}:
         return None
     wanted = state.analysed if state.phase is Phase.FINALISING else state.promoted
-    is_as_wanted = primary is not None and primary.revision in {"", wanted}
+    is_as_wanted = primary is not None and (primary.revision in {"", wanted} or wanted == takeover.UNKNOWN)
     return None if is_as_wanted else wanted
 
 

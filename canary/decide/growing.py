@@ -33,6 +33,12 @@ def is_growth_over(tick: Tick) -> bool:
     return since_s is not None and tick.now_s - since_s >= tick.canary.progress_deadline_s
 
 
+def is_grown(tick: Tick) -> bool:
+    """Has it the size that was waited for? The time for it is counted anew when it loses that again."""
+    has_size = tick.target.replicas >= tick.seen.full_size and tick.target.readiness.is_ready
+    return tick.state.grown_s is not None and has_size
+
+
 def grow(tick: Tick) -> Decision:
     """Say so once, then scale the canary side up."""
     if tick.state.grown_s is None:

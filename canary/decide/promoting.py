@@ -1,5 +1,6 @@
 """Promotion: the primary gets the analysed template, then the traffic, then the canary side goes."""
 
+from dataclasses import replace
 from typing import Any
 
 from canary.action import Promote
@@ -8,7 +9,9 @@ from canary.decide.decision import Decision, act, move, wait
 from canary.decide.ending import drain_and_scale_down
 from canary.decide.making_way import make_way
 from canary.decide.progressing import restart
-from canary.decide.run import all_on_canary, no_traffic, untold_end
+from canary.decide.rolling import promote_primary
+from canary.decide.run import all_on_canary, no_traffic, promote_newer, untold_end
+from canary.decide.takeover import UNKNOWN
 from canary.news import (
     not_ready,
     primary_weight_advanced,
@@ -44,7 +47,7 @@ def decide_promoting(tick: Tick) -> Decision:
         return overdue
     primary = tick.seen.primary
     if primary is None or primary.revision != tick.state.analysed:
-        return make_way(tick) or act(Promote(tick.state.analysed))
+        return make_way(tick) or promote_primary(tick, tick.state.analysed)
     due = tick.due(*Part)
     if due:
         return act(*due)
@@ -64,26 +67,41 @@ def _decide_overdue(tick: Tick) -> Decision | None:
     """
     if not tick.is_primary_overdue:
         return None
-    if tick.target.seen.revision != tick.state.analysed:
-        return _give_way(tick)
-    if tick.state.is_promotion_late:
+    is_overtaken = tick.target.seen.revision != tick.state.analysed
+    given_way = _give_way(tick) if is_overtaken else None
+    if given_way is not None:
+        return given_way
+    if not tick.state.is_promotion_late:
+        primary = tick.seen.primary
+        explanation = "it does not exist" if primary is None else primary.readiness.explanation
+        said = promotion_waits(tick.target_name, explanation or "it has not got the template yet")
+        return move(tick.moved(said, is_promotion_late=True, last_transition_s=tick.state.last_transition_s))
+    return _bring_back(tick) if is_overtaken else None
+
+
+def _give_way(tick: Tick) -> Decision | None:
+    """Begin the newer revision's run; None while that would take the traffic to a primary that can't serve it."""
+    primary = tick.seen.primary
+    if tick.state.canary_weight == 0:
+        if primary is None or not tick.is_primary_to_make_way or not primary.readiness.has_available:
+            return restart(tick)
+        # To bring it back to what was promoted before would end the pods that serve everybody: it stays on this one.
+        return restart(Tick(tick.canary, replace(tick.state, promoted=tick.state.analysed), tick.seen))
+    if not tick.canary.is_analysis_skipped:
         return None
-    primary = tick.seen.primary
-    explanation = "it does not exist" if primary is None else primary.readiness.explanation
-    said = promotion_waits(tick.target_name, explanation or "it has not got the template yet")
-    return move(tick.moved(said, is_promotion_late=True, last_transition_s=tick.state.last_transition_s))
+    return restart(tick) if tick.can_primary_serve else promote_newer(tick)
 
 
-def _give_way(tick: Tick) -> Decision:
-    """Begin the newer revision's run. That takes the traffic to the primary, so the primary has to be there.
+def _bring_back(tick: Tick) -> Decision | None:
+    """Give the primary what was promoted last: when it serves that again, the newer revision gets its run.
 
-    It is brought back to what was promoted last; the canary side, analysed or not, is all that serves meanwhile.
+    The canary side, analysed or not, is all that serves meanwhile. None where what was promoted last can't be had:
+    then the primary is waited for as it is, and whoever is on call may ask for the promotion of the newer revision.
     """
-    primary = tick.seen.primary
-    if tick.state.canary_weight == 0 or tick.canary.is_analysis_skipped:
-        return restart(tick)
-    if primary is None or primary.revision != tick.state.promoted:
-        return act(Promote(tick.state.promoted))
+    primary, promoted = tick.seen.primary, tick.state.promoted
+    if primary is None or primary.revision != promoted:
+        is_lost = promoted == UNKNOWN or Promote(promoted) in tick.seen.set_aside
+        return None if is_lost else act(Promote(promoted))
     said = tick.primary_trouble()
     return wait(*([said] if said else []), seconds=PATIENCE_S)
 

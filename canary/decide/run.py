@@ -6,7 +6,7 @@ from typing import Any
 from canary.decide.context import CONFIRM_ROLLOUT, POST_ROLLOUT, PRE_ROLLOUT, Tick
 from canary.decide.decision import Decision, move
 from canary.mark import Mark
-from canary.news import News, copying_template, rolling_back, routing_to_canary, run_failed, run_started
+from canary.news import News, copying_template, rolling_back, routing_to_canary, run_failed, run_restarted, run_started
 from canary.phase import Phase
 from canary.revision import template_part
 from canary.state import State
@@ -108,6 +108,14 @@ def promote(tick: Tick, *news: News, is_analysis_skipped: bool, **changes: Any) 
         news = (*news, routing_to_canary(was_mirrored=tick.state.mirror_percent > 0))
         promoting |= all_on_canary(tick)
     return move(tick.moved(*news, copying_template(tick.target_name, tick.primary_name), **(promoting | changes)))
+
+
+def promote_newer(tick: Tick, *news: News) -> Decision:
+    """Promote the target's present revision in place of the one whose promotion hangs, with the traffic where it is."""
+    served = {"canary_weight": tick.state.canary_weight, "is_for_everyone": tick.state.is_for_everyone}
+    changes = fresh_run(tick) | served | {"is_analysis_skipped": True}
+    said = run_restarted(tick.target_name, change_of(tick))
+    return promote(tick, said, *news, **changes)
 
 
 def roll_back(tick: Tick, reason: str, *before: News, because: str = "", **changes: Any) -> Decision:

@@ -35,7 +35,13 @@ def decide(tick: Tick) -> Decision | None:
     match phase:
         case Phase.PROMOTING:
             weight = 0 if tick.seen.route is None else tick.seen.route.canary_weight
-            return _take(tick, "its promotion goes on", canary_weight=weight, not_before_s=tick.now_s)
+            return _take(
+                tick,
+                "its promotion goes on",
+                promoted=_promoted(tick),
+                canary_weight=weight,
+                not_before_s=tick.now_s,
+            )
         case Phase.FINALISING if _has_same_template(tick):
             return _take(tick, "its promotion goes on", **no_traffic(tick.state))
         case Phase.FINALISING:
@@ -55,11 +61,12 @@ def _promoted(tick: Tick) -> str:
     """Give the revision that the primary runs: the target's, or one of which no more than the word is known.
 
     An agent may have been here before Flagger; then the primary still has the revision that it was given by that.
+    Flagger's own word for it stands for no template that could be found again.
     """
     primary = tick.seen.primary
     if primary is not None and primary.runs_target:
         return tick.target.seen.revision
-    return (primary.revision if primary is not None else "") or tick.state.promoted or UNKNOWN
+    return (primary.revision if primary is not None else "") or UNKNOWN
 
 
 def _fail(tick: Tick) -> Decision:

@@ -1,6 +1,7 @@
 """A cluster is taken over from Flagger: its Lease is respected, and each canary goes on from where it was left."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -34,7 +35,11 @@ def flaggers(
         rollouts.cluster.kubectl("-n", rollouts.namespace, "rollout", "status", f"deployment/{name}", "--timeout=60s")
     write_flaggers_status(rollouts, phase, weight)
     if not route:
-        rollouts.wait_for("the gateway serves it", lambda: bool(answer(rollouts.cluster, rollouts.namespace)))
+        rollouts.wait_for("the gateway serves both sides", lambda: all(answers(rollouts, 20 if weight else 1)))
+
+
+def answers(rollouts: Rollouts, count: int) -> Iterator[dict[str, Any]]:
+    return (answer(rollouts.cluster, rollouts.namespace) for _ in range(count))
 
 
 def image(rollouts: Rollouts, name: str) -> str:

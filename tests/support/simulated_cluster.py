@@ -51,6 +51,8 @@ _UNSEEN_S = 0.5
 
 _PRIMARY_SIZE = 3
 
+_REFUSED_AGAIN_S = 30.0
+
 # No phase needs as many ticks at once; more of them are a loop.
 _BURST_LIMIT = 40
 
@@ -76,6 +78,7 @@ class SimulatedCluster:
     `verdicts` answers checks and pre-rollout hooks, `gates` the other hooks, by name; those that it does not name say
     yes, rollback gates no. `asked` collects whoever was asked, `passed` the revisions whose checks passed. `at_rest` is
     called when there is nothing to do before time passes.
+    `refused_actions` are the kinds that the API server refuses for good.
     `target_size_limit`: the target's replicas beyond it do not last. `writes_by_others` are those of the Canary.
     """
 
@@ -109,6 +112,7 @@ class SimulatedCluster:
     refused_route: RefusedRoute | None = None
     route_state: RouteState = RouteState.SETTLED
     is_route_refused: bool = False
+    refused_actions: set[type[Action]] = field(default_factory=set)
     is_drained: bool | None = True
     obstacles: tuple[Blocked, ...] = ()
     refused_parts: set[Part] = field(default_factory=set)
@@ -129,6 +133,7 @@ class SimulatedCluster:
     asked: list[str] = field(default_factory=list)
     passed: set[str] = field(default_factory=set)
     _kept: set[str] = field(default_factory=set)
+    _set_aside_until_s: dict[Action, float] = field(default_factory=dict)
 
     def set_image(self, revision: str) -> None:
         """Change the target's template, as `kubectl set image` does."""
@@ -147,6 +152,7 @@ class SimulatedCluster:
             scale_to=2,
             full_size=_PRIMARY_SIZE,
             obstacles=self.obstacles,
+            set_aside=frozenset(one for one, until_s in self._set_aside_until_s.items() if self.now_s < until_s),
             refused_route=self.refused_route,
             request=self.request,
             flagger=self.flagger,
@@ -230,6 +236,9 @@ class SimulatedCluster:
         for action in decision.actions:
             self._refuse_if_changed(action, seen)
             self.before_effect(f"{action}")
+            if type(action) in self.refused_actions:
+                self._set_aside_until_s[action] = self.now_s + _REFUSED_AGAIN_S
+                continue
             if not self.is_target_gone or isinstance(action, _NEEDS_NO_TARGET):
                 self._perform(action)
             self.after_effect(f"{action}")

@@ -3,7 +3,8 @@
 import pytest
 
 from agent.set_aside import SetAside
-from canary.action import ApplyPart, Promote, ScaleTarget, SetWeights
+from agent.templates import TemplateLost
+from canary.action import ApplyPart, DropRequest, Promote, ScaleTarget, SetWeights
 from canary.observation import Part
 from kube.errors import Rejected, Unavailable
 
@@ -49,7 +50,17 @@ def test_a_route_is_set_aside_with_its_weights(
     assert aside.route is None
 
 
-@pytest.mark.parametrize("action", [ScaleTarget(0), Promote("rev-2")])
-def test_nothing_goes_on_without_the_rest(aside: SetAside, action: ScaleTarget | Promote) -> None:
-    assert not aside.add(action, REFUSED)
+@pytest.mark.parametrize(("error", "again_s"), [(REFUSED, 30), (UNANSWERED, 1), (TemplateLost("gone"), 30)])
+def test_other_actions_are_set_aside_each_for_itself(
+    aside: SetAside, clock: Clock, error: Rejected | Unavailable | TemplateLost, again_s: float
+) -> None:
+    assert aside.add(Promote("rev-2"), error)
+    assert aside.add(DropRequest("abort"), error)
+    assert aside.actions == {Promote("rev-2"), DropRequest("abort")}
+    clock.now_s += again_s
+    assert aside.actions == frozenset()
+
+
+def test_nothing_goes_on_without_the_rest(aside: SetAside) -> None:
+    assert not aside.add(ScaleTarget(0), REFUSED)
     assert not aside.add(ApplyPart(Part.ROUTE), UNANSWERED), "a part that got no answer is asked for again at once"

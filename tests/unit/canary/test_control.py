@@ -257,3 +257,26 @@ def test_the_same_text_written_again_after_a_crash_is_another_request(running: S
     ask(running, f"pause@{REVISION}")
     assert running.state.is_paused
     assert running.status["serin"]["request"]["claim"] != first
+
+
+@pytest.mark.parametrize("verb", ["retry", "skip"])
+def test_what_is_asked_after_a_run_waits_until_its_hooks_were_told_of_its_end(verb: str) -> None:
+    cluster = bootstrapped({"threshold": 1, "webhooks": [hook("post-rollout")]})
+    cluster.set_image(REVISION)
+    cluster.run(300, until=lambda: cluster.state.canary_weight == 10)
+    cluster.verdicts = always(Verdict.FAIL)
+    cluster.run(30, until=lambda: cluster.state.phase is Phase.FAILED)
+    cluster.verdicts = always(Verdict.PASS)
+    revision = REVISION if verb == "retry" else OTHER
+    cluster.set_image(revision)
+    cluster.request = f"{verb}@{revision}"
+    cluster.run(15)
+    assert cluster.asked == ["post-rollout/post-rollout"]
+    assert cluster.status["serin"]["request"]["result"] == "accepted"
+
+
+def test_the_revision_that_is_being_promoted_needs_no_request(running: SimulatedCluster) -> None:
+    running.run(900, until=lambda: running.state.phase is Phase.PROMOTING)
+    result = ask(running, f"promote@{REVISION}")
+    assert result["result"] == "refused"
+    assert result["why"] == f"promote of a newer revision than {REVISION}, which is being promoted"

@@ -279,3 +279,42 @@ def test_users_who_came_back_to_a_primary_that_goes_down_again_return_to_the_can
     cluster.primary_readiness = READY
     cluster.run(120)
     assert (phase(cluster), cluster.shares) == (Phase.SUCCEEDED, (100, 0))
+
+
+def test_a_primary_that_carries_everything_is_not_brought_back_but_replaced_by_a_newer_run() -> None:
+    cluster = bootstrapped(WEIGHTS)
+    cluster.set_image(REVISION)
+    cluster.run(300, until=lambda: cluster.primary_revision == REVISION)
+    cluster.run(4)
+    cluster.primary_readiness = ROLLING
+    cluster.run(20)
+    cluster.set_image("bbbbbbbbbbbbbbbb")
+    cluster.run(900)
+    assert (phase(cluster), cluster.primary_revision) == (Phase.PROGRESSING, REVISION)
+    cluster.primary_readiness = READY
+    cluster.run(300)
+    assert (phase(cluster), cluster.primary_revision) == (Phase.SUCCEEDED, "bbbbbbbbbbbbbbbb")
+
+
+def test_a_side_that_shrank_in_a_long_pause_grows_again_before_it_carries_everything() -> None:
+    cluster = bootstrapped(WEIGHTS)
+    cluster.set_image(REVISION)
+    cluster.run(300, until=lambda: cluster.target_replicas == 3)
+    cluster.request = f"pause@{REVISION}"
+    cluster.run(300)
+    cluster.target_replicas = 1
+    cluster.run(900)
+    cluster.request = f"resume@{REVISION}"
+    cluster.run(60, until=lambda: cluster.weights == (0, 100))
+    assert (cluster.weights, cluster.target_replicas) == ((0, 100), 3)
+
+
+def test_a_side_that_lost_its_size_has_the_time_for_it_anew() -> None:
+    cluster = bootstrapped(WEIGHTS)
+    cluster.verdicts = always(Verdict.NO_DATA)
+    cluster.set_image(REVISION)
+    cluster.run(30)
+    cluster.verdicts = always(Verdict.PASS)
+    cluster.run(300, until=lambda: cluster.target_replicas == 3)
+    cluster.settle()
+    assert cluster.state.grown_s is None

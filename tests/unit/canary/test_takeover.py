@@ -6,9 +6,10 @@ import pytest
 
 from canary.observation import Part
 from canary.phase import ANALYSING, Phase
+from canary.readiness import Readiness
 from canary.state import Blocked, State, read_state
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import SimulatedCluster, bootstrapped, phase
+from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, bootstrapped, phase
 
 TARGET = "aaaaaaaaaaaaaaaa"
 FLAGGERS = "6b8c7d9f5"
@@ -191,3 +192,23 @@ def test_a_wiped_status_holds_no_deletion() -> None:
     cluster.state = read_state(cluster.status)
     cluster.run(120)
     assert (cluster.has_finalizer, cluster.weights) == (False, (0, 100))
+
+
+@pytest.mark.parametrize(("word", "weight"), [(Phase.FAILED, 0), (Phase.PROMOTING, 0), (Phase.PROMOTING, 60)])
+@pytest.mark.parametrize("readiness", [ROLLING, UNREADY], ids=["rolling", "down"])
+def test_a_promotion_that_hangs_later_needs_no_template_that_only_flagger_had(
+    word: Phase, weight: int, readiness: Readiness
+) -> None:
+    cluster = flaggers(word, is_same_template=False, weight=weight, replicas=2 if weight else 0)
+    if word is Phase.FAILED:
+        cluster.run(30)
+        cluster.set_image("cccccccccccccccc")
+    cluster.run(900, until=lambda: bool(cluster.promoted))
+    cluster.primary_readiness = readiness
+    cluster.run(20)
+    cluster.set_image("dddddddddddddddd")
+    cluster.run(3600)
+    cluster.primary_readiness = READY
+    cluster.run(1800)
+    assert (phase(cluster), cluster.primary_revision) == (Phase.SUCCEEDED, "dddddddddddddddd")
+    assert set(cluster.promoted) <= {TARGET, "cccccccccccccccc", "dddddddddddddddd"}

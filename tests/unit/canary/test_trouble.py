@@ -2,13 +2,15 @@
 
 import pytest
 
+from canary.action import Action, ClaimRequest, DropRequest, Promote, SetFinalizer
 from canary.judge import Verdict
 from canary.observation import Part, RouteState
 from canary.phase import Phase
 from canary.state import Blocked
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, always, phase
+from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, always, bootstrapped, phase
 
+REVISION = "aaaaaaaaaaaaaaaa"
 NO_SCALER = Blocked("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'")
 
 
@@ -167,3 +169,56 @@ def test_a_new_default_of_the_api_server_during_a_promotion_is_no_newer_revision
     cluster.revision = "rev-2-with-a-new-default"
     cluster.run(20)
     assert (phase(cluster), cluster.weights) == (Phase.PROMOTING, (50, 50))
+
+
+@pytest.mark.parametrize("held_by", ["a pause", "the primary"])
+def test_each_short_trouble_of_the_canary_side_has_a_deadline_of_its_own(
+    cluster: SimulatedCluster, held_by: str
+) -> None:
+    cluster.set_image(REVISION)
+    cluster.run(300, until=lambda: cluster.state.canary_weight == 20)
+    if held_by == "a pause":
+        cluster.request = f"pause@{REVISION}"
+    else:
+        cluster.primary_readiness = ROLLING
+    for _ in range(3):
+        cluster.target_readiness = ROLLING
+        cluster.run(3)
+        cluster.target_readiness = READY
+        cluster.run(700)
+    assert (phase(cluster), cluster.weights) == (Phase.PROGRESSING, (80, 20))
+
+
+def test_a_side_that_was_up_before_its_run_was_held_has_its_deadline_anew(cluster: SimulatedCluster) -> None:
+    cluster.primary_readiness = ROLLING
+    cluster.set_image(REVISION)
+    cluster.run(700)
+    cluster.target_readiness = ROLLING
+    cluster.run(3)
+    assert phase(cluster) is Phase.PROGRESSING
+
+
+@pytest.mark.parametrize("refused", [ClaimRequest, DropRequest, SetFinalizer, Promote])
+def test_a_write_that_is_refused_for_good_keeps_no_checks_from_an_exposed_canary(refused: type[Action]) -> None:
+    cluster = bootstrapped(revertOnDeletion=refused is SetFinalizer)
+    cluster.has_finalizer = True
+    cluster.set_image(REVISION)
+    cluster.run(300, until=lambda: cluster.state.canary_weight == 20)
+    cluster.verdicts = always(Verdict.FAIL)
+    cluster.refused_actions = {refused}
+    cluster.has_finalizer = refused is not SetFinalizer
+    if refused is Promote:
+        cluster.primary_revision = "made-by-hand"
+    else:
+        cluster.request = f"pause@{REVISION}"
+    cluster.run(120)
+    assert (phase(cluster), cluster.weights) == (Phase.FAILED, (100, 0))
+
+
+@pytest.mark.parametrize("refused", [SetFinalizer, Promote])
+def test_what_was_refused_is_tried_again(refused: type[Action]) -> None:
+    cluster = SimulatedCluster(canary(revertOnDeletion=True), refused_actions={refused})
+    cluster.run(100)
+    cluster.refused_actions.clear()
+    cluster.run(100)
+    assert (phase(cluster), cluster.has_finalizer) == (Phase.INITIALIZED, True)
