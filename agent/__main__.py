@@ -1,8 +1,10 @@
-"""`python -m agent`: the agent's command line. The flags that Flagger has too are named as there."""
+"""`python -m agent`: the agent's command line. Flags that Flagger has too are named and may be written as there."""
 
+import re
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 import uvloop
@@ -12,6 +14,12 @@ from agent.main import LeadershipLost, run
 from agent.settings import Settings
 from canary.rules.urls import HTTP_URL, is_http_url
 from kube.errors import KubeError
+
+_LEADER_ELECTION: Final = "enable-leader-election"
+
+# What Go's flags take for a truth value (strconv.ParseBool).
+_YES: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_NO: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 
 def main(
@@ -68,5 +76,17 @@ def main(
         sys.exit(f"serin agent: {error}")
 
 
+def spelled_here(arguments: Iterable[str]) -> Iterator[str]:
+    """Spell Flagger's arguments as ours: Go takes one dash for two, and a value behind a switch."""
+    for argument in arguments:
+        spelled = f"-{argument}" if re.match(r"-[a-z][a-z-]+(=|$)", argument) else argument
+        name, is_valued, value = spelled.partition("=")
+        if name == f"--{_LEADER_ELECTION}" and is_valued and value in _YES | _NO:
+            yield name if value in _YES else f"--no-{_LEADER_ELECTION}"
+        else:
+            yield spelled
+
+
 if __name__ == "__main__":
+    sys.argv[1:] = spelled_here(sys.argv[1:])
     typer.run(main)

@@ -6,6 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
+
+from agent import __main__ as command_line
+from agent.settings import Settings
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -44,6 +49,48 @@ def test_flaggers_flags_are_taken(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith("serin agent: ")
     assert str(tmp_path / "none") in ended.stderr
+
+
+@pytest.mark.parametrize("dash", ["-", "--"])
+def test_each_of_flaggers_flags_is_a_setting(monkeypatch: pytest.MonkeyPatch, dash: str) -> None:
+    arguments = [f"{dash}{flag.removeprefix('--')}={value}" for flag, value in FLAGS.items()]
+    settings = read(monkeypatch, *arguments, f"{dash}kubeconfig=/etc/kube", f"{dash}enable-leader-election=false")
+    assert settings == Settings(
+        metrics_server="http://prometheus:9090",
+        namespace="test",
+        port=0,
+        log_level="error",
+        kubeconfig=Path("/etc/kube"),
+        is_leader_election_on=False,
+        leader_election_namespace="gloo-system",
+        slack_url="http://slack.example/hook",
+        slack_token="xoxb-1",
+        slack_proxy_url="http://proxy.example:3128",
+        slack_channel="alerts",
+        slack_user="serin",
+        cluster_name="staging",
+        event_webhook="http://events.example/",
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "is_on"),
+    [("=true", True), ("=1", True), ("", True), ("=false", False), ("=F", False)],
+)
+def test_a_switch_takes_a_value_as_in_go(monkeypatch: pytest.MonkeyPatch, written: str, *, is_on: bool) -> None:
+    assert read(monkeypatch, f"-enable-leader-election{written}").is_leader_election_on is is_on
+
+
+def read(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Settings:
+    """Give what the agent would run with."""
+    found: list[Settings] = []
+    monkeypatch.setattr(command_line, "run", found.append)
+    monkeypatch.setattr(command_line.uvloop, "run", lambda _: None)
+    app = typer.Typer()
+    app.command()(command_line.main)
+    ended = CliRunner().invoke(app, list(command_line.spelled_here(arguments)))
+    assert ended.exit_code == 0, ended.output
+    return found[0]
 
 
 @pytest.mark.parametrize("flag", ["--slack-url", "--slack-proxy-url", "--event-webhook"])

@@ -223,3 +223,33 @@ async def test_a_run_is_still_watched_when_its_provider_is_edited_away(server: A
         give_workloads(world, promoted="before")
         await eventually(lambda: world.obj["status"]["phase"], lambda phase: phase == "Failed")
         assert world.obj["status"]["canaryWeight"] == 0
+
+
+async def test_an_edited_spec_waits_for_no_hook_that_hangs(server: ApiServer) -> None:
+    told = {"name": "notify", "type": "post-rollout", "url": "{hooks}/notify"}
+    async with looping(server, state(Phase.SUCCEEDED, has_untold_end=True), {"webhooks": [told]}) as world:
+
+        async def hang() -> None:
+            await asyncio.Event().wait()
+
+        world.hook = hang
+        give_workloads(world)
+        await eventually(lambda: world.hook_calls, lambda calls: calls == 1)
+        spec = deepcopy(world.obj["spec"])
+        spec["analysis"]["webhooks"] = []
+        world.write(world.obj | {"metadata": world.obj["metadata"] | {"generation": 2}, "spec": spec})
+        await eventually(lambda: world.obj["status"]["serin"].get("endUntold", False), lambda untold: not untold)
+
+
+async def test_conflicts_without_end_are_told(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.loop._RETRY_FIRST_S", 0.001)
+    async with looping(server, state(Phase.SUCCEEDED, has_untold_end=True), {}) as world:
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if request.method == "PUT":
+                return await no(409, "Conflict")(request)
+            return await world.answer(request)
+
+        server.otherwise = answer
+        give_workloads(world)
+        await eventually(lambda: any("409 Conflict" in text for text in world.history), bool)
