@@ -79,6 +79,7 @@ class SimulatedCluster:
     yes, rollback gates no. `asked` collects whoever was asked, `passed` the revisions whose checks passed. `at_rest` is
     called when there is nothing to do before time passes.
     `refused_actions` are the kinds that the API server refuses for good.
+    `stale` has the parts of the observation that a cache does not follow for a while, as it has them.
     `target_size_limit`: the target's replicas beyond it do not last. `writes_by_others` are those of the Canary.
     """
 
@@ -128,6 +129,7 @@ class SimulatedCluster:
     is_deleted: bool = False
     has_finalizer: bool = False
     writes_by_others: int = 0
+    stale: dict[str, Any] = field(default_factory=dict)
     released: set[Part] = field(default_factory=set)
     questions: list[Question] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -221,7 +223,7 @@ class SimulatedCluster:
 
     def tick(self) -> Decision:
         """Do what a tick of the loop does, in its order."""
-        return self.tick_of(self.state, self.observe())
+        return self.tick_of(self.state, replace(self.observe(), **self.stale))
 
     def tick_of(self, state: State, seen: Observation) -> Decision:
         """Tick with a view of the cluster that may be old; what it does is fenced as the agent's writes are.
@@ -255,7 +257,13 @@ class SimulatedCluster:
             self.before_effect("intent")
             self._store(decision.intent)
             self.after_effect("intent")
-        return decision
+        return replace(decision, wake_after_s=self._wake_after_s(decision))
+
+    def _wake_after_s(self, decision: Decision) -> float | None:
+        waits = [until_s - self.now_s for until_s in self._set_aside_until_s.values() if until_s > self.now_s]
+        if decision.wake_after_s is not None:
+            waits.append(decision.wake_after_s)
+        return min(waits, default=None)
 
     def _store(self, intent: State) -> None:
         before, after = self.state, intent
@@ -349,6 +357,7 @@ class SimulatedCluster:
             case SetWeights():
                 self._write_route(action)
             case ScaleTarget(replicas):
+                self.stale.pop("target", None)
                 self.target_replicas = min(replicas, self.target_size_limit)
                 self.is_scaler_paused = replicas == 0
                 self.generation += 1
@@ -375,6 +384,7 @@ class SimulatedCluster:
         if self.is_route_refused:
             self.refused_route = (*weights, wanted.mirror_percent, wanted.cookie, wanted.is_for_everyone)
             return
+        self.stale.pop("route", None)
         self.weights, self.route_move = weights, wanted.move
         self.mirror_percent, self.cookie = wanted.mirror_percent, wanted.cookie
         self.is_for_everyone = wanted.is_for_everyone

@@ -85,7 +85,7 @@ def read(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Settings:
     """Give what the agent would run with."""
     found: list[Settings] = []
     monkeypatch.setattr(command_line, "run", found.append)
-    monkeypatch.setattr(command_line.uvloop, "run", lambda _: None)
+    monkeypatch.setattr("agent.__main__.uvloop.run", lambda _: None)
     app = typer.Typer()
     app.command()(command_line.main)
     ended = CliRunner().invoke(app, list(command_line.spelled_here(arguments)))
