@@ -34,7 +34,7 @@ PLAYED = [case for case in CASES if LEAST_KILLS or case.name == SMALL]
 # The gateway follows its route within half a second; a busy machine takes longer.
 FOLLOWED_WITHIN_S = 3.0
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
