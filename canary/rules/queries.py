@@ -24,7 +24,10 @@ _SAMPLE_NAMES: Final = dict.fromkeys(("name", "namespace", "target", "service", 
 _SAMPLE_VALUES: Final = ("podinfo", "1", "1m", 'a="b"')
 _MAX_SAMPLED_VARIABLES: Final = 4
 
-_TEXT: Final = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1|`[^`]*`""", re.DOTALL)
+# No character can be read in two ways, or a quote that is never closed would take a time without an end.
+_COMMENT_OR_TEXT: Final = re.compile(r"""#[^\n]*|(["'])(?:\\.|(?!\1)[^\\])*\1|`[^`]*`""", re.DOTALL)
+_MARK: Final = "\N{NULL}"
+"""Stands for a variable where it is looked for; PromQL has no such character."""
 _ANSWERS_WITHOUT_VALUES: Final = (
     promql_parser.MatrixSelector,
     promql_parser.SubqueryExpr,
@@ -51,13 +54,13 @@ def check_template_query(template: MetricTemplate) -> Iterator[Problem]:
     if not query.strip():
         return
     try:
-        variables = used_variables(query)
+        variables = sorted(used_variables(query))
     except TemplateError as error:
         yield Problem(path, error.found, error.allowed)
         return
-    if template.spec.provider.type == PROMETHEUS:
-        problems = _sampled_problems(path, query, sorted(variables))
-        is_certain = not _variables_outside_texts(query)
+    if template.spec.provider.type == PROMETHEUS and len(query) <= _MAX_CHARS:
+        problems = _sampled_problems(path, query, variables)
+        is_certain = not _has_variables_outside_texts(query, variables)
         yield from (problem if is_certain else _as_warning(problem) for problem in problems)
 
 
@@ -101,9 +104,9 @@ def _with_samples(query: str, variables: Mapping[str, str]) -> str:
     return render_query(query, {**_SAMPLE_NAMES, "interval": "1m"}, variables)
 
 
-def _variables_outside_texts(query: str) -> frozenset[str]:
-    """Give the variables that stand outside of quotes: such a one may be any piece of PromQL."""
-    return used_variables(_TEXT.sub('""', query))
+def _has_variables_outside_texts(query: str, variables: list[str]) -> bool:
+    """Whether a variable stands outside of quotes and comments: such a one may be any piece of PromQL."""
+    return _MARK in _COMMENT_OR_TEXT.sub("", _with_samples(query, dict.fromkeys(variables, _MARK)))
 
 
 def _promql_problems(path: str, text: str) -> Iterator[Problem]:

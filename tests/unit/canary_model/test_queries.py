@@ -1,5 +1,6 @@
 """What is told of a query before anybody asks it: of its template, and of its PromQL."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -69,6 +70,33 @@ def test_a_sound_query_has_no_problem(query: str) -> None:
 def test_a_query_that_can_never_be_asked_is_an_error(query: str, problem: Problem) -> None:
     """What may be a variable's fault, or a function newer than the parser, is a warning."""
     assert list(check_template_query(template(query))) == [problem]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "# it's\nsum(rate(x[1m])) {{ variables.op }} 2 # it's",
+        "# it's\nsum(rate(x[1m])) {{ variables.op }} 'a'",
+        '{{ index variables "a" }} "{{ variables.b }}',
+    ],
+)
+def test_an_apostrophe_in_a_comment_hides_no_variable(query: str) -> None:
+    found = list(check_template_query(template(query)))
+    assert [problem.is_warning for problem in found] == [True]
+
+
+def test_a_variable_in_a_comment_makes_nothing_uncertain() -> None:
+    found = list(check_template_query(template('# not "{{ variables.a }}\nsum(x{a="{{ variables.b }}"}')))
+    assert [problem.is_warning for problem in found] == [False]
+
+
+def test_a_quote_without_an_end_takes_no_time() -> None:
+    """As does an apostrophe in a comment."""
+    escaped = "\\\\d" * 14
+    query = f'# don\'t count health checks\nsum(rate(x{{path=~"{escaped}"}}[1m]))'
+    started_s = time.process_time()
+    assert list(check_template_query(template(query))) == []
+    assert time.process_time() - started_s < 1
 
 
 def test_other_languages_are_not_read_as_promql() -> None:
