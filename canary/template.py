@@ -12,7 +12,7 @@ from typing import Final
 from canary.model.canary import Canary
 
 _NAMES: Final = ("name", "namespace", "target", "service", "ingress", "route", "interval")
-_ACTION: Final = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
+_ACTION: Final = re.compile(r"\{\{-?(.*?)-?\}\}", re.DOTALL)
 _MEMBER: Final = re.compile(r"variables\.(\w+)")
 _INDEX: Final = re.compile(r'index\s+variables\s+"([^"]*)"')
 
@@ -34,7 +34,7 @@ def render_query(query: str, names: Mapping[str, str], variables: Mapping[str, s
     """
 
     def fill(match: re.Match[str]) -> str:
-        action = match.group(1)
+        action = match.group(1).strip()
         if action in names:
             return names[action]
         variable = _variable(match)
@@ -43,7 +43,8 @@ def render_query(query: str, names: Mapping[str, str], variables: Mapping[str, s
             raise TemplateError(match.group(0), f"the variables {known}")
         return variables[variable]
 
-    return _ACTION.sub(fill, query)
+    closed, rest = _split_at_last_end(query)
+    return _ACTION.sub(fill, closed) + rest
 
 
 def used_variables(query: str) -> frozenset[str]:
@@ -52,11 +53,21 @@ def used_variables(query: str) -> frozenset[str]:
     Raises:
         TemplateError: an unknown name, or other Go template syntax.
     """
-    return frozenset(_variable(match) for match in _ACTION.finditer(query) if match.group(1) not in _NAMES)
+    closed, _ = _split_at_last_end(query)
+    return frozenset(_variable(match) for match in _ACTION.finditer(closed) if match.group(1).strip() not in _NAMES)
+
+
+def _split_at_last_end(query: str) -> tuple[str, str]:
+    """Give the query up to its last closing braces, and the rest.
+
+    In the rest no braces are closed, and to look for their end from each of them would take the square of its length.
+    """
+    closed, end, rest = query.rpartition("}}")
+    return closed + end, rest
 
 
 def _variable(match: re.Match[str]) -> str:
-    action = match.group(1)
+    action = match.group(1).strip()
     variable = _MEMBER.fullmatch(action) or _INDEX.fullmatch(action)
     if variable is None:
         allowed = ", ".join([*_NAMES, "variables.NAME", 'index variables "NAME"'])
