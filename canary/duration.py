@@ -16,7 +16,10 @@ _NS_PER_UNIT = {
 _NS_PER_S = _NS_PER_UNIT["s"]
 _MAX_NS = (1 << 63) - 1  # Go keeps nanoseconds in an int64
 
-_PART = re.compile(rf"([0-9]+\.?[0-9]*|\.[0-9]+)({'|'.join(_NS_PER_UNIT)})")
+_MAX_CHARS = 100
+"""No duration that somebody means is longer, and numbers of a hundred thousand digits take long to read."""
+
+_PART = re.compile(rf"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)({'|'.join(_NS_PER_UNIT)})")
 _DURATION = re.compile(rf"([-+]?)((?:{_PART.pattern})+)")
 
 
@@ -24,7 +27,7 @@ def parse_duration_s(text: str) -> float:
     """Seconds of a Go duration, as time.ParseDuration reads it. Raises ValueError for anything else."""
     if text in {"0", "+0", "-0"}:
         return 0.0
-    match = _DURATION.fullmatch(text)
+    match = _DURATION.fullmatch(text) if len(text) <= _MAX_CHARS else None
     if match is None:
         raise ValueError(f"{text!r} is no duration such as 30s or 1m30s")
     sign, parts = match.group(1), match.group(2)

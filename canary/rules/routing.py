@@ -25,7 +25,7 @@ _REWRITE_TYPES: Final = ("ReplaceFullPath", "ReplacePrefixMatch")
 _SERVICE: Final = "spec.service"
 
 # Envoy's variables in header values (`%REQ(x-user?y):10%`), and the percent sign itself, which is written twice.
-_HEADER_VARIABLES: Final = re.compile(r"%%|%[A-Z_0-9]+(?:\([^)]*\))?(?::\d+)?%")
+_HEADER_VARIABLES: Final = re.compile(r"%%|%[A-Z_0-9]+(?:\([^)]{0,1000}\))?(?::\d+)?%")
 
 
 def retries_are_tried(canary: Canary) -> Iterator[Problem]:

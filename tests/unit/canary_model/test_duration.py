@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,3 +71,11 @@ def test_any_text_reads_or_raises_value_error(text: str) -> None:
     except ValueError:
         return
     assert any(character.isdigit() for character in text)
+
+
+@pytest.mark.parametrize("text", ["9" * 50_000, "1s" * 50_000, f"0.{'1' * 100}s"], ids=len)
+def test_a_text_longer_than_any_duration_is_none_and_takes_no_time(text: str) -> None:
+    started_s = time.process_time()
+    with pytest.raises(ValueError, match="is no duration"):
+        parse_duration_s(text)
+    assert time.process_time() - started_s < 1
