@@ -11,9 +11,10 @@ from typing import Any, Protocol, Self
 from canary.model.alert_provider import AlertProvider
 from canary.model.canary import Canary
 from canary.model.metric_template import MetricTemplate
+from canary.model.metrics import CanaryMetric
 from canary.model.parse import parse_metric_template
 from canary.problems import InvalidObject, Problem
-from canary.rules.queries import check_filled_query
+from canary.rules.queries import check_filled_queries
 from canary.target_port import check_target_port
 
 PRIMARY_SUFFIX = "-primary"
@@ -133,6 +134,7 @@ def check_secret(obj: MetricTemplate | AlertProvider, known: Known) -> Iterator[
 
 
 def _templates(canary: Canary, known: Known) -> Iterator[Problem]:
+    there: list[tuple[str, CanaryMetric, MetricTemplate]] = []
     for index, metric in enumerate(canary.analysis.metrics if canary.analysis is not None else ()):
         if metric.template_ref is None:
             continue
@@ -147,7 +149,8 @@ def _templates(canary: Canary, known: Known) -> Iterator[Problem]:
         except InvalidObject as error:
             yield Problem(f"{path}.templateRef.name", name, f"a template that can be asked; {error}", is_warning=True)
         else:
-            yield from check_filled_query(canary, path, metric, template)
+            there.append((path, metric, template))
+    yield from check_filled_queries(canary, there)
 
 
 def _missing(known: Known, path: str, kind: str, namespace: str, name: str) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ These are asked where a person is there to read the answer, at admission and by 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Final
 
@@ -19,11 +19,18 @@ from canary.template import TemplateError, query_names, render_query, used_varia
 
 _MAX_CHARS: Final = 4_096
 """Longer queries are not parsed: the parser recurses, and at a depth of some 10,000 the process would end."""
+_MAX_OPERATORS: Final = 400
+"""Queries with more are not parsed either: the parser's time grows with the square of their number."""
+_MAX_CHARS_IN_ALL: Final = 8 * _MAX_CHARS
+"""Of the queries of one canary; those that come after that many characters are not parsed."""
 
 _SAMPLE_NAMES: Final = dict.fromkeys(("name", "namespace", "target", "service", "ingress", "route"), "podinfo")
 _SAMPLE_VALUES: Final = ("podinfo", "1", "1m", 'a="b"')
 _MAX_SAMPLED_VARIABLES: Final = 4
+_MAX_SAMPLED_OPERATORS: Final = 100
 
+# Whatever may be one, in names and texts too: to count too many leaves a strange query unparsed, and refuses none.
+_OPERATOR: Final = re.compile(r"[-+*/%^<>=([]|or|and|unless|atan2")
 # No character can be read in two ways, or a quote that is never closed would take a time without an end.
 _COMMENT_OR_TEXT: Final = re.compile(r"""#[^\n]*|(["'])(?:\\.|(?!\1)[^\\])*\1|`[^`]*`""", re.DOTALL)
 _MARK: Final = "\N{NULL}"
@@ -37,15 +44,19 @@ _ANSWERS_WITHOUT_VALUES: Final = (
 
 def check_queries(canary: Canary) -> Iterator[Problem]:
     """Check the (deprecated) queries that stand in the canary itself."""
+    room = _MAX_CHARS_IN_ALL
     for index, metric in enumerate(canary.analysis.metrics if canary.analysis is not None else ()):
-        if metric.query and metric.template_ref is None:
-            path = f"{canary.analysis_path}.metrics[{index}].query"
-            try:
-                text = _filled(canary, metric, metric.query)
-            except TemplateError as error:
-                yield Problem(path, error.found, error.allowed)
-            else:
-                yield from _promql_problems(path, text)
+        if not metric.query or metric.template_ref is not None:
+            continue
+        path = f"{canary.analysis_path}.metrics[{index}].query"
+        try:
+            text = _filled(canary, metric, metric.query)
+        except TemplateError as error:
+            yield Problem(path, error.found, error.allowed)
+            continue
+        room -= len(text)
+        if room >= 0:
+            yield from _promql_problems(path, text)
 
 
 def check_template_query(template: MetricTemplate) -> Iterator[Problem]:
@@ -64,29 +75,44 @@ def check_template_query(template: MetricTemplate) -> Iterator[Problem]:
         yield from (problem if is_certain else _as_warning(problem) for problem in problems)
 
 
-def check_filled_query(canary: Canary, path: str, metric: CanaryMetric, template: MetricTemplate) -> Iterator[Problem]:
-    """Check a template's query with what one metric fills in. All are warnings: the template may yet change.
+def check_filled_queries(
+    canary: Canary, metrics: Iterable[tuple[str, CanaryMetric, MetricTemplate]]
+) -> Iterator[Problem]:
+    """Check the queries of templates with what the metrics fill in. All are warnings: the templates may yet change.
 
-    `path` is the metric's, e.g. `spec.analysis.metrics[0]`.
+    `metrics` gives each with its path, e.g. `spec.analysis.metrics[0]`, and the template that it refers to.
     """
-    try:
-        text = _filled(canary, metric, template.spec.query)
-    except TemplateError as error:
-        allowed = f"what MetricTemplate {template.namespace}/{template.name} asks for; it {error}"
-        yield Problem(f"{path}.templateVariables", metric.template_variables or None, allowed, is_warning=True)
-        return
-    if template.spec.provider.type == PROMETHEUS:
-        yield from map(_as_warning, _promql_problems(f"{path}.templateRef", text))
+    room = _MAX_CHARS_IN_ALL
+    for path, metric, template in metrics:
+        try:
+            text = _filled(canary, metric, template.spec.query)
+        except TemplateError as error:
+            allowed = f"what MetricTemplate {template.namespace}/{template.name} asks for; it {error}"
+            yield Problem(f"{path}.templateVariables", metric.template_variables or None, allowed, is_warning=True)
+            continue
+        room -= len(text)
+        if room >= 0 and template.spec.provider.type == PROMETHEUS:
+            yield from map(_as_warning, _promql_problems(f"{path}.templateRef", text))
 
 
 def _filled(canary: Canary, metric: CanaryMetric, query: str) -> str:
-    return render_query(query, query_names(canary, metric.interval_effective), metric.template_variables)
+    """Fill in a query that is short enough to be parsed; a longer one is only looked at for what can't be filled in.
+
+    What is filled in may be long, and asked for often: of it, too, no more is taken than makes the query too long.
+    """
+    is_short = len(query) <= _MAX_CHARS
+    most = _MAX_CHARS + 1 if is_short else 0
+    names = {name: value[:most] for name, value in query_names(canary, metric.interval_effective).items()}
+    variables = {name: value[:most] for name, value in metric.template_variables.items()}
+    filled = render_query(query, names, variables)
+    return filled if is_short else query
 
 
 def _sampled_problems(path: str, query: str, variables: list[str]) -> tuple[Problem, ...]:
     """Give the problems that are left whatever sample stands in for each variable; those of the first sample."""
     first: tuple[Problem, ...] | None = None
-    for values in _samples(len(variables)):
+    is_small = len(variables) <= _MAX_SAMPLED_VARIABLES and _count_operators(query) <= _MAX_SAMPLED_OPERATORS
+    for values in _samples(len(variables), is_each_tried=is_small):
         problems = tuple(_promql_problems(path, _with_samples(query, dict(zip(variables, values, strict=True)))))
         if not problems:
             return ()
@@ -94,8 +120,8 @@ def _sampled_problems(path: str, query: str, variables: list[str]) -> tuple[Prob
     return first or ()
 
 
-def _samples(count: int) -> Iterator[tuple[str, ...]]:
-    if count <= _MAX_SAMPLED_VARIABLES:
+def _samples(count: int, *, is_each_tried: bool) -> Iterator[tuple[str, ...]]:
+    if is_each_tried:
         return product(_SAMPLE_VALUES, repeat=count)
     return iter([(value,) * count for value in _SAMPLE_VALUES])
 
@@ -110,7 +136,7 @@ def _has_variables_outside_texts(query: str, variables: list[str]) -> bool:
 
 
 def _promql_problems(path: str, text: str) -> Iterator[Problem]:
-    if len(text) > _MAX_CHARS:
+    if len(text) > _MAX_CHARS or _count_operators(text) > _MAX_OPERATORS:
         return
     try:
         parsed = promql_parser.parse(text)
@@ -122,6 +148,10 @@ def _promql_problems(path: str, text: str) -> Iterator[Problem]:
         parsed = parsed.expr
     if isinstance(parsed, _ANSWERS_WITHOUT_VALUES):
         yield Problem(path, text, "PromQL whose answer is a number, not a range or a text")
+
+
+def _count_operators(text: str) -> int:
+    return sum(1 for _ in _OPERATOR.finditer(text))
 
 
 def _as_warning(problem: Problem) -> Problem:

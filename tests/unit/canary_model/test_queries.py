@@ -1,6 +1,7 @@
 """What is told of a query before anybody asks it: of its template, and of its PromQL."""
 
 import time
+import tracemalloc
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from canary.model.canary import Canary
 from canary.model.metric_template import ASKED_TYPES, MetricTemplate
 from canary.model.parse import alert_provider_problems, canary_problems, metric_template_problems, parse_metric_template
 from canary.problems import Problem
-from canary.rules.queries import check_filled_query, check_queries, check_template_query
+from canary.rules.queries import check_filled_queries, check_queries, check_template_query
 
 CanaryWith = Callable[[Mapping[str, object]], dict[str, Any]]
 
@@ -109,6 +110,27 @@ def test_a_query_as_deep_as_the_parser_can_bear_is_parsed_and_a_deeper_one_is_le
         assert list(check_template_query(template("(" * depth + "x" + ")" * depth))) == []
 
 
+@pytest.mark.parametrize("query", ["1" + "+1" * 2_000, "(" * 2_000 + "x" + ")" * 2_000], ids=["sum", "parentheses"])
+def test_a_query_of_very_many_operators_is_left_alone_and_takes_no_time(query: str) -> None:
+    started_s = time.process_time()
+    assert list(check_template_query(template(query))) == []
+    assert time.process_time() - started_s < 0.2
+
+
+def test_a_long_sum_is_parsed() -> None:
+    rate = 'sum(rate(envoy_cluster_upstream_rq{kubernetes_namespace="x",code!~"5.."}[1m]))'
+    found = list(check_template_query(template(" + ".join([rate] * 45) + ")")))
+    assert ["PromQL" in problem.allowed for problem in found] == [True]
+
+
+def test_of_very_many_variables_and_operators_only_some_samples_are_tried() -> None:
+    variables = " ".join(f"{{{{ variables.{name} }}}}" for name in "abcd")
+    started_s = time.process_time()
+    found = list(check_template_query(template(f"{'1+' * 350}'a' # {variables}")))
+    assert [problem.is_warning for problem in found] == [False]
+    assert time.process_time() - started_s < 1
+
+
 @given(st.text(alphabet="ax1([{}])\"'`+-*/<=!~@,. \n\\é\ud800", max_size=60) | st.text(max_size=30))
 def test_any_text_is_judged(query: str) -> None:
     if query.strip():
@@ -150,8 +172,31 @@ def test_a_template_that_is_filled_in_wrongly_is_a_warning(
     canary = Canary.model_validate(canary_with({"analysis/metrics/0": metric}))
     assert canary.analysis is not None
     wanted = template("rate(x[{{ variables.window }}])")
-    found = list(check_filled_query(canary, "spec.analysis.metrics[0]", canary.analysis.metrics[0], wanted))
+    metrics = [("spec.analysis.metrics[0]", canary.analysis.metrics[0], wanted)]
+    found = list(check_filled_queries(canary, metrics))
     assert [(item.path, item.is_warning) for item in found] == ([(path, True)] if path else [])
+
+
+def test_queries_beyond_what_one_canary_may_ask_for_are_not_parsed(canary_with: CanaryWith) -> None:
+    query = f"sum(x{{a='{'b' * 1_000}'}}"
+    metrics = [{"name": f"m{number}", "threshold": 1, "query": query} for number in range(100)]
+    canary = Canary.model_validate(canary_with({"analysis/metrics": metrics}))
+    assert canary.analysis is not None
+    assert len(list(check_queries(canary))) == 32
+    there = [(f"m{number}", metric, template(query)) for number, metric in enumerate(canary.analysis.metrics)]
+    assert len(list(check_filled_queries(canary, there))) == 32
+
+
+def test_what_is_filled_in_is_no_longer_than_what_is_parsed(canary_with: CanaryWith) -> None:
+    metric = {"name": "m", "templateRef": {"name": "t"}, "templateVariables": {"a": "x" * 1_000_000}, "threshold": 1}
+    canary = Canary.model_validate(canary_with({"analysis/metrics/0": metric}))
+    assert canary.analysis is not None
+    for wanted in (template("{{ variables.a }}" * 200), template("{{ variables.a }}" * 20_000)):
+        tracemalloc.start()
+        assert list(check_filled_queries(canary, [("m", canary.analysis.metrics[0], wanted)])) == []
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak_bytes < 20_000_000
 
 
 @pytest.mark.parametrize("provider_type", ["prometheus", "datadog"])
