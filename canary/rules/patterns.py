@@ -5,7 +5,8 @@ Gloo passes on any of them, and Envoy drops the whole update for one that it ref
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import re2
 
@@ -15,25 +16,57 @@ from canary.rules.conditions import Condition, conditions, entries, headers_and_
 
 _RE2_OPTIONS: Final = re2.Options()
 _RE2_OPTIONS.log_errors = False
+_RE2_OPTIONS.max_mem = 256 * 1024  # bytes: room for ten times the instructions that Envoy takes
 
 _SMALLEST_LIMIT: Final = 100
 """Of a pattern's program in RE2, in instructions: Envoy's own limit, which Gloo 1.15 raised to 1024."""
+
+_MOST_REGEXES: Final = 256
+_MOST_CHARS: Final = 2_048
+"""Of one regular expression. To read one takes up to 10 KiB a character, whatever limit RE2 is given."""
+_MOST_CHARS_IN_ALL: Final = 16_384
+"""Of all regular expressions of a canary: to compile them takes up to a second even so."""
+
+_LONG_TEXT: Final = 1_000
+"""In characters. To see that a pattern made of a longer text is large, it need not be compiled."""
 
 # A cookie's value is ten letters, with the step's weight behind it on the primary's.
 _ANY_COOKIE_VALUE: Final = "x" * len("abcdefghij-100")
 
 
+class _Compiled(NamedTuple):
+    """What RE2 says of a pattern: its instructions, or else what is wrong with it."""
+
+    size: int = 0
+    fault: str = ""
+
+
+def regexes_are_not_too_many(canary: Canary) -> Iterator[Problem]:
+    """More than anybody writes by hand would keep others waiting who apply something. They are not looked at."""
+    first_beyond = _first_beyond(_regexes(canary))
+    if first_beyond is not None:
+        path, regex = first_beyond
+        allowed = (
+            f"at most {_MOST_REGEXES} regular expressions in one Canary, each of at most {_MOST_CHARS} characters and "
+            f"{_MOST_CHARS_IN_ALL} in all; this is the first beyond"
+        )
+        yield Problem(path, regex, allowed)
+
+
 def regexes_are_re2(canary: Canary) -> Iterator[Problem]:
-    for condition in (*conditions(canary), *origins(canary)):
-        regex = condition.match.regex
-        fault = _re2_fault(regex) if regex is not None else None
-        if fault is not None:
-            yield Problem(f"{condition.path}.regex", regex, f"a regular expression that RE2 reads ({fault})")
+    regexes = _regexes(canary)
+    if _first_beyond(regexes) is not None:
+        return
+    for path, regex in regexes:
+        if fault := _compiled(regex).fault:
+            yield Problem(path, regex, f"a regular expression that RE2 reads ({fault})")
 
 
 def patterns_are_small(canary: Canary) -> Iterator[Problem]:
+    if _first_beyond(_regexes(canary)) is not None:
+        return
     for path, written, pattern in _patterns(canary):
-        size = 0 if _re2_fault(pattern) is not None else re2.compile(pattern, _RE2_OPTIONS).programsize
+        size = _size(written, pattern)
         if size > _SMALLEST_LIMIT:
             allowed = (
                 f"a pattern of at most {_SMALLEST_LIMIT} instructions in RE2, and this one has {size}: with more, "
@@ -86,13 +119,49 @@ def _patterns_of(found: Iterator[Condition]) -> Iterator[tuple[str, str, str]]:
             yield f"{path}.suffix", match.suffix, f".*{re.escape(match.suffix)}"
 
 
-def _re2_fault(regex: str) -> str | None:
-    try:
-        re2.compile(regex, _RE2_OPTIONS)
-    except re2.error as error:
-        fault = error.args[0]
-        return fault.decode(errors="replace") if isinstance(fault, bytes) else str(fault)
+def _regexes(canary: Canary) -> list[tuple[str, str]]:
+    """Give path and text of each regular expression."""
+    return [
+        (f"{condition.path}.regex", condition.match.regex)
+        for condition in (*conditions(canary), *origins(canary))
+        if condition.match.regex is not None
+    ]
+
+
+def _first_beyond(regexes: list[tuple[str, str]]) -> tuple[str, str] | None:
+    """Give the first that is one too many or too long; None where all may be compiled."""
+    chars = 0
+    for place, (path, regex) in enumerate(regexes):
+        chars += len(regex)
+        if place >= _MOST_REGEXES or len(regex) > _MOST_CHARS or chars > _MOST_CHARS_IN_ALL:
+            return path, regex
     return None
 
 
-PATTERN_RULES = (regexes_are_re2, patterns_are_small, path_patterns_start_with_a_slash, no_regex_is_empty)
+def _size(written: str, pattern: str) -> int:
+    """Give the instructions of a pattern; 0 for one that RE2 can't read, which is told elsewhere."""
+    is_made_of_a_text = pattern != written
+    if is_made_of_a_text and len(written) > _LONG_TEXT:
+        return len(written)  # at the least: each letter is one
+    return _compiled(pattern).size
+
+
+@lru_cache(maxsize=2 * _MOST_REGEXES)
+def _compiled(pattern: str) -> _Compiled:
+    """Compile a pattern once for all rules, and keep no more than the answer: compiled ones take up to 256 KiB each."""
+    try:
+        return _Compiled(size=re2.compile(pattern, _RE2_OPTIONS).programsize)
+    except re2.error as error:
+        fault = error.args[0]
+        return _Compiled(fault=fault.decode(errors="replace") if isinstance(fault, bytes) else str(fault))
+    finally:
+        re2.purge()
+
+
+PATTERN_RULES = (
+    regexes_are_not_too_many,
+    regexes_are_re2,
+    patterns_are_small,
+    path_patterns_start_with_a_slash,
+    no_regex_is_empty,
+)

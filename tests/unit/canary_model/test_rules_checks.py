@@ -1,10 +1,12 @@
 """The rules for conditions, metrics and hooks: the good Canary, changed in one place has exactly the problem told."""
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import pytest
+import re2
 
 from canary.model.canary import Canary
 from canary.problems import Problem
@@ -62,6 +64,32 @@ CASES: list[Case] = [
         matching.each_comparison_is_possible,
         ab_test({"uri": {"present": True}}),
         Problem("spec.analysis.match[0].uri.present", found=True, allowed="only exact, prefix, regex here"),
+    ),
+    *(
+        (
+            patterns.regexes_are_not_too_many,
+            ab_test(*({"headers": {"a": {"regex": regex}}} for regex in regexes)),
+            Problem(
+                f"spec.analysis.match[{place}].headers.a.regex",
+                regexes[place],
+                "at most 256 regular expressions in one Canary, each of at most 2048 characters and 16384 in all; "
+                "this is the first beyond",
+            ),
+        )
+        for place, regexes in (
+            (256, [f"a{number}" for number in range(300)]),
+            (1, ["a", "a" * 2_049, "(unclosed"]),
+            (8, ["a" * 2_000] * 9),
+        )
+    ),
+    (
+        patterns.regexes_are_re2,
+        ab_test({"headers": {"a": {"regex": r"\pL{200}"}}}),
+        Problem(
+            "spec.analysis.match[0].headers.a.regex",
+            r"\pL{200}",
+            "a regular expression that RE2 reads (pattern too large - compile failed)",
+        ),
     ),
     (
         patterns.regexes_are_re2,
@@ -347,6 +375,12 @@ CASES: list[Case] = [
         for changes, path, found, size in (
             (ab_test({"uri": {"regex": "/[a-z]{99}"}}), "spec.analysis.match[0].uri.regex", "/[a-z]{99}", 104),
             (ab_test({"headers": {"a": {"prefix": LONG}}}), "spec.analysis.match[0].headers.a.prefix", LONG, 112),
+            (
+                ab_test({"headers": {"a": {"prefix": LONG * 200}}}),
+                "spec.analysis.match[0].headers.a.prefix",
+                LONG * 200,
+                20000,
+            ),
             (ab_test({"headers": {"a": {"suffix": LONG}}}), "spec.analysis.match[0].headers.a.suffix", LONG, 112),
             (
                 {"service/corsPolicy": {"allowOrigins": [{"regex": f"{LONG}.*"}]}},
@@ -524,3 +558,17 @@ def test_every_rule_has_a_case() -> None:
 @pytest.mark.parametrize("changes", NO_PROBLEM, ids=str)
 def test_the_good_side_of_a_border_is_no_problem(canary_with: CanaryWith, changes: Mapping[str, object]) -> None:
     assert check_canary(Canary.model_validate(canary_with(changes))) == ()
+
+
+def test_no_compiled_pattern_is_kept(canary_with: CanaryWith) -> None:
+    """Each would take up to 256 KiB, and the library keeps 128 of them."""
+    entries = [{"headers": {"a": {"regex": f"[a-z]{{10}}{number}"}}} for number in range(20)]
+    assert check_canary(Canary.model_validate(canary_with(ab_test(*entries)))) == ()
+    assert re2._Regexp._make.cache_info().currsize == 0
+
+
+def test_a_header_with_many_open_variables_takes_no_time(canary_with: CanaryWith) -> None:
+    canary = Canary.model_validate(canary_with({"service/headers": {"request": {"set": {"x": "%A(" * 50_000}}}}))
+    started_s = time.process_time()
+    assert [problem.path for problem in check_canary(canary)] == ["spec.service.headers.request.set.x"]
+    assert time.process_time() - started_s < 1
