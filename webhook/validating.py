@@ -22,6 +22,8 @@ from webhook.review import ALLOWED, Answer, Cause, Object, Refusal, Request
 Problems = tuple[Problem, ...]
 
 _INDEX: Final = re.compile(r"\[\d+\]")
+_MOST_TOLD: Final = 50
+"""Problems in a refusal. Nobody mends more at once, and a faulty list could have many thousands."""
 
 
 def validate_canary(request: Request, known: Known) -> Answer:
@@ -85,11 +87,12 @@ def _answer(request: Request, find: Callable[[Object], Problems]) -> Answer:
     if not is_looked_at(request) or _is_spec_unchanged(request):
         return ALLOWED
     problems = find(_with_its_names(request))
-    errors = tuple(problem for problem in problems if not problem.is_warning)
-    if errors and request.operation == "UPDATE":
-        errors = _introduced(errors, find(request.old_object))
-    refusal = _refusal(request, errors) if errors else None
-    return Answer(warnings=tuple(str(problem) for problem in problems if problem not in errors), refusal=refusal)
+    refused = frozenset(place for place, problem in enumerate(problems) if not problem.is_warning)
+    if refused and request.operation == "UPDATE":
+        refused = _introduced(problems, find(request.old_object))
+    warnings = tuple(str(problem) for place, problem in enumerate(problems) if place not in refused)
+    errors = tuple(problems[place] for place in sorted(refused))
+    return Answer(warnings=warnings, refusal=_refusal(request, errors) if errors else None)
 
 
 def _with_its_names(request: Request) -> Object:
@@ -105,29 +108,32 @@ def _is_spec_unchanged(request: Request) -> bool:
     return request.operation == "UPDATE" and request.object.get("spec") == request.old_object.get("spec")
 
 
-def _introduced(errors: Problems, old: Problems) -> Problems:
-    """Give the errors that the stored object does not have, so that it stays editable.
+def _introduced(problems: Problems, old: Problems) -> frozenset[int]:
+    """Give the places of the errors that the stored object does not have, so that it stays editable.
 
     A list's entries may have moved, so positions don't count; nor does the value found, where none is the same: another
     bad value in a bad place is no new problem.
     """
     had = Counter(_what(problem) for problem in old if not problem.is_warning)
     same_values = Counter((_what(problem), str(problem.found)) for problem in old if not problem.is_warning)
-    rest: list[Problem] = []
-    for problem in errors:
+    rest: list[int] = []
+    for place, problem in enumerate(problems):
+        if problem.is_warning:
+            continue
         key = (_what(problem), str(problem.found))
         if same_values[key]:
             same_values[key] -= 1
             had[_what(problem)] -= 1
         else:
-            rest.append(problem)
-    introduced: list[Problem] = []
-    for problem in rest:
-        if had[_what(problem)] > 0:
-            had[_what(problem)] -= 1
+            rest.append(place)
+    introduced: list[int] = []
+    for place in rest:
+        what = _what(problems[place])
+        if had[what] > 0:
+            had[what] -= 1
         else:
-            introduced.append(problem)
-    return tuple(introduced)
+            introduced.append(place)
+    return frozenset(introduced)
 
 
 def _what(problem: Problem) -> tuple[str, str]:
@@ -137,9 +143,13 @@ def _what(problem: Problem) -> tuple[str, str]:
 def _refusal(request: Request, errors: Problems) -> Refusal:
     count = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
     name = "/".join(filter(None, [request.namespace, _name(request)]))
-    lines = [f"{request.kind.kind} {name} is refused: {count}", *(f"- {problem}" for problem in errors)]
-    causes = tuple(Cause(problem.path, _without_path(problem), _reason(problem)) for problem in errors)
-    return Refusal("\n".join(lines), causes, request.kind.kind, _name(request))
+    told, more = errors[:_MOST_TOLD], len(errors) - _MOST_TOLD
+    lines = [f"{request.kind.kind} {name} is refused: {count}", *(f"- {problem}" for problem in told)]
+    causes = [Cause(problem.path, _without_path(problem), _reason(problem)) for problem in told]
+    if more > 0:
+        lines.append(f"- and {more} more")
+        causes.append(Cause("spec", f"and {more} more"))
+    return Refusal("\n".join(lines), tuple(causes), request.kind.kind, _name(request))
 
 
 def _name(request: Request) -> str:

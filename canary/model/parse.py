@@ -18,6 +18,11 @@ from canary.rules.templates import check_alert_provider, check_metric_template
 T = TypeVar("T", bound=ApiObject)
 Check = Callable[[T], Iterable[Problem]]
 
+MOST_VALUES = 10_000
+"""Of a spec; one that is in use has some hundred. A larger one would keep whoever reads it from everything else."""
+_MOST_MISSHAPEN = 50
+"""With more of them the rest is not checked: there is enough to mend first, and each is compared with each problem."""
+
 
 def parse_canary(obj: Mapping[str, Any]) -> Canary:
     """Read a Canary. Raises InvalidObject with every error of its shape and of canary/rules; warnings don't raise."""
@@ -64,6 +69,9 @@ def _parse(model: type[T], obj: Mapping[str, Any], check: Check[T]) -> T:
 def _read(model: type[T], obj: Mapping[str, Any], check: Check[T]) -> tuple[T | None, tuple[Problem, ...]]:
     """Give the object, None where it is misshapen, and its problems."""
     wanted = {key: obj[key] for key in ("metadata", "spec") if key in obj}
+    count = _count_values(wanted.get("spec"))
+    if count > MOST_VALUES:
+        return None, (Problem("spec", count, f"at most {MOST_VALUES} values in all; found is their number"),)
     try:
         parsed = model.model_validate(wanted)
     except ValidationError as error:
@@ -79,6 +87,8 @@ def _problems_of_the_rest(
     misshapen: list[str] = []
     while True:
         misshapen += (problem.path for problem in read_problems(error))
+        if len(misshapen) > _MOST_MISSHAPEN:
+            return ()
         is_smaller = [prune(rest, details) for details in error.errors(include_url=False)]
         if not any(is_smaller):
             return ()
@@ -90,6 +100,21 @@ def _problems_of_the_rest(
         return tuple(
             problem for problem in check(parsed) if not any(_is_related(problem.path, path) for path in misshapen)
         )
+
+
+def _count_values(part: object) -> int:
+    """Count the values in a part of an object, at every depth; itself is one."""
+    count, parts = 0, [part]
+    while parts:
+        count += 1
+        match parts.pop():
+            case Mapping() as fields:
+                parts.extend(fields.values())
+            case list() as items:
+                parts.extend(items)
+            case _:
+                pass
+    return count
 
 
 def _is_related(one: str, other: str) -> bool:

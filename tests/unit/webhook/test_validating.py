@@ -1,5 +1,6 @@
 """What is refused and what is warned about, of Canary, MetricTemplate and AlertProvider."""
 
+import time
 from copy import deepcopy
 from typing import Any
 
@@ -68,6 +69,25 @@ def test_all_problems_are_told_at_once_with_their_causes() -> None:
         ("spec.analysis.metrics[1].thresholdRange", "FieldValueInvalid"),
     ]
     assert answer.refusal.causes[1].message == "found 120; allowed: a weight from 1 to 100"
+
+
+def test_of_very_many_problems_the_first_are_told_at_once_and_the_rest_counted() -> None:
+    obj = canary_object({"stepWeights": [101] * 5_000, "stepWeight": None, "maxWeight": None})
+    started_s = time.process_time()
+    answer = validate(obj)
+    assert time.process_time() - started_s < 1
+    assert answer.refusal is not None
+    lines = answer.refusal.message.splitlines()
+    assert lines[0] == "Canary test/podinfo is refused: 5000 problems"
+    assert lines[50:] == [
+        "- spec.analysis.stepWeights[49]: found 101; allowed: a weight from 1 to 100",
+        "- and 4950 more",
+    ]
+    assert [cause.field for cause in answer.refusal.causes[49:]] == ["spec.analysis.stepWeights[49]", "spec"]
+    assert answer.refusal.causes[50].message == "and 4950 more"
+    still = validate(obj | {"spec": obj["spec"] | {"suspend": True}}, obj)
+    assert still.is_allowed
+    assert len([warning for warning in still.warnings if "stepWeights" in warning]) == 5_000 + 4_999
 
 
 def test_what_runs_oddly_is_a_warning() -> None:
