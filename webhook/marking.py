@@ -13,10 +13,13 @@ from canary.revision import content_hash, plain_template
 from kube.resource import Object
 from render.json_patch import put_entries
 from webhook.index import WatchedBy
-from webhook.review import ALLOWED, Answer, Request
+from webhook.review import ALLOWED, WARNING_CHARS, Answer, Request
 from webhook.world import World
 
 TARGET_KINDS: Final = frozenset({"Deployment", "DaemonSet"})
+
+_LEAST_SHOWN: Final = 20
+"""Characters of what changed: fewer tell nothing."""
 
 _ENDING: Final = frozenset({Phase.PROMOTING, Phase.FINALISING})
 _TAKING_OVER: Final = IDLE | ANALYSING | _ENDING
@@ -64,16 +67,26 @@ def _marked(request: Request, mark: Mark | None, *warnings: str) -> Answer:
 
 
 def _warning(canary: WatchedBy, mark: Mark) -> str:
-    """Say what the canary will do with the new revision; nothing where it will not run it, or has yet to begin."""
+    """Say what the canary will do with the new revision; nothing where it will not run it, or has yet to begin.
+
+    What changed is shortened to the room that the rest leaves: how to follow the run must not be cut off.
+    """
     if canary.is_suspended or canary.phase not in _TAKING_OVER:
         return ""
-    what = f"revision {mark.revision} ({mark.changed})"
-    follow = f"Follow it: kubectl -n {canary.namespace} get canary {canary.name} -w"
+    begin = f"Canary {canary} {_what_it_does(canary)}: revision {mark.revision}"
+    end = f". Follow it: kubectl -n {canary.namespace} get canary {canary.name} -w"
+    room = WARNING_CHARS - len(f"{begin} (){end}")
+    if len(mark.changed) <= room:
+        return f"{begin} ({mark.changed}){end}"
+    return f"{begin} ({mark.changed[: room - 3]}...){end}" if room >= _LEAST_SHOWN else f"{begin}{end}"
+
+
+def _what_it_does(canary: WatchedBy) -> str:
     if canary.phase in ANALYSING:
-        return f"Canary {canary} starts its analysis again: {what}. {follow}"
+        return "starts its analysis again"
     if canary.phase in _ENDING:
-        return f"Canary {canary} takes over once its present run has ended: {what}. {follow}"
-    return f"Canary {canary} takes over: {what}. {follow}"
+        return "takes over once its present run has ended"
+    return "takes over"
 
 
 def _template(obj: Object) -> Object:

@@ -11,7 +11,7 @@ from canary.mark import CHANGED, CHANGED_BY, REVISION, Mark
 from canary.revision import revision_of
 from tests.support.reviews import Object, canary_object, request, stored, world_of
 from webhook.marking import mark_workload
-from webhook.review import ALLOWED
+from webhook.review import ALLOWED, WARNING_CHARS, fit_warnings
 from webhook.world import AGENT
 
 WORLD = world_of([canary_object()])
@@ -190,6 +190,33 @@ FOLLOW = "Follow it: kubectl -n test get canary podinfo -w"
 )
 def test_a_change_is_answered_with_what_the_canary_will_do(phase: str, warning: str) -> None:
     assert warnings(phase, NEW) == (warning,)
+
+
+def with_env(tag: str, *values: str) -> Object:
+    obj = deployment(tag)
+    names = ("UI_COLOR", "LOG_LEVEL", "DATABASE_POOL", "CACHE")
+    env = [{"name": name, "value": value} for name, value in zip(names, values, strict=True)]
+    obj["spec"]["template"]["spec"]["containers"][0]["env"] = env
+    return obj
+
+
+def test_how_to_follow_is_told_however_much_changed() -> None:
+    new, old = with_env("6.0.1", *"abcd"), with_env("6.0.0", *"efgh")
+    [warning] = fit_warnings(warnings("Progressing", new, old))
+    assert warning.startswith(
+        f"Canary test/podinfo starts its analysis again: revision {revision(new)} (podinfod image 6.0.0 -> 6.0.1, "
+    )
+    assert warning.endswith(f"...). {FOLLOW}")
+    assert len(warning) == WARNING_CHARS
+
+
+def test_where_names_are_long_only_the_revision_and_how_to_follow_are_told() -> None:
+    name = "a-name-of-as-many-letters-as-there-may-be-in-the-name-of-a-label"
+    canary = canary_object(name, targetRef={"kind": "Deployment", "name": "podinfo"})
+    new = with_env("6.0.1", *"abcd")
+    [warning] = mark_workload(request(new, MARKED), world_of([canary])).warnings
+    follow = f"Follow it: kubectl -n test get canary {name} -w"
+    assert warning == f"Canary test/{name} takes over: revision {revision(new)}. {follow}"
 
 
 @pytest.mark.parametrize("phase", ["", "Initializing", "Terminating", "SomethingNew"])
