@@ -17,6 +17,7 @@ from webhook.world import World
 _NAMES: Final = ("name", "namespace", "resourceVersion")
 _METADATA: Final = (*_NAMES, "uid", "deletionTimestamp")
 _OF_CANARIES: Final = ("provider", "targetRef", "suspend")
+_OF_STATUSES: Final = ("phase", "lastPromotedSpec", "lastAppliedSpec")
 
 
 class Caches:
@@ -84,7 +85,7 @@ def slim_canary(obj: Object) -> Object:
         {
             "metadata": _kept(obj["metadata"], _METADATA),
             "spec": _kept(spec, _OF_CANARIES) | ({"service": service} if service else {}),
-            "status": _kept(status, ("phase",)),
+            "status": _kept(status, _OF_STATUSES),
         }
     )
 

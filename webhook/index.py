@@ -13,7 +13,10 @@ DEFAULT_TARGET_KIND: Final = "Deployment"
 
 @dataclass(frozen=True, slots=True)
 class WatchedBy:
-    """What admission needs to know of a canary. `phase` is "" before the agent saw it."""
+    """What admission needs to know of a canary.
+
+    `phase`, `promoted` and `analysed` (revisions: of the primary, and of the last run) are "" before the agent saw it.
+    """
 
     namespace: str
     name: str
@@ -22,6 +25,8 @@ class WatchedBy:
     provider: str
     is_suspended: bool
     phase: str
+    promoted: str
+    analysed: str
 
     @property
     def is_ours(self) -> bool:
@@ -76,6 +81,8 @@ def watched_by(obj: Object) -> WatchedBy:
         provider=str(spec.get("provider") or GLOO),
         is_suspended=spec.get("suspend") is True,
         phase=str(status.get("phase") or ""),
+        promoted=str(status.get("lastPromotedSpec") or ""),
+        analysed=str(status.get("lastAppliedSpec") or ""),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from canary.changes import describe_changes
 from canary.mark import Mark
 from canary.phase import ANALYSING, IDLE, Phase
-from canary.revision import content_hash, plain_template
+from canary.revision import content_hash, plain_template, template_part
 from kube.resource import Object
 from render.json_patch import put_entries
 from webhook.index import WatchedBy
@@ -73,7 +73,10 @@ def _warning(canary: WatchedBy, mark: Mark) -> str:
     """
     if canary.is_suspended or canary.phase not in _TAKING_OVER:
         return ""
-    begin = f"Canary {canary} {_what_it_does(canary)}: revision {mark.revision}"
+    does = _what_it_does(canary, mark.revision)
+    if not does:
+        return ""
+    begin = f"Canary {canary} {does}: revision {mark.revision}"
     end = f". Follow it: kubectl -n {canary.namespace} get canary {canary.name} -w"
     room = WARNING_CHARS - len(f"{begin} (){end}")
     if len(mark.changed) <= room:
@@ -81,9 +84,16 @@ def _warning(canary: WatchedBy, mark: Mark) -> str:
     return f"{begin} ({mark.changed[: room - 3]}...){end}" if room >= _LEAST_SHOWN else f"{begin}{end}"
 
 
-def _what_it_does(canary: WatchedBy) -> str:
+def _what_it_does(canary: WatchedBy, revision: str) -> str:
+    """Say it in a few words; nothing where the revision is one that the agent would not run.
+
+    Part of a revision may be of configurations, which are not looked at here: the agent has the last word.
+    """
     if canary.phase in ANALYSING:
-        return "starts its analysis again"
+        is_back = revision == template_part(canary.promoted)
+        return "ends its run, back at the promoted revision" if is_back else "starts its analysis again"
+    if canary.phase in IDLE and revision in {template_part(canary.promoted), template_part(canary.analysed)}:
+        return ""
     if canary.phase in _ENDING:
         return "takes over once its present run has ended"
     return "takes over"

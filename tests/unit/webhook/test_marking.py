@@ -192,6 +192,33 @@ def test_a_change_is_answered_with_what_the_canary_will_do(phase: str, warning: 
     assert warnings(phase, NEW) == (warning,)
 
 
+def with_revisions(phase: str, promoted: str, analysed: str) -> Object:
+    canary = canary_object(phase=phase)
+    canary["status"] |= {"lastPromotedSpec": promoted, "lastAppliedSpec": analysed}
+    return canary
+
+
+@pytest.mark.parametrize("configs", ["", "-0a1b2c3d"])
+@pytest.mark.parametrize("phase", ["Progressing", "Waiting", "WaitingPromotion"])
+def test_an_undo_in_mid_run_is_answered_with_the_end_of_the_run(phase: str, configs: str) -> None:
+    canary = with_revisions(phase, promoted=f"{revision(NEW)}{configs}", analysed=revision(MARKED))
+    [warning] = mark_workload(request(NEW, MARKED), world_of([canary])).warnings
+    assert warning == f"Canary test/podinfo ends its run, back at the promoted revision: {WHAT}. {FOLLOW}"
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed", "Initialized"])
+def test_what_was_promoted_or_analysed_already_is_not_taken_over(phase: str) -> None:
+    for promoted, analysed in ((revision(NEW), "other"), ("other", f"{revision(NEW)}-0a1b2c3d")):
+        canary = with_revisions(phase, promoted, analysed)
+        assert mark_workload(request(NEW, MARKED), world_of([canary])).warnings == ()
+
+
+def test_an_undo_under_a_promotion_is_a_run_of_its_own() -> None:
+    canary = with_revisions("Promoting", promoted=revision(NEW), analysed=revision(MARKED))
+    [warning] = mark_workload(request(NEW, MARKED), world_of([canary])).warnings
+    assert warning.startswith("Canary test/podinfo takes over once its present run has ended")
+
+
 def with_env(tag: str, *values: str) -> Object:
     obj = deployment(tag)
     names = ("UI_COLOR", "LOG_LEVEL", "DATABASE_POOL", "CACHE")
@@ -211,7 +238,7 @@ def test_how_to_follow_is_told_however_much_changed() -> None:
 
 
 def test_where_names_are_long_only_the_revision_and_how_to_follow_are_told() -> None:
-    name = "a-name-of-as-many-letters-as-there-may-be-in-the-name-of-a-label"
+    name = "-".join(["a-name-of-as-many-letters-as-there-may-be"] * 2)
     canary = canary_object(name, targetRef={"kind": "Deployment", "name": "podinfo"})
     new = with_env("6.0.1", *"abcd")
     [warning] = mark_workload(request(new, MARKED), world_of([canary])).warnings
