@@ -28,7 +28,7 @@ def warn_of_scaling(request: Request, world: World) -> Answer:
     before, after = _spec(request.old_object), _spec(request.object)
     warnings = [
         *_of_primary(request, world, kind, is_edited=_without_replicas(before) != _without_replicas(after)),
-        *_of_target(request, world, kind, before.get("replicas"), after.get("replicas")),
+        *_of_target(request, world, kind, _replicas(request, before), _replicas(request, after)),
     ]
     return Answer(warnings=tuple(warnings))
 
@@ -57,6 +57,11 @@ def _of_target(request: Request, world: World, kind: str, before: object, after:
 
 def _canaries(request: Request, world: World, kind: str, target: str) -> list[WatchedBy]:
     return [canary for canary in world.targets.of(request.namespace, kind, target) if canary.is_ours]
+
+
+def _replicas(request: Request, spec: Object) -> object:
+    """Give the number of replicas, None for a DaemonSet. A Scale of none does not have the field."""
+    return spec.get("replicas", 0 if request.subresource == "scale" else None)
 
 
 def _without_replicas(spec: Object) -> Object:

@@ -17,11 +17,12 @@ def workload(name: str, kind: str = "Deployment", **spec: Any) -> Object:
 
 
 def scale(name: str, replicas: int) -> Object:
+    """As the API server sends it: a zero is left out."""
     return {
         "apiVersion": "autoscaling/v1",
         "kind": "Scale",
         "metadata": {"namespace": "test", "name": name},
-        "spec": {"replicas": replicas},
+        "spec": {"replicas": replicas} if replicas else {},
     }
 
 
@@ -42,6 +43,13 @@ def test_a_target_scaled_under_a_run_is_warned_of(phase: str) -> None:
 def test_an_update_that_changes_replicas_is_warned_of_too() -> None:
     asked = request(workload("podinfo", replicas=5), workload("podinfo", replicas=2))
     assert len(warn_of_scaling(asked, world()).warnings) == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 0), (0, 2)])
+def test_a_scale_of_none_is_zero(before: int, after: int) -> None:
+    asked = request(scale("podinfo", after), scale("podinfo", before), resource="deployments", subresource="scale")
+    [warning] = warn_of_scaling(asked, world()).warnings
+    assert f"from {before} to {after} by hand" in warning
 
 
 @pytest.mark.parametrize("phase", ["", "Initialized", "Succeeded", "Failed"])
