@@ -26,11 +26,16 @@ class TemplateError(ValueError):
         super().__init__(f"found {found!r}; allowed: {allowed}")
 
 
+class UnknownVariable(TemplateError):  # noqa: N818  what it is, and a fault of who fills in
+    """A variable that nothing sets."""
+
+
 def render_query(query: str, names: Mapping[str, str], variables: Mapping[str, str]) -> str:
     """Fill in a query.
 
     Raises:
-        TemplateError: an unknown name or variable, or other Go template syntax.
+        UnknownVariable: a variable that is not among `variables`.
+        TemplateError: an unknown name, or other Go template syntax.
     """
 
     def fill(match: re.Match[str]) -> str:
@@ -40,7 +45,7 @@ def render_query(query: str, names: Mapping[str, str], variables: Mapping[str, s
         variable = _variable(match)
         if variable not in variables:
             known = ", ".join(sorted(variables)) or "none, for templateVariables sets none"
-            raise TemplateError(match.group(0), f"the variables {known}")
+            raise UnknownVariable(match.group(0), f"the variables {known}")
         return variables[variable]
 
     closed, rest = _split_at_last_end(query)

@@ -147,10 +147,17 @@ def _templates(canary: Canary, known: Known) -> Iterator[Problem]:
         try:
             template = parse_metric_template(found)
         except InvalidObject as error:
-            yield Problem(f"{path}.templateRef.name", name, f"a template that can be asked; {error}", is_warning=True)
+            fault = str(error) if namespace == canary.namespace else _paths(error)
+            yield Problem(f"{path}.templateRef.name", name, f"a template that can be asked; {fault}", is_warning=True)
         else:
             there.append((path, metric, template))
     yield from check_filled_queries(canary, there)
+
+
+def _paths(error: InvalidObject) -> str:
+    """Tell where an object is faulty, but not with what: who may refer to it need not be allowed to read it."""
+    paths = ", ".join(problem.path for problem in error.problems)
+    return f"{error.kind} {error.namespace}/{error.name} has faults: {paths}"
 
 
 def _missing(known: Known, path: str, kind: str, namespace: str, name: str) -> Iterator[Problem]:

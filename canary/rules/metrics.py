@@ -6,7 +6,7 @@ from canary.model.canary import Canary
 from canary.model.metrics import BUILTIN_METRICS, SUCCESS_RATE, CanaryMetric
 from canary.model.schema import as_written
 from canary.problems import Problem
-from canary.rules.urls import HTTP_URL, is_http_url
+from canary.rules.urls import HTTP_URL, is_http_url, shown_address
 
 _BEST_SUCCESS_RATE_PERCENT = 100
 
@@ -106,7 +106,7 @@ def builtin_checks_have_requests(canary: Canary) -> Iterator[Problem]:
 def metrics_server_is_a_url(canary: Canary) -> Iterator[Problem]:
     address = canary.spec.metrics_server
     if address and not is_http_url(address):
-        yield Problem("spec.metricsServer", address, HTTP_URL)
+        yield Problem("spec.metricsServer", shown_address(address), HTTP_URL)
 
 
 def _metrics(canary: Canary) -> Iterator[tuple[str, CanaryMetric]]:

@@ -15,7 +15,7 @@ from canary.model.canary import Canary
 from canary.model.metric_template import PROMETHEUS, MetricTemplate
 from canary.model.metrics import CanaryMetric
 from canary.problems import Problem
-from canary.template import TemplateError, query_names, render_query, used_variables
+from canary.template import TemplateError, UnknownVariable, query_names, render_query, used_variables
 
 _MAX_CHARS: Final = 4_096
 """Longer queries are not parsed: the parser recurses, and at a depth of some 10,000 the process would end."""
@@ -80,6 +80,7 @@ def check_filled_queries(
 ) -> Iterator[Problem]:
     """Check the queries of templates with what the metrics fill in. All are warnings: the templates may yet change.
 
+    Of a template in another namespace only its fault is told: who may refer to it need not be allowed to read it.
     `metrics` gives each with its path, e.g. `spec.analysis.metrics[0]`, and the template that it refers to.
     """
     room = _MAX_CHARS_IN_ALL
@@ -87,12 +88,16 @@ def check_filled_queries(
         try:
             text = _filled(canary, metric, template.spec.query)
         except TemplateError as error:
-            allowed = f"what MetricTemplate {template.namespace}/{template.name} asks for; it {error}"
+            is_told = template.namespace == canary.namespace or isinstance(error, UnknownVariable)
+            fault = str(error) if is_told else "has a spec.query whose braces can't be filled in"
+            allowed = f"what MetricTemplate {template.namespace}/{template.name} asks for; it {fault}"
             yield Problem(f"{path}.templateVariables", metric.template_variables or None, allowed, is_warning=True)
             continue
         room -= len(text)
-        if room >= 0 and template.spec.provider.type == PROMETHEUS:
-            yield from map(_as_warning, _promql_problems(f"{path}.templateRef", text))
+        if room < 0 or template.spec.provider.type != PROMETHEUS:
+            continue
+        for problem in _promql_problems(f"{path}.templateRef", text):
+            yield _as_warning(problem) if template.namespace == canary.namespace else _not_promql(problem, template)
 
 
 def _filled(canary: Canary, metric: CanaryMetric, query: str) -> str:
@@ -152,6 +157,11 @@ def _promql_problems(path: str, text: str) -> Iterator[Problem]:
 
 def _count_operators(text: str) -> int:
     return sum(1 for _ in _OPERATOR.finditer(text))
+
+
+def _not_promql(problem: Problem, template: MetricTemplate) -> Problem:
+    allowed = "a template whose spec.query is PromQL that gives a number, once it is filled in"
+    return Problem(problem.path, f"{template.namespace}/{template.name}", allowed, is_warning=True)
 
 
 def _as_warning(problem: Problem) -> Problem:

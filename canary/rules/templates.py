@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from canary.model.alert_provider import TOLD_TYPES, AlertProvider
 from canary.model.metric_template import ASKED_TYPES, PROMETHEUS, MetricTemplate
 from canary.problems import Problem
-from canary.rules.urls import HTTP_URL, is_http_url
+from canary.rules.urls import HTTP_URL, is_http_url, shown_address
 
 
 def check_metric_template(template: MetricTemplate) -> tuple[Problem, ...]:
@@ -24,7 +24,7 @@ def _query_asks_something(template: MetricTemplate) -> Iterator[Problem]:
 def _prometheus_has_an_address(template: MetricTemplate) -> Iterator[Problem]:
     provider = template.spec.provider
     if provider.type == PROMETHEUS and not is_http_url(provider.address):
-        yield Problem("spec.provider.address", provider.address or None, HTTP_URL)
+        yield Problem("spec.provider.address", shown_address(provider.address) or None, HTTP_URL)
 
 
 def _type_is_asked(template: MetricTemplate) -> Iterator[Problem]:
@@ -39,13 +39,13 @@ def _alerts_have_an_address(provider: AlertProvider) -> Iterator[Problem]:
         yield Problem("spec.address", None, f"{HTTP_URL}, or a secretRef to a secret that holds it")
     elif provider.spec.address and provider.spec.secret_ref is not None:
         allowed = "nothing beside secretRef, whose address is taken"
-        yield Problem("spec.address", provider.spec.address, allowed, is_warning=True)
+        yield Problem("spec.address", shown_address(provider.spec.address), allowed, is_warning=True)
 
 
 def _alert_addresses_are_urls(provider: AlertProvider) -> Iterator[Problem]:
     for field, address in (("address", provider.spec.address), ("proxy", provider.spec.proxy)):
         if address and not is_http_url(address):
-            yield Problem(f"spec.{field}", address, HTTP_URL)
+            yield Problem(f"spec.{field}", shown_address(address), HTTP_URL)
 
 
 def _type_is_told(provider: AlertProvider) -> Iterator[Problem]:

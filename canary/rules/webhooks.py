@@ -6,7 +6,7 @@ from canary.duration import parse_duration_s
 from canary.model.canary import Canary
 from canary.model.hooks import DEFAULT_HOOK_TIMEOUT, HOOK_TYPES, CanaryWebhook
 from canary.problems import Problem
-from canary.rules.urls import HTTP_URL, is_http_url
+from canary.rules.urls import HTTP_URL, is_http_url, shown_address
 
 CONFIRM_TRAFFIC_INCREASE = "confirm-traffic-increase"
 _ALERTING_TYPES = ("confirm-rollout", CONFIRM_TRAFFIC_INCREASE, "confirm-promotion")
@@ -21,7 +21,7 @@ def hook_type_is_known(canary: Canary) -> Iterator[Problem]:
 def hook_url_can_be_called(canary: Canary) -> Iterator[Problem]:
     for path, hook in _hooks(canary):
         if not is_http_url(hook.url):
-            yield Problem(f"{path}.url", hook.url, HTTP_URL)
+            yield Problem(f"{path}.url", shown_address(hook.url), HTTP_URL)
 
 
 def hook_timeout_has_an_end(canary: Canary) -> Iterator[Problem]:

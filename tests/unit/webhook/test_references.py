@@ -22,16 +22,17 @@ HPA = {"apiVersion": "autoscaling/v2", "kind": SCALER, "name": "podinfo"}
 
 
 class Shelf:
-    """The objects of one kind, all in namespace test."""
+    """The objects of one kind, all in one namespace."""
 
-    def __init__(self, *objects: Object) -> None:
+    def __init__(self, *objects: Object, namespace: str = "test") -> None:
         self._objects = {obj["metadata"]["name"]: obj for obj in objects}
+        self._namespace = namespace
 
     def get(self, namespace: str, name: str) -> Object | None:
-        return self._objects.get(name) if namespace == "test" else None
+        return self._objects.get(name) if namespace == self._namespace else None
 
     def by_namespace(self, namespace: str) -> list[Object]:
-        return list(self._objects.values()) if namespace == "test" else []
+        return list(self._objects.values()) if namespace == self._namespace else []
 
 
 def named(name: str, **parts: Any) -> Object:
@@ -120,6 +121,33 @@ def test_a_template_that_is_there_is_filled_in(spec: Mapping[str, Any], path: st
     answer = validate(canary_object({"metrics": [metric]}), world(MetricTemplate=Shelf(named("t", spec=spec))))
     assert answer.is_allowed
     assert [warning.split(":")[0] for warning in answer.warnings] == ([path] if path else [])
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("up", "MetricTemplate private/t has faults: spec.provider.address"),
+        ("sum(SECRET", "found 'private/t'; allowed: a template whose spec.query is PromQL"),
+        ("x{{ SECRET }}", "MetricTemplate private/t asks for; it has a spec.query whose braces can't be filled in"),
+        (
+            "x{{ variables.w }}",
+            "MetricTemplate private/t asks for; it found '{{ variables.w }}'; allowed: the variables v",
+        ),
+    ],
+)
+def test_of_a_template_in_another_namespace_only_the_place_of_a_fault_is_told(query: str, told: str) -> None:
+    address = "prometheus/SECRET" if query == "up" else "http://prometheus/SECRET"
+    spec = {"provider": {"type": "prometheus", "address": address}, "query": query}
+    shelf = Shelf({"metadata": {"name": "t", "namespace": "private"}, "spec": spec}, namespace="private")
+    metric = {
+        "name": "m",
+        "templateRef": {"name": "t", "namespace": "private"},
+        "templateVariables": {"v": "1"},
+        "threshold": 1,
+    }
+    [warning] = validate(canary_object({"metrics": [metric]}), world(MetricTemplate=shelf)).warnings
+    assert told in warning
+    assert "SECRET" not in warning
 
 
 @pytest.mark.parametrize(

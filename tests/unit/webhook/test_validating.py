@@ -216,6 +216,21 @@ def test_a_bad_alert_address_is_refused(address: str) -> None:
     assert [cause.field for cause in answer.refusal.causes] == ["spec.address"]
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"address": "hooks.slack.com/services/T0/SECRET"},
+        {"address": "https://hooks.slack.com/services/T0/SECRET", "secretRef": {"name": "x"}},
+        {"proxy": "user:SECRET@proxy"},
+    ],
+)
+def test_the_secret_part_of_an_address_is_not_shown(spec: Object) -> None:
+    answer = validate_alert_provider(request(alert_provider(**spec)), NOWHERE)
+    told = answer.refusal.message if answer.refusal is not None else " ".join(answer.warnings)
+    assert "/…" in told or "…@proxy" in told
+    assert "SECRET" not in told
+
+
 def test_good_templates_and_alert_providers_are_allowed() -> None:
     assert validate_metric_template(request(template()), NOWHERE) == ALLOWED
     assert validate_alert_provider(request(alert_provider()), NOWHERE) == ALLOWED
