@@ -37,10 +37,14 @@ def step_weights_are_steps(canary: Canary) -> Iterator[Problem]:
 
 
 def steps_are_told_once(canary: Canary) -> Iterator[Problem]:
+    """Source: Flagger's `nextStepWeight`, which takes stepWeight first, and `maxWeight`, which takes stepWeights."""
     analysis = canary.analysis
     if analysis is not None and analysis.step_weight and analysis.step_weights:
-        allowed = "either stepWeight or stepWeights, not both"
-        yield Problem(f"{canary.analysis_path}.stepWeight", analysis.step_weight, allowed)
+        allowed = (
+            f"either stepWeight or stepWeights; with both, the weight grows by stepWeight up to the last of "
+            f"stepWeights ({analysis.step_weights[-1]})"
+        )
+        yield Problem(f"{canary.analysis_path}.stepWeight", analysis.step_weight, allowed, is_warning=True)
 
 
 def iterations_stand_alone(canary: Canary) -> Iterator[Problem]:

@@ -23,10 +23,11 @@ def target_kind_is_known(canary: Canary) -> Iterator[Problem]:
 
 
 def target_is_not_a_primary(canary: Canary) -> Iterator[Problem]:
+    """A workload may have such a name of its own, and runs; mostly it is a generated one, taken for the target."""
     name = canary.spec.target_ref.name
     if name in {f"{canary.name}-primary", f"{canary.spec.service.name}-primary"}:
-        allowed = "the workload that you change, not the primary that is made from it"
-        yield Problem("spec.targetRef.name", name, allowed)
+        allowed = f"the workload that you change, not a primary; the primary of this one is {name}-primary"
+        yield Problem("spec.targetRef.name", name, allowed, is_warning=True)
 
 
 def apex_can_name_services(canary: Canary) -> Iterator[Problem]:

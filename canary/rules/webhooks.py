@@ -9,6 +9,7 @@ from canary.problems import Problem
 from canary.rules.urls import HTTP_URL, is_http_url, shown_address
 
 CONFIRM_TRAFFIC_INCREASE = "confirm-traffic-increase"
+_KEPT_TYPES = ("confirm-rollout", "pre-rollout", CONFIRM_TRAFFIC_INCREASE, "confirm-promotion")
 _ALERTING_TYPES = ("confirm-rollout", CONFIRM_TRAFFIC_INCREASE, "confirm-promotion")
 
 
@@ -33,13 +34,16 @@ def hook_timeout_has_an_end(canary: Canary) -> Iterator[Problem]:
 
 
 def hook_names_differ(canary: Canary) -> Iterator[Problem]:
-    """Answers are kept by name; the same name in two types reads badly, twice in one type says nothing."""
+    """What gates answer is kept by type and name: a yes of one would be a yes of both. Elsewhere it reads badly."""
     types_by_name: dict[str, set[str]] = {}
     for path, hook in _hooks(canary):
         types = types_by_name.setdefault(hook.name, set())
         if types:
-            is_warning = hook.type_effective not in types
-            yield Problem(f"{path}.name", hook.name, "a name that no other webhook of this analysis has", is_warning)
+            is_told_apart = hook.type_effective not in types or hook.type_effective not in _KEPT_TYPES
+            allowed = "a name that no other webhook of this analysis has"
+            if not is_told_apart:
+                allowed += f"; a yes of one {hook.type_effective} hook would count for all of this name"
+            yield Problem(f"{path}.name", hook.name, allowed, is_warning=is_told_apart)
         types.add(hook.type_effective)
 
 

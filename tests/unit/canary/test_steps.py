@@ -25,6 +25,8 @@ def weights(analysis: dict[str, Any]) -> list[int]:
         ({"stepWeight": 40, "maxWeight": None}, [40, 80, 100]),
         ({"stepWeight": None, "maxWeight": None, "stepWeights": [1, 10, 40]}, [1, 10, 40]),
         ({"stepWeight": None, "maxWeight": None, "stepWeights": [50, 100]}, [50, 100]),
+        ({"stepWeight": 10, "maxWeight": 80, "stepWeights": [5, 20]}, [10, 20]),
+        ({"stepWeight": 60, "maxWeight": None, "stepWeights": [5, 70]}, [60, 100]),
     ],
 )
 def test_weights_grow_as_flaggers_do(analysis: dict[str, Any], expected: list[int]) -> None:

@@ -165,8 +165,10 @@ CASES: list[Case] = [
     (
         metrics.metric_names_differ,
         {"analysis/metrics/2": {"name": "request-duration", "threshold": 9}},
-        Problem(
-            "spec.analysis.metrics[2].name", "request-duration", "a name that no other metric of this analysis has"
+        warning(
+            "spec.analysis.metrics[2].name",
+            "request-duration",
+            "a name that no other metric of this analysis has; in events and exported series they look alike",
         ),
     ),
     (
@@ -226,7 +228,20 @@ CASES: list[Case] = [
     (
         webhooks.hook_names_differ,
         {"analysis/webhooks/2": {"name": "load", "url": "http://x/", "type": "rollout"}},
-        Problem("spec.analysis.webhooks[2].name", "load", "a name that no other webhook of this analysis has"),
+        warning("spec.analysis.webhooks[2].name", "load", "a name that no other webhook of this analysis has"),
+    ),
+    *(
+        (
+            webhooks.hook_names_differ,
+            {f"analysis/webhooks/{place}": {"name": "gate", "url": "http://x/", "type": kind} for place in (2, 3)},
+            Problem(
+                "spec.analysis.webhooks[3].name",
+                "gate",
+                "a name that no other webhook of this analysis has; "
+                f"a yes of one {kind} hook would count for all of this name",
+            ),
+        )
+        for kind in ("confirm-rollout", "pre-rollout", "confirm-traffic-increase", "confirm-promotion")
     ),
     (
         webhooks.hook_timeout_has_an_end,

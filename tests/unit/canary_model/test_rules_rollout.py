@@ -30,17 +30,19 @@ CASES: list[Case] = [
     (
         target.target_is_not_a_primary,
         {"targetRef/name": "podinfo-primary"},
-        Problem(
+        warning(
             "spec.targetRef.name",
             "podinfo-primary",
-            "the workload that you change, not the primary that is made from it",
+            "the workload that you change, not a primary; the primary of this one is podinfo-primary-primary",
         ),
     ),
     (
         target.target_is_not_a_primary,
         {"targetRef/name": "web-primary", "service/name": "web"},
-        Problem(
-            "spec.targetRef.name", "web-primary", "the workload that you change, not the primary that is made from it"
+        warning(
+            "spec.targetRef.name",
+            "web-primary",
+            "the workload that you change, not a primary; the primary of this one is web-primary-primary",
         ),
     ),
     (target.apex_can_name_services, {"targetRef/name": "pod.info"}, Problem("spec.targetRef.name", "pod.info", NAME)),
@@ -128,7 +130,12 @@ CASES: list[Case] = [
     (
         pace.steps_are_told_once,
         {"analysis/maxWeight": ..., "analysis/stepWeights": [10, 20]},
-        Problem("spec.analysis.stepWeight", 5, "either stepWeight or stepWeights, not both"),
+        warning(
+            "spec.analysis.stepWeight",
+            5,
+            "either stepWeight or stepWeights; with both, the weight grows by stepWeight up to the last of stepWeights "
+            "(20)",
+        ),
     ),
     (
         pace.iterations_stand_alone,
