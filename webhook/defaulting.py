@@ -1,7 +1,8 @@
 """The defaults of a Canary, written into it as it is applied, so that `kubectl get -o yaml` shows what is in force.
 
-Nothing that the user wrote is changed. A default that follows from another field (`targetPort` from `port`) goes on
-following it, or else an object would come to mean something else with the webhook than without it.
+Nothing that the user wrote in a manifest is changed. A default that follows from another field (`targetPort` from
+`port`) goes on following it, or else an object would come to mean something else with the webhook than without it.
+That is told: by an edit or a patch somebody may have written the same value beside the manifest.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,7 +33,9 @@ def default_canary(request: Request, known: Known) -> Answer:
     added = [*canary_defaults(request.object), *(default for default, is_written in stale if is_written is False)]
     # In a JSON patch `add` puts a member in place of one that is there.
     patch = tuple({"op": "add", "path": f"/{'/'.join(path)}", "value": value} for path, value in added)
-    return Answer(patch, tuple(_stays(request, default) for default, is_written in stale if is_written is None))
+    following = (_follows(request, default) for default, is_written in stale if is_written is False)
+    staying = (_stays(request, default) for default, is_written in stale if is_written is None)
+    return Answer(patch, (*following, *staying))
 
 
 def _stale(request: Request) -> Iterator[Default]:
@@ -48,11 +51,19 @@ def _stale(request: Request) -> Iterator[Default]:
             yield default
 
 
+def _follows(request: Request, default: Default) -> str:
+    """Say that a field follows, which nobody wrote in a manifest."""
+    return _told(request, default, f"no manifest has it, so it follows and is {default.value!r} from now on")
+
+
 def _stays(request: Request, default: Default) -> str:
     """Say that a field may be a default of old, and that it is left because the user may as well have written it."""
+    return _told(request, default, f"it does not follow: without this field it would now be {default.value!r}")
+
+
+def _told(request: Request, default: Default, what: str) -> str:
     found = _value(request.object, default.path)
-    allowed = f"anything, but it does not follow: without this field it would now be {default.value!r}"
-    return str(Problem(field_path(*default.path), found, allowed, is_warning=True))
+    return str(Problem(field_path(*default.path), found, f"anything, but {what}", is_warning=True))
 
 
 def _value(obj: Mapping[str, Any], path: tuple[str, ...]) -> object:
