@@ -168,12 +168,20 @@ class OwnAuthority:
         return bool(found) and not any(bundle_patch(configuration, bundle) for configuration in found)
 
     async def _publish(self, bundle: str) -> None:
+        """Tell each configuration; one that can't be told keeps no other from it. Raises the first error."""
         name = self._configuration_name
+        errors: list[KubeError] = []
         for cache in self._configurations:
             configuration = cache.get("", name)
             patch = bundle_patch(configuration, bundle) if configuration is not None else []
             if not patch:
                 continue
             await self._secret.check_current()
-            cache.remember(await self._client.json_patch(cache.resource, name, None, patch))
-            _log.info("%s %s: caBundle is now that of %s", cache.resource.kind, name, self._secret)
+            try:
+                cache.remember(await self._client.json_patch(cache.resource, name, None, patch))
+            except KubeError as error:
+                errors.append(error)
+            else:
+                _log.info("%s %s: caBundle is now that of %s", cache.resource.kind, name, self._secret)
+        if errors:
+            raise errors[0]

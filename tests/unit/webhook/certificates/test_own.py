@@ -279,6 +279,19 @@ async def test_what_can_not_be_told_is_served_all_the_same(
         assert cluster.trusted() == ""
 
 
+@pytest.mark.parametrize(("refused", "told"), [(MUTATING, VALIDATING), (VALIDATING, MUTATING)])
+async def test_a_configuration_that_can_not_be_told_keeps_no_other_from_it(
+    cluster: FakeCluster, time: ManualTime, tmp_path: Path, refused: str, told: str
+) -> None:
+    cluster.refuse = lambda method, path: 403 if (method, path) == ("PATCH", refused) else 0
+    async with replica(cluster, time, tmp_path) as authority:
+        await ready(time, authority)
+        await cluster.when(lambda: all(cluster.bundles(told)))
+        assert not any(cluster.bundles(refused))
+        cluster.refuse = lambda _method, _path: 0
+        await passing(time, lambda: cluster.trusted() != "")
+
+
 async def test_what_can_not_be_renewed_is_served_to_its_end_by_a_new_replica_too(
     cluster: FakeCluster, time: ManualTime, tmp_path: Path
 ) -> None:
