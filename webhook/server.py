@@ -23,7 +23,8 @@ LONGEST_BODY: Final = 8 * 1024 * 1024
 """Bytes. A review carries object and old object, each up to etcd's limit of 1.5 MiB, more when written with escapes."""
 
 _READ_TIMEOUT_S: Final = 10.0
-# Longer than the API server keeps an idle connection (90 s): else a request could meet our closing of it.
+# Longer than the API server keeps an idle connection (90 s): else a request could meet our closing of it. A connection
+# that never sends a whole request ends then, too.
 _KEEP_ALIVE_S: Final = 300.0
 _STOP_TIMEOUT_S: Final = 5.0
 # How long a client that was refused in mid-sentence may go on before the connection is cut.
@@ -98,6 +99,7 @@ async def _read(request: web.BaseRequest) -> bytes:
         text = f"the body did not come within {_READ_TIMEOUT_S:g} s\n"
         raise _for_good(web.HTTPRequestTimeout(text=text)) from error
     except web.RequestPayloadError as error:
+        request.content.feed_eof()  # else the server reads on, to be polite, and logs the same error with its traceback
         raise _for_good(web.HTTPBadRequest(text=f"the body can't be read: {error}\n")) from error
 
 

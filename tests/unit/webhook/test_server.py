@@ -88,6 +88,18 @@ async def test_any_bytes_are_answered_with_400(doors: Doors, body: bytes, encodi
     assert (status, bool(text)) == (400, True)
 
 
+async def test_a_body_that_breaks_its_encoding_is_answered_and_logs_nothing(
+    doors: Doors, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = b"abc"
+    async with connected(doors) as (reader, writer):
+        writer.write(head(body, "Content-Encoding: gzip") + body)
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"the body can't be read" in answer
+    assert caplog.records == []
+
+
 async def test_a_body_of_8_mib_is_read_and_a_longer_one_is_not(doors: Doors) -> None:
     padding = b" " * (LONGEST_BODY - len(review_bytes(deployment("1"))))
     assert (await doors.post("/mutate/workloads", review_bytes(deployment("1")) + padding))[0] == 200
