@@ -11,7 +11,7 @@ from kube.cache import Cache
 from kube.client import Client
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, Object, Resource
 from webhook.index import Targets
-from webhook.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES
+from webhook.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, SCALED_OBJECTS, UPSTREAMS
 from webhook.world import World
 
 _NAMES: Final = ("name", "namespace", "resourceVersion")
@@ -24,8 +24,9 @@ class Caches:
     """One cache for each watched kind, of one namespace or of all (empty)."""
 
     def __init__(self, client: Client, namespace: str) -> None:
-        def cache(resource: Resource, transform: Any) -> Cache:
-            return Cache(client, resource, namespace=namespace or None, transform=transform)
+        def cache(resource: Resource, transform: Any, *, is_optional: bool = False) -> Cache:
+            kept = namespace or None
+            return Cache(client, resource, namespace=kept, transform=transform, is_optional=is_optional)
 
         self._namespace = namespace
         self._canaries = cache(CANARIES, slim_canary)
@@ -35,6 +36,8 @@ class Caches:
             *(cache(resource, slim_spec) for resource in (METRIC_TEMPLATES, ALERT_PROVIDERS)),
             *(cache(resource, slim_workload) for resource in (DEPLOYMENTS, DAEMONSETS)),
             cache(HPAS, slim_name),
+            # Of other projects, which may be installed later than we are.
+            *(cache(resource, slim_name, is_optional=True) for resource in (SCALED_OBJECTS, UPSTREAMS)),
         ]
 
     def all(self) -> Iterable[Cache]:

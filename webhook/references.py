@@ -1,14 +1,15 @@
-"""What a Canary, a MetricTemplate or an AlertProvider says about other objects, held against those that are known.
+"""What a Canary says about other objects, held against those that are known.
 
 An object that is not there yet may come in the next line of the same `kubectl apply`, so it is a warning and never a
 denial. The one exception is a workload or a service that another canary has already: see `check_claims`.
+Secrets are not looked up: to know their names takes the right to read them all. The agent, which reads those that a
+MetricTemplate or an AlertProvider refers to, tells of one that is missing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from canary.model.alert_provider import AlertProvider
 from canary.model.canary import Canary
 from canary.model.metric_template import MetricTemplate
 from canary.model.metrics import CanaryMetric
@@ -65,8 +66,8 @@ class Known(Protocol):
     def has(self, kind: str, namespace: str, name: str) -> bool | None:
         """Is there such an object? None where nobody can tell: a kind that isn't watched or served.
 
-        Asked for are Deployment, DaemonSet, HorizontalPodAutoscaler, ScaledObject, Upstream, MetricTemplate,
-        AlertProvider and Secret.
+        Asked for are Deployment, DaemonSet, HorizontalPodAutoscaler, ScaledObject, Upstream, MetricTemplate and
+        AlertProvider.
         """
 
     def port_names(self, kind: str, namespace: str, name: str) -> Iterable[str] | None:
@@ -121,16 +122,6 @@ def check_references(canary: Canary, known: Known) -> Iterator[Problem]:
         path = f"{canary.analysis_path}.alerts[{index}].providerRef.name"
         namespace, name = alert.provider_ref.namespace or here, alert.provider_ref.name
         yield from _missing(known, path, "AlertProvider", namespace, name)
-
-
-def check_secret(obj: MetricTemplate | AlertProvider, known: Known) -> Iterator[Problem]:
-    """Warn of a secret that is not there."""
-    if isinstance(obj, MetricTemplate):
-        path, reference = "spec.provider.secretRef.name", obj.spec.provider.secret_ref
-    else:
-        path, reference = "spec.secretRef.name", obj.spec.secret_ref
-    if reference is not None:
-        yield from _missing(known, path, "Secret", obj.namespace, reference.name)
 
 
 def _templates(canary: Canary, known: Known) -> Iterator[Problem]:

@@ -8,15 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from canary.model.alert_provider import AlertProvider
 from canary.model.canary import GLOO, Canary
 from canary.model.metric_template import MetricTemplate
 from canary.model.parse import alert_provider_problems, canary_problems, metric_template_problems
 from canary.problems import Problem
 from canary.rules.check import OTHER_PROVIDERS, check_canary
 from canary.rules.queries import check_queries, check_template_query
-from canary.rules.templates import check_alert_provider, check_metric_template
-from webhook.references import Known, check_claims, check_references, check_secret
+from canary.rules.templates import check_metric_template
+from webhook.references import Known, check_claims, check_references
 from webhook.review import ALLOWED, Answer, Cause, Object, Refusal, Request
 
 Problems = tuple[Problem, ...]
@@ -46,22 +45,18 @@ def validate_canary(request: Request, known: Known) -> Answer:
     return _answer(request, find)
 
 
-def validate_metric_template(request: Request, known: Known) -> Answer:
+def validate_metric_template(request: Request, _: Known) -> Answer:
     """Judge a MetricTemplate."""
 
     def check(template: MetricTemplate) -> Problems:
-        return (*check_metric_template(template), *check_template_query(template), *check_secret(template, known))
+        return (*check_metric_template(template), *check_template_query(template))
 
     return _answer(request, lambda obj: metric_template_problems(obj, check))
 
 
-def validate_alert_provider(request: Request, known: Known) -> Answer:
+def validate_alert_provider(request: Request, _: Known) -> Answer:
     """Judge an AlertProvider."""
-
-    def check(provider: AlertProvider) -> Problems:
-        return (*check_alert_provider(provider), *check_secret(provider, known))
-
-    return _answer(request, lambda obj: alert_provider_problems(obj, check))
+    return _answer(request, alert_provider_problems)
 
 
 def is_looked_at(request: Request) -> bool:

@@ -1,16 +1,18 @@
 """Other objects: what is not there yet is a warning, what another canary has already a refusal."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from kube.client import Client
 from tests.support.canaries import canary_object
 from tests.support.reviews import request
+from webhook.caches import Caches
 from webhook.index import Targets
 from webhook.references import Claim
 from webhook.review import ALLOWED, Answer
-from webhook.validating import validate_alert_provider, validate_canary, validate_metric_template
+from webhook.validating import validate_canary
 from webhook.world import World
 
 Object = dict[str, Any]
@@ -91,18 +93,33 @@ def test_a_target_port_that_the_target_does_not_name_is_a_warning() -> None:
     assert validate(canary_object(service={"port": 80, "targetPort": "http"}), known) == ALLOWED
 
 
-def test_missing_secrets_are_warnings() -> None:
-    known = world(Secret=Shelf())
-    provider = {"type": "prometheus", "address": "http://p", "secretRef": {"name": "keys"}}
-    template = named("t", kind="MetricTemplate", spec={"provider": provider, "query": "up"})
-    alert = named("a", kind="AlertProvider", spec={"type": "slack", "secretRef": {"name": "hook"}})
-    for handler, obj, path in (
-        (validate_metric_template, template, "spec.provider.secretRef.name"),
-        (validate_alert_provider, alert, "spec.secretRef.name"),
-    ):
-        answer = handler(request(obj), known)
-        assert answer.is_allowed
-        assert [warning.split(":")[0] for warning in answer.warnings] == [path]
+class Asking(World):
+    """A world that has nothing, and remembers which kinds it was asked for."""
+
+    asked: set[str] = set()  # noqa: RUF012  one test asks
+
+    def has(self, kind: str, namespace: str, name: str) -> bool | None:
+        self.asked.add(kind)
+        return super().has(kind, namespace, name)
+
+
+def test_every_kind_that_is_asked_for_is_kept() -> None:
+    """A kind without a cache would be one of which nothing is ever told."""
+    metrics = [{"name": "own", "templateRef": {"name": "latency"}, "threshold": 1}]
+    alerts = [{"name": "on-call", "providerRef": {"name": "slack"}}]
+    known = Asking(Targets())
+    for kind in ("HorizontalPodAutoscaler", "ScaledObject"):
+        for target in ("Deployment", "DaemonSet"):
+            obj = canary_object(
+                {"metrics": metrics, "alerts": alerts},
+                targetRef={"apiVersion": "apps/v1", "kind": target, "name": "podinfo"},
+                autoscalerRef=HPA | {"kind": kind},
+                upstreamRef={"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "name": "settings"},
+            )
+            assert validate(obj, known).is_allowed
+    kept = Caches(cast("Client", None), "").world("agent").lookups
+    assert len(known.asked) == 7
+    assert known.asked <= set(kept)
 
 
 @pytest.mark.parametrize(
