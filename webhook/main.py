@@ -65,13 +65,18 @@ async def run(settings: Settings) -> None:
         admission = Admission(ENTRIES, caches.world(settings.agent), metrics)
         # The plain port outlives the other: a drain must be seen to its end.
         await stack.enter_async_context(
-            serve_health(admission, metrics, settings.metrics_port, lambda: certificate.problem() or caches.cold())
+            serve_health(admission, metrics, settings.metrics_port, lambda: unready(certificate, caches))
         )
         await stack.enter_async_context(serve_admission(admission, settings.port, certificate.context))
         await _until(stopped, following)
         _log.info("stopping: no longer ready, serving for another %g s", settings.drain_s)
         admission.drain()
         await asyncio.sleep(settings.drain_s)
+
+
+def unready(certificate: ServingCertificate, caches: Caches) -> str:
+    """Say why reviews can't be answered: the certificate would be refused, or a list is missing. Empty: they can."""
+    return certificate.problem() or caches.cold()
 
 
 def _certificate(settings: Settings, client: Client) -> AbstractAsyncContextManager[ServingCertificate]:

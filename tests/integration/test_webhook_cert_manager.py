@@ -101,6 +101,7 @@ def test_with_an_expired_certificate_applies_go_on_and_the_watch_finds_the_revis
     assert "change" not in rollouts.status("app")["serin"]
     assert detected(cluster, "watch") == before + 1
 
+    rollouts.wait_for("no replica is ready any more", lambda: replicas.readiness() == [False, False])
     cert_manager.issue()
     rollouts.wait_for("it is valid again", lambda: replicas.readiness() == [True, True])
     rollouts.wait_for("changes are marked again", lambda: is_marked(kubectl))
