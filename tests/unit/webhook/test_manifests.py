@@ -1,13 +1,15 @@
 """The shipped configurations say what the server does, and can block nothing."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 
 from canary.mark import CHANGED, CHANGED_BY, REVISION
+from kube.client import Client
 from tests.support.cluster import REPOSITORY
+from webhook.caches import Caches
 from webhook.main import ENTRIES
 from webhook.world import AGENT
 
@@ -102,3 +104,30 @@ def test_with_cert_manager_all_that_the_webhook_may_do_to_its_certificates_is_ta
     ]
     assert args[1] - args[0] == {"--certificates=files", "--certificate-dir=/run/serin-webhook-tls"}
     assert args[0] - args[1] == {"--certificates=self"}
+
+
+def test_two_replicas_keep_apart_and_one_is_always_left() -> None:
+    deployment, budget = documents(WEBHOOK / "deployment.yaml")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert deployment["spec"]["replicas"] == 2
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert (budget["kind"], budget["spec"]["minAvailable"]) == ("PodDisruptionBudget", 1)
+    [preferred] = deployment["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+    term = preferred["podAffinityTerm"]
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    for selector in (budget["spec"]["selector"], term["labelSelector"]):
+        assert selector["matchLabels"].items() <= labels.items()
+
+
+def test_what_is_kept_of_the_cluster_may_be_listed_and_watched_and_no_more() -> None:
+    [rules] = [
+        document["rules"]
+        for document in documents(WEBHOOK / "rbac.yaml")
+        if (document["kind"], document["metadata"]["name"]) == ("ClusterRole", "serin-webhook")
+    ]
+    assert all(rule["verbs"] == ["list", "watch"] for rule in rules)
+    allowed = {(group, plural) for rule in rules for group in rule["apiGroups"] for plural in rule["resources"]}
+    kept = {cache.resource for cache in Caches(cast("Client", None), "").all()}
+    assert allowed == {(resource.group, resource.plural) for resource in kept}
