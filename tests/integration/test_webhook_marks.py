@@ -11,6 +11,7 @@ from canary.mark import CHANGED_BY, REVISION, Mark
 from canary.revision import revision_of
 from tests.support.applying import Kubectl, scaled_to
 from tests.support.cluster import Cluster
+from tests.support.replicas import Replicas
 from tests.support.rollout import Rollouts, canary, podinfo
 
 pytestmark = pytest.mark.sandbox
@@ -99,6 +100,18 @@ def test_scaling_marks_nothing_and_wipes_nothing(watched: Kubectl) -> None:
     watched.apply(podinfo("app", replicas=3), user="bob")
     watched("scale", "deployment/app", "--replicas=1", user=HPA_CONTROLLER)
     assert is_marked(watched, "")
+
+
+def test_what_is_no_change_of_the_template_is_not_asked_about(watched: Kubectl) -> None:
+    replicas = Replicas(watched.cluster)
+    asked = sum(replicas.asked("mutate/workloads"))
+    watched("label", "deployment/app", "team=a")
+    watched("annotate", "deployment/app", "note=a")
+    watched("scale", "deployment/app", "--replicas=2")
+    watched("patch", "deployment/app", "--patch", '{"spec": {"replicas": 1, "paused": true}}')
+    assert sum(replicas.asked("mutate/workloads")) == asked
+    watched("set", "image", "deployment/app", "podinfod=stefanprodan/podinfo:3.1.1")
+    assert sum(replicas.asked("mutate/workloads")) == asked + 1
 
 
 def test_edit(watched: Kubectl) -> None:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.sandbox
 AUTOSCALER = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "app"}
 UPGRADE = "podinfod image 3.1.0 -> 3.1.1"
 SCALING = "validate/scaling"
+WORKLOADS = "mutate/workloads"
 
 
 @pytest.fixture
@@ -48,6 +49,22 @@ def test_the_hpa_controller_scales_under_a_run_unasked_and_a_user_is_warned(
     [warning] = kubectl("scale", "deployment/app", "--replicas=1").warnings
     assert warning.startswith(f"Canary {kubectl.namespace}/app is Progressing: scaling Deployment app from 2 to 1")
     assert sum(replicas.asked(SCALING)) == asked + 1
+
+
+def test_what_the_agent_writes_is_not_asked_about(kubectl: Kubectl, rollouts: Rollouts) -> None:
+    """Of workloads it makes the primary, and scales the target down and up."""
+    replicas = Replicas(kubectl.cluster)
+    rollouts.apply(podinfo("app"))
+    asked = [sum(replicas.asked(entry)) for entry in (WORKLOADS, SCALING)]
+    rollouts.apply(canary("app", {"interval": "1m"}))
+    rollouts.wait_for_phase("app", "Initialized")
+    rollouts.wait_for("the target is scaled down", lambda: scale(rollouts) == 0)
+    assert rollouts.get("deployment", "app-primary")
+    assert [sum(replicas.asked(entry)) for entry in (WORKLOADS, SCALING)] == asked
+
+    kubectl("set", "image", "deployment/app", "podinfod=stefanprodan/podinfo:3.1.1")
+    rollouts.wait_for("the target is up", lambda: scale(rollouts) == 1)
+    assert sum(replicas.asked(WORKLOADS)) == asked[0] + 1
 
 
 def scale(rollouts: Rollouts) -> int:
