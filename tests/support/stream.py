@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from canary.mark import Mark
 from canary.revision import revision_of
+from kube.backoff import Backoff
 from kube.client import Client
 from kube.resource import DEPLOYMENTS
 from tests.support.applying import Kubectl
@@ -13,6 +15,8 @@ from tests.support.eventually import eventually
 from tests.support.rollout import canary, podinfo
 
 _PAUSE_S = 0.02
+# Longer than any call may take, so that none is repeated: a change that was refused once is to be seen.
+_NEVER_AGAIN: Final = Backoff(first_s=1e9, max_s=1e9)
 
 
 class Stream:
@@ -49,8 +53,9 @@ class Stream:
 
 @asynccontextmanager
 async def streaming(kubectl: Kubectl) -> AsyncIterator[Stream]:
-    """Change the target all the time while the block lasts."""
-    async with Client.connect(kubeconfig=kubectl.cluster.kubeconfig, user_agent="test/1") as client:
+    """Change the target all the time while the block lasts. Raises the KubeError of a change that is refused."""
+    kubeconfig = kubectl.cluster.kubeconfig
+    async with Client.connect(kubeconfig=kubeconfig, user_agent="test/1", backoff=_NEVER_AGAIN) as client:
         stream = Stream(client, kubectl.namespace)
         await eventually(stream.change, bool)
         stream.marked.clear()
