@@ -27,6 +27,8 @@ from canary.state import State
 from kube.cache import Cache
 from kube.client import Client, WatchEvent
 from kube.events import EventRecorder
+from kube.resource import DEPLOYMENTS
+from kube.store import Key
 from tests.support.canaries import canary_object
 from tests.support.exposition import exposed
 from tests.unit.kube.apiserver import write_kubeconfig
@@ -40,8 +42,8 @@ def dying(version: int, **spec: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def supervised(folder: Path, metrics: AgentMetrics) -> AsyncIterator[Cache]:
-    """A supervisor at work; the cache of canaries is told of changes by the test, there is no API server."""
+async def at_work(folder: Path, metrics: AgentMetrics) -> AsyncIterator[tuple[Supervisor, Caches]]:
+    """A supervisor at work; its caches are told of changes by the test, there is no API server."""
     kubeconfig = write_kubeconfig(folder / "kubeconfig", "http://127.0.0.1:1")
     async with (
         Client.connect(kubeconfig=kubeconfig, user_agent="serin/test") as client,
@@ -64,13 +66,21 @@ async def supervised(folder: Path, metrics: AgentMetrics) -> AsyncIterator[Cache
             event_hooks=EventHooks(hooks, metrics.count_event, time.time),
             metrics=metrics,
         )
-        task = asyncio.create_task(Supervisor(world).run(), name="supervisor")
+        supervisor = Supervisor(world)
+        task = asyncio.create_task(supervisor.run(), name="supervisor")
         await asyncio.sleep(0)  # now it has subscribed
         try:
-            yield caches.of(CANARIES)
+            yield supervisor, caches
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def supervised(folder: Path, metrics: AgentMetrics) -> AsyncIterator[Cache]:
+    """The same, for who tells of canaries only."""
+    async with at_work(folder, metrics) as (_, caches):
+        yield caches.of(CANARIES)
 
 
 def shown(metrics: AgentMetrics) -> list[str]:
@@ -104,3 +114,35 @@ async def test_the_series_of_a_canary_with_new_names_start_afresh(tmp_path: Path
         assert shown(metrics)
         cache.remember(dying(3, **renamed))
         assert shown(metrics) == []
+
+
+def target(version: int, generation: int) -> dict[str, Any]:
+    metadata = {"namespace": "test", "name": "podinfo", "uid": "u-1", "generation": generation}
+    return {
+        "metadata": metadata | {"resourceVersion": str(version)},
+        "spec": {"template": {"spec": {"containers": []}}},
+    }
+
+
+async def test_an_edit_that_a_list_told_of_is_detected_by_resync_and_one_of_the_watch_by_watch(tmp_path: Path) -> None:
+    metrics = AgentMetrics("1.2.3")
+    async with at_work(tmp_path, metrics) as (supervisor, caches):
+        caches.of(CANARIES).remember(dying(1))
+        loop, _ = supervisor._loops[Key("test", "podinfo")]
+        workloads, canary = caches.of(DEPLOYMENTS), parse_canary(dying(1))
+        before = State(analysed="rev-1", last_transition_s=1.0)
+
+        def detected(by: str) -> float:
+            return exposed(metrics).get(f'serin_revisions_detected_total{{by="{by}"}}', 0)
+
+        for version, by in ((2, "resync"), (4, "watch"), (6, "resync")):
+            if by == "resync":
+                workloads._take_list({Key("test", "podinfo"): target(version, version)}, str(version))
+            else:
+                workloads._take(WatchEvent("MODIFIED", target(version, version)))
+            # What is no edit tells nothing new: a status does not make a watch's news of a list's.
+            workloads._take(WatchEvent("MODIFIED", target(version + 1, version)))
+            count = detected(by)
+            loop._count(canary, before, before.moved(5.0, analysed=f"rev-{version}"))
+            assert detected(by) == count + 1
+        assert (detected("resync"), detected("watch")) == (2, 1)
