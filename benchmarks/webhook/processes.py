@@ -56,10 +56,13 @@ class Webhook:
 
 @contextmanager
 def webhook(kubeconfig: Path, folder: Path) -> Iterator[Webhook]:
-    """Run a webhook with the certificate in `folder`, until it knows a canary of the cluster."""
+    """Run a webhook as it is shipped, one more replica of the cluster's own, until it knows a canary of the cluster.
+
+    `folder` is for the moment in which it loads its key.
+    """
     port, metrics_port = _free_port(), _free_port()
-    flags = [f"--port={port}", f"--metrics-port={metrics_port}", "--certificates=files", f"--certificate-dir={folder}"]
-    flags += [f"--scratch-dir={folder}", f"--kubeconfig={kubeconfig}", "--log-level=warning", "--drain-seconds=0"]
+    flags = [f"--port={port}", f"--metrics-port={metrics_port}", "--certificates=self", f"--scratch-dir={folder}"]
+    flags += [f"--kubeconfig={kubeconfig}", "--log-level=warning", "--drain-seconds=0"]
     with _running("-m", "webhook", *flags) as process:
         started = Webhook(f"https://127.0.0.1:{port}{_PATH}", process.pid, metrics_port)
         started.until_known(1)
