@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.support.cluster import Cluster
 from tests.support.mortal_agent import background
+from tests.support.rollout import Rollouts, canary, podinfo
 
 GATEWAY = "http://gateway-proxy.gloo-system/"
 
@@ -21,6 +22,13 @@ def virtual_service(namespace: str, table: str = "app") -> dict[str, Any]:
         "metadata": {"name": table},
         "spec": {"virtualHost": {"domains": [f"{namespace}.example.com"], "routes": [route]}},
     }
+
+
+def initialize(rollouts: Rollouts, analysis: dict[str, Any] | None = None, **spec: Any) -> None:
+    """Apply podinfo, its VirtualService and its canary, all named `app`, and wait until the gateway serves it."""
+    rollouts.apply(podinfo("app"), virtual_service(rollouts.namespace), canary("app", analysis, **spec))
+    rollouts.wait_for_phase("app", "Initialized")
+    rollouts.wait_for("the gateway serves it", lambda: bool(answer(rollouts.cluster, rollouts.namespace)))
 
 
 def answer(cluster: Cluster, namespace: str, url: str = GATEWAY) -> dict[str, Any]:

@@ -82,6 +82,19 @@ class Rollouts:
         about.sort(key=lambda event: int(event["metadata"]["resourceVersion"]))
         return [(event["type"], event["message"]) for event in about]
 
+    def weights(self, name: str) -> tuple[int, int]:
+        """Read the primary's and the canary side's weight from a table whose first route has both."""
+        destinations = self.get("routetable", name)["spec"]["routes"][0]["routeAction"]["multi"]["destinations"]
+        primary, canary_side = (destination.get("weight", 0) for destination in destinations)
+        return primary, canary_side
+
+    def tags_of_primary(self, name: str) -> set[str]:
+        """Give the image tags that a target's primary has run with: those of its ReplicaSets."""
+        found = read(self.cluster.kubeconfig, self.namespace, "replicaset")["items"]
+        templates = (one["spec"]["template"] for one in found)
+        pods = [one["spec"] for one in templates if one["metadata"]["labels"].get("app") == f"{name}-primary"]
+        return {str(pod["containers"][0]["image"]).partition(":")[2] for pod in pods}
+
     def set_image(self, name: str, tag: str) -> None:
         """Change the target's image, as the guide does."""
         image = f"podinfod=stefanprodan/podinfo:{tag}"
