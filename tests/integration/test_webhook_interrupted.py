@@ -1,17 +1,11 @@
 """The webhook restarts, dies, is away, or has company: applies always succeed, and what can be marked is."""
 
 import asyncio
-import datetime as dt
-import ipaddress
 import json
 from base64 import b64encode
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from canary.mark import Mark
 from canary.revision import revision_of
@@ -21,6 +15,7 @@ from tests.support.cluster import Cluster
 from tests.support.eventually import eventually
 from tests.support.mortal_agent import background
 from tests.support.rewriting_webhook import MIRROR
+from tests.support.self_signed import certificate
 from tests.support.stream import Stream, apply_target, streaming
 
 pytestmark = pytest.mark.sandbox
@@ -69,26 +64,6 @@ async def test_without_any_replica_applies_go_on_unmarked(cluster: Cluster, watc
             assert (said.code, said.warnings) == (0, [])
         await eventually(stream.change, bool)
         assert stream.slowest_s < SLOWEST_APPLY_S
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a certificate of 127.0.0.1 that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rewriter")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "tls.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    no_password = serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, no_password)
-    (folder / "tls.key").write_bytes(pem)
-    return folder / "tls.crt", folder / "tls.key"
 
 
 def rewriter(name: str, namespace: str, bundle: bytes, port: int) -> str:

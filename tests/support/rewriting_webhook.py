@@ -7,6 +7,7 @@ import asyncio
 import base64
 import ssl
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import orjson
@@ -28,12 +29,14 @@ async def rewrite(request: web.Request) -> web.Response:
     return web.Response(body=orjson.dumps(review), content_type="application/json")
 
 
-async def main(certificate: Path, key: Path, port: int) -> None:
-    """Serve until the process is ended."""
+async def serve(
+    review: Callable[[web.Request], Awaitable[web.Response]], certificate: Path, key: Path, port: int
+) -> None:
+    """Serve a webhook until the process is ended; it says `serving` when it does."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     app = web.Application()
-    app.add_routes([web.post("/", rewrite)])
+    app.add_routes([web.post("/", review)])
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
@@ -42,4 +45,4 @@ async def main(certificate: Path, key: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(serve(rewrite, Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))

@@ -1,0 +1,22 @@
+"""A check of the test's own, which passes or fails as the test wants: its MetricTemplate is applied again."""
+
+from typing import Any
+
+_PROMETHEUS = "http://flagger-prometheus.gloo-system:9090"
+
+OWN_METRIC: dict[str, Any] = {
+    "name": "own",
+    "templateRef": {"name": "own"},
+    "thresholdRange": {"min": 1},
+    "interval": "10s",
+}
+
+
+def own_metric(*, is_passing: bool) -> dict[str, Any]:
+    """Give the MetricTemplate that OWN_METRIC refers to."""
+    return {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "MetricTemplate",
+        "metadata": {"name": "own"},
+        "spec": {"provider": {"type": "prometheus", "address": _PROMETHEUS}, "query": f"vector({int(is_passing)})"},
+    }
