@@ -49,18 +49,28 @@ async def test_an_ab_test_sends_matched_requests_to_the_canary_and_everyone_else
             "headers": {"cookie": {"regex": "^(.*?;)?(canary=always)(;.*)?$"}},
             "withoutHeaders": {"x-bot": {"exact": "1"}},
         },
-        {"uri": {"prefix": "/api/"}, "method": {"exact": "GET"}},
+        {"uri": {"prefix": "/env"}, "method": {"exact": "GET"}},
         {"queryParams": {"beta": {"exact": "1"}}},
+        {"headers": {"x-plan": {"prefix": "pro."}}},
+        {"headers": {"x-mail": {"suffix": "@example.com"}}},
+        {"headers": {"x-preview": {"present": True}}},
     ]
     said = await ready(app, {"iterations": 5, "match": match})
     assert app.seen(said).canary_weight == 0
     async with app.users():
         assert await app.side(x_user="a&b") == "primary"
         await app.split(said, 0)
-        matched = [{"x_user": "a&b"}, {"x_user": "<c>"}, {"cookie": "canary=always"}, {"path": "/?beta=1"}]
-        assert [await app.side(**request) for request in matched] == ["canary"] * 4
-        others = [{"x_user": "a"}, {"cookie": "canary=always", "x_bot": "1"}, {"path": "/?beta=2"}, {}]
-        assert [await app.side(**request) for request in others] == ["primary"] * 4
+        matched = [
+            *({"x_user": "a&b"}, {"x_user": "<c>"}, {"cookie": "canary=always"}, {"path": "/?beta=1"}),
+            *({"path": "/env"}, {"x_plan": "pro.team"}, {"x_mail": "a@example.com"}, {"x_preview": ""}),
+        ]
+        assert [await app.side(**request) for request in matched] == ["canary"] * len(matched)
+        others = [
+            *({"x_user": "a"}, {"cookie": "canary=always", "x_bot": "1"}, {"path": "/?beta=2"}, {}),
+            *({"path": "/env", "method": "POST"}, {"x_plan": "prox"}, {"x_plan": "a pro.team"}),
+            *({"x_mail": "a@example.com.org"}, {"x_mail": "a@exampleXcom"}, {"x_previews": "1"}),
+        ]
+        assert [await app.side(**request) for request in others] == ["primary"] * len(others)
         edited = app.canary({"iterations": 5, "match": [{"headers": {"x-user": {"exact": "new"}}}]})
         await app.keep(edited)
         await app.settled(edited)

@@ -144,13 +144,17 @@ def test_blue_green_shows_the_canary_to_nobody_before_its_iterations_are_over(ro
 
 
 def test_blue_green_with_a_mirror_copies_requests_whose_answers_nobody_sees(rollouts: Rollouts, users: Users) -> None:
-    initialize(rollouts, BLUE_GREEN | {"mirror": True})
+    initialize(rollouts, BLUE_GREEN | {"mirror": True, "mirrorWeight": 30, "iterations": 3})
     user = users.ask()
     rollouts.set_image("app", "3.1.1")
-    rollouts.wait_for("the canary gets copies", lambda: copies(rollouts) > 10)
+    rollouts.wait_for("the canary gets copies", lambda: copies(rollouts) > 0)
+    asked_before, copied_before = len(user.answers()), copies(rollouts)
+    rollouts.wait_for("some more are asked", lambda: len(user.answers()) >= asked_before + 50)
+    share = (copies(rollouts) - copied_before) / (len(user.answers()) - asked_before)
+    assert 0.1 < share < 0.5, "thirty of a hundred are to be copied"
     assert user.sequence() == [BEFORE]
     seen = seen_before_traffic(rollouts, user)
-    assert (max(seen), seen[2]) == (2, [BEFORE])
+    assert (max(seen), seen[3]) == (3, [BEFORE])
     rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
     users.wait_for(AFTER, user)
     assert user.sequence() == [BEFORE, CANARY, AFTER]
