@@ -4,6 +4,7 @@ enough."""
 import pytest
 
 from tests.support.cluster import Cluster
+from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, hpa, podinfo
 
 pytestmark = pytest.mark.sandbox
@@ -48,6 +49,31 @@ def test_a_missing_autoscaler_is_named_and_its_creation_is_enough(rollouts: Roll
     copy = rollouts.get("hpa", "app-hpa-primary")
     assert copy["spec"]["scaleTargetRef"]["name"] == "app-primary"
     assert rollouts.get("hpa", "app-hpa")["spec"]["scaleTargetRef"]["name"] == "app"
+
+
+def test_a_target_port_that_no_container_names_is_named_and_moves_nobody(rollouts: Rollouts) -> None:
+    cluster, namespace = rollouts.cluster, rollouts.namespace
+    bad, good = (canary("app", service={"port": 9898, "targetPort": name}) for name in ("web", "http"))
+    rollouts.apply(podinfo("app"), virtual_service(namespace), bad)
+    message = wait_until_refused(rollouts, "app", "TargetPortNotFound")
+    assert f"Canary {namespace}/app spec.service.targetPort: found 'web'; allowed: a number, or the name" in message
+    assert rollouts.get("deployment", "app")["spec"]["replicas"] == 1
+    assert not rollouts.get("deployment", "app-primary")
+
+    rollouts.apply(good)
+    rollouts.wait_for_phase("app", "Initialized")
+    rollouts.wait_for("the gateway serves it", lambda: bool(answer(cluster, namespace)))
+    names = ("app", "app-primary", "app-canary")
+    before = [rollouts.get("service", name)["spec"] for name in names]
+    with steady_load(cluster, namespace) as reports:
+        rollouts.apply(bad)
+        assert wait_until_refused(rollouts, "app", "TargetPortNotFound") == message
+        assert [rollouts.get("service", name)["spec"] for name in names] == before
+        rollouts.apply(good)
+        rollouts.wait_for("it is mended", lambda: rollouts.condition("app", "Ready")["status"] == "True")
+    assert rollouts.events("app").count(("Warning", message)) == 2
+    assert [rollouts.get("service", name)["spec"] for name in names] == before
+    assert_no_request_lost(reports[0])
 
 
 def test_faults_that_the_schema_lets_pass_are_all_named_and_other_canaries_go_on(rollouts: Rollouts) -> None:

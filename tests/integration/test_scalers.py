@@ -13,6 +13,7 @@ from tests.support.rollout import Rollouts, canary, hpa, podinfo
 pytestmark = pytest.mark.sandbox
 
 KEDA_CRD = REPOSITORY / "sandbox" / "keda" / "crd-scaledobjects.yaml"
+PAUSED = "autoscaling.keda.sh/paused"
 PAUSE = "autoscaling.keda.sh/paused-replicas"
 
 # The agent looks for a CRD that was missing twice a minute.
@@ -125,9 +126,17 @@ def test_a_run_with_a_scaled_object_pauses_it_between_runs_only(rollouts: Rollou
 
 
 @pytest.mark.usefixtures("keda")
-def test_a_scaled_object_that_is_not_paused_at_zero_is_paused_again(rollouts: Rollouts) -> None:
-    rollouts.apply(podinfo("app"), scaled_object(), canary("app", **scaler("ScaledObject")))
+def test_a_scaled_object_that_is_not_paused_at_zero_is_paused_again_and_the_primarys_never(rollouts: Rollouts) -> None:
+    theirs = scaled_object()
+    theirs["metadata"]["annotations"] = {PAUSED: "true", "team": "a"}
+    given = scaler("ScaledObject", primaryScalerQueries={"load": "vector(3)"})
+    rollouts.apply(podinfo("app"), theirs, canary("app", **given))
     rollouts.wait_for_phase("app", "Initialized", deadline_s=60 + SERVED_WITHIN_S)
+    primary = rollouts.get("scaledobject", "app-primary")
+    assert primary["spec"]["triggers"][0]["metadata"]["query"] == "vector(3)"
+    paused = [key for key in primary["metadata"]["annotations"] if key.startswith(PAUSED)]
+    assert (primary["metadata"]["annotations"]["team"], paused) == ("a", [])
+    assert rollouts.get("scaledobject", "app")["metadata"]["annotations"][PAUSED] == "true"
     rollouts.cluster.kubectl("-n", rollouts.namespace, "annotate", "scaledobject", "app", f"{PAUSE}-")
     rollouts.wait_for("it is paused", lambda: pause(rollouts) == "0")
 

@@ -1,5 +1,6 @@
 """The Upstreams on the cluster: settings of the referenced one are followed, and Envoy gets them."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from canary.observation import RouteState
 from render.objects import UnusableObjectError
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually
+from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
+from tests.support.rollout import Rollouts, canary, podinfo
 from tests.support.routing import Routed, routed
 
 pytestmark = pytest.mark.sandbox
@@ -39,8 +42,7 @@ async def tuned(app: Routed, spec: Json) -> None:
 async def specs(app: Routed) -> list[Json]:
     """Our two Upstreams' settings; what they point to is left out."""
     namespace = app.obj["metadata"]["namespace"]
-    names = [f"{namespace}-app-{side}upstream-9898" for side in ("primary", "canary")]
-    found = [(await app.client.get(UPSTREAMS, name, namespace))["spec"] for name in names]
+    found = [(await app.client.get(UPSTREAMS, name, namespace))["spec"] for name in _names(namespace)]
     return [{key: value for key, value in spec.items() if key != "kube"} for spec in found]
 
 
@@ -107,3 +109,59 @@ def _is_known(app: Routed, canary: Canary) -> bool:
 
 def _health_check() -> Json:
     return {"timeout": "1s", "interval": "5s", "unhealthyThreshold": 3, "healthyThreshold": 1, "tcpHealthCheck": {}}
+
+
+def test_the_agent_waits_for_the_referenced_upstream_and_follows_its_edits_under_load(
+    cluster: Cluster, namespace: str
+) -> None:
+    rollouts = Rollouts(cluster, namespace)
+    rollouts.apply(podinfo("app"), virtual_service(namespace), canary("app", upstreamRef=REFERENCE))
+    rollouts.wait_for("it is named", lambda: rollouts.condition("app", "Ready").get("reason") == "UpstreamNotFound")
+    condition = rollouts.condition("app", "Ready")
+    assert condition["status"] == "False"
+    assert condition["message"].startswith(f"Canary app.{namespace} spec.upstreamRef.name: found 'tuned'; allowed: ")
+    assert rollouts.get("deployment", "app")["spec"]["replicas"] == 1
+
+    settings: Json = {"circuitBreakers": {"maxRequests": 900}, "loadBalancerConfig": {"leastRequest": {}}}
+    rollouts.apply(_upstream(settings))
+    rollouts.wait_for_phase("app", "Initialized")
+    assert _generated(rollouts) == [settings, settings]
+    assert rollouts.condition("app", "Ready")["status"] == "True"
+    rollouts.wait_for("the gateway serves it", lambda: bool(answer(cluster, namespace)))
+    assert _most_requests(rollouts) == [900, 900]
+    with steady_load(cluster, namespace) as reports:
+        patch = json.dumps({"spec": {"circuitBreakers": {"maxRequests": 800}}})
+        cluster.kubectl("-n", namespace, "patch", "upstream", "tuned", "--type=merge", "-p", patch)
+        rollouts.wait_for("Envoy has it", lambda: _most_requests(rollouts) == [800, 800])
+    edited = settings | {"circuitBreakers": {"maxRequests": 800}}
+    assert _generated(rollouts) == [edited, edited]
+    assert_no_request_lost(reports[0])
+
+
+def _upstream(settings: Json) -> Json:
+    return {
+        "apiVersion": "gloo.solo.io/v1",
+        "kind": "Upstream",
+        "metadata": {"name": "tuned"},
+        "spec": {"static": {"hosts": [{"addr": "127.0.0.1", "port": 1}]}} | settings,
+    }
+
+
+def _names(namespace: str) -> list[str]:
+    return [f"{namespace}-app-{side}upstream-9898" for side in ("primary", "canary")]
+
+
+def _generated(rollouts: Rollouts) -> list[Json]:
+    """Give the settings of both generated Upstreams."""
+    found = [rollouts.get("upstream", name)["spec"] for name in _names(rollouts.namespace)]
+    return [{key: value for key, value in spec.items() if key != "kube"} for spec in found]
+
+
+def _most_requests(rollouts: Rollouts) -> list[int]:
+    """Give the circuit breakers that Envoy itself has for both sides."""
+    pods = ("-n", "gloo-system", "get", "pods", "-l", "gloo=gateway-proxy", "-o", "jsonpath={.items[0].metadata.name}")
+    pod = rollouts.cluster.kubectl(*pods)
+    page = f"/api/v1/namespaces/gloo-system/pods/{pod}:8082/proxy/clusters?format=json"
+    found = json.loads(rollouts.cluster.kubectl("get", "--raw", page))["cluster_statuses"]
+    limits = {one["name"]: one["circuit_breakers"]["thresholds"][0].get("max_requests") for one in found}
+    return [limits[f"{name}_{rollouts.namespace}"] for name in _names(rollouts.namespace)]
