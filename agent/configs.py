@@ -129,7 +129,7 @@ class ConfigCopies:
             return copied
         found = ", ".join(sorted(map(str, live))) or "nothing"
         raise ConfigLost(
-            f"{target['kind']} {canary.spec.target_ref.name}.{canary.namespace}: found {found} with another content "
+            f"{target['kind']} {canary.namespace}/{canary.spec.target_ref.name}: found {found} with another content "
             f"than revision {revision} was analysed with; allowed: that content, or a run of the present one"
         )
 
@@ -140,7 +140,7 @@ class ConfigCopies:
         for ref, is_required in config_refs(template["spec"]).items():
             if is_required and ref not in live and _cached(canary, ref, self._caches) is None:
                 raise ConfigLost(
-                    f"{target['kind']} {canary.spec.target_ref.name}.{canary.namespace} spec.template.spec: "
+                    f"{target['kind']} {canary.namespace}/{canary.spec.target_ref.name} spec.template.spec: "
                     f"found a reference to {ref}; allowed: the name of a {ref.kind} in the namespace, and there is none"
                 )
 
@@ -176,7 +176,7 @@ class ConfigCopies:
         existing = await self._client.get(resource, name, canary.namespace)
         if not is_copy(existing):
             raise CopyNotOurs(
-                f"{resource.kind} {name}.{canary.namespace}: found one that no Canary owns; allowed: none, "
+                f"{resource.kind} {canary.namespace}/{name}: found one that no Canary owns; allowed: none, "
                 f"for the copy of {config['metadata']['name']} that the primary uses has this name"
             )
         operations = copy_patch(canary, existing, rendered)

@@ -31,7 +31,7 @@ async def read_template(client: Client, target: Object, revision: str) -> dict[s
             return plain_template(kept)
     metadata = target["metadata"]
     raise TemplateLost(
-        f"{target['kind']} {metadata['name']}.{metadata['namespace']}: found no copy of revision {revision}; "
+        f"{target['kind']} {metadata['namespace']}/{metadata['name']}: found no copy of revision {revision}; "
         f"allowed: spec.revisionHistoryLimit of at least 1, so that an analysed template can be promoted"
     )
 

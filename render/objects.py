@@ -21,6 +21,6 @@ class UnusableObjectError(ValueError):
 
 
 def describe(obj: Object) -> str:
-    """Name an object as messages do: `Deployment podinfo.test`."""
+    """Name an object as messages do: `Deployment test/podinfo`."""
     metadata = obj.get("metadata") or {}
-    return f"{obj.get('kind', 'object')} {metadata.get('name')}.{metadata.get('namespace')}"
+    return f"{obj.get('kind', 'object')} {metadata.get('namespace')}/{metadata.get('name')}"

@@ -113,7 +113,7 @@ def test_a_daemonset_is_rolled_back(rollouts: Rollouts) -> None:
 
 def test_a_daemonset_that_is_not_rolled_is_named(rollouts: Rollouts) -> None:
     rollouts.apply(daemonset(strategy="OnDelete"), of_daemonset())
-    told = "DaemonSet app.{} spec.updateStrategy.type: found 'OnDelete'; allowed: RollingUpdate"
+    told = "DaemonSet {}/app spec.updateStrategy.type: found 'OnDelete'; allowed: RollingUpdate"
     rollouts.wait_for(
         "it is told",
         lambda: any(told.format(rollouts.namespace) in text for _, text in rollouts.events("app")),

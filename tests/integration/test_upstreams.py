@@ -119,7 +119,7 @@ def test_the_agent_waits_for_the_referenced_upstream_and_follows_its_edits_under
     rollouts.wait_for("it is named", lambda: rollouts.condition("app", "Ready").get("reason") == "UpstreamNotFound")
     condition = rollouts.condition("app", "Ready")
     assert condition["status"] == "False"
-    assert condition["message"].startswith(f"Canary app.{namespace} spec.upstreamRef.name: found 'tuned'; allowed: ")
+    assert condition["message"].startswith(f"Canary {namespace}/app spec.upstreamRef.name: found 'tuned'; allowed: ")
     assert rollouts.get("deployment", "app")["spec"]["replicas"] == 1
 
     settings: Json = {"circuitBreakers": {"maxRequests": 900}, "loadBalancerConfig": {"leastRequest": {}}}

@@ -197,7 +197,7 @@ async def test_a_promotion_goes_on_with_the_copies_that_it_made_before_a_crash(w
 async def test_content_that_nobody_analysed_is_not_copied(world: World) -> None:
     revision = world.revision()
     world.write("ConfigMap", "conf", "2")
-    with pytest.raises(ConfigLost, match=r"Deployment podinfo\.test: found configmap/conf, secret/keys with another"):
+    with pytest.raises(ConfigLost, match=r"Deployment test/podinfo: found configmap/conf, secret/keys with another"):
         await world.promote(revision)
     assert len(world.stored) == 2
 
@@ -239,7 +239,7 @@ async def test_no_primary_is_made_whose_pods_could_not_start(world: World) -> No
 
 async def test_somebody_elses_object_is_not_overwritten(world: World) -> None:
     world.write("ConfigMap", "conf-primary", "mine")
-    with pytest.raises(CopyNotOurs, match=r"ConfigMap conf-primary\.test: found one that no Canary owns"):
+    with pytest.raises(CopyNotOurs, match=r"ConfigMap test/conf-primary: found one that no Canary owns"):
         await world.promote(world.revision())
     assert world.content("ConfigMap", "conf-primary") == "mine"
 

@@ -303,7 +303,7 @@ def test_a_mirror_of_users_is_not_run_over() -> None:
     theirs = {"shadowing": {"upstream": {"name": "theirs", "namespace": "test"}, "percentage": 5}}
     main_of(table)["options"] = theirs
     assert read_split(said, table) == ALL_TO_PRIMARY
-    with pytest.raises(UnusableObjectError, match=r"RouteTable podinfo.test spec.routes\[0\].options.shadowing: found"):
+    with pytest.raises(UnusableObjectError, match=r"RouteTable test/podinfo spec.routes\[0\].options.shadowing: found"):
         route_patch(said, table, Split(100, 0, 50), 1)
     table = apply_patch(table, route_patch(said, table, Split(0, 100), 1))
     assert main_of(table)["options"] == theirs

@@ -62,7 +62,7 @@ def test_a_referenced_upstream_that_is_missing_is_named(namespace: str, where: s
     with pytest.raises(UnusableObjectError) as error:
         check_reference(canary, None)
     assert str(error.value) == (
-        "Canary podinfo.test spec.upstreamRef.name: found 'tuned'; "
+        "Canary test/podinfo spec.upstreamRef.name: found 'tuned'; "
         f"allowed: the name of an Upstream in namespace {where}, and there is none of this name"
     )
     check_reference(canary, {"spec": {}})

@@ -109,13 +109,13 @@ def test_a_target_without_such_a_label_is_named_with_what_was_found_and_what_is_
     with pytest.raises(UnusableObjectError) as caught:
         target_selector_label(target)
     assert str(caught.value) == (
-        "Deployment podinfo.test spec.selector.matchLabels: found {'tier': 'web'}; "
+        "Deployment test/podinfo spec.selector.matchLabels: found {'tier': 'web'}; "
         "allowed: at least one of the labels app, name, app.kubernetes.io/name"
     )
 
 
 def test_another_kind_of_target_is_refused() -> None:
-    with pytest.raises(UnusableObjectError, match=r"StatefulSet podinfo\.test kind: .* Deployment or DaemonSet"):
+    with pytest.raises(UnusableObjectError, match=r"StatefulSet test/podinfo kind: .* Deployment or DaemonSet"):
         render(podinfo_deployment() | {"kind": "StatefulSet"})
 
 
