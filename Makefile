@@ -37,9 +37,8 @@ unit: .venv/.ready ## Run the tests that need no cluster
 tapes: .venv/.ready ## Play ten thousand new tapes of crashes, failures and revisions to the state machine
 	SERIN_NEW_TAPES=1 $(BIN)/pytest tests/unit/canary/test_tapes.py
 
-kills: .venv/.ready ## Kill agents at random in runs of every strategy, under load, in some 12 minutes (SERIN_KILLS_SEED=...: again)
+kills: .venv/.ready ## Kill agents in runs of every strategy, under load, in some 12 minutes (SERIN_KILLS_SEED=...: again)
 	@$(RUN) -m sandbox build
-	SERIN_KILLS=60 $(BIN)/pytest tests/e2e/test_random_kills.py
 	$(BIN)/pytest -m long
 
 fuzz: .venv/.ready ## Send a million new inputs through the admission webhook's request path

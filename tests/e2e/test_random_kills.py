@@ -1,8 +1,8 @@
 """Agents are killed at random moments of runs of every strategy, under load: the same run, the same end, nothing lost.
 
-`make kills` plays all cases, a few side by side. Elsewhere one of them keeps the play itself alive; that agents die
-around each single effect is in tests/integration/test_crashes.py. SERIN_KILLS_SEED gives the lives of another play
-again, as far as a cluster does the same twice.
+`make kills` plays all cases, a few side by side. That agents die around each single effect is in
+tests/integration/test_crashes.py. SERIN_KILLS_SEED gives the lives of another play again, as far as a cluster does the
+same twice.
 """
 
 import json
@@ -24,24 +24,22 @@ from tests.support.mortal_agent import without_installed_agent
 
 Outcomes = Mapping[str, "Future[Outcome]"]
 
-LEAST_KILLS = int(os.environ.get("SERIN_KILLS", "0"))
+LEAST_KILLS = int(os.environ.get("SERIN_KILLS", "60"))
 AT_ONCE = int(os.environ.get("SERIN_KILLS_AT_ONCE", "3"))
 SEED = os.environ.get("SERIN_KILLS_SEED") or secrets.token_hex(4)
 
-SMALL = "A/B, promotion confirmed"
-PLAYED = [case for case in CASES if LEAST_KILLS or case.name == SMALL]
 
 # The gateway follows its route within half a second; a busy machine takes longer.
 FOLLOWED_WITHIN_S = 3.0
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
 def outcomes(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Outcomes]:
     """Play all cases that are selected, the first ones first; the tests wait for theirs."""
     selected = {item.name for item in request.session.items}
-    played = [case for case in PLAYED if any(f"[{case.name}]" in name for name in selected)]
+    played = [case for case in CASES if any(f"[{case.name}]" in name for name in selected)]
     logs = REPOSITORY / "build" / "kills"
     logs.mkdir(parents=True, exist_ok=True)
     with without_installed_agent(cluster), ThreadPoolExecutor(AT_ONCE, thread_name_prefix="case") as pool:
@@ -52,7 +50,7 @@ def outcomes(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Outco
         pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("case", PLAYED, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_run_is_the_same_however_often_its_agents_die(case: Case, outcomes: Outcomes) -> None:
     outcome = outcomes[case.name].result()
     assert len(outcome.kills) >= 3

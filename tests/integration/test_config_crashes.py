@@ -28,7 +28,8 @@ def conf(name: str, message: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("fault", ["before:2", pytest.param("after:1", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("fault", ["before:2", "after:1"])
 def test_two_configmaps_are_promoted_together_however_often_the_agent_dies(
     cluster: Cluster, namespace: str, fault: str
 ) -> None:

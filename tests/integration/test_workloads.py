@@ -46,7 +46,7 @@ def test_a_target_without_such_a_label_is_named(rollouts: Rollouts) -> None:
     rollouts.apply(labelled("application"), canary("app"))
     rollouts.wait_for("it is named", lambda: rollouts.condition("app", "Ready").get("reason") == "TargetUnusable")
     message = rollouts.condition("app", "Ready")["message"]
-    assert "Deployment app." in message
+    assert f"Deployment {rollouts.namespace}/app spec.selector.matchLabels: found" in message
     assert "spec.selector.matchLabels: found {'application': 'web', 'tier': 'front'}; allowed: at least one" in message
 
 

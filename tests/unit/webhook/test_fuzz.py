@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-RUNS = 5_000
+RUNS = 2_000
 
 # Who asks for a long run is not to take a skipped one for it.
 if "SERIN_FUZZ_RUNS" not in os.environ:
