@@ -61,7 +61,7 @@ def daemonset_readiness(daemonset: Mapping[str, Any], threshold_percent: int) ->
         )
 
     if int(status.get("observedGeneration", 0)) < int(daemonset["metadata"].get("generation", 0)):
-        return waiting("observed daemonSet generation less than desired generation")
+        return waiting("observed daemonset generation less than desired generation")
     if wanted == 0:
         return waiting("no node is to run it")
     if updated < wanted:
