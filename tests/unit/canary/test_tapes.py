@@ -210,6 +210,9 @@ def happen(cluster: SimulatedCluster, watcher: Watcher, kind: str, value: Any) -
             cluster.request = f"{value}@{cluster.revision}"
         case "suspend":
             cluster.canary = with_spec(cluster.canary, suspend=value)
+        case "is_route_refused":
+            # What was refused before is tried again by then.
+            cluster.is_route_refused, cluster.refused_route = value, None
         case "stale":
             now = cluster.observe()
             # A target that is seen to be gone is an obstacle, too: the two come from one cache.
@@ -265,7 +268,7 @@ def all_well(cluster: SimulatedCluster, watcher: Watcher) -> None:
     cluster.route_state, cluster.is_drained = RouteState.SETTLED, None
     play(cluster, watcher, [("gone", False), ("suspend", False)])
     cluster.refused_parts, cluster.gates = set(), {}
-    cluster.refused_actions, cluster.is_route_refused = set(), False
+    cluster.refused_actions, cluster.is_route_refused, cluster.refused_route = set(), False, None
     cluster.stale.clear()
 
 
