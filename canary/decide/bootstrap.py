@@ -7,9 +7,9 @@ that a deleted Canary left behind has traffic already); the route is served befo
 from typing import Final
 
 from canary.action import Action
+from canary.decide.attempt import promote_primary
 from canary.decide.context import PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, move, wait
-from canary.decide.rolling import promote_primary
 from canary.news import initialized
 from canary.observation import Part
 from canary.phase import Phase
@@ -62,7 +62,7 @@ def _let_target_go(tick: Tick) -> Decision:
     if tick.state.shifted_s is None:
         trouble = tick.route_trouble()
         if trouble is not None or not tick.is_route_served():
-            return wait(*([trouble] if trouble else []), seconds=_LOOK_AGAIN_S)
+            return wait(trouble, seconds=_LOOK_AGAIN_S)
         return move(tick.moved(shifted_s=tick.now_s, last_transition_s=tick.state.last_transition_s))
     settles_in_s = tick.state.shifted_s + _SETTLE_S - tick.now_s
     if settles_in_s > 0:

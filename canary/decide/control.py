@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Final
 
 from canary.action import ClaimRequest, DropRequest
+from canary.decide.attempt import attempt
 from canary.decide.context import Tick
-from canary.decide.decision import Decision, act, move
+from canary.decide.decision import Decision, move
 from canary.decide.run import change_of, promote, promote_newer, roll_back, start_run
 from canary.decide.takeover import UNKNOWN
 from canary.news import paused, promoted_by_request, request_refused, resumed, skipped
@@ -29,9 +30,9 @@ def decide(tick: Tick) -> Decision | None:
         return None
     text, claim = split_claim(annotation)
     if not claim:
-        return _unless_set_aside(tick, ClaimRequest(annotation))
+        return attempt(tick, ClaimRequest(annotation))
     if answered is not None and answered.claim == claim:
-        return _unless_set_aside(tick, DropRequest(annotation))
+        return attempt(tick, DropRequest(annotation))
     try:
         request = Request.parse(text)
     except MalformedRequest as error:
@@ -45,10 +46,6 @@ def decide(tick: Tick) -> Decision | None:
     decided = _carry_out(tick, request.verb)
     assert decided.intent is not None, "every request moves the intent"
     return replace(decided, intent=replace(decided.intent, request=RequestResult(text, claim, tick.now_s)))
-
-
-def _unless_set_aside(tick: Tick, action: ClaimRequest | DropRequest) -> Decision | None:
-    return None if action in tick.seen.set_aside else act(action)
 
 
 def _refuse(tick: Tick, text: str, claim: str, allowed: str) -> Decision:

@@ -39,6 +39,6 @@ def ask(*questions: Question) -> Decision:
     return Decision(questions=frozenset(questions))
 
 
-def wait(*remarks: News, seconds: float | None = None) -> Decision:
-    """Do nothing until something changes, or until `seconds` have passed."""
-    return Decision(remarks=remarks, wake_after_s=seconds)
+def wait(*remarks: News | None, seconds: float | None = None) -> Decision:
+    """Do nothing until something changes, or until `seconds` have passed. None of `remarks` is nothing to say."""
+    return Decision(remarks=tuple(one for one in remarks if one is not None), wake_after_s=seconds)

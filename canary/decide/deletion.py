@@ -7,6 +7,7 @@ owned by the Canary and goes with it.
 from typing import Any, Final
 
 from canary.action import Action, ReleasePart, ScaleTarget, SetFinalizer
+from canary.decide.attempt import attempt
 from canary.decide.context import PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, move, wait
 from canary.decide.takeover import UNKNOWN, is_foreign
@@ -21,8 +22,7 @@ _SETTLE_S: Final = 5.0
 def keep_finalizer(tick: Tick) -> Decision | None:
     """Make the deletion of a Canary wait for its revert, as long as it wants one and no longer."""
     is_wanted = tick.canary.spec.revert_on_deletion
-    due = SetFinalizer(is_set=is_wanted)
-    return None if is_wanted == tick.seen.has_finalizer or due in tick.seen.set_aside else act(due)
+    return None if is_wanted == tick.seen.has_finalizer else attempt(tick, SetFinalizer(is_set=is_wanted))
 
 
 def decide(tick: Tick) -> Decision:
@@ -31,8 +31,7 @@ def decide(tick: Tick) -> Decision:
     if not tick.seen.has_finalizer:
         return wait()
     if not tick.canary.spec.revert_on_deletion or state.phase in {None, Phase.TERMINATED}:
-        farewell = SetFinalizer(is_set=False)
-        return wait() if farewell in tick.seen.set_aside else act(farewell)
+        return attempt(tick, SetFinalizer(is_set=False)) or wait()
     if state.phase is not Phase.TERMINATING or is_foreign(state):
         begun: dict[str, Any] = {"unready_since_s": tick.now_s, "not_before_s": tick.now_s, "shifted_s": None}
         begun |= {"mirror_percent": 0, "cookie": "", "is_paused": False}

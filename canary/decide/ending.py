@@ -25,8 +25,7 @@ def drain_and_scale_down(tick: Tick, done: Callable[[], Decision]) -> Decision:
         return done()
     primary = tick.seen.primary
     if primary is None or not primary.readiness.has_available:
-        said = tick.primary_trouble()
-        return wait(*([said] if said else []), seconds=_LOOK_AGAIN_S)
+        return wait(tick.primary_trouble(), seconds=_LOOK_AGAIN_S)
     return drain(tick, still_drained(tick.target_name)) or act(*tick.due_scale(0))
 
 
@@ -37,8 +36,7 @@ def drain(tick: Tick, said: News) -> Decision | None:
     """
     if tick.state.shifted_s is None:
         if not tick.is_route_served():
-            trouble = tick.route_trouble()
-            return wait(*([trouble] if trouble else []), seconds=_LOOK_AGAIN_S)
+            return wait(tick.route_trouble(), seconds=_LOOK_AGAIN_S)
         return move(tick.moved(shifted_s=tick.now_s, last_transition_s=tick.state.last_transition_s))
     if tick.seen.answers is None:
         return ask(Question.DRAINED)

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from canary.action import Promote
 from canary.decide import bootstrap, control, deletion, idle, progressing, promoting, takeover
+from canary.decide.attempt import attempt
 from canary.decide.context import PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, move, wait
 from canary.decide.run import fresh_analysis, no_traffic, roll_back
@@ -61,8 +62,7 @@ def _keep_traffic_safe(tick: Tick) -> Decision | None:
     if due:
         return act(*due)
     if tick.is_route_refused and tick.state.phase not in ANALYSING:
-        trouble = tick.route_trouble()
-        return wait(*([trouble] if trouble else []), seconds=PATIENCE_S)
+        return wait(tick.route_trouble(), seconds=PATIENCE_S)
     target = tick.seen.target
     if target is None and (tick.is_begun or tick.state.canary_weight > 0):
         anew = fresh_analysis(tick) | {"phase": Phase.PROGRESSING} if tick.is_begun else no_traffic(tick.state)
@@ -111,8 +111,9 @@ def _follow_target(tick: Tick) -> Decision | None:
 
 def _decide_phase(tick: Tick) -> Decision:
     lost = _lost_primary(tick)
-    if lost is not None and Promote(lost) not in tick.seen.set_aside:
-        return act(Promote(lost))
+    restored = None if lost is None else attempt(tick, Promote(lost))
+    if restored is not None:
+        return restored
     match tick.state.phase:
         case None | Phase.INITIALIZING:
             return bootstrap.decide(tick)

@@ -4,12 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 from canary.action import Promote
+from canary.decide.attempt import attempt, promote_primary
 from canary.decide.context import PATIENCE_S, Tick
 from canary.decide.decision import Decision, act, move, wait
 from canary.decide.ending import drain_and_scale_down
 from canary.decide.making_way import make_way
 from canary.decide.progressing import restart
-from canary.decide.rolling import promote_primary
 from canary.decide.run import all_on_canary, no_traffic, promote_newer, untold_end
 from canary.decide.takeover import UNKNOWN
 from canary.news import (
@@ -100,10 +100,8 @@ def _bring_back(tick: Tick) -> Decision | None:
     """
     primary, promoted = tick.seen.primary, tick.state.promoted
     if primary is None or primary.revision != promoted:
-        is_lost = promoted == UNKNOWN or Promote(promoted) in tick.seen.set_aside
-        return None if is_lost else act(Promote(promoted))
-    said = tick.primary_trouble()
-    return wait(*([said] if said else []), seconds=PATIENCE_S)
+        return None if promoted == UNKNOWN else attempt(tick, Promote(promoted))
+    return wait(tick.primary_trouble(), seconds=PATIENCE_S)
 
 
 def _await_primary(tick: Tick) -> Decision:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import Cluster
+from tests.support.load import virtual_service
 from tests.support.mortal_agent import MortalAgent, background, watching_weights, without_installed_agent
 from tests.support.rollout import Rollouts, canary, podinfo
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.sandbox
 # An agent that dies before its second effect has made one; one that dies after its first has made one too. So either
 # kills it around every single effect of a run, once on each side. Each play takes a minute: but for one of them they
 # belong to `make kills`.
-FAULTS = ["before:2", pytest.param("after:1", marks=pytest.mark.long)]
+FAULTS = ["before:2", "after:1"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,17 +29,6 @@ def no_other_agent(cluster: Cluster) -> Iterator[None]:
 @pytest.fixture
 def rollouts(cluster: Cluster, namespace: str) -> Rollouts:
     return Rollouts(cluster, namespace)
-
-
-def virtual_service(namespace: str) -> dict[str, Any]:
-    """Route the host that is named like the namespace to the canary's table."""
-    route = {"matchers": [{"prefix": "/"}], "delegateAction": {"ref": {"name": "app", "namespace": namespace}}}
-    return {
-        "apiVersion": "gateway.solo.io/v1",
-        "kind": "VirtualService",
-        "metadata": {"name": "app"},
-        "spec": {"virtualHost": {"domains": [f"{namespace}.example.com"], "routes": [route]}},
-    }
 
 
 def bootstrap(rollouts: Rollouts, agent: MortalAgent, analysis: dict[str, Any]) -> None:
@@ -92,7 +82,7 @@ def assert_no_request_lost(report: str) -> None:
     assert set(codes) == {"[200]"}, report
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [FAULTS[0], pytest.param(FAULTS[1], marks=pytest.mark.long)])
 def test_a_promotion_ends_the_same_however_often_the_agent_dies(rollouts: Rollouts, fault: str) -> None:
     agent = MortalAgent(rollouts.cluster, rollouts.namespace)
     bootstrap(rollouts, agent, {})
@@ -116,7 +106,7 @@ def test_a_promotion_ends_the_same_however_often_the_agent_dies(rollouts: Rollou
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("fault", ["before:2", "after:1"])
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_rollback_ends_the_same_however_often_the_agent_dies(rollouts: Rollouts, fault: str) -> None:
     agent = MortalAgent(rollouts.cluster, rollouts.namespace)
     always_failing = {"name": "zero", "query": "vector(0)", "thresholdRange": {"min": 1}, "interval": "10s"}

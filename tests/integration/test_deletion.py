@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import Cluster
-from tests.support.load import answer, assert_no_request_lost, serving_tag, steady_load, virtual_service
-from tests.support.rollout import Rollouts, canary, podinfo
+from tests.support.load import answer, assert_no_request_lost, initialize, serving_tag, steady_load
+from tests.support.rollout import Rollouts, canary
 
 pytestmark = pytest.mark.sandbox
 
@@ -18,12 +18,6 @@ def rollouts(cluster: Cluster, namespace: str) -> Rollouts:
     return Rollouts(cluster, namespace)
 
 
-def initialize(rollouts: Rollouts, analysis: dict[str, Any] | None = None, **spec: Any) -> None:
-    rollouts.apply(podinfo("app", replicas=2), virtual_service(rollouts.namespace), canary("app", analysis, **spec))
-    rollouts.wait_for_phase("app", "Initialized")
-    rollouts.wait_for("the gateway serves it", lambda: bool(answer(rollouts.cluster, rollouts.namespace)))
-
-
 def delete(rollouts: Rollouts) -> None:
     rollouts.cluster.kubectl("-n", rollouts.namespace, "delete", "canary", "app", "--timeout=90s")
 
@@ -33,7 +27,7 @@ def terminated(rollouts: Rollouts) -> str:
 
 
 def test_a_reverted_target_takes_the_traffic_back_and_a_new_canary_takes_it_again(rollouts: Rollouts) -> None:
-    initialize(rollouts, revertOnDeletion=True)
+    initialize(rollouts, replicas=2, revertOnDeletion=True)
     assert FINALIZER in rollouts.get("canary", "app")["metadata"]["finalizers"]
     with steady_load(rollouts.cluster, rollouts.namespace) as reports:
         delete(rollouts)
@@ -53,7 +47,7 @@ def test_a_reverted_target_takes_the_traffic_back_and_a_new_canary_takes_it_agai
 
 
 def test_a_run_under_way_is_reverted_to_the_target(rollouts: Rollouts) -> None:
-    initialize(rollouts, {"interval": "5s"}, revertOnDeletion=True)
+    initialize(rollouts, {"interval": "5s"}, replicas=2, revertOnDeletion=True)
     with steady_load(rollouts.cluster, rollouts.namespace) as reports:
         rollouts.set_image("app", "3.1.1")
         rollouts.wait_for("it has traffic", lambda: rollouts.status("app")["canaryWeight"] > 0)
@@ -64,7 +58,7 @@ def test_a_run_under_way_is_reverted_to_the_target(rollouts: Rollouts) -> None:
 
 
 def test_without_revert_everything_generated_is_collected_and_the_target_is_left_alone(rollouts: Rollouts) -> None:
-    initialize(rollouts)
+    initialize(rollouts, replicas=2)
     assert "finalizers" not in rollouts.get("canary", "app")["metadata"]
     delete(rollouts)
     generated = (("deployment", "app-primary"), ("service", "app"), ("routetable", "app"))
@@ -80,7 +74,7 @@ def test_a_service_that_a_user_made_leads_to_the_target_again(rollouts: Rollouts
         "spec": {"selector": {"app": "app"}, "ports": [{"name": "http", "port": 9898, "targetPort": 9898}]},
     }
     rollouts.apply(own)
-    initialize(rollouts, revertOnDeletion=True)
+    initialize(rollouts, replicas=2, revertOnDeletion=True)
     assert rollouts.get("service", "app")["spec"]["selector"] == {"app": "app-primary"}
     delete(rollouts)
     service = rollouts.get("service", "app")
@@ -95,7 +89,7 @@ def test_nothing_hangs(rollouts: Rollouts, broken: str) -> None:
         rollouts.apply(canary("app", revertOnDeletion=True))
         rollouts.wait_for("the finalizer", lambda: "finalizers" in rollouts.get("canary", "app")["metadata"])
     else:
-        initialize(rollouts, revertOnDeletion=True)
+        initialize(rollouts, replicas=2, revertOnDeletion=True)
     if broken == "target":
         kubectl("-n", namespace, "delete", "deployment", "app")
     if broken == "spec":

@@ -5,7 +5,6 @@ It goes on when they are content again, and until then whatever is safe is done 
 
 import json
 import time
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.support.denying_webhook import SAID
 from tests.support.load import assert_no_request_lost, initialize, steady_load
 from tests.support.mortal_agent import background
 from tests.support.own_metric import OWN_METRIC, own_metric
+from tests.support.rewriting_webhook import configuration
 from tests.support.rollout import Rollouts, canary, podinfo
 from tests.support.self_signed import certificate
 
@@ -136,12 +136,12 @@ def denied(cluster: Cluster, namespace: str, folder: Path) -> Iterator[None]:
     with background(cluster, *command) as server:
         assert server.stdout is not None
         assert server.stdout.readline() == "serving\n"
-        configuration = denier(namespace, crt.read_bytes())
-        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(configuration))
+        made = denier(namespace, crt.read_bytes())
+        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(made))
         try:
             yield
         finally:
-            cluster.kubectl("delete", configuration["kind"], configuration["metadata"]["name"])
+            cluster.kubectl("delete", made["kind"], made["metadata"]["name"])
 
 
 def denier(namespace: str, bundle: bytes) -> dict[str, Any]:
@@ -151,21 +151,7 @@ def denier(namespace: str, bundle: bytes) -> dict[str, Any]:
         "resources": ["routetables"],
         "operations": ["CREATE", "UPDATE"],
     }
-    webhook = {
-        "name": "deny.example.com",
-        "admissionReviewVersions": ["v1"],
-        "sideEffects": "None",
-        "failurePolicy": "Fail",
-        "clientConfig": {"url": f"https://127.0.0.1:{WEBHOOK_PORT}/", "caBundle": b64encode(bundle).decode()},
-        "rules": [rule],
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-    }
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": f"deny-{namespace}"},
-        "webhooks": [webhook],
-    }
+    return configuration("Validating", f"deny-{namespace}", namespace, bundle, WEBHOOK_PORT, rule)
 
 
 def test_a_webhook_that_denies_a_weight_holds_the_run_and_lets_it_roll_back(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import Cluster
-from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
+from tests.support.load import assert_no_request_lost, initialize, steady_load
 from tests.support.mortal_agent import watching_weights
 from tests.support.rollout import Rollouts, canary, hpa, podinfo
 from tests.support.users import AFTER, BEFORE, CANARY, Served, asking
@@ -25,12 +25,6 @@ OWN_METRIC = {"name": "own", "templateRef": {"name": "own"}, "thresholdRange": {
 @pytest.fixture
 def rollouts(cluster: Cluster, namespace: str) -> Rollouts:
     return Rollouts(cluster, namespace)
-
-
-def initialize(rollouts: Rollouts, analysis: dict[str, Any] | None = None, **spec: Any) -> None:
-    rollouts.apply(podinfo("app"), virtual_service(rollouts.namespace), canary("app", analysis, **spec))
-    rollouts.wait_for_phase("app", "Initialized")
-    rollouts.wait_for("the gateway serves it", lambda: bool(answer(rollouts.cluster, rollouts.namespace)))
 
 
 def begin(rollouts: Rollouts, analysis: dict[str, Any] | None = None, **spec: Any) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import Cluster
-from tests.support.load import answer, virtual_service
+from tests.support.load import initialize
 from tests.support.mortal_agent import watching_weights
-from tests.support.rollout import Rollouts, canary, podinfo
+from tests.support.rollout import Rollouts
 from tests.support.users import AFTER, BEFORE, CANARY, User, asking
 
 pytestmark = pytest.mark.sandbox
@@ -44,12 +44,6 @@ class Users:
 
     def wait_for(self, served: object, *users: User) -> None:
         self._rollouts.wait_for(f"all get {served}", lambda: all(user.last() == served for user in users))
-
-
-def initialize(rollouts: Rollouts, analysis: dict[str, Any]) -> None:
-    rollouts.apply(podinfo("app"), virtual_service(rollouts.namespace), canary("app", analysis))
-    rollouts.wait_for_phase("app", "Initialized")
-    rollouts.wait_for("the gateway serves it", lambda: bool(answer(rollouts.cluster, rollouts.namespace)))
 
 
 def failing(rollouts: Rollouts) -> dict[str, Any]:

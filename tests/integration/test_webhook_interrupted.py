@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from tests.support.applying import Kubectl, scaled_to
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually
 from tests.support.mortal_agent import background
-from tests.support.rewriting_webhook import MIRROR
+from tests.support.rewriting_webhook import MIRROR, configuration
 from tests.support.self_signed import certificate
 from tests.support.stream import Stream, apply_target, streaming
 
@@ -68,25 +67,8 @@ async def test_without_any_replica_applies_go_on_unmarked(cluster: Cluster, watc
 
 def rewriter(name: str, namespace: str, bundle: bytes, port: int) -> str:
     """The configuration of a webhook whose name puts it after ours."""
-    entry = {
-        "name": "mirror.example.com",
-        "admissionReviewVersions": ["v1"],
-        "sideEffects": "None",
-        "failurePolicy": "Fail",
-        "clientConfig": {"url": f"https://127.0.0.1:{port}/", "caBundle": b64encode(bundle).decode()},
-        "rules": [
-            {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["*"]},
-        ],
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-    }
-    return json.dumps(
-        {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "MutatingWebhookConfiguration",
-            "metadata": {"name": name},
-            "webhooks": [entry],
-        }
-    )
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["*"]}
+    return json.dumps(configuration("Mutating", name, namespace, bundle, port, rule))
 
 
 async def test_the_mark_is_of_what_a_later_webhook_made_of_the_object(

@@ -24,9 +24,11 @@ def virtual_service(namespace: str, table: str = "app") -> dict[str, Any]:
     }
 
 
-def initialize(rollouts: Rollouts, analysis: dict[str, Any] | None = None, **spec: Any) -> None:
+def initialize(rollouts: Rollouts, analysis: dict[str, Any] | None = None, *, replicas: int = 1, **spec: Any) -> None:
     """Apply podinfo, its VirtualService and its canary, all named `app`, and wait until the gateway serves it."""
-    rollouts.apply(podinfo("app"), virtual_service(rollouts.namespace), canary("app", analysis, **spec))
+    rollouts.apply(
+        podinfo("app", replicas=replicas), virtual_service(rollouts.namespace), canary("app", analysis, **spec)
+    )
     rollouts.wait_for_phase("app", "Initialized")
     rollouts.wait_for("the gateway serves it", lambda: bool(answer(rollouts.cluster, rollouts.namespace)))
 

@@ -9,6 +9,7 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -27,6 +28,30 @@ async def rewrite(request: web.Request) -> web.Response:
         response |= {"patchType": "JSONPatch", "patch": base64.b64encode(orjson.dumps(patch)).decode()}
     review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
     return web.Response(body=orjson.dumps(review), content_type="application/json")
+
+
+def configuration(
+    kind: str, name: str, namespace: str, bundle: bytes, port: int, rule: dict[str, Any]
+) -> dict[str, Any]:
+    """Give the configuration of a webhook on loopback that is asked about one namespace, and must answer.
+
+    `kind` is Mutating or Validating, `bundle` the PEM of who signed its certificate.
+    """
+    webhook = {
+        "name": f"{kind.lower()}.example.com",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Fail",
+        "clientConfig": {"url": f"https://127.0.0.1:{port}/", "caBundle": base64.b64encode(bundle).decode()},
+        "rules": [rule],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+    }
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": f"{kind}WebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [webhook],
+    }
 
 
 async def serve(
