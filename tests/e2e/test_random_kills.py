@@ -24,7 +24,7 @@ from tests.support.mortal_agent import without_installed_agent
 
 Outcomes = Mapping[str, "Future[Outcome]"]
 
-LEAST_KILLS = int(os.environ.get("SERIN_KILLS", "60"))
+LEAST_KILLS = 60
 AT_ONCE = int(os.environ.get("SERIN_KILLS_AT_ONCE", "3"))
 SEED = os.environ.get("SERIN_KILLS_SEED") or secrets.token_hex(4)
 
