@@ -13,6 +13,7 @@ It tells `{"id": n, "pid": p}` or `{"id": n, "failed": text}`, and later `{"id":
 container dies with the launcher and the launcher with its parent, so nothing outlives a killed node.
 """
 
+import errno
 import json
 import os
 import selectors
@@ -28,6 +29,7 @@ from sandbox.node.rootfs import Mount, Root
 
 LONGEST_MESSAGE_BYTES = 4 * 1024 * 1024
 _NOT_STARTED = 128
+_NOT_RUNNING = "the container is not running"
 
 
 @dataclass
@@ -100,7 +102,9 @@ class Launcher:
             child = self._prepare(message)
             pid = _fork(child, output)
         except OSError as error:
-            self._tell({"id": message["id"], "failed": str(error)})
+            # What the kernel answers to a fork into a pid namespace whose first process is dying.
+            is_dying = message["op"] == "exec" and error.errno == errno.ENOMEM
+            self._tell({"id": message["id"], "failed": _NOT_RUNNING if is_dying else str(error)})
             return
         finally:
             syscalls.setns(self.own_pid_namespace, syscalls.CLONE_NEWPID)
@@ -121,8 +125,8 @@ class Launcher:
             return Container(argv, env, cwd, network, message["hostname"], root, mounts, message["keep"])
         pid = self.pids.get(message["inside"])
         if pid is None:
-            raise ProcessLookupError("the container is not running")
-        namespace = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY)
+            raise ProcessLookupError(_NOT_RUNNING)
+        namespace = _open_namespace(pid, "pid")
         syscalls.setns(namespace, syscalls.CLONE_NEWPID)
         os.close(namespace)
         return Command(argv, env, cwd, pid)
@@ -156,8 +160,7 @@ class Command:
             ("ipc", syscalls.CLONE_NEWIPC),
             ("mnt", syscalls.CLONE_NEWNS),  # the last: /proc is another's afterwards
         ):
-            namespace = os.open(f"/proc/{self.inside}/ns/{name}", os.O_RDONLY)
-            syscalls.setns(namespace, flag)
+            syscalls.setns(_open_namespace(self.inside, name), flag)
 
 
 @dataclass
@@ -178,6 +181,13 @@ class Container:
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
         socket.sethostname(self.hostname)
         self.root.enter(self.mounts, keep=self.keep)
+
+
+def _open_namespace(pid: int, name: str) -> int:
+    try:
+        return os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY)
+    except FileNotFoundError as error:  # that of a zombie
+        raise ProcessLookupError(_NOT_RUNNING) from error
 
 
 def _fork(child: Container | Command, output: int) -> int | str:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.node.errors import StartError
 from sandbox.node.grpc_health import check_grpc_health
 
 _SHOWN_BYTES = 300
@@ -42,7 +43,7 @@ class ProbeTarget:
                 return await self._do(action)
         except TimeoutError:
             return Outcome(is_good=False, message=f"no answer within {timeout_s:g}s")
-        except (OSError, ValueError, asyncio.IncompleteReadError) as error:
+        except (OSError, ValueError, asyncio.IncompleteReadError, StartError) as error:
             return Outcome(is_good=False, message=str(error) or type(error).__name__)
 
     async def _do(self, action: dict[str, Any]) -> Outcome:

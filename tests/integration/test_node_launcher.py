@@ -30,6 +30,7 @@ _UNSHARE = [
     "--kill-child",
 ]
 _ENV = {"PATH": os.environ["PATH"]}
+_DEATHS = 100
 _SHELL_AND_CHILDREN = "sleep 1000 & sleep 1000 & wait"
 
 
@@ -66,6 +67,10 @@ def test_ends_are_told_with_code_and_signal(tmp_path: Path) -> None:
         "terminated": [7, 0],
         "not found": 'exec: "no-such-command": executable file not found in $PATH',
     }
+
+
+def test_a_command_in_a_container_that_is_dying_is_refused_as_in_one_that_is_dead(tmp_path: Path) -> None:
+    assert set(play("dying", tmp_path)) <= {"the container is not running", "137"}
 
 
 def test_nothing_outlives_a_killed_node(tmp_path: Path) -> None:
@@ -133,6 +138,24 @@ async def ends(launcher: LauncherClient, folder: Path) -> Any:
     return {name: [end.code, end.signal] for name, end in found.items()} | {"not found": message}
 
 
+async def dying(launcher: LauncherClient, folder: Path) -> Any:
+    """Kill containers, and before anybody has taken note of their end run a command in each."""
+    answers = []
+    with (folder / "log").open("wb") as log:
+        for _ in range(_DEATHS):
+            container = await _start(launcher, ["sleep", "1000"], [], log.fileno())
+            container.send_signal(signal.SIGKILL)
+            try:
+                command = await launcher.execute(
+                    CommandLine(["true"], _ENV, "/"), inside=container, output=log.fileno()
+                )
+                answers.append(str((await command.wait()).code))
+            except StartError as error:
+                answers.append(str(error))
+            await container.wait()
+    return answers
+
+
 async def kill(_: LauncherClient, folder: Path) -> Any:
     """Kill a node (another process of this file) while its container runs."""
     node = await asyncio.create_subprocess_exec(sys.executable, __file__, "node", str(folder), stdout=sys.stderr)
@@ -162,7 +185,7 @@ async def main() -> None:
     scene, folder = sys.argv[1], Path(sys.argv[2])
     async with running_launcher(folder / "state", keep=[str(_REPOSITORY), sys.base_prefix]) as launcher:
         await launcher.make_network("p")
-        print(json.dumps(await {f.__name__: f for f in (root, ends, kill, node)}[scene](launcher, folder)))
+        print(json.dumps(await {f.__name__: f for f in (root, ends, dying, kill, node)}[scene](launcher, folder)))
 
 
 if __name__ == "__main__":

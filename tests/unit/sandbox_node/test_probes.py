@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.node.errors import StartError
 from sandbox.node.probes import Outcome, ProbeTarget
 
 
@@ -28,6 +29,8 @@ async def serving(answer: bytes, requests: list[bytes] | None = None) -> AsyncIt
 
 async def check(action: dict[str, Any], *, ports: dict[str, int] | None = None, timeout_s: float = 1.0) -> Outcome:
     async def execute(argv: list[str]) -> tuple[int, str]:
+        if argv == ["missing"]:
+            raise StartError("executable file not found in $PATH")
         return (0, "") if argv == ["true"] else (1, f"{argv[0]} failed")
 
     return await ProbeTarget("127.0.0.1", ports or {}, execute).check(action, timeout_s)
@@ -71,6 +74,11 @@ async def test_a_probe_that_takes_too_long_has_failed() -> None:
 async def test_an_exec_probe_goes_by_the_exit_code() -> None:
     assert (await check({"exec": {"command": ["true"]}})).is_good
     assert await check({"exec": {"command": ["false"]}}) == Outcome(is_good=False, message="false failed")
+
+
+async def test_an_exec_probe_that_can_not_be_started_has_failed_and_says_why() -> None:
+    outcome = await check({"exec": {"command": ["missing"]}})
+    assert outcome == Outcome(is_good=False, message="executable file not found in $PATH")
 
 
 @pytest.mark.parametrize(("answer", "is_good"), [(b"\x08\x01", True), (b"\x08\x02", False)])
