@@ -6,7 +6,7 @@ does one after the other happens one after the other here, and a crash may come 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from canary.action import (
     Action,
@@ -141,6 +141,11 @@ class SimulatedCluster:
         """Change the target's template, as `kubectl set image` does."""
         if revision != self.revision:
             self.revision, self.generation = revision, self.generation + 1
+
+    def fork(self) -> Self:
+        """Give a cluster that stands where this one does and goes its own way from here, with the same callbacks."""
+        collected = {name: value.copy() for name, value in vars(self).items() if isinstance(value, dict | list | set)}
+        return replace(self, **collected)
 
     def observe(self) -> Observation:
         """Show everything as it stands."""
