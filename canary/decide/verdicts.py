@@ -9,10 +9,11 @@ from canary.decide.gates import gate_before
 from canary.decide.run import roll_back
 from canary.judge import CheckResult, Verdict, overall
 from canary.news import News, halted, held
+from canary.observation import Part
 
 
 def judge_checks(tick: Tick, checks: tuple[CheckResult, ...], trouble: News | None) -> Decision:
-    """Judge a tick's checks: when they pass, the next step is taken, or its gates are asked.
+    """Judge a tick's checks: when they pass, the next step is taken, or what stands before it is done first.
 
     `trouble` lets nothing go forward.
     """
@@ -22,7 +23,7 @@ def judge_checks(tick: Tick, checks: tuple[CheckResult, ...], trouble: News | No
     later_s = tick.now_s + tick.canary.interval_s
     if trouble is not None:
         return move(tick.moved(not_before_s=later_s, decisive_s=tick.now_s, is_cleared=False), trouble)
-    if gate_before(tick, step_ahead(tick)) is not None:
+    if tick.due(*Part) or gate_before(tick, step_ahead(tick)) is not None:
         return move(tick.moved(not_before_s=later_s, decisive_s=tick.now_s, is_cleared=True))
     return advance(tick, decisive_s=tick.now_s)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from agent.set_aside import SetAside
 from canary.action import (
     Action,
     ApplyPart,
@@ -27,11 +28,12 @@ from canary.mark import Mark
 from canary.model.canary import Canary
 from canary.model.hooks import CanaryWebhook
 from canary.news import News
-from canary.observation import Observation, Part, Primary, Question, RefusedRoute, Route, RouteState, Target
+from canary.observation import Observation, Part, Primary, Question, Route, RouteState, Target
 from canary.phase import IDLE, TRANSITIONS, Phase
 from canary.readiness import Readiness
 from canary.request import claimed
 from canary.state import Blocked, Seen, State, read_state, write_status
+from kube.errors import Rejected
 from tests.support.canaries import canary
 
 READY = Readiness(is_ready=True, has_available=True)
@@ -51,7 +53,7 @@ _UNSEEN_S = 0.5
 
 _PRIMARY_SIZE = 3
 
-_REFUSED_AGAIN_S = 30.0
+_REFUSAL = Rejected("the API server says no")
 
 # No phase needs as many ticks at once; more of them are a loop.
 _BURST_LIMIT = 40
@@ -78,7 +80,7 @@ class SimulatedCluster:
     `verdicts` answers checks and pre-rollout hooks, `gates` the other hooks, by name; those that it does not name say
     yes, rollback gates no. `asked` collects whoever was asked, `passed` the revisions whose checks passed. `at_rest` is
     called when there is nothing to do before time passes.
-    `refused_actions` are the kinds that the API server refuses for good.
+    `refused_actions` are the kinds that the API server refuses for good, `refused_parts` the parts that it does.
     `stale` has the parts of the observation that a cache does not follow for a while, as it has them.
     `target_size_limit`: the target's replicas beyond it do not last. `writes_by_others` are those of the Canary.
     """
@@ -110,15 +112,13 @@ class SimulatedCluster:
     cookie: str = ""
     route_move: int = 0
     is_for_everyone: bool = False
-    refused_route: RefusedRoute | None = None
     route_state: RouteState = RouteState.SETTLED
-    is_route_refused: bool = False
     refused_actions: set[type[Action]] = field(default_factory=set)
     is_drained: bool | None = True
     obstacles: tuple[Blocked, ...] = ()
     refused_parts: set[Part] = field(default_factory=set)
     told: list[News] = field(default_factory=list)
-    told_sequence: int = 0
+    told_sequence: int = field(init=False)
     history: list[tuple[int, int]] = field(default_factory=list)
     promoted: list[str] = field(default_factory=list)
     primary_runs_target: bool = False
@@ -135,7 +135,15 @@ class SimulatedCluster:
     asked: list[str] = field(default_factory=list)
     passed: set[str] = field(default_factory=set)
     _kept: set[str] = field(default_factory=set)
-    _set_aside_until_s: dict[Action, float] = field(default_factory=dict)
+    _set_aside: SetAside = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Start the agent anew: it knows of nothing that it told or set aside."""
+        self.told_sequence = -1
+        self._set_aside = SetAside(lambda: self.now_s)
 
     def set_image(self, revision: str) -> None:
         """Change the target's template, as `kubectl set image` does."""
@@ -143,7 +151,7 @@ class SimulatedCluster:
             self.revision, self.generation = revision, self.generation + 1
 
     def fork(self) -> Self:
-        """Give a cluster that stands where this one does and goes its own way from here, with the same callbacks."""
+        """Give a cluster that stands where this one does and has the same callbacks; its agent has just started."""
         collected = {name: value.copy() for name, value in vars(self).items() if isinstance(value, dict | list | set)}
         return replace(self, **collected)
 
@@ -154,13 +162,13 @@ class SimulatedCluster:
             target=None if self.is_target_gone else self._target(),
             primary=None if self.primary_revision is None else self._primary(self.primary_revision),
             route=self._route(),
-            due_parts=frozenset(set(Part) - self.parts - self.refused_parts),
-            failed_parts=frozenset(self.refused_parts - self.parts),
+            due_parts=frozenset(set(Part) - self.parts - self._set_aside.parts),
+            failed_parts=frozenset(self._set_aside.parts - self.parts),
             scale_to=2,
             full_size=_PRIMARY_SIZE,
             obstacles=self.obstacles,
-            set_aside=frozenset(one for one, until_s in self._set_aside_until_s.items() if self.now_s < until_s),
-            refused_route=self.refused_route,
+            set_aside=self._set_aside.actions,
+            refused_route=self._set_aside.route,
             request=self.request,
             flagger=self.flagger,
             is_spec_lost=self.is_spec_lost,
@@ -243,8 +251,8 @@ class SimulatedCluster:
         for action in decision.actions:
             self._refuse_if_changed(action, seen)
             self.before_effect(f"{action}")
-            if type(action) in self.refused_actions:
-                self._set_aside_until_s[action] = self.now_s + _REFUSED_AGAIN_S
+            if self._is_refused(action):
+                assert self._set_aside.add(action, _REFUSAL), f"nothing goes on without {action}"
                 continue
             if not self.is_target_gone or isinstance(action, _NEEDS_NO_TARGET):
                 self._perform(action)
@@ -264,8 +272,12 @@ class SimulatedCluster:
             self.after_effect("intent")
         return replace(decision, wake_after_s=self._wake_after_s(decision))
 
+    def _is_refused(self, action: Action) -> bool:
+        is_part = isinstance(action, ApplyPart) and action.part in self.refused_parts
+        return is_part or type(action) in self.refused_actions
+
     def _wake_after_s(self, decision: Decision) -> float | None:
-        waits = [until_s - self.now_s for until_s in self._set_aside_until_s.values() if until_s > self.now_s]
+        waits = list(self._set_aside.waits_s())
         if decision.wake_after_s is not None:
             waits.append(decision.wake_after_s)
         return min(waits, default=None)
@@ -386,9 +398,6 @@ class SimulatedCluster:
 
     def _write_route(self, wanted: SetWeights) -> None:
         weights = (wanted.primary_weight, wanted.canary_weight)
-        if self.is_route_refused:
-            self.refused_route = (*weights, wanted.mirror_percent, wanted.cookie, wanted.is_for_everyone)
-            return
         self.stale.pop("route", None)
         self.weights, self.route_move = weights, wanted.move
         self.mirror_percent, self.cookie = wanted.mirror_percent, wanted.cookie

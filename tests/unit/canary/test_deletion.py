@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from canary.action import SetWeights
 from canary.judge import Verdict
 from canary.observation import Part
 from canary.phase import IDLE, Phase
@@ -199,7 +200,7 @@ def test_an_idle_canary_whose_spec_is_lost_is_left_alone(cluster: SimulatedClust
 def test_a_route_that_is_refused_holds_the_weight_and_keeps_no_check_away(cluster: SimulatedCluster) -> None:
     cluster.set_image(NEW)
     cluster.run(300, until=lambda: cluster.weights == (90, 10))
-    cluster.is_route_refused = True
+    cluster.refused_actions = {SetWeights}
     asked_before = len(cluster.questions)
     cluster.run(120)
     assert cluster.weights == (90, 10)
@@ -210,7 +211,7 @@ def test_a_route_that_is_refused_holds_the_weight_and_keeps_no_check_away(cluste
     assert phase(cluster) is Phase.FAILED
     cluster.run(120)
     assert cluster.target_replicas == 2, "it is scaled down with traffic on it"
-    cluster.is_route_refused, cluster.refused_route = False, None
+    cluster.refused_actions.clear()
     cluster.run(120)
     assert (cluster.weights, cluster.target_replicas) == ((100, 0), 0)
     assert cluster.state.phase in IDLE

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from canary.action import ClaimRequest, DropRequest, Promote, SetFinalizer
+from canary.action import ClaimRequest, DropRequest, Promote, SetFinalizer, SetWeights
 from canary.judge import Verdict
 from canary.model.canary import Canary
 from canary.model.hooks import HOOK_TYPES
@@ -65,7 +65,7 @@ skipped = st.sampled_from([False, False, False, True])
 canaries = st.builds(canary_with, st.sampled_from(list(STRATEGIES)), hooks, skipped)
 revisions = st.sampled_from([f"rev-{number}" for number in range(1, 5)])
 readiness = st.sampled_from([READY, READY, READY, ROLLING, UNREADY])
-REFUSABLE = [ClaimRequest, DropRequest, SetFinalizer, Promote]
+REFUSABLE = [ClaimRequest, DropRequest, SetFinalizer, SetWeights, Promote]
 happenings = st.one_of(
     st.tuples(st.just("time"), st.floats(0.1, 40)),
     st.tuples(st.just("time"), st.floats(0.1, 40)),
@@ -78,7 +78,6 @@ happenings = st.one_of(
     st.tuples(st.just("obstacles"), st.sampled_from([(), (Blocked("ScalerNotFound", "no such autoscaler"),)])),
     st.tuples(st.just("refused_parts"), st.sets(st.sampled_from(list(Part)), max_size=2)),
     st.tuples(st.just("refused_actions"), st.sets(st.sampled_from(REFUSABLE), max_size=2)),
-    st.tuples(st.just("is_route_refused"), st.booleans()),
     st.tuples(st.just("stale"), st.sets(st.sampled_from(["target", "route"]))),
     st.tuples(st.just("primary_revision"), st.none()),
     # Not the route: the fence against deposed agents is written on it.
@@ -210,9 +209,6 @@ def happen(cluster: SimulatedCluster, watcher: Watcher, kind: str, value: Any) -
             cluster.request = f"{value}@{cluster.revision}"
         case "suspend":
             cluster.canary = with_spec(cluster.canary, suspend=value)
-        case "is_route_refused":
-            # What was refused before is tried again by then.
-            cluster.is_route_refused, cluster.refused_route = value, None
         case "stale":
             now = cluster.observe()
             # A target that is seen to be gone is an obstacle, too: the two come from one cache.
@@ -242,7 +238,7 @@ def run(cluster: SimulatedCluster, seconds: float) -> None:
         try:
             cluster.run(end_s - cluster.now_s)
         except Crash:
-            cluster.told_sequence = -1
+            cluster.restart()
             cluster.now_s += 0.01
         except Refused:
             cluster.now_s += 0.4
@@ -267,8 +263,7 @@ def all_well(cluster: SimulatedCluster, watcher: Watcher) -> None:
     cluster.target_readiness = cluster.primary_readiness = READY
     cluster.route_state, cluster.is_drained = RouteState.SETTLED, None
     play(cluster, watcher, [("gone", False), ("suspend", False)])
-    cluster.refused_parts, cluster.gates = set(), {}
-    cluster.refused_actions, cluster.is_route_refused, cluster.refused_route = set(), False, None
+    cluster.refused_parts, cluster.refused_actions, cluster.gates = set(), set(), {}
     cluster.stale.clear()
 
 
