@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.api import create_namespace, delete_namespace
 from tests.support.cluster import REPOSITORY, Cluster
 
 # How long an example takes says nothing on a busy machine: speed is measured by `make bench`.
@@ -36,8 +37,8 @@ def cluster(worker_id: str) -> Iterator[Cluster]:
 def namespace(cluster: Cluster) -> Iterator[str]:
     """The name of a namespace of this test's own; its deletion goes on behind the next tests."""
     name = f"test-{secrets.token_hex(4)}"
-    cluster.kubectl("create", "namespace", name)
+    create_namespace(cluster.kubeconfig, name)
     try:
         yield name
     finally:
-        cluster.kubectl("delete", "namespace", name, "--wait=false")
+        delete_namespace(cluster.kubeconfig, name)

@@ -2,12 +2,12 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.support.api import create, read
 from tests.support.cluster import Cluster
-from tests.support.reading import read
 
 _LOOK_EVERY_S = 0.2
 _TOLD_WITHIN_S = 5.0
@@ -37,14 +37,16 @@ class Rollouts:
 
     def apply(self, *objects: dict[str, Any]) -> None:
         """Apply objects, as `kubectl apply -f -` does."""
-        self._apply(objects)
+        changed = [one for one in objects if not create(self.cluster.kubeconfig, self.namespace, one)]
+        if changed:
+            self._apply(changed)
 
     def apply_unseen(self, *objects: dict[str, Any]) -> None:
         """Apply objects that the webhook does not look at, as if they had come while it was away."""
         self._apply(objects, *_UNSEEN)
 
-    def _apply(self, objects: tuple[dict[str, Any], ...], *flags: str) -> None:
-        listed = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+    def _apply(self, objects: Sequence[dict[str, Any]], *flags: str) -> None:
+        listed = {"apiVersion": "v1", "kind": "List", "items": objects}
         self.cluster.kubectl("-n", self.namespace, "apply", *flags, "-f", "-", stdin=json.dumps(listed))
 
     def get(self, kind: str, name: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ does one after the other happens one after the other here, and a crash may come 
 """
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -152,8 +153,12 @@ class SimulatedCluster:
 
     def fork(self) -> Self:
         """Give a cluster that stands where this one does and has the same callbacks; its agent has just started."""
-        collected = {name: value.copy() for name, value in vars(self).items() if isinstance(value, dict | list | set)}
-        return replace(self, **collected)
+        forked = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, dict | list | set):
+                setattr(forked, name, value.copy())
+        forked.restart()
+        return forked
 
     def observe(self) -> Observation:
         """Show everything as it stands."""

@@ -124,7 +124,8 @@ def die_at_every_moment(
     strategy: str, tape: tuple[Verdict, ...], *, opens_late: bool = False, rolls_without_gap: bool = True
 ) -> None:
     undisturbed = begin(strategy, tape, opens_late=opens_late, rolls_without_gap=rolls_without_gap)
-    undisturbed.survivors = survivors = []
+    survivors: list[Play] = []
+    undisturbed.survivors = survivors
     expected = undisturbed.to_the_end()
     assert expected[0][0] in IDLE
     assert len(survivors) > _FEWEST_MOMENTS
