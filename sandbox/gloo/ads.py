@@ -1,6 +1,7 @@
 """The xDS server: Envoy's aggregated discovery service over gRPC, as Gloo serves it."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Mapping
@@ -27,13 +28,15 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 
 from sandbox.gloo.clusters import Cluster
 from sandbox.gloo.snapshot import Json
-from sandbox.gloo.subscriptions import ASSIGNMENTS, CLUSTERS, ROUTES, TYPES, Subscriptions
+from sandbox.gloo.subscriptions import ASSIGNMENTS, CLUSTERS, ROUTES, TYPES, Subscriptions, Versions
 from sandbox.gloo.translate import Translation
 
 _log = logging.getLogger(__name__)
 
 _MESSAGES = {CLUSTERS: ClusterMessage, ASSIGNMENTS: ClusterLoadAssignment, ROUTES: RouteConfiguration}
-_LINGER_S = 0.2  # a cluster that no route needs any more goes after the routes have arrived
+# A cluster that no route needs any more goes a little after Envoy has heard of the routes.
+_HEARD_WITHIN_S = 10.0
+_LINGER_S = 0.2
 _STOP_GRACE_S = 1.0
 
 
@@ -58,6 +61,7 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
         self._resources: dict[str, dict[str, _Resource]] | None = None
         self._streams: set[_Stream] = set()
         self._response_count = 0
+        self._heard = asyncio.Event()
 
     @asynccontextmanager
     async def serving(self, address: str) -> AsyncIterator[int]:
@@ -78,8 +82,16 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
         both = resources | {kind: old[kind] | resources[kind] for kind in (CLUSTERS, ASSIGNMENTS)}
         self._replace(both)
         if any(both[kind].keys() != resources[kind].keys() for kind in (CLUSTERS, ASSIGNMENTS)):
+            await self._routes_heard()
             await asyncio.sleep(_LINGER_S)
             self._replace(resources)
+
+    async def _routes_heard(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HEARD_WITHIN_S):
+                while not all(stream.subscriptions.has_heard_routes(self._versions()) for stream in self._streams):
+                    self._heard.clear()
+                    await self._heard.wait()
 
     def _replace(self, resources: dict[str, dict[str, _Resource]]) -> None:
         self._resources = resources
@@ -123,17 +135,14 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
                 await stream.wake.wait()
         finally:
             self._streams.discard(stream)
+            self._heard.set()
             reader.cancel()
             await asyncio.wait([reader])
 
     def _next_response(self, stream: _Stream) -> DiscoveryResponse | None:
         if self._resources is None:
             return None
-        versions = {
-            kind: {name: resource.version for name, resource in named.items()}
-            for kind, named in self._resources.items()
-        }
-        following = stream.subscriptions.next_response(versions)
+        following = stream.subscriptions.next_response(self._versions())
         if following is None:
             return None
         type_url, names = following
@@ -141,6 +150,12 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
         number = str(self._response_count)
         messages = [self._resources[type_url][name].message for name in names]
         return DiscoveryResponse(version_info=number, nonce=number, type_url=type_url, resources=messages)
+
+    def _versions(self) -> Versions:
+        return {
+            kind: {name: resource.version for name, resource in named.items()}
+            for kind, named in (self._resources or {}).items()
+        }
 
     async def _read(self, requests: AsyncIterator[Any], stream: _Stream) -> None:
         try:
@@ -151,6 +166,7 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
                 names = frozenset(request.resource_names)
                 stream.subscriptions.note_request(request.type_url, names, is_refusal=bool(refusal))
                 stream.wake.set()
+                self._heard.set()
         finally:
             stream.is_closed = True
             stream.wake.set()

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -36,6 +38,16 @@ class Envoy:
     metrics: str
     config: str
     session: aiohttp.ClientSession
+    pid: int
+
+    @asynccontextmanager
+    async def stopped(self) -> AsyncIterator[None]:
+        """Let it get no CPU while inside."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     async def virtual_hosts(self) -> list[Json]:
         """What Envoy routes by, as it says itself."""
@@ -87,7 +99,9 @@ async def running_envoy(folder: Path, first: Translation) -> AsyncIterator[Envoy
             process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
         try:
             base = "http://127.0.0.1"
-            envoy = Envoy(ads, f"{base}:{ports[8080]}", f"{base}:{ports[8081]}", f"{base}:{ports[8082]}", session)
+            envoy = Envoy(
+                ads, f"{base}:{ports[8080]}", f"{base}:{ports[8081]}", f"{base}:{ports[8082]}", session, process.pid
+            )
             await ads.publish(first)
             await until(envoy.is_ready, bool)
             yield envoy

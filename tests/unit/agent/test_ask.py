@@ -21,6 +21,7 @@ from canary.observation import Observation, Question
 from canary.phase import Phase
 from canary.state import State
 from tests.support.canaries import canary
+from tests.support.eventually import eventually
 from tests.support.web import serving
 
 PROMPTLY_S = 2.0
@@ -259,9 +260,9 @@ async def test_a_pre_rollout_hook_may_take_its_time() -> None:
 async def test_a_call_of_another_run_is_ended(later: State) -> None:
     world = World(hanging={"load-test"})
     async with world.asking({"load-test": ""}) as ask:
-        for state in (SOON, later, SOON):
+        for number, state in enumerate((SOON, later, SOON), 1):
             await ask(state, Question.CHECKS)
-    assert len(world.calls) == 3
+            await eventually(lambda: len(world.calls), number.__eq__)
 
 
 async def test_no_call_outlives_its_canary() -> None:
