@@ -1,14 +1,14 @@
 # Everything here works from a fresh clone: what is missing is installed into .venv and .sandbox.
-.PHONY: help demo test unit tapes kills fuzz check format bench sandbox sandbox-down image clean
+.PHONY: help demo test unit tapes long fuzz check format bench sandbox sandbox-down image clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python
 
-# Tests on a cluster mostly wait: three processes, each with a cluster of its own, fill two cores. The files go out in their
+# Tests on a cluster mostly wait: four processes, each with a cluster of its own, fill two cores. The files go out in their
 # order, those with a cluster first. What holds times, as the demo does, runs alone after that.
-SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -37,7 +37,7 @@ unit: .venv/.ready ## Run the tests that need no cluster
 tapes: .venv/.ready ## Play ten thousand new tapes of crashes, failures and revisions to the state machine
 	SERIN_NEW_TAPES=1 $(BIN)/pytest tests/unit/canary/test_tapes.py
 
-kills: .venv/.ready ## Kill agents in runs of every strategy, under load, in some 12 minutes (SERIN_KILLS_SEED=...: again)
+long: .venv/.ready ## Kill agents in runs of every strategy, and play what else takes minutes (SERIN_KILLS_SEED=...: again)
 	@$(RUN) -m sandbox build
 	$(BIN)/pytest -m long
 

@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 
 _PROBE_TIMEOUT_S = 2.0
 
+# The Go programs take a tenth less CPU; the API server grows from 400 to 700 MB.
+_FEWER_COLLECTIONS = {"GOGC": "300"}
+
 
 def main() -> None:
     """Run one cluster until SIGTERM or SIGINT; exits with 1 when a part fails."""
@@ -63,7 +66,7 @@ async def _run(state: State, report: Report, arguments: argparse.Namespace) -> N
     for path, server in ((state.inside_kubeconfig, API_URL), (state.kubeconfig, forward.urls(doors)["apiserver"])):
         pki.write_kubeconfig(path, server=server, ca_cert=keys.ca_cert, token=keys.admin_token)
     parts = all_parts(state, keys, with_serin=arguments.with_serin)
-    supervisor = Supervisor(parts, state=state, environment=os.environ, report=report)
+    supervisor = Supervisor(parts, state=state, environment=os.environ | _FEWER_COLLECTIONS, report=report)
     async with forward.serve(doors), _probe_session(keys) as session:
         await supervisor.run(session)
 

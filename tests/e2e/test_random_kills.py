@@ -1,6 +1,6 @@
 """Agents are killed at random moments of runs of every strategy, under load: the same run, the same end, nothing lost.
 
-`make kills` plays all cases, a few side by side. That agents die around each single effect is in
+`make long` plays all cases, a few side by side. That agents die around each single effect is in
 tests/integration/test_crashes.py. SERIN_KILLS_SEED gives the lives of another play again, as far as a cluster does the
 same twice.
 """

@@ -57,7 +57,13 @@ def until_promoted(rollouts: Rollouts, available: Callable[[], int]) -> int:
 
 @pytest.mark.parametrize(
     ("strategy", "analysis"),
-    [(RECREATE, WEIGHTS), (RECREATE, AB), (RECREATE, ITERATIONS), (RECREATE, AFFINE), (ONE_MAY_GO, BACK_IN_STEPS)],
+    [
+        (RECREATE, WEIGHTS),
+        pytest.param(RECREATE, AB, marks=pytest.mark.long),
+        pytest.param(RECREATE, ITERATIONS, marks=pytest.mark.long),
+        pytest.param(RECREATE, AFFINE, marks=pytest.mark.long),
+        (ONE_MAY_GO, BACK_IN_STEPS),
+    ],
     ids=["weights", "A/B", "blue/green", "mirror and affinity", "rolling, back in steps"],
 )
 def test_no_request_is_lost_while_the_primary_has_no_pod(

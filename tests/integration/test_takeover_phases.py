@@ -58,11 +58,11 @@ def uids(rollouts: Rollouts) -> list[Any]:
 @pytest.mark.parametrize(
     ("phase", "primary", "weight", "replicas", "end"),
     [
-        ("Initializing", "3.1.0", 0, 1, "Initialized"),
-        ("Waiting", "3.0.0", 0, 0, "Failed"),
+        pytest.param("Initializing", "3.1.0", 0, 1, "Initialized", marks=pytest.mark.long),
+        pytest.param("Waiting", "3.0.0", 0, 0, "Failed", marks=pytest.mark.long),
         ("WaitingPromotion", "3.0.0", 50, 1, "Failed"),
         ("Finalising", "3.1.0", 0, 1, "Succeeded"),
-        ("Failed", "3.0.0", 0, 1, "Failed"),
+        pytest.param("Failed", "3.0.0", 0, 1, "Failed", marks=pytest.mark.long),
     ],
 )
 def test_it_goes_on_from_where_it_was_left_and_the_next_image_runs(
