@@ -61,7 +61,7 @@ class State:
     A/B test is for those who match nothing, too. `is_promotion_late`: it was told that the primary does not come up.
     `answered`: the hooks that said yes for this revision, as `canary.decide.context.answer_key` names them;
     `waiting_for`: those of the gates that the run waits for now, each is told of once. `is_cleared`: the checks of this
-    interval passed, the next step only waits for a gate to be asked. `strategy`: the one that the analysis began with.
+    interval passed, the next step waits for a due object or a gate. `strategy`: the one that the analysis began with.
     `is_paused`: somebody asked that the weight stays where it is; `request` is the last one and what became of it.
     `has_untold_end`: the run ended, and its post-rollout hooks have not been told. `mirror_percent` of the requests are
     copied to the canary side; `cookie` (`name=value`) keeps its users there, and `previous_cookie` is the one before.

@@ -66,7 +66,7 @@ async def _run(state: State, report: Report, arguments: argparse.Namespace) -> N
     for path, server in ((state.inside_kubeconfig, API_URL), (state.kubeconfig, forward.urls(doors)["apiserver"])):
         pki.write_kubeconfig(path, server=server, ca_cert=keys.ca_cert, token=keys.admin_token)
     parts = all_parts(state, keys, with_serin=arguments.with_serin)
-    supervisor = Supervisor(parts, state=state, environment=os.environ | _FEWER_COLLECTIONS, report=report)
+    supervisor = Supervisor(parts, state=state, environment=_FEWER_COLLECTIONS | os.environ, report=report)
     async with forward.serve(doors), _probe_session(keys) as session:
         await supervisor.run(session)
 

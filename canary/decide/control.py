@@ -87,7 +87,7 @@ def _carry_out(tick: Tick, verb: Verb) -> Decision:
             return roll_back(tick, "aborted by request")
         case Verb.PAUSE:
             said = paused(tick.name, tick.state.canary_weight)
-            return move(tick.moved(said, is_paused=True, last_transition_s=same_time))
+            return move(tick.moved(said, is_paused=True, is_cleared=False, last_transition_s=same_time))
         case Verb.RESUME:
             return move(tick.moved(resumed(tick.name), is_paused=False, grown_s=None, last_transition_s=same_time))
         case Verb.RETRY:

@@ -24,8 +24,15 @@ def judge_checks(tick: Tick, checks: tuple[CheckResult, ...], trouble: News | No
     if trouble is not None:
         return move(tick.moved(not_before_s=later_s, decisive_s=tick.now_s, is_cleared=False), trouble)
     if tick.due(*Part) or gate_before(tick, step_ahead(tick)) is not None:
-        return move(tick.moved(not_before_s=later_s, decisive_s=tick.now_s, is_cleared=True))
+        cleared = tick.moved(not_before_s=later_s, decisive_s=tick.now_s, is_cleared=True)
+        return move(cleared, *_overdue(tick) if tick.state.is_cleared else ())
     return advance(tick, decisive_s=tick.now_s)
+
+
+def _overdue(tick: Tick) -> tuple[News, ...]:
+    """Tell of what has been due since the checks before, which passed too: it was tried again and again."""
+    due = sorted(tick.seen.due_parts)
+    return (halted(tick.name, f"not applied yet: {', '.join(due)}"),) if due else ()
 
 
 def hold_back(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *news: News, **changes: Any) -> Decision:

@@ -1,7 +1,6 @@
 """The xDS server: Envoy's aggregated discovery service over gRPC, as Gloo serves it."""
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Mapping
@@ -51,6 +50,7 @@ class _Resource:
 class _Stream:
     subscriptions: Subscriptions = field(default_factory=Subscriptions)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    unheard: dict[str, str] = field(default_factory=dict)  # type -> nonce of the last response, until Envoy names it
     is_closed: bool = False
 
 
@@ -87,11 +87,18 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
             self._replace(resources)
 
     async def _routes_heard(self) -> None:
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_HEARD_WITHIN_S):
-                while not all(stream.subscriptions.has_heard_routes(self._versions()) for stream in self._streams):
+                while not all(self._has_heard_routes(stream) for stream in self._streams):
                     self._heard.clear()
                     await self._heard.wait()
+        except TimeoutError:
+            _log.warning(
+                "Envoy has not answered its routes for %g s; clusters that they may need go now", _HEARD_WITHIN_S
+            )
+
+    def _has_heard_routes(self, stream: _Stream) -> bool:
+        return ROUTES not in stream.unheard and stream.subscriptions.has_routes(self._versions())
 
     def _replace(self, resources: dict[str, dict[str, _Resource]]) -> None:
         self._resources = resources
@@ -149,6 +156,7 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
         self._response_count += 1
         number = str(self._response_count)
         messages = [self._resources[type_url][name].message for name in names]
+        stream.unheard[type_url] = number
         return DiscoveryResponse(version_info=number, nonce=number, type_url=type_url, resources=messages)
 
     def _versions(self) -> Versions:
@@ -163,6 +171,8 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
                 refusal = request.error_detail.message
                 if refusal:
                     _log.warning("Envoy refused %s: %s", request.type_url.rpartition(".")[2], refusal)
+                if stream.unheard.get(request.type_url) == request.response_nonce:
+                    del stream.unheard[request.type_url]
                 names = frozenset(request.resource_names)
                 stream.subscriptions.note_request(request.type_url, names, is_refusal=bool(refusal))
                 stream.wake.set()

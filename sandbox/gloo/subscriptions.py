@@ -17,7 +17,6 @@ class _Subscription:
     sent: dict[str, str] = field(default_factory=dict)
     is_answered: bool = False
     is_refused: bool = False
-    unheard: int = 0  # responses that Envoy has neither acknowledged nor refused
 
 
 @dataclass
@@ -31,7 +30,6 @@ class Subscriptions:
         subscription = self._by_type.setdefault(type_url, _Subscription())
         subscription.names = names
         subscription.is_refused = is_refusal
-        subscription.unheard = max(subscription.unheard - 1, 0)
         if type_url != CLUSTERS:
             # A name that is asked for again later must be sent again.
             subscription.sent = {name: version for name, version in subscription.sent.items() if name in names}
@@ -55,14 +53,13 @@ class Subscriptions:
             if changed or is_first_or_fewer:
                 subscription.sent = wanted if type_url == CLUSTERS else subscription.sent | wanted
                 subscription.is_answered, subscription.is_refused = True, False
-                subscription.unheard += 1
                 return type_url, sorted(wanted if type_url == CLUSTERS else changed)
         return None
 
-    def has_heard_routes(self, versions: Versions) -> bool:
-        """Whether Envoy, if it asks for routes at all, has acknowledged or refused the newest of them."""
+    def has_routes(self, versions: Versions) -> bool:
+        """Whether Envoy, if it asks for routes at all, was sent the newest of them."""
         routes = self._by_type.get(ROUTES)
-        return routes is None or (routes.unheard == 0 and routes.sent.items() <= versions[ROUTES].items())
+        return routes is None or not routes.names or versions[ROUTES].items() <= routes.sent.items()
 
     def _has_clusters(self, versions: Versions) -> bool:
         """Whether routes may go out: a route to a cluster that still waits for its endpoints would answer 503."""

@@ -127,8 +127,10 @@ class Launcher:
         if pid is None:
             raise ProcessLookupError(_NOT_RUNNING)
         namespace = _open_namespace(pid, "pid")
-        syscalls.setns(namespace, syscalls.CLONE_NEWPID)
-        os.close(namespace)
+        try:
+            syscalls.setns(namespace, syscalls.CLONE_NEWPID)
+        finally:
+            os.close(namespace)
         return Command(argv, env, cwd, pid)
 
     def _reap(self) -> None:
@@ -193,11 +195,13 @@ def _open_namespace(pid: int, name: str) -> int:
 def _fork(child: Container | Command, output: int) -> int | str:
     """Fork and execute; return the pid, or the text of what went wrong before the command ran."""
     error_read, error_write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        _become(child, output, error_write)
-    os.close(error_write)
     with os.fdopen(error_read, "rb") as pipe:
+        try:
+            pid = os.fork()
+            if pid == 0:
+                _become(child, output, error_write)
+        finally:
+            os.close(error_write)
         failure = pipe.read()  # ends when exec closes the other end
     if failure:
         os.waitpid(pid, 0)

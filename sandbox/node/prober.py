@@ -30,7 +30,8 @@ class Threshold:
 class Prober:
     """One probe of one running container.
 
-    `check` does it once with a time limit; `on_result` is told each result, `on_failure` each bad outcome's message.
+    `check` does it once with a time limit; `on_result` is told each result, `on_failure` each bad outcome's message. An
+    outcome that is not known counts neither way, as for a kubelet.
     """
 
     probe: dict[str, Any]
@@ -51,7 +52,7 @@ class Prober:
         while True:
             if not outcome.is_good:
                 self.on_failure(outcome.message)
-            result = threshold.count(is_good=outcome.is_good)
+            result = threshold.count(is_good=outcome.is_good) if outcome.is_known else None
             if result is not None:
                 await self.on_result(result)
                 if result and until_success:

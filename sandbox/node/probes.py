@@ -18,10 +18,11 @@ _GOOD_STATUS = range(200, 400)
 
 @dataclass(frozen=True)
 class Outcome:
-    """`message` tells what went wrong; empty when all is well."""
+    """`message` tells what went wrong; empty when all is well. Of what could not be tried, `is_known` is false."""
 
     is_good: bool
     message: str = ""
+    is_known: bool = True
 
 
 Execute = Callable[[list[str]], Awaitable[tuple[int, str]]]
@@ -43,8 +44,10 @@ class ProbeTarget:
                 return await self._do(action)
         except TimeoutError:
             return Outcome(is_good=False, message=f"no answer within {timeout_s:g}s")
-        except (OSError, ValueError, asyncio.IncompleteReadError, StartError) as error:
+        except (OSError, ValueError, asyncio.IncompleteReadError) as error:
             return Outcome(is_good=False, message=str(error) or type(error).__name__)
+        except StartError as error:
+            return Outcome(is_good=False, message=str(error), is_known=False)
 
     async def _do(self, action: dict[str, Any]) -> Outcome:
         match action:

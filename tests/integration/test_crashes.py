@@ -15,8 +15,8 @@ from tests.support.rollout import Rollouts, canary, podinfo
 pytestmark = pytest.mark.sandbox
 
 # An agent that dies before its second effect has made one; one that dies after its first has made one too. So either
-# kills it around every single effect of a run, once on each side. A play takes up to a minute: all but the shortest
-# belong to `make long`.
+# kills it around every single effect of a run, once on each side. A play takes a minute: all but one belong to
+# `make long`.
 FAULTS = ["before:2", "after:1"]
 
 
@@ -82,8 +82,7 @@ def assert_no_request_lost(report: str) -> None:
     assert set(codes) == {"[200]"}, report
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [pytest.param(FAULTS[0], marks=pytest.mark.long), FAULTS[1]])
 def test_a_promotion_ends_the_same_however_often_the_agent_dies(rollouts: Rollouts, fault: str) -> None:
     agent = MortalAgent(rollouts.cluster, rollouts.namespace)
     bootstrap(rollouts, agent, {})
@@ -106,7 +105,8 @@ def test_a_promotion_ends_the_same_however_often_the_agent_dies(rollouts: Rollou
     )
 
 
-@pytest.mark.parametrize("fault", [pytest.param(FAULTS[0], marks=pytest.mark.long), FAULTS[1]])
+@pytest.mark.long
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_rollback_ends_the_same_however_often_the_agent_dies(rollouts: Rollouts, fault: str) -> None:
     agent = MortalAgent(rollouts.cluster, rollouts.namespace)
     always_failing = {"name": "zero", "query": "vector(0)", "thresholdRange": {"min": 1}, "interval": "10s"}

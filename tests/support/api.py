@@ -41,12 +41,17 @@ def read(kubeconfig: Path, namespace: str, kind: str, name: str = "") -> dict[st
 
 
 def create(kubeconfig: Path, namespace: str, obj: dict[str, Any]) -> bool:
-    """Create an object as `kubectl apply` does; False, and nothing done, if it exists or its kind is unknown here."""
+    """Create an object as `kubectl apply` does; False, and nothing done, if it exists or its kind is unknown here.
+
+    An object that exists is seen by admission before that is found out.
+    """
     version, _, plural = _RESOURCES.get(_KUBECTL_WORDS.get(obj["kind"], obj["kind"].lower()), "").partition(" ")
     if not version.endswith(obj["apiVersion"]):
         return False
     metadata = {"annotations": {}, "namespace": namespace} | obj["metadata"]
-    applied = json.dumps(obj | {"metadata": metadata}, separators=(",", ":")) + "\n"
+    applied = json.dumps(obj | {"metadata": metadata}, separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
+    for character in "<>&":  # as Go writes them
+        applied = applied.replace(character, f"\\u{ord(character):04x}")
     annotated = metadata | {"annotations": metadata["annotations"] | {_LAST_APPLIED: applied}}
     path = f"{version}/namespaces/{namespace}/{plural}?fieldManager=kubectl-client-side-apply&fieldValidation=Strict"
     return bool(_Api.of(kubeconfig).request("POST", path, HTTPStatus.CONFLICT, obj | {"metadata": annotated}))
@@ -73,6 +78,7 @@ class _Api:
             ca_certs=cluster["certificate-authority"],
             headers={"Authorization": f"Bearer {user['token']}", "Content-Type": "application/json"},
             timeout=_TIMEOUT_S,
+            retries=urllib3.Retry(3, allowed_methods=None, backoff_factor=0.1),  # all that is sent here can be repeated
         )
 
     @staticmethod

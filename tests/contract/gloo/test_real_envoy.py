@@ -83,7 +83,7 @@ async def test_no_request_fails_while_everything_around_it_changes(envoy: Envoy)
             await _publish(envoy, gloo_cases.objects(case) + tuned)
         is_over.set()
         answers = Counter([answer for user in users for answer in await user])
-    assert set(answers) == {"ok"}
+    assert set(answers) == {"200 ok"}
     assert answers.total() > 500
 
 
@@ -98,13 +98,13 @@ async def test_no_request_fails_while_an_envoy_that_is_short_of_cpu_is_given_oth
                 await asyncio.wait([publishing], timeout=0.5)
             await publishing
         is_over.set()
-        assert {answer for user in users for answer in await user} == {"ok"}
+        assert {answer for user in users for answer in await user} == {"200 ok"}
 
 
 async def test_series_are_named_as_behind_a_real_gloo(envoy: Envoy) -> None:
     async with _two_sides() as items:
         await _serve(envoy, gloo_cases.objects("weight-0-100") + items)
-        assert await _use(envoy) == "ok"
+        assert await _use(envoy) == "200 ok"
         async with envoy.session.get(f"{envoy.metrics}/metrics") as response:
             lines = (await response.text()).splitlines()
     cluster = 'envoy_cluster_name="conf-app-canaryupstream-9898_conf"'
@@ -113,9 +113,9 @@ async def test_series_are_named_as_behind_a_real_gloo(envoy: Envoy) -> None:
 
 
 async def _use(envoy: Envoy) -> str:
-    """What is answered; where Envoy answers by itself, its reason."""
+    """Status and text; where Envoy answers by itself, its reason if it gives one."""
     async with envoy.session.get(envoy.gateway, headers={"Host": "app.example.com"}) as response:
-        return await response.text()
+        return f"{response.status} {await response.text()}"
 
 
 async def _use_until(envoy: Envoy, is_over: asyncio.Event) -> list[str]:

@@ -1,10 +1,13 @@
 """Runs in trouble: whatever is wrong elsewhere, traffic is where it is safe, and no canary escapes its checks."""
 
+from dataclasses import replace
+
 import pytest
 
 from canary.action import Action, ClaimRequest, DropRequest, Promote, SetFinalizer
-from canary.judge import Verdict
-from canary.observation import Part, RouteState
+from canary.decide.entry import decide
+from canary.judge import CheckResult, Verdict
+from canary.observation import Part, Question, RouteState
 from canary.phase import Phase
 from canary.state import Blocked
 from tests.support.canaries import canary
@@ -33,6 +36,58 @@ def test_a_part_that_is_refused_neither_keeps_traffic_on_a_failed_canary_nor_the
     cluster.run(120)
     assert phase(cluster) is Phase.FAILED
     assert cluster.weights == (100, 0)
+
+
+def cleared_with_a_part_missing() -> SimulatedCluster:
+    """Give a run whose checks pass once a minute, at the moment when a part is found missing and is refused."""
+    cluster = bootstrapped({"interval": "1m"})
+    cluster.set_image(REVISION)
+    cluster.run(300, until=lambda: cluster.state.canary_weight == 20)
+    cluster.settle()
+    cluster.now_s = cluster.state.not_before_s
+    cluster.parts.discard(Part.PRIMARY_SCALER)
+    cluster.refused_parts = {Part.PRIMARY_SCALER}
+    cluster.settle()
+    assert (cluster.state.is_cleared, cluster.state.canary_weight) == (True, 20)
+    cluster.refused_parts = set()
+    return cluster
+
+
+def test_a_step_that_the_checks_allowed_is_taken_when_the_missing_part_is_there() -> None:
+    cluster = cleared_with_a_part_missing()
+    cluster.run(45)
+    assert cluster.state.canary_weight == 25
+
+
+@pytest.mark.parametrize("happening", ["the canary side is down", "the run is paused"])
+def test_checks_that_passed_before_the_canary_was_down_or_the_run_paused_allow_no_step(happening: str) -> None:
+    cluster = cleared_with_a_part_missing()
+    if happening == "the run is paused":
+        cluster.request = f"pause@{REVISION}"
+        cluster.run(2)
+        cluster.request = f"resume@{REVISION}"
+    else:
+        cluster.target_readiness = UNREADY
+        cluster.run(2)
+        cluster.target_readiness = READY
+    cluster.run(43)
+    assert cluster.state.canary_weight == 20, "a step is taken on checks of a time before"
+    cluster.run(30)
+    assert cluster.state.canary_weight == 25
+
+
+def test_a_part_that_is_still_due_at_the_next_checks_is_told(cluster: SimulatedCluster) -> None:
+    exposed(cluster)
+    cluster.parts.discard(Part.PRIMARY_SCALER)
+    passed = {Question.CHECKS: (CheckResult("check", Verdict.PASS, "all is well"),)}
+    seen = replace(cluster.observe(), answers=passed, now_s=cluster.state.not_before_s)
+    first = decide(cluster.canary, cluster.state, seen)
+    assert first.intent is not None
+    assert first.remarks == ()
+    second = decide(cluster.canary, first.intent, replace(seen, now_s=first.intent.not_before_s))
+    assert [remark.text for remark in second.remarks] == [
+        "Halt podinfo.test advancement not applied yet: primary scaler"
+    ]
 
 
 @pytest.mark.parametrize("trouble", ["primary", "gateway", "canary", "obstacle"])

@@ -13,8 +13,8 @@ def test_a_result_changes_only_after_enough_equal_outcomes() -> None:
     assert results == [None, True, None, None, None, None, None, False, None, True]
 
 
-async def run_prober(outcomes: list[bool], *, is_eager: bool, period_s: float) -> tuple[list[bool], list[str]]:
-    """Probe until `outcomes` are used up; return the results and the messages of failures."""
+async def run_prober(outcomes: list[bool | None], *, is_eager: bool, period_s: float) -> tuple[list[bool], list[str]]:
+    """Probe until `outcomes` are used up, None being one that is not known; return results and messages."""
     left = iter(outcomes)
     results: list[bool] = []
     messages: list[str] = []
@@ -22,7 +22,8 @@ async def run_prober(outcomes: list[bool], *, is_eager: bool, period_s: float) -
 
     async def check(probe: object, timeout_s: float) -> Outcome:
         try:
-            return Outcome(next(left), "bad")
+            outcome = next(left)
+            return Outcome(bool(outcome), "bad", is_known=outcome is not None)
         except StopIteration:
             done.set()
             await asyncio.Event().wait()
@@ -42,6 +43,12 @@ async def test_failures_below_the_threshold_are_told_but_are_no_result() -> None
     results, messages = await run_prober([True, False, True, False, False], is_eager=False, period_s=0)
     assert results == [True, True, False]
     assert messages == ["bad", "bad", "bad"]
+
+
+async def test_what_is_not_known_is_told_and_counts_neither_way() -> None:
+    results, messages = await run_prober([True, False, None, None, False], is_eager=False, period_s=0)
+    assert results == [True, False]
+    assert messages == ["bad"] * 4
 
 
 async def test_an_eager_probe_does_not_count_failures_while_the_process_begins_to_listen() -> None:

@@ -76,9 +76,9 @@ async def test_an_exec_probe_goes_by_the_exit_code() -> None:
     assert await check({"exec": {"command": ["false"]}}) == Outcome(is_good=False, message="false failed")
 
 
-async def test_an_exec_probe_that_can_not_be_started_has_failed_and_says_why() -> None:
+async def test_of_an_exec_probe_that_can_not_be_started_nothing_is_known_but_why() -> None:
     outcome = await check({"exec": {"command": ["missing"]}})
-    assert outcome == Outcome(is_good=False, message="executable file not found in $PATH")
+    assert outcome == Outcome(is_good=False, message="executable file not found in $PATH", is_known=False)
 
 
 @pytest.mark.parametrize(("answer", "is_good"), [(b"\x08\x01", True), (b"\x08\x02", False)])
