@@ -26,7 +26,7 @@ demo: .venv/.ready ## Play the guide on a cluster inside this machine (GUIDE=1: 
 	@$(RUN) -m sandbox build
 	@$(RUN) -m sandbox.demo $(if $(GUIDE),--guide) $(if $(KEEP),--keep)
 
-test: .venv/.ready ## Run every test: unit, contract, integration, end to end
+test: .venv/.ready ## Run the tests: unit, contract, integration, end to end (but for those of make long)
 	@$(RUN) -m sandbox build
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone and not long"
 	$(BIN)/pytest -m "alone and not long"

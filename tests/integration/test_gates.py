@@ -1,6 +1,5 @@
 """The load tester's gates hold a run where they stand, and the rollback gate ends it, with real traffic."""
 
-import time
 from typing import Any
 
 import pytest
@@ -40,9 +39,7 @@ def told(rollouts: Rollouts, text: str) -> int:
 def holds(rollouts: Rollouts, phase: str, weight: int) -> None:
     """See a canary stay where it is for longer than some of its intervals."""
     rollouts.wait_for(f"{phase} at {weight}", lambda: where(rollouts) == (phase, weight))
-    until_s = time.monotonic() + 4
-    while time.monotonic() < until_s:
-        assert where(rollouts) == (phase, weight)
+    rollouts.see_stay(lambda: where(rollouts), (phase, weight), for_s=4)
 
 
 def where(rollouts: Rollouts) -> tuple[str, int]:

@@ -4,7 +4,6 @@ It goes on when they are content again, and until then whatever is safe is done 
 """
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,10 +95,11 @@ def wait_until_told(rollouts: Rollouts, text: str) -> None:
 
 def assert_stays(rollouts: Rollouts, weights: tuple[int, int], for_s: float, phase: str = "Progressing") -> None:
     """See a run and its table stay where they are, with both sides up."""
-    until_s = time.monotonic() + for_s
-    while time.monotonic() < until_s:
-        assert (rollouts.status("app")["phase"], rollouts.weights("app")) == (phase, weights)
-        assert not is_scaled_down(rollouts)
+
+    def look() -> tuple[str, tuple[int, int], bool]:
+        return rollouts.status("app")["phase"], rollouts.weights("app"), is_scaled_down(rollouts)
+
+    rollouts.see_stay(look, (phase, weights, False), for_s)
 
 
 def is_scaled_down(rollouts: Rollouts) -> bool:

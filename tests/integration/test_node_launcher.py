@@ -143,7 +143,7 @@ async def ends(launcher: LauncherClient, folder: Path) -> Any:
 
 async def dying(launcher: LauncherClient, folder: Path) -> Any:
     """Kill containers, and before anybody has taken note of their end run a command in each."""
-    answers = []
+    answers: list[str] = []
     with (folder / "log").open("wb") as log:
         while len(answers) < _MOST_DEATHS and _REFUSED not in answers:
             container = await _start(launcher, ["sleep", "1000"], [], log.fileno())

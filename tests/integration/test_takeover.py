@@ -1,6 +1,5 @@
 """A cluster is taken over from Flagger: its Lease is respected, and each canary goes on from where it was left."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -129,11 +128,8 @@ def test_a_run_of_ours_stands_still_while_a_flagger_is_at_work(rollouts: Rollout
     rollouts.wait_for("it has traffic", lambda: rollouts.status("app")["canaryWeight"] > 0)
     with flagger_at_work(rollouts.cluster, rollouts.namespace):
         rollouts.wait_for("it stands", lambda: rollouts.condition("app", "Ready")["reason"] == "FlaggerRunning")
-        before = rollouts.status("app")
         assert "held by 'flagger-1'" in rollouts.condition("app", "Ready")["message"]
-        until_s = time.monotonic() + 5  # two steps would be due
-        while time.monotonic() < until_s:
-            assert rollouts.status("app") == before
+        rollouts.see_stay(lambda: rollouts.status("app"), rollouts.status("app"), for_s=5)  # two steps would be due
     rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sandbox import namespace
-from sandbox.paths import State
+from sandbox.paths import State, bin_dir
 from tests.support.cluster import REPOSITORY, Cluster
 
 _STOP_WITHIN_S = 15.0
@@ -111,12 +110,10 @@ def without_installed_agent(cluster: Cluster) -> Iterator[None]:
 def watching_weights(cluster: Cluster, namespace: str, name: str) -> Iterator[list[int]]:
     """Collect every canary weight of a RouteTable, in order, without repeats; complete when the block has ended."""
     weights: list[int] = []
-    command = [sys.executable, "-m", "sandbox", "--state", str(cluster.state), "kubectl", "-n", namespace]
+    command = [str(bin_dir() / "kubectl"), f"--kubeconfig={cluster.kubeconfig}", "-n", namespace]
     seen = cluster.state / f"weights-{namespace}.json"  # a pipe that nobody reads meanwhile would hold kubectl up
     with seen.open("w") as output:
-        process = subprocess.Popen(
-            [*command, "get", "routetable", name, "--watch", "-o", "json"], cwd=REPOSITORY, stdout=output
-        )
+        process = subprocess.Popen([*command, "get", "routetable", name, "--watch", "-o", "json"], stdout=output)
     try:
         _wait_for_output(process, seen)
         yield weights

@@ -4,10 +4,12 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.support.api import create, read
 from tests.support.cluster import Cluster
+
+T = TypeVar("T")
 
 _LOOK_EVERY_S = 0.2
 _TOLD_WITHIN_S = 5.0
@@ -109,6 +111,13 @@ class Rollouts:
             if time.monotonic() > give_up_at_s:
                 canaries = self.cluster.kubectl("-n", self.namespace, "get", "canaries", "-o", "yaml")
                 raise AssertionError(f"not within {deadline_s:g} s: {what}\n{canaries}")
+            time.sleep(_LOOK_EVERY_S)
+
+    def see_stay(self, look: Callable[[], T], expected: T, for_s: float) -> None:
+        """See that `look` shows what is expected for so long."""
+        until_s = time.monotonic() + for_s
+        while time.monotonic() < until_s:
+            assert look() == expected
             time.sleep(_LOOK_EVERY_S)
 
     def wait_for_phase(self, name: str, phase: str, deadline_s: float = 60.0) -> None:
