@@ -1,10 +1,11 @@
 """What our RouteTables do with real requests: rendered by us, translated as Gloo does, served by a real Envoy."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
+from itertools import count
 from typing import Any
 
 import pytest
@@ -35,19 +36,29 @@ class Gateway:
     envoy: Envoy
     sides: list[Json]
     copies: Counter[str]
+    numbers: Iterator[int] = field(default_factory=count)
 
     async def serve(self, table: Json, parent: str = "/") -> Translation:
         """Route by the table alone, under a VirtualService that delegates to it; nothing may be wrong with it."""
         virtual_service = gloo_cases.objects("weight-100-0")[0]
-        virtual_service["spec"]["virtualHost"]["routes"][0]["matchers"] = [{"prefix": parent}]
+        routes = virtual_service["spec"]["virtualHost"]["routes"]
+        routes[0]["matchers"] = [{"prefix": parent}]
+        known_by = f"/served/{next(self.numbers)}"
+        routes.insert(0, {"matchers": [{"exact": known_by}], "directResponseAction": {"status": 204}})
         translation = translate(gloo_cases.snapshot([virtual_service, table, *self.sides]))
         for status in translation.statuses.values():
             assert status["state"] == "Accepted", status
         await self.envoy.ads.publish(NO_ROUTES)
         await until(self.envoy.virtual_hosts, lambda hosts: hosts == [])
         await self.envoy.ads.publish(translation)
-        await until(self.envoy.virtual_hosts, lambda hosts: hosts != [])
+        # What Envoy says of itself is known to its workers only a moment later.
+        await until(lambda: self._status(known_by), lambda status: status == 204)
         return translation
+
+    async def _status(self, path: str) -> int:
+        url = f"{self.envoy.gateway}{path}"
+        async with self.envoy.session.get(url, headers={"Host": "app.example.com"}) as response:
+            return response.status
 
     async def ask(self, path: str = "/", method: str = "GET", **headers: str) -> tuple[str, list[str]]:
         """Give the side that answers, and the cookies that it sets."""

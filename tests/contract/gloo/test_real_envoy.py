@@ -18,6 +18,7 @@ from tests.support.envoy import Envoy, Json, running_envoy, until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _NO_ROUTES = translate(gloo_cases.snapshot([]))
+_OK = "200 ok"
 _REFUSED = "http.http.rds.listener-__-8080-routes.update_rejected"
 
 
@@ -73,6 +74,7 @@ async def test_envoy_runs_the_recorded_cluster(case: str, envoy: Envoy) -> None:
 async def test_no_request_fails_while_everything_around_it_changes(envoy: Envoy) -> None:
     async with _two_sides() as items:
         await _serve(envoy, gloo_cases.objects("weight-50-50") + items)
+        await until(lambda: _use(envoy), _OK.__eq__)
         is_over = asyncio.Event()
         users = [asyncio.create_task(_use_until(envoy, is_over), name=f"user {number}") for number in range(8)]
         for round_number in range(24):
@@ -83,13 +85,14 @@ async def test_no_request_fails_while_everything_around_it_changes(envoy: Envoy)
             await _publish(envoy, gloo_cases.objects(case) + tuned)
         is_over.set()
         answers = Counter([answer for user in users for answer in await user])
-    assert set(answers) == {"200 ok"}
+    assert set(answers) == {_OK}
     assert answers.total() > 500
 
 
 async def test_no_request_fails_while_an_envoy_that_is_short_of_cpu_is_given_other_clusters(envoy: Envoy) -> None:
     async with _two_sides() as items:
         await _serve(envoy, gloo_cases.objects("weight-50-50") + items)
+        await until(lambda: _use(envoy), _OK.__eq__)
         is_over = asyncio.Event()
         users = [asyncio.create_task(_use_until(envoy, is_over), name=f"user {number}") for number in range(8)]
         for case in ("kube-destinations", "weight-50-50") * 2:
@@ -98,13 +101,13 @@ async def test_no_request_fails_while_an_envoy_that_is_short_of_cpu_is_given_oth
                 await asyncio.wait([publishing], timeout=0.5)
             await publishing
         is_over.set()
-        assert {answer for user in users for answer in await user} == {"200 ok"}
+        assert {answer for user in users for answer in await user} == {_OK}
 
 
 async def test_series_are_named_as_behind_a_real_gloo(envoy: Envoy) -> None:
     async with _two_sides() as items:
         await _serve(envoy, gloo_cases.objects("weight-0-100") + items)
-        assert await _use(envoy) == "200 ok"
+        await until(lambda: _use(envoy), _OK.__eq__)
         async with envoy.session.get(f"{envoy.metrics}/metrics") as response:
             lines = (await response.text()).splitlines()
     cluster = 'envoy_cluster_name="conf-app-canaryupstream-9898_conf"'
