@@ -6,9 +6,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python
 
-# Tests on a cluster mostly wait: four processes, each with a cluster of its own, fill two cores. The files go out in their
+# Tests on a cluster mostly wait: three processes, each with a cluster of its own, fill two cores. The files go out in their
 # order, those with a cluster first. What holds times, as the demo does, runs alone after that.
-SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16

@@ -36,6 +36,7 @@ class Subscriptions:
 
     def next_response(self, versions: Versions) -> tuple[str, list[str]] | None:
         """The type and the names of the resources to send now, noted as sent; None when Envoy has everything."""
+        self._forget_ended(versions[ASSIGNMENTS])
         for type_url in TYPES:
             subscription = self._by_type.get(type_url)
             if subscription is None or (type_url == ROUTES and not self._has_clusters(versions)):
@@ -55,6 +56,11 @@ class Subscriptions:
                 subscription.is_answered, subscription.is_refused = True, False
                 return type_url, sorted(wanted if type_url == CLUSTERS else changed)
         return None
+
+    def _forget_ended(self, assignments: Mapping[str, str]) -> None:
+        """Of a cluster that comes back Envoy wants the endpoints again, even if it has not said so yet."""
+        if (known := self._by_type.get(ASSIGNMENTS)) is not None:
+            known.sent = {name: version for name, version in known.sent.items() if name in assignments}
 
     def has_routes(self, versions: Versions) -> bool:
         """Whether Envoy, if it asks for routes at all, was sent the newest of them."""

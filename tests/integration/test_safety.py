@@ -126,7 +126,7 @@ def test_another_strategy_in_mid_run_pulls_the_traffic_and_begins_again(rollouts
 
 
 def test_edited_steps_count_from_where_the_run_stands(rollouts: Rollouts) -> None:
-    analysis = WITHOUT_WEIGHTS | {"stepWeights": [5, 10, 15, 20], "interval": "3s"}
+    analysis = WITHOUT_WEIGHTS | {"stepWeights": [5, 10, 15, 20], "interval": "8s"}
     initialize(rollouts, analysis)
     cluster, namespace = rollouts.cluster, rollouts.namespace
     with watching_weights(cluster, namespace, "app") as weights, steady_load(cluster, namespace) as reports:

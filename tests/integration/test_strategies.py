@@ -138,7 +138,7 @@ def test_blue_green_shows_the_canary_to_nobody_before_its_iterations_are_over(ro
 
 
 def test_blue_green_with_a_mirror_copies_requests_whose_answers_nobody_sees(rollouts: Rollouts, users: Users) -> None:
-    initialize(rollouts, BLUE_GREEN | {"mirror": True, "mirrorWeight": 30, "iterations": 3})
+    initialize(rollouts, BLUE_GREEN | {"mirror": True, "mirrorWeight": 30, "iterations": 3, "interval": "4s"})
     user = users.ask()
     rollouts.set_image("app", "3.1.1")
     rollouts.wait_for("the canary gets copies", lambda: copies(rollouts) > 0)

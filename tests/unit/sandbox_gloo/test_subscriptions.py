@@ -71,6 +71,14 @@ def test_a_name_asked_for_again_is_sent_again(served: Subscriptions) -> None:
     assert served.next_response(have) == (ASSIGNMENTS, ["a-1"])
 
 
+def test_routes_wait_for_the_endpoints_of_a_cluster_that_comes_back_at_once(served: Subscriptions) -> None:
+    assert served.next_response(versions({}, {})) == (CLUSTERS, [])
+    again = versions({"a": "1"}, {"a-1": "1"}, routes="2")
+    assert served.next_response(again) == (CLUSTERS, ["a"])
+    assert served.next_response(again) == (ASSIGNMENTS, ["a-1"])
+    assert served.next_response(again) == (ROUTES, ["routes"])
+
+
 def test_an_envoy_has_the_routes_when_it_was_sent_the_newest(served: Subscriptions) -> None:
     newest = versions({"a": "1"}, {"a-1": "1"}, routes="2")
     assert served.has_routes(versions({"a": "1"}, {"a-1": "1"}))
