@@ -156,7 +156,8 @@ def test_blue_green_with_a_mirror_copies_requests_whose_answers_nobody_sees(roll
 
 
 def test_weights_with_a_mirror_copy_first_and_shift_then(rollouts: Rollouts, users: Users) -> None:
-    initialize(rollouts, {"mirror": True, "interval": "2s"})
+    # Long enough for a look at the copies, which takes two kubectl, while there are no answers yet.
+    initialize(rollouts, {"mirror": True, "interval": "6s"})
     user = users.ask()
     with watching_weights(rollouts.cluster, rollouts.namespace, "app") as weights:
         rollouts.set_image("app", "3.1.1")
