@@ -170,7 +170,7 @@ def primary_weight_advanced(name: str, weight_percent: int) -> News:
 
 
 def halted(name: str, reason: str) -> News:
-    """A check failed; `reason` is its own sentence, such as `success rate 69.17% < 99%`."""
+    """The weight stays: `reason` is a failed check's sentence (`success rate 69.17% < 99%`), or what is in the way."""
     return warning(f"Halt {name} advancement {reason}")
 
 

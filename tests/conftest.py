@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.api import create_namespace, delete_namespace
+from tests.support.api import new_namespace
 from tests.support.cluster import REPOSITORY, Cluster
 
 # How long an example takes says nothing on a busy machine: speed is measured by `make bench`.
@@ -37,8 +37,5 @@ def cluster(worker_id: str) -> Iterator[Cluster]:
 def namespace(cluster: Cluster) -> Iterator[str]:
     """The name of a namespace of this test's own; its deletion goes on behind the next tests."""
     name = f"test-{secrets.token_hex(4)}"
-    create_namespace(cluster.kubeconfig, name)
-    try:
+    with new_namespace(cluster.kubeconfig, name):
         yield name
-    finally:
-        delete_namespace(cluster.kubeconfig, name)

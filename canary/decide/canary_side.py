@@ -22,8 +22,9 @@ def await_canary(tick: Tick) -> Decision | None:
         return None
     since_s = tick.state.unready_since_s
     if since_s is None:
-        begun = {"unready_since_s": tick.now_s, "is_cleared": False}  # the checks spoke of a side that was up
-        return move(tick.moved(**begun, last_transition_s=tick.state.last_transition_s))
+        # Checks that passed spoke of a side that was up.
+        same_time = tick.state.last_transition_s
+        return move(tick.moved(unready_since_s=tick.now_s, is_cleared=False, last_transition_s=same_time))
     left_s = since_s + tick.canary.progress_deadline_s - tick.now_s
     if left_s <= 0:
         return roll_back(tick, f"progress deadline exceeded {tick.target.readiness.explanation}")

@@ -6,7 +6,7 @@ from typing import Any, Final
 from canary.action import Action, ApplyPart, ScaleTarget, SetWeights
 from canary.model.canary import Canary
 from canary.model.hooks import CanaryWebhook
-from canary.news import News, info, not_ready, warning
+from canary.news import News, halted, info, not_ready, warning
 from canary.observation import Observation, Part, RefusedRoute, RouteState, Target
 from canary.phase import ANALYSING
 from canary.state import State
@@ -145,7 +145,7 @@ class Tick:
         if self.seen.obstacles:
             return warning(self.seen.obstacles[0].message)
         if self.seen.failed_parts:
-            return warning(f"Halt {self.name} advancement not applied: {', '.join(sorted(self.seen.failed_parts))}")
+            return halted(self.name, f"not applied: {', '.join(sorted(self.seen.failed_parts))}")
         return self.primary_trouble() or self.route_trouble()
 
     def primary_trouble(self) -> News | None:
@@ -198,11 +198,11 @@ class Tick:
         """What keeps the route from being served as meant, None when nothing does."""
         route = self.seen.route
         if route is None:
-            return warning(f"Halt {self.name} advancement its route does not exist")
+            return halted(self.name, "its route does not exist")
         if self.is_route_refused:
-            return warning(f"Halt {self.name} advancement its route can't be written, see the event before")
+            return halted(self.name, "its route can't be written, see the event before")
         if route.state in {RouteState.WARNED, RouteState.REJECTED}:
-            return warning(f"Halt {self.name} advancement the gateway refuses its route: {route.explanation}")
+            return halted(self.name, f"the gateway refuses its route: {route.explanation}")
         return None
 
 

@@ -185,11 +185,7 @@ def test_a_target_may_be_left_out_of_tracking_as_a_whole(rollouts: Rollouts) -> 
 
 def test_a_primary_is_made_when_all_that_its_pods_need_exists(rollouts: Rollouts) -> None:
     rollouts.apply(tls("one"), configured_podinfo(), canary("app"))
-
-    def is_told() -> bool:
-        return any("found a reference to configmap/conf" in text for _, text in rollouts.events("app"))
-
-    rollouts.wait_for("the missing one is named", is_told)
+    rollouts.wait_until_told("app", "found a reference to configmap/conf")
     assert not rollouts.get("deployment", "app-primary")
     rollouts.apply(conf("one"))
     rollouts.wait_for_phase("app", "Initialized")
@@ -200,11 +196,7 @@ def test_somebody_elses_object_is_not_overwritten_by_a_copy(rollouts: Rollouts) 
     foreign = conf("mine")
     foreign["metadata"]["name"] = "conf-primary"
     rollouts.apply(foreign, conf("one"), tls("one"), configured_podinfo(), canary("app"))
-
-    def is_told() -> bool:
-        return any("conf-primary" in text and "no Canary owns" in text for _, text in rollouts.events("app"))
-
-    rollouts.wait_for("it is told", is_told)
+    rollouts.wait_until_told("app", "conf-primary", "no Canary owns")
     assert content(rollouts, "configmap", "conf-primary") == {"message": "mine"}
     rollouts.cluster.kubectl(*here(rollouts), "delete", "configmap", "conf-primary")
     rollouts.wait_for_phase("app", "Initialized")

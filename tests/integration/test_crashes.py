@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import Cluster
-from tests.support.load import virtual_service
-from tests.support.mortal_agent import MortalAgent, background, watching_weights, without_installed_agent
+from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
+from tests.support.mortal_agent import MortalAgent, watching_weights, without_installed_agent
 from tests.support.rollout import Rollouts, canary, podinfo
 
 pytestmark = pytest.mark.sandbox
@@ -35,25 +35,13 @@ def bootstrap(rollouts: Rollouts, agent: MortalAgent, analysis: dict[str, Any]) 
     rollouts.apply(podinfo("app", replicas=2), virtual_service(rollouts.namespace), canary("app", analysis))
     with agent.running():
         rollouts.wait_for_phase("app", "Initialized")
-        rollouts.wait_for("the gateway serves it", lambda: answers(rollouts))
-
-
-def answers(rollouts: Rollouts) -> bool:
-    code = rollouts.cluster.run(
-        *("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Host: {rollouts.namespace}.example.com"),
-        "http://gateway-proxy.gloo-system/",
-    )
-    return code.strip() == "200"
+        rollouts.wait_for("the gateway serves it", lambda: bool(answer(rollouts.cluster, rollouts.namespace)))
 
 
 def run_under_load(rollouts: Rollouts, agent: MortalAgent, fault: str, end: str) -> tuple[int, list[int], str]:
     """Set a new image and live through the run; gives kills, the weights that were seen, and hey's report."""
     cluster, namespace = rollouts.cluster, rollouts.namespace
-    hey = ("hey", "-z", "10m", "-q", "25", "-c", "2", "-host", f"{namespace}.example.com")
-    with (
-        watching_weights(cluster, namespace, "app") as weights,
-        background(cluster, *hey, "http://gateway-proxy.gloo-system/") as load,
-    ):
+    with watching_weights(cluster, namespace, "app") as weights, steady_load(cluster, namespace) as reports:
         rollouts.set_image("app", "3.1.1")
 
         def is_over() -> bool:
@@ -62,9 +50,7 @@ def run_under_load(rollouts: Rollouts, agent: MortalAgent, fault: str, end: str)
             return bool(is_done and target["spec"]["replicas"] == 0)
 
         kills = agent.live_through(fault, is_over)
-        cluster.run("pkill", "-INT", "-f", f"{namespace}.example.com")
-        report, _ = load.communicate(timeout=20)
-    return kills, weights, report
+    return kills, weights, reports[0]
 
 
 def told_once(rollouts: Rollouts, agent: MortalAgent, *texts: str) -> None:
@@ -73,13 +59,6 @@ def told_once(rollouts: Rollouts, agent: MortalAgent, *texts: str) -> None:
         rollouts.wait_for("the last news", lambda: texts[-1] in [text for _, text in rollouts.events("app")])
     counted = Counter(text for _, text in rollouts.events("app"))
     assert {text: counted[text] for text in texts} == dict.fromkeys(texts, 1)
-
-
-def assert_no_request_lost(report: str) -> None:
-    assert "[200]" in report, report
-    assert "Error distribution" not in report, report
-    codes = [line.split()[0] for line in report.splitlines() if line.strip().startswith("[")]
-    assert set(codes) == {"[200]"}, report
 
 
 @pytest.mark.parametrize("fault", [pytest.param(FAULTS[0], marks=pytest.mark.long), FAULTS[1]])

@@ -49,13 +49,7 @@ def test_a_warning_on_the_virtual_service_holds_the_run_and_tells_why(cluster: C
     rollouts.apply(virtual_service(namespace, "app", "no-such-table"))
     rollouts.wait_for("Gloo warns", lambda: "no-such-table" in str(rollouts.get("virtualservice", "app").get("status")))
     rollouts.set_image("app", "3.1.1")
-
-    def is_told() -> bool:
-        return any(
-            "gateway refuses its route" in text and "no-such-table" in text for _, text in rollouts.events("app")
-        )
-
-    rollouts.wait_for("the hold is told", is_told)
+    rollouts.wait_until_told("app", "gateway refuses its route", "no-such-table")
     status = rollouts.status("app")
     assert (status["phase"], status["canaryWeight"]) == ("Progressing", 0)
     rollouts.apply(virtual_service(namespace, "app"))
@@ -86,13 +80,6 @@ def rejected(rollouts: Rollouts) -> Iterator[None]:
     patch_table(rollouts, "remove", f"/spec/routes/{len(rollouts.get('routetable', 'app')['spec']['routes']) - 1}")
 
 
-def wait_until_told(rollouts: Rollouts, text: str) -> None:
-    def is_told() -> bool:
-        return any(kind == "Warning" and text in said for kind, said in rollouts.events("app"))
-
-    rollouts.wait_for(f"it is told: {text}", is_told)
-
-
 def assert_stays(rollouts: Rollouts, weights: tuple[int, int], for_s: float, phase: str = "Progressing") -> None:
     """See a run and its table stay where they are, with both sides up."""
 
@@ -113,7 +100,7 @@ def test_a_table_that_gloo_rejects_holds_the_weight_and_goes_back_to_the_primary
     # Longer than Gloo takes to tell what it makes of a write.
     with running(rollouts, interval="3s", maxWeight=100) as reports:
         with rejected(rollouts):
-            wait_until_told(rollouts, REJECTED)
+            rollouts.wait_until_told("app", REJECTED, kind="Warning")
             held = rollouts.weights("app")
             assert_stays(rollouts, held, for_s=4)
         rollouts.wait_for("it goes on", lambda: rollouts.weights("app") != held)
@@ -159,7 +146,7 @@ def test_a_webhook_that_denies_a_weight_holds_the_run_and_lets_it_roll_back(
 ) -> None:
     rollouts = Rollouts(cluster, namespace)
     with denied(cluster, namespace, tmp_path), running(rollouts) as reports:
-        wait_until_told(rollouts, SAID)
+        rollouts.wait_until_told("app", SAID, kind="Warning")
         assert_stays(rollouts, (75, 25), for_s=3)
         rollouts.apply(own_metric(is_passing=False))
         rollouts.wait_for_phase("app", "Failed")

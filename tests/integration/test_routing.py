@@ -217,11 +217,7 @@ def test_a_write_that_the_cluster_refuses_holds_the_run_and_tells_why(cluster: C
     try:
         rollouts.wait_for("the policy is in force", lambda: not may_shift(rollouts, 50))
         rollouts.set_image("app", "3.1.1")
-
-        def is_told() -> bool:
-            return any(kind == "Warning" and "too much for a canary" in text for kind, text in rollouts.events("app"))
-
-        rollouts.wait_for("the refusal is told", is_told)
+        rollouts.wait_until_told("app", "too much for a canary", kind="Warning")
         assert rollouts.status("app")["phase"] == "Progressing"
         assert canary_weight(rollouts) == 25
     finally:

@@ -33,14 +33,6 @@ def begin(rollouts: Rollouts, analysis: dict[str, Any] | None = None, **spec: An
     rollouts.wait_for("it has traffic", lambda: rollouts.status("app")["canaryWeight"] > 0)
 
 
-def is_told(rollouts: Rollouts, kind: str, text: str) -> bool:
-    return any(text in said for told_as, said in rollouts.events("app") if told_as == kind)
-
-
-def wait_until_told(rollouts: Rollouts, kind: str, text: str) -> None:
-    rollouts.wait_for(f"it is told: {text}", lambda: is_told(rollouts, kind, text))
-
-
 def primary_image(rollouts: Rollouts) -> str:
     containers = rollouts.get("deployment", "app-primary")["spec"]["template"]["spec"]["containers"]
     return str(containers[0]["image"]).partition(":")[2]
@@ -82,8 +74,12 @@ def test_a_primary_that_does_not_come_up_leaves_the_traffic_on_the_healthy_canar
     ):
         rollouts.apply(only_on_the_canary_side)
         rollouts.wait_for_phase("app", "Promoting")
-        wait_until_told(rollouts, "Warning", f"app-primary.{rollouts.namespace} not ready: waiting for rollout")
-        wait_until_told(rollouts, "Warning", f"Promotion of {name} failed, primary not ready: waiting for rollout")
+        rollouts.wait_until_told(
+            "app", f"app-primary.{rollouts.namespace} not ready: waiting for rollout", kind="Warning"
+        )
+        rollouts.wait_until_told(
+            "app", f"Promotion of {name} failed, primary not ready: waiting for rollout", kind="Warning"
+        )
         status = rollouts.status("app")
         assert (status["phase"], status["canaryWeight"]) == ("Promoting", 100)
         assert user.sequence()[-1] == CANARY
@@ -112,10 +108,10 @@ def test_another_strategy_in_mid_run_pulls_the_traffic_and_begins_again(rollouts
         begun_at = len(user.answers())
         rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
         rollouts.wait_for("all on the primary", lambda: user.last() == insider.last() == AFTER)
-    assert is_told(
-        rollouts,
-        "Normal",
+    assert rollouts.is_told(
+        "app",
         f"Strategy changed from canary to {strategy}! Restarting analysis for app.{rollouts.namespace}",
+        kind="Normal",
     )
     assert set(user.answers()) | set(insider.answers()) <= {BEFORE, CANARY, AFTER}, "requests were lost"
     if strategy == "ab-testing":
@@ -154,7 +150,7 @@ def test_a_metric_that_nobody_can_ask_holds_the_run_until_it_is_mended(rollouts:
     rollouts.apply(template("vector(1)"))
     begin(rollouts, {"metrics": [OWN_METRIC], "stepWeight": 20, "interval": "2s"})
     rollouts.apply(template("vector(1)", "http://nowhere.invalid:9090"))
-    wait_until_told(rollouts, "Warning", "Halt advancement")
+    rollouts.wait_until_told("app", "Halt advancement", kind="Warning")
     held = rollouts.status("app")
 
     def has_asked_again() -> bool:
@@ -222,8 +218,8 @@ def test_a_skipped_revision_is_rolled_back_and_only_another_one_runs(rollouts: R
         rollouts.wait_for("scaled down", lambda: rollouts.get("deployment", "app")["spec"]["replicas"] == 0)
     assert_no_request_lost(reports[0])
     assert rollouts.status("app")["serin"]["request"]["result"] == "accepted"
-    assert is_told(
-        rollouts, "Warning", f"Rolling back app.{rollouts.namespace} revision {revision} is skipped by request"
+    assert rollouts.is_told(
+        "app", f"Rolling back app.{rollouts.namespace} revision {revision} is skipped by request", kind="Warning"
     )
     assert primary_image(rollouts) == "3.1.0"
     rollouts.set_image("app", "3.1.2")

@@ -9,6 +9,7 @@ import pytest
 
 from canary.mark import CHANGED_BY, REVISION, Mark
 from canary.revision import revision_of
+from tests.support.api import new_namespace
 from tests.support.applying import Kubectl, scaled_to
 from tests.support.cluster import Cluster
 from tests.support.replicas import Replicas
@@ -39,13 +40,10 @@ def watched(kubectl: Kubectl) -> Kubectl:
 def running(cluster: Cluster) -> Iterator[Kubectl]:
     """A namespace with a canary that is initialized; one for all tests that only look at warnings."""
     kubectl = Kubectl(cluster, "webhook-warnings")
-    cluster.kubectl("create", "namespace", kubectl.namespace)
-    try:
+    with new_namespace(cluster.kubeconfig, kubectl.namespace):
         kubectl.apply(canary("app", {"interval": "1m"}), OLD)
         Rollouts(cluster, kubectl.namespace).wait_for_phase("app", "Initialized")
         yield kubectl
-    finally:
-        cluster.kubectl("delete", "namespace", kubectl.namespace, "--wait=false")
 
 
 def revision(kubectl: Kubectl, name: str = "app", kind: str = "deployment") -> str:

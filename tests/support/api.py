@@ -1,6 +1,8 @@
 """Objects by the API server's own HTTP: tests look hundreds of times, and a kubectl takes up to a third of a second."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -37,7 +39,7 @@ def read(kubeconfig: Path, namespace: str, kind: str, name: str = "") -> dict[st
     """Read an object, empty when there is none; without a name the list of all. `kind` is kubectl's, not its plural."""
     version, _, plural = _RESOURCES[kind].partition(" ")
     path = f"{version}/namespaces/{namespace}/{plural}/{name}".rstrip("/")
-    return _Api.of(kubeconfig).request("GET", path, HTTPStatus.NOT_FOUND)
+    return _api_of(kubeconfig.read_text()).request("GET", path, HTTPStatus.NOT_FOUND)
 
 
 def create(kubeconfig: Path, namespace: str, obj: dict[str, Any]) -> bool:
@@ -54,17 +56,20 @@ def create(kubeconfig: Path, namespace: str, obj: dict[str, Any]) -> bool:
         applied = applied.replace(character, f"\\u{ord(character):04x}")
     annotated = metadata | {"annotations": metadata["annotations"] | {_LAST_APPLIED: applied}}
     path = f"{version}/namespaces/{namespace}/{plural}?fieldManager=kubectl-client-side-apply&fieldValidation=Strict"
-    return bool(_Api.of(kubeconfig).request("POST", path, HTTPStatus.CONFLICT, obj | {"metadata": annotated}))
+    return bool(
+        _api_of(kubeconfig.read_text()).request("POST", path, HTTPStatus.CONFLICT, obj | {"metadata": annotated})
+    )
 
 
-def create_namespace(kubeconfig: Path, name: str) -> None:
-    """Create a namespace."""
-    _Api.of(kubeconfig).request("POST", "api/v1/namespaces", body={"metadata": {"name": name}})
-
-
-def delete_namespace(kubeconfig: Path, name: str) -> None:
-    """Begin to delete a namespace; that goes on behind the caller."""
-    _Api.of(kubeconfig).request("DELETE", f"api/v1/namespaces/{name}")
+@contextmanager
+def new_namespace(kubeconfig: Path, name: str) -> Iterator[None]:
+    """Create a namespace for the block; its deletion goes on behind the caller."""
+    api = _api_of(kubeconfig.read_text())
+    api.request("POST", "api/v1/namespaces", body={"metadata": {"name": name}})
+    try:
+        yield
+    finally:
+        api.request("DELETE", f"api/v1/namespaces/{name}")
 
 
 class _Api:
@@ -80,10 +85,6 @@ class _Api:
             timeout=_TIMEOUT_S,
             retries=urllib3.Retry(3, allowed_methods=None, backoff_factor=0.1),  # all that is sent here can be repeated
         )
-
-    @staticmethod
-    def of(kubeconfig: Path) -> "_Api":
-        return _api_of(kubeconfig.read_text())
 
     def request(
         self, method: str, path: str, empty: HTTPStatus | None = None, body: dict[str, Any] | None = None

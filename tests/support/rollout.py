@@ -79,6 +79,15 @@ class Rollouts:
                 return events
             time.sleep(_LOOK_EVERY_S)
 
+    def is_told(self, name: str, *texts: str, kind: str = "") -> bool:
+        """Does an event about a canary, of this type if one is given, have all of these texts in its message?"""
+        told = [said for told_as, said in self.events(name) if kind in {"", told_as}]
+        return any(all(text in said for text in texts) for said in told)
+
+    def wait_until_told(self, name: str, *texts: str, kind: str = "") -> None:
+        """Wait for such an event."""
+        self.wait_for(f"it is told: {', '.join(texts)}", lambda: self.is_told(name, *texts, kind=kind))
+
     def _events(self, name: str) -> list[tuple[str, str]]:
         events = read(self.cluster.kubeconfig, self.namespace, "event")["items"]
         about = [event for event in events if event["involvedObject"].get("name") == name]

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from tests.support.api import new_namespace
 from tests.support.cluster import Cluster
 from tests.support.kills.cases import Act, Case
 from tests.support.kills.history import History, watching
@@ -108,11 +109,8 @@ def play(cluster: Cluster, case: Case, seed: str, log: Path) -> Outcome:
 @contextmanager
 def _namespace(cluster: Cluster) -> Iterator[str]:
     name = f"kills-{secrets.token_hex(4)}"
-    cluster.kubectl("create", "namespace", name)
-    try:
+    with new_namespace(cluster.kubeconfig, name):
         yield name
-    finally:
-        cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
 def _run(scene: Scene, case: Case, agent: MortalAgent, seed: str, before: int, output: IO[str]) -> list[Kill]:

@@ -124,11 +124,10 @@ def die_at_every_moment(
     strategy: str, tape: tuple[Verdict, ...], *, opens_late: bool = False, rolls_without_gap: bool = True
 ) -> None:
     undisturbed = begin(strategy, tape, opens_late=opens_late, rolls_without_gap=rolls_without_gap)
-    survivors: list[Play] = []
-    undisturbed.survivors = survivors
+    undisturbed.survivors = []
     expected = undisturbed.to_the_end()
     assert expected[0][0] in IDLE
-    assert len(survivors) > _FEWEST_MOMENTS
-    for survivor in survivors:
+    assert len(undisturbed.survivors) > _FEWEST_MOMENTS
+    for survivor in undisturbed.survivors:
         died_in, died_s = survivor.cluster.state, survivor.cluster.now_s
         assert survivor.to_the_end() == expected, (tape, died_in, died_s)
