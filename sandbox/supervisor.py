@@ -128,7 +128,8 @@ class Supervisor:
                     async with asyncio.timeout(part.grace_s):
                         await process.wait()
                 except TimeoutError:
-                    process.kill()
+                    with suppress(ProcessLookupError):  # it may have ended in the very turn in which its time was up
+                        process.kill()
                     await process.wait()
 
     async def _reap_orphans(self) -> None:

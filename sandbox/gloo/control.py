@@ -3,9 +3,9 @@
 import asyncio
 import logging
 
-from sandbox.api import Api, Mirror
+from sandbox.api import Api, ApiError, Mirror
 from sandbox.gloo.ads import AdsServer
-from sandbox.gloo.delays import SWITCH, Delays, delays_of
+from sandbox.gloo.delays import IN_FORCE, SWITCH, Delays, delays_of, word_of
 from sandbox.gloo.ignored import ignored_fields
 from sandbox.gloo.snapshot import Collection
 from sandbox.gloo.status_writer import GROUPS, StatusWriter
@@ -25,11 +25,11 @@ class Control:
     """Owns the mirrors, the view on them and the status writer; `namespace` is Gloo's own, where its switch lies."""
 
     def __init__(self, api: Api, ads: AdsServer, namespace: str) -> None:
+        self._api = api
         self._ads = ads
         self._mirrors = {kind: Mirror(api, path) for kind, path in _PATHS.items()}
-        self._switch = Mirror(
-            api, f"/api/v1/namespaces/{namespace}/configmaps", field_selector=f"metadata.name={SWITCH}"
-        )
+        self._switches_path = f"/api/v1/namespaces/{namespace}/configmaps"
+        self._switch = Mirror(api, self._switches_path, field_selector=f"metadata.name={SWITCH}")
         self._switch_key = (namespace, SWITCH)
         self._view = DelayedView()
         self._statuses = StatusWriter(api, self._collections, self._delays)
@@ -58,8 +58,7 @@ class Control:
         while True:
             self._wake.clear()
             delays = self._delays()
-            for kind, mirror in self._mirrors.items():
-                self._view.observe(kind, mirror.objects, loop.time(), delays)
+            self._view.observe(self._collections(), loop.time(), delays)
             if not delays.is_stopped and (changed := self._view.release(loop.time())):
                 await self._translate(changed)
                 await asyncio.sleep(_PAUSE_S)
@@ -92,3 +91,16 @@ class Control:
             await mirror.changed.wait()
             mirror.changed.clear()
             self._wake.set()
+            if mirror is self._switch:
+                await self._confirm_switch()
+
+    async def _confirm_switch(self) -> None:
+        """Write on the switch which delays are in force by now, for whoever waits for them."""
+        switch = self._switch.objects.get(self._switch_key)
+        if switch is None or (switch["metadata"].get("annotations") or {}).get(IN_FORCE) == word_of(switch):
+            return
+        annotated = {"metadata": {"annotations": {IN_FORCE: word_of(switch)}}}
+        try:
+            await self._api.merge_patch(f"{self._switches_path}/{SWITCH}", annotated)
+        except ApiError as error:
+            _log.warning("%s: not annotated: %s", SWITCH, error)

@@ -6,6 +6,7 @@ from sandbox.gloo.snapshot import Json
 
 SWITCH = "sandbox-gloo"  # the ConfigMap, in Gloo's namespace; its key is `delays`
 SWITCH_KEY = "delays"
+IN_FORCE = "sandbox-gloo/in-force"  # its annotation, which the translator writes: the word that it goes by
 
 
 @dataclass(frozen=True)
@@ -30,4 +31,10 @@ _PRESETS = {"real": REAL, "slow": SLOW, "stopped": STOPPED}
 
 def delays_of(switch: Json | None) -> Delays:
     """The delays that the ConfigMap asks for; without it, or with an unknown word in it, those of the real Gloo."""
-    return _PRESETS.get(((switch or {}).get("data") or {}).get(SWITCH_KEY, ""), REAL)
+    return _PRESETS[word_of(switch)]
+
+
+def word_of(switch: Json | None) -> str:
+    """The word for these delays."""
+    word = ((switch or {}).get("data") or {}).get(SWITCH_KEY)
+    return word if word in _PRESETS else "real"

@@ -3,7 +3,7 @@
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sandbox.gloo.delays import Delays
@@ -36,19 +36,31 @@ class DelayedView:
             self._visible[kind] = dict(objects)
             self._seen[kind] = dict(objects)
 
-    def observe(self, kind: str, objects: Collection, now_s: float, delays: Delays) -> None:
-        """Note what changed in one collection since it was last observed."""
+    def observe(self, collections: Mapping[str, Collection], now_s: float, delays: Delays) -> None:
+        """Note what changed in the collections since they were last observed.
+
+        What is observed at once, after this program stood still, keeps the order of its writes: a route that was
+        written after an endpoint became ready is not served before it.
+        """
+        changes = [change for kind, objects in collections.items() for change in self._changes(kind, objects)]
+        changes.sort(key=lambda change: _written(change[2] or change[1]))
+        endpoints_due_s = now_s
+        for (kind, key), old, new in changes:
+            if _significant(kind, old) != _significant(kind, new):
+                due_s = max(now_s + _delay(kind, old, new, delays), endpoints_due_s)
+                self._hold((kind, key), new, due_s)
+                if kind == ENDPOINT_SLICES:
+                    endpoints_due_s = due_s
+            if new is None:
+                del self._seen[kind][key]
+            else:
+                self._seen[kind][key] = new
+
+    def _changes(self, kind: str, objects: Collection) -> Iterator[tuple[ObjectKey, Json | None, Json | None]]:
         seen = self._seen[kind]
         for key in [*objects, *(seen.keys() - objects.keys())]:
-            old, new = seen.get(key), objects.get(key)
-            if old is new:
-                continue
-            if _significant(kind, old) != _significant(kind, new):
-                self._hold((kind, key), new, now_s + _delay(kind, old, new, delays))
-            if new is None:
-                del seen[key]
-            else:
-                seen[key] = new
+            if seen.get(key) is not objects.get(key):
+                yield (kind, key), seen.get(key), objects.get(key)
 
     def release(self, now_s: float) -> set[ObjectKey]:
         """Make visible what is due, and name it."""
@@ -78,6 +90,11 @@ class DelayedView:
     def _hold(self, key: ObjectKey, item: Json | None, due_s: float) -> None:
         self._due[key] = max(self._due[key], due_s)
         heapq.heappush(self._waiting, (self._due[key], next(self._order), key, item))
+
+
+def _written(item: Json | None) -> int:
+    """Give the number of an object's last write. Of one that is gone nothing later is known."""
+    return int((item or {}).get("metadata", {}).get("resourceVersion", 0))
 
 
 def _significant(kind: str, item: Json | None) -> _Significant | None:

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import aiohttp
 
-from sandbox.api import Api, ApiError, Mirror
-from sandbox.gloo.delays import SWITCH, SWITCH_KEY
+from sandbox.api import Api, ApiError
+from sandbox.gloo.delays import IN_FORCE, SWITCH, SWITCH_KEY
 from sandbox.gloo.reports import PROXY
 from tests.support import gloo_cases
 from tests.support.cluster import Cluster
@@ -25,19 +25,30 @@ _GROUPS = {
     "Service": "/api/v1",
     "Deployment": "/apis/apps/v1",
 }
-_SWITCH_PATH = "/api/v1/namespaces/gloo-system/configmaps"
+_SWITCHES_PATH = "/api/v1/namespaces/gloo-system/configmaps"
+_TABLES_PATH = f"/apis/gateway.solo.io/v1/namespaces/{gloo_cases.NAMESPACE}/routetables"
+_TABLE_PATH = f"{_TABLES_PATH}/app"
 _NOT_FOUND = 404
 _SETTLED_S = 2.0  # longer than a whole cycle of statuses
 
 
 @dataclass(frozen=True)
+class Version:
+    """RouteTable `app` as it was stored once: its resourceVersion, the proxy's entry in its status, when we heard."""
+
+    number: int
+    entry: Json | None
+    at_s: float
+
+
+@dataclass(frozen=True)
 class SandboxGloo:
-    """`tables` mirrors the RouteTables of the cases' namespace; `gateway` is the gateway's URL on the host."""
+    """`gateway` is the gateway's URL on the host; `versions` are all those of RouteTable `app`, as they come."""
 
     api: Api
     session: aiohttp.ClientSession
     gateway: str
-    tables: Mirror
+    versions: list[Version] = field(default_factory=list)
 
     async def put(self, item: Json) -> None:
         """Create `item`, in place of one of that name."""
@@ -62,15 +73,32 @@ class SandboxGloo:
     async def settle_case(self, case: str) -> None:
         """`put_case`, then wait until Gloo has nothing more to say about it."""
         await self.put_case(case)
-        before = None
-        while before is None or before != await self.statuses(case):
-            before = await self.statuses(case)
+        recorded = gloo_cases.recording(case)["statuses"]
+        is_settled = False
+        while not is_settled:
+            before = await self.table_number()
+            await until(lambda: self.statuses(case), recorded.__eq__)
             await asyncio.sleep(_SETTLED_S)
+            is_settled = await self.table_number() == before
 
-    async def change_routes(self, case: str) -> None:
-        """Give the RouteTable `app` the routes of another case, in place."""
+    async def change_routes(self, case: str) -> int:
+        """Give the RouteTable `app` the routes of another case, in place; the number of the version that it is then."""
         table = next(item for item in gloo_cases.objects(case) if item["kind"] == "RouteTable")
-        await self.api.merge_patch(f"{_collection(table)}/app", {"spec": table["spec"]})
+        return _number(await self.api.merge_patch(_TABLE_PATH, {"spec": table["spec"]}))
+
+    def versions_after(self, number: int) -> list[Version]:
+        return [version for version in self.versions if version.number > number]
+
+    async def acknowledgement(self, number: int) -> tuple[Version, Version]:
+        """The two versions that Gloo writes after that one: with the proxy's entry emptied, then filled again."""
+
+        async def later() -> list[Version]:
+            return self.versions_after(number)
+
+        emptied, filled = await until(later, lambda versions: len(versions) >= 2)
+        assert emptied.entry == {}
+        assert filled.entry
+        return emptied, filled
 
     async def statuses(self, case: str) -> Json:
         """As recorded: plural/name to state, reason and proxy; an object without status yet is None."""
@@ -105,22 +133,33 @@ class SandboxGloo:
                 return str(response.status)
             return str((await response.json())["message"])
 
-    def proxy_entry(self) -> Json | None:
-        """The proxy's entry in the status of RouteTable `app`."""
-        status = self.tables.objects[gloo_cases.NAMESPACE, "app"]["status"]["statuses"].get("gloo-system") or {}
-        entry: Json | None = status.get("subresourceStatuses", {}).get(PROXY)
-        return entry
+    async def follow_table(self, resource_version: str) -> None:
+        """Fill `versions`, for ever: an entry that is empty for a second only is not missed so."""
+        while True:
+            async for event in self.api.watch(_TABLES_PATH, resource_version=resource_version):
+                item = event["object"]
+                resource_version = item["metadata"]["resourceVersion"]
+                if event["type"] in {"ADDED", "MODIFIED"} and item["metadata"]["name"] == "app":
+                    self.versions.append(Version(_number(item), _proxy_entry(item), asyncio.get_running_loop().time()))
 
     @asynccontextmanager
     async def switched(self, word: str) -> AsyncIterator[None]:
         """Gloo with other delays while inside."""
         body = {"metadata": {"name": SWITCH}, "data": {SWITCH_KEY: word}}
-        await self.api.create(_SWITCH_PATH, body)
-        await asyncio.sleep(0.3)  # its watch
+        await self.api.create(_SWITCHES_PATH, body)
         try:
+            await until(self._word_in_force, word.__eq__)
             yield
         finally:
-            await self.api.delete(f"{_SWITCH_PATH}/{SWITCH}")
+            await self.api.delete(f"{_SWITCHES_PATH}/{SWITCH}")
+
+    async def _word_in_force(self) -> str:
+        switch = await self.api.get(f"{_SWITCHES_PATH}/{SWITCH}")
+        return str(switch["metadata"].get("annotations", {}).get(IN_FORCE, ""))
+
+    async def table_number(self) -> int:
+        """That of RouteTable `app` as it is stored now."""
+        return _number(await self.api.get(_TABLE_PATH))
 
     async def _envoy(self, page: str) -> Json:
         pods = await self.api.get("/api/v1/namespaces/gloo-system/pods", label_selector="gloo=gateway-proxy")
@@ -134,22 +173,31 @@ async def sandbox_gloo(cluster: Cluster) -> AsyncIterator[SandboxGloo]:
     async with Api.from_kubeconfig(cluster.kubeconfig) as api, aiohttp.ClientSession() as session:
         namespace = f"/api/v1/namespaces/{gloo_cases.NAMESPACE}"
         await api.create("/api/v1/namespaces", {"metadata": {"name": gloo_cases.NAMESPACE}})
-        tables = Mirror(api, f"/apis/gateway.solo.io/v1/namespaces/{gloo_cases.NAMESPACE}/routetables")
-        mirroring = asyncio.create_task(tables.run(), name="route tables")
-        found = SandboxGloo(api, session, cluster.endpoints["gateway"], tables)
+        found = SandboxGloo(api, session, cluster.endpoints["gateway"])
+        start = (await api.get(_TABLES_PATH))["metadata"]["resourceVersion"]
+        following = asyncio.create_task(found.follow_table(start), name="versions of the table")
         try:
             for side in ("primary", "canary"):
                 for item in (deployment(side), gloo_cases.service(side), gloo_cases.kube_upstream(side)):
                     await found.put(item)
             for side in ("primary", "canary"):
                 await until(partial(found.hosts, f"conf-app-{side}upstream-9898_conf"), bool)
-            await tables.wait_synced()
             yield found
         finally:
-            mirroring.cancel()
-            await asyncio.wait([mirroring])
+            following.cancel()
+            await asyncio.wait([following])
             await api.delete(namespace)
             await until(lambda: _is_gone(api, namespace), bool)
+
+
+def _number(item: Json) -> int:
+    return int(item["metadata"]["resourceVersion"])
+
+
+def _proxy_entry(item: Json) -> Json | None:
+    status = item["status"]["statuses"].get("gloo-system") or {}
+    entry: Json | None = status.get("subresourceStatuses", {}).get(PROXY)
+    return entry
 
 
 async def _is_gone(api: Api, path: str) -> bool:

@@ -13,6 +13,8 @@ from aiohttp.test_utils import TestServer
 
 from sandbox import api as api_module
 from sandbox.api import Api, ApiError, ApiUnreachableError, Mirror
+from tests.support.patience import PATIENCE_S
+from tests.support.ports import refused_port
 
 PODS = "/api/v1/pods"
 
@@ -54,7 +56,7 @@ class PlayedServer:
             mirror = Mirror(api, PODS, label_selector="app=podinfo")
             task = asyncio.create_task(mirror.run())
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE_S):
                     await mirror.wait_synced()
                     yield mirror
             finally:
@@ -125,10 +127,11 @@ async def test_a_refusal_carries_the_words_of_the_server() -> None:
     assert str(caught.value) == '404 NotFound: pods "a" not found'
 
 
-async def test_no_server_is_an_error_of_its_own(unused_tcp_port: int) -> None:
-    async with Api.connect(f"http://127.0.0.1:{unused_tcp_port}", ca_path=None, token=None) as api:
-        with pytest.raises(ApiUnreachableError):
-            await api.get(PODS)
+async def test_no_server_is_an_error_of_its_own() -> None:
+    with refused_port() as port:
+        async with Api.connect(f"http://127.0.0.1:{port}", ca_path=None, token=None) as api:
+            with pytest.raises(ApiUnreachableError):
+                await api.get(PODS)
 
 
 async def test_the_verbs_send_what_the_api_server_expects() -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from sandbox.forward import DOORS, Door, open_on_host, serve_one, urls
+from tests.support.ports import refused_port
 
 
 @asynccontextmanager
@@ -46,12 +47,12 @@ async def test_a_door_carries_both_ways_and_lets_each_side_finish_first() -> Non
 
 
 async def test_nobody_behind_a_door_ends_the_connection_and_keeps_the_door() -> None:
-    outside, closed = listening(), listening()
-    port, nobody = outside.getsockname()[1], closed.getsockname()[1]
-    closed.close()
-    async with serve_one(outside, Door("http", "127.0.0.1", nobody)):
-        assert await talk(port, b"") == b""
-        assert await talk(port, b"") == b""
+    outside = listening()
+    port = outside.getsockname()[1]
+    with refused_port() as nobody:
+        async with serve_one(outside, Door("http", "127.0.0.1", nobody)):
+            assert await talk(port, b"") == b""
+            assert await talk(port, b"") == b""
 
 
 async def test_the_end_of_the_block_ends_open_connections_and_the_door() -> None:

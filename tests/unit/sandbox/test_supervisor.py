@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sandbox import report
 from sandbox.paths import State
 from sandbox.report import Phase, Report
 from sandbox.supervisor import Part, PartError, Ready, Supervisor
+from tests.support.patience import PATIENCE_S
 
 # Writes its name when it starts and when it is told to stop.
 DAEMON = 'trap "echo stop $0 >> order; exit 0" TERM; echo start $0 >> order; while :; do read -t 0.02 _ < pipe; done'
@@ -39,7 +41,7 @@ def supervise(state: State, *parts: Part) -> Supervisor:
 
 
 def daemon(name: str, *after: str) -> Part:
-    return Part(name, ("bash", "-c", DAEMON, name), after=after, is_ready=has_said(f"start {name}"))
+    return Part(name, ("bash", "-c", DAEMON, name), after=after, is_ready=has_said(f"start {name}"), grace_s=PATIENCE_S)
 
 
 def order() -> list[str]:
@@ -56,7 +58,7 @@ def has_said(line: str) -> Ready:
 
 
 async def eventually(is_true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not is_true():  # noqa: ASYNC110  the world changes by processes, not by this loop
             await asyncio.sleep(0.01)
 
@@ -126,11 +128,39 @@ async def test_a_part_that_dies_later_ends_the_cluster_with_its_name(
         await running
 
 
+def deaf(*after: str) -> Part:
+    """One that ignores the request to stop; it writes its pid before it is ready."""
+    script = 'trap "" TERM; echo $$ > pid; echo start deaf >> order; while :; do read _ < pipe; done'
+    return Part("deaf", ("bash", "-c", script), after=after, is_ready=has_said("start deaf"), grace_s=0.1)
+
+
+def pid_of_deaf() -> int:
+    return int(Path("pid").read_text())
+
+
 async def test_a_part_that_ignores_the_request_to_stop_is_killed(state: State, session: aiohttp.ClientSession) -> None:
-    deaf = 'trap "" TERM; echo start deaf >> order; while :; do read _ < pipe; done'
-    part = Part("deaf", ("bash", "-c", deaf), is_ready=has_said("start deaf"), grace_s=0.1)
-    running = asyncio.create_task(supervise(state, part).run(session))
+    running = asyncio.create_task(supervise(state, deaf()).run(session))
     await eventually(lambda: phase(state) is Phase.READY)
     running.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(running, return_exceptions=True)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid_of_deaf(), 0)
+
+
+async def test_a_part_that_ends_just_before_it_is_killed_does_not_keep_the_others_from_their_end(
+    state: State, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of its grace and that of its process may come in one turn of the loop: nothing is left to kill then."""
+
+    def kill(process: asyncio.subprocess.Process) -> None:
+        os.kill(process.pid, signal.SIGKILL)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(asyncio.subprocess.Process, "kill", kill)
+    running = asyncio.create_task(supervise(state, daemon("first"), deaf("first")).run(session))
+    await eventually(lambda: phase(state) is Phase.READY)
+    running.cancel()
+    (ended,) = await asyncio.gather(running, return_exceptions=True)
+    assert isinstance(ended, asyncio.CancelledError)
+    assert order() == ["start first", "start deaf", "stop first"]

@@ -1,0 +1,9 @@
+"""How long tests wait: no machine stands still for so long, and what never happens still ends a test."""
+
+from typing import Final
+
+PATIENCE_S: Final = 60.0
+"""For what must happen: it only ends a test that would wait for ever."""
+
+AGES_S: Final = 3600.0
+"""For what must not happen by itself in a test."""
