@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.api import new_namespace
 from tests.support.cluster import REPOSITORY, Cluster
+from tests.support.webhook_patience import patience
 
 # How long an example takes says nothing on a busy machine: speed is measured by `make bench`.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -31,6 +32,13 @@ def cluster(worker_id: str) -> Iterator[Cluster]:
         yield ours
     finally:
         ours.down()
+
+
+@pytest.fixture(scope="module")
+def patient_webhook(cluster: Cluster) -> Iterator[None]:
+    """For files whose tests look at marks, warnings and refusals, on a machine that may stand still for seconds."""
+    with patience(cluster):
+        yield
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from tests.support.cluster import REPOSITORY, Cluster
+from tests.support.exposure import exposed_percent, is_harmless, mirrored_percent
 from tests.support.kills.cases import CASES, Case, Path
-from tests.support.kills.exposure import exposed_percent, is_harmless, mirrored_percent
 from tests.support.kills.play import Outcome, play
 from tests.support.kills.scene import NEW, OLD, THRESHOLD, Scene
 from tests.support.kills.users import Visit

@@ -74,7 +74,7 @@ def test_a_changed_configmap_is_analysed_before_the_primary_gets_it(rollouts: Ro
     with steady_load(rollouts.cluster, rollouts.namespace) as reports:
         rollouts.apply(conf("two"))
         rollouts.wait_for("the canary has traffic", lambda: rollouts.status("app").get("canaryWeight") == 25)
-        assert greeting(rollouts, "app-canary") == "two"
+        rollouts.wait_for("its pods have it", lambda: greeting(rollouts, "app-canary") == "two")
         assert greeting(rollouts, "app-primary") == "one"
         assert content(rollouts, "configmap", "conf-primary") == {"message": "one"}
         rollouts.wait_for_phase("app", "Succeeded")
@@ -113,7 +113,7 @@ def test_a_newer_configuration_in_mid_run_starts_the_analysis_again(rollouts: Ro
     rollouts.wait_for("the restart", lambda: restarted in [text for _, text in rollouts.events("app")])
     # Env is read when a container starts: without new pods the analysis would be about what nobody will run.
     rollouts.wait_for("traffic again", lambda: rollouts.status("app").get("canaryWeight") == 25)
-    assert greeting(rollouts, "app-canary") == "three"
+    rollouts.wait_for("its pods have it", lambda: greeting(rollouts, "app-canary") == "three")
     rollouts.wait_for_phase("app", "Succeeded")
     assert content(rollouts, "configmap", "conf-primary") == {"message": "three"}
 
@@ -171,7 +171,7 @@ def test_untracked_configuration_is_shared_by_both_sides(rollouts: Rollouts) -> 
     rollouts.wait_for_phase("app", "Initialized")
     assert set(rollouts.status("app")["trackedConfigs"]) == {"secret/keys"}
     assert not rollouts.get("configmap", "conf-primary")
-    assert greeting(rollouts, "app-primary") == "one"
+    rollouts.wait_for("its primary serves", lambda: greeting(rollouts, "app-primary") == "one")
 
 
 def test_a_target_may_be_left_out_of_tracking_as_a_whole(rollouts: Rollouts) -> None:
@@ -189,7 +189,7 @@ def test_a_primary_is_made_when_all_that_its_pods_need_exists(rollouts: Rollouts
     assert not rollouts.get("deployment", "app-primary")
     rollouts.apply(conf("one"))
     rollouts.wait_for_phase("app", "Initialized")
-    assert greeting(rollouts, "app-primary") == "one"
+    rollouts.wait_for("its primary serves", lambda: greeting(rollouts, "app-primary") == "one")
 
 
 def test_somebody_elses_object_is_not_overwritten_by_a_copy(rollouts: Rollouts) -> None:

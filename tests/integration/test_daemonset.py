@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import Cluster
+from tests.support.history import watching
 from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, podinfo
 
@@ -68,16 +69,13 @@ def test_a_daemonset_without_surge_has_no_pod_while_it_is_promoted_and_no_reques
     rollouts.apply(daemonset(rolling_update=None), virtual_service(rollouts.namespace), of_daemonset({"maxWeight": 25}))
     rollouts.wait_for_phase("app", "Initialized")
     rollouts.wait_for("the gateway serves it", lambda: bool(answer(rollouts.cluster, rollouts.namespace)))
-    available: list[int] = []
-
-    def is_promoted() -> bool:
-        available.append(int(rollouts.get("daemonset", "app-primary")["status"].get("numberAvailable", 0)))
-        return bool(rollouts.status("app").get("phase") == "Succeeded")
-
-    with steady_load(rollouts.cluster, rollouts.namespace) as reports:
+    with (
+        watching(rollouts.cluster, rollouts.namespace) as history,
+        steady_load(rollouts.cluster, rollouts.namespace) as reports,
+    ):
         rollouts.apply(daemonset("3.1.1", rolling_update=None))
-        rollouts.wait_for("it is promoted", is_promoted, deadline_s=120)
-    assert min(available) == 0, "the primary was never without a pod, so nothing was tried"
+        rollouts.wait_for_phase("app", "Succeeded", deadline_s=120)
+        history.see_without_pod("daemonset", "app-primary")
     assert image(rollouts, "app-primary") == "3.1.1"
     assert ("Normal", "Routing all traffic to canary") in rollouts.events("app")
     assert_no_request_lost(reports[0])

@@ -22,6 +22,11 @@ def delete(rollouts: Rollouts) -> None:
     rollouts.cluster.kubectl("-n", rollouts.namespace, "delete", "canary", "app", "--timeout=90s")
 
 
+def host(rollouts: Rollouts) -> str:
+    """Give the name of a pod that answers through the gateway."""
+    return str(answer(rollouts.cluster, rollouts.namespace).get("hostname", ""))
+
+
 def terminated(rollouts: Rollouts) -> str:
     return f"Terminated canary app.{rollouts.namespace}"
 
@@ -32,7 +37,7 @@ def test_a_reverted_target_takes_the_traffic_back_and_a_new_canary_takes_it_agai
     with steady_load(rollouts.cluster, rollouts.namespace) as reports:
         delete(rollouts)
         rollouts.wait_for_collection(("deployment", "app-primary"))
-        assert answer(rollouts.cluster, rollouts.namespace)["hostname"].startswith("app-")
+        assert "-primary-" not in host(rollouts)
         target = rollouts.get("deployment", "app")
         assert (target["spec"]["replicas"], target["status"]["availableReplicas"]) == (2, 2)
         for kind, name in (("service", "app"), ("routetable", "app"), ("service", "app-canary")):
@@ -40,7 +45,7 @@ def test_a_reverted_target_takes_the_traffic_back_and_a_new_canary_takes_it_agai
         assert rollouts.get("service", "app")["spec"]["selector"] == {"app": "app"}
         rollouts.apply(canary("app"))
         rollouts.wait_for_phase("app", "Initialized")
-        assert answer(rollouts.cluster, rollouts.namespace)["hostname"].startswith("app-primary-")
+        rollouts.wait_for("its primary serves", lambda: host(rollouts).startswith("app-primary-"))
     assert_no_request_lost(reports[0])
     told = [text for _, text in rollouts.events("app")]
     assert told.index("Routing all traffic to app." + rollouts.namespace) < told.index(terminated(rollouts))
@@ -99,4 +104,4 @@ def test_nothing_hangs(rollouts: Rollouts, broken: str) -> None:
     delete(rollouts)
     if broken == "target":
         text = f"app.{namespace} is gone: there is nothing that could take the traffic back"
-        assert ("Warning", text) in rollouts.events("app")
+        rollouts.wait_until_told("app", text, kind="Warning")

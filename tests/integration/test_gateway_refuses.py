@@ -98,7 +98,7 @@ def test_a_table_that_gloo_rejects_holds_the_weight_and_goes_back_to_the_primary
 ) -> None:
     rollouts = Rollouts(cluster, namespace)
     # Longer than Gloo takes to tell what it makes of a write.
-    with running(rollouts, interval="3s", maxWeight=100) as reports:
+    with running(rollouts, interval="3s", stepWeight=5, maxWeight=100) as reports:
         with rejected(rollouts):
             rollouts.wait_until_told("app", REJECTED, kind="Warning")
             held = rollouts.weights("app")

@@ -31,7 +31,7 @@ from kube.lease import LeaseHolder
 from kube.resource import CONFIGMAPS, DEPLOYMENTS, EVENTS, LEASES, NAMESPACES, Object, Resource
 from tests.support.cluster import Cluster
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180)]
 
 QUICK = Timing(duration_s=1.5, renew_within_s=1.0, retry_s=0.2)
 POLICIES = Resource(
@@ -251,7 +251,7 @@ async def test_a_cache_follows_and_knows_own_writes_at_once(client: Client, name
 
 async def test_repeated_events_are_one_with_a_count(client: Client, namespace: str) -> None:
     obj = await client.create(CONFIGMAPS, config_map(namespace))
-    async with EventRecorder(client) as recorder:
+    async with EventRecorder(client, drain_s=60) as recorder:
         for message in ("same", "same", "other", "same"):
             recorder.record(obj, "Warning", "Synced", message)
     about = f"involvedObject.uid={obj['metadata']['uid']}"
@@ -261,9 +261,11 @@ async def test_repeated_events_are_one_with_a_count(client: Client, namespace: s
 
 
 async def test_a_lease_is_handed_over_at_once_when_it_is_given_back(client: Client, namespace: str) -> None:
-    first = LeaseHolder(client, namespace=namespace, name="l", identity="first", timing=QUICK)
-    second = LeaseHolder(client, namespace=namespace, name="l", identity="second", timing=QUICK)
-    async with asyncio.timeout(10):
+    # So long a Lease that it can't have run out before the second one must have it.
+    long = Timing(duration_s=120.0, renew_within_s=100.0, retry_s=0.2)
+    first = LeaseHolder(client, namespace=namespace, name="l", identity="first", timing=long)
+    second = LeaseHolder(client, namespace=namespace, name="l", identity="second", timing=long)
+    async with asyncio.timeout(60):
         async with second:
             async with first:
                 # Whoever came first leads; the other one does not.

@@ -65,17 +65,21 @@ class Place:
         return await self.until("pods", name, is_ready)
 
     async def kubectl(self, *arguments: str) -> str:
+        process = await self.start_kubectl(*arguments)
+        out, _ = await process.communicate()
+        return out.decode()
+
+    async def start_kubectl(self, *arguments: str) -> asyncio.subprocess.Process:
+        """The same, not waited for, its output piped."""
         command = (
             str(bin_dir() / "kubectl"),
             f"--kubeconfig={self.kubeconfig}",
             f"--namespace={self.name}",
             *arguments,
         )
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
         )
-        out, _ = await process.communicate()
-        return out.decode()
 
 
 def is_ready(pod: Json) -> bool:
@@ -112,7 +116,12 @@ async def test_a_ready_podinfo_is_reachable_at_its_address(place: Place) -> None
             "ports": [{"name": "http", "containerPort": 9898}],
             "startupProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 1},
             "readinessProbe": {"httpGet": {"port": "http", "path": "/readyz"}, "periodSeconds": 1},
-            "livenessProbe": {"grpc": {"port": 9999, "service": "podinfo"}, "periodSeconds": 1, "failureThreshold": 1},
+            "livenessProbe": {
+                "grpc": {"port": 9999, "service": "podinfo"},
+                "periodSeconds": 1,
+                "timeoutSeconds": 20,
+                "failureThreshold": 1,
+            },
         },
     )
     pod = await place.ready("web")
@@ -211,9 +220,10 @@ async def test_volumes_of_all_kinds(place: Place) -> None:
     ]
 
 
-async def test_a_changed_config_map_is_seen_within_a_second(place: Place) -> None:
+async def test_a_changed_config_map_is_seen_without_a_look_at_it(place: Place) -> None:
+    """The node watches it; a kubelet would look once a minute, for longer than is waited for here."""
     await place.create("configmaps", "live", data={"value": "old"})
-    script = "while ! grep -q new /live/value; do sleep 0.02; done; date +%s.%N; ls /live; cat /live/more"
+    script = "while ! grep -q new /live/value; do sleep 0.02; done; ls /live; cat /live/more"
     await place.run(
         "live",
         shell(script, volumeMounts=[{"name": "live", "mountPath": "/live"}]),
@@ -221,12 +231,9 @@ async def test_a_changed_config_map_is_seen_within_a_second(place: Place) -> Non
         restartPolicy="Never",
     )
     await place.until("pods", "live", lambda pod: pod["status"]["phase"] == "Running")
-    changed_s = time.time()
     await place.api.merge_patch(place.path("configmaps", "live"), {"data": {"value": "new", "more": "M"}})
     await place.ended("live")
-    seen_s, *names = (await place.kubectl("logs", "live")).split()
-    assert float(seen_s) - changed_s < 1.0
-    assert names == ["more", "value", "M"]
+    assert (await place.kubectl("logs", "live")).split() == ["more", "value", "M"]
 
 
 async def test_a_missing_config_map_is_told_and_mended(place: Place) -> None:
@@ -299,12 +306,17 @@ async def test_a_liveness_probe_restarts_its_container(place: Place) -> None:
 
 async def test_a_failing_readiness_probe_takes_the_pod_out_but_does_not_restart_it(place: Place) -> None:
     probe = {"exec": {"command": ["test", "-f", "/v/ok"]}, "periodSeconds": 1, "failureThreshold": 1}
-    script = "touch /v/ok; sleep 1; rm /v/ok; sleep 60"
-    volumes = [{"name": "v", "emptyDir": {}}]
+    script = "touch /v/ok; while ! grep -q sick /mood/today; do sleep 0.05; done; rm /v/ok; sleep 600"
+    mounts = [{"name": "v", "mountPath": "/v"}, {"name": "mood", "mountPath": "/mood"}]
+    await place.create("configmaps", "mood", data={"today": "well"})
     await place.run(
-        "moody", shell(script, readinessProbe=probe, volumeMounts=[{"name": "v", "mountPath": "/v"}]), volumes=volumes
+        "moody",
+        shell(script, readinessProbe=probe, volumeMounts=mounts),
+        volumes=[{"name": "v", "emptyDir": {}}, {"name": "mood", "configMap": {"name": "mood"}}],
+        terminationGracePeriodSeconds=0,
     )
     await place.ready("moody")
+    await place.api.merge_patch(place.path("configmaps", "mood"), {"data": {"today": "sick"}})
     pod = await place.until("pods", "moody", lambda pod: not is_ready(pod))
     assert main_status(pod)["restartCount"] == 0
     assert "running" in main_status(pod)["state"]
@@ -313,17 +325,21 @@ async def test_a_failing_readiness_probe_takes_the_pod_out_but_does_not_restart_
 async def test_a_deleted_pod_gets_its_hook_its_signal_and_its_grace(place: Place) -> None:
     await place.create("pods", "watcher", spec={"containers": [{"name": "main", "image": _PODINFO}]})
     hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo hook > /proc/1/fd/1"]}}}
-    script = "trap 'echo term; sleep 0.5; echo done; exit 7' TERM; while true; do sleep 0.05; done"
+    script = "trap 'echo term; sleep 0.5; echo done; exit 7' TERM; echo up; while true; do sleep 0.05; done"
     await place.run("graceful", shell(script, lifecycle=hook))
-    await place.run("stubborn", shell("trap '' TERM; while true; do sleep 0.05; done"), terminationGracePeriodSeconds=1)
-    for name in ("graceful", "stubborn"):
-        await place.ready(name)
-    follow = asyncio.create_task(place.kubectl("logs", "-f", "graceful"))
-    await asyncio.sleep(0.5)
+    deaf = "trap '' TERM; echo up; while true; do sleep 0.05; done"
+    await place.run("stubborn", shell(deaf), terminationGracePeriodSeconds=1)
+    followed = [
+        await place.start_kubectl("logs", "-f", name) for name in ("graceful", "stubborn") if await place.ready(name)
+    ]
+    for process in followed:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"up\n"
     begin_s = time.monotonic()
     for name in ("graceful", "stubborn"):
         await place.api.delete(place.path("pods", name))
-    assert (await follow).split() == ["hook", "term", "done"]
+    said = [(await process.communicate())[0].split() for process in followed]
+    assert said == [[b"hook", b"term", b"done"], []]
     for name, least_s in (("graceful", 0.5), ("stubborn", 1.0)):
         await place.gone(name)
         assert least_s < time.monotonic() - begin_s < _DEFAULT_GRACE_S
@@ -361,14 +377,13 @@ async def test_a_node_that_was_given_up_for_dead_is_ready_again(place: Place) ->
     path = "/api/v1/nodes/sandbox"
     conditions = (await place.api.get(path))["status"]["conditions"]
     given_up = [condition | {"status": "Unknown", "reason": "NodeStatusUnknown"} for condition in conditions]
-    await place.api.merge_patch(f"{path}/status", {"status": {"conditions": given_up}})
 
-    async def is_ready() -> bool:
-        node = await place.api.get(path)
+    def is_ready(node: Json) -> bool:
         is_tainted = any(taint["effect"] == "NoExecute" for taint in node["spec"].get("taints") or ())
         return not is_tainted and any(
             condition["type"] == "Ready" and condition["status"] == "True" for condition in node["status"]["conditions"]
         )
 
-    assert not await is_ready()
-    await eventually(is_ready, bool, within_s=40.0)
+    written = await place.api.merge_patch(f"{path}/status", {"status": {"conditions": given_up}})
+    assert not is_ready(written)
+    await eventually(lambda: place.api.get(path), is_ready, within_s=60.0)

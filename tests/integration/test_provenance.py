@@ -2,7 +2,7 @@
 
 import json
 import re
-import urllib.request
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from canary.mark import Mark
 from canary.revision import revision_of
 from tests.support.cluster import Cluster
+from tests.support.detected import metrics
 from tests.support.rollout import Rollouts, canary, podinfo
 
 pytestmark = pytest.mark.sandbox
@@ -26,8 +27,7 @@ def rollouts(cluster: Cluster, namespace: str) -> Rollouts:
 
 def detected(cluster: Cluster, by: str) -> tuple[int, int, float]:
     """Give the count, and number and sum of the seconds, of the revisions that were noticed in a way."""
-    with urllib.request.urlopen(f"{cluster.endpoints['agent']}/metrics", timeout=5) as answer:  # noqa: S310  ours
-        text = answer.read().decode()
+    text = metrics(cluster)
     names = (
         "serin_revisions_detected_total",
         *(f"serin_revision_detected_seconds_{part}" for part in ("count", "sum")),
@@ -54,10 +54,10 @@ def revision_with(rollouts: Rollouts, tag: str) -> str:
 
 
 def test_a_marked_revision_is_told_with_who_and_what(rollouts: Rollouts) -> None:
-    before = detected(rollouts.cluster, "admission")
+    before, began_s = detected(rollouts.cluster, "admission"), time.monotonic()
     revision = revision_with(rollouts, "3.1.1")
     set_image_marked(rollouts, "3.1.1", Mark(revision, "podinfod image 3.1.0 -> 3.1.1", "alice"))
-    rollouts.wait_for_phase("app", "Progressing")
+    rollouts.wait_until_told("app", "New revision detected!")
     change = rollouts.status("app")["serin"]["change"]
     assert change["revision"] == revision
     assert change["what"] == "podinfod image 3.1.0 -> 3.1.1"
@@ -65,7 +65,8 @@ def test_a_marked_revision_is_told_with_who_and_what(rollouts: Rollouts) -> None
     rollouts.wait_for("its event", lambda: ("Normal", said) in rollouts.events("app"))
     after = detected(rollouts.cluster, "admission")
     assert (after[0] - before[0], after[1] - before[1]) == (1, 1)
-    assert 0 <= after[2] - before[2] < 5, "seconds from the write to the reaction"
+    # The time of the write is stored in whole seconds.
+    assert 0 <= after[2] - before[2] <= time.monotonic() - began_s + 1, "seconds from the write to the reaction"
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def no_webhook(cluster: Cluster) -> Iterator[None]:
 def test_an_unmarked_revision_is_found_by_the_watch_and_tells_of_nobody(rollouts: Rollouts) -> None:
     before = detected(rollouts.cluster, "watch")
     set_image_marked(rollouts, "3.1.1", None)
-    rollouts.wait_for_phase("app", "Progressing")
+    rollouts.wait_until_told("app", "New revision detected!")
     assert "change" not in rollouts.status("app")["serin"], "the mark of an older template is taken for this one's"
     said = ("Normal", f"New revision detected! Scaling up app.{rollouts.namespace}")
     rollouts.wait_for("its event", lambda: said in rollouts.events("app"))

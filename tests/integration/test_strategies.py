@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import Cluster
+from tests.support.exposure import exposed_percent
+from tests.support.gates import Gates
+from tests.support.history import History, watching
 from tests.support.load import initialize
 from tests.support.mortal_agent import watching_weights
+from tests.support.own_metric import OWN_METRIC, own_metric
 from tests.support.rollout import Rollouts
 from tests.support.users import AFTER, BEFORE, CANARY, User, asking
 
@@ -47,20 +51,9 @@ class Users:
 
 
 def failing(rollouts: Rollouts) -> dict[str, Any]:
-    """Give an analysis' fields with a check that fails once `template("vector(0)")` is applied."""
-    rollouts.apply(template("vector(1)"))
-    metric = {"name": "own", "templateRef": {"name": "own"}, "thresholdRange": {"min": 1}, "interval": "10s"}
-    return {"metrics": [metric], "threshold": 2}
-
-
-def template(query: str) -> dict[str, Any]:
-    provider = {"type": "prometheus", "address": "http://flagger-prometheus.gloo-system:9090"}
-    return {
-        "apiVersion": "flagger.app/v1beta1",
-        "kind": "MetricTemplate",
-        "metadata": {"name": "own"},
-        "spec": {"provider": provider, "query": query},
-    }
+    """Give an analysis' fields with a check that fails once `own_metric(is_passing=False)` is applied."""
+    rollouts.apply(own_metric())
+    return {"metrics": [OWN_METRIC], "threshold": 2}
 
 
 def canary_weights(rollouts: Rollouts) -> list[int]:
@@ -83,19 +76,27 @@ def copies(rollouts: Rollouts) -> int:
     return count
 
 
-def seen_before_traffic(rollouts: Rollouts, user: User) -> dict[int, list[Any]]:
-    """Give who had answered by the last look at each iteration, until the canary side gets traffic."""
-    seen: dict[int, list[Any]] = {}
+def asked_and_copied(rollouts: Rollouts, least: int) -> tuple[int, int]:
+    """Ask at least so often, with nobody else asking; gives how often, and how many copies the canary's pods got."""
+    before = copies(rollouts)
+    with asking(rollouts) as user:
+        rollouts.wait_for("it has asked", lambda: len(user.answers()) >= least)
+    assert set(user.answers()) == {BEFORE}
+    seen = [-1]
 
-    def has_traffic() -> bool:
-        sequence, status = user.sequence(), rollouts.status("app")
-        if status["canaryWeight"] > 0:
-            return True
-        seen[status["iterations"]] = sequence
-        return False
+    def are_all_in() -> bool:
+        seen.append(copies(rollouts))
+        return seen[-1] == seen[-2]
 
-    rollouts.wait_for("the canary side gets traffic", has_traffic)
-    return seen
+    rollouts.wait_for("the last copies are counted", are_all_in)
+    return len(user.answers()), seen[-1] - before
+
+
+def iterations_before_traffic(history: History) -> int:
+    """Give how many iterations were over when the canary side was to get its first weight; the route follows that."""
+    shift = next(version for version, shown in history.exposures() if exposed_percent(shown) > 0)
+    before = [version.obj["status"] for version in history.versions("canary", "app") if version.order < shift.order]
+    return max(int(status["iterations"]) for status in before if status["canaryWeight"] == 0)
 
 
 def test_an_ab_test_gives_the_canary_to_those_who_match_until_it_is_promoted(rollouts: Rollouts, users: Users) -> None:
@@ -116,7 +117,7 @@ def test_an_ab_test_that_fails_gives_everyone_back_to_the_primary(rollouts: Roll
     others, insider, caller = users.ask(), users.ask(x_canary="insider"), users.ask("/api/info")
     rollouts.set_image("app", "3.1.1")
     users.wait_for(CANARY, insider, caller)
-    rollouts.apply(template("vector(0)"))
+    rollouts.apply(own_metric(is_passing=False))
     rollouts.wait_for_phase("app", "Failed")
     users.wait_for(BEFORE, insider, caller)
     rollouts.wait_for("scaled down", lambda: rollouts.get("deployment", "app")["spec"]["replicas"] == 0)
@@ -129,40 +130,46 @@ def test_an_ab_test_that_fails_gives_everyone_back_to_the_primary(rollouts: Roll
 def test_blue_green_shows_the_canary_to_nobody_before_its_iterations_are_over(rollouts: Rollouts, users: Users) -> None:
     initialize(rollouts, BLUE_GREEN)
     user = users.ask()
-    rollouts.set_image("app", "3.1.1")
-    seen = seen_before_traffic(rollouts, user)
-    assert (max(seen), seen[2]) == (2, [BEFORE])
-    rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
-    users.wait_for(AFTER, user)
+    with watching(rollouts.cluster, rollouts.namespace) as history:
+        rollouts.set_image("app", "3.1.1")
+        rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
+        users.wait_for(AFTER, user)
+        history.wait_for("the route is back", lambda: history.routed() == ["0", "100", "0"])
+    assert iterations_before_traffic(history) == 2
     assert user.sequence() == [BEFORE, CANARY, AFTER]
 
 
 def test_blue_green_with_a_mirror_copies_requests_whose_answers_nobody_sees(rollouts: Rollouts, users: Users) -> None:
-    initialize(rollouts, BLUE_GREEN | {"mirror": True, "mirrorWeight": 30, "iterations": 3, "interval": "4s"})
-    user = users.ask()
-    rollouts.set_image("app", "3.1.1")
-    rollouts.wait_for("the canary gets copies", lambda: copies(rollouts) > 0)
-    asked_before, copied_before = len(user.answers()), copies(rollouts)
-    rollouts.wait_for("some more are asked", lambda: len(user.answers()) >= asked_before + 50)
-    share = (copies(rollouts) - copied_before) / (len(user.answers()) - asked_before)
-    assert 0.1 < share < 0.5, "thirty of a hundred are to be copied"
-    assert user.sequence() == [BEFORE]
-    seen = seen_before_traffic(rollouts, user)
-    assert (max(seen), seen[3]) == (3, [BEFORE])
-    rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
-    users.wait_for(AFTER, user)
+    gates = Gates(rollouts)
+    mirrored = {"mirror": True, "mirrorWeight": 30, "webhooks": [gates.hook("confirm-promotion")]}
+    initialize(rollouts, BLUE_GREEN | mirrored)
+    with watching(rollouts.cluster, rollouts.namespace) as history:
+        rollouts.set_image("app", "3.1.1")
+        # The gate is asked before everybody's step, so that there is time to count.
+        rollouts.wait_for_phase("app", "WaitingPromotion")
+        asked, copied = asked_and_copied(rollouts, 200)
+        assert 0.15 < copied / asked < 0.45, "thirty of a hundred are to be copied"
+        user = users.ask()
+        users.wait_for(BEFORE, user)
+        gates.post("gate/open")
+        rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
+        users.wait_for(AFTER, user)
+        history.wait_for("the route is back", lambda: history.routed() == ["0", "0 mirrored 30", "100", "0"])
+    assert iterations_before_traffic(history) == 2
     assert user.sequence() == [BEFORE, CANARY, AFTER]
     assert "shadowing" not in str(rollouts.get("routetable", "app")["spec"])
 
 
 def test_weights_with_a_mirror_copy_first_and_shift_then(rollouts: Rollouts, users: Users) -> None:
-    # Long enough for a look at the copies, which takes two kubectl, while there are no answers yet.
-    initialize(rollouts, {"mirror": True, "interval": "6s"})
+    # Nobody can be asked how it goes, so that the run stays at its copies until they have been counted.
+    rollouts.apply(own_metric(is_askable=False))
+    initialize(rollouts, {"mirror": True, "metrics": [OWN_METRIC]})
     user = users.ask()
     with watching_weights(rollouts.cluster, rollouts.namespace, "app") as weights:
         rollouts.set_image("app", "3.1.1")
         rollouts.wait_for("the canary gets copies", lambda: copies(rollouts) > 10)
         assert (rollouts.status("app")["canaryWeight"], user.sequence()) == (0, [BEFORE])
+        rollouts.apply(own_metric())
         rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
     assert weights == [0, 25, 50, 0]
     users.wait_for(AFTER, user)
@@ -174,24 +181,23 @@ def test_a_client_with_the_cookie_stays_on_the_canary_until_it_is_promoted(rollo
     initialize(rollouts, AFFINITY)
     loyal, others = users.ask(keeps_cookies=True), users.ask()
     rollouts.set_image("app", "3.1.1")
-    rollouts.wait_for("a cookie", lambda: bool(loyal.cookies))
-    cookie = rollouts.status("app")["sessionAffinityCookie"]
     rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
     users.wait_for(AFTER, loyal, others)
     rollouts.wait_for("the cookie is deleted", lambda: len(loyal.cookies) > 1)
     assert loyal.sequence() == [BEFORE, CANARY, AFTER], "away from the canary in mid-run"
-    assert loyal.cookies == [f"{cookie}; Max-Age=60", f"{cookie}; Max-Age=-1"]
     assert set(others.answers()) == {BEFORE, CANARY, AFTER}
     status = rollouts.status("app")
-    assert (status.get("sessionAffinityCookie", ""), status["previousSessionAffinityCookie"]) == ("", cookie)
+    cookie = status["previousSessionAffinityCookie"]
+    assert loyal.cookies == [f"{cookie}; Max-Age=60", f"{cookie}; Max-Age=-1"]
+    assert status.get("sessionAffinityCookie", "") == ""
 
 
 def test_a_client_with_the_cookie_goes_back_with_everyone_when_the_run_fails(rollouts: Rollouts, users: Users) -> None:
-    initialize(rollouts, AFFINITY | {"stepWeight": 5} | failing(rollouts))
+    initialize(rollouts, AFFINITY | {"stepWeight": 2} | failing(rollouts))
     loyal, others = users.ask(keeps_cookies=True), users.ask()
     rollouts.set_image("app", "3.1.1")
     users.wait_for(CANARY, loyal)
-    rollouts.apply(template("vector(0)"))
+    rollouts.apply(own_metric(is_passing=False))
     rollouts.wait_for_phase("app", "Failed")
     rollouts.wait_for("the cookie is deleted", lambda: len(loyal.cookies) > 1)
     rollouts.wait_for("scaled down", lambda: rollouts.get("deployment", "app")["spec"]["replicas"] == 0)

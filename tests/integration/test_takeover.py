@@ -1,12 +1,13 @@
 """A cluster is taken over from Flagger: its Lease is respected, and each canary goes on from where it was left."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.cluster import Cluster
-from tests.support.flaggers import flagger_at_work, flaggers_objects, write_flaggers_status
+from tests.support.flaggers import flagger_at_work, flaggers_objects, renew_lease, write_flaggers_status
 from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, podinfo
 
@@ -63,9 +64,7 @@ def test_the_same_template_is_the_baseline_and_the_next_image_runs(rollouts: Rol
         rollouts.wait_for("it is ours", lambda: is_ours(rollouts))
         assert rollouts.status("app")["phase"] == phase
         rollouts.wait_for("it is valid", lambda: rollouts.condition("app", "Ready")["status"] == "True")
-        rollouts.set_image("app", "3.1.1")
-        rollouts.wait_for_phase("app", "Progressing")
-        rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
+        rollouts.roll_out("app", "3.1.1")
     assert image(rollouts, "app-primary") == "3.1.1"
     assert_no_request_lost(reports[0])
 
@@ -115,9 +114,11 @@ def test_flaggers_merged_matcher_gets_a_default_route_behind_it(rollouts: Rollou
 
 
 def test_a_lease_that_is_not_renewed_ends_by_itself(rollouts: Rollouts) -> None:
-    with flagger_at_work(rollouts.cluster, rollouts.namespace, duration_s=8):
+    with flagger_at_work(rollouts.cluster, rollouts.namespace):
         flaggers(rollouts, "Initialized")
-        rollouts.wait_for("the Lease has ended", lambda: is_ours(rollouts), deadline_s=20)
+        last_renewal_s = renew_lease(rollouts, duration_s=3)
+        rollouts.wait_for("the Lease has ended", lambda: is_ours(rollouts))
+        assert time.time() >= last_renewal_s + 3, "it was taken over while Flagger may be at work"
         rollouts.wait_for("it is valid", lambda: rollouts.condition("app", "Ready")["status"] == "True")
 
 

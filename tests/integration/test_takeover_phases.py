@@ -37,7 +37,15 @@ def left_by_flagger(rollouts: Rollouts, phase: str, *, primary: str, weight: int
     for name in ["app-primary", *(["app"] if replicas else [])]:
         rollouts.cluster.kubectl("-n", rollouts.namespace, "rollout", "status", f"deployment/{name}", "--timeout=60s")
     write_flaggers_status(rollouts, phase, weight, trackedConfigs={"configmap/conf": "0123456789"})
-    rollouts.wait_for("the gateway serves it", lambda: bool(answer(rollouts.cluster, rollouts.namespace)))
+    seen: set[bool] = set()
+    routed = {True, False} if weight else {True}
+
+    def is_served() -> bool:
+        if host := answer(rollouts.cluster, rollouts.namespace).get("hostname", ""):
+            seen.add("-primary-" in host)
+        return seen >= routed
+
+    rollouts.wait_for("the gateway knows the pods of every side that it routes to", is_served)
 
 
 def weights(rollouts: Rollouts) -> list[int]:
@@ -79,9 +87,7 @@ def test_it_goes_on_from_where_it_was_left_and_the_next_image_runs(
         assert weights(rollouts) == [100, 0]
         assert image(rollouts, "app-primary") == primary
         assert rollouts.status("app")["phase"] == end
-        rollouts.set_image("app", "3.1.1")
-        rollouts.wait_for_phase("app", "Progressing")
-        rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
+        rollouts.roll_out("app", "3.1.1")
     assert_no_request_lost(reports[0])
     assert image(rollouts, "app-primary") == "3.1.1"
     assert uids(rollouts) == made

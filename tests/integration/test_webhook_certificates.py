@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import secrets
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,7 +23,7 @@ from tests.unit.webhook.certificates.tls import connected, echoing, shown
 from webhook.certificates.configurations import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, bundle_patch
 from webhook.certificates.own import NAME, OwnAuthority
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180)]
 
 BOTH = (MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS)
 SECRET = "serin-webhook-tls"
@@ -140,32 +141,70 @@ async def test_a_wiped_bundle_is_back_within_a_second(
             assert time.monotonic() - wiped_at_s < 1.0
 
 
+class Pulse:
+    """Notes when this process, with all that runs in it, stood still."""
+
+    def __init__(self) -> None:
+        self._interrupted_s = float("-inf")
+
+    @classmethod
+    @asynccontextmanager
+    async def beating(cls) -> AsyncIterator["Pulse"]:
+        pulse = cls()
+        task = asyncio.create_task(pulse._beat(), name="pulse")
+        try:
+            yield pulse
+        finally:
+            task.cancel()
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Did it stand still for more than a second, in the last few?"""
+        return time.monotonic() - self._interrupted_s < 5.0
+
+    async def _beat(self) -> None:
+        last_s = time.monotonic()
+        while True:
+            await asyncio.sleep(0.1)
+            now_s = time.monotonic()
+            if now_s - last_s > 1.0:
+                self._interrupted_s = now_s
+            last_s = now_s
+
+
 async def test_rotation_in_a_hurry_is_accepted_by_whoever_believes_the_bundle(
     cluster: Cluster, client: Client, configurations: None, namespace: str, tmp_path: Path
 ) -> None:
     # A leaf is renewed 4 s before its end: 2 s for clients to hear of its authority, 2 s to spare on a busy machine.
     lifetimes = Lifetimes(authority_s=36.0, leaf_s=12.0, overlap_s=2.0)
     name = f"{NAME}.{namespace}.svc"
-    leaves, bundles = set(), set()
+    leaves: set[int] = set()
+    bundles: set[str] = set()
     async with (
         replica(cluster, tmp_path, namespace, lifetimes) as one,
         replica(cluster, tmp_path, namespace, lifetimes) as two,
+        Pulse.beating() as pulse,
     ):
         for authority in (one, two):
             await eventually(is_well(authority), bool)
         await eventually(lambda: told(client, namespace), lambda seen: len(seen) == 1 and seen != {""})
         async with echoing(one.context) as first, echoing(two.context) as second, connected(first) as early:
-            end_s = time.monotonic() + 54.0
-            while time.monotonic() < end_s:
+            begun_s = time.monotonic()
+            while time.monotonic() < begun_s + 54.0 or len(leaves) < 5 or len(bundles) < 3:
+                read_s = time.monotonic()
                 for trusted in await told(client, namespace):
                     bundles.add(trusted)
                     await asyncio.sleep(0.3)
                     for port in (first, second):
-                        async with connected(port, trusted, name=name) as connection:
-                            leaves.add(connection.leaf.serial_number)
+                        try:
+                            async with connected(port, trusted, name=name) as connection:
+                                leaves.add(connection.leaf.serial_number)
+                        except ssl.SSLError:
+                            # Both replicas live in this process: what stood still with it, they could not renew,
+                            # and a bundle of before is promised to nobody for longer than the overlap.
+                            if time.monotonic() - read_s < lifetimes.overlap_s - 0.5 and not pulse.was_interrupted:
+                                raise
             assert await early.is_alive()
-    assert len(leaves) >= 5
-    assert len(bundles) >= 3
 
 
 async def test_a_patch_made_of_an_old_view_changes_nothing(

@@ -9,13 +9,14 @@ import pytest
 
 from canary.mark import CHANGED_BY, REVISION, Mark
 from canary.revision import revision_of
-from tests.support.api import new_namespace
+from tests.support.api import create, new_namespace
 from tests.support.applying import Kubectl, scaled_to
 from tests.support.cluster import Cluster
 from tests.support.replicas import Replicas
 from tests.support.rollout import Rollouts, canary, podinfo
+from tests.support.webhook_patience import wait_until_known
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("patient_webhook")]
 
 HPA_CONTROLLER = "system:serviceaccount:kube-system:horizontal-pod-autoscaler"
 ADMIN = "admin"
@@ -32,8 +33,14 @@ def kubectl(cluster: Cluster, namespace: str) -> Kubectl:
 def watched(kubectl: Kubectl) -> Kubectl:
     """A namespace with a target whose canary is suspended: nobody but the test changes it."""
     kubectl.apply(canary("app", suspend=True))
+    wait_until_known("the canary", lambda: REVISION in rehearsed(kubectl, OLD)["metadata"]["annotations"])
     kubectl.apply(OLD)
     return kubectl
+
+
+def rehearsed(kubectl: Kubectl, obj: dict[str, Any]) -> dict[str, Any]:
+    """Give what would be stored of a new object."""
+    return create(kubectl.cluster.kubeconfig, kubectl.namespace, obj, dry_run=True)
 
 
 @pytest.fixture(scope="module")

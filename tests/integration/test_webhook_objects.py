@@ -12,8 +12,9 @@ import yaml
 
 from tests.support.cluster import REPOSITORY, Cluster
 from tests.support.rollout import canary
+from tests.support.webhook_patience import wait_until_known
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("patient_webhook")]
 
 CRDS = REPOSITORY / "manifests" / "crds"
 EXAMPLES = REPOSITORY / "tests" / "unit" / "canary_model" / "examples"
@@ -82,7 +83,6 @@ def crd_without_rules(cluster: Cluster) -> Iterator[None]:
     """The CRD of canaries as before it had rules, for objects that were stored then."""
     patch = json.dumps([{"op": "remove", "path": CEL_RULES}])
     cluster.kubectl("patch", "crd", "canaries.flagger.app", "--type=json", "-p", patch)
-    time.sleep(2)  # the API server follows a change of a CRD within a second or so, and tells nobody
     try:
         yield
     finally:
@@ -181,7 +181,7 @@ def test_a_second_canary_for_a_target_is_refused_until_the_first_is_gone(kubectl
     first, second = canary("app"), canary("again")
     second["spec"]["targetRef"]["name"] = "app"
     assert kubectl.apply(first).is_done
-    time.sleep(1)  # the webhook knows of it by its watch
+    wait_until_known("the first canary", lambda: not is_allowed(kubectl, second))
     refused = kubectl.apply(second)
     assert not refused.is_done
     assert (
@@ -189,8 +189,12 @@ def test_a_second_canary_for_a_target_is_refused_until_the_first_is_gone(kubectl
         in refused.stderr
     )
     assert kubectl.run("delete", "canary", "app").is_done
-    time.sleep(1)
+    wait_until_known("its end", lambda: is_allowed(kubectl, second))
     assert kubectl.apply(second).is_done
+
+
+def is_allowed(kubectl: Kubectl, obj: Object) -> bool:
+    return kubectl.apply(obj, options=["--dry-run=server"]).is_done
 
 
 def test_templates_and_alert_providers_are_checked(kubectl: Kubectl) -> None:
@@ -274,7 +278,8 @@ def _store_unchecked(cluster: Cluster, kubectl: Kubectl, obj: Object) -> None:
         for kind in configurations:
             cluster.kubectl("delete", kind, "serin-webhook")
         try:
-            time.sleep(1)  # until every part of the API server has forgotten them
+            # Every part of the API server has to follow: the CRD's change, and that there is no webhook.
+            wait_until_known("the bad object", lambda: is_allowed(kubectl, obj))
             assert kubectl.apply(obj).is_done
         finally:
             for text in saved:

@@ -1,16 +1,18 @@
 """Objects by the API server's own HTTP: tests look hundreds of times, and a kubectl takes up to a third of a second."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import urllib3
 
 _TIMEOUT_S = 30.0
+_WATCH_S = 3600.0
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 # kubectl's word for a kind: where the API server has it.
@@ -42,23 +44,23 @@ def read(kubeconfig: Path, namespace: str, kind: str, name: str = "") -> dict[st
     return _api_of(kubeconfig.read_text()).request("GET", path, HTTPStatus.NOT_FOUND)
 
 
-def create(kubeconfig: Path, namespace: str, obj: dict[str, Any]) -> bool:
-    """Create an object as `kubectl apply` does; False, and nothing done, if it exists or its kind is unknown here.
+def create(kubeconfig: Path, namespace: str, obj: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+    """Create an object as `kubectl apply` does; gives what is stored, or would be after a dry run.
 
-    An object that exists is seen by admission before that is found out.
+    Empty, and nothing done, if it exists or its kind is unknown here. One that exists is seen by admission before that
+    is found out.
     """
     version, _, plural = _RESOURCES.get(_KUBECTL_WORDS.get(obj["kind"], obj["kind"].lower()), "").partition(" ")
     if not version.endswith(obj["apiVersion"]):
-        return False
+        return {}
     metadata = {"annotations": {}, "namespace": namespace} | obj["metadata"]
     applied = json.dumps(obj | {"metadata": metadata}, separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
     for character in "<>&":  # as Go writes them
         applied = applied.replace(character, f"\\u{ord(character):04x}")
     annotated = metadata | {"annotations": metadata["annotations"] | {_LAST_APPLIED: applied}}
     path = f"{version}/namespaces/{namespace}/{plural}?fieldManager=kubectl-client-side-apply&fieldValidation=Strict"
-    return bool(
-        _api_of(kubeconfig.read_text()).request("POST", path, HTTPStatus.CONFLICT, obj | {"metadata": annotated})
-    )
+    path += "&dryRun=All" if dry_run else ""
+    return _api_of(kubeconfig.read_text()).request("POST", path, HTTPStatus.CONFLICT, obj | {"metadata": annotated})
 
 
 @contextmanager
@@ -70,6 +72,37 @@ def new_namespace(kubeconfig: Path, name: str) -> Iterator[None]:
         yield
     finally:
         api.request("DELETE", f"api/v1/namespaces/{name}")
+
+
+@contextmanager
+def watch(kubeconfig: Path, namespace: str, kind: str, take: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+    """Give `take` every event of a watch, first those of what exists, in a thread of its own until the block ends.
+
+    A watch that breaks before gives it an event of type ERROR.
+    """
+    version, _, plural = _RESOURCES[kind].partition(" ")
+    path = f"{version}/namespaces/{namespace}/{plural}?watch=1&timeoutSeconds={_WATCH_S:.0f}"
+    response, is_over = _api_of(kubeconfig.read_text()).stream(path), Event()
+
+    def follow() -> None:
+        try:
+            for line in response:
+                take(json.loads(line))
+            broken = "it ended"
+        except urllib3.exceptions.HTTPError as error:
+            broken = repr(error)
+        if not is_over.is_set():
+            take({"type": "ERROR", "object": broken})
+
+    reader = Thread(target=follow, name=f"watch of {plural}", daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        response.shutdown()
+        reader.join()
+        response.close()
 
 
 class _Api:
@@ -85,6 +118,11 @@ class _Api:
             timeout=_TIMEOUT_S,
             retries=urllib3.Retry(3, allowed_methods=None, backoff_factor=0.1),  # all that is sent here can be repeated
         )
+
+    def stream(self, path: str) -> urllib3.BaseHTTPResponse:
+        """Begin to read an answer that has no end."""
+        timeout = urllib3.Timeout(connect=_TIMEOUT_S, read=_WATCH_S)
+        return self._pool.request("GET", f"{self._server}/{path}", preload_content=False, timeout=timeout)
 
     def request(
         self, method: str, path: str, empty: HTTPStatus | None = None, body: dict[str, Any] | None = None

@@ -6,9 +6,11 @@ import os
 import signal
 import socket
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,8 +27,9 @@ _BOOTSTRAP = Path(__file__).parents[2] / "sandbox" / "gloo" / "manifests" / "env
 _ENVOY = Path(sys.executable).parent / "envoy"
 _PORTS = (8080, 8081, 8082, 19000)
 _ADS_PORT = 9977
-_PATIENCE_S = 20.0
+_PATIENCE_S = 90.0  # Envoy has to start in it, too
 _LOOK_AGAIN_S = 0.02
+_STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -90,24 +93,46 @@ async def until(read: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) ->
 async def running_envoy(folder: Path, first: Translation) -> AsyncIterator[Envoy]:
     """Envoy with the manifests' bootstrap on free ports of loopback, serving `first`; `folder` takes its files."""
     ads = AdsServer()
-    ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
     async with ads.serving("127.0.0.1:0") as ads_port, aiohttp.ClientSession() as session:
-        bootstrap = folder / "envoy.json"
-        bootstrap.write_text(json.dumps(_moved(yaml.safe_load(_BOOTSTRAP.read_text()), ports | {_ADS_PORT: ads_port})))
-        with (folder / "envoy.log").open("wb") as log:
-            command = (str(_ENVOY), "-c", str(bootstrap), "--concurrency", "1", "--use-dynamic-base-id")
-            process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+        await ads.publish(first)
+        process, envoy = await _started(folder, ads, ads_port, session)
         try:
-            base = "http://127.0.0.1"
-            envoy = Envoy(
-                ads, f"{base}:{ports[8080]}", f"{base}:{ports[8081]}", f"{base}:{ports[8082]}", session, process.pid
-            )
-            await ads.publish(first)
-            await until(envoy.is_ready, bool)
             yield envoy
         finally:
             process.terminate()
             await process.wait()
+
+
+async def _started(
+    folder: Path, ads: AdsServer, ads_port: int, session: aiohttp.ClientSession
+) -> tuple[Process, Envoy]:
+    """Envoy ends at once where somebody took a port that was free a moment ago: then others are tried."""
+    for _ in range(_STARTS):
+        process, envoy = await _start(folder, ads, ads_port, session)
+        try:
+            await until(partial(_is_up_or_over, process, envoy), bool)
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
+        if process.returncode is None:
+            return process, envoy
+    raise AssertionError(f"Envoy ended {_STARTS} times:\n{(folder / 'envoy.log').read_text()}")
+
+
+async def _start(folder: Path, ads: AdsServer, ads_port: int, session: aiohttp.ClientSession) -> tuple[Process, Envoy]:
+    ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+    bootstrap = folder / "envoy.json"
+    bootstrap.write_text(json.dumps(_moved(yaml.safe_load(_BOOTSTRAP.read_text()), ports | {_ADS_PORT: ads_port})))
+    with (folder / "envoy.log").open("wb") as log:
+        command = (str(_ENVOY), "-c", str(bootstrap), "--concurrency", "1", "--use-dynamic-base-id")
+        process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+    gateway, metrics, config = (f"http://127.0.0.1:{ports[port]}" for port in (8080, 8081, 8082))
+    return process, Envoy(ads, gateway, metrics, config, session, process.pid)
+
+
+async def _is_up_or_over(process: Process, envoy: Envoy) -> bool:
+    return process.returncode is not None or await envoy.is_ready()
 
 
 def _free_ports(count: int) -> list[int]:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, overload
 
+from tests.support.patience import PATIENCE_S
+
 T = TypeVar("T")
 
 _LOOK_AGAIN_S = 0.02
@@ -13,11 +15,11 @@ _LOOK_AGAIN_S = 0.02
 
 @overload
 async def eventually(
-    read: Callable[[], Coroutine[Any, Any, T]], holds: Callable[[T], bool], *, within_s: float = 20.0
+    read: Callable[[], Coroutine[Any, Any, T]], holds: Callable[[T], bool], *, within_s: float = PATIENCE_S
 ) -> T: ...
 @overload
-async def eventually(read: Callable[[], T], holds: Callable[[T], bool], *, within_s: float = 20.0) -> T: ...
-async def eventually(read: Callable[[], Any], holds: Callable[[Any], bool], *, within_s: float = 20.0) -> Any:
+async def eventually(read: Callable[[], T], holds: Callable[[T], bool], *, within_s: float = PATIENCE_S) -> T: ...
+async def eventually(read: Callable[[], Any], holds: Callable[[Any], bool], *, within_s: float = PATIENCE_S) -> Any:
     """Call `read` again and again until `holds` is true of what it returns; fails with what was seen last."""
     deadline_s = time.monotonic() + within_s
     while True:

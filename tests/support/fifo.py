@@ -8,13 +8,13 @@ from pathlib import Path
 from threading import Thread
 from typing import TypeVar
 
-DEADLINE_S = 10.0
+from tests.support.patience import PATIENCE_S
 
 T = TypeVar("T")
 
 
 class Fifo:
-    """A named pipe: opening either end waits until the other is there, for DEADLINE_S seconds at most."""
+    """A named pipe: opening either end waits until the other is there, for PATIENCE_S seconds at most."""
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path)
@@ -39,5 +39,5 @@ async def _run_blocking(call: Callable[[], T]) -> T:
             future.set_result(result)
 
     Thread(target=run, daemon=True, name="fifo").start()
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(PATIENCE_S):
         return await asyncio.wrap_future(future)

@@ -19,11 +19,28 @@ Json = dict[str, Any]
 REVISION = "6b8c7d9f5"
 
 
+_HOLDER = "flagger-1"
+
+
 @contextmanager
-def flagger_at_work(cluster: Cluster, namespace: str, *, duration_s: int = 3600) -> Iterator[None]:
+def flagger_at_work(cluster: Cluster, namespace: str) -> Iterator[None]:
     """Hold the Lease of Flagger's leader for as long as the block lasts, then give it back as Flagger does."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    held = {"holderIdentity": "flagger-1", "leaseDurationSeconds": duration_s, "acquireTime": now, "renewTime": now}
+    _write_lease(cluster, namespace, _HOLDER, duration_s=3600)
+    try:
+        yield
+    finally:
+        _write_lease(cluster, namespace, "", duration_s=3600)
+
+
+def renew_lease(rollouts: Rollouts, *, duration_s: int) -> float:
+    """Renew the Lease of a Flagger at work for so long; gives when, in seconds since the epoch."""
+    return _write_lease(rollouts.cluster, rollouts.namespace, _HOLDER, duration_s)
+
+
+def _write_lease(cluster: Cluster, namespace: str, holder: str, duration_s: int) -> float:
+    now = datetime.now(UTC)
+    text = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    held = {"holderIdentity": holder, "leaseDurationSeconds": duration_s, "acquireTime": text, "renewTime": text}
     lease = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -31,10 +48,7 @@ def flagger_at_work(cluster: Cluster, namespace: str, *, duration_s: int = 3600)
         "spec": held,
     }
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(lease))
-    try:
-        yield
-    finally:
-        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(lease | {"spec": held | {"holderIdentity": ""}}))
+    return now.timestamp()
 
 
 def flaggers_objects(canary: Json, *, tag: str, weight: int, matchers: list[Json] | None = None) -> list[Json]:

@@ -16,9 +16,9 @@ class Gates:
         kubectl("-n", rollouts.namespace, "apply", "-k", "manifests/loadtester")
         kubectl("-n", rollouts.namespace, "rollout", "status", "deployment/flagger-loadtester", "--timeout=60s")
 
-    def hook(self, kind: str) -> dict[str, Any]:
-        """Give a webhook of a type that asks the gate that is made for it."""
-        family = "rollback" if kind == "rollback" else "gate"
+    def hook(self, kind: str, family: str = "") -> dict[str, Any]:
+        """Give a webhook of a type that asks the gate that is made for it, or the other one; both are shut at first."""
+        family = family or ("rollback" if kind == "rollback" else "gate")
         return {"name": kind, "type": kind, "url": self._url(f"{family}/check")}
 
     def post(self, path: str) -> None:

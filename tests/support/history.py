@@ -1,28 +1,23 @@
 """What the API server stored in a namespace, version by version, in the order of its writes."""
 
 import json
-import subprocess
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import IO, Any
+from typing import Any
 
+from tests.support.api import watch
 from tests.support.cluster import Cluster
-from tests.support.kills.exposure import exposure
+from tests.support.exposure import exposure
 
 Object = dict[str, Any]
 
-_WATCHED = {
-    "canary": "/apis/flagger.app/v1beta1/namespaces/{}/canaries",
-    "routetable": "/apis/gateway.solo.io/v1/namespaces/{}/routetables",
-    "deployment": "/apis/apps/v1/namespaces/{}/deployments",
-}
-_WATCH_S = 3600
-_STOP_WITHIN_S = 15.0
+_WATCHED = ("canary", "routetable", "deployment", "daemonset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +43,38 @@ class History:
         self.writes = 0
         """How many versions of the Canary and the RouteTable there are: about so many effects of agents."""
 
-    def follow(self, kind: str, lines: IO[str]) -> None:
-        """Take in a watch's lines until it ends."""
-        for line in lines:
-            event = json.loads(line)
-            with self._changed:
-                if event["type"] == "ERROR":
-                    self._fault = f"the watch of {kind}: {event['object']}"
-                else:
-                    self._add(kind, event["object"])
-                self._changed.notify_all()
+    def take(self, kind: str, event: Object) -> None:
+        """Take in an event of a kind's watch."""
+        with self._changed:
+            if event["type"] == "ERROR":
+                self._fault = f"the watch of {kind}: {event['object']}"
+            else:
+                self._add(kind, event["object"])
+            self._changed.notify_all()
 
     def _add(self, kind: str, obj: Object) -> None:
         order = int(obj["metadata"]["resourceVersion"])
         self._versions[kind, obj["metadata"]["name"]].append(Version(order, time.time(), obj))
-        self.writes += kind != "deployment"
+        self.writes += kind in {"canary", "routetable"}
 
     def versions(self, kind: str, name: str) -> list[Version]:
         """Give every version of an object."""
         with self._changed:
             return list(self._versions[kind, name])
+
+    def available(self, kind: str, name: str) -> list[int]:
+        """Give how many pods of a workload served, version by version."""
+        count = {"deployment": "availableReplicas", "daemonset": "numberAvailable"}[kind]
+        return [version.obj.get("status", {}).get(count, 0) for version in self.versions(kind, name)]
+
+    def see_without_pod(self, kind: str, name: str) -> None:
+        """See that a workload, which had pods when the watch began, had none for a time, and has some again."""
+
+        def was_without() -> bool:
+            pods = self.available(kind, name)
+            return 0 in pods and pods[-1] > 0
+
+        self.wait_for(f"the {kind} {name} was without a pod, so that something was tried", was_without)
 
     def pairs(self, kind: str, name: str) -> Iterator[tuple[Version, Version]]:
         """Give every version of an object but the first, each with the one before it."""
@@ -121,6 +128,10 @@ class History:
                 found.append((version, shown))
         return found
 
+    def routed(self) -> list[str]:
+        """Give the exposures of the route in order, without repeats."""
+        return [shown for _, shown in self.exposures()]
+
     def writes_in_short(self) -> list[Object]:
         """Give what was stored of the canary's intent and of its route, in order."""
         statuses = [(version, version.obj.get("status")) for version in self.versions("canary", "app")]
@@ -137,25 +148,9 @@ class History:
 
 @contextmanager
 def watching(cluster: Cluster, namespace: str) -> Iterator[History]:
-    """Watch a namespace's canaries, route tables and deployments until the block ends."""
+    """Watch a namespace's canaries, route tables and workloads until the block ends."""
     history = History()
     with ExitStack() as stack:
-        for kind, path in _WATCHED.items():
-            stack.enter_context(_watch(cluster, history, kind, f"{path.format(namespace)}?watch=1"))
+        for kind in _WATCHED:
+            stack.enter_context(watch(cluster.kubeconfig, namespace, kind, partial(history.take, kind)))
         yield history
-
-
-@contextmanager
-def _watch(cluster: Cluster, history: History, kind: str, path: str) -> Iterator[None]:
-    process: subprocess.Popen[str] = cluster.start_sandbox(
-        "kubectl", "get", "--raw", f"{path}&timeoutSeconds={_WATCH_S}"
-    )
-    assert process.stdout is not None
-    reader = threading.Thread(target=history.follow, args=(kind, process.stdout), name=f"watch of {kind}")
-    reader.start()
-    try:
-        yield
-    finally:
-        process.terminate()
-        reader.join(_STOP_WITHIN_S)
-        process.communicate()

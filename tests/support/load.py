@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,8 @@ from tests.support.mortal_agent import background
 from tests.support.rollout import Rollouts, canary, podinfo
 
 GATEWAY = "http://gateway-proxy.gloo-system/"
+
+_LOGGED_WITHIN_S = 1.5
 
 
 def virtual_service(namespace: str, table: str = "app") -> dict[str, Any]:
@@ -36,7 +39,7 @@ def initialize(rollouts: Rollouts, analysis: dict[str, Any] | None = None, *, re
 def answer(cluster: Cluster, namespace: str, url: str = GATEWAY) -> dict[str, Any]:
     """What podinfo says of itself, through the gateway or at the URL of a Service; empty when nobody answers."""
     try:
-        text = cluster.run("curl", "-sf", "-m", "2", "-H", f"Host: {namespace}.example.com", url)
+        text = cluster.run("curl", "-sf", "-m", "20", "-H", f"Host: {namespace}.example.com", url)
         said: dict[str, Any] = json.loads(text)
     except (subprocess.CalledProcessError, json.JSONDecodeError):
         return {}
@@ -57,7 +60,10 @@ def serving_tag(cluster: Cluster, namespace: str) -> str:
 
 @contextmanager
 def steady_load(cluster: Cluster, namespace: str) -> Iterator[list[str]]:
-    """Fifty requests a second until the block ends; then hey's report is the one item of the list."""
+    """Fifty requests a second until the block ends; then hey's report is the one item of the list.
+
+    After a loss it says when, and Envoy's reason: `UH`, no endpoint, `NC`, no such cluster, `UF`, none that answered.
+    """
     reports: list[str] = []
     host = f"{namespace}.example.com"
     with background(cluster, "hey", "-z", "10m", "-q", "25", "-c", "2", "-host", host, GATEWAY) as load:
@@ -65,7 +71,15 @@ def steady_load(cluster: Cluster, namespace: str) -> Iterator[list[str]]:
             yield reports
         finally:
             cluster.run("pkill", "-INT", "-f", host)
-            reports.append(load.communicate(timeout=20)[0])
+            report = load.communicate(timeout=20)[0]
+            reports.append(report + (_reasons(cluster, host) if lost_requests(report) else ""))
+
+
+def _reasons(cluster: Cluster, host: str) -> str:
+    """Give the lines of the gateway's access log, which has only failures, about a host."""
+    time.sleep(_LOGGED_WITHIN_S)
+    lines = cluster.kubectl("-n", "gloo-system", "logs", "deployment/gateway-proxy", "-c", "envoy").splitlines()
+    return "\n".join(["Of that the gateway says:", *(line for line in lines if host in line)])
 
 
 def assert_no_request_lost(report: str) -> None:

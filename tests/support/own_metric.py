@@ -3,6 +3,7 @@
 from typing import Any
 
 _PROMETHEUS = "http://flagger-prometheus.gloo-system:9090"
+_NOBODY = "http://nowhere.invalid:9090"
 
 OWN_METRIC: dict[str, Any] = {
     "name": "own",
@@ -12,11 +13,12 @@ OWN_METRIC: dict[str, Any] = {
 }
 
 
-def own_metric(*, is_passing: bool) -> dict[str, Any]:
-    """Give the MetricTemplate that OWN_METRIC refers to."""
+def own_metric(*, is_passing: bool = True, is_askable: bool = True) -> dict[str, Any]:
+    """Give the MetricTemplate that OWN_METRIC refers to; if it is not askable, nobody answers and runs are held."""
+    provider = {"type": "prometheus", "address": _PROMETHEUS if is_askable else _NOBODY}
     return {
         "apiVersion": "flagger.app/v1beta1",
         "kind": "MetricTemplate",
         "metadata": {"name": "own"},
-        "spec": {"provider": {"type": "prometheus", "address": _PROMETHEUS}, "query": f"vector({int(is_passing)})"},
+        "spec": {"provider": provider, "query": f"vector({int(is_passing)})"},
     }

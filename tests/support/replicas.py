@@ -12,7 +12,7 @@ from tests.support.cluster import Cluster
 
 _NAMESPACE = "gloo-system"
 _LABELS = "app.kubernetes.io/name=serin-webhook"
-_SHOW = "import ssl, sys; [print(ssl.get_server_certificate((host, 9443), timeout=5)) for host in sys.argv[1:]]"
+_SHOW = "import ssl, sys; [print(ssl.get_server_certificate((host, 9443), timeout=30)) for host in sys.argv[1:]]"
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,12 @@ class User:
     keeps_cookies: bool
     cookies: list[str] = field(default_factory=list)
     _jar: dict[str, str] = field(default_factory=dict)
-    _answers: list[str] = field(default_factory=list)
+    _answers: list[tuple[float, str]] = field(default_factory=list)
     _tags: dict[str, str] = field(default_factory=dict)
 
-    def answers(self) -> list[Served]:
-        """Give who answered, one for each request."""
-        answers = list(self._answers)
+    def answers(self, *, since_s: float = 0.0) -> list[Served]:
+        """Give who answered, one for each request whose answer came after a time of `time.monotonic`."""
+        answers = [answer for at_s, answer in list(self._answers) if at_s >= since_s]
         if not self._tags.keys() >= {_replica_set(host) for host in answers if _is_host(host)}:
             self._tags.update(self._read_tags())
         return [self._served(answer) for answer in answers]
@@ -52,6 +52,15 @@ class User:
         """Give who answered, without repeats."""
         answers = self.answers()
         return [one for before, one in zip([None, *answers], answers, strict=False) if one != before]
+
+    def stayed_from(self, served: Served, count: int, *, since_s: float) -> float:
+        """Give when the first of `count` answers in a row came from the one given, after a time of `time.monotonic`."""
+        times = [at_s for at_s, _ in list(self._answers) if at_s >= since_s]
+        answers = self.answers(since_s=since_s)
+        stays = (at_s for index, at_s in enumerate(times) if answers[index : index + count] == [served] * count)
+        found = next(stays, None)
+        assert found is not None, f"{served} never answered {count} times in a row"
+        return found
 
     def last(self) -> Served | None:
         """Give who answered last."""
@@ -67,11 +76,14 @@ class User:
             response = connection.getresponse()
             body = response.read()
             is_served = response.status == http.client.OK
-            self._answers.append(json.loads(body)["hostname"] if is_served else f"{response.status} {body.decode()}")
+            self._note(json.loads(body)["hostname"] if is_served else f"{response.status} {body.decode()}")
             self._keep(response.headers.get_all("Set-Cookie") or [])
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            self._answers.append(repr(error))
+            self._note(repr(error))
+
+    def _note(self, answer: str) -> None:
+        self._answers.append((time.monotonic(), answer))
 
     def _keep(self, headers: list[str]) -> None:
         self.cookies += headers

@@ -15,6 +15,8 @@ from agent.providers.alerts.registry import CHAT_FORMATS
 from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from kube.backoff import Backoff
 from tests.support.chat import PROTOCOLS, Answer, ChatProtocol, chatting
+from tests.support.jumping_clock import jumping_clock
+from tests.support.patience import AGES_S, PATIENCE_S
 
 MESSAGE = Message("podinfo.test", "error", "Failed checks threshold reached 5", (Field("Reason", "success rate 1%"),))
 
@@ -34,11 +36,12 @@ class Clock:
 
 
 @asynccontextmanager
-async def delivering(clock: Clock, *, timeout_s: float = 5.0) -> AsyncIterator[Delivery]:
+async def delivering(clock: Clock, *, timeout_s: float = PATIENCE_S) -> AsyncIterator[Delivery]:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
         yield Delivery(
             session=session,
             timeout_s=timeout_s,
+            connect_timeout_s=PATIENCE_S,
             backoff=Backoff(first_s=1.0, max_s=30.0, draw=lambda: 1.0),
             clock=lambda: clock.now_s,
             sleep=clock.sleep,
@@ -124,10 +127,18 @@ async def test_a_lost_answer_never_makes_a_second_message(protocol: ChatProtocol
 
 
 async def test_a_late_answer_never_makes_a_second_message(protocol: ChatProtocol) -> None:
-    async with silent_server() as url, delivering(Clock(), timeout_s=0.05) as delivery:
-        destination = Destination(name="AlertProvider test/on-call", type=protocol.type, address=url)
-        with pytest.raises(ProviderError, match=r"no answer \(TimeoutError\)"):
-            await delivery.deliver(MESSAGE, at(destination))
+    requests: asyncio.Queue[bytes] = asyncio.Queue()
+    with jumping_clock() as jump:
+        async with silent_server(requests) as url, delivering(Clock(), timeout_s=AGES_S) as delivery:
+            destination = Destination(name="AlertProvider test/on-call", type=protocol.type, address=url)
+            sending = asyncio.create_task(delivery.deliver(MESSAGE, at(destination)))
+            async with asyncio.timeout(PATIENCE_S):
+                await requests.get()
+            jump()
+            with pytest.raises(ProviderError, match=r"no answer \(TimeoutError\)"):
+                async with asyncio.timeout(PATIENCE_S):
+                    await sending
+    assert requests.empty()
 
 
 async def test_nobody_listening_is_tried_again(protocol: ChatProtocol) -> None:
@@ -153,11 +164,12 @@ async def test_no_secret_is_ever_told(protocol: ChatProtocol, status: int) -> No
 
 
 @asynccontextmanager
-async def silent_server() -> AsyncIterator[str]:
-    """Take requests and never answer."""
+async def silent_server(requests: asyncio.Queue[bytes]) -> AsyncIterator[str]:
+    """Take requests, tell the head of each, and never answer."""
     release = asyncio.Event()
 
-    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.put_nowait(await reader.readuntil(b"\r\n\r\n"))
         await release.wait()
         writer.close()
 

@@ -25,7 +25,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Case:
-    """`shows`: the exposures of the run, in order (`tests.support.kills.exposure`). `told`: the news of its moves.
+    """`shows`: the exposures of the run, in order (`tests.support.exposure`). `told`: the news of its moves.
 
     `users` are there besides two who send nothing special; those see what `everybody` says. The checks pass where the
     `query` gives 1.

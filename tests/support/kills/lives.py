@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from tests.support.kills.history import History
+from tests.support.history import History
 from tests.support.mortal_agent import MortalAgent, pid_inside
 
 _SHORTEST_S, _LONGEST_S = 0.2, 4.0

@@ -13,8 +13,8 @@ from typing import IO, Any
 
 from tests.support.api import new_namespace
 from tests.support.cluster import Cluster
+from tests.support.history import History, watching
 from tests.support.kills.cases import Act, Case
-from tests.support.kills.history import History, watching
 from tests.support.kills.lives import Kill, kill_until
 from tests.support.kills.scene import Call, Scene
 from tests.support.kills.users import User, Visit, visiting

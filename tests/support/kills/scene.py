@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from tests.support.gates import Gates
-from tests.support.kills.history import History
+from tests.support.history import History
 from tests.support.load import answer, virtual_service
 from tests.support.mortal_agent import MortalAgent, pid_inside
 from tests.support.receiver import Receiver

@@ -23,6 +23,7 @@ from tests.support.canaries import canary, canary_object
 from tests.support.chat import SLACK_HOOK, Answer, chatting
 from tests.support.eventually import eventually
 from tests.support.exposition import exposed
+from tests.support.patience import PATIENCE_S
 
 OBJECT = canary_object()
 STARTED, ENDED = Alert("info", "started"), Alert("error", "rolled back")
@@ -71,13 +72,13 @@ def metrics() -> AgentMetrics:
 
 @asynccontextmanager
 async def dispatching(
-    told: Told, metrics: AgentMetrics, *, capacity: int = 100, drain_s: float = 5.0, **entries: Find
+    told: Told, metrics: AgentMetrics, *, capacity: int = 100, drain_s: float = PATIENCE_S, **entries: Find
 ) -> AsyncIterator[AlertDispatcher]:
     async with (
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
         AlertDispatcher(
             Phonebook(entries),
-            Delivery(session=session),
+            Delivery(session=session, timeout_s=PATIENCE_S, connect_timeout_s=PATIENCE_S),
             told,
             metrics.count_alert,
             capacity=capacity,

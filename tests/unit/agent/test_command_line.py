@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from agent import __main__ as command_line
 from agent.settings import Settings
+from tests.support.patience import PATIENCE_S
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -37,7 +38,7 @@ def agent(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"} | environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=2 * PATIENCE_S,
         check=False,
     )
 

@@ -19,6 +19,7 @@ from canary.news import News, info, warning
 from tests.support.canaries import canary, canary_object
 from tests.support.eventually import eventually
 from tests.support.exposition import exposed
+from tests.support.patience import PATIENCE_S
 from tests.support.web import serving
 
 OBJECT = canary_object() | {"status": {"phase": "Progressing", "lastAppliedSpec": "rev-2"}}
@@ -55,19 +56,21 @@ def receiver() -> Receiver:
 
 @asynccontextmanager
 async def hooking(
-    receiver: Receiver, metrics: AgentMetrics, *paths: str, own: str = "", **limits: Any
+    receiver: Receiver, metrics: AgentMetrics, *paths: str, own: str = "", drain_s: float = PATIENCE_S, **limits: Any
 ) -> AsyncIterator[tuple[EventHooks, Canary]]:
     """Give the hooks, and a canary that names one for each path."""
     async with serving(receiver.handle) as url, aiohttp.ClientSession() as session:
         own_url = f"{url}/{own}" if own else ""
         metadata = {"team": "a", "eventType": "mine"}
         webhooks = [
-            {"name": path, "type": "event", "url": f"{url}/{path}", "metadata": metadata, "timeout": "5s"}
+            {"name": path, "type": "event", "url": f"{url}/{path}", "metadata": metadata, "timeout": "5m"}
             for path in paths
         ]
         webhooks.append({"name": "load-test", "url": f"{url}/load"})
         hooks = Hooks(session=session)
-        async with EventHooks(hooks, metrics.count_event, lambda: 1234.5678, own_url=own_url, **limits) as made:
+        async with EventHooks(
+            hooks, metrics.count_event, lambda: 1234.5678, own_url=own_url, drain_s=drain_s, **limits
+        ) as made:
             yield made, canary({"webhooks": webhooks})
 
 

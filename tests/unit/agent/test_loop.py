@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from agent.caches import Caches
 from agent.event_hooks import EventHooks
@@ -56,7 +57,11 @@ def errors(metrics: AgentMetrics) -> float:
     return exposed(metrics).get('serin_tick_errors_total{error="Deposed"}', 0)
 
 
-async def test_a_failing_loop_that_is_woken_all_the_time_still_backs_off(tmp_path: Path) -> None:
+async def test_a_failing_loop_that_is_woken_all_the_time_still_backs_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_RETRY_FIRST_S", "_FIRM_PAUSE_MAX_S"):
+        monkeypatch.setattr(f"agent.loop.{name}", 30.0)  # no turns of a slow machine take that long
     metrics = AgentMetrics("1.2.3")
     async with deposed_world(tmp_path, metrics) as world:
         obj = canary_object()

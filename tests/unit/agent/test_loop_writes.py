@@ -26,6 +26,7 @@ from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.hooks import Hooks
 from agent.resources import CANARIES
 from agent.settings import Settings
+from agent.tell import Teller
 from canary.phase import Phase
 from canary.revision import revision_of
 from canary.state import Seen, State, write_status
@@ -36,6 +37,7 @@ from render.workload import REVISION_ANNOTATION
 from tests.support.canaries import canary_object
 from tests.support.eventually import eventually
 from tests.support.json_patch import apply_patch
+from tests.support.patience import PATIENCE_S
 from tests.support.podinfo import podinfo_deployment, stored
 from tests.support.web import serving
 from tests.unit.kube.apiserver import ApiServer, ManualTime, client_of, no, ok, running_api_server
@@ -156,7 +158,10 @@ def delete(world: World, **more: Any) -> None:
     world.write(world.obj | {"metadata": metadata} | more)
 
 
-async def test_the_end_of_a_deletion_is_told_before_the_canary_goes(server: ApiServer) -> None:
+async def test_the_end_of_a_deletion_is_told_before_the_canary_goes(
+    server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Teller.wait_told, "__defaults__", (PATIENCE_S,))  # slow events are another test's matter
     async with looping(server, state(Phase.SUCCEEDED), {}, revertOnDeletion=True) as world:
         delete(world)
         await eventually(lambda: world.is_gone, bool)
@@ -227,6 +232,7 @@ async def test_a_run_is_still_watched_when_its_provider_is_edited_away(server: A
 
 async def test_an_edited_spec_waits_for_no_hook_that_hangs(server: ApiServer) -> None:
     told = {"name": "notify", "type": "post-rollout", "url": "{hooks}/notify"}
+    told["timeout"] = "10m"
     async with looping(server, state(Phase.SUCCEEDED, has_untold_end=True), {"webhooks": [told]}) as world:
 
         async def hang() -> None:

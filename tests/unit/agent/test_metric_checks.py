@@ -21,6 +21,7 @@ from kube.errors import NotFound
 from kube.resource import Object, Resource
 from sandbox import pki
 from tests.support.canaries import canary
+from tests.support.patience import PATIENCE_S
 from tests.support.web import serving
 
 NOW_S = 1000.0
@@ -51,7 +52,7 @@ async def checks(answer: str, seen: list[tuple[str, str]], **secret: str) -> Asy
     caches = Caches(client, "")
     async with serving(handle) as url, aiohttp.ClientSession() as session:
         caches.of(METRIC_TEMPLATES).remember(template(url))
-        yield MetricChecks(session, client, caches, metrics_server=url, timeout_s=5)
+        yield MetricChecks(session, client, caches, metrics_server=url, timeout_s=PATIENCE_S)
 
 
 async def check(
@@ -151,7 +152,9 @@ async def test_a_query_of_the_canarys_own_goes_to_the_server_that_the_canary_nam
     client: Any = None  # no template, no secret: nobody asks the API server
     metric = {"name": "own", "query": "up{ns='{{ namespace }}'}", "threshold": 5}
     async with serving(handle) as url, aiohttp.ClientSession() as session:
-        asked = MetricChecks(session, client, Caches(client, ""), metrics_server="http://127.0.0.1:1", timeout_s=5)
+        asked = MetricChecks(
+            session, client, Caches(client, ""), metrics_server="http://127.0.0.1:1", timeout_s=PATIENCE_S
+        )
         made = canary({"metrics": [metric]}, metricsServer=url)
         assert made.analysis is not None
         result = await asked.check(made, State(), made.analysis.metrics[0], NOW_S)
@@ -184,7 +187,7 @@ async def test_a_template_may_say_that_the_servers_certificate_is_not_verified(
         known = template(url)
         known["spec"]["provider"]["insecureSkipVerify"] = is_skipped
         caches.of(METRIC_TEMPLATES).remember(known)
-        asked = MetricChecks(session, client, caches, metrics_server=url, timeout_s=5)
+        asked = MetricChecks(session, client, caches, metrics_server=url, timeout_s=PATIENCE_S)
         watched = canary({"metrics": [TEMPLATED]})
         assert watched.analysis is not None
         result = await asked.check(watched, State(), watched.analysis.metrics[0], NOW_S)

@@ -8,10 +8,11 @@ from aiohttp import web
 
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
 from agent.providers.metrics.prometheus import Access, Prometheus
+from tests.support.patience import PATIENCE_S
 from tests.support.web import Handler, serving
 
 
-async def value(handler: Handler, *, timeout_s: float = 5.0, access: Access | None = None) -> float | None:
+async def value(handler: Handler, *, timeout_s: float = PATIENCE_S, access: Access | None = None) -> float | None:
     async with serving(handler) as url, aiohttp.ClientSession() as session:
         return await Prometheus(session, url + "/", timeout_s=timeout_s, access=access).value("up")
 
@@ -82,7 +83,7 @@ async def test_no_answer_in_time_is_unavailable() -> None:
 async def test_nobody_listening_is_unavailable() -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(ProviderUnavailable, match=r"127\.0\.0\.1:1"):
-            await Prometheus(session, "http://127.0.0.1:1", timeout_s=1).value("up")
+            await Prometheus(session, "http://127.0.0.1:1", timeout_s=PATIENCE_S).value("up")
 
 
 async def test_headers_and_credentials_are_sent() -> None:

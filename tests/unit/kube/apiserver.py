@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
+from unittest.mock import patch
 
 import orjson
 from aiohttp import web
 
 from kube.backoff import Backoff
 from kube.client import Client
+from tests.support.patience import PATIENCE_S
 
 CLOSING = web.AppKey("closing", asyncio.Event)
 Answer: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -45,7 +47,7 @@ class ApiServer:
 
     async def wait_seen(self, count: int) -> None:
         """Until so many requests came in."""
-        async with self._arrivals:
+        async with asyncio.timeout(PATIENCE_S), self._arrivals:
             await self._arrivals.wait_for(lambda: len(self.seen) >= count)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -122,16 +124,18 @@ class ManualTime:
 
 @asynccontextmanager
 async def client_of(server: ApiServer, time: ManualTime, *, deadline_s: float = 10.0) -> AsyncIterator[Client]:
+    """A client of `server`. It waits long to be connected: where that takes a while, no retry of it is counted."""
     backoff = Backoff(draw=lambda: 0.5)
-    async with Client.connect(
-        kubeconfig=server.kubeconfig,
-        user_agent="serin/test",
-        deadline_s=deadline_s,
-        backoff=backoff,
-        clock=time.clock,
-        sleep=time.sleep,
-    ) as client:
-        yield client
+    with patch("kube.connection.CONNECT_TIMEOUT_S", PATIENCE_S):
+        async with Client.connect(
+            kubeconfig=server.kubeconfig,
+            user_agent="serin/test",
+            deadline_s=deadline_s,
+            backoff=backoff,
+            clock=time.clock,
+            sleep=time.sleep,
+        ) as client:
+            yield client
 
 
 def ok(body: Any, code: int = 200) -> Answer:

@@ -8,6 +8,7 @@ import pytest
 
 from kube.client import Client
 from kube.events import EventRecorder
+from tests.support.patience import PATIENCE_S
 from tests.unit.kube.apiserver import ApiServer, hang, no, ok
 
 POD_INFO = {
@@ -32,7 +33,7 @@ class Calendar:
 
 async def test_an_event_names_its_object_and_who_tells(api: ApiServer, client: Client) -> None:
     api.will(ok({}, 201))
-    async with EventRecorder(client, instance="serin-0", now=Calendar().now) as recorder:
+    async with EventRecorder(client, instance="serin-0", now=Calendar().now, drain_s=PATIENCE_S) as recorder:
         recorder.record(POD_INFO, "Warning", "Synced", "Halt podinfo.test advancement")
     event = api.seen[0].body
     assert api.seen[0].path == "/api/v1/namespaces/test/events"
@@ -52,7 +53,7 @@ async def test_an_event_names_its_object_and_who_tells(api: ApiServer, client: C
 
 async def test_a_repeat_counts_up_the_event_and_other_messages_are_new_ones(api: ApiServer, client: Client) -> None:
     api.will(ok({}, 201), ok({}), ok({}, 201), ok({}))
-    async with EventRecorder(client, now=Calendar().now) as recorder:
+    async with EventRecorder(client, now=Calendar().now, drain_s=PATIENCE_S) as recorder:
         for message in ("same", "same", "other", "same"):
             recorder.record(POD_INFO, "Normal", "Synced", message)
     assert [seen.method for seen in api.seen] == ["POST", "PATCH", "POST", "PATCH"]
@@ -65,7 +66,7 @@ async def test_a_repeat_counts_up_the_event_and_other_messages_are_new_ones(api:
 
 async def test_a_repeat_of_an_event_that_expired_is_a_new_one(api: ApiServer, client: Client) -> None:
     api.will(ok({}, 201), no(404, "NotFound", name="x"), ok({}, 201))
-    async with EventRecorder(client) as recorder:
+    async with EventRecorder(client, drain_s=PATIENCE_S) as recorder:
         recorder.record(POD_INFO, "Normal", "Synced", "same")
         recorder.record(POD_INFO, "Normal", "Synced", "same")
     assert [seen.method for seen in api.seen] == ["POST", "PATCH", "POST"]
@@ -76,7 +77,7 @@ async def test_an_event_that_can_not_be_written_is_logged_and_the_next_one_is_wr
     api: ApiServer, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.will(no(403, "Forbidden", "namespace is being terminated"), ok({}, 201))
-    async with EventRecorder(client) as recorder:
+    async with EventRecorder(client, drain_s=PATIENCE_S) as recorder:
         recorder.record(POD_INFO, "Normal", "Synced", "first")
         recorder.record(POD_INFO, "Normal", "Synced", "second")
     assert [seen.body["message"] for seen in api.seen] == ["first", "second"]
@@ -87,7 +88,7 @@ async def test_a_full_queue_loses_the_new_event_and_never_waits(
     api: ApiServer, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.will(*[ok({}, 201)] * 2)
-    async with EventRecorder(client, capacity=2) as recorder:
+    async with EventRecorder(client, capacity=2, drain_s=PATIENCE_S) as recorder:
         for message in ("first", "second", "third"):
             recorder.record(POD_INFO, "Normal", "Synced", message)
     assert [seen.body["message"] for seen in api.seen] == ["first", "second"]
@@ -109,7 +110,7 @@ async def test_events_about_objects_of_the_cluster_go_to_default_and_long_names_
 ) -> None:
     api.will(ok({}, 201))
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n" * 253}}
-    async with EventRecorder(client) as recorder:
+    async with EventRecorder(client, drain_s=PATIENCE_S) as recorder:
         recorder.record(namespace, "Normal", "Synced", "hello")
     assert api.seen[0].path == "/api/v1/namespaces/default/events"
     assert len(api.seen[0].body["metadata"]["name"]) == 253

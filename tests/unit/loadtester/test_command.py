@@ -9,11 +9,15 @@ import pytest
 
 from loadtester.command import Completion, Outcome, run_command
 from tests.support.fifo import Fifo
+from tests.support.jumping_clock import jumping_clock
+from tests.support.patience import AGES_S, PATIENCE_S
 
 MakeFifo = Callable[[str], Fifo]
 
 
-async def _run(script: str, *, timeout_s: float = 10.0, kept_bytes: int = 1000, grace_s: float = 5.0) -> Completion:
+async def _run(
+    script: str, *, timeout_s: float = PATIENCE_S, kept_bytes: int = 1000, grace_s: float = PATIENCE_S
+) -> Completion:
     return await run_command(("sh", "-c", script), timeout_s=timeout_s, kept_bytes=kept_bytes, grace_s=grace_s)
 
 
@@ -118,12 +122,18 @@ async def test_an_orphan_that_ended_by_itself_is_reaped_and_no_leftover() -> Non
 
 
 @pytest.mark.usefixtures("process_1")
-async def test_the_time_limit_ends_the_whole_group() -> None:
-    completion = await _run("printf $$; sleep 300 & sleep 300 | sleep 300", timeout_s=1)
+async def test_the_time_limit_ends_the_whole_group(make_fifo: MakeFifo) -> None:
+    begun = make_fifo("begun")
+    script = f"printf $$; sleep 300 & sleep 300 | sleep 300 & echo $$ >{begun.path}; wait"
+    with jumping_clock() as jump:
+        run = asyncio.create_task(_run(script, timeout_s=AGES_S))
+        group = await begun.read()
+        assert not _is_gone(group)
+        jump()
+        completion = await run
 
-    assert completion.outcome is Outcome.TIMED_OUT
-    assert completion.reason == "ended after its time limit of 1 s"
-    assert _is_gone(completion.output)
+    assert completion == Completion(Outcome.TIMED_OUT, "ended after its time limit of 3600 s", group.strip())
+    assert _is_gone(group)
 
 
 @pytest.mark.usefixtures("process_1")
@@ -184,14 +194,19 @@ async def test_cancelling_ends_the_command_and_its_children(make_fifo: MakeFifo)
 
 
 async def test_cancelling_in_the_grace_after_the_time_limit_kills_at_once(make_fifo: MakeFifo) -> None:
-    in_grace, alive = make_fifo("in_grace"), make_fifo("alive")
-    reading = asyncio.create_task(alive.read())
-    script = f"exec 3>{alive.path}; trap 'echo >{in_grace.path}' TERM; while true; do sleep 300 & wait; done"
-    run = asyncio.create_task(_run(script, timeout_s=1, grace_s=300))
-    await in_grace.read()
+    begun, in_grace, alive = make_fifo("begun"), make_fifo("in_grace"), make_fifo("alive")
+    goodbye = f"exec 3>{alive.path}; echo >{in_grace.path}"
+    script = f"trap '{goodbye}' TERM; echo >{begun.path}; while true; do sleep 300 & wait; done"
+    with jumping_clock() as jump:
+        run = asyncio.create_task(_run(script, timeout_s=AGES_S, grace_s=AGES_S))
+        await begun.read()
+        jump()
+        reading = asyncio.create_task(alive.read())
+        await in_grace.read()
 
-    run.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await run
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            async with asyncio.timeout(PATIENCE_S):
+                await run
 
-    assert await reading == ""
+        assert await reading == ""

@@ -10,7 +10,8 @@ from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout
 
-from tests.support.fifo import DEADLINE_S, Fifo
+from tests.support.fifo import Fifo
+from tests.support.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 
@@ -24,7 +25,7 @@ async def test_it_serves_logs_json_and_ends_its_commands_on_sigterm(make_fifo: C
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(PATIENCE_S):
         first = json.loads(await process.stderr.readline())
         metadata = {"cmd": f"exec 3>{alive.path}; echo >{begun.path}; sleep 300"}
         await _post(first["port"], {"name": "podinfo", "namespace": "test", "metadata": metadata})
@@ -43,7 +44,7 @@ async def test_it_serves_logs_json_and_ends_its_commands_on_sigterm(make_fifo: C
 
 async def _post(port: int, payload: dict[str, Any]) -> None:
     async with (
-        ClientSession(timeout=ClientTimeout(total=DEADLINE_S)) as session,
+        ClientSession(timeout=ClientTimeout(total=PATIENCE_S)) as session,
         session.post(f"http://127.0.0.1:{port}/", json=payload) as response,
     ):
         assert response.status == 202

@@ -12,17 +12,18 @@ import pytest
 from aiohttp import ClientConnectionError, ClientSession, ClientTimeout
 
 from loadtester.server import build_app, serving
-from tests.support.fifo import DEADLINE_S, Fifo
+from tests.support.fifo import Fifo
+from tests.support.patience import PATIENCE_S
 
 MakeFifo = Callable[[str], Fifo]
 
 
 @asynccontextmanager
-async def _load_tester(*, timeout_s: float = 10.0, namespaces: str = "") -> AsyncIterator[ClientSession]:
+async def _load_tester(*, timeout_s: float = PATIENCE_S, namespaces: str = "") -> AsyncIterator[ClientSession]:
     listener = socket.create_server(("127.0.0.1", 0))
     app = build_app(timeout_s=timeout_s, namespace_pattern=re.compile(namespaces))
     base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    async with serving(app, listener), ClientSession(base_url, timeout=ClientTimeout(total=DEADLINE_S)) as session:
+    async with serving(app, listener), ClientSession(base_url, timeout=ClientTimeout(total=PATIENCE_S)) as session:
         yield session
 
 
@@ -45,7 +46,7 @@ async def _metrics(session: ClientSession) -> str:
 
 
 async def _wait_for_series(session: ClientSession, line: str) -> None:
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(PATIENCE_S):
         while line not in (await _metrics(session)).splitlines():
             pass  # each turn waits for an answer
 
@@ -146,9 +147,10 @@ async def test_stopping_ends_the_commands_that_run(make_fifo: MakeFifo) -> None:
     assert await reading == ""
 
 
-async def test_stopping_lets_a_bash_hook_finish(make_fifo: MakeFifo) -> None:
+async def test_stopping_lets_a_bash_hook_finish(make_fifo: MakeFifo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtester.server.SHUTDOWN_S", PATIENCE_S)
     begun, gate = make_fifo("begun"), make_fifo("gate")
-    async with ClientSession(timeout=ClientTimeout(total=DEADLINE_S)) as caller:
+    async with ClientSession(timeout=ClientTimeout(total=PATIENCE_S)) as caller:
         async with _load_tester() as session:
             url = str(session._base_url)
             body = {"metadata": {"type": "bash", "cmd": f"echo >{begun.path}; cat {gate.path}"}}
@@ -163,7 +165,7 @@ async def test_stopping_lets_a_bash_hook_finish(make_fifo: MakeFifo) -> None:
 
 async def _open_once_stopping(gate: Fifo, url: str) -> None:
     with suppress(ClientConnectionError):
-        async with asyncio.timeout(DEADLINE_S), ClientSession() as prober:
+        async with asyncio.timeout(PATIENCE_S), ClientSession() as prober:
             while True:
                 async with prober.get(f"{url}/healthz", headers={"Connection": "close"}):
                     pass

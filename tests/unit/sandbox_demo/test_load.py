@@ -5,13 +5,16 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from sandbox.demo.load import Target, run
+from sandbox.demo.load import Target, _send, run
 from sandbox.demo.moments import LoadBegan, LoadEnded, Moment, RequestFailed
 from sandbox.demo.traffic import Load
+from tests.support.eventually import eventually
+from tests.support.ports import refused_port
 
 
 @asynccontextmanager
@@ -37,10 +40,15 @@ def told(text: str) -> list[dict[str, object]]:
 
 
 async def test_what_came_before_the_first_expected_answer_does_not_count(capsys: pytest.CaptureFixture[str]) -> None:
-    stop = asyncio.Event()
-    async with answering(503, 200, 200, 503, 200, stop=stop) as url:
+    """One request after the other: paced ones overtake each other where the machine stands still."""
+    headers = {"Host": "app.example.com"}
+    async with (
+        answering(503, 200, 200, 503, 200, stop=asyncio.Event()) as url,
+        aiohttp.ClientSession(headers=headers) as session,
+    ):
         target = Target("gateway", url, "200")
-        await run([target], "app.example.com", 100, stop)
+        for _ in range(5):
+            await _send(session, target)
     assert target.answers == {"200": 2, "503": 1}
     begun, failed = told(capsys.readouterr().out)
     assert begun["begun"] == "gateway"
@@ -56,14 +64,14 @@ async def test_a_url_that_never_answers_as_expected_counts_nothing(capsys: pytes
     assert capsys.readouterr().out == ""
 
 
-async def test_no_answer_is_a_failure_with_its_reason(unused_tcp_port: int, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_no_answer_is_a_failure_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
     stop = asyncio.Event()
-    target = Target("service", f"http://127.0.0.1:{unused_tcp_port}/", "200", is_begun=True)
-    running = asyncio.create_task(run([target], "", 100, stop))
-    while not target.failures:  # noqa: ASYNC110  the load itself is what changes
-        await asyncio.sleep(0)
-    stop.set()
-    await running
+    with refused_port() as port:
+        target = Target("service", f"http://127.0.0.1:{port}/", "200", is_begun=True)
+        running = asyncio.create_task(run([target], "", 100, stop))
+        await eventually(lambda: target.failures, bool)
+        stop.set()
+        await running
     first = told(capsys.readouterr().out)[0]
     assert str(first["why"]).startswith("ClientConnectorError: Cannot connect to host")
 

@@ -4,6 +4,9 @@ import asyncio
 
 from sandbox.node.prober import Prober, Threshold
 from sandbox.node.probes import Outcome
+from tests.support.eventually import eventually
+from tests.support.jumping_clock import jumping_clock
+from tests.support.patience import AGES_S, PATIENCE_S
 
 
 def test_a_result_changes_only_after_enough_equal_outcomes() -> None:
@@ -14,7 +17,10 @@ def test_a_result_changes_only_after_enough_equal_outcomes() -> None:
 
 
 async def run_prober(outcomes: list[bool | None], *, is_eager: bool, period_s: float) -> tuple[list[bool], list[str]]:
-    """Probe until `outcomes` are used up, None being one that is not known; return results and messages."""
+    """Probe until `outcomes` are used up, None being one that is not known; return results and messages.
+
+    An eager one ends with its first success: its second period need not be waited for.
+    """
     left = iter(outcomes)
     results: list[bool] = []
     messages: list[str] = []
@@ -33,8 +39,10 @@ async def run_prober(outcomes: list[bool | None], *, is_eager: bool, period_s: f
         results.append(is_good)
 
     prober = Prober({"periodSeconds": period_s, "failureThreshold": 2}, check, on_result, messages.append)
-    task = asyncio.create_task(prober.run(is_eager=is_eager))
-    await done.wait()
+    task = asyncio.create_task(prober.run(is_eager=is_eager, until_success=is_eager))
+    task.add_done_callback(lambda _: done.set())
+    async with asyncio.timeout(PATIENCE_S):
+        await done.wait()
     task.cancel()
     return results, messages
 
@@ -52,5 +60,24 @@ async def test_what_is_not_known_is_told_and_counts_neither_way() -> None:
 
 
 async def test_an_eager_probe_does_not_count_failures_while_the_process_begins_to_listen() -> None:
-    results, messages = await run_prober([False, False, True], is_eager=True, period_s=0.5)
-    assert (results[:1], messages) == ([True], [])
+    results, messages = await run_prober([False, False, True], is_eager=True, period_s=AGES_S)
+    assert (results, messages) == ([True], [])
+
+
+async def test_an_eager_probe_counts_failures_when_its_first_period_is_over() -> None:
+    results: list[bool] = []
+    messages: list[str] = []
+    with jumping_clock() as jump:
+
+        async def check(probe: object, timeout_s: float) -> Outcome:
+            jump()
+            return Outcome(is_good=False, message="bad")
+
+        async def on_result(is_good: bool) -> None:  # noqa: FBT001  called by the prober with its only result
+            results.append(is_good)
+
+        prober = Prober({"periodSeconds": AGES_S, "failureThreshold": 1}, check, on_result, messages.append)
+        task = asyncio.create_task(prober.run(is_eager=True))
+        await eventually(lambda: results, bool)
+        task.cancel()
+    assert (results, messages) == ([False], ["bad"])

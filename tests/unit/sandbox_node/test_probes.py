@@ -9,6 +9,8 @@ import pytest
 
 from sandbox.node.errors import StartError
 from sandbox.node.probes import Outcome, ProbeTarget
+from tests.support.patience import PATIENCE_S
+from tests.support.ports import refused_port
 
 
 @asynccontextmanager
@@ -27,7 +29,9 @@ async def serving(answer: bytes, requests: list[bytes] | None = None) -> AsyncIt
         yield server.sockets[0].getsockname()[1]
 
 
-async def check(action: dict[str, Any], *, ports: dict[str, int] | None = None, timeout_s: float = 1.0) -> Outcome:
+async def check(
+    action: dict[str, Any], *, ports: dict[str, int] | None = None, timeout_s: float = PATIENCE_S
+) -> Outcome:
     async def execute(argv: list[str]) -> tuple[int, str]:
         if argv == ["missing"]:
             raise StartError("executable file not found in $PATH")
@@ -63,7 +67,8 @@ async def test_an_unknown_port_name_is_told_with_the_known_ones() -> None:
 async def test_a_tcp_probe_wants_a_listener() -> None:
     async with serving(b"") as port:
         assert (await check({"tcpSocket": {"port": port}})).is_good
-    assert not (await check({"tcpSocket": {"port": port}})).is_good
+    with refused_port() as port:
+        assert not (await check({"tcpSocket": {"port": port}})).is_good
 
 
 async def test_a_probe_that_takes_too_long_has_failed() -> None:

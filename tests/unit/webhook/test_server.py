@@ -13,10 +13,10 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 import orjson
 import pytest
-from aiohttp.test_utils import unused_port
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.patience import PATIENCE_S
 from tests.support.reviews import Object, canary_object, review_bytes, world_of
 from webhook.main import ENTRIES
 from webhook.metrics import WebhookMetrics
@@ -61,8 +61,8 @@ async def opened(
     admission = Admission(entries or ENTRIES, world_of([canary_object()]), metrics)
     problems: list[str] = []
     async with (
-        serve_health(admission, metrics, unused_port(), lambda: " ".join(problems)) as health_port,
-        serve_admission(admission, unused_port(), None) as port,
+        serve_health(admission, metrics, 0, lambda: " ".join(problems)) as health_port,
+        serve_admission(admission, 0, None) as port,
         aiohttp.ClientSession() as session,
     ):
         yield Doors(admission, session, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{health_port}", problems)
@@ -186,7 +186,7 @@ async def test_what_is_no_post_to_an_entry_is_refused(doors: Doors) -> None:
 @asynccontextmanager
 async def connected(doors: Doors) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection that says and hears HTTP as it is."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", int(doors.url.rpartition(":")[2]))
         try:
             yield reader, writer
@@ -255,7 +255,7 @@ async def test_a_client_that_asks_before_it_sends_is_told_to_go_on(doors: Doors)
 async def test_an_idle_connection_is_closed_at_the_end() -> None:
     async with opened() as doors:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(doors.url.rpartition(":")[2]))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert await reader.read() == b""
     writer.close()
     await writer.wait_closed()
@@ -266,10 +266,10 @@ async def test_a_connection_that_is_no_tls_harms_nobody() -> None:
     metrics = WebhookMetrics("test", lambda: 0.0)
     admission = Admission(ENTRIES, world_of(), metrics)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    async with serve_admission(admission, unused_port(), context) as port:
+    async with serve_admission(admission, 0, context) as port:
         for _ in range(2):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"POST /mutate/workloads HTTP/1.1\r\n\r\n")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 assert b"200" not in await reader.read()
             writer.close()

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import orjson
 from aiohttp import web
 
+from tests.support.patience import PATIENCE_S
 from tests.unit.kube.apiserver import write_kubeconfig
 
 Object: TypeAlias = dict[str, Any]
@@ -59,7 +60,7 @@ class FakeCluster:
 
     async def when(self, holds: Callable[[], bool]) -> None:
         """Return as soon as it is so."""
-        async with self._news, asyncio.timeout(20.0):
+        async with self._news, asyncio.timeout(PATIENCE_S):
             await self._news.wait_for(holds)
 
     def bundles(self, path: str) -> list[str]:

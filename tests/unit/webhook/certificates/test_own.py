@@ -14,6 +14,7 @@ from cryptography import x509
 from certs.material import Material, read_material, write_material
 from certs.rotation import Lifetimes
 from kube.client import Client
+from tests.support.patience import PATIENCE_S
 from tests.unit.certs.test_authority import verify
 from tests.unit.webhook.certificates.apiserver import (
     MUTATING,
@@ -69,7 +70,7 @@ async def ready(time: ManualTime, *authorities: OwnAuthority) -> None:
 
 async def passing(time: ManualTime, until: Callable[[], bool]) -> None:
     """Let time pass until it is so: waits after failures are long ones."""
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(PATIENCE_S):
         while not until():
             await time.pass_s(10.0)
             await asyncio.sleep(0)

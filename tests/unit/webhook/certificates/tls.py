@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
+from tests.support.patience import PATIENCE_S
+
 NAME = "serin-webhook.gloo-system.svc"
 
 
@@ -103,5 +105,5 @@ class ManualTime:
 
     async def when(self, holds: Callable[[], bool]) -> None:
         """Return as soon as it is so."""
-        async with self._news, asyncio.timeout(20.0):
+        async with self._news, asyncio.timeout(PATIENCE_S):
             await self._news.wait_for(holds)
