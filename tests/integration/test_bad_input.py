@@ -71,7 +71,7 @@ def test_a_target_port_that_no_container_names_is_named_and_moves_nobody(rollout
         assert [rollouts.get("service", name)["spec"] for name in names] == before
         rollouts.apply(good)
         rollouts.wait_for("it is mended", lambda: rollouts.condition("app", "Ready")["status"] == "True")
-    assert rollouts.events("app").count(("Warning", message)) == 2
+    rollouts.wait_until_told_times("app", message, 2)
     assert [rollouts.get("service", name)["spec"] for name in names] == before
     assert_no_request_lost(reports[0])
 

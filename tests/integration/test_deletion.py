@@ -11,6 +11,8 @@ from tests.support.rollout import Rollouts, canary
 pytestmark = pytest.mark.sandbox
 
 FINALIZER = "finalizer.flagger.app"
+# A deletion waits for all of its drain.
+BRIEF = {"drainSeconds": 5}
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def terminated(rollouts: Rollouts) -> str:
 
 
 def test_a_reverted_target_takes_the_traffic_back_and_a_new_canary_takes_it_again(rollouts: Rollouts) -> None:
-    initialize(rollouts, replicas=2, revertOnDeletion=True)
+    initialize(rollouts, BRIEF, replicas=2, revertOnDeletion=True)
     assert FINALIZER in rollouts.get("canary", "app")["metadata"]["finalizers"]
     with steady_load(rollouts.cluster, rollouts.namespace) as reports:
         delete(rollouts)
@@ -52,7 +54,7 @@ def test_a_reverted_target_takes_the_traffic_back_and_a_new_canary_takes_it_agai
 
 
 def test_a_run_under_way_is_reverted_to_the_target(rollouts: Rollouts) -> None:
-    initialize(rollouts, {"interval": "5s"}, replicas=2, revertOnDeletion=True)
+    initialize(rollouts, BRIEF | {"interval": "5s"}, replicas=2, revertOnDeletion=True)
     with steady_load(rollouts.cluster, rollouts.namespace) as reports:
         rollouts.set_image("app", "3.1.1")
         rollouts.wait_for("it has traffic", lambda: rollouts.status("app")["canaryWeight"] > 0)
@@ -79,7 +81,7 @@ def test_a_service_that_a_user_made_leads_to_the_target_again(rollouts: Rollouts
         "spec": {"selector": {"app": "app"}, "ports": [{"name": "http", "port": 9898, "targetPort": 9898}]},
     }
     rollouts.apply(own)
-    initialize(rollouts, replicas=2, revertOnDeletion=True)
+    initialize(rollouts, BRIEF, replicas=2, revertOnDeletion=True)
     assert rollouts.get("service", "app")["spec"]["selector"] == {"app": "app-primary"}
     delete(rollouts)
     service = rollouts.get("service", "app")
@@ -94,7 +96,7 @@ def test_nothing_hangs(rollouts: Rollouts, broken: str) -> None:
         rollouts.apply(canary("app", revertOnDeletion=True))
         rollouts.wait_for("the finalizer", lambda: "finalizers" in rollouts.get("canary", "app")["metadata"])
     else:
-        initialize(rollouts, replicas=2, revertOnDeletion=True)
+        initialize(rollouts, BRIEF, replicas=2, revertOnDeletion=True)
     if broken == "target":
         kubectl("-n", namespace, "delete", "deployment", "app")
     if broken == "spec":

@@ -72,9 +72,8 @@ def test_a_refused_pre_rollout_hook_fails_the_run_before_any_traffic(rollouts: R
     rollouts.set_image("app", "3.1.1")
     rollouts.wait_for_phase("app", "Failed", deadline_s=60)
     name = f"app.{rollouts.namespace}"
-    texts = [text for _, text in rollouts.events("app")]
-    assert texts.count(f"Halt {name} advancement pre-rollout check pre-rollout failed so it is") == 2
-    assert not [text for text in texts if "canary weight" in text]
+    rollouts.wait_until_told_times("app", f"Halt {name} advancement pre-rollout check pre-rollout failed so it is", 2)
+    assert not [text for text in texts_of(rollouts) if "canary weight" in text]
     rollouts.wait_for(
         "the end is told", lambda: "Post-rollout hook post-rollout failed so it is" in str(texts_of(rollouts))
     )
@@ -94,7 +93,7 @@ def test_a_refused_rollout_hook_rolls_back(rollouts: Rollouts, receiver: Receive
     rollouts.set_image("app", "3.1.1")
     rollouts.wait_for_phase("app", "Failed", deadline_s=60)
     halted = f"Halt app.{rollouts.namespace} advancement external check rollout failed so it is"
-    assert texts_of(rollouts).count(halted) == 3
+    rollouts.wait_until_told_times("app", halted, 3)
 
 
 def test_a_restarted_agent_repeats_no_answered_hook_and_no_event(rollouts: Rollouts, receiver: Receiver) -> None:

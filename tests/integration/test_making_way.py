@@ -29,10 +29,10 @@ def rollouts(cluster: Cluster, namespace: str) -> Rollouts:
 
 
 def deployment(strategy: dict[str, Any], *, replicas: int = 1, tag: str = "3.1.0") -> dict[str, Any]:
-    """Give one whose pods take two seconds to be ready: so long is a primary of one pod without any."""
+    """Give one whose pods take a second to be ready: so long at least is a primary of one pod without any."""
     made = podinfo("app", replicas=replicas, tag=tag)
     made["spec"]["strategy"] = strategy
-    made["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["initialDelaySeconds"] = 2
+    made["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["initialDelaySeconds"] = 1
     return made
 
 

@@ -73,7 +73,7 @@ def test_a_newer_revision_takes_the_place_of_the_one_that_waits_at_a_gate(rollou
 
 def test_a_newer_revision_that_comes_while_the_promoted_one_drains_has_a_run_of_its_own(rollouts: Rollouts) -> None:
     # Prometheus can't be asked whether the canary side still gets requests: the whole drain is waited for.
-    initialize(rollouts, {"drainSeconds": 20, "metrics": []}, metricsServer="http://127.0.0.1:1")
+    initialize(rollouts, {"drainSeconds": 12, "metrics": []}, metricsServer="http://127.0.0.1:1")
     cluster, namespace = rollouts.cluster, rollouts.namespace
     with watching_weights(cluster, namespace, "app") as weights, steady_load(cluster, namespace) as reports:
         rollouts.set_image("app", "3.1.1")
@@ -83,6 +83,5 @@ def test_a_newer_revision_that_comes_while_the_promoted_one_drains_has_a_run_of_
         rollouts.wait_for_phase("app", "Succeeded")
     assert weights == [0, 25, 50, 0, 25, 50, 0]
     assert rollouts.tags_of_primary("app") == {"3.1.0", "3.1.1", "3.1.2"}
-    completed = f"Promotion completed! Scaling down app.{namespace}"
-    assert [text for _, text in rollouts.events("app")].count(completed) == 2
+    rollouts.wait_until_told_times("app", f"Promotion completed! Scaling down app.{namespace}", 2)
     assert_no_request_lost(reports[0])

@@ -98,7 +98,7 @@ def test_a_run_with_a_scaled_object_pauses_it_between_runs_only(rollouts: Rollou
     rollouts.apply(
         canary(
             "app",
-            {"interval": "10s", "maxWeight": 25},
+            {"interval": "10s", "maxWeight": 25, "drainSeconds": 10},
             **scaler("ScaledObject", primaryScalerReplicas={"minReplicas": 1}),
         )
     )

@@ -88,6 +88,15 @@ class Rollouts:
         """Wait for such an event."""
         self.wait_for(f"it is told: {', '.join(texts)}", lambda: self.is_told(name, *texts, kind=kind))
 
+    def wait_until_told_times(self, name: str, text: str, times: int) -> None:
+        """Wait until so many events about a canary have this message; they come a moment after what they tell of."""
+
+        def count() -> int:
+            return [said for _, said in self.events(name)].count(text)
+
+        self.wait_for(f"it is told {times} times: {text}", lambda: count() >= times)
+        assert count() == times
+
     def _events(self, name: str) -> list[tuple[str, str]]:
         events = read(self.cluster.kubeconfig, self.namespace, "event")["items"]
         about = [event for event in events if event["involvedObject"].get("name") == name]

@@ -128,13 +128,13 @@ async def test_a_lost_answer_never_makes_a_second_message(protocol: ChatProtocol
 
 async def test_a_late_answer_never_makes_a_second_message(protocol: ChatProtocol) -> None:
     requests: asyncio.Queue[bytes] = asyncio.Queue()
-    with jumping_clock() as jump:
+    with jumping_clock() as clock:
         async with silent_server(requests) as url, delivering(Clock(), timeout_s=AGES_S) as delivery:
             destination = Destination(name="AlertProvider test/on-call", type=protocol.type, address=url)
             sending = asyncio.create_task(delivery.deliver(MESSAGE, at(destination)))
             async with asyncio.timeout(PATIENCE_S):
                 await requests.get()
-            jump()
+            clock.jump()
             with pytest.raises(ProviderError, match=r"no answer \(TimeoutError\)"):
                 async with asyncio.timeout(PATIENCE_S):
                     await sending

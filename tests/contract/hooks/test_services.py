@@ -57,12 +57,12 @@ async def ask(session: aiohttp.ClientSession, url: str, **fields: Any) -> CheckR
 
 async def ask_in_vain(session: aiohttp.ClientSession, url: str, last: asyncio.Event) -> CheckResult:
     """Ask a service whose last sign is the event `last`: the timeout passes then, and not before."""
-    with jumping_clock() as jump:
+    with jumping_clock() as clock:
         asking = asyncio.create_task(ask(session, url, timeout="1h"))
         async with asyncio.timeout(PATIENCE_S):
             await last.wait()
         assert not asking.done()
-        jump()
+        clock.jump()
         async with asyncio.timeout(PATIENCE_S):
             return await asking
 

@@ -199,10 +199,10 @@ async def test_the_staleness_is_the_time_since_the_server_last_gave_a_sign(
 
 async def test_a_silent_watch_is_given_up(api: ApiServer, client: Client, time: ManualTime) -> None:
     api.will(stream(bookmark(11), end="hang"))
-    with jumping_clock() as jump:
+    with jumping_clock() as clock:
         events = client.watch(CONFIGMAPS, resource_version="10", timeout_s=300, silence_s=AGES_S)
         assert (await anext(events)).type == "BOOKMARK"
-        jump()
+        clock.jump()
         with pytest.raises(Unavailable, match="in time"):
             async with asyncio.timeout(PATIENCE_S):
                 await anext(events)

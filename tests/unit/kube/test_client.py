@@ -196,13 +196,13 @@ async def test_other_refusals_are_not_retried(
 
 async def test_a_server_that_does_not_answer_ends_with_the_deadline(api: ApiServer, time: ManualTime) -> None:
     api.will(hang())
-    with jumping_clock() as jump:
+    with jumping_clock() as clock:
         async with client_of(api, time) as client:
             getting = asyncio.create_task(client.within(AGES_S).get(CONFIGMAPS, "a", "test"))
             await api.wait_seen(1)
             assert not getting.done()
             time.now_s += AGES_S
-            jump()
+            clock.jump()
             with pytest.raises(Unavailable, match="in time"):
                 async with asyncio.timeout(PATIENCE_S):
                     await getting

@@ -67,10 +67,10 @@ async def test_an_eager_probe_does_not_count_failures_while_the_process_begins_t
 async def test_an_eager_probe_counts_failures_when_its_first_period_is_over() -> None:
     results: list[bool] = []
     messages: list[str] = []
-    with jumping_clock() as jump:
+    with jumping_clock() as clock:
 
         async def check(probe: object, timeout_s: float) -> Outcome:
-            jump()
+            clock.jump()
             return Outcome(is_good=False, message="bad")
 
         async def on_result(is_good: bool) -> None:  # noqa: FBT001  called by the prober with its only result

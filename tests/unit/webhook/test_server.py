@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 import orjson
 import pytest
+from aiohttp.test_utils import unused_port
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -61,8 +62,8 @@ async def opened(
     admission = Admission(entries or ENTRIES, world_of([canary_object()]), metrics)
     problems: list[str] = []
     async with (
-        serve_health(admission, metrics, 0, lambda: " ".join(problems)) as health_port,
-        serve_admission(admission, 0, None) as port,
+        serve_health(admission, metrics, unused_port(), lambda: " ".join(problems)) as health_port,
+        serve_admission(admission, unused_port(), None) as port,
         aiohttp.ClientSession() as session,
     ):
         yield Doors(admission, session, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{health_port}", problems)
@@ -266,7 +267,7 @@ async def test_a_connection_that_is_no_tls_harms_nobody() -> None:
     metrics = WebhookMetrics("test", lambda: 0.0)
     admission = Admission(ENTRIES, world_of(), metrics)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    async with serve_admission(admission, 0, context) as port:
+    async with serve_admission(admission, unused_port(), context) as port:
         for _ in range(2):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"POST /mutate/workloads HTTP/1.1\r\n\r\n")
