@@ -18,6 +18,7 @@ _PATHS = {kind: f"{group}/{kind}" for kind, group in GROUPS.items()} | {
     SERVICES: "/api/v1/services",
     ENDPOINT_SLICES: "/apis/discovery.k8s.io/v1/endpointslices",
 }
+_CONFIRM_AGAIN_S = 1.0
 _PAUSE_S = 0.03  # changes of one moment are translated together
 
 
@@ -28,13 +29,14 @@ class Control:
         self._api = api
         self._ads = ads
         self._mirrors = {kind: Mirror(api, path) for kind, path in _PATHS.items()}
-        self._switches_path = f"/api/v1/namespaces/{namespace}/configmaps"
-        self._switch = Mirror(api, self._switches_path, field_selector=f"metadata.name={SWITCH}")
+        self._configmaps_path = f"/api/v1/namespaces/{namespace}/configmaps"
+        self._switch = Mirror(api, self._configmaps_path, field_selector=f"metadata.name={SWITCH}")
         self._switch_key = (namespace, SWITCH)
         self._view = DelayedView()
         self._statuses = StatusWriter(api, self._collections, self._delays)
         self._translation: Translation | None = None
         self._wake = asyncio.Event()
+        self._switched = asyncio.Event()
         self._told: set[str] = set()
 
     async def run(self) -> None:
@@ -47,6 +49,7 @@ class Control:
                 await mirror.wait_synced()
             for mirror in mirrors:
                 tasks.create_task(self._wake_up(mirror), name=f"wake {mirror}")
+            tasks.create_task(self._confirm_switches(), name="confirm switches")
             tasks.create_task(self._statuses.run(), name="statuses")
             self._view.take_all(self._collections())
             await self._translate(set())
@@ -92,15 +95,20 @@ class Control:
             mirror.changed.clear()
             self._wake.set()
             if mirror is self._switch:
-                await self._confirm_switch()
+                self._switched.set()
 
-    async def _confirm_switch(self) -> None:
-        """Write on the switch which delays are in force by now, for whoever waits for them."""
-        switch = self._switch.objects.get(self._switch_key)
-        if switch is None or (switch["metadata"].get("annotations") or {}).get(IN_FORCE) == word_of(switch):
-            return
-        annotated = {"metadata": {"annotations": {IN_FORCE: word_of(switch)}}}
-        try:
-            await self._api.merge_patch(f"{self._switches_path}/{SWITCH}", annotated)
-        except ApiError as error:
-            _log.warning("%s: not annotated: %s", SWITCH, error)
+    async def _confirm_switches(self) -> None:
+        """Write on the switch which delays are in force by now, for whoever waits for them; for ever."""
+        while True:
+            await self._switched.wait()
+            self._switched.clear()
+            switch = self._switch.objects.get(self._switch_key)
+            if switch is None or (switch["metadata"].get("annotations") or {}).get(IN_FORCE) == word_of(switch):
+                continue
+            annotated = {"metadata": {"annotations": {IN_FORCE: word_of(switch)}}}
+            try:
+                await self._api.merge_patch(f"{self._configmaps_path}/{SWITCH}", annotated)
+            except ApiError as error:
+                _log.warning("%s: not annotated: %s", SWITCH, error)
+                await asyncio.sleep(_CONFIRM_AGAIN_S)
+                self._switched.set()

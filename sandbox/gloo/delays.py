@@ -35,6 +35,6 @@ def delays_of(switch: Json | None) -> Delays:
 
 
 def word_of(switch: Json | None) -> str:
-    """The word for these delays."""
+    """The word that is in force: `real` without a switch, or for an unknown word."""
     word = ((switch or {}).get("data") or {}).get(SWITCH_KEY)
     return word if word in _PRESETS else "real"

@@ -13,6 +13,7 @@ from sandbox.api import Api, ApiError
 from sandbox.paths import bin_dir
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually
+from tests.support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.sandbox
 
@@ -42,9 +43,13 @@ class Place:
         containers = [{"name": "main", "image": _PODINFO} | (container or {})]
         return await self.create("pods", name, spec={"containers": containers} | spec)
 
-    async def until(self, plural: str, name: str, holds: Callable[[Json], bool]) -> Json:
+    async def until(
+        self, plural: str, name: str, holds: Callable[[Json], bool], *, within_s: float = PATIENCE_S
+    ) -> Json:
         """Return the object once it is there and `holds` is true of it; fails with what was seen last."""
-        return await eventually(lambda: self.read(plural, name), lambda seen: bool(seen) and holds(seen))
+        return await eventually(
+            lambda: self.read(plural, name), lambda seen: bool(seen) and holds(seen), within_s=within_s
+        )
 
     async def read(self, plural: str, name: str) -> Json:
         """The object, or nothing when there is none."""
@@ -58,8 +63,9 @@ class Place:
     async def gone(self, name: str) -> None:
         await eventually(lambda: self.read("pods", name), lambda pod: not pod)
 
-    async def ended(self, name: str) -> Json:
-        return await self.until("pods", name, lambda pod: pod["status"]["phase"] in ("Succeeded", "Failed"))
+    async def ended(self, name: str, *, within_s: float = PATIENCE_S) -> Json:
+        phases = {"Succeeded", "Failed"}
+        return await self.until("pods", name, lambda pod: pod["status"]["phase"] in phases, within_s=within_s)
 
     async def ready(self, name: str) -> Json:
         return await self.until("pods", name, is_ready)
@@ -221,7 +227,7 @@ async def test_volumes_of_all_kinds(place: Place) -> None:
 
 
 async def test_a_changed_config_map_is_seen_without_a_look_at_it(place: Place) -> None:
-    """The node watches it; a kubelet would look once a minute, for longer than is waited for here."""
+    """The node watches it; a kubelet looks once a minute."""
     await place.create("configmaps", "live", data={"value": "old"})
     script = "while ! grep -q new /live/value; do sleep 0.02; done; ls /live; cat /live/more"
     await place.run(
@@ -232,7 +238,7 @@ async def test_a_changed_config_map_is_seen_without_a_look_at_it(place: Place) -
     )
     await place.until("pods", "live", lambda pod: pod["status"]["phase"] == "Running")
     await place.api.merge_patch(place.path("configmaps", "live"), {"data": {"value": "new", "more": "M"}})
-    await place.ended("live")
+    await place.ended("live", within_s=20.0)
     assert (await place.kubectl("logs", "live")).split() == ["more", "value", "M"]
 
 
@@ -329,12 +335,14 @@ async def test_a_deleted_pod_gets_its_hook_its_signal_and_its_grace(place: Place
     await place.run("graceful", shell(script, lifecycle=hook))
     deaf = "trap '' TERM; echo up; while true; do sleep 0.05; done"
     await place.run("stubborn", shell(deaf), terminationGracePeriodSeconds=1)
-    followed = [
-        await place.start_kubectl("logs", "-f", name) for name in ("graceful", "stubborn") if await place.ready(name)
-    ]
-    for process in followed:
+    followed = []
+    for name in ("graceful", "stubborn"):
+        await place.ready(name)
+        process = await place.start_kubectl("logs", "-f", name)
         assert process.stdout is not None
-        assert await process.stdout.readline() == b"up\n"
+        async with asyncio.timeout(PATIENCE_S):
+            assert await process.stdout.readline() == b"up\n"
+        followed.append(process)
     begin_s = time.monotonic()
     for name in ("graceful", "stubborn"):
         await place.api.delete(place.path("pods", name))

@@ -83,9 +83,9 @@ def assert_origins_are_told_apart(rollouts: Rollouts) -> None:
 
 
 def assert_a_slow_answer_is_not_waited_for(rollouts: Rollouts) -> None:
-    slow = ask(rollouts, "/delay/60")
-    assert slow.status == 504
-    assert 2.9 < slow.took_s < 60
+    slow = ask(rollouts, "/delay/10")
+    assert slow.status == 504, "without a timeout it is 200, after ten seconds; Envoy's own is fifteen"
+    assert slow.took_s > 2.9
 
 
 def failures(rollouts: Rollouts) -> int:

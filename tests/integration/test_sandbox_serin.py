@@ -30,10 +30,11 @@ def test_each_door_leads_from_the_host_to_its_server(cluster: Cluster, door: str
 ASKER = """
 podinfo --port=9898 &
 ask() { curl --silent --show-error --fail --max-time 20 "$1"; }
-until ask http://localhost:9898/version; do sleep 0.1; done
+until ask http://localhost:9898/version >/dev/null; do sleep 0.1; done
 until [ -n "$itself" ] && [ -n "$other" ]; do
   case $(ask http://podinfo/) in *'"hostname": "asker"'*) itself=1 ;; *'"hostname": '*) other=1 ;; esac
 done
+for i in $(seq 20); do ask http://podinfo/version || exit 1; done
 kill %1
 """
 
@@ -47,6 +48,7 @@ def test_a_pod_reaches_itself_and_others_by_service_name(cluster: Cluster, names
     pod = ("--image=serin-loadtester:1", "--labels=app=podinfo", "--restart=Never", "--command")
     cluster.kubectl(here, "run", "asker", *pod, "--", "bash", "-c", ASKER)
     cluster.kubectl(here, "wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/asker", "--timeout=60s")
+    assert cluster.kubectl(here, "logs", "asker").count('"version": ') == 20
 
 
 async def test_a_command_inside_ends_with_the_one_that_was_started_outside(cluster: Cluster) -> None:

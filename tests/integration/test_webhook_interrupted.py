@@ -22,8 +22,9 @@ from tests.support.webhook_patience import patience
 pytestmark = pytest.mark.sandbox
 
 WEBHOOK_PODS = ("-l", "app.kubernetes.io/name=serin-webhook")
-# The API server waits 2 s for us at most, twice for a marked change and its second pass; some are for the machine.
-MOST_APPLIES_S = 6.0
+# The API server waits 2 s for us at most, twice for a marked change and its second pass; the rest is for the machine.
+# If it were not told so, it would wait 10 s, each time.
+SLOWEST_APPLY_S = 15.0
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ async def test_a_rolling_restart_leaves_no_change_unmarked(cluster: Cluster, wat
         # The old ones drain meanwhile.
         pods = ("get", "pods", *WEBHOOK_PODS, "--no-headers")
         await eventually(lambda: asyncio.to_thread(serin, *pods), lambda said: said.output.count("serin-webhook") == 2)
-    assert len(stream.marked) > 50
+        await eventually(lambda: len(stream.marked), lambda made: made > 50)
     assert all(stream.marked), stream.unmarked
 
 
@@ -60,7 +61,7 @@ async def test_one_replica_that_is_killed_refuses_nothing(cluster: Cluster, watc
         pod = serin("get", "pods", *WEBHOOK_PODS, "-o", "jsonpath={.items[0].metadata.name}").output
         await asyncio.to_thread(serin, "delete", "pod", pod, "--grace-period=0", "--force")
         await eventually(lambda: stream.marked[-20:], lambda last: len(last) == 20 and all(last), within_s=30)
-    assert stream.most_took_s < MOST_APPLIES_S
+    assert stream.slowest_s < SLOWEST_APPLY_S
     serin("rollout", "status", "deployment/serin-webhook", "--timeout=60s")
 
 
@@ -72,7 +73,7 @@ async def test_without_any_replica_applies_go_on_unmarked(cluster: Cluster, watc
             said = watched("set", "image", "deployment/app", "podinfod=stefanprodan/podinfo:5")
             assert (said.code, said.warnings) == (0, [])
         await eventually(stream.change, bool)
-        assert stream.most_took_s < MOST_APPLIES_S
+        assert stream.slowest_s < SLOWEST_APPLY_S
 
 
 def rewriter(name: str, namespace: str, bundle: bytes, port: int) -> str:

@@ -14,7 +14,7 @@ from tests.support.applying import Kubectl, scaled_to
 from tests.support.cluster import Cluster
 from tests.support.replicas import Replicas
 from tests.support.rollout import Rollouts, canary, podinfo
-from tests.support.webhook_patience import wait_until_known
+from tests.support.webhook_patience import wait_until_steady
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("patient_webhook")]
 
@@ -33,7 +33,7 @@ def kubectl(cluster: Cluster, namespace: str) -> Kubectl:
 def watched(kubectl: Kubectl) -> Kubectl:
     """A namespace with a target whose canary is suspended: nobody but the test changes it."""
     kubectl.apply(canary("app", suspend=True))
-    wait_until_known("the canary", lambda: REVISION in rehearsed(kubectl, OLD)["metadata"]["annotations"])
+    wait_until_steady("the target is marked", lambda: REVISION in rehearsed(kubectl, OLD)["metadata"]["annotations"])
     kubectl.apply(OLD)
     return kubectl
 

@@ -12,7 +12,7 @@ import yaml
 
 from tests.support.cluster import REPOSITORY, Cluster
 from tests.support.rollout import canary
-from tests.support.webhook_patience import wait_until_known
+from tests.support.webhook_patience import wait_until_steady
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("patient_webhook")]
 
@@ -181,7 +181,7 @@ def test_a_second_canary_for_a_target_is_refused_until_the_first_is_gone(kubectl
     first, second = canary("app"), canary("again")
     second["spec"]["targetRef"]["name"] = "app"
     assert kubectl.apply(first).is_done
-    wait_until_known("the first canary", lambda: not is_allowed(kubectl, second))
+    wait_until_steady("it is refused", lambda: not is_allowed(kubectl, second))
     refused = kubectl.apply(second)
     assert not refused.is_done
     assert (
@@ -189,7 +189,7 @@ def test_a_second_canary_for_a_target_is_refused_until_the_first_is_gone(kubectl
         in refused.stderr
     )
     assert kubectl.run("delete", "canary", "app").is_done
-    wait_until_known("its end", lambda: is_allowed(kubectl, second))
+    wait_until_steady("it is allowed", lambda: is_allowed(kubectl, second))
     assert kubectl.apply(second).is_done
 
 
@@ -279,7 +279,7 @@ def _store_unchecked(cluster: Cluster, kubectl: Kubectl, obj: Object) -> None:
             cluster.kubectl("delete", kind, "serin-webhook")
         try:
             # Every part of the API server has to follow: the CRD's change, and that there is no webhook.
-            wait_until_known("the bad object", lambda: is_allowed(kubectl, obj))
+            wait_until_steady("it is let in", lambda: is_allowed(kubectl, obj))
             assert kubectl.apply(obj).is_done
         finally:
             for text in saved:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -87,9 +87,11 @@ def watch(kubeconfig: Path, namespace: str, kind: str, take: Callable[[dict[str,
     def follow() -> None:
         try:
             for line in response:
+                if is_over.is_set():
+                    return
                 take(json.loads(line))
             broken = "it ended"
-        except urllib3.exceptions.HTTPError as error:
+        except (urllib3.exceptions.HTTPError, ValueError) as error:  # a value that is cut, too
             broken = repr(error)
         if not is_over.is_set():
             take({"type": "ERROR", "object": broken})
@@ -100,7 +102,8 @@ def watch(kubeconfig: Path, namespace: str, kind: str, take: Callable[[dict[str,
         yield
     finally:
         is_over.set()
-        response.shutdown()
+        with suppress(RuntimeError, ValueError, OSError):  # it has ended by itself
+            response.shutdown()
         reader.join()
         response.close()
 
@@ -122,7 +125,9 @@ class _Api:
     def stream(self, path: str) -> urllib3.BaseHTTPResponse:
         """Begin to read an answer that has no end."""
         timeout = urllib3.Timeout(connect=_TIMEOUT_S, read=_WATCH_S)
-        return self._pool.request("GET", f"{self._server}/{path}", preload_content=False, timeout=timeout)
+        answer = self._pool.request("GET", f"{self._server}/{path}", preload_content=False, timeout=timeout)
+        assert answer.status == HTTPStatus.OK, f"GET {path}: {answer.status}"
+        return answer
 
     def request(
         self, method: str, path: str, empty: HTTPStatus | None = None, body: dict[str, Any] | None = None

@@ -17,7 +17,7 @@ class Gates:
         kubectl("-n", rollouts.namespace, "rollout", "status", "deployment/flagger-loadtester", "--timeout=60s")
 
     def hook(self, kind: str, family: str = "") -> dict[str, Any]:
-        """Give a webhook of a type that asks the gate that is made for it, or the other one; both are shut at first."""
+        """Give a webhook of a type; it asks the gate made for that, or that of `family`. Both are shut at first."""
         family = family or ("rollback" if kind == "rollback" else "gate")
         return {"name": kind, "type": kind, "url": self._url(f"{family}/check")}
 

@@ -1,4 +1,4 @@
-"""How long tests wait: no machine stands still for so long, and what never happens still ends a test."""
+"""How long tests wait: no machine stands still for so long, and a wait for what never happens still ends."""
 
 from typing import Final
 

@@ -89,7 +89,7 @@ class Rollouts:
         self.wait_for(f"it is told: {', '.join(texts)}", lambda: self.is_told(name, *texts, kind=kind))
 
     def wait_until_told_times(self, name: str, text: str, times: int) -> None:
-        """Wait until so many events about a canary have this message; they come a moment after what they tell of."""
+        """Wait until so many events about a canary, and no more, have this message: they come a moment late."""
 
         def count() -> int:
             return [said for _, said in self.events(name)].count(text)
@@ -122,22 +122,18 @@ class Rollouts:
         image = f"podinfod=stefanprodan/podinfo:{tag}"
         self.cluster.kubectl("-n", self.namespace, "set", "image", f"deployment/{name}", image)
 
-    def roll_out(self, name: str, tag: str, *, end: str = "Succeeded", deadline_s: float = 120.0) -> None:
-        """Change the target's image and wait for the end of that revision's run."""
+    def roll_out(self, name: str, tag: str) -> None:
+        """Change the target's image and wait until that revision is promoted, which may be past when we look."""
         before = self.status(name).get("lastAppliedSpec")
         self.set_image(name, tag)
-        self.wait_for_run(name, before, end=end, deadline_s=deadline_s)
 
-    def wait_for_run(self, name: str, before: str | None, *, end: str = "Succeeded", deadline_s: float = 120.0) -> None:
-        """Wait for the end of the run of the first revision after `before`, which may be past when we look."""
-
-        def has_ended() -> bool:
+        def is_promoted() -> bool:
             status = self.status(name)
             latest = status.get("lastAppliedSpec")
             is_over = (status.get("serin") or {}).get("finishedRevision") == latest
-            return latest != before and is_over and status.get("phase") == end
+            return latest != before and is_over and status.get("phase") == "Succeeded"
 
-        self.wait_for(f"the run of {name} has {end}", has_ended, deadline_s)
+        self.wait_for(f"{tag} is promoted", is_promoted, deadline_s=120.0)
 
     def wait_for(self, what: str, is_so: Callable[[], bool], deadline_s: float = 60.0) -> None:
         """Look until it is so; a failure says what was waited for and how every canary stands."""

@@ -95,7 +95,9 @@ class SandboxGloo:
         async def later() -> list[Version]:
             return self.versions_after(number)
 
-        emptied, filled = await until(later, lambda versions: len(versions) >= 2)
+        found = await until(later, lambda versions: len(versions) >= 2)
+        assert len(found) == 2, found
+        emptied, filled = found
         assert emptied.entry == {}
         assert filled.entry
         return emptied, filled

@@ -28,20 +28,21 @@ def be_patient(cluster: Cluster, timeout_s: int = _PATIENT_S) -> None:
         kubectl("patch", kind, "serin-webhook", "--type=json", "-p", json.dumps(patch))
 
 
-def wait_until_known(what: str, is_known: Callable[[], bool]) -> None:
-    """Wait until the webhook says several times in a row that it knows: its two replicas learn by watches."""
+def wait_until_steady(what: str, is_so: Callable[[], bool]) -> None:
+    """Look until it is so several times in a row: what a write leads to at the webhook and in the API server."""
     give_up_at_s, times = time.monotonic() + _KNOWN_WITHIN_S, 0
     while times < _LOOKS:
-        times = times + 1 if is_known() else 0
-        assert time.monotonic() < give_up_at_s, f"the webhook does not know of {what}"
+        is_late = time.monotonic() > give_up_at_s
+        times = times + 1 if is_so() else 0
+        assert times or not is_late, f"not for {_LOOKS} looks in a row: {what}"
         time.sleep(_LOOK_EVERY_S)
 
 
 @contextmanager
 def patience(cluster: Cluster) -> Iterator[None]:
     """Let it wait longer than users' API servers do, as long as the block lasts."""
-    be_patient(cluster)
     try:
+        be_patient(cluster)
         yield
     finally:
         be_patient(cluster, _SHIPPED_S)

@@ -133,7 +133,8 @@ async def test_the_time_limit_ends_the_whole_group(make_fifo: MakeFifo) -> None:
         assert not _is_gone(group)
         await clock.limit_begun()
         clock.jump()
-        completion = await run
+        async with asyncio.timeout(PATIENCE_S):
+            completion = await run
 
     assert completion == Completion(Outcome.TIMED_OUT, "ended after its time limit of 3600 s", group.strip())
     assert _is_gone(group)

@@ -80,6 +80,26 @@ def test_what_is_observed_at_once_keeps_the_order_of_its_writes() -> None:
     assert view.release(10.0 + REAL.endpoint_ready_s) == {(ENDPOINT_SLICES, KEY), (ROUTE_TABLES, KEY)}
 
 
+def test_the_order_is_kept_to_an_endpoint_that_is_itself_held_back_by_one_that_goes() -> None:
+    gone, ready, routed = endpoint_slice(), endpoint_slice("10.0.0.9"), route_table(2)
+    ready["metadata"]["resourceVersion"], routed["metadata"]["resourceVersion"] = "9", "10"
+    view = DelayedView()
+    view.take_all({ENDPOINT_SLICES: {KEY: endpoint_slice("10.0.0.1")}, ROUTE_TABLES: {KEY: route_table(1)}})
+    view.observe({ENDPOINT_SLICES: {KEY: gone}}, 10.0, REAL)
+    view.observe({ROUTE_TABLES: {KEY: routed}, ENDPOINT_SLICES: {KEY: ready}}, 10.05, REAL)
+    assert view.release(10.0 + REAL.endpoint_gone_s - 0.01) == set()
+    assert view.release(10.0 + REAL.endpoint_gone_s) == {(ENDPOINT_SLICES, KEY), (ROUTE_TABLES, KEY)}
+
+
+def test_a_route_does_not_wait_for_endpoints_that_go() -> None:
+    gone, routed = endpoint_slice(), route_table(2)
+    gone["metadata"]["resourceVersion"], routed["metadata"]["resourceVersion"] = "9", "10"
+    view = DelayedView()
+    view.take_all({ENDPOINT_SLICES: {KEY: endpoint_slice("10.0.0.1")}, ROUTE_TABLES: {KEY: route_table(1)}})
+    view.observe({ROUTE_TABLES: {KEY: routed}, ENDPOINT_SLICES: {KEY: gone}}, 10.0, REAL)
+    assert view.release(10.0 + REAL.routes_s) == {(ROUTE_TABLES, KEY)}
+
+
 def test_a_route_written_before_an_endpoints_change_does_not_wait_for_it() -> None:
     ready, routed = endpoint_slice("10.0.0.1"), route_table(2)
     ready["metadata"]["resourceVersion"], routed["metadata"]["resourceVersion"] = "10", "9"
