@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from agent.caches import Caches
 from agent.settings import FIELD_MANAGER
-from canary.revision import content_hash
+from canary.run.revision import content_hash
 from kube.client import Client
 from kube.resource import Object, Resource
 from kube.store import Change

@@ -5,26 +5,26 @@ from typing import Final
 from agent.caches import SCALERS, WORKLOADS, Caches
 from agent.canary_patch import canary_patch
 from agent.configs import ConfigCopies, target_revision
-from agent.parts import Parts
+from agent.managed import ManagedObjects
 from agent.providers.routing.port import Routing
-from agent.release import release_part
+from agent.release import release_object
 from agent.resources import CANARIES
 from agent.settings import FIELD_MANAGER
 from agent.templates import read_template
-from canary.action import (
+from canary.api.canary import Canary
+from canary.run.action import (
     Action,
-    ApplyPart,
+    ApplyObject,
     ClaimRequest,
     DropRequest,
     Promote,
-    ReleasePart,
+    ReleaseObject,
     ScaleTarget,
     SetFinalizer,
     SetWeights,
 )
-from canary.model.canary import Canary
-from canary.observation import Part
-from canary.revision import config_part
+from canary.run.observation import ManagedObject
+from canary.run.revision import config_part
 from kube.client import Client
 from kube.resource import Object
 from render.json_patch import Operation
@@ -38,7 +38,7 @@ _PATCHED: Final = WORKLOADS | SCALERS
 class Applier:
     """Carries out actions. Each can be repeated; each is refused when the world is not what was observed."""
 
-    def __init__(self, client: Client, caches: Caches, parts: Parts, routing: Routing) -> None:
+    def __init__(self, client: Client, caches: Caches, parts: ManagedObjects, routing: Routing) -> None:
         self._client = client
         self._caches = caches
         self._parts = parts
@@ -63,13 +63,13 @@ class Applier:
         if target is None:
             return
         match action:
-            case ReleasePart(part):
-                await release_part(self._client, self._caches, canary, target, part)
-            case ApplyPart(Part.TARGET_SCALER):
+            case ReleaseObject(part):
+                await release_object(self._client, self._caches, canary, target, part)
+            case ApplyObject(ManagedObject.TARGET_SCALER):
                 await self._pause_scaler(canary, is_paused=True)
-            case ApplyPart(Part.CANARY_CONFIG):
+            case ApplyObject(ManagedObject.CANARY_CONFIG):
                 await self._patch(target, restart_patch(target, self._config_hash(canary, target)))
-            case ApplyPart(part):
+            case ApplyObject(part):
                 await self._parts.apply(canary, target, part)
             case ScaleTarget(replicas):
                 await self._pause_scaler(canary, is_paused=replicas == 0)

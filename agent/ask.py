@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from agent.calls import Calls
+from agent.hook_calls import HookCalls
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
+from canary.api.canary import Canary
 from canary.decide.context import answer_key, unanswered_hooks
-from canary.judge import CheckResult, Verdict
-from canary.model.canary import Canary
-from canary.observation import Observation, Question
-from canary.phase import Phase
-from canary.state import State
+from canary.run.judge import CheckResult, Verdict
+from canary.run.observation import Observation, Question
+from canary.run.phase import Phase
+from canary.run.state import State
 from render.names import Side
 
 
@@ -96,9 +96,9 @@ class Asker:
         self._grace_s = grace_s
 
     async def answer(
-        self, canary: Canary, state: State, seen: Observation, questions: Iterable[Question], calls: Calls
+        self, canary: Canary, state: State, seen: Observation, questions: Iterable[Question], calls: HookCalls
     ) -> Answered:
-        """Give the answers, hooks first, as Flagger calls them before the metrics.
+        """Return the answers, hooks first, as Flagger calls them before the metrics.
 
         A hook that takes longer than it is until the next checks has not answered yet; its call goes on in `calls`. One
         that has answered stays there until whoever asked forgets it: its answer is given again until then.
@@ -122,7 +122,7 @@ class Asker:
         return Answered(replace(seen, answers=answers, is_drained=is_drained), done)
 
     def _ask_hooks(
-        self, canary: Canary, state: State, questions: frozenset[Question], calls: Calls
+        self, canary: Canary, state: State, questions: frozenset[Question], calls: HookCalls
     ) -> Iterator[_Asked]:
         for question in questions & _KINDS.keys():
             kind = _KINDS[question]
@@ -163,7 +163,7 @@ class Asker:
 
 
 def _limit_s(canary: Canary, state: State, now_s: float, questions: Collection[Question]) -> float | None:
-    """Give how long hooks may take: until the next checks are due, else an interval. None: as long as they like."""
+    """Return how long hooks may take: until the next checks are due, else an interval. None: as long as they like."""
     if not _PATIENT.isdisjoint(questions):
         return None
     remaining_s = state.not_before_s - now_s

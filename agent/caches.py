@@ -15,7 +15,7 @@ from agent.resources import (
     UPSTREAMS,
     VIRTUAL_SERVICES,
 )
-from canary.model.canary import Canary
+from canary.api.canary import Canary
 from kube.cache import Cache
 from kube.client import Client
 from kube.resource import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, HPAS, LEASES, SECRETS, SERVICES, Object, Resource

@@ -3,8 +3,8 @@
 import secrets
 from typing import Final
 
-from canary.action import ClaimRequest, DropRequest, SetFinalizer
-from canary.request import ANNOTATION, claimed
+from canary.run.action import ClaimRequest, DropRequest, SetFinalizer
+from canary.run.request import ANNOTATION, claimed
 from kube.resource import Object
 from render.json_patch import Operation, pointer, put, remove, test, unchanged
 
@@ -16,7 +16,7 @@ _FINALIZERS_PATH: Final = "/metadata/finalizers"
 
 
 def canary_patch(obj: Object, action: ClaimRequest | DropRequest | SetFinalizer) -> list[Operation]:
-    """Give the patch of the Canary `obj`, as it was read; it is refused where that is not how it is any more."""
+    """Return the patch of the Canary `obj`, as it was read; it is refused where that is not how it is any more."""
     match action:
         case ClaimRequest(text):
             return [test(_ANNOTATION_PATH, text), put(_ANNOTATION_PATH, claimed(text, secrets.token_hex(4)))]

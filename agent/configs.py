@@ -9,9 +9,9 @@ from agent.caches import CONFIGS, Caches
 from agent.resources import CANARIES
 from agent.settings import FIELD_MANAGER
 from agent.templates import TemplateLost
-from canary.model.canary import Canary
-from canary.phase import ANALYSING
-from canary.revision import config_part, revision_of, template_part, with_configs
+from canary.api.canary import Canary
+from canary.run.phase import ANALYSING
+from canary.run.revision import config_part, revision_of, template_part, with_configs
 from kube.client import Client
 from kube.errors import Conflict, NotFound
 from kube.resource import Object

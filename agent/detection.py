@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from agent.settings import FIELD_MANAGER
-from canary.state import State
+from canary.run.state import State
 from kube.resource import Object
 from kube.store import Change
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from canary.image import parse_image
+from canary.api.image import parse_image
 from kube.cache import Cache
 from kube.resource import Object
 from kube.store import Change, Key, key_of

@@ -13,37 +13,37 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from agent.alert import Alerter
 from agent.apply import Applier
 from agent.ask import Answered, Asker
 from agent.caches import Caches
-from agent.calls import Calls
 from agent.canary_patch import has_finalizer
+from agent.cooldowns import ActionCooldowns
 from agent.detection import DetectedBy, has_detected, written_at_s
-from agent.event_hooks import EventHooks
 from agent.faults import Faults
 from agent.flagger import FlaggerWatch
+from agent.hook_calls import HookCalls
+from agent.managed import ManagedObjects
 from agent.metrics import AgentMetrics
 from agent.observe import observe
-from agent.parts import Parts
 from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.routing.port import Routing
+from agent.reporting.alerts import Alerter
+from agent.reporting.event_hooks import EventHooks
+from agent.reporting.events import EventReporter
 from agent.resources import CANARIES
-from agent.set_aside import SetAside
-from agent.tell import Teller
 from agent.templates import TemplateLost
-from canary.action import SetFinalizer
-from canary.decide.decision import Decision
+from canary.api.canary import GLOO, Canary
+from canary.api.partial import parse_partial
+from canary.api.problems import InvalidObject
 from canary.decide.entry import decide
 from canary.decide.takeover import is_foreign
-from canary.model.bare import parse_bare
-from canary.model.canary import GLOO, Canary
-from canary.model.parse import parse_canary
-from canary.news import News, warning
-from canary.observation import Observation
-from canary.phase import IDLE, Phase
-from canary.problems import InvalidObject
-from canary.state import Blocked, State, UnknownPhase, read_state, write_status
+from canary.rules.shape import parse_canary
+from canary.run.action import SetFinalizer
+from canary.run.decision import Decision
+from canary.run.messages import Message, warning
+from canary.run.observation import Observation
+from canary.run.phase import IDLE, Phase
+from canary.run.state import Blocker, State, UnknownPhase, read_state, write_status
 from kube.client import Client
 from kube.errors import Conflict, KubeError, PermanentError, TransientError
 from kube.events import EventRecorder
@@ -75,7 +75,7 @@ class Deposed(Exception):  # noqa: N818  reads as what happened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class AgentServices:
     """What the loops of all canaries share.
 
     `process` names this process and no other, a restarted one neither. `now_s` gives seconds since the epoch,
@@ -84,7 +84,7 @@ class World:
 
     client: Client
     caches: Caches
-    parts: Parts
+    parts: ManagedObjects
     routing: Routing
     asker: Asker
     applier: Applier
@@ -102,16 +102,16 @@ class World:
 class CanaryLoop:
     """Owns one canary. `run` never ends by itself; `wake` may be called at any time, and often."""
 
-    def __init__(self, key: Key, world: World) -> None:
+    def __init__(self, key: Key, world: AgentServices) -> None:
         self._key = key
         self._world = world
-        self._teller = Teller(world.recorder, self._send_remark)
+        self._teller = EventReporter(world.recorder, self._send_remark)
         self._alerter = Alerter(world.alerts, world.event_hooks, world.process)
-        self._calls = Calls()
+        self._calls = HookCalls()
         self._woken = asyncio.Event()
         self._failures = 0
         self._last_valid: Canary | None = None
-        self._set_aside = SetAside()
+        self._set_aside = ActionCooldowns()
         self.is_resynced = True
         """Was the target's last edit told by a list? At the start everything is."""
 
@@ -147,7 +147,7 @@ class CanaryLoop:
                 continue
 
     async def _tick_until_quiet(self) -> float | None:
-        """Give the seconds to sleep, None until woken, 0 when there still was something to do after a whole burst."""
+        """Return the seconds to sleep, None until woken, 0 when there still was something to do after a whole burst."""
         for _ in range(_BURST):
             sleep_s = await self._tick_guarded()
             if sleep_s is None or sleep_s > 0:
@@ -195,22 +195,22 @@ class CanaryLoop:
         try:
             canary = self._last_valid = parse_canary(obj)
         except InvalidObject as error:
-            invalid = Blocked("InvalidSpec", str(error))
+            invalid = Blocker("InvalidSpec", str(error))
             # What is under way goes on as it was last meant: a typo must not freeze traffic on a bad canary.
-            known = self._last_valid or parse_bare(obj)
+            known = self._last_valid or parse_partial(obj)
             if known is None:
                 return await self._stand_still(obj, state, invalid)
             return await self._advance(obj, known, state, invalid)
         if canary.provider != GLOO:
             text = f"{name} spec.provider: found {canary.provider!r}; allowed: {GLOO}, or nothing"
-            blocked = Blocked("ProviderNotSupported", text)
+            blocked = Blocker("ProviderNotSupported", text)
             if state.phase is None or is_foreign(state):
                 return await self._stand_still(obj, state, blocked)
             # It was Gloo's and ours: a run under way is not left exposed, and its deletion not left hanging.
             return await self._advance(obj, canary, state, blocked)
         return await self._advance(obj, canary, state)
 
-    async def _stand_still(self, obj: Object, state: State, blocked: Blocked) -> float | None:
+    async def _stand_still(self, obj: Object, state: State, blocked: Blocker) -> float | None:
         """Store why nothing is done, once, and wait for the object to be mended."""
         if state.blocked != blocked:
             now_s = self._world.now_s()
@@ -222,25 +222,25 @@ class CanaryLoop:
             self._teller.tell_move(obj, stored, now_s)
         return None
 
-    def _observe(self, canary: Canary, state: State, *obstacles: Blocked) -> Observation:
-        """Look, and see `obstacles` first of all."""
+    def _observe(self, canary: Canary, state: State, *blockers: Blocker) -> Observation:
+        """Look, and see `blockers` first of all."""
         world, failed = self._world, self._set_aside.parts
         seen = observe(
             canary, world.caches, world.parts, world.routing, world.now_s(), failed, is_foreign=is_foreign(state)
         )
         return replace(
             seen,
-            obstacles=(*obstacles, *seen.obstacles),
+            blockers=(*blockers, *seen.blockers),
             set_aside=self._set_aside.actions,
             refused_route=self._set_aside.route,
             flagger=world.flagger.at_work(),
-            is_spec_lost=bool(obstacles) and self._last_valid is None,
+            is_spec_lost=bool(blockers) and self._last_valid is None,
         )
 
-    async def _advance(self, obj: Object, canary: Canary, state: State, *obstacles: Blocked) -> float | None:
+    async def _advance(self, obj: Object, canary: Canary, state: State, *blockers: Blocker) -> float | None:
         world = self._world
         self._calls.keep_for(state)
-        seen = self._observe(canary, state, *obstacles)
+        seen = self._observe(canary, state, *blockers)
         decision = decide(canary, state, seen)
         is_farewell = SetFinalizer(is_set=False) in decision.actions
         if not decision.actions or is_farewell:
@@ -251,7 +251,7 @@ class CanaryLoop:
             await self._teller.wait_told()
         heard: Collection[str] = ()
         if decision.questions:
-            decision, heard = await self._ask(canary, state, seen, decision, obstacles)
+            decision, heard = await self._ask(canary, state, seen, decision, blockers)
         world.metrics.observe_state(canary, state)
         if decision.actions or decision.questions:
             await self._apply(canary, decision)
@@ -294,13 +294,13 @@ class CanaryLoop:
         store = partial(self._store, obj, target_kind=_target_kind(canary))
         return await self._alerter.alert_move(obj, canary, state, store)
 
-    def _send_remark(self, obj: Object, news: News) -> None:
+    def _send_remark(self, obj: Object, news: Message) -> None:
         """Remarks go to the event hooks too; those get the news of a move from the alerter."""
         if self._last_valid is not None:
             self._world.event_hooks.send(obj, self._last_valid, [news])
 
     async def _ask(
-        self, canary: Canary, state: State, seen: Observation, decision: Decision, obstacles: tuple[Blocked, ...]
+        self, canary: Canary, state: State, seen: Observation, decision: Decision, blockers: tuple[Blocker, ...]
     ) -> tuple[Decision, Collection[str]]:
         """Ask, then decide from the answers and from the world as it is by then; and give the calls that were heard.
 
@@ -321,7 +321,7 @@ class CanaryLoop:
                 if self._generation() != generation:
                     # The next tick reads the spec anew and asks by that; calls that are under way stay so.
                     return decision, ()
-                now = self._observe(canary, state, *obstacles)
+                now = self._observe(canary, state, *blockers)
                 if _is_more_urgent(seen, now):
                     return decide(canary, state, now), ()
         finally:
@@ -329,7 +329,7 @@ class CanaryLoop:
         answered, calls = asking.result().seen, asking.result().calls
         results = tuple(result for group in (answered.answers or {}).values() for result in group)
         world.metrics.observe_checks(canary, results, time.monotonic() - started_s)
-        now = self._observe(canary, state, *obstacles)
+        now = self._observe(canary, state, *blockers)
         decision = decide(canary, state, replace(now, answers=answered.answers, is_drained=answered.is_drained))
         return decision, () if decision == decide(canary, state, now) else calls
 
@@ -381,7 +381,7 @@ def _is_more_urgent(asked: Observation, now: Observation) -> bool:
 
 
 def _deletable(obj: Object) -> Mapping[str, Any]:
-    """Give the status; a Canary that is to go goes from a phase that this version does not know, too."""
+    """Return the status; a Canary that is to go goes from a phase that this version does not know, too."""
     status: Mapping[str, Any] = obj.get("status") or {}
     is_known = status.get("phase", "") in {"", *Phase}
     return status if is_known or "deletionTimestamp" not in obj["metadata"] else {**status, "phase": Phase.FAILED}

@@ -19,12 +19,11 @@ from agent.applied import AppliedObjects
 from agent.apply import Applier
 from agent.ask import Asker
 from agent.caches import Caches
-from agent.event_hooks import EventHooks
 from agent.faults import Faults
 from agent.flagger import FlaggerWatch
-from agent.loop import World
+from agent.loop import AgentServices
+from agent.managed import ManagedObjects
 from agent.metrics import AgentMetrics
-from agent.parts import Parts
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
@@ -32,6 +31,7 @@ from agent.providers.alerts.port import DEFAULT_CHANNEL, DEFAULT_USERNAME, Desti
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
 from agent.providers.routing.gloo import GlooRouting
+from agent.reporting.event_hooks import EventHooks
 from agent.server import serve
 from agent.settings import Settings
 from agent.supervisor import Supervisor
@@ -50,7 +50,7 @@ class LeadershipLost(Exception):  # noqa: N818  reads as what happened
 
 
 def serin_version() -> str:
-    """Give the installed version; from a bare checkout `dev`."""
+    """Return the installed version; from a bare checkout `dev`."""
     try:
         return version("serin")
     except PackageNotFoundError:
@@ -117,14 +117,14 @@ def _world(
     alerts: AlertDispatcher,
     event_hooks: EventHooks,
     metrics: AgentMetrics,
-) -> World:
+) -> AgentServices:
     applied = AppliedObjects(client, caches)
     routing = GlooRouting(client, caches, applied, time.time)
-    parts = Parts(caches, applied, routing)
+    parts = ManagedObjects(caches, applied, routing)
     checks = MetricChecks(
         queries, client, caches, metrics_server=settings.metrics_server, timeout_s=settings.query_timeout_s
     )
-    return World(
+    return AgentServices(
         client=client,
         caches=caches,
         parts=parts,
@@ -156,7 +156,7 @@ def _own_chat(settings: Settings) -> Destination | None:
     )
 
 
-async def _lead(settings: Settings, client: Client, world: World) -> None:
+async def _lead(settings: Settings, client: Client, world: AgentServices) -> None:
     """Supervise while this agent holds the lease; the caches fill meanwhile, so that a new leader starts warm."""
     await world.caches.wait_synced()
     if not settings.is_leader_election_on:

@@ -10,12 +10,12 @@ from aioprometheus.collectors import Collector, Counter, Gauge, Histogram, Regis
 from aioprometheus.renderer import render
 
 from agent.detection import DetectedBy
-from canary.judge import CheckResult, effective_range
-from canary.model.canary import Canary
-from canary.model.metrics import REQUEST_DURATION, CanaryMetric
-from canary.phase import Phase
-from canary.state import State
-from canary.steps import TOTAL_WEIGHT
+from canary.api.canary import Canary
+from canary.api.metrics import REQUEST_DURATION, CanaryMetric
+from canary.run.judge import CheckResult, effective_range
+from canary.run.phase import Phase
+from canary.run.state import State
+from canary.run.steps import TOTAL_WEIGHT
 
 _MS_PER_S: Final = 1000
 _PRIMARY_SUFFIX: Final = "-primary"
@@ -83,7 +83,7 @@ class AgentMetrics:
         self._series: defaultdict[tuple[str, str], set[_Series]] = defaultdict(set)
 
     def render(self, accepted: list[str]) -> tuple[bytes, dict[str, str]]:
-        """Give body and headers of `/metrics` for the client's Accept headers."""
+        """Return body and headers of `/metrics` for the client's Accept headers."""
         body, headers = render(self._registry, accepted)
         return body, headers
 
@@ -168,7 +168,7 @@ class AgentMetrics:
         return self._labels(canary, ends, deployment_strategy=canary.strategy, analysis_status=status)
 
     def _remembered(self, canary: Canary, collector: Collector, labels: dict[str, str]) -> dict[str, str]:
-        """Give the labels back; `forget` will find their series without a look at those of all other canaries."""
+        """Return the labels back; `forget` will find their series without a look at those of all other canaries."""
         self._series[canary.namespace, canary.spec.target_ref.name].add((collector.name, tuple(labels.items())))
         return labels
 

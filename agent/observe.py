@@ -2,21 +2,21 @@
 
 from typing import Any
 
+from agent.blockers import find_blockers
 from agent.caches import Caches
 from agent.canary_patch import has_finalizer
 from agent.configs import are_copied, config_copies, target_revision
-from agent.obstacles import find_obstacles
-from agent.parts import Parts
+from agent.managed import ManagedObjects
 from agent.providers.routing.port import Routing
-from agent.release import unreleased_parts
+from agent.release import unreleased_objects
 from agent.resources import CANARIES
-from canary.mark import Mark
-from canary.model.canary import Canary
-from canary.observation import Observation, Part, Primary, Target
-from canary.readiness import Readiness, daemonset_readiness, deployment_readiness
-from canary.request import ANNOTATION
-from canary.revision import plain_template, template_part
-from canary.state import Blocked, Seen
+from canary.api.canary import Canary
+from canary.run.mark import Mark
+from canary.run.observation import ManagedObject, Observation, Primary, Target
+from canary.run.readiness import Readiness, daemonset_readiness, deployment_readiness
+from canary.run.request import ANNOTATION
+from canary.run.revision import plain_template, template_part
+from canary.run.state import Blocker, TargetIdentity
 from kube.resource import Object
 from render.objects import UnusableObjectError
 from render.rollout import is_rolling, keeps_a_pod, keeps_a_pod_when_promoted
@@ -27,41 +27,41 @@ from render.workload import REVISION_ANNOTATION, is_primary_template, primary_wo
 def observe(
     canary: Canary,
     caches: Caches,
-    parts: Parts,
+    parts: ManagedObjects,
     routing: Routing,
     now_s: float,
-    failed_parts: frozenset[Part],
+    failed_objects: frozenset[ManagedObject],
     *,
     is_foreign: bool,
 ) -> Observation:
-    """Gather the facts of a tick. `now_s` is seconds since the epoch; `failed_parts` are not tried again yet.
+    """Gather the facts of a tick. `now_s` is seconds since the epoch; `failed_objects` are not tried again yet.
 
     `is_foreign`: another controller wrote the status, so that no more is known of the primary than its template.
     """
     target, primary = caches.target(canary), caches.primary(canary)
-    obstacles = find_obstacles(canary, target, caches, parts)
-    due: frozenset[Part] = frozenset()
-    if target is not None and not obstacles:
+    blockers = find_blockers(canary, target, caches, parts)
+    due: frozenset[ManagedObject] = frozenset()
+    if target is not None and not blockers:
         try:
             due = parts.due(canary, target)
         except UnusableObjectError as error:
-            obstacles.append(Blocked(error.reason, str(error)))
+            blockers.append(Blocker(error.reason, str(error)))
     return Observation(
         now_s=now_s,
         target=None if target is None else _target(canary, target, caches),
         primary=None if primary is None else _primary(canary, primary, target, caches, is_foreign=is_foreign),
         route=routing.observe(canary, now_s),
-        due_parts=due - failed_parts,
-        failed_parts=due & failed_parts,
+        due_objects=due - failed_objects,
+        failed_objects=due & failed_objects,
         scale_to=1 if target is None else replicas_from_zero(target, primary, parts.scaler(canary)),
         full_size=1 if target is None else full_size(target, primary, parts.scaler(canary)),
-        obstacles=tuple(obstacles),
+        blockers=tuple(blockers),
         **_about_the_canary(canary, target, caches),
     )
 
 
 def _about_the_canary(canary: Canary, target: Object | None, caches: Caches) -> dict[str, Any]:
-    """Give what the Canary itself asks for: a request, or its deletion."""
+    """Return what the Canary itself asks for: a request, or its deletion."""
     obj = caches.of(CANARIES).get(canary.namespace, canary.name)
     if obj is None:
         return {}
@@ -70,13 +70,13 @@ def _about_the_canary(canary: Canary, target: Object | None, caches: Caches) -> 
         "request": (obj["metadata"].get("annotations") or {}).get(ANNOTATION, ""),
         "is_deleted": is_deleted,
         "has_finalizer": has_finalizer(obj),
-        "unreleased_parts": unreleased_parts(canary, target, caches) if is_deleted and target else frozenset(),
+        "unreleased_objects": unreleased_objects(canary, target, caches) if is_deleted and target else frozenset(),
     }
 
 
 def _target(canary: Canary, target: Object, caches: Caches) -> Target:
     metadata = target["metadata"]
-    seen = Seen(metadata["uid"], int(metadata["generation"]), *target_revision(canary, target, caches))
+    seen = TargetIdentity(metadata["uid"], int(metadata["generation"]), *target_revision(canary, target, caches))
     mark = Mark.read(metadata.get("annotations"))
     if mark is not None and mark.revision != template_part(seen.revision):
         mark = None

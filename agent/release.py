@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from agent.caches import Caches
 from agent.resources import ROUTE_TABLES, SCALED_OBJECTS, UPSTREAMS
 from agent.settings import FIELD_MANAGER
-from canary.model.canary import Canary
-from canary.observation import Part
+from canary.api.canary import Canary
+from canary.run.observation import ManagedObject
 from kube.client import Client
 from kube.resource import SERVICES, Object, Resource
 from render.json_patch import Operation
@@ -20,12 +20,12 @@ from render.route_table import served_port
 from render.scaled_object import SCALED_OBJECT, is_idle_at_zero, pause_patch
 
 
-def unreleased_parts(canary: Canary, target: Object, caches: Caches) -> frozenset[Part]:
+def unreleased_objects(canary: Canary, target: Object, caches: Caches) -> frozenset[ManagedObject]:
     """Those parts that still belong to the Canary, or lead to its primary."""
     return frozenset(part for part, _, _, operations in _patches(canary, target, caches) if operations)
 
 
-async def release_part(client: Client, caches: Caches, canary: Canary, target: Object, wanted: Part) -> None:
+async def release_object(client: Client, caches: Caches, canary: Canary, target: Object, wanted: ManagedObject) -> None:
     """Let go of one part.
 
     Raises:
@@ -41,17 +41,17 @@ async def release_part(client: Client, caches: Caches, canary: Canary, target: O
 
 def _patches(
     canary: Canary, target: Object, caches: Caches
-) -> Iterator[tuple[Part, Resource, Object, list[Operation]]]:
+) -> Iterator[tuple[ManagedObject, Resource, Object, list[Operation]]]:
     for part, resource, name in _places(canary, caches):
         obj = caches.of(resource).get(canary.namespace, name)
         if obj is None:
             continue
         match part:
-            case Part.APEX_SERVICE:
+            case ManagedObject.APEX_SERVICE:
                 yield part, resource, obj, _released_apex(obj, canary, target)
-            case Part.ROUTE:
+            case ManagedObject.ROUTE:
                 yield part, resource, obj, released_route(obj, canary)
-            case Part.TARGET_SCALER:
+            case ManagedObject.TARGET_SCALER:
                 yield part, resource, obj, pause_patch(obj, is_paused=False) if is_idle_at_zero(obj) else []
             case _:
                 yield part, resource, obj, released_object(obj, canary)
@@ -65,20 +65,20 @@ def _released_apex(service: Object, canary: Canary, target: Object) -> list[Oper
         return released_object(service, canary)
 
 
-def _places(canary: Canary, caches: Caches) -> Iterator[tuple[Part, Resource, str]]:
+def _places(canary: Canary, caches: Caches) -> Iterator[tuple[ManagedObject, Resource, str]]:
     names, scaler = Names.of(canary), canary.spec.autoscaler_ref
     if scaler is not None and scaler.kind == SCALED_OBJECT:
-        yield Part.TARGET_SCALER, SCALED_OBJECTS, scaler.name
-    yield Part.APEX_SERVICE, SERVICES, names.apex
-    yield Part.PRIMARY_SERVICE, SERVICES, names.primary_service
-    yield Part.CANARY_SERVICE, SERVICES, names.canary_service
+        yield ManagedObject.TARGET_SCALER, SCALED_OBJECTS, scaler.name
+    yield ManagedObject.APEX_SERVICE, SERVICES, names.apex
+    yield ManagedObject.PRIMARY_SERVICE, SERVICES, names.primary_service
+    yield ManagedObject.CANARY_SERVICE, SERVICES, names.canary_service
     for port in _ports(canary, caches.of(ROUTE_TABLES).get(canary.namespace, names.route_table)):
-        yield Part.PRIMARY_UPSTREAM, UPSTREAMS, f"{names.upstream_stem(Side.PRIMARY)}{port}"
-        yield Part.CANARY_UPSTREAM, UPSTREAMS, f"{names.upstream_stem(Side.CANARY)}{port}"
-    yield Part.ROUTE, ROUTE_TABLES, names.route_table
+        yield ManagedObject.PRIMARY_UPSTREAM, UPSTREAMS, f"{names.upstream_stem(Side.PRIMARY)}{port}"
+        yield ManagedObject.CANARY_UPSTREAM, UPSTREAMS, f"{names.upstream_stem(Side.CANARY)}{port}"
+    yield ManagedObject.ROUTE, ROUTE_TABLES, names.route_table
 
 
 def _ports(canary: Canary, table: Object | None) -> set[int]:
-    """Give the ports whose Upstreams may carry traffic: the route still has the one before an edit, for a while."""
+    """Return the ports whose Upstreams may carry traffic: the route still has the one before an edit, for a while."""
     served = None if table is None else served_port(canary, table)
     return {canary.spec.service.port} | ({served} if served else set())

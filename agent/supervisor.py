@@ -8,7 +8,7 @@ from typing import Final
 
 from agent.caches import CONFIGS, SCALERS, WORKLOADS
 from agent.detection import is_edit
-from agent.loop import CanaryLoop, World
+from agent.loop import AgentServices, CanaryLoop
 from agent.resources import CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
 from kube.resource import SERVICES, Object, Resource
 from kube.store import Change, Key, key_of
@@ -31,7 +31,7 @@ _FOLLOWED: Final = (
 class Supervisor:
     """Starts a loop when a canary appears, ends it when it goes, wakes it when an object that concerns it changes."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: AgentServices) -> None:
         self._world = world
         self._loops: dict[Key, tuple[CanaryLoop, asyncio.Task[None]]] = {}
         self._concerns: dict[_Concern, set[Key]] = defaultdict(set)
@@ -138,7 +138,7 @@ _SIDES: Final = ("primary", "canary")
 
 
 def _names(obj: Object) -> tuple[str, str]:
-    """Give the names of a canary's target and apex."""
+    """Return the names of a canary's target and apex."""
     spec = obj.get("spec") or {}
     target = _name(spec.get("targetRef"))
     return target, _name(spec.get("service")) or target

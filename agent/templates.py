@@ -6,7 +6,7 @@ The target may have moved on since the analysis; its ReplicaSets or ControllerRe
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from canary.revision import plain_template, revision_of, template_part
+from canary.run.revision import plain_template, revision_of, template_part
 from kube.client import Client
 from kube.resource import CONTROLLER_REVISIONS, REPLICASETS, Object
 

@@ -7,12 +7,12 @@ from statistics import median
 from typing import Any
 
 from canary.decide.entry import decide
-from canary.model.parse import parse_canary
-from canary.observation import Observation, Primary, Route, RouteState, Target
-from canary.phase import Phase
-from canary.readiness import Readiness
-from canary.revision import revision_of
-from canary.state import Seen, State, read_state, write_status
+from canary.rules.shape import parse_canary
+from canary.run.observation import Observation, Primary, Route, RouteState, Target
+from canary.run.phase import Phase
+from canary.run.readiness import Readiness
+from canary.run.revision import revision_of
+from canary.run.state import State, TargetIdentity, read_state, write_status
 
 _READY = Readiness(is_ready=True, has_available=True)
 _ROUNDS, _CALLS = 15, 200
@@ -43,9 +43,9 @@ TEMPLATE: dict[str, Any] = {
 
 
 def measure() -> dict[str, float]:
-    """Give medians in microseconds a call, and the revision's ratio to one `json.dumps` of the same template."""
+    """Return medians in microseconds a call, and the revision's ratio to one `json.dumps` of the same template."""
     canary = parse_canary(CANARY)
-    seen = Seen("u", 1, "r")
+    seen = TargetIdentity("u", 1, "r")
     state = State(phase=Phase.INITIALIZED, analysed="r", promoted="r", finished="r", seen=seen)
     idle = Observation(
         now_s=1.0,

@@ -84,7 +84,7 @@ def new_authority(name: str, *, now_s: float, lifetime_s: float) -> Authority:
 
 
 def service_names(service: str, namespace: str) -> frozenset[str]:
-    """Give the DNS names under which a cluster knows a Service; the API server asks for the one that ends in `.svc`."""
+    """Return the DNS names of a Service in a cluster; the API server asks for the one that ends in `.svc`."""
     inside = f"{service}.{namespace}"
     return frozenset((service, inside, f"{inside}.svc", f"{inside}.svc.cluster.local"))
 

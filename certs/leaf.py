@@ -93,7 +93,7 @@ def read_public_key(key_pem: bytes, *, source: str) -> bytes:
 
 
 def public_key_of(certificate: x509.Certificate, *, source: str) -> bytes:
-    """Give the public key of a certificate in DER.
+    """Return the public key of a certificate in DER.
 
     Raises:
         certs.errors.Unreadable: it is of an unknown kind, or broken.

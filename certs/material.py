@@ -61,7 +61,7 @@ def read_material(data: Mapping[str, str], *, source: str) -> tuple[Material, tu
 
 
 def write_material(material: Material) -> dict[str, str]:
-    """Give the `data` of the Secret; what the material lacks has no key in it."""
+    """Return the `data` of the Secret; what the material lacks has no key in it."""
     values = {
         LEAF: material.leaf and material.leaf.chain_pem,
         LEAF_KEY: material.leaf and material.leaf.key_pem,

@@ -46,7 +46,7 @@ class Lifetimes:
 def rotate(
     stored: Material, *, names: AbstractSet[str], now_s: float, lifetimes: Lifetimes, is_published: bool
 ) -> Material:
-    """Give the material to be stored now: `stored` itself when nothing is due, never one without a usable leaf.
+    """Return the material to be stored now: `stored` itself when nothing is due, never one without a usable leaf.
 
     `is_published`: every client is told to trust all authorities of `stored`. `now_s` is in epoch seconds.
     """

@@ -45,7 +45,7 @@ GATES = web.AppKey("gates", Gates)
 
 
 def gate_routes() -> list[web.RouteDef]:
-    """Gives the routes; as with Flagger, the method does not matter."""
+    """Return the routes; as with Flagger, the method does not matter."""
     routes = [web.route("*", "/gate/approve", _approve), web.route("*", "/gate/halt", _halt)]
     for kind in Kind:
         for verb, handler in (("check", _check), ("open", _open), ("close", _close)):

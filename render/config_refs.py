@@ -48,7 +48,7 @@ def point_to_copies(pod_spec: Object, copies: Mapping[ConfigRef, str]) -> None:
 
 
 def _references(pod_spec: Object) -> Iterator[tuple[ConfigRef, dict[str, Any], str]]:
-    """Give each reference with the dict and the key that its name stands at."""
+    """Return each reference with the dict and the key that its name stands at."""
     for volume in pod_spec.get("volumes") or ():
         if volume.get("configMap"):
             yield _at("ConfigMap", volume["configMap"], "name")

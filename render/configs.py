@@ -5,8 +5,8 @@ Source of the rules: Flagger 1.44, `pkg/canary/config_tracker.go`.
 
 from typing import Any, Final
 
-from canary.model.canary import Canary
-from canary.revision import content_hash
+from canary.api.canary import Canary
+from canary.run.revision import content_hash
 from render.config_refs import ConfigRef
 from render.json_patch import Operation, put, remove, unchanged
 from render.objects import Object
@@ -28,7 +28,7 @@ def is_tracking_disabled(obj: Object) -> bool:
 
 
 def summary(config: Object) -> Object:
-    """Give what is kept of a ConfigMap or Secret: who it is, whose it is, and the hash of its content; no content.
+    """Return what is kept of a ConfigMap or Secret: who it is, whose it is, and the hash of its content; no content.
 
     `content` is empty for one that is not tracked.
     """
@@ -64,7 +64,7 @@ def config_copy(canary: Canary, config: Object) -> Object:
 
 
 def copy_patch(canary: Canary, existing: Object, rendered: Object) -> list[Operation]:
-    """Give an existing copy, as it was read, exactly the rendered content, and the canary as one of its owners."""
+    """Return an existing copy, as it was read, exactly the rendered content, and the canary as one of its owners."""
     operations = unchanged(existing)
     for name in _CONTENT:
         if name in rendered:

@@ -7,7 +7,7 @@ A cookie is written `name=value`.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from canary.model.analysis import SessionAffinity
+from canary.api.analysis import SessionAffinity
 from render.matchers import literal
 from render.objects import Object
 
@@ -21,7 +21,7 @@ def cookie_condition(cookie: str) -> Object:
 
 
 def set_cookie(cookie: str, affinity: SessionAffinity | None, max_age_s: int) -> dict[str, Any]:
-    """Give the response header that sets the cookie, on top of those that the application sets.
+    """Return the response header that sets the cookie, on top of those that the application sets.
 
     A browser drops a cookie only when it is told so with the domain and path that it was set with.
     """
@@ -41,7 +41,7 @@ def set_cookie(cookie: str, affinity: SessionAffinity | None, max_age_s: int) ->
 
 
 def cookies_set(options: Object | None) -> Iterator[str]:
-    """Give every cookie that the options of a route or destination set."""
+    """Return every cookie that the options of a route or destination set."""
     for entry in _added(options):
         if _is_cookie(entry):
             yield _cookie(entry)
@@ -54,7 +54,7 @@ def asks_for(route: Object, cookie: str) -> bool:
 
 
 def with_cookie(options: Object | None, header: dict[str, Any] | None, *, in_place_of: set[str]) -> Object:
-    """Give the options with the Set-Cookie header, or without it, in place of those for cookies of these names."""
+    """Return the options with the Set-Cookie header, or without it, in place of those for cookies of these names."""
     options = dict(options or {})
     added = [entry for entry in _added(options) if not _is_cookie(entry) or _name(_cookie(entry)) not in in_place_of]
     added += [header] if header is not None else []

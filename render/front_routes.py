@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any, Final, NamedTuple
 
-from canary.model.canary import Canary
-from canary.steps import TOTAL_WEIGHT
+from canary.api.canary import Canary
+from canary.run.steps import TOTAL_WEIGHT
 from render.cookies import DELETE_S, cookie_condition, set_cookie, with_cookie
 from render.matchers import conditions, has_path, narrowed
 from render.objects import Object
@@ -40,7 +40,7 @@ class Front(NamedTuple):
 
 
 def fronts(canary: Canary, split: Split, old_cookie: str) -> list[Front]:
-    """Give the routes that a split needs in front, the first to be asked first.
+    """Return the routes that a split needs in front, the first to be asked first.
 
     `old_cookie` is the one that the table knows, if any: when it is not wanted any more, those who still send it go to
     the primary and are told to forget it.
@@ -66,7 +66,7 @@ def is_ab_test(canary: Canary) -> bool:
 
 
 def primary_cookie(canary: Canary, split: Split) -> str:
-    """Give the cookie that keeps its users on the primary for the step that the split is of; empty for none.
+    """Return the cookie that keeps its users on the primary for the step that the split is of; empty for none.
 
     Each step has another value, so that the users of the primary are dealt anew.
     """
@@ -101,7 +101,7 @@ def render_front(canary: Canary, front: Front, main: Object, place: Place, cooki
 
 
 def merged_front(found: Object, rendered: Object, was_copied: tuple[str, ...]) -> Object:
-    """Give the rendered route with what users gave the one that stands there."""
+    """Return the rendered route with what users gave the one that stands there."""
     kept = {key: value for key, value in found.items() if key not in _DERIVED}
     merged = kept | rendered
     for there, destination in zip(destinations_of(found), destinations_of(merged), strict=False):
@@ -113,7 +113,7 @@ def merged_front(found: Object, rendered: Object, was_copied: tuple[str, ...]) -
 
 
 def _match_fronts(canary: Canary, split: Split) -> Iterator[Front]:
-    """Part the conditions: a route that inherits its path from the VirtualService can have none of its own."""
+    """ManagedObject the conditions: a route that inherits its path from the VirtualService can have none of its own."""
     assert canary.analysis is not None
     chosen = conditions(canary.analysis.match)
     for name, is_path in ((MATCH_ROUTE, False), (MATCH_PATH_ROUTE, True)):
@@ -123,13 +123,13 @@ def _match_fronts(canary: Canary, split: Split) -> Iterator[Front]:
 
 
 def without_mirror(options: Object, main: Object, place: Place) -> Object:
-    """Give the options without a mirror to the canary side; one to somewhere else is the users'."""
+    """Return the options without a mirror to the canary side; one to somewhere else is the users'."""
     is_ours = mirror_percent(main, place) is not None
     return {key: value for key, value in options.items() if not is_ours or key != "shadowing"}
 
 
 def mirror_percent(main: Object, place: Place) -> int | None:
-    """Give how much the main route copies to the canary side; None when it copies nothing there."""
+    """Return how much the main route copies to the canary side; None when it copies nothing there."""
     shadowing = (main.get("options") or {}).get("shadowing") or {}
     canary_side = destinations_of(main)[place.canary]["destination"]["upstream"]
     is_ours = (shadowing.get("upstream") or {}).get("name") == canary_side["name"]

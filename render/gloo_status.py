@@ -78,7 +78,7 @@ def delegates(virtual_service: Object) -> set[tuple[str, str]]:
 
 
 def _judgements(status: dict[str, Any]) -> Iterator[tuple[GlooState, str, bool]]:
-    """Give (state, reason, is it a proxy's?) of every entry."""
+    """Return (state, reason, is it a proxy's?) of every entry."""
     entries = [status] if "state" in status else list((status.get("statuses") or {}).values())
     for entry in entries:
         yield _state(entry), _reason(entry), False

@@ -60,7 +60,7 @@ def same_spec(obj: Object) -> list[Operation]:
 
 
 def difference(old: Any, new: Any, *path: str | int) -> list[Operation]:
-    """Give the operations that make `old`, which stands at `path`, into `new`, and touch nothing that is the same.
+    """Return the operations that make `old`, which stands at `path`, into `new`, and touch nothing that is the same.
 
     Maps are compared key by key, lists of as many maps one by one; any other list is set as a whole, so a list must be
     the value of a key.

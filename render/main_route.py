@@ -3,8 +3,8 @@
 from copy import deepcopy
 from typing import NamedTuple
 
-from canary.model.canary import Canary
-from canary.steps import TOTAL_WEIGHT
+from canary.api.canary import Canary
+from canary.run.steps import TOTAL_WEIGHT
 from render.cookies import asks_for, cookies_set, set_cookie, with_cookie
 from render.front_routes import is_ab_test, mirror_percent, primary_cookie, without_mirror
 from render.names import Names, Side
@@ -35,7 +35,7 @@ class Cookies(NamedTuple):
 
 
 def new_main_route(canary: Canary) -> Object:
-    """Give the route before it is split; it takes its paths from the VirtualService that delegates to it."""
+    """Return the route before it is split; it takes its paths from the VirtualService that delegates to it."""
     names = Names.of(canary)
     destinations = [
         {"destination": {"upstream": {"name": names.upstream(side), "namespace": canary.namespace}}, "weight": 0}
@@ -45,7 +45,7 @@ def new_main_route(canary: Canary) -> Object:
 
 
 def main_route(canary: Canary, table: Object, place: Place, wanted: Split, *, is_renaming: bool) -> Object:
-    """Give the main route of `table` as it is to be: what is ours set, all the rest as it is.
+    """Return the main route of `table` as it is to be: what is ours set, all the rest as it is.
 
     With `is_renaming` the destinations get the Upstreams of the present port.
 
@@ -125,7 +125,7 @@ def cookie_names(canary: Canary, table: Object, place: Place, wanted: Split) -> 
 
 
 def _cookie_headers(canary: Canary, wanted: Split) -> dict[Side, Object | None]:
-    """Give the Set-Cookie of each side. The primary's lasts for one step, as Flagger's does."""
+    """Return the Set-Cookie of each side. The primary's lasts for one step, as Flagger's does."""
     if not wanted.cookie or is_ab_test(canary):
         return {Side.PRIMARY: None, Side.CANARY: None}
     affinity = canary.analysis.session_affinity if canary.analysis is not None else None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any, Final
 
-from canary.model.matching import RequestMatch, StringMatch
+from canary.api.matching import RequestMatch, StringMatch
 from render.objects import Object
 
 PATHS: Final = ("exact", "prefix", "regex")
@@ -22,7 +22,7 @@ def literal(text: str) -> str:
 
 
 def conditions(entries: Iterable[RequestMatch]) -> list[Object]:
-    """Give the matchers of all entries; those without a `uri` name no path.
+    """Return the matchers of all entries; those without a `uri` name no path.
 
     An entry that asks for a query parameter to be absent gives none: Gloo can't ask that, and to leave the condition
     out would send more requests to the canary than were meant.
@@ -48,7 +48,7 @@ def _is_possible(entry: RequestMatch) -> bool:
 
 
 def _conditions(entry: RequestMatch) -> Iterator[Object]:
-    """Give one condition, or one for each way in which a header of `withoutHeaders` can be without the value.
+    """Return one condition, or one for each way in which a header of `withoutHeaders` can be without the value.
 
     Envoy's inverted comparison does not take a request that lacks the header, so that is an alternative of its own.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from canary.model.canary import Canary
+from canary.api.canary import Canary
 from render.objects import PRIMARY_SUFFIX
 
 
@@ -68,7 +68,7 @@ class Names:
         return self.primary_upstream if side is Side.PRIMARY else self.canary_upstream
 
     def upstream_stem(self, side: Side) -> str:
-        """Give what the names of one side's Upstreams of all ports begin with."""
+        """Return what the names of one side's Upstreams of all ports begin with."""
         return _upstream_stem(self.namespace, self.apex, side)
 
     def envoy_cluster(self, side: Side) -> str:

@@ -36,5 +36,5 @@ class OwnedFields:
 
 
 def overlay(found: Mapping[str, Any], wanted: Mapping[str, Any], was_ours: Collection[str]) -> dict[str, Any]:
-    """Give `wanted` on top of `found`, less what was ours and is wanted no longer."""
+    """Return `wanted` on top of `found`, less what was ours and is wanted no longer."""
     return {key: value for key, value in found.items() if key in wanted or key not in was_ours} | dict(wanted)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from canary.model.canary import Canary
+from canary.api.canary import Canary
 from render.objects import Object
 
 CANARY_API_VERSION: Final = "flagger.app/v1beta1"
@@ -26,7 +26,7 @@ _APPLIERS_PREFIXES: Final = ("serin.dev/", "argocd.argoproj.io/", "meta.helm.sh/
 
 
 def owner_reference(canary: Canary) -> dict[str, Any]:
-    """Give the reference that makes the Canary the controller of an object, which then goes when the Canary goes."""
+    """Return the reference that makes the Canary the controller of an object, which then goes when the Canary goes."""
     return {
         "apiVersion": CANARY_API_VERSION,
         "kind": CANARY_KIND,
@@ -44,7 +44,7 @@ def owned_metadata(
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Give the metadata of a generated object in the canary's namespace; empty maps are left out."""
+    """Return the metadata of a generated object in the canary's namespace; empty maps are left out."""
     metadata: dict[str, Any] = {"name": name, "namespace": canary.namespace}
     if labels:
         metadata["labels"] = dict(labels)

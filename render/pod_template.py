@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any, Final
 
-from canary.revision import CONFIG_ANNOTATION, plain_template
+from canary.run.revision import CONFIG_ANNOTATION, plain_template
 from render.config_refs import NO_COPIES, ConfigRef, point_to_copies
 from render.objects import PRIMARY_SUFFIX, Object
 from render.ownership import without_flux

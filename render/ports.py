@@ -7,7 +7,7 @@ refuse the whole Service: of two with one number the first counts, and a name th
 from collections.abc import Iterator
 from typing import Any, Final
 
-from canary.model.canary import Canary
+from canary.api.canary import Canary
 from render.objects import Object
 
 _MESH_SIDECARS: Final = frozenset({"istio-proxy", "envoy"})
@@ -18,7 +18,7 @@ _KEPT_FIELDS: Final = ("name", "protocol", "port", "targetPort", "appProtocol")
 def service_ports(
     canary: Canary, target: Object, existing: Object | None, kept_port: int | None = None
 ) -> list[dict[str, Any]]:
-    """Give the Service port of the spec and, with `portDiscovery`, one for each other container port.
+    """Return the Service port of the spec and, with `portDiscovery`, one for each other container port.
 
     `existing` is the Service as it stands: server-side apply leaves the further ports that others gave it. `kept_port`
     is one that the route still sends to, though the spec has another by now: it stays as it is.
@@ -53,7 +53,7 @@ def service_ports(
 
 
 def _named(port: dict[str, Any], taken: set[str], standing: dict[tuple[int, str], str | None]) -> dict[str, Any]:
-    """Give the port a name that is free. One that it has for want of a better it keeps: a new name would cut it off
+    """Return the port a name that is free. One that it has for want of a better it keeps: a new name would cut it off
     until all of kube-proxy and the gateway know its endpoints by that."""
     free_name = f"tcp-{port['port']}"
     is_named_so = standing.get((port["port"], port["protocol"])) == free_name
@@ -82,7 +82,7 @@ def _ports_of(existing: Object | None) -> list[dict[str, Any]]:
 
 
 def _container_ports(target: Object, main_port: int | str) -> Iterator[tuple[str, str, int]]:
-    """Give name, name for an unnamed port and number of each container port but the one that is served already."""
+    """Return name, name for an unnamed port and number of each container port but the one that is served already."""
     for container in target["spec"]["template"]["spec"].get("containers") or ():
         if container["name"] in _MESH_SIDECARS:
             continue

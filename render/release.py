@@ -4,8 +4,8 @@ A patch is empty once nothing is left to be done. What is left then (three Servi
 user's; a new Canary of the same names finds its objects there.
 """
 
-from canary.model.canary import Canary
-from canary.steps import TOTAL_WEIGHT
+from canary.api.canary import Canary
+from canary.run.steps import TOTAL_WEIGHT
 from render.json_patch import Operation, pointer, put, put_entries, remove, unchanged
 from render.names import Names, Side
 from render.objects import Object

@@ -6,7 +6,7 @@ Source: Kubernetes 1.36, `ResolveFenceposts` and `MaxUnavailable` of the Deploym
 
 from typing import Any, Final
 
-from canary.model.canary import Canary
+from canary.api.canary import Canary
 from render.objects import Object
 from render.scale import wanted_replicas
 from render.workload import promoted_replicas
@@ -59,7 +59,7 @@ def _daemonset_unavailable(strategy: dict[str, Any], nodes: int) -> int:
 
 
 def _share(written: int | str, pods: int, *, is_rounded_up: bool) -> int:
-    """Give how many of so many pods a number or a percentage (`25%`) is."""
+    """Return how many of so many pods a number or a percentage (`25%`) is."""
     if isinstance(written, int):
         return written
     share = int(written.removesuffix("%")) * pods

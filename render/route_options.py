@@ -7,8 +7,8 @@ of Gloo's `RouteOptions`, and the recorded case `retries-timeout-rewrite-headers
 import re
 from typing import Any, Final
 
-from canary.model.matching import StringMatch
-from canary.model.service import CanaryService, CorsPolicy, HeaderOperations, Headers, Retries, Rewrite
+from canary.api.matching import StringMatch
+from canary.api.service import CanaryService, CorsPolicy, HeaderOperations, Headers, Retries, Rewrite
 
 # Istio retries on these when the user names none; Envoy would not retry at all.
 _RETRY_ON: Final = "connect-failure,refused-stream,unavailable,cancelled"
@@ -17,7 +17,7 @@ _FULL_PATH: Final = "ReplaceFullPath"
 
 
 def route_options(service: CanaryService) -> dict[str, Any]:
-    """Give Gloo's route options; empty when the service says nothing of them."""
+    """Return Gloo's route options; empty when the service says nothing of them."""
     options: dict[str, Any] = {}
     if service.timeout_s is not None:
         options["timeout"] = _seconds(service.timeout_s)

@@ -57,18 +57,18 @@ class Place(NamedTuple):
 
 
 def routes_of(table: Object) -> list[Object]:
-    """Give the table's routes; none is an empty list."""
+    """Return the table's routes; none is an empty list."""
     return (table.get("spec") or {}).get("routes") or []
 
 
 def destinations_of(route: Object) -> list[dict[str, Any]]:
-    """Give the weighted destinations of a route, as they stand in it."""
+    """Return the weighted destinations of a route, as they stand in it."""
     multi = (route.get("routeAction") or {}).get("multi") or {}
     return multi.get("destinations") or []
 
 
 def destinations_by_side(route: Object, names: Names) -> dict[Side, dict[int, int]]:
-    """Give the positions of our Upstreams among the route's destinations, by side and by the port in their names."""
+    """Return the positions of our Upstreams among the route's destinations, by side and by the port in their names."""
     found: dict[Side, dict[int, int]] = {side: {} for side in Side}
     for position, destination in enumerate(destinations_of(route)):
         upstream = (destination.get("destination") or {}).get("upstream") or {}
@@ -95,5 +95,5 @@ def weight_tests(route: Object, positions: Iterable[int], *base: str | int) -> l
 
 
 def fronts_of(table: Object) -> dict[int, Object]:
-    """Give the routes in front that are ours, by position."""
+    """Return the routes in front that are ours, by position."""
     return {position: route for position, route in enumerate(routes_of(table)) if route.get("name") in FRONT_ROUTES}

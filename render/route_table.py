@@ -8,8 +8,8 @@ of the facts about routes: Gloo's answers in tests/contract/gloo.
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from canary.model.canary import Canary
-from canary.steps import TOTAL_WEIGHT
+from canary.api.canary import Canary
+from canary.run.steps import TOTAL_WEIGHT
 from render.front_routes import fronts, is_ab_test, merged_front, render_front
 from render.json_patch import Operation, difference, pointer, put, put_entries, remove, test, unchanged
 from render.main_route import cookie_names, main_route, new_main_route, read_cookies, read_mirror

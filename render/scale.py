@@ -5,7 +5,7 @@ KEDA does not: a ScaledObject is paused meanwhile (`render.scaled_object`).
 Source: Flagger 1.44, `ScaleToZero` and `ScaleFromZero` of its Deployment and DaemonSet controllers.
 """
 
-from canary.revision import CONFIG_ANNOTATION, SCALE_TO_ZERO
+from canary.run.revision import CONFIG_ANNOTATION, SCALE_TO_ZERO
 from render.json_patch import Operation, pointer, put, put_entries, remove, same_spec
 from render.objects import Object
 from render.scaled_object import SCALED_OBJECT

@@ -7,8 +7,8 @@ import re
 from copy import deepcopy
 from typing import Any, Final
 
-from canary.model.canary import Canary
-from canary.model.references import AutoscalerReference
+from canary.api.canary import Canary
+from canary.api.references import AutoscalerReference
 from render.json_patch import Operation, pointer, put_entries, remove, same_spec, unchanged
 from render.names import Names
 from render.objects import PRIMARY_SUFFIX, Object

@@ -5,8 +5,8 @@ Source of the shape: Flagger 1.44, `HPAReconciler`. The target's own is never wr
 
 from typing import Any, Final
 
-from canary.model.canary import Canary
-from canary.model.references import AUTOSCALING_V2
+from canary.api.canary import Canary
+from canary.api.references import AUTOSCALING_V2
 from render.names import Names
 from render.objects import PRIMARY_SUFFIX, Object
 from render.ownership import owned_metadata, without_flux

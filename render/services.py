@@ -6,8 +6,8 @@ Source of the shape: Flagger 1.44, `KubernetesDefaultRouter`. The bodies are for
 
 from typing import Any
 
-from canary.model.canary import Canary
-from canary.model.service import CustomMetadata
+from canary.api.canary import Canary
+from canary.api.service import CustomMetadata
 from render.names import Names, Side
 from render.objects import Object
 from render.ownership import FLUX_LEAVES_IT, is_owned_by, owned_metadata

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from canary.steps import TOTAL_WEIGHT
+from canary.run.steps import TOTAL_WEIGHT
 
 
 class Split(NamedTuple):

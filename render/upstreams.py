@@ -6,7 +6,7 @@ follows those of `loadBalancerConfig` only.
 
 from typing import Any, Final
 
-from canary.model.canary import Canary
+from canary.api.canary import Canary
 from render.names import Names, Side
 from render.objects import Object, UnusableObjectError
 from render.ownership import owned_metadata

@@ -6,8 +6,8 @@ Source of the shape: Flagger 1.44, `createPrimaryDeployment`, `createPrimaryDaem
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from canary.model.canary import Canary
-from canary.revision import config_part
+from canary.api.canary import Canary
+from canary.run.revision import config_part
 from render.config_refs import NO_COPIES, ConfigRef
 from render.json_patch import Operation, put, put_entries, remove, same_spec
 from render.names import Names, Side
@@ -109,7 +109,7 @@ def promoted_replicas(canary: Canary, target: Object) -> int | None:
 
 
 def promotion_patch(primary: Object, rendered: Object) -> list[Operation]:
-    """Give an existing primary the rendered template, exactly, and the strategy that goes with it.
+    """Return an existing primary the rendered template, exactly, and the strategy that goes with it.
 
     A patch and no server-side apply, because apply merges: what another manager (Flagger, before a takeover) once put
     into the template would stay in it, and a template with two env entries of one name can't be applied at all. The

@@ -4,8 +4,8 @@ import logging
 from http import HTTPStatus
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from webhook.context import AdmissionContext, Handler
 from webhook.review import Answer, BadReview, parse_review, render_review
-from webhook.world import Handler, World
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class Reply(NamedTuple):
     outcome: Outcome
 
 
-def reply_to(body: bytes, handler: Handler, world: World) -> Reply:
+def reply_to(body: bytes, handler: Handler, world: AdmissionContext) -> Reply:
     """Answer a review. A handler that fails allows the request, with a warning: the webhook is never in the way."""
     try:
         request = parse_review(body)

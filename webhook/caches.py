@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import orjson
 
-from canary.target_port import port_names
+from canary.rules.target_port import port_names
 from kube.cache import Cache
 from kube.client import Client
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, Object, Resource
-from webhook.index import Targets
+from webhook.context import AdmissionContext
+from webhook.index import CanaryIndex
 from webhook.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, SCALED_OBJECTS, UPSTREAMS
-from webhook.world import World
 
 _NAMES: Final = ("name", "namespace", "resourceVersion")
 _METADATA: Final = (*_NAMES, "uid", "deletionTimestamp")
@@ -30,7 +30,7 @@ class Caches:
 
         self._namespace = namespace
         self._canaries = cache(CANARIES, slim_canary)
-        self._targets = Targets()
+        self._targets = CanaryIndex()
         self._canaries.subscribe(self._targets.take)
         self._others = [
             *(cache(resource, slim_spec) for resource in (METRIC_TEMPLATES, ALERT_PROVIDERS)),
@@ -44,10 +44,10 @@ class Caches:
         """Every cache."""
         return [self._canaries, *self._others]
 
-    def world(self, agent: str) -> World:
-        """Give the view of the handlers; it follows the caches."""
+    def world(self, agent: str) -> AdmissionContext:
+        """Return the view of the handlers; it follows the caches."""
         lookups = {cache.resource.kind: cache for cache in self.all()}
-        return World(self._targets, lookups, namespace=self._namespace, agent=agent)
+        return AdmissionContext(self._targets, lookups, namespace=self._namespace, agent=agent)
 
     async def run(self) -> None:
         """Follow the cluster until cancelled. One list comes after the other: together they would double our memory."""

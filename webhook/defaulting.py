@@ -8,12 +8,12 @@ That is told: by an edit or a patch somebody may have written the same value bes
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from canary.defaults import Default, canary_defaults, derived_defaults
-from canary.problems import Problem, field_path
+from canary.api.defaults import Default, canary_defaults, derived_defaults
+from canary.api.problems import Problem, field_path
+from webhook.applied_manifest import is_in_a_manifest
 from webhook.references import Known
 from webhook.review import ALLOWED, Answer, Request
 from webhook.validating import is_looked_at, is_of_another_provider, validate_canary
-from webhook.written import is_in_a_manifest
 
 _NOTHING: Final = object()
 
@@ -39,7 +39,7 @@ def default_canary(request: Request, known: Known) -> Answer:
 
 
 def _stale(request: Request) -> Iterator[Default]:
-    """Give the defaults that changed with what they follow from, while the field stands as the old default was."""
+    """Return the defaults that changed with what they follow from, while the field stands as the old default was."""
     if request.operation != "UPDATE":
         return
     before = dict(derived_defaults(request.old_object))

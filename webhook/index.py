@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from canary.model.canary import GLOO
+from canary.api.canary import GLOO
 from kube.resource import Object
 from kube.store import Change, Key
 
@@ -12,7 +12,7 @@ DEFAULT_TARGET_KIND: Final = "Deployment"
 
 
 @dataclass(frozen=True, slots=True)
-class WatchedBy:
+class CanaryEntry:
     """What admission needs to know of a canary.
 
     `phase`, `promoted` and `analysed` (revisions: of the primary, and of the last run) are "" before the agent saw it.
@@ -37,21 +37,21 @@ class WatchedBy:
         return f"{self.namespace}/{self.name}"
 
 
-class Targets:
+class CanaryIndex:
     """An index from target (namespace, kind, name) to canaries; more than one is a mistake that validation tells."""
 
     def __init__(self) -> None:
-        self._by_key: dict[Key, WatchedBy] = {}
-        self._by_target: dict[tuple[str, str, str], dict[Key, WatchedBy]] = {}
+        self._by_key: dict[Key, CanaryEntry] = {}
+        self._by_target: dict[tuple[str, str, str], dict[Key, CanaryEntry]] = {}
 
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def __iter__(self) -> Iterator[WatchedBy]:
+    def __iter__(self) -> Iterator[CanaryEntry]:
         return iter(self._by_key.values())
 
-    def of(self, namespace: str, kind: str, name: str) -> list[WatchedBy]:
-        """Give the canaries of a target, ordered by name."""
+    def of(self, namespace: str, kind: str, name: str) -> list[CanaryEntry]:
+        """Return the canaries of a target, ordered by name."""
         found = self._by_target.get((namespace, kind, name), {})
         return [found[key] for key in sorted(found)]
 
@@ -64,16 +64,16 @@ class Targets:
             if not self._by_target[target]:
                 del self._by_target[target]
         if change.new is not None:
-            canary = watched_by(change.new)
+            canary = read_entry(change.new)
             self._by_key[change.key] = canary
             self._by_target.setdefault(_target(canary), {})[change.key] = canary
 
 
-def watched_by(obj: Object) -> WatchedBy:
+def read_entry(obj: Object) -> CanaryEntry:
     """Read a Canary, whole or slim; what is missing or of another type is left empty."""
     metadata, spec, status = obj["metadata"], _mapping(obj, "spec"), _mapping(obj, "status")
     target = _mapping(spec, "targetRef")
-    return WatchedBy(
+    return CanaryEntry(
         namespace=str(metadata.get("namespace", "")),
         name=str(metadata["name"]),
         target_kind=str(target.get("kind") or DEFAULT_TARGET_KIND),
@@ -86,7 +86,7 @@ def watched_by(obj: Object) -> WatchedBy:
     )
 
 
-def _target(canary: WatchedBy) -> tuple[str, str, str]:
+def _target(canary: CanaryEntry) -> tuple[str, str, str]:
     return (canary.namespace, canary.target_kind, canary.target_name)
 
 

@@ -14,7 +14,7 @@ class JsonFormatter(logging.Formatter):
     """Write `level`, `ts`, `caller`, `msg`, and the error where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give one line."""
+        """Return one line."""
         line: dict[str, Any] = {
             "level": record.levelname.lower(),
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),

@@ -12,8 +12,9 @@ from typing import Any, Final
 from kube.client import Client
 from webhook.caches import Caches
 from webhook.certificates.files import MountedCertificate
-from webhook.certificates.own import OwnAuthority
 from webhook.certificates.port import ServingCertificate
+from webhook.certificates.self_signed import OwnAuthority
+from webhook.context import Handler
 from webhook.defaulting import default_canary
 from webhook.marking import mark_workload
 from webhook.metrics import WebhookMetrics
@@ -21,7 +22,6 @@ from webhook.scaling import warn_of_scaling
 from webhook.server import Admission, serve_admission, serve_health
 from webhook.settings import Settings
 from webhook.validating import validate_alert_provider, validate_canary, validate_metric_template
-from webhook.world import Handler
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ ENTRIES: Final[Mapping[str, Handler]] = {
 
 
 def serin_version() -> str:
-    """Give the installed version; from a bare checkout `dev`."""
+    """Return the installed version; from a bare checkout `dev`."""
     try:
         return version("serin")
     except PackageNotFoundError:

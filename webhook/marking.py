@@ -6,15 +6,15 @@ another mutating webhook give the same patch.
 
 from typing import Final
 
-from canary.changes import describe_changes
-from canary.mark import Mark
-from canary.phase import ANALYSING, IDLE, Phase
-from canary.revision import content_hash, plain_template, template_part
+from canary.run.changes import describe_changes
+from canary.run.mark import Mark
+from canary.run.phase import ANALYSING, IDLE, Phase
+from canary.run.revision import content_hash, plain_template, template_part
 from kube.resource import Object
 from render.json_patch import put_entries
-from webhook.index import WatchedBy
+from webhook.context import AdmissionContext
+from webhook.index import CanaryEntry
 from webhook.review import ALLOWED, WARNING_CHARS, Answer, Request
-from webhook.world import World
 
 TARGET_KINDS: Final = frozenset({"Deployment", "DaemonSet"})
 
@@ -25,7 +25,7 @@ _ENDING: Final = frozenset({Phase.PROMOTING, Phase.FINALISING})
 _TAKING_OVER: Final = IDLE | ANALYSING | _ENDING
 
 
-def mark_workload(request: Request, world: World) -> Answer:
+def mark_workload(request: Request, world: AdmissionContext) -> Answer:
     """Answer for a Deployment or DaemonSet: the patch that makes its mark right; a warning when a run will follow."""
     if request.kind.kind not in TARGET_KINDS or request.subresource or request.operation not in {"CREATE", "UPDATE"}:
         return ALLOWED
@@ -47,7 +47,7 @@ def mark_workload(request: Request, world: World) -> Answer:
 
 
 def _kept_mark(request: Request, revision: str) -> Mark | None:
-    """Give the mark of a template that stays as it is; None where nothing needs to be there.
+    """Return the mark of a template that stays as it is; None where nothing needs to be there.
 
     Who leaves it as it is neither takes over the mark of the one who changed it, nor wipes or forges it.
     """
@@ -66,7 +66,7 @@ def _marked(request: Request, mark: Mark | None, *warnings: str) -> Answer:
     return Answer(tuple(patch), warnings)
 
 
-def _warning(canary: WatchedBy, mark: Mark) -> str:
+def _warning(canary: CanaryEntry, mark: Mark) -> str:
     """Say what the canary will do with the new revision; nothing where it will not run it, or has yet to begin.
 
     What changed is shortened to the room that the rest leaves: how to follow the run must not be cut off.
@@ -84,10 +84,10 @@ def _warning(canary: WatchedBy, mark: Mark) -> str:
     return f"{begin} ({mark.changed[: room - 3]}...){end}" if room >= _LEAST_SHOWN else f"{begin}{end}"
 
 
-def _what_it_does(canary: WatchedBy, revision: str) -> str:
+def _what_it_does(canary: CanaryEntry, revision: str) -> str:
     """Say it in a few words; nothing where the revision is one that the agent would not run.
 
-    Part of a revision may be of configurations, which are not looked at here: the agent has the last word.
+    ManagedObject of a revision may be of configurations, which are not looked at here: the agent has the last word.
     """
     if canary.phase in ANALYSING:
         is_back = revision == template_part(canary.promoted)
@@ -100,7 +100,7 @@ def _what_it_does(canary: WatchedBy, revision: str) -> str:
 
 
 def _template(obj: Object) -> Object:
-    """Give the pod template as far as it counts for the revision, which is its hash."""
+    """Return the pod template as far as it counts for the revision, which is its hash."""
     template = obj["spec"]["template"]
     if not isinstance(template, dict):
         raise TypeError(f"spec.template: found {template!r}; allowed: an object")

@@ -53,7 +53,7 @@ class WebhookMetrics:
         took.sum_s += seconds
 
     def render(self, accepted: list[str], canaries: int) -> tuple[bytes, dict[str, str]]:
-        """Give body and headers of `/metrics` for the client's Accept headers."""
+        """Return body and headers of `/metrics` for the client's Accept headers."""
         of_entries: dict[str, list[_Took]] = {}
         for (entry, operation, outcome), took in self._took.items():
             self._requests.set({"entry": entry, "operation": operation, "outcome": outcome}, sum(took.buckets))

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from canary.model.canary import Canary
-from canary.model.metric_template import MetricTemplate
-from canary.model.metrics import CanaryMetric
-from canary.model.parse import parse_metric_template
-from canary.problems import InvalidObject, Problem
+from canary.api.canary import Canary
+from canary.api.metric_template import MetricTemplate
+from canary.api.metrics import CanaryMetric
+from canary.api.problems import InvalidObject, Problem
 from canary.rules.queries import check_filled_queries
-from canary.target_port import check_target_port
+from canary.rules.shape import parse_metric_template
+from canary.rules.target_port import check_target_port
 
 PRIMARY_SUFFIX = "-primary"
 
@@ -74,10 +74,10 @@ class Known(Protocol):
         """Name the container ports of a Deployment or DaemonSet, None where it is not there or not known."""
 
     def metric_template(self, namespace: str, name: str) -> Mapping[str, Any] | None:
-        """Give a MetricTemplate as it is stored, None where there is none."""
+        """Return a MetricTemplate as it is stored, None where there is none."""
 
     def claims(self, namespace: str) -> Iterable[Claim]:
-        """Give what the canaries of a namespace claim (Claim.read of each), of every provider, the asking one too."""
+        """Return what the canaries of a namespace claim (Claim.read of each), of every provider, the asking one too."""
 
 
 def check_claims(canary: Canary, known: Known) -> Iterator[Problem]:

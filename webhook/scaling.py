@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from canary.phase import Phase
+from canary.run.phase import Phase
 from kube.resource import Object
 from render.objects import PRIMARY_SUFFIX
-from webhook.index import WatchedBy
+from webhook.context import AdmissionContext
+from webhook.index import CanaryEntry
 from webhook.review import ALLOWED, Answer, Request
-from webhook.world import World
 
 RUNNING: Final = frozenset(
     {Phase.PROGRESSING, Phase.WAITING, Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.FINALISING}
@@ -18,7 +18,7 @@ _KINDS: Final = {"deployments": "Deployment", "daemonsets": "DaemonSet"}
 _CONTROLLERS: Final = ("system:serviceaccount:kube-system:", "system:kube-")
 
 
-def warn_of_scaling(request: Request, world: World) -> Answer:
+def warn_of_scaling(request: Request, world: AdmissionContext) -> Answer:
     """Answer for an update of a Deployment or DaemonSet, or of its scale."""
     kind = _KINDS.get(request.resource)
     if kind is None or request.operation != "UPDATE" or request.subresource not in {"", "scale"}:
@@ -33,7 +33,7 @@ def warn_of_scaling(request: Request, world: World) -> Answer:
     return Answer(warnings=tuple(warnings))
 
 
-def _of_primary(request: Request, world: World, kind: str, *, is_edited: bool) -> list[str]:
+def _of_primary(request: Request, world: AdmissionContext, kind: str, *, is_edited: bool) -> list[str]:
     if not is_edited or not request.name.endswith(PRIMARY_SUFFIX):
         return []
     target = request.name.removesuffix(PRIMARY_SUFFIX)
@@ -44,7 +44,7 @@ def _of_primary(request: Request, world: World, kind: str, *, is_edited: bool) -
     ]
 
 
-def _of_target(request: Request, world: World, kind: str, before: object, after: object) -> list[str]:
+def _of_target(request: Request, world: AdmissionContext, kind: str, before: object, after: object) -> list[str]:
     if before == after:
         return []
     return [
@@ -55,12 +55,12 @@ def _of_target(request: Request, world: World, kind: str, before: object, after:
     ]
 
 
-def _canaries(request: Request, world: World, kind: str, target: str) -> list[WatchedBy]:
+def _canaries(request: Request, world: AdmissionContext, kind: str, target: str) -> list[CanaryEntry]:
     return [canary for canary in world.targets.of(request.namespace, kind, target) if canary.is_ours]
 
 
 def _replicas(request: Request, spec: Object) -> object:
-    """Give the number of replicas, None for a DaemonSet. A Scale of none does not have the field."""
+    """Return the number of replicas, None for a DaemonSet. A Scale of none does not have the field."""
     return spec.get("replicas", 0 if request.subresource == "scale" else None)
 
 

@@ -15,9 +15,9 @@ from typing import Any, Final
 from aiohttp import HttpVersion11, hdrs, web
 
 from webhook.answering import reply_to
+from webhook.context import AdmissionContext, Handler
 from webhook.metrics import WebhookMetrics
 from webhook.response import JSON, ReviewResponse, is_kept
-from webhook.world import Handler, World
 
 LONGEST_BODY: Final = 8 * 1024 * 1024
 """Bytes. A review carries object and old object, each up to etcd's limit of 1.5 MiB, more when written with escapes."""
@@ -39,7 +39,7 @@ _CONNECTIONS: Final[Mapping[str, Any]] = {
 class Admission:
     """Answers the entries' requests. While it drains, it asks each client to come back over another connection."""
 
-    def __init__(self, entries: Mapping[str, Handler], world: World, metrics: WebhookMetrics) -> None:
+    def __init__(self, entries: Mapping[str, Handler], world: AdmissionContext, metrics: WebhookMetrics) -> None:
         self._entries = entries
         self._world = world
         self._metrics = metrics
@@ -51,7 +51,7 @@ class Admission:
         return self._is_draining
 
     @property
-    def world(self) -> World:
+    def world(self) -> AdmissionContext:
         """What the handlers look at."""
         return self._world
 

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from canary.model.canary import GLOO, Canary
-from canary.model.metric_template import MetricTemplate
-from canary.model.parse import alert_provider_problems, canary_problems, metric_template_problems
-from canary.problems import Problem
-from canary.rules.check import OTHER_PROVIDERS, check_canary
+from canary.api.canary import GLOO, Canary
+from canary.api.metric_template import MetricTemplate
+from canary.api.problems import Problem
+from canary.rules.canary import OTHER_PROVIDERS, check_canary
 from canary.rules.queries import check_queries, check_template_query
+from canary.rules.shape import alert_provider_problems, canary_problems, metric_template_problems
 from canary.rules.templates import check_metric_template
 from webhook.references import Known, check_claims, check_references
 from webhook.review import ALLOWED, Answer, Cause, Object, Refusal, Request
@@ -72,7 +72,7 @@ def is_of_another_provider(obj: Object) -> bool:
 
 
 def _provider(obj: Object) -> str:
-    """Give the provider's name, empty where there is none, or none that is a text."""
+    """Return the provider's name, empty where there is none, or none that is a text."""
     spec = obj.get("spec")
     provider = spec.get("provider") if isinstance(spec, Mapping) else None
     return provider if isinstance(provider, str) else ""
@@ -91,7 +91,7 @@ def _answer(request: Request, find: Callable[[Object], Problems]) -> Answer:
 
 
 def _with_its_names(request: Request) -> Object:
-    """Give the object with its namespace, and with a name where the API server has yet to generate one."""
+    """Return the object with its namespace, and with a name where the API server has yet to generate one."""
     metadata = request.object.get("metadata")
     if not isinstance(metadata, Mapping):
         return request.object
@@ -104,7 +104,7 @@ def _is_spec_unchanged(request: Request) -> bool:
 
 
 def _introduced(problems: Problems, old: Problems) -> frozenset[int]:
-    """Give the places of the errors that the stored object does not have, so that it stays editable.
+    """Return the places of the errors that the stored object does not have, so that it stays editable.
 
     A list's entries may have moved, so positions don't count; nor does the value found, where none is the same: another
     bad value in a bad place is no new problem.

@@ -7,7 +7,7 @@ from kube.resource import SECRETS
 
 
 async def read_secret(client: Client, namespace: str, name: str) -> dict[str, str]:
-    """Give a Secret's keys and values as text, without the white space around it that editors leave.
+    """Return a Secret's keys and values as text, without the white space around it that editors leave.
 
     Raises:
         kube.errors.KubeError: it can't be read.

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from canary.judge import CheckResult, Verdict
-from canary.model.canary import Canary
-from canary.model.hooks import CanaryWebhook
-from canary.phase import Phase
-from canary.revision import content_hash
+from canary.api.canary import Canary
+from canary.api.hooks import CanaryWebhook
+from canary.run.judge import CheckResult, Verdict
+from canary.run.phase import Phase
+from canary.run.revision import content_hash
 from kube.backoff import Backoff
 
 _ANSWER_LIMIT_BYTES: Final = 1024
@@ -52,7 +52,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """Calls hooks over one session.
+    """HookCalls hooks over one session.
 
     The session must not keep connections: a call that meets one at the moment of its end would have no answer.
     """
@@ -100,7 +100,7 @@ class Hooks:
 
 
 def payload(canary: Canary, metadata: Mapping[str, str], *, phase: str, revision: str) -> dict[str, object]:
-    """Give the body of a call. A revision has the tracked configurations in it, and so has `checksum`."""
+    """Return the body of a call. A revision has the tracked configurations in it, and so has `checksum`."""
     body: dict[str, object] = {
         "name": canary.name,
         "namespace": canary.namespace,
@@ -111,7 +111,7 @@ def payload(canary: Canary, metadata: Mapping[str, str], *, phase: str, revision
 
 
 def _shown(url: str) -> str:
-    """Give a URL without what may be secret in it: user, password and query."""
+    """Return a URL without what may be secret in it: user, password and query."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 

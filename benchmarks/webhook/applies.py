@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from benchmarks.paths import TOOLS
 from benchmarks.quantiles import p50_p99
-from canary.mark import Mark
+from canary.run.mark import Mark
 from kube.client import Client
 from kube.resource import DEPLOYMENTS, Object
 
@@ -30,7 +30,7 @@ _IMAGE: Final = "/spec/template/spec/containers/0/image"
 
 
 def workload(name: str) -> dict[str, Any]:
-    """Give a Deployment without replicas, as large as they come: its probes, ports, env and resources are all there."""
+    """Return a Deployment without replicas, as large as they come: with probes, ports, env and resources."""
     probe = {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 5}
     container = {
         "name": "podinfod",
@@ -55,7 +55,7 @@ def workload(name: str) -> dict[str, Any]:
 
 
 def canary(name: str, target: str) -> dict[str, Any]:
-    """Give a canary that is suspended: the agent leaves its target alone."""
+    """Return a canary that is suspended: the agent leaves its target alone."""
     return {
         "apiVersion": "flagger.app/v1beta1",
         "kind": "Canary",
@@ -84,7 +84,7 @@ def prepare(kubeconfig: Path) -> None:
 
 
 async def measure(kubeconfig: Path) -> dict[str, dict[str, float]]:
-    """Give p50 and p99 of each kind in milliseconds. Raises AssertionError when the webhook does not mark at all."""
+    """Return p50 and p99 of each kind in milliseconds. Raises AssertionError when the webhook does not mark at all."""
     async with Client.connect(kubeconfig=kubeconfig, user_agent="bench/1") as client:
         await _until_marked(client)
         kinds: dict[str, Callable[[int], Awaitable[Object]]] = {

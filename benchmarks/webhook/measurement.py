@@ -11,7 +11,7 @@ from benchmarks.webhook import applies, server
 
 
 def measure() -> dict[str, Any]:
-    """Give the figures under `webhook` of build/bench.json: milliseconds, requests a second, MiB."""
+    """Return the figures under `webhook` of build/bench.json: milliseconds, requests a second, MiB."""
     with sandbox(BUILD / "bench-sandbox") as kubeconfig, tempfile.TemporaryDirectory() as folder:
         applies.prepare(kubeconfig)
         figures: dict[str, Any] = asyncio.run(applies.measure(kubeconfig))

@@ -42,7 +42,7 @@ class Webhook:
         _until(f"the webhook to know {canaries} canaries", is_so)
 
     def rss_mib(self) -> float:
-        """Give its resident memory."""
+        """Return its resident memory."""
         found = _RSS.search(Path(f"/proc/{self.process_id}/status").read_text())
         assert found is not None, "every process of Linux has a VmRSS"
         return int(found.group(1)) / _KIB_PER_MIB

@@ -17,7 +17,7 @@ _RATE: Final = 500
 
 
 def measure(kubeconfig: Path, folder: Path) -> dict[str, Any]:
-    """Give `server_rps`, `echo_rps`, `server_at_500`, `echo_at_500` (milliseconds) and `rss_mib`.
+    """Return `server_rps`, `echo_rps`, `server_at_500`, `echo_at_500` (milliseconds) and `rss_mib`.
 
     Both servers get the same review, of a canary's target whose image changed: the webhook has the most to do for it.
     It knows 1,000 canaries. They are loaded in turn, twice, and the better half counts: a shared machine is slow at
@@ -45,7 +45,7 @@ def measure(kubeconfig: Path, folder: Path) -> dict[str, Any]:
 
 
 def marked_review() -> dict[str, Any]:
-    """Give the AdmissionReview of a target whose image changed."""
+    """Return the AdmissionReview of a target whose image changed."""
     old, new = workload(TARGET), workload(TARGET)
     new["spec"]["template"]["spec"]["containers"][0]["image"] = "stefanprodan/podinfo:2"
     for obj in (old, new):

@@ -4,22 +4,22 @@ from typing import Any
 
 from canary.decide.affinity import cookie_at
 from canary.decide.context import Tick
-from canary.decide.decision import Decision, move
 from canary.decide.run import promote
-from canary.news import News, canary_iteration_advanced, canary_weight_advanced, routing_to_canary
-from canary.phase import Phase
-from canary.steps import Step, next_step
+from canary.run.decision import Decision, move
+from canary.run.messages import Message, canary_iteration_advanced, canary_weight_advanced, routing_to_canary
+from canary.run.phase import Phase
+from canary.run.steps import Step, next_step
 
 
 def step_ahead(tick: Tick) -> Step | None:
-    """Give the step that comes next, None when the promotion does."""
+    """Return the step that comes next, None when the promotion does."""
     state, present = tick.state, None
     if tick.is_begun:
         present = Step(state.canary_weight, state.mirror_percent, state.iterations, state.is_for_everyone)
     return next_step(tick.canary, present, is_primary_to_make_way=tick.is_primary_to_make_way)
 
 
-def advance(tick: Tick, *news: News, **changes: Any) -> Decision:
+def advance(tick: Tick, *news: Message, **changes: Any) -> Decision:
     """Take the next step; `news` are said first, `changes` are kept with it."""
     step = step_ahead(tick)
     if step is None:
@@ -40,7 +40,7 @@ def advance(tick: Tick, *news: News, **changes: Any) -> Decision:
     return move(tick.moved(*news, _told(tick, step), **(changes | forward)))
 
 
-def _told(tick: Tick, step: Step) -> News:
+def _told(tick: Tick, step: Step) -> Message:
     if step.is_for_everyone:
         return routing_to_canary(was_mirrored=tick.state.mirror_percent > 0)
     if tick.canary.strategy == "canary":

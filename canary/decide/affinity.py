@@ -10,7 +10,7 @@ _VALUE_CHARS: Final = 10
 
 
 def cookie_at(tick: Tick, weight_percent: int) -> dict[str, Any]:
-    """Give the state's cookie for a step to `weight_percent`: a run has one, from its first weight to its end.
+    """Return the state's cookie for a step to `weight_percent`: a run has one, from its first weight to its end.
 
     Source: Flagger 1.44, `makeSessionAffinityRoutes` in `pkg/router/istio.go`: `cookieName=` and ten letters.
     """
@@ -24,7 +24,7 @@ def cookie_at(tick: Tick, weight_percent: int) -> dict[str, Any]:
 
 
 def _value(tick: Tick) -> str:
-    """Give the run's own ten letters: the same input is always decided alike, so they are hashed, not drawn."""
+    """Return the run's own ten letters: the same input is always decided alike, so they are hashed, not drawn."""
     run = f"{tick.canary.uid}/{tick.state.analysed}/{tick.state.sequence}"
     digest = hashlib.sha256(run.encode()).digest()[:_VALUE_CHARS]
     return "".join(ascii_letters[byte % len(ascii_letters)] for byte in digest)

@@ -8,14 +8,14 @@ from dataclasses import replace
 from canary.decide.advance import advance, step_ahead
 from canary.decide.canary_side import await_canary, canary_trouble
 from canary.decide.context import CONFIRM_PROMOTION, CONFIRM_TRAFFIC_INCREASE, PATIENCE_S, Tick
-from canary.decide.decision import Decision, act, ask, move, wait
 from canary.decide.gates import QUESTIONS, Heard, gate_before, hear, with_rollback
 from canary.decide.growing import grow, growth_trouble, is_grown
 from canary.decide.skipping import skip_to_promotion
 from canary.decide.verdicts import judge_checks
-from canary.news import News
-from canary.observation import Part, Question
-from canary.phase import Phase
+from canary.run.decision import Decision, act, ask, move, wait
+from canary.run.messages import Message
+from canary.run.observation import ManagedObject, Question
+from canary.run.phase import Phase
 
 
 def decide(tick: Tick) -> Decision:
@@ -32,7 +32,7 @@ def decide(tick: Tick) -> Decision:
         return move(tick.moved(unready_since_s=None, last_transition_s=tick.state.last_transition_s))
     if tick.remaining_s() <= 0:
         return ask(*with_rollback(tick, Question.CHECKS))
-    due = tick.due(*Part) + tick.due_scale(tick.seen.scale_to)
+    due = tick.due(*ManagedObject) + tick.due_scale(tick.seen.scale_to)
     if due:
         return act(*due)
     trouble = canary_trouble(tick) or tick.trouble()
@@ -45,7 +45,7 @@ def decide(tick: Tick) -> Decision:
     return _ask_gates(tick) if tick.state.is_cleared else wait(seconds=tick.remaining_s())
 
 
-def _trouble(tick: Tick) -> News | None:
+def _trouble(tick: Tick) -> Message | None:
     return canary_trouble(tick) or tick.trouble() or growth_trouble(tick)
 
 
@@ -71,7 +71,9 @@ def _go_on(tick: Tick, kind: str, heard: Heard) -> Decision:
         phase = Phase.WAITING_PROMOTION if kind == CONFIRM_PROMOTION else tick.state.phase
         return move(tick.moved(*heard.news, phase=phase, is_cleared=False, **heard.changes), *heard.remarks)
     opened = Tick(tick.canary, replace(tick.state, answered=heard.changes["answered"]), tick.seen)
-    is_way_free = _trouble(opened) is None and not tick.due(*Part) and gate_before(opened, step_ahead(tick)) is None
+    is_way_free = (
+        _trouble(opened) is None and not tick.due(*ManagedObject) and gate_before(opened, step_ahead(tick)) is None
+    )
     if not is_way_free:
         return move(tick.moved(*heard.news, **heard.changes))
     return advance(tick, *heard.news, **heard.changes)

@@ -1,8 +1,8 @@
 """Attempts: an action that was refused a moment ago waits for its next try, and keeps nothing else from its turn."""
 
-from canary.action import Action, Promote
 from canary.decide.context import PATIENCE_S, Tick
-from canary.decide.decision import Decision, act, wait
+from canary.run.action import Action, Promote
+from canary.run.decision import Decision, act, wait
 
 
 def attempt(tick: Tick, action: Action) -> Decision | None:
@@ -11,5 +11,5 @@ def attempt(tick: Tick, action: Action) -> Decision | None:
 
 
 def promote_primary(tick: Tick, revision: str) -> Decision:
-    """Give the primary the template of `revision`, or wait until that is tried again."""
+    """Return the primary the template of `revision`, or wait until that is tried again."""
     return attempt(tick, Promote(revision)) or wait(tick.primary_trouble(), seconds=PATIENCE_S)

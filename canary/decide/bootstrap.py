@@ -6,14 +6,14 @@ that a deleted Canary left behind has traffic already); the route is served befo
 
 from typing import Final
 
-from canary.action import Action
 from canary.decide.attempt import promote_primary
 from canary.decide.context import PATIENCE_S, Tick
-from canary.decide.decision import Decision, act, move, wait
-from canary.news import initialized
-from canary.observation import Part
-from canary.phase import Phase
-from canary.state import State
+from canary.run.action import Action
+from canary.run.decision import Decision, act, move, wait
+from canary.run.messages import initialized
+from canary.run.observation import ManagedObject
+from canary.run.phase import Phase
+from canary.run.state import State
 
 # Until every kube-proxy and gateway has stopped sending to the target's pods. The gateway's part was measured at up to
 # 0.8 s (tests/contract/gloo), kube-proxy syncs within a second.
@@ -28,20 +28,22 @@ def decide(tick: Tick) -> Decision:
     is_overtaken = primary is None and tick.target.seen.revision != state.analysed
     if state.phase is None or is_overtaken:
         return move(_begun(tick))
-    beside: tuple[Action, ...] = tick.due(Part.PRIMARY_SERVICE, Part.CANARY_SERVICE)
+    beside: tuple[Action, ...] = tick.due(ManagedObject.PRIMARY_SERVICE, ManagedObject.CANARY_SERVICE)
     if primary is None:
         return act(*beside) if beside else promote_primary(tick, state.analysed)
-    beside += tick.due(Part.PRIMARY_SCALER)
+    beside += tick.due(ManagedObject.PRIMARY_SCALER)
     if beside:
         return act(*beside)
-    trouble = tick.primary_trouble() or (tick.trouble() if tick.seen.failed_parts else None)
+    trouble = tick.primary_trouble() or (tick.trouble() if tick.seen.failed_objects else None)
     if trouble is not None:
         return wait(trouble, seconds=PATIENCE_S)
     if state.unready_since_s is not None:
         return move(tick.became_ready())
     if tick.remaining_s() > 0:
         return wait(seconds=tick.remaining_s())
-    takeover = tick.due(Part.PRIMARY_UPSTREAM, Part.CANARY_UPSTREAM, Part.APEX_SERVICE, Part.ROUTE)
+    takeover = tick.due(
+        ManagedObject.PRIMARY_UPSTREAM, ManagedObject.CANARY_UPSTREAM, ManagedObject.APEX_SERVICE, ManagedObject.ROUTE
+    )
     if takeover:
         return act(*takeover)
     return _let_target_go(tick)

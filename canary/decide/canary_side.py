@@ -1,13 +1,13 @@
 """The canary side while it must be up."""
 
 from canary.decide.context import PATIENCE_S, Tick
-from canary.decide.decision import Decision, move, wait
 from canary.decide.growing import is_growth_over
 from canary.decide.run import roll_back
-from canary.news import News, not_ready
+from canary.run.decision import Decision, move, wait
+from canary.run.messages import Message, not_ready
 
 
-def canary_trouble(tick: Tick) -> News | None:
+def canary_trouble(tick: Tick) -> Message | None:
     """Why the canary side is not up, None when it is; fewer pods than it was to grow to are enough in the end."""
     readiness = tick.target.readiness
     if readiness.is_ready or (readiness.has_available and is_growth_over(tick)):
@@ -16,7 +16,7 @@ def canary_trouble(tick: Tick) -> News | None:
 
 
 def await_canary(tick: Tick) -> Decision | None:
-    """Give the canary side until the progress deadline, counted on the stored state's own clock; None when it is up."""
+    """Wait for the canary side until the progress deadline, by the stored clock; return None when it is up."""
     trouble = canary_trouble(tick)
     if trouble is None:
         return None

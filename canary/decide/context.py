@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from canary.action import Action, ApplyPart, ScaleTarget, SetWeights
-from canary.model.canary import Canary
-from canary.model.hooks import CanaryWebhook
-from canary.news import News, halted, info, not_ready, warning
-from canary.observation import Observation, Part, RefusedRoute, RouteState, Target
-from canary.phase import ANALYSING
-from canary.state import State
-from canary.steps import TOTAL_WEIGHT
+from canary.api.canary import Canary
+from canary.api.hooks import CanaryWebhook
+from canary.run.action import Action, ApplyObject, ScaleTarget, SetWeights
+from canary.run.messages import Message, halted, info, not_ready, warning
+from canary.run.observation import ManagedObject, Observation, RefusedRoute, RouteState, Target
+from canary.run.phase import ANALYSING
+from canary.run.state import State
+from canary.run.steps import TOTAL_WEIGHT
 
 # A side is looked at this often while its readiness is awaited: watches bring the change, this is for lost ones.
 PATIENCE_S = 5.0
@@ -122,7 +122,7 @@ class Tick:
         """The hooks of a type that have not said yes for this revision and step."""
         return unanswered_hooks(self.canary, self.state, kind)
 
-    def moved(self, *news: News, **changes: Any) -> State:
+    def moved(self, *news: Message, **changes: Any) -> State:
         """Move the intent, now."""
         return self.state.moved(self.now_s, *news, **changes)
 
@@ -138,17 +138,17 @@ class Tick:
             last_transition_s=self.state.last_transition_s,
         )
 
-    def trouble(self) -> News | None:
+    def trouble(self) -> Message | None:
         """What keeps a canary from getting (more) traffic though its own side is up; None when nothing does."""
         if self.state.is_paused:
             return info(f"Halt {self.name} advancement paused by request")
-        if self.seen.obstacles:
-            return warning(self.seen.obstacles[0].message)
-        if self.seen.failed_parts:
-            return halted(self.name, f"not applied: {', '.join(sorted(self.seen.failed_parts))}")
+        if self.seen.blockers:
+            return warning(self.seen.blockers[0].message)
+        if self.seen.failed_objects:
+            return halted(self.name, f"not applied: {', '.join(sorted(self.seen.failed_objects))}")
         return self.primary_trouble() or self.route_trouble()
 
-    def primary_trouble(self) -> News | None:
+    def primary_trouble(self) -> Message | None:
         """Why the primary is not up, None when it is."""
         primary = self.seen.primary
         if primary is not None and primary.readiness.is_ready:
@@ -156,9 +156,9 @@ class Tick:
         explanation = primary.readiness.explanation if primary is not None else "it does not exist"
         return not_ready(self.primary_name, explanation, is_canary_side=False)
 
-    def due(self, *parts: Part) -> tuple[Action, ...]:
+    def due(self, *parts: ManagedObject) -> tuple[Action, ...]:
         """Apply those of `parts` that are missing or not as rendered, in the order given."""
-        return tuple(ApplyPart(part) for part in parts if part in self.seen.due_parts)
+        return tuple(ApplyObject(part) for part in parts if part in self.seen.due_objects)
 
     def due_weights(self) -> tuple[Action, ...]:
         """Set the route to the stored weight, mirror and cookie, and for whom they are, where it shows others."""
@@ -194,7 +194,7 @@ class Tick:
         """Does the gateway serve the route as it stands, warning or not?"""
         return self.seen.route is not None and self.seen.route.state in {RouteState.SETTLED, RouteState.WARNED}
 
-    def route_trouble(self) -> News | None:
+    def route_trouble(self) -> Message | None:
         """What keeps the route from being served as meant, None when nothing does."""
         route = self.seen.route
         if route is None:
@@ -207,13 +207,13 @@ class Tick:
 
 
 def hooks_of(canary: Canary, kind: str) -> tuple[CanaryWebhook, ...]:
-    """Give the hooks of a type (`pre-rollout`, ...), in the order in which they are written."""
+    """Return the hooks of a type (`pre-rollout`, ...), in the order in which they are written."""
     hooks = canary.analysis.webhooks if canary.analysis else ()
     return tuple(hook for hook in hooks if hook.type_effective == kind)
 
 
 def unanswered_hooks(canary: Canary, state: State, kind: str) -> tuple[CanaryWebhook, ...]:
-    """Give the hooks of a type that have not said yes for the revision under analysis, and for its present step."""
+    """Return the hooks of a type that have not said yes for the revision under analysis, and for its present step."""
     return tuple(hook for hook in hooks_of(canary, kind) if answer_key(state, hook) not in state.answered)
 
 

@@ -3,15 +3,15 @@
 from dataclasses import replace
 from typing import Final
 
-from canary.action import ClaimRequest, DropRequest
 from canary.decide.attempt import attempt
 from canary.decide.context import Tick
-from canary.decide.decision import Decision, move
 from canary.decide.run import change_of, promote, promote_newer, roll_back, start_run
 from canary.decide.takeover import UNKNOWN
-from canary.news import paused, promoted_by_request, request_refused, resumed, skipped
-from canary.phase import ANALYSING, IDLE, Phase
-from canary.request import MalformedRequest, Request, RequestResult, Verb, split_claim
+from canary.run.action import ClaimRequest, DropRequest
+from canary.run.decision import Decision, move
+from canary.run.messages import paused, promoted_by_request, request_refused, resumed, skipped
+from canary.run.phase import ANALYSING, IDLE, Phase
+from canary.run.request import MalformedRequest, Request, RequestResult, Verb, split_claim
 
 _PHASES: Final = {
     Verb.PROMOTE: ANALYSING | {Phase.PROMOTING},

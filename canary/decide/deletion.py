@@ -6,14 +6,14 @@ owned by the Canary and goes with it.
 
 from typing import Any, Final
 
-from canary.action import Action, ReleasePart, ScaleTarget, SetFinalizer
 from canary.decide.attempt import attempt
 from canary.decide.context import PATIENCE_S, Tick
-from canary.decide.decision import Decision, act, move, wait
 from canary.decide.takeover import UNKNOWN, is_foreign
-from canary.news import not_ready, nothing_to_revert, routing_to_target, terminated, terminating
-from canary.observation import Part
-from canary.phase import Phase
+from canary.run.action import Action, ReleaseObject, ScaleTarget, SetFinalizer
+from canary.run.decision import Decision, act, move, wait
+from canary.run.messages import not_ready, nothing_to_revert, routing_to_target, terminated, terminating
+from canary.run.observation import ManagedObject
+from canary.run.phase import Phase
 
 # Gloo acknowledges a route within this time, and every kube-proxy has followed a Service long before.
 _SETTLE_S: Final = 5.0
@@ -40,7 +40,7 @@ def decide(tick: Tick) -> Decision:
         return move(tick.moved(*said, phase=Phase.TERMINATING, **begun))
     if tick.seen.target is None:
         return move(tick.moved(nothing_to_revert(tick.target_name), phase=Phase.TERMINATED))
-    if Part.ROUTE in tick.seen.unreleased_parts and tick.due_weights():
+    if ManagedObject.ROUTE in tick.seen.unreleased_objects and tick.due_weights():
         return act(*tick.due_weights())
     return _await_target(tick) if state.unready_since_s is not None else _hand_over(tick)
 
@@ -56,9 +56,9 @@ def _await_target(tick: Tick) -> Decision:
     wanted = tick.seen.full_size
     if tick.target.replicas == 0 or (tick.target.replicas < wanted and _is_scaled_by_nobody(tick)):
         return act(ScaleTarget(wanted))
-    if Part.TARGET_SCALER in tick.seen.unreleased_parts:
+    if ManagedObject.TARGET_SCALER in tick.seen.unreleased_objects:
         # Paused at zero by a scaling down that was cut short: it would take the pods from the target.
-        return act(ReleasePart(Part.TARGET_SCALER))
+        return act(ReleaseObject(ManagedObject.TARGET_SCALER))
     if not tick.target.readiness.is_ready:
         return wait(
             not_ready(tick.target_name, tick.target.readiness.explanation, is_canary_side=True), seconds=PATIENCE_S
@@ -89,8 +89,12 @@ def _hand_over(tick: Tick) -> Decision:
 
 
 def _due_releases(tick: Tick) -> tuple[Action, ...]:
-    """Give what is still to be let go; the route last, for the one to the target leads through the other objects."""
-    due = [ReleasePart(part) for part in Part if part in tick.seen.unreleased_parts and part is not Part.ROUTE]
-    if Part.ROUTE in tick.seen.unreleased_parts:
-        due.append(ReleasePart(Part.ROUTE))
+    """Return what is still to be let go; the route last, for the one to the target leads through the other objects."""
+    due = [
+        ReleaseObject(part)
+        for part in ManagedObject
+        if part in tick.seen.unreleased_objects and part is not ManagedObject.ROUTE
+    ]
+    if ManagedObject.ROUTE in tick.seen.unreleased_objects:
+        due.append(ReleaseObject(ManagedObject.ROUTE))
     return tuple(due)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Final
 
 from canary.decide.context import Tick
-from canary.decide.decision import Decision, act, ask, move, wait
-from canary.news import News, still_drained
-from canary.observation import Question
+from canary.run.decision import Decision, act, ask, move, wait
+from canary.run.messages import Message, still_drained
+from canary.run.observation import Question
 
 _LOOK_AGAIN_S: Final = 1.0
 
@@ -29,7 +29,7 @@ def drain_and_scale_down(tick: Tick, done: Callable[[], Decision]) -> Decision:
     return drain(tick, still_drained(tick.target_name)) or act(*tick.due_scale(0))
 
 
-def drain(tick: Tick, said: News) -> Decision | None:
+def drain(tick: Tick, said: Message) -> Decision | None:
     """Wait until nothing reaches the side that gets no traffic any more; None when it may go.
 
     `said` tells that requests still reach it.

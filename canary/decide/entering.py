@@ -5,20 +5,20 @@ from typing import Any
 from canary.decide.advance import advance, step_ahead
 from canary.decide.canary_side import await_canary
 from canary.decide.context import CONFIRM_TRAFFIC_INCREASE, PATIENCE_S, PRE_ROLLOUT, Tick, answer_key
-from canary.decide.decision import Decision, act, ask, move, wait
 from canary.decide.gates import QUESTIONS, gate_before, hear, with_rollback
 from canary.decide.skipping import skip_to_promotion
 from canary.decide.verdicts import hold_back
-from canary.judge import CheckResult, Verdict, overall
-from canary.news import News, analysis_started, hook_passed
-from canary.observation import Part, Question
+from canary.run.decision import Decision, act, ask, move, wait
+from canary.run.judge import CheckResult, Verdict, overall
+from canary.run.messages import Message, analysis_started, hook_passed
+from canary.run.observation import ManagedObject, Question
 
 
 def decide(tick: Tick) -> Decision:
     """Bring the canary side up; then one hook after the other must say yes before the analysis begins."""
     if tick.seen.answers is not None:
         return _judge(tick)
-    due = tick.due(*Part) + tick.due_scale(tick.seen.scale_to)
+    due = tick.due(*ManagedObject) + tick.due_scale(tick.seen.scale_to)
     if due:
         return act(*due)
     waiting = await_canary(tick)
@@ -38,7 +38,7 @@ def decide(tick: Tick) -> Decision:
 
 
 def _questions(tick: Tick) -> tuple[Question, ...]:
-    """Give what is to be asked next: the pre-rollout hooks, and when all of them said yes, the gate to traffic."""
+    """Return what is to be asked next: the pre-rollout hooks, and when all of them said yes, the gate to traffic."""
     if tick.unanswered_hooks(PRE_ROLLOUT):
         return (Question.PRE_ROLLOUT,)
     gate = gate_before(tick, step_ahead(tick))
@@ -77,14 +77,14 @@ def _judge_pre_rollout(tick: Tick, answers: tuple[CheckResult, ...]) -> Decision
     return _begin(tick, *news, answered=answered)
 
 
-def _begin(tick: Tick, *news: News, **changes: Any) -> Decision:
+def _begin(tick: Tick, *news: Message, **changes: Any) -> Decision:
     """Take the first step; or only keep what was answered, where the world changed while it was asked."""
     said = (*_started(tick), *news)
-    if tick.target.readiness.is_ready and tick.trouble() is None and not tick.due(*Part):
+    if tick.target.readiness.is_ready and tick.trouble() is None and not tick.due(*ManagedObject):
         return advance(tick, *said, **changes)
     return move(tick.moved(*said, decisive_s=tick.now_s, **changes))
 
 
-def _started(tick: Tick) -> tuple[News, ...]:
+def _started(tick: Tick) -> tuple[Message, ...]:
     """Say once that the analysis starts: before anything was judged."""
     return (analysis_started(tick.target_name),) if tick.state.decisive_s is None else ()

@@ -3,20 +3,20 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from canary.action import Promote
+from canary.api.canary import Canary
 from canary.decide import bootstrap, control, deletion, idle, progressing, promoting, takeover
 from canary.decide.attempt import attempt
 from canary.decide.context import PATIENCE_S, Tick
-from canary.decide.decision import Decision, act, move, wait
 from canary.decide.run import fresh_analysis, no_traffic, roll_back
-from canary.model.canary import Canary
-from canary.news import info, routing_to_primary, target_gone, warning
-from canary.observation import Observation, Target
-from canary.phase import ANALYSING, Phase
-from canary.revision import config_part, template_part
-from canary.state import Blocked, State
+from canary.run.action import Promote
+from canary.run.decision import Decision, act, move, wait
+from canary.run.messages import info, routing_to_primary, target_gone, warning
+from canary.run.observation import Observation, Target
+from canary.run.phase import ANALYSING, Phase
+from canary.run.revision import config_part, template_part
+from canary.run.state import Blocker, State
 
-_SUSPENDED: Final = Blocked("Suspended", "spec.suspend is true: the run stands still until it is false.")
+_SUSPENDED: Final = Blocker("Suspended", "spec.suspend is true: the run stands still until it is false.")
 
 
 def decide(canary: Canary, state: State, seen: Observation) -> Decision:
@@ -27,7 +27,7 @@ def decide(canary: Canary, state: State, seen: Observation) -> Decision:
         return wait(said, seconds=PATIENCE_S)
     if seen.flagger:
         text = f"{seen.flagger}: nothing is done until that Flagger has stopped."
-        return _tell_blocked(tick, Blocked("FlaggerRunning", text)) or wait()
+        return _tell_blocked(tick, Blocker("FlaggerRunning", text)) or wait()
     if seen.is_deleted:
         return deletion.decide(tick)
     if takeover.is_foreign(state):
@@ -146,7 +146,7 @@ def _is_overtaken(tick: Tick) -> bool:
 
 
 def _lost_primary(tick: Tick) -> str | None:
-    """Give the revision that the primary should run when it is gone, or was left on one that was not promoted.
+    """Return the revision that the primary should run when it is gone, or was left on one that was not promoted.
 
     A primary of no revision is one that Flagger made.
     """
@@ -158,8 +158,8 @@ def _lost_primary(tick: Tick) -> str | None:
     return None if is_as_wanted else wanted
 
 
-def _blocked(tick: Tick) -> Blocked | None:
-    """Give what makes the canary stand still.
+def _blocked(tick: Tick) -> Blocker | None:
+    """Return what makes the canary stand still.
 
     Once its analysis has begun, an obstacle only keeps it from going forward: its checks, a rollback and the end of its
     promotion must go on.
@@ -167,14 +167,14 @@ def _blocked(tick: Tick) -> Blocked | None:
     if tick.canary.spec.suspend:
         return _SUSPENDED
     if tick.seen.is_spec_lost:
-        return tick.seen.obstacles[0]
+        return tick.seen.blockers[0]
     is_under_way = tick.is_begun or tick.state.phase in {Phase.PROMOTING, Phase.FINALISING}
-    if not tick.seen.obstacles or (is_under_way and tick.seen.target is not None):
+    if not tick.seen.blockers or (is_under_way and tick.seen.target is not None):
         return None
-    return tick.seen.obstacles[0]
+    return tick.seen.blockers[0]
 
 
-def _tell_blocked(tick: Tick, blocked: Blocked | None) -> Decision | None:
+def _tell_blocked(tick: Tick, blocked: Blocker | None) -> Decision | None:
     """Stand still while blocked, and store why, once; None when the way is free and that is stored too."""
     if blocked == tick.state.blocked:
         return None if blocked is None else wait()

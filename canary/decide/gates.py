@@ -7,6 +7,7 @@ Source of what is asked when, and of the words: Flagger 1.44, `pkg/controller/sc
 from dataclasses import dataclass
 from typing import Any, Final
 
+from canary.api.hooks import CanaryWebhook
 from canary.decide.context import (
     CONFIRM_PROMOTION,
     CONFIRM_ROLLOUT,
@@ -15,12 +16,11 @@ from canary.decide.context import (
     Tick,
     answer_key,
 )
-from canary.decide.decision import Decision
 from canary.decide.run import fail
-from canary.judge import Verdict
-from canary.model.hooks import CanaryWebhook
-from canary.news import (
-    News,
+from canary.run.decision import Decision
+from canary.run.judge import Verdict
+from canary.run.messages import (
+    Message,
     gate_shut,
     held,
     hook_passed,
@@ -28,8 +28,8 @@ from canary.news import (
     rollback_not_asked_for,
     rolled_back_by_hand,
 )
-from canary.observation import Question
-from canary.steps import Step
+from canary.run.observation import Question
+from canary.run.steps import Step
 
 QUESTIONS: Final = {
     CONFIRM_ROLLOUT: Question.CONFIRM_ROLLOUT,
@@ -45,12 +45,12 @@ class Heard:
 
     is_open: bool
     changes: dict[str, Any]
-    news: tuple[News, ...]
-    remarks: tuple[News, ...]
+    news: tuple[Message, ...]
+    remarks: tuple[Message, ...]
 
 
 def gate_before(tick: Tick, step: Step | None) -> str | None:
-    """Give the type of the gates that must open before a step (None: the promotion), None when the way is free.
+    """Return the type of the gates that must open before a step (None: the promotion), None when the way is free.
 
     As with Flagger, the gate before a growing weight is asked before the promotion, too: that is the last increase.
     Where the canary gets all the traffic before its promotion, as always in blue/green, both are asked before that.
@@ -64,7 +64,7 @@ def gate_before(tick: Tick, step: Step | None) -> str | None:
 
 
 def hear(tick: Tick, kind: str) -> Heard | None:
-    """Give what the gates of a type answered, None when they were not asked in this tick."""
+    """Return what the gates of a type answered, None when they were not asked in this tick."""
     answers = tick.seen.answered(QUESTIONS[kind])
     if answers is None:
         return None
@@ -84,7 +84,7 @@ def hear(tick: Tick, kind: str) -> Heard | None:
     )
 
 
-def _shut_news(tick: Tick, kind: str, shut: tuple[CanaryWebhook, ...]) -> list[News]:
+def _shut_news(tick: Tick, kind: str, shut: tuple[CanaryWebhook, ...]) -> list[Message]:
     """Tell of each gate once that the run waits for it; one of those that are not muted is told to the chats, too."""
     new = [hook for hook in shut if answer_key(tick.state, hook) not in tick.state.waiting_for]
     loud = None if tick.state.waiting_for else next((hook for hook in new if not hook.mute_alert), None)
@@ -92,7 +92,7 @@ def _shut_news(tick: Tick, kind: str, shut: tuple[CanaryWebhook, ...]) -> list[N
 
 
 def with_rollback(tick: Tick, *questions: Question) -> tuple[Question, ...]:
-    """Give the questions with that for the rollback gates, where there are any: it goes with every poll of a run."""
+    """Return the questions with that for the rollback gates, where there are any: it goes with every poll of a run."""
     return (*questions, Question.ROLLBACK) if tick.hooks(ROLLBACK) else questions
 
 
@@ -103,7 +103,7 @@ def decide_rollback(tick: Tick) -> Decision | None:
     return fail(tick, *opened, rolled_back_by_hand(tick.name)) if opened else None
 
 
-def rollback_remarks(tick: Tick) -> tuple[News, ...]:
+def rollback_remarks(tick: Tick) -> tuple[Message, ...]:
     """Say of each rollback gate that was asked that it is shut, or why nobody knows."""
     return tuple(
         held(answer.text) if answer.verdict is Verdict.ERROR else rollback_not_asked_for(answer.name)

@@ -1,14 +1,14 @@
 """Growing: the canary side gets the size of a primary that rolls without a pod left, before it carries everything."""
 
-from canary.action import ScaleTarget
 from canary.decide.advance import step_ahead
 from canary.decide.context import Tick
-from canary.decide.decision import Decision, act, move
 from canary.decide.gates import gate_before
-from canary.news import News, scaling_to_full_size
+from canary.run.action import ScaleTarget
+from canary.run.decision import Decision, act, move
+from canary.run.messages import Message, scaling_to_full_size
 
 
-def growth_trouble(tick: Tick) -> News | None:
+def growth_trouble(tick: Tick) -> Message | None:
     """Why the step ahead, in which the canary side carries everything, must wait for its size; None when it needn't.
 
     The canary side grows only when the gates before that step are open: they may take days.
@@ -47,5 +47,5 @@ def grow(tick: Tick) -> Decision:
     return act(ScaleTarget(tick.seen.full_size))
 
 
-def _news(tick: Tick) -> News:
+def _news(tick: Tick) -> Message:
     return scaling_to_full_size(tick.target_name, tick.seen.full_size, tick.primary_name)

@@ -1,12 +1,12 @@
 """Idle: everything generated is kept as rendered, and a new revision starts a run."""
 
 from canary.decide.context import POST_ROLLOUT, Tick
-from canary.decide.decision import Decision, act, ask, move
 from canary.decide.ending import drain_and_scale_down
 from canary.decide.run import start_run
-from canary.judge import Verdict
-from canary.news import hook_passed, warning
-from canary.observation import Part, Question
+from canary.run.decision import Decision, act, ask, move
+from canary.run.judge import Verdict
+from canary.run.messages import hook_passed, warning
+from canary.run.observation import ManagedObject, Question
 
 
 def decide(tick: Tick) -> Decision:
@@ -15,7 +15,7 @@ def decide(tick: Tick) -> Decision:
         return _tell_end(tick)
     if _is_run_due(tick):
         return move(start_run(tick))
-    upkeep = tick.due(*Part)
+    upkeep = tick.due(*ManagedObject)
     if upkeep:
         return act(*upkeep)
     if tick.state.finished != tick.state.analysed:

@@ -5,13 +5,13 @@ surge on as many nodes as may be without it. See docs/decisions/0008.
 """
 
 from canary.decide.context import PATIENCE_S, Tick
-from canary.decide.decision import Decision, act, move, wait
 from canary.decide.ending import drain
 from canary.decide.progressing import restart
 from canary.decide.run import all_on_canary, fresh_analysis
-from canary.news import analysis_resumed, routing_to_canary, still_asked
-from canary.observation import Part
-from canary.phase import Phase
+from canary.run.decision import Decision, act, move, wait
+from canary.run.messages import analysis_resumed, routing_to_canary, still_asked
+from canary.run.observation import ManagedObject
+from canary.run.phase import Phase
 
 
 def make_way(tick: Tick) -> Decision | None:
@@ -33,7 +33,7 @@ def make_way(tick: Tick) -> Decision | None:
     if tick.is_skipping and tick.is_primary_overdue:
         # Who skips the analysis wants the revision now, and the gateway had its time.
         return None
-    due = tick.due(Part.ROUTE)
+    due = tick.due(ManagedObject.ROUTE)
     if due:
         return act(*due)
     trouble = tick.route_trouble()

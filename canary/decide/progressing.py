@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from canary.decide import analysing, entering, waiting
 from canary.decide.context import CONFIRM_ROLLOUT, Tick
-from canary.decide.decision import Decision, move
 from canary.decide.gates import decide_rollback, rollback_remarks
 from canary.decide.run import change_of, fresh_analysis, fresh_run
-from canary.news import returned_to_promoted, run_restarted, strategy_changed
-from canary.phase import Phase
+from canary.run.decision import Decision, move
+from canary.run.messages import returned_to_promoted, run_restarted, strategy_changed
+from canary.run.phase import Phase
 
 
 def decide(tick: Tick) -> Decision:

@@ -3,16 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
-from canary.action import Promote
 from canary.decide.attempt import attempt, promote_primary
 from canary.decide.context import PATIENCE_S, Tick
-from canary.decide.decision import Decision, act, move, wait
 from canary.decide.ending import drain_and_scale_down
 from canary.decide.making_way import make_way
 from canary.decide.progressing import restart
 from canary.decide.run import all_on_canary, no_traffic, promote_newer, untold_end
 from canary.decide.takeover import UNKNOWN
-from canary.news import (
+from canary.run.action import Promote
+from canary.run.decision import Decision, act, move, wait
+from canary.run.messages import (
     not_ready,
     primary_weight_advanced,
     promotion_completed,
@@ -20,9 +20,9 @@ from canary.news import (
     routing_to_canary,
     routing_to_primary,
 )
-from canary.observation import Part
-from canary.phase import Phase
-from canary.steps import TOTAL_WEIGHT, next_promotion_weight
+from canary.run.observation import ManagedObject
+from canary.run.phase import Phase
+from canary.run.steps import TOTAL_WEIGHT, next_promotion_weight
 
 
 def keep_served(tick: Tick) -> Decision | None:
@@ -48,7 +48,7 @@ def decide_promoting(tick: Tick) -> Decision:
     primary = tick.seen.primary
     if primary is None or primary.revision != tick.state.analysed:
         return make_way(tick) or promote_primary(tick, tick.state.analysed)
-    due = tick.due(*Part)
+    due = tick.due(*ManagedObject)
     if due:
         return act(*due)
     if not primary.readiness.is_ready:
@@ -93,7 +93,7 @@ def _give_way(tick: Tick) -> Decision | None:
 
 
 def _bring_back(tick: Tick) -> Decision | None:
-    """Give the primary what was promoted last: when it serves that again, the newer revision gets its run.
+    """Return the primary what was promoted last: when it serves that again, the newer revision gets its run.
 
     The canary side, analysed or not, is all that serves meanwhile. None where what was promoted last can't be had:
     then the primary is waited for as it is, and whoever is on call may ask for the promotion of the newer revision.
@@ -128,7 +128,7 @@ def _shift_back(tick: Tick) -> Decision:
 
 def decide_finalising(tick: Tick) -> Decision:
     """All traffic is meant for the primary: see it there, then scale the canary side down."""
-    due = tick.due(*Part)
+    due = tick.due(*ManagedObject)
     if due:
         return act(*due)
     if tick.target.seen.revision != tick.state.analysed:

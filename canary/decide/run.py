@@ -4,13 +4,21 @@ from dataclasses import replace
 from typing import Any
 
 from canary.decide.context import CONFIRM_ROLLOUT, POST_ROLLOUT, PRE_ROLLOUT, Tick
-from canary.decide.decision import Decision, move
-from canary.mark import Mark
-from canary.news import News, copying_template, rolling_back, routing_to_canary, run_failed, run_restarted, run_started
-from canary.phase import Phase
-from canary.revision import template_part
-from canary.state import State
-from canary.steps import TOTAL_WEIGHT
+from canary.run.decision import Decision, move
+from canary.run.mark import Mark
+from canary.run.messages import (
+    Message,
+    copying_template,
+    rolling_back,
+    routing_to_canary,
+    run_failed,
+    run_restarted,
+    run_started,
+)
+from canary.run.phase import Phase
+from canary.run.revision import template_part
+from canary.run.state import State
+from canary.run.steps import TOTAL_WEIGHT
 
 
 def start_run(tick: Tick) -> State:
@@ -21,7 +29,7 @@ def start_run(tick: Tick) -> State:
 
 
 def fresh_run(tick: Tick) -> dict[str, Any]:
-    """Give the state's fields for a run of the target's present revision, nothing carried over from the run before."""
+    """Return the fields for a run of the target's present revision, nothing carried over from the run before."""
     return fresh_analysis(tick) | {
         "seen": tick.target.seen,
         "analysed": tick.target.seen.revision,
@@ -34,7 +42,7 @@ def fresh_run(tick: Tick) -> dict[str, Any]:
 
 
 def fresh_analysis(tick: Tick) -> dict[str, Any]:
-    """Give the state's fields for the same revision's analysis from its beginning.
+    """Return the state's fields for the same revision's analysis from its beginning.
 
     What was said of the revision itself stays said; a yes to a step or to the promotion was about the analysis before.
     """
@@ -56,25 +64,25 @@ def fresh_analysis(tick: Tick) -> dict[str, Any]:
 
 
 def no_traffic(state: State) -> dict[str, Any]:
-    """Give the state's fields for a canary side that gets nothing: no share, no copies, nobody's cookie."""
+    """Return the state's fields for a canary side that gets nothing: no share, no copies, nobody's cookie."""
     previous = state.cookie or state.previous_cookie
     nothing: dict[str, Any] = {"canary_weight": 0, "is_for_everyone": False, "mirror_percent": 0, "cookie": ""}
     return nothing | {"previous_cookie": previous}
 
 
 def all_on_canary(tick: Tick) -> dict[str, Any]:
-    """Give the state's fields for a canary side that gets everything. It is meant so under whatever strategy."""
+    """Return the state's fields for a canary side that gets everything. It is meant so under whatever strategy."""
     everything = {"canary_weight": TOTAL_WEIGHT, "is_for_everyone": True, "mirror_percent": 0}
     return everything | {"strategy": tick.canary.strategy, "shifted_s": None}
 
 
 def untold_end(tick: Tick) -> dict[str, Any]:
-    """Give the state's field that has the post-rollout hooks told of the end of a run, where there are any."""
+    """Return the state's field that has the post-rollout hooks told of the end of a run, where there are any."""
     return {"has_untold_end": bool(tick.hooks(POST_ROLLOUT))}
 
 
 def change_of(tick: Tick) -> Mark | None:
-    """Give what the target's present revision changed and who applied it, None where nobody can tell.
+    """Return what the target's present revision changed and who applied it, None where nobody can tell.
 
     A mark speaks of the template. One that the run before was about already says nothing of a run that another
     configuration started.
@@ -85,7 +93,7 @@ def change_of(tick: Tick) -> Mark | None:
     return replace(mark, revision=revision)
 
 
-def promote(tick: Tick, *news: News, is_analysis_skipped: bool, **changes: Any) -> Decision:
+def promote(tick: Tick, *news: Message, is_analysis_skipped: bool, **changes: Any) -> Decision:
     """End the analysis well: the primary is to get the analysed template. Traffic stays where it is until it has it.
 
     But none may be on a primary that has no pod while it rolls: where the analysis did not bring it to the canary side,
@@ -110,7 +118,7 @@ def promote(tick: Tick, *news: News, is_analysis_skipped: bool, **changes: Any) 
     return move(tick.moved(*news, copying_template(tick.target_name, tick.primary_name), **(promoting | changes)))
 
 
-def promote_newer(tick: Tick, *news: News) -> Decision:
+def promote_newer(tick: Tick, *news: Message) -> Decision:
     """Promote the target's present revision in place of the one whose promotion hangs, with the traffic where it is."""
     served = {"canary_weight": tick.state.canary_weight, "is_for_everyone": tick.state.is_for_everyone}
     changes = fresh_run(tick) | served | {"is_analysis_skipped": True}
@@ -118,12 +126,12 @@ def promote_newer(tick: Tick, *news: News) -> Decision:
     return promote(tick, said, *news, **changes)
 
 
-def roll_back(tick: Tick, reason: str, *before: News, because: str = "", **changes: Any) -> Decision:
+def roll_back(tick: Tick, reason: str, *before: Message, because: str = "", **changes: Any) -> Decision:
     """Pull the traffic from the canary and end the run; `before` is said first, `because` is what the checks said."""
     return fail(tick, *before, rolling_back(tick.name, reason, because), **changes)
 
 
-def fail(tick: Tick, *news: News, **changes: Any) -> Decision:
+def fail(tick: Tick, *news: Message, **changes: Any) -> Decision:
     """End a run badly: all traffic to the primary, at once. `news` say why."""
     failed = no_traffic(tick.state) | untold_end(tick)
     failed |= {

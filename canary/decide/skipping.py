@@ -1,9 +1,9 @@
 """Skipping: a promotion without an analysis, or without the rest of it, by the spec or by a request."""
 
 from canary.decide.context import ENDPOINTS_KNOWN_S, Tick
-from canary.decide.decision import Decision, move, wait
 from canary.decide.growing import grow, is_too_small
 from canary.decide.run import promote
+from canary.run.decision import Decision, move, wait
 
 
 def skip_to_promotion(tick: Tick) -> Decision:

@@ -6,11 +6,11 @@ Flagger's revisions can't be computed again. What is known is whether the primar
 from typing import Any
 
 from canary.decide.context import Tick
-from canary.decide.decision import Decision, move
 from canary.decide.run import fail, no_traffic
-from canary.news import News, rolling_back, taken_over
-from canary.phase import ANALYSING, Phase
-from canary.state import State
+from canary.run.decision import Decision, move
+from canary.run.messages import Message, rolling_back, taken_over
+from canary.run.phase import ANALYSING, Phase
+from canary.run.state import State
 
 # A word that is no revision. A failed run is not finished with it, so the target is still drained and scaled to zero.
 UNKNOWN = "unknown"
@@ -58,7 +58,7 @@ def _has_same_template(tick: Tick) -> bool:
 
 
 def _promoted(tick: Tick) -> str:
-    """Give the revision that the primary runs: the target's, or one of which no more than the word is known.
+    """Return the revision that the primary runs: the target's, or one of which no more than the word is known.
 
     An agent may have been here before Flagger; then the primary still has the revision that it was given by that.
     Flagger's own word for it stands for no template that could be found again.
@@ -90,7 +90,7 @@ def _take_as_baseline(tick: Tick, **changes: Any) -> Decision:
 
 
 def _take(tick: Tick, explanation: str, *, is_warning: bool = False, **changes: Any) -> Decision:
-    said: News = taken_over(tick.name, explanation, is_warning=is_warning)
+    said: Message = taken_over(tick.name, explanation, is_warning=is_warning)
     revision = tick.target.seen.revision
     ours: dict[str, Any] = {"seen": tick.target.seen, "analysed": revision, "finished": revision, "shifted_s": None}
     ours |= {"unready_since_s": None, "last_transition_s": tick.state.last_transition_s}

@@ -1,12 +1,12 @@
 """Waiting: a new revision that nobody confirmed yet. No traffic, and no canary side to give it to."""
 
 from canary.decide.context import CONFIRM_ROLLOUT, Tick
-from canary.decide.decision import Decision, act, ask, move, wait
 from canary.decide.ending import drain_and_scale_down
 from canary.decide.gates import Heard, hear, with_rollback
-from canary.news import run_started
-from canary.observation import Part, Question
-from canary.phase import Phase
+from canary.run.decision import Decision, act, ask, move, wait
+from canary.run.messages import run_started
+from canary.run.observation import ManagedObject, Question
+from canary.run.phase import Phase
 
 
 def decide(tick: Tick) -> Decision:
@@ -18,7 +18,7 @@ def decide(tick: Tick) -> Decision:
         return _begin(tick, heard)
     if tick.remaining_s() <= 0:
         return ask(*with_rollback(tick, Question.CONFIRM_ROLLOUT))
-    due = tick.due(*Part)
+    due = tick.due(*ManagedObject)
     if due:
         return act(*due)
     # An unconfirmed revision may be here with the canary side of the run before it.

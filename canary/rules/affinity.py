@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from canary.model.analysis import SessionAffinity
-from canary.model.canary import Canary
-from canary.problems import Problem
+from canary.api.analysis import SessionAffinity
+from canary.api.canary import Canary
+from canary.api.problems import Problem
 from canary.rules.http_syntax import TOKEN, is_cookie_attribute, is_token
 
 _ATTRIBUTE = "visible ASCII characters and spaces, but no semicolon"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from canary.model.canary import Canary
-from canary.model.matching import RequestMatch, StringMatch
-from canary.problems import field_path
+from canary.api.canary import Canary
+from canary.api.matching import RequestMatch, StringMatch
+from canary.api.problems import field_path
 
 _HEADER_WAYS: Final = ("exact", "prefix", "suffix", "regex", "present")
 _QUERY_WAYS: Final = ("exact", "prefix", "regex", "present")
@@ -23,13 +23,13 @@ class Condition(NamedTuple):
 
 
 def entries(canary: Canary) -> Iterator[tuple[str, RequestMatch]]:
-    """Give each entry of the match list with its path."""
+    """Return each entry of the match list with its path."""
     for index, entry in enumerate(canary.analysis.match if canary.analysis is not None else ()):
         yield f"{canary.analysis_path}.match[{index}]", entry
 
 
 def conditions(canary: Canary) -> Iterator[Condition]:
-    """Give the conditions of all entries."""
+    """Return the conditions of all entries."""
     for path, entry in entries(canary):
         yield from headers_and_parameters(path, entry)
         if entry.uri is not None:
@@ -39,7 +39,7 @@ def conditions(canary: Canary) -> Iterator[Condition]:
 
 
 def headers_and_parameters(path: str, entry: RequestMatch) -> Iterator[Condition]:
-    """Give the conditions of one entry on what a request carries."""
+    """Return the conditions of one entry on what a request carries."""
     for name, match in entry.headers.items():
         yield Condition(field_path(path, "headers", name), match, _HEADER_WAYS, is_header=True)
     for name, match in entry.without_headers.items():
@@ -49,7 +49,7 @@ def headers_and_parameters(path: str, entry: RequestMatch) -> Iterator[Condition
 
 
 def origins(canary: Canary) -> Iterator[Condition]:
-    """Give the origins of the service's CORS policy."""
+    """Return the origins of the service's CORS policy."""
     cors = canary.spec.service.cors_policy
     for index, match in enumerate(cors.allow_origins if cors is not None else ()):
         yield Condition(f"spec.service.corsPolicy.allowOrigins[{index}]", match, _HEADER_WAYS)

@@ -5,9 +5,9 @@ Such a field is kept as written, and means nothing on Gloo.
 
 from collections.abc import Iterator
 
-from canary.model.canary import Canary
-from canary.model.schema import ApiModel, as_written
-from canary.problems import Problem
+from canary.api.canary import Canary
+from canary.api.problems import Problem
+from canary.api.schema import ApiModel, as_written
 
 UPSTREAM_KIND = "Upstream"
 UPSTREAM_API_VERSION = "gloo.solo.io/v1"

@@ -5,9 +5,9 @@ What regular expressions must fulfil is in `canary.rules.patterns`.
 
 from collections.abc import Iterator
 
-from canary.model.canary import Canary
-from canary.model.schema import as_written
-from canary.problems import Problem, field_path
+from canary.api.canary import Canary
+from canary.api.problems import Problem, field_path
+from canary.api.schema import as_written
 from canary.rules.conditions import conditions, entries, headers_and_parameters, origins
 from canary.rules.http_syntax import METHODS, TOKEN, is_field_value, is_token
 

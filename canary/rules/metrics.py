@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from canary.model.canary import Canary
-from canary.model.metrics import BUILTIN_METRICS, SUCCESS_RATE, CanaryMetric
-from canary.model.schema import as_written
-from canary.problems import Problem
+from canary.api.canary import Canary
+from canary.api.metrics import BUILTIN_METRICS, SUCCESS_RATE, CanaryMetric
+from canary.api.problems import Problem
+from canary.api.schema import as_written
 from canary.rules.urls import HTTP_URL, is_http_url, shown_address
 
 _BEST_SUCCESS_RATE_PERCENT = 100

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 import re2
 
-from canary.model.canary import Canary
-from canary.problems import Problem
+from canary.api.canary import Canary
+from canary.api.problems import Problem
 from canary.rules.conditions import Condition, conditions, entries, headers_and_parameters, origins
 
 _RE2_OPTIONS: Final = re2.Options()
@@ -96,7 +96,7 @@ def no_regex_is_empty(canary: Canary) -> Iterator[Problem]:
 
 
 def _patterns(canary: Canary) -> Iterator[tuple[str, str, str]]:
-    """Give path and text of what becomes a pattern, and the pattern."""
+    """Return path and text of what becomes a pattern, and the pattern."""
     for path, entry in entries(canary):
         yield from _patterns_of(headers_and_parameters(path, entry))
         if entry.uri is not None and entry.uri.regex is not None:
@@ -120,7 +120,7 @@ def _patterns_of(found: Iterator[Condition]) -> Iterator[tuple[str, str, str]]:
 
 
 def _regexes(canary: Canary) -> list[tuple[str, str]]:
-    """Give path and text of each regular expression."""
+    """Return path and text of each regular expression."""
     return [
         (f"{condition.path}.regex", condition.match.regex)
         for condition in (*conditions(canary), *origins(canary))
@@ -129,7 +129,7 @@ def _regexes(canary: Canary) -> list[tuple[str, str]]:
 
 
 def _first_beyond(regexes: list[tuple[str, str]]) -> tuple[str, str] | None:
-    """Give the first that is one too many or too long; None where all may be compiled."""
+    """Return the first that is one too many or too long; None where all may be compiled."""
     chars = 0
     for place, (path, regex) in enumerate(regexes):
         chars += len(regex)
@@ -139,7 +139,7 @@ def _first_beyond(regexes: list[tuple[str, str]]) -> tuple[str, str] | None:
 
 
 def _size(written: str, pattern: str) -> int:
-    """Give the instructions of a pattern; 0 for one that RE2 can't read, which is told elsewhere."""
+    """Return the instructions of a pattern; 0 for one that RE2 can't read, which is told elsewhere."""
     is_made_of_a_text = pattern != written
     if is_made_of_a_text and len(written) > _LONG_TEXT:
         return len(written)  # at the least: each letter is one

@@ -11,11 +11,11 @@ from typing import Final
 
 import promql_parser
 
-from canary.model.canary import Canary
-from canary.model.metric_template import PROMETHEUS, MetricTemplate
-from canary.model.metrics import CanaryMetric
-from canary.problems import Problem
-from canary.template import TemplateError, UnknownVariable, query_names, render_query, used_variables
+from canary.api.canary import Canary
+from canary.api.metric_template import PROMETHEUS, MetricTemplate
+from canary.api.metrics import CanaryMetric
+from canary.api.problems import Problem
+from canary.api.query_template import TemplateError, UnknownVariable, query_names, render_query, used_variables
 
 _MAX_CHARS: Final = 4_096
 """Longer queries are not parsed: the parser recurses, and at a depth of some 10,000 the process would end."""
@@ -114,7 +114,7 @@ def _filled(canary: Canary, metric: CanaryMetric, query: str) -> str:
 
 
 def _sampled_problems(path: str, query: str, variables: list[str]) -> tuple[Problem, ...]:
-    """Give the problems that are left whatever sample stands in for each variable; those of the first sample."""
+    """Return the problems that are left whatever sample stands in for each variable; those of the first sample."""
     first: tuple[Problem, ...] | None = None
     is_small = len(variables) <= _MAX_SAMPLED_VARIABLES and _count_operators(query) <= _MAX_SAMPLED_OPERATORS
     for values in _samples(len(variables), is_each_tried=is_small):

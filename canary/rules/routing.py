@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from canary.model.canary import Canary
-from canary.model.schema import as_written
-from canary.model.service import HeaderOperations
-from canary.problems import Problem, field_path
+from canary.api.canary import Canary
+from canary.api.problems import Problem, field_path
+from canary.api.schema import as_written
+from canary.api.service import HeaderOperations
 from canary.rules.http_syntax import TOKEN, is_field_value, is_token
 
 _RETRY_ON: Final = (

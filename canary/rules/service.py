@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from canary.model.canary import Canary
-from canary.model.service import CustomMetadata
-from canary.problems import Problem, field_path
+from canary.api.canary import Canary
+from canary.api.problems import Problem, field_path
+from canary.api.service import CustomMetadata
 from canary.rules.http_syntax import LABEL_VALUE, QUALIFIED_NAME, is_label_value, is_qualified_name
 
 MAX_PORT = 65_535

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from canary.model.canary import Canary
-from canary.model.references import AUTOSCALING_READ_AS_V2, AUTOSCALING_V2
-from canary.model.schema import as_written
-from canary.problems import Problem
+from canary.api.canary import Canary
+from canary.api.problems import Problem
+from canary.api.references import AUTOSCALING_READ_AS_V2, AUTOSCALING_V2
+from canary.api.schema import as_written
 
 TARGET_KINDS = ("Deployment", "DaemonSet")
 TARGET_API_VERSION = "apps/v1"

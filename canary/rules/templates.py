@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from canary.model.alert_provider import TOLD_TYPES, AlertProvider
-from canary.model.metric_template import ASKED_TYPES, PROMETHEUS, MetricTemplate
-from canary.problems import Problem
+from canary.api.alert_provider import TOLD_TYPES, AlertProvider
+from canary.api.metric_template import ASKED_TYPES, PROMETHEUS, MetricTemplate
+from canary.api.problems import Problem
 from canary.rules.urls import HTTP_URL, is_http_url, shown_address
 
 

@@ -24,7 +24,7 @@ def is_http_url(text: str) -> bool:
 
 
 def shown_address(text: str) -> str:
-    """Give scheme and host of an address, and `…` for the rest: the path of a chat's address is its key.
+    """Return scheme and host of an address, and `…` for the rest: the path of a chat's address is its key.
 
     A text without a scheme that can't begin with a host either may be the key itself, and nothing of it is shown.
     """

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from canary.duration import parse_duration_s
-from canary.model.canary import Canary
-from canary.model.hooks import DEFAULT_HOOK_TIMEOUT, HOOK_TYPES, CanaryWebhook
-from canary.problems import Problem
+from canary.api.canary import Canary
+from canary.api.duration import parse_duration_s
+from canary.api.hooks import DEFAULT_HOOK_TIMEOUT, HOOK_TYPES, CanaryWebhook
+from canary.api.problems import Problem
 from canary.rules.urls import HTTP_URL, is_http_url, shown_address
 
 CONFIRM_TRAFFIC_INCREASE = "confirm-traffic-increase"

@@ -65,7 +65,7 @@ class Query:
     repeat: str
 
     def filled(self, values: Mapping[str, str | Sequence[str]]) -> Iterator[str]:
-        """Give the PromQL that Grafana sends, once for each repetition. Raises DashboardError."""
+        """Return the PromQL that Grafana sends, once for each repetition. Raises DashboardError."""
         singles = {name: value for name, value in values.items() if isinstance(value, str)}
         for value in values.get(self.repeat, ()) if self.repeat else ("",):
             yield fill(self.text, singles | {self.repeat: value})

@@ -22,7 +22,7 @@ class Answer:
     series: tuple[tuple[Mapping[str, str], tuple[float, ...]], ...]
 
     def numbers(self, **labels: str) -> list[float]:
-        """Give every value that Grafana would show of the elements with these labels."""
+        """Return every value that Grafana would show of the elements with these labels."""
         return [
             value
             for found, values in self.series
@@ -54,7 +54,7 @@ async def ask(
 async def _choose(
     session: aiohttp.ClientSession, server: str, dashboard: Dashboard, window: Window, chosen: Mapping[str, str]
 ) -> dict[str, str | Sequence[str]]:
-    """Give every variable its value; one that a panel repeats over gets all of them, another the first."""
+    """Return every variable its value; one that a panel repeats over gets all of them, another the first."""
     repeated = {query.repeat for query in dashboard.queries}
     values: dict[str, str | Sequence[str]] = dict(window.values)
     for variable in dashboard.variables:

@@ -76,7 +76,7 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
             await server.stop(_STOP_GRACE_S)
 
     async def publish(self, translation: Translation) -> None:
-        """Give out `translation`: clusters that are new before the routes, those that are gone a little after."""
+        """Return out `translation`: clusters that are new before the routes, those that are gone a little after."""
         resources = self._parsed(translation)
         old = self._resources or {type_url: {} for type_url in TYPES}
         both = resources | {kind: old[kind] | resources[kind] for kind in (CLUSTERS, ASSIGNMENTS)}

@@ -95,7 +95,7 @@ class DelayedView:
 
 
 def _written(item: Json | None) -> int:
-    """Give the number of an object's last write; for one that is gone, of the last that was seen."""
+    """Return the number of an object's last write; for one that is gone, of the last that was seen."""
     return int((item or {}).get("metadata", {}).get("resourceVersion", 0))
 
 

@@ -26,7 +26,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def unshare(flags: int) -> None:
-    """Give the calling process new namespaces; CLONE_NEWPID takes effect for its next child."""
+    """Return the calling process new namespaces; CLONE_NEWPID takes effect for its next child."""
     _check(_libc.unshare(flags), "unshare")
 
 

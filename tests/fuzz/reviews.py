@@ -22,9 +22,9 @@ with atheris.instrument_imports(include=["canary", "render", "webhook"]):
     from kube.store import Change, Key
     from tests.support.long_values import LONG
     from webhook.answering import reply_to
-    from webhook.index import Targets
+    from webhook.context import AdmissionContext
+    from webhook.index import CanaryIndex
     from webhook.main import ENTRIES
-    from webhook.world import World
 
 # The API server sends workloads in their shape only: of what has another it is enough that it passes.
 _TYPED = frozenset({"/mutate/workloads"})
@@ -99,19 +99,19 @@ class Shelf:
         self._objects = {name: {"metadata": {"namespace": "test", "name": name}, **parts} for name in names}
 
     def get(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """Give one, or None."""
+        """Return one, or None."""
         return self._objects.get(name) if namespace == "test" else None
 
     def by_namespace(self, namespace: str) -> list[dict[str, Any]]:
-        """Give all of a namespace."""
+        """Return all of a namespace."""
         return list(self._objects.values()) if namespace == "test" else []
 
 
-def _world() -> World:
-    """Give one with a canary, and with something of each kind that a canary may name."""
+def _world() -> AdmissionContext:
+    """Return one with a canary, and with something of each kind that a canary may name."""
     spec = {"targetRef": {"kind": "Deployment", "name": "podinfo"}}
     canaries = Shelf("podinfo", spec=spec, status={"phase": "Succeeded"})
-    targets = Targets()
+    targets = CanaryIndex()
     for obj in canaries.by_namespace("test"):
         targets.take(Change(Key("test", obj["metadata"]["name"]), None, obj))
     query = 'sum(rate(x{a="{{ variables.x }}"}[{{ interval }}]))'
@@ -122,10 +122,10 @@ def _world() -> World:
         "Deployment": Shelf("podinfo", portNames=["http"]),
         **{kind: Shelf("podinfo") for kind in ("DaemonSet", "HorizontalPodAutoscaler", "Upstream", "AlertProvider")},
     }
-    return World(targets, lookups)
+    return AdmissionContext(targets, lookups)
 
 
-def check(body: bytes, world: World) -> None:
+def check(body: bytes, world: AdmissionContext) -> None:
     """Send a body to every entry. Raises AssertionError when an answer is none, or comes too late."""
     for path, handler in ENTRIES.items():
         started_s = time.process_time()
@@ -170,7 +170,7 @@ def mutate(body: bytes, max_size: int, seed: int) -> bytes:
 
 
 def _places(holder: Any) -> Iterator[tuple[Any, Any]]:
-    """Give every place of a value, as its holder and its key or position."""
+    """Return every place of a value, as its holder and its key or position."""
     entries = holder.items() if isinstance(holder, dict) else enumerate(holder)
     for key, value in entries:
         yield holder, key

@@ -76,7 +76,7 @@ def new_namespace(kubeconfig: Path, name: str) -> Iterator[None]:
 
 @contextmanager
 def watch(kubeconfig: Path, namespace: str, kind: str, take: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-    """Give `take` every event of a watch, first those of what exists, in a thread of its own until the block ends.
+    """Return `take` every event of a watch, first those of what exists, in a thread of its own until the block ends.
 
     A watch that breaks before gives it an event of type ERROR.
     """
@@ -132,7 +132,7 @@ class _Api:
     def request(
         self, method: str, path: str, empty: HTTPStatus | None = None, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Give the answer's object, an empty one for the status `empty`; any other refusal is an AssertionError."""
+        """Return the answer's object, an empty one for the status `empty`; any other refusal is an AssertionError."""
         answer = self._pool.request(method, f"{self._server}/{path}", body=None if body is None else json.dumps(body))
         if answer.status == empty:
             return {}

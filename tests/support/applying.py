@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from canary.mark import Mark
+from canary.run.mark import Mark
 from sandbox.paths import bin_dir
 from tests.support.cluster import Cluster
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from canary.model.canary import Canary
-from canary.model.parse import parse_canary
+from canary.api.canary import Canary
+from canary.rules.shape import parse_canary
 
 GUIDE_ANALYSIS: dict[str, Any] = {
     "interval": "10s",
@@ -33,7 +33,7 @@ GUIDE_ANALYSIS: dict[str, Any] = {
 
 
 def canary_object(analysis: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
-    """Give the guide's Canary as a dict; `analysis` entries replace the guide's, None removes one."""
+    """Return the guide's Canary as a dict; `analysis` entries replace the guide's, None removes one."""
     merged = {key: value for key, value in (GUIDE_ANALYSIS | (analysis or {})).items() if value is not None}
     return {
         "apiVersion": "flagger.app/v1beta1",
@@ -50,5 +50,5 @@ def canary_object(analysis: dict[str, Any] | None = None, **spec: Any) -> dict[s
 
 
 def canary(analysis: dict[str, Any] | None = None, **spec: Any) -> Canary:
-    """Give the guide's Canary, parsed."""
+    """Return the guide's Canary, parsed."""
     return parse_canary(canary_object(analysis, **spec))

@@ -11,7 +11,7 @@ _LOOK_EVERY_S = 0.2
 
 
 def detected(cluster: Cluster, by: str) -> int:
-    """Give how many it found by `admission`, `watch` or `resync` since it was started."""
+    """Return how many it found by `admission`, `watch` or `resync` since it was started."""
     found = re.search(rf'^serin_revisions_detected_total{{by="{by}"}} (\S+)$', metrics(cluster), re.MULTILINE)
     return int(float(found[1])) if found else 0
 

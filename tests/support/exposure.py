@@ -7,7 +7,7 @@ Object = dict[str, Any]
 
 
 def exposure(table: Object) -> str:
-    """Give what reaches the canary side: `25`, `25 sticky`, `0 matched 100`, `0 mirrored 20`.
+    """Return what reaches the canary side: `25`, `25 sticky`, `0 matched 100`, `0 mirrored 20`.
 
     The first number is the percentage of everybody's requests. `matched`: of those that an A/B test chooses;
     `mirrored`: of those that are copied; `sticky`: who has its cookie stays on the canary side; `forgetting`: who has
@@ -18,13 +18,13 @@ def exposure(table: Object) -> str:
 
 
 def exposed_percent(shown: str) -> int:
-    """Give the weight of an exposure: everybody's, or that of the requests which an A/B test chooses."""
+    """Return the weight of an exposure: everybody's, or that of the requests which an A/B test chooses."""
     everybody, *words = shown.split()
     return int(words[1]) if "matched" in words else int(everybody)
 
 
 def mirrored_percent(shown: str) -> int:
-    """Give how much of the requests is copied."""
+    """Return how much of the requests is copied."""
     words = shown.split()
     return int(words[-1]) if "mirrored" in words else 0
 
@@ -52,7 +52,7 @@ def _mirrored(main: Object) -> Iterator[str]:
 
 
 def _weight(route: Object) -> int:
-    """Give the canary side's weight, and see that the two make a whole."""
+    """Return the canary side's weight, and see that the two make a whole."""
     sides = {
         "canary" if "canaryupstream" in one["destination"]["upstream"]["name"] else "primary": int(one.get("weight", 0))
         for one in route["routeAction"]["multi"]["destinations"]

@@ -52,7 +52,7 @@ def _write_lease(cluster: Cluster, namespace: str, holder: str, duration_s: int)
 
 
 def flaggers_objects(canary: Json, *, tag: str, weight: int, matchers: list[Json] | None = None) -> list[Json]:
-    """Give primary, services, Upstreams and RouteTable of the canary `app`; the primary runs podinfo `tag`."""
+    """Return primary, services, Upstreams and RouteTable of the canary `app`; the primary runs podinfo `tag`."""
     namespace, owner = canary["metadata"]["namespace"], _owner(canary)
 
     def named(name: str, **labels: str) -> Json:
@@ -105,13 +105,13 @@ def flaggers_objects(canary: Json, *, tag: str, weight: int, matchers: list[Json
 
 
 def configured(target: Json, config: str) -> Json:
-    """Give a Deployment that takes its environment from a ConfigMap."""
+    """Return a Deployment that takes its environment from a ConfigMap."""
     target["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": config}}]
     return target
 
 
 def flaggers_copies(canary: Json, *sources: Json) -> list[Json]:
-    """Give the `-primary` copies of ConfigMaps and autoscalers."""
+    """Return the `-primary` copies of ConfigMaps and autoscalers."""
     copies = deepcopy(list(sources))
     for copy in copies:
         name = f"{copy['metadata']['name']}-primary"

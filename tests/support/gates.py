@@ -17,7 +17,7 @@ class Gates:
         kubectl("-n", rollouts.namespace, "rollout", "status", "deployment/flagger-loadtester", "--timeout=60s")
 
     def hook(self, kind: str, family: str = "") -> dict[str, Any]:
-        """Give a webhook of a type; it asks the gate made for that, or that of `family`. Both are shut at first."""
+        """Return a webhook of a type; it asks the gate made for that, or that of `family`. Both are shut at first."""
         family = family or ("rollback" if kind == "rollback" else "gate")
         return {"name": kind, "type": kind, "url": self._url(f"{family}/check")}
 
@@ -27,7 +27,7 @@ class Gates:
         self._rollouts.cluster.run("curl", "-sf", "-d", body, self._url(path))
 
     def checks(self, family: str) -> list[tuple[float, bool]]:
-        """Give every check of the gate (`gate` or `rollback`): when (in seconds since the epoch), and was it open?"""
+        """Return every check of the gate (`gate` or `rollback`): when (in seconds since the epoch), and was it open?"""
         kubectl = ("-n", self._rollouts.namespace, "logs", "deployment/flagger-loadtester")
         entries = (json.loads(line) for line in self._rollouts.cluster.kubectl(*kubectl).splitlines())
         said = {f"{family} check: open": True, f"{family} check: closed": False}

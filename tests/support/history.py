@@ -58,12 +58,12 @@ class History:
         self.writes += kind in {"canary", "routetable"}
 
     def versions(self, kind: str, name: str) -> list[Version]:
-        """Give every version of an object."""
+        """Return every version of an object."""
         with self._changed:
             return list(self._versions[kind, name])
 
     def available(self, kind: str, name: str) -> list[int]:
-        """Give how many pods of a workload served, version by version."""
+        """Return how many pods of a workload served, version by version."""
         count = {"deployment": "availableReplicas", "daemonset": "numberAvailable"}[kind]
         return [version.obj.get("status", {}).get(count, 0) for version in self.versions(kind, name)]
 
@@ -77,11 +77,11 @@ class History:
         self.wait_for(f"the {kind} {name} was without a pod, so that something was tried", was_without)
 
     def pairs(self, kind: str, name: str) -> Iterator[tuple[Version, Version]]:
-        """Give every version of an object but the first, each with the one before it."""
+        """Return every version of an object but the first, each with the one before it."""
         return pairwise(self.versions(kind, name))
 
     def latest(self, kind: str, name: str) -> Object:
-        """Give an object as it is stored now; empty when there is none."""
+        """Return an object as it is stored now; empty when there is none."""
         with self._changed:
             versions = self._versions[kind, name]
             return versions[-1].obj if versions else {}
@@ -120,7 +120,7 @@ class History:
         return exposure(table) if table else ""
 
     def exposures(self) -> list[tuple[Version, str]]:
-        """Give the exposures of the route in order, without repeats, each with the version that began it."""
+        """Return the exposures of the route in order, without repeats, each with the version that began it."""
         found: list[tuple[Version, str]] = []
         for version in self.versions("routetable", "app"):
             shown = exposure(version.obj)
@@ -129,18 +129,18 @@ class History:
         return found
 
     def routed(self) -> list[str]:
-        """Give the exposures of the route in order, without repeats."""
+        """Return the exposures of the route in order, without repeats."""
         return [shown for _, shown in self.exposures()]
 
     def writes_in_short(self) -> list[Object]:
-        """Give what was stored of the canary's intent and of its route, in order."""
+        """Return what was stored of the canary's intent and of its route, in order."""
         statuses = [(version, version.obj.get("status")) for version in self.versions("canary", "app")]
         found = [*statuses, *((version, shown) for version, shown in self.exposures())]
         found.sort(key=lambda pair: pair[0].order)
         return [{"order": version.order, "seen_at_s": version.seen_at_s, "stored": stored} for version, stored in found]
 
     def moves(self) -> dict[int, list[str]]:
-        """Give the news of each move of the intent, by its number."""
+        """Return the news of each move of the intent, by its number."""
         statuses = [version.obj.get("status") or {} for version in self.versions("canary", "app")]
         ours = [status["serin"] for status in statuses if "serin" in status]
         return {one["sequence"]: [news["text"] for news in one.get("news", ())] for one in ours}

@@ -9,7 +9,7 @@ class PatchRefused(Exception):  # noqa: N818  reads as the fact it is
 
 
 def apply_patch(obj: dict[str, Any], operations: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give a patched copy. Raises PatchRefused."""
+    """Return a patched copy. Raises PatchRefused."""
     patched = deepcopy(obj)
     for operation in operations:
         try:

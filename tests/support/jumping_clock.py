@@ -40,7 +40,7 @@ class JumpingClock:
 
 @contextmanager
 def jumping_clock() -> Iterator[JumpingClock]:
-    """Give the running loop such a clock while the block lasts."""
+    """Return the running loop such a clock while the block lasts."""
     loop = asyncio.get_running_loop()
     clock = JumpingClock(loop)
     with patch.object(loop, "time", clock.time), patch.object(loop, "call_at", clock.call_at):

@@ -47,7 +47,7 @@ def answer(cluster: Cluster, namespace: str, url: str = GATEWAY) -> dict[str, An
 
 
 def serving_tag(cluster: Cluster, namespace: str) -> str:
-    """Give the image tag of the pod that answers through the gateway; empty when nobody answers.
+    """Return the image tag of the pod that answers through the gateway; empty when nobody answers.
 
     podinfo's own word for its version is that of its build, whatever the tag.
     """
@@ -76,7 +76,7 @@ def steady_load(cluster: Cluster, namespace: str) -> Iterator[list[str]]:
 
 
 def _reasons(cluster: Cluster, host: str) -> str:
-    """Give the lines of the gateway's access log, which has only failures, about a host."""
+    """Return the lines of the gateway's access log, which has only failures, about a host."""
     time.sleep(_LOGGED_WITHIN_S)
     lines = cluster.kubectl("-n", "gloo-system", "logs", "deployment/gateway-proxy", "-c", "envoy").splitlines()
     return "\n".join(["Of that the gateway says:", *(line for line in lines if host in line)])

@@ -79,7 +79,7 @@ def background(
 
 
 def pid_inside(process: subprocess.Popen[str]) -> int:
-    """Give the host's pid of the command itself: the process that `background` gives only waits for it outside.
+    """Return the host's pid of the command itself: the process that `background` gives only waits for it outside.
 
     Raises:
         AssertionError: it ended before, or was not started in time.

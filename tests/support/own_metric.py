@@ -14,7 +14,7 @@ OWN_METRIC: dict[str, Any] = {
 
 
 def own_metric(*, is_passing: bool = True, is_askable: bool = True) -> dict[str, Any]:
-    """Give the MetricTemplate that OWN_METRIC refers to; if it is not askable, nobody answers and runs are held."""
+    """Return the MetricTemplate that OWN_METRIC refers to; if it is not askable, nobody answers and runs are held."""
     provider = {"type": "prometheus", "address": _PROMETHEUS if is_askable else _NOBODY}
     return {
         "apiVersion": "flagger.app/v1beta1",

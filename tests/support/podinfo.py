@@ -3,8 +3,8 @@
 from copy import deepcopy
 from typing import Any
 
-from canary.model.canary import Canary
-from canary.model.parse import parse_canary
+from canary.api.canary import Canary
+from canary.rules.shape import parse_canary
 
 Json = dict[str, Any]
 

@@ -57,19 +57,19 @@ class Receiver:
         self.rollouts.cluster.kubectl(*kubectl)
 
     def url(self, name: str, code: int = 200) -> str:
-        """Give the address of a hook."""
+        """Return the address of a hook."""
         return f"http://receiver.{self.rollouts.namespace}/{code}/{name}"
 
     def hook(self, kind: str, code: int = 200, **fields: Any) -> dict[str, Any]:
-        """Give a webhook of a type, named like it."""
+        """Return a webhook of a type, named like it."""
         return {"name": kind, "type": kind, "url": self.url(kind, code)} | fields
 
     def calls(self, name: str) -> list[dict[str, Any]]:
-        """Give the bodies that a hook was called with, in order."""
+        """Return the bodies that a hook was called with, in order."""
         return [body for _, hook, body in self.all_calls() if hook == name]
 
     def all_calls(self) -> list[tuple[float, str, dict[str, Any]]]:
-        """Give every call in order: when (in seconds since the epoch), which hook's, and its body."""
+        """Return every call in order: when (in seconds since the epoch), which hook's, and its body."""
         log = self.rollouts.cluster.kubectl("-n", self.rollouts.namespace, "logs", "pod/receiver")
         received = (json.loads(line) for line in log.splitlines())
         return [(at_s, path.rpartition("/")[2], body) for at_s, path, body in received]

@@ -7,9 +7,9 @@ import orjson
 
 from kube.store import Change, key_of
 from tests.support.json_patch import apply_patch
-from webhook.index import Targets
+from webhook.context import AdmissionContext
+from webhook.index import CanaryIndex
 from webhook.review import Answer, GroupVersionKind, Request
-from webhook.world import World
 
 Object = dict[str, Any]
 
@@ -91,9 +91,9 @@ def canary_object(name: str = "podinfo", *, phase: str = "Initialized", **spec: 
     }
 
 
-def world_of(canaries: Iterable[Object] = ()) -> World:
+def world_of(canaries: Iterable[Object] = ()) -> AdmissionContext:
     """A world that knows these canaries, and nothing else."""
-    targets = Targets()
+    targets = CanaryIndex()
     for canary in canaries:
         targets.take(Change(key_of(canary), None, canary))
-    return World(targets)
+    return AdmissionContext(targets)

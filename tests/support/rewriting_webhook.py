@@ -33,7 +33,7 @@ async def rewrite(request: web.Request) -> web.Response:
 def configuration(
     kind: str, name: str, namespace: str, bundle: bytes, port: int, rule: dict[str, Any]
 ) -> dict[str, Any]:
-    """Give the configuration of a webhook on loopback that is asked about one namespace, and must answer.
+    """Return the configuration of a webhook on loopback that is asked about one namespace, and must answer.
 
     `kind` is Mutating or Validating, `bundle` the PEM of who signed its certificate.
     """

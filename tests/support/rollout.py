@@ -65,7 +65,7 @@ class Rollouts:
         return next((condition for condition in conditions if condition["type"] == kind), {})
 
     def events(self, name: str) -> list[tuple[str, str]]:
-        """Give (type, message) of every event about a canary, in the order of their creation.
+        """Return (type, message) of every event about a canary, in the order of their creation.
 
         The news of a move become events a moment after it is stored: they are waited for.
         """
@@ -111,7 +111,7 @@ class Rollouts:
         return primary, canary_side
 
     def tags_of_primary(self, name: str) -> set[str]:
-        """Give the image tags that a target's primary has run with: those of its ReplicaSets."""
+        """Return the image tags that a target's primary has run with: those of its ReplicaSets."""
         found = read(self.cluster.kubeconfig, self.namespace, "replicaset")["items"]
         templates = (one["spec"]["template"] for one in found)
         pods = [one["spec"] for one in templates if one["metadata"]["labels"].get("app") == f"{name}-primary"]
@@ -168,7 +168,7 @@ class Rollouts:
 
 
 def podinfo(name: str, *, replicas: int = 1, tag: str = "3.1.0") -> dict[str, Any]:
-    """Give a Deployment of podinfo that is ready quickly."""
+    """Return a Deployment of podinfo that is ready quickly."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -199,7 +199,7 @@ def podinfo(name: str, *, replicas: int = 1, tag: str = "3.1.0") -> dict[str, An
 
 
 def hpa(name: str) -> dict[str, Any]:
-    """Give an autoscaler of one or two replicas."""
+    """Return an autoscaler of one or two replicas."""
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
     return {
         "apiVersion": "autoscaling/v2",
@@ -210,7 +210,7 @@ def hpa(name: str) -> dict[str, Any]:
 
 
 def canary(name: str, analysis: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
-    """Give a canary with short intervals; entries of `analysis` replace those of QUICK_ANALYSIS, None removes one."""
+    """Return a canary with short intervals; entries of `analysis` replace those of QUICK_ANALYSIS, None removes one."""
     merged = {key: value for key, value in (QUICK_ANALYSIS | (analysis or {})).items() if value is not None}
     return {
         "apiVersion": "flagger.app/v1beta1",

@@ -14,13 +14,13 @@ import aiohttp
 
 from agent.applied import AppliedObjects
 from agent.caches import Caches
-from agent.parts import Parts
+from agent.managed import ManagedObjects
 from agent.providers.routing.gloo import GlooRouting
 from agent.resources import CANARIES, ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
-from canary.action import SetWeights
-from canary.model.canary import Canary
-from canary.model.parse import parse_canary
-from canary.observation import Part, Route, RouteState
+from canary.api.canary import Canary
+from canary.rules.shape import parse_canary
+from canary.run.action import SetWeights
+from canary.run.observation import ManagedObject, Route, RouteState
 from kube.client import Client
 from kube.errors import Conflict
 from kube.resource import DEPLOYMENTS, SERVICES
@@ -32,8 +32,8 @@ Json = dict[str, Any]
 
 _TLS_ENDS_WITHIN_S = 0.25
 _MESSAGE = "PODINFO_UI_MESSAGE="
-_SERVICE_PARTS = (Part.APEX_SERVICE, Part.PRIMARY_SERVICE, Part.CANARY_SERVICE)
-_PARTS = (*_SERVICE_PARTS, Part.PRIMARY_UPSTREAM, Part.CANARY_UPSTREAM, Part.ROUTE)
+_SERVICE_PARTS = (ManagedObject.APEX_SERVICE, ManagedObject.PRIMARY_SERVICE, ManagedObject.CANARY_SERVICE)
+_PARTS = (*_SERVICE_PARTS, ManagedObject.PRIMARY_UPSTREAM, ManagedObject.CANARY_UPSTREAM, ManagedObject.ROUTE)
 _WATCHED = (ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES, SERVICES)
 
 
@@ -47,7 +47,7 @@ class Routed:
     client: Client
     caches: Caches
     routing: GlooRouting
-    parts: Parts
+    parts: ManagedObjects
     session: aiohttp.ClientSession
     gateway: str
     obj: Json
@@ -99,7 +99,7 @@ class Routed:
         return route
 
     async def ask(self, path: str = "/", method: str = "GET", **headers: str) -> tuple[str, list[str]]:
-        """Give the side that answers (or the status of a failure), and the cookies that it sets."""
+        """Return the side that answers (or the status of a failure), and the cookies that it sets."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         url = f"{self.gateway}{path}"
         async with self.session.request(method, url, headers={"Host": self.host} | named) as response:
@@ -156,7 +156,7 @@ async def routed(cluster: Cluster, namespace: str) -> AsyncIterator[Routed]:
         target = await client.get(DEPLOYMENTS, "app", namespace)
         for side in ("app-primary", "app"):
             await eventually(partial(_available, client, side, namespace), bool)
-        parts = Parts(caches, applied, routing)
+        parts = ManagedObjects(caches, applied, routing)
         yield Routed(client, caches, routing, parts, session, cluster.endpoints["gateway"], obj, host, target)
 
 

@@ -82,7 +82,7 @@ class SandboxGloo:
             is_settled = await self.table_number() == before
 
     async def change_routes(self, case: str) -> int:
-        """Give the RouteTable `app` the routes of another case, in place; the number of the version that it is then."""
+        """Set the routes of another case on the RouteTable `app`; return the number of its new version."""
         table = next(item for item in gloo_cases.objects(case) if item["kind"] == "RouteTable")
         return _number(await self.api.merge_patch(_TABLE_PATH, {"spec": table["spec"]}))
 

@@ -1,7 +1,7 @@
 """What must hold of a promotion's traffic: nobody is sent to a side without a pod while the other side has one."""
 
-from canary.observation import RouteState
-from canary.phase import Phase
+from canary.run.observation import RouteState
+from canary.run.phase import Phase
 from tests.support.simulated_cluster import SimulatedCluster
 
 

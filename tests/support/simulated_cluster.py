@@ -9,31 +9,31 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from agent.set_aside import SetAside
-from canary.action import (
+from agent.cooldowns import ActionCooldowns
+from canary.api.canary import Canary
+from canary.api.hooks import CanaryWebhook
+from canary.decide.context import answer_key, unanswered_hooks
+from canary.decide.entry import decide
+from canary.run.action import (
     Action,
-    ApplyPart,
+    ApplyObject,
     ClaimRequest,
     DropRequest,
     Promote,
-    ReleasePart,
+    ReleaseObject,
     ScaleTarget,
     SetFinalizer,
     SetWeights,
 )
-from canary.decide.context import answer_key, unanswered_hooks
-from canary.decide.decision import Decision
-from canary.decide.entry import decide
-from canary.judge import CheckResult, Verdict
-from canary.mark import Mark
-from canary.model.canary import Canary
-from canary.model.hooks import CanaryWebhook
-from canary.news import News
-from canary.observation import Observation, Part, Primary, Question, Route, RouteState, Target
-from canary.phase import IDLE, TRANSITIONS, Phase
-from canary.readiness import Readiness
-from canary.request import claimed
-from canary.state import Blocked, Seen, State, read_state, write_status
+from canary.run.decision import Decision
+from canary.run.judge import CheckResult, Verdict
+from canary.run.mark import Mark
+from canary.run.messages import Message
+from canary.run.observation import ManagedObject, Observation, Primary, Question, Route, RouteState, Target
+from canary.run.phase import IDLE, TRANSITIONS, Phase
+from canary.run.readiness import Readiness
+from canary.run.request import claimed
+from canary.run.state import Blocker, State, TargetIdentity, read_state, write_status
 from kube.errors import Rejected
 from tests.support.canaries import canary
 
@@ -81,7 +81,7 @@ class SimulatedCluster:
     `verdicts` answers checks and pre-rollout hooks, `gates` the other hooks, by name; those that it does not name say
     yes, rollback gates no. `asked` collects whoever was asked, `passed` the revisions whose checks passed. `at_rest` is
     called when there is nothing to do before time passes.
-    `refused_actions` are the kinds that the API server refuses for good, `refused_parts` the parts that it does.
+    `refused_actions` are the kinds that the API server refuses for good, `refused_objects` the parts that it does.
     `stale` has the parts of the observation that a cache does not follow for a while, as it has them.
     `target_size_limit`: the target's replicas beyond it do not last. `writes_by_others` are those of the Canary.
     """
@@ -107,7 +107,7 @@ class SimulatedCluster:
     primary_readiness: Readiness = READY
     rolls_without_gap: bool = True
     gap_began_s: float | None = None
-    parts: set[Part] = field(default_factory=set)
+    parts: set[ManagedObject] = field(default_factory=set)
     weights: tuple[int, int] | None = None
     mirror_percent: int = 0
     cookie: str = ""
@@ -116,9 +116,9 @@ class SimulatedCluster:
     route_state: RouteState = RouteState.SETTLED
     refused_actions: set[type[Action]] = field(default_factory=set)
     is_drained: bool | None = True
-    obstacles: tuple[Blocked, ...] = ()
-    refused_parts: set[Part] = field(default_factory=set)
-    told: list[News] = field(default_factory=list)
+    blockers: tuple[Blocker, ...] = ()
+    refused_objects: set[ManagedObject] = field(default_factory=set)
+    told: list[Message] = field(default_factory=list)
     told_sequence: int = field(init=False)
     history: list[tuple[int, int]] = field(default_factory=list)
     promoted: list[str] = field(default_factory=list)
@@ -131,12 +131,12 @@ class SimulatedCluster:
     has_finalizer: bool = False
     writes_by_others: int = 0
     stale: dict[str, Any] = field(default_factory=dict)
-    released: set[Part] = field(default_factory=set)
+    released: set[ManagedObject] = field(default_factory=set)
     questions: list[Question] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     passed: set[str] = field(default_factory=set)
     _kept: set[str] = field(default_factory=set)
-    _set_aside: SetAside = field(init=False, compare=False)
+    _set_aside: ActionCooldowns = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         self.restart()
@@ -144,7 +144,7 @@ class SimulatedCluster:
     def restart(self) -> None:
         """Start the agent anew: it knows of nothing that it told or set aside."""
         self.told_sequence = -1
-        self._set_aside = SetAside(lambda: self.now_s)
+        self._set_aside = ActionCooldowns(lambda: self.now_s)
 
     def set_image(self, revision: str) -> None:
         """Change the target's template, as `kubectl set image` does."""
@@ -152,7 +152,7 @@ class SimulatedCluster:
             self.revision, self.generation = revision, self.generation + 1
 
     def fork(self) -> Self:
-        """Give a cluster that stands where this one does and has the same callbacks; its agent has just started."""
+        """Return a cluster that stands where this one does and has the same callbacks; its agent has just started."""
         forked = copy(self)
         for name, value in vars(self).items():
             if isinstance(value, dict | list | set):
@@ -167,11 +167,11 @@ class SimulatedCluster:
             target=None if self.is_target_gone else self._target(),
             primary=None if self.primary_revision is None else self._primary(self.primary_revision),
             route=self._route(),
-            due_parts=frozenset(set(Part) - self.parts - self._set_aside.parts),
-            failed_parts=frozenset(self._set_aside.parts - self.parts),
+            due_objects=frozenset(set(ManagedObject) - self.parts - self._set_aside.parts),
+            failed_objects=frozenset(self._set_aside.parts - self.parts),
             scale_to=2,
             full_size=_PRIMARY_SIZE,
-            obstacles=self.obstacles,
+            blockers=self.blockers,
             set_aside=self._set_aside.actions,
             refused_route=self._set_aside.route,
             request=self.request,
@@ -179,11 +179,11 @@ class SimulatedCluster:
             is_spec_lost=self.is_spec_lost,
             is_deleted=self.is_deleted,
             has_finalizer=self.has_finalizer,
-            unreleased_parts=frozenset(self.parts - self.released - self._not_released()),
+            unreleased_objects=frozenset(self.parts - self.released - self._not_released()),
         )
 
-    def _not_released(self) -> set[Part]:
-        return {Part.PRIMARY_SCALER, *([] if self.is_scaler_paused else [Part.TARGET_SCALER])}
+    def _not_released(self) -> set[ManagedObject]:
+        return {ManagedObject.PRIMARY_SCALER, *([] if self.is_scaler_paused else [ManagedObject.TARGET_SCALER])}
 
     def _primary(self, revision: str) -> Primary:
         readiness = UNREADY if self.is_in_gap else self.primary_readiness
@@ -237,7 +237,9 @@ class SimulatedCluster:
 
     def _target(self) -> Target:
         readiness = self.target_readiness if self.target_replicas else UNREADY
-        return Target(Seen("uid-1", self.generation, self.revision), self.target_replicas, readiness, self.mark)
+        return Target(
+            TargetIdentity("uid-1", self.generation, self.revision), self.target_replicas, readiness, self.mark
+        )
 
     def tick(self) -> Decision:
         """Do what a tick of the loop does, in its order."""
@@ -278,7 +280,7 @@ class SimulatedCluster:
         return replace(decision, wake_after_s=self._wake_after_s(decision))
 
     def _is_refused(self, action: Action) -> bool:
-        is_part = isinstance(action, ApplyPart) and action.part in self.refused_parts
+        is_part = isinstance(action, ApplyObject) and action.part in self.refused_objects
         return is_part or type(action) in self.refused_actions
 
     def _wake_after_s(self, decision: Decision) -> float | None:
@@ -322,7 +324,7 @@ class SimulatedCluster:
             self.now_s = end_s if wake_after_s is None else min(self.now_s + wake_after_s, end_s)
 
     def texts(self) -> list[str]:
-        """Give what was told, as words."""
+        """Return what was told, as words."""
         return [news.text for news in self.told]
 
     def _answer(self, state: State, seen: Observation, decision: Decision) -> Observation:
@@ -368,14 +370,14 @@ class SimulatedCluster:
             case ClaimRequest(text) | DropRequest(text):
                 if text != now.request:
                     raise Refused("the request was written since")
-            case ApplyPart() | ReleasePart() | SetFinalizer():
+            case ApplyObject() | ReleaseObject() | SetFinalizer():
                 pass
 
     def _perform(self, action: Action) -> None:
         match action:
-            case ApplyPart(part):
+            case ApplyObject(part):
                 self.parts.add(part)
-                self.weights = self.weights or ((100, 0) if part is Part.ROUTE else None)
+                self.weights = self.weights or ((100, 0) if part is ManagedObject.ROUTE else None)
             case SetWeights():
                 self._write_route(action)
             case ScaleTarget(replicas):
@@ -388,9 +390,9 @@ class SimulatedCluster:
                 self.gap_began_s = self.now_s if is_rolled and not self.rolls_without_gap else None
                 self.primary_revision = revision
                 self.promoted.append(revision)
-            case ReleasePart(part):
+            case ReleaseObject(part):
                 self.released.add(part)
-                if part is Part.ROUTE:
+                if part is ManagedObject.ROUTE:
                     self.weights = (0, 100)
                     self.history.append(self.weights)
             case SetFinalizer(is_set):
@@ -420,7 +422,7 @@ def phase(cluster: SimulatedCluster) -> Phase | None:
 
 
 def bootstrapped(analysis: dict[str, Any] | None = None, **spec: Any) -> SimulatedCluster:
-    """Give the cluster of the guide's canary, but for `analysis` and `spec`, that is initialized and has told of it."""
+    """Return an initialized cluster of the guide's canary, with `analysis` and `spec` changed."""
     cluster = SimulatedCluster(canary(analysis, **spec))
     cluster.run(30)
     assert cluster.state.phase is Phase.INITIALIZED
@@ -431,5 +433,5 @@ def bootstrapped(analysis: dict[str, Any] | None = None, **spec: Any) -> Simulat
 
 
 def hook(kind: str, name: str = "", **fields: Any) -> dict[str, Any]:
-    """Give a hook of a type, of the type's own name unless it is given one."""
+    """Return a hook of a type, of the type's own name unless it is given one."""
     return {"name": name or kind, "type": kind, "url": "http://hooks.test/"} | fields

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from canary.mark import Mark
-from canary.revision import revision_of
+from canary.run.mark import Mark
+from canary.run.revision import revision_of
 from kube.backoff import Backoff
 from kube.client import Client
 from kube.resource import DEPLOYMENTS

@@ -42,19 +42,19 @@ class User:
     _tags: dict[str, str] = field(default_factory=dict)
 
     def answers(self, *, since_s: float = 0.0) -> list[Served]:
-        """Give who answered, one for each request whose answer came after a time of `time.monotonic`."""
+        """Return who answered, one for each request whose answer came after a time of `time.monotonic`."""
         answers = [answer for at_s, answer in list(self._answers) if at_s >= since_s]
         if not self._tags.keys() >= {_replica_set(host) for host in answers if _is_host(host)}:
             self._tags.update(self._read_tags())
         return [self._served(answer) for answer in answers]
 
     def sequence(self) -> list[Served]:
-        """Give who answered, without repeats."""
+        """Return who answered, without repeats."""
         answers = self.answers()
         return [one for before, one in zip([None, *answers], answers, strict=False) if one != before]
 
     def stayed_from(self, served: Served, count: int, *, since_s: float) -> float:
-        """Give when the first of `count` answers in a row came from the one given, after a time of `time.monotonic`."""
+        """Return when the first of `count` answers in a row came from `served`, after a time of `time.monotonic`."""
         times = [at_s for at_s, _ in list(self._answers) if at_s >= since_s]
         answers = self.answers(since_s=since_s)
         stays = (at_s for index, at_s in enumerate(times) if answers[index : index + count] == [served] * count)
@@ -63,7 +63,7 @@ class User:
         return found
 
     def last(self) -> Served | None:
-        """Give who answered last."""
+        """Return who answered last."""
         return next(reversed(self.answers()), None)
 
     def ask(self, connection: http.client.HTTPConnection) -> None:
@@ -94,7 +94,7 @@ class User:
                     del self._jar[name]
 
     def _read_tags(self) -> dict[str, str]:
-        """Give the image's tag of every ReplicaSet, those of older revisions too."""
+        """Return the image's tag of every ReplicaSet, those of older revisions too."""
         path = "{range .items[*]}{.metadata.name} {.spec.template.spec.containers[0].image}{'\\n'}{end}"
         command = ("-n", self.rollouts.namespace, "get", "replicasets", "-o", f"jsonpath={path}")
         lines = self.rollouts.cluster.kubectl(*command).splitlines()

@@ -24,7 +24,7 @@ _INJECTED: Final = "cert-manager.io/inject-"
 
 
 def bundle_patch(configuration: Object, ca_bundle: str) -> list[dict[str, Any]]:
-    """Give the JSON patch that puts `ca_bundle` into every entry; empty when it is there.
+    """Return the JSON patch that puts `ca_bundle` into every entry; empty when it is there.
 
     Each entry is tested for its name and for what it held, so that nobody else's write is run over. Where cert-manager
     is asked to put its own, it is empty too: else both would go on undoing each other's work.

@@ -34,7 +34,7 @@ class MaterialSecret:
         return f"Secret {self._namespace}/{self._name}"
 
     def read(self) -> Material:
-        """Give what is usable of it; what is not is told once.
+        """Return what is usable of it; what is not is told once.
 
         Raises:
             ForeignSecret: it is not ours.

@@ -9,10 +9,10 @@ from agent.providers.alerts.registry import CHAT_FORMATS
 from agent.providers.credentials import read_secret
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
 from agent.resources import ALERT_PROVIDERS
-from canary.model.alert_provider import AlertProvider
-from canary.model.canary import Canary
-from canary.model.parse import parse_alert_provider
-from canary.problems import InvalidObject, Problem
+from canary.api.alert_provider import AlertProvider
+from canary.api.canary import Canary
+from canary.api.problems import InvalidObject, Problem
+from canary.rules.shape import parse_alert_provider
 from canary.rules.urls import HTTP_URL, is_http_url
 from kube.client import Client
 from kube.errors import NotFound, PermanentError, TransientError
@@ -111,7 +111,7 @@ class Destinations:
         )
 
     async def _access(self, provider: AlertProvider) -> tuple[str, str]:
-        """Give address and token; a secret's address replaces the one in the spec, as in Flagger."""
+        """Return address and token; a secret's address replaces the one in the spec, as in Flagger."""
         reference = provider.spec.secret_ref
         if reference is None:
             return provider.spec.address, ""

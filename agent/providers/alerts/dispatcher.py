@@ -7,15 +7,15 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from agent.lanes import Lanes
+from agent.keyed_queue import KeyedQueue
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Directory, Recipient
 from agent.providers.alerts.message import Message, message_of
 from agent.providers.errors import ProviderError
+from agent.reporting.events import Recorder
 from agent.settings import EVENT_REASON
-from agent.tell import Recorder
-from canary.model.canary import Canary
-from canary.news import Alert
+from canary.api.canary import Canary
+from canary.run.messages import Alert
 from kube.resource import Object
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class AlertDispatcher:
         self._count = count
         self._cluster_name = cluster_name
         self._capacity = capacity
-        self._lanes: Lanes[str, _Job] = Lanes("alerts", self._deliver, capacity=capacity, drain_s=drain_s)
+        self._lanes: KeyedQueue[str, _Job] = KeyedQueue("alerts", self._deliver, capacity=capacity, drain_s=drain_s)
 
     async def __aenter__(self) -> Self:
         await self._lanes.__aenter__()

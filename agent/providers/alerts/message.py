@@ -7,8 +7,8 @@ Source of the fields and their order: Flagger 1.44, `pkg/controller/events.go`; 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from canary.model.canary import Canary
-from canary.news import Alert, Severity
+from canary.api.canary import Canary
+from canary.run.messages import Alert, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Message:
 
 
 def message_of(canary: Canary, alert: Alert, cluster_name: str) -> Message:
-    """Give the message of an alert; `cluster_name` is shown where there is one."""
+    """Return the message of an alert; `cluster_name` is shown where there is one."""
     fields = [Field("Cluster", cluster_name)] if cluster_name else []
     if alert.reason:
         fields.append(Field("Reason", alert.reason))

@@ -12,14 +12,14 @@ from agent.providers.credentials import read_secret
 from agent.providers.errors import ProviderError, ProviderRefused
 from agent.providers.metrics.prometheus import Access, Prometheus
 from agent.resources import METRIC_TEMPLATES
-from canary.judge import CheckResult, Sample, judge
-from canary.model.canary import Canary
-from canary.model.metric_template import MetricProvider, MetricTemplate
-from canary.model.metrics import SUCCESS_RATE, CanaryMetric
-from canary.model.parse import parse_metric_template
-from canary.problems import InvalidObject
-from canary.state import State
-from canary.template import TemplateError, query_names, render_query
+from canary.api.canary import Canary
+from canary.api.metric_template import MetricProvider, MetricTemplate
+from canary.api.metrics import SUCCESS_RATE, CanaryMetric
+from canary.api.problems import InvalidObject
+from canary.api.query_template import TemplateError, query_names, render_query
+from canary.rules.shape import parse_metric_template
+from canary.run.judge import CheckResult, Sample, judge
+from canary.run.state import State
 from kube.client import Client
 from kube.errors import KubeError
 from render.builtin_metrics import CODE_LABEL, request_count, request_duration, request_success_rate, success_counts
@@ -125,7 +125,7 @@ class MetricChecks:
 
 
 def _window_s(state: State, metric: CanaryMetric, now_s: float) -> int:
-    """Give the metric's interval in whole seconds, but never further back than this revision's first traffic.
+    """Return the metric's interval in whole seconds, but never further back than this revision's first traffic.
 
     Further back are the run before and its pods: what they did must not count against this revision.
     """
@@ -135,7 +135,7 @@ def _window_s(state: State, metric: CanaryMetric, now_s: float) -> int:
 
 
 def _authorization(credentials: Mapping[str, str]) -> dict[str, str]:
-    """Give the header for a secret with `token`, or with `username` and `password`. Source: Flagger 1.44."""
+    """Return the header for a secret with `token`, or with `username` and `password`. Source: Flagger 1.44."""
     if "token" in credentials:
         return {"Authorization": f"Bearer {credentials['token']}"}
     if "username" in credentials:

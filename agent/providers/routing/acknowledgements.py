@@ -68,7 +68,7 @@ class Acknowledgements:
         return True
 
     def left_port(self, table: Key, now_s: float) -> int | None:
-        """Give the port that the gateway may still send to though the table's last write led away from it."""
+        """Return the port that the gateway may still send to though the table's last write led away from it."""
         return self._writes[table].left_port if self.is_pending(table, now_s) else None
 
     def note(self, table: Key, obj: Object | None, now_s: float) -> None:

@@ -9,9 +9,9 @@ from agent.caches import Caches
 from agent.providers.routing.acknowledgements import ACKNOWLEDGED_WITHIN_S, Acknowledgements
 from agent.resources import ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
 from agent.settings import FIELD_MANAGER
-from canary.action import SetWeights
-from canary.model.canary import Canary
-from canary.observation import Part, Route, RouteState
+from canary.api.canary import Canary
+from canary.run.action import SetWeights
+from canary.run.observation import ManagedObject, Route, RouteState
 from kube.client import Client
 from kube.errors import Conflict, PermanentError
 from kube.resource import Object
@@ -29,7 +29,7 @@ _PORT_IS_SERVED_AFTER_S: Final = 3.0
 
 _STATES: Final = {GlooState.REJECTED: RouteState.REJECTED, GlooState.WARNING: RouteState.WARNED}
 
-_SIDES: Final = {Part.PRIMARY_UPSTREAM: Side.PRIMARY, Part.CANARY_UPSTREAM: Side.CANARY}
+_SIDES: Final = {ManagedObject.PRIMARY_UPSTREAM: Side.PRIMARY, ManagedObject.CANARY_UPSTREAM: Side.CANARY}
 
 
 class GlooRouting:
@@ -83,7 +83,7 @@ class GlooRouting:
         why = "is Gloo up, and does a VirtualService delegate to it?"
         return (f"{table} is not acknowledged by Gloo after {ACKNOWLEDGED_WITHIN_S:.0f} s, going on without: {why}",)
 
-    def due_parts(self, canary: Canary, target: Object) -> frozenset[Part]:
+    def due_objects(self, canary: Canary, target: Object) -> frozenset[ManagedObject]:
         """See `Routing`. An existing table is due when our routes in it are not as rendered: the rest is the users'."""
         check_reference(canary, self._reference(canary))
         due = {part for part in _SIDES if self._applied.is_due(UPSTREAMS, self._upstream(canary, target, part))}
@@ -91,7 +91,7 @@ class GlooRouting:
         if table is not None:
             check_mirror(canary, table)
         if table is None or route_patch(canary, table, _split(canary, table), read_move(table, canary)):
-            due.add(Part.ROUTE)
+            due.add(ManagedObject.ROUTE)
         return frozenset(due)
 
     def kept_port(self, canary: Canary) -> int | None:
@@ -102,7 +102,7 @@ class GlooRouting:
             return served
         return self._acknowledgements.left_port(_key(canary), self._now_s())
 
-    async def apply(self, canary: Canary, target: Object, part: Part) -> None:
+    async def apply(self, canary: Canary, target: Object, part: ManagedObject) -> None:
         """See `Routing`."""
         if part in _SIDES:
             await self._applied.apply(UPSTREAMS, self._upstream(canary, target, part))
@@ -199,7 +199,7 @@ class GlooRouting:
             return None
         return self._caches.of(UPSTREAMS).get(reference.namespace or canary.namespace, reference.name)
 
-    def _upstream(self, canary: Canary, target: Object, part: Part) -> Object:
+    def _upstream(self, canary: Canary, target: Object, part: ManagedObject) -> Object:
         return upstream(canary, target, _SIDES[part], self._reference(canary))
 
 

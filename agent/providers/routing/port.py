@@ -2,12 +2,12 @@
 
 from typing import Final, Protocol
 
-from canary.action import SetWeights
-from canary.model.canary import Canary
-from canary.observation import Part, Route
+from canary.api.canary import Canary
+from canary.run.action import SetWeights
+from canary.run.observation import ManagedObject, Route
 from kube.resource import Object
 
-ROUTING_PARTS: Final = frozenset({Part.PRIMARY_UPSTREAM, Part.CANARY_UPSTREAM, Part.ROUTE})
+ROUTING_OBJECTS: Final = frozenset({ManagedObject.PRIMARY_UPSTREAM, ManagedObject.CANARY_UPSTREAM, ManagedObject.ROUTE})
 
 
 class Routing(Protocol):
@@ -23,8 +23,8 @@ class Routing(Protocol):
     def take_warnings(self, canary: Canary) -> tuple[str, ...]:
         """Say what somebody on call should know of the last writes, each once."""
 
-    def due_parts(self, canary: Canary, target: Object) -> frozenset[Part]:
-        """Those of ROUTING_PARTS that are missing or not as rendered.
+    def due_objects(self, canary: Canary, target: Object) -> frozenset[ManagedObject]:
+        """Those of ROUTING_OBJECTS that are missing or not as rendered.
 
         Raises:
             render.objects.UnusableObjectError: something that the canary refers to is missing or can't be used.
@@ -33,8 +33,8 @@ class Routing(Protocol):
     def kept_port(self, canary: Canary) -> int | None:
         """The port that requests still come in by though the spec has another by now; None when there is no such."""
 
-    async def apply(self, canary: Canary, target: Object, part: Part) -> None:
-        """Make one of ROUTING_PARTS as rendered; a new route sends everything to the primary, another keeps its split.
+    async def apply(self, canary: Canary, target: Object, part: ManagedObject) -> None:
+        """Make one of ROUTING_OBJECTS as rendered. A new route sends all to the primary; others keep their split.
 
         Raises:
             kube.errors.Conflict: it is not the time yet; observe again.

@@ -13,8 +13,8 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from canary.model.canary import Canary
-from canary.model.parse import parse_canary
+from canary.api.canary import Canary
+from canary.rules.shape import parse_canary
 from render.route_table import read_split, route_patch, route_table
 from render.split import ALL_TO_PRIMARY, Split
 from sandbox.gloo.translate import Translation, translate
@@ -61,7 +61,7 @@ class Gateway:
             return response.status
 
     async def ask(self, path: str = "/", method: str = "GET", **headers: str) -> tuple[str, list[str]]:
-        """Give the side that answers, and the cookies that it sets."""
+        """Return the side that answers, and the cookies that it sets."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         session = self.envoy.session
         async with session.request(

@@ -12,9 +12,9 @@ import pytest
 from aiohttp import web
 
 from agent.providers.hooks import Hooks
-from canary.judge import CheckResult, Verdict
-from canary.model.hooks import CanaryWebhook
-from canary.phase import Phase
+from canary.api.hooks import CanaryWebhook
+from canary.run.judge import CheckResult, Verdict
+from canary.run.phase import Phase
 from tests.support.canaries import canary
 from tests.support.eventually import eventually
 from tests.support.jumping_clock import jumping_clock

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from agent.providers.hooks import Answer, Hooks
-from canary.judge import Verdict
-from canary.model.hooks import CanaryWebhook
+from canary.api.hooks import CanaryWebhook
+from canary.run.judge import Verdict
 from sandbox import pki
 from tests.support.web import serving
 

@@ -34,7 +34,7 @@ class Chance:
 
 
 def chances(seed: str) -> Iterator[Chance]:
-    """Give the chances of a seed, always the same ones."""
+    """Return the chances of a seed, always the same ones."""
     dice = random.Random(seed)  # noqa: S311  no secret: it has to be repeatable
     while True:
         if dice.random() < 0.5:

@@ -59,7 +59,7 @@ class Outcome:
         return [text for number, news in moves if number > self.sequence_before for text in news]
 
     def summary(self) -> Object:
-        """Give the seed's work and what was seen, for those who look for what went wrong."""
+        """Return the seed's work and what was seen, for those who look for what went wrong."""
         return {
             "case": self.case.name,
             "namespace": self.namespace,
@@ -147,7 +147,7 @@ def _act(scene: Scene, acts: Sequence[Act], kills: Sequence[Kill]) -> None:
 
 
 def _events(scene: Scene) -> list[Object]:
-    """Give the events about the canary, once there is one for each of the news, or after a while."""
+    """Return the events about the canary, once there is one for each of the news, or after a while."""
     untold = {text for news in scene.history.moves().values() for text in news}
     give_up_at_s = time.monotonic() + _TOLD_WITHIN_S
     while True:

@@ -16,8 +16,8 @@ from agent.providers.alerts.destinations import Recipient
 from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.alerts.port import Destination
 from agent.providers.errors import ProviderRefused
-from canary.model.canary import Canary
-from canary.news import Alert
+from canary.api.canary import Canary
+from canary.run.messages import Alert
 from kube.store import Key
 from tests.support.canaries import canary, canary_object
 from tests.support.chat import SLACK_HOOK, Answer, chatting

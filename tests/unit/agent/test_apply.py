@@ -11,12 +11,12 @@ from aiohttp import web
 from agent.applied import AppliedObjects
 from agent.apply import Applier
 from agent.caches import Caches
-from agent.parts import Parts
+from agent.managed import ManagedObjects
 from agent.providers.routing.gloo import GlooRouting
-from agent.release import unreleased_parts
+from agent.release import unreleased_objects
 from agent.resources import ROUTE_TABLES, SCALED_OBJECTS
-from canary.action import Promote, ReleasePart, ScaleTarget, SetWeights
-from canary.observation import Part
+from canary.run.action import Promote, ReleaseObject, ScaleTarget, SetWeights
+from canary.run.observation import ManagedObject
 from kube.client import Client
 from kube.resource import DEPLOYMENTS, Resource
 from render.route_table import read_exposure, route_table
@@ -29,7 +29,7 @@ from tests.unit.kube.apiserver import ApiServer, ManualTime, client_of, no, ok, 
 CANARY = podinfo_canary()
 
 
-class World:
+class AgentServices:
     """An API server that patches the objects in `stored`, by plural and name; the caches see them, but no target."""
 
     def __init__(self, client: Client, server: ApiServer) -> None:
@@ -37,7 +37,7 @@ class World:
         applied = AppliedObjects(client, self.caches)
         self.now_s = 1000.0
         routing = self.routing = GlooRouting(client, self.caches, applied, lambda: self.now_s)
-        self.applier = Applier(client, self.caches, Parts(self.caches, applied, routing), routing)
+        self.applier = Applier(client, self.caches, ManagedObjects(self.caches, applied, routing), routing)
         self.stored: dict[str, Any] = {}
         self.store(ROUTE_TABLES, route_table(CANARY, Split(50, 50)))
         server.otherwise = self._answer
@@ -67,19 +67,19 @@ async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
 
 
 @pytest.fixture
-async def world(server: ApiServer) -> AsyncIterator[World]:
+async def world(server: ApiServer) -> AsyncIterator[AgentServices]:
     async with client_of(server, ManualTime()) as client:
-        yield World(client, server)
+        yield AgentServices(client, server)
 
 
-async def test_traffic_is_pulled_from_a_target_that_is_gone(world: World) -> None:
+async def test_traffic_is_pulled_from_a_target_that_is_gone(world: AgentServices) -> None:
     await world.applier.apply(CANARY, SetWeights(100, 0, 5))
     assert world.weights() == (100, 0)
 
 
 @pytest.mark.parametrize("action", [Promote("rev-2"), ScaleTarget(2)])
 async def test_nothing_else_is_done_without_a_target(
-    world: World, server: ApiServer, action: Promote | ScaleTarget
+    world: AgentServices, server: ApiServer, action: Promote | ScaleTarget
 ) -> None:
     going = podinfo_deployment()
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
@@ -88,18 +88,18 @@ async def test_nothing_else_is_done_without_a_target(
     assert server.seen == []
 
 
-async def test_a_scaler_that_is_still_paused_is_let_go_of(world: World) -> None:
+async def test_a_scaler_that_is_still_paused_is_let_go_of(world: AgentServices) -> None:
     reference = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "podinfo"}
     asked, target = podinfo_canary(autoscalerRef=reference), world.store(DEPLOYMENTS, podinfo_deployment())
     metadata = {"name": "podinfo", "namespace": "test", "annotations": {PAUSED_REPLICAS: "0"}}
     world.store(SCALED_OBJECTS, {"kind": "ScaledObject", "metadata": metadata, "spec": {}})
-    assert Part.TARGET_SCALER in unreleased_parts(asked, target, world.caches)
-    await world.applier.apply(asked, ReleasePart(Part.TARGET_SCALER))
+    assert ManagedObject.TARGET_SCALER in unreleased_objects(asked, target, world.caches)
+    await world.applier.apply(asked, ReleaseObject(ManagedObject.TARGET_SCALER))
     assert PAUSED_REPLICAS not in world.stored["scaledobjects/podinfo"]["metadata"]["annotations"]
-    assert Part.TARGET_SCALER not in unreleased_parts(asked, target, world.caches)
+    assert ManagedObject.TARGET_SCALER not in unreleased_objects(asked, target, world.caches)
 
 
-async def test_a_route_that_gloo_does_not_acknowledge_is_told_of_once(world: World) -> None:
+async def test_a_route_that_gloo_does_not_acknowledge_is_told_of_once(world: AgentServices) -> None:
     await world.applier.apply(CANARY, SetWeights(100, 0, 5))
     assert world.routing.take_warnings(CANARY) == ()
     world.now_s += 5

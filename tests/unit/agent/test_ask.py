@@ -12,14 +12,14 @@ from aiohttp import web
 
 from agent.ask import Asker
 from agent.caches import Caches
-from agent.calls import Calls
+from agent.hook_calls import HookCalls
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
-from canary.judge import CheckResult, Verdict
-from canary.model.hooks import HOOK_TYPES
-from canary.observation import Observation, Question
-from canary.phase import Phase
-from canary.state import State
+from canary.api.hooks import HOOK_TYPES
+from canary.run.judge import CheckResult, Verdict
+from canary.run.observation import Observation, Question
+from canary.run.phase import Phase
+from canary.run.state import State
 from tests.support.canaries import canary
 from tests.support.eventually import eventually
 from tests.support.patience import AGES_S, PATIENCE_S
@@ -40,7 +40,7 @@ Ask = Callable[..., Awaitable[Answers]]
 
 
 @dataclass
-class World:
+class AgentServices:
     """Hook services and a metrics server in one: `/hooks/{name}` and the metrics API.
 
     `codes` are the hooks' answers by name, 200 where nothing is said; those in `hanging` answer when
@@ -78,11 +78,11 @@ class World:
 
     @asynccontextmanager
     async def asking(
-        self, hooks: dict[str, str], *, metrics: list[dict[str, Any]] | None = None, calls: Calls | None = None
+        self, hooks: dict[str, str], *, metrics: list[dict[str, Any]] | None = None, calls: HookCalls | None = None
     ) -> AsyncIterator[Ask]:
         """Ask again and again, as the loop of one canary does."""
         client: Any = None  # no template, no secret: nobody asks the API server
-        calls = calls or Calls()
+        calls = calls or HookCalls()
         async with serving(self.handle) as url, aiohttp.ClientSession() as session:
             checks = MetricChecks(session, client, Caches(client, ""), metrics_server=url, timeout_s=AGES_S)
             asker = Asker(checks, Hooks(session=session), grace_s=GRACE_S)
@@ -132,20 +132,20 @@ def test_every_question_but_the_drain_is_about_hooks() -> None:
 
 @pytest.mark.parametrize("question", TOLD)
 async def test_a_question_calls_the_hooks_of_its_type_with_flaggers_phase(question: Question) -> None:
-    world = World()
+    world = AgentServices()
     answers = await world.answers(question, hooks=ONE_OF_EACH, state=State(phase=Phase.WAITING, analysed="rev-2"))
     assert world.calls == [TOLD[question]]
     assert [(one.name, one.verdict) for one in answers[question]] == [(TOLD[question][0], Verdict.PASS)]
 
 
 async def test_a_hook_without_a_type_is_called_with_the_checks() -> None:
-    world = World()
+    world = AgentServices()
     await world.answers(Question.CHECKS, hooks={"load-test": ""}, state=State(phase=Phase.PROGRESSING))
     assert world.calls == [("load-test", "Progressing")]
 
 
 async def test_the_end_of_a_rollback_is_told_as_one() -> None:
-    world = World()
+    world = AgentServices()
     await world.answers(Question.POST_ROLLOUT, hooks={"report": "post-rollout"}, state=State(phase=Phase.FAILED))
     assert world.calls == [("report", "Failed")]
 
@@ -159,13 +159,13 @@ async def test_the_end_of_a_rollback_is_told_as_one() -> None:
     ],
 )
 async def test_refusals_read_as_flaggers(question: Question, text: str) -> None:
-    world = World(codes=dict.fromkeys(ONE_OF_EACH, 403))
+    world = AgentServices(codes=dict.fromkeys(ONE_OF_EACH, 403))
     (result,) = (await world.answers(question, hooks=ONE_OF_EACH, state=State(phase=Phase.PROGRESSING)))[question]
     assert (result.verdict, result.text) == (Verdict.FAIL, text)
 
 
 async def test_a_hook_that_said_yes_is_not_asked_again() -> None:
-    world = World()
+    world = AgentServices()
     state = State(phase=Phase.PROGRESSING, answered=("pre-rollout/first",))
     hooks = {"first": "pre-rollout", "second": "pre-rollout"}
     answers = await world.answers(Question.PRE_ROLLOUT, hooks=hooks, state=state)
@@ -175,12 +175,12 @@ async def test_a_hook_that_said_yes_is_not_asked_again() -> None:
 
 async def test_hooks_come_before_metrics_in_the_order_of_the_spec() -> None:
     hooks = {"b": "rollout", "a": ""}
-    answers = await World().answers(Question.CHECKS, hooks=hooks, state=State(), metrics=ONE_METRIC)
+    answers = await AgentServices().answers(Question.CHECKS, hooks=hooks, state=State(), metrics=ONE_METRIC)
     assert [one.name for one in answers[Question.CHECKS]] == ["b", "a", "zero"]
 
 
 async def test_a_failed_metric_does_not_wait_for_a_hook_that_hangs() -> None:
-    world = World(hanging={"load-test"}, value="0")
+    world = AgentServices(hanging={"load-test"}, value="0")
     async with asyncio.timeout(PATIENCE_S):
         answers = await world.answers(Question.CHECKS, hooks={"load-test": ""}, state=State(), metrics=ONE_METRIC)
     assert [(one.name, one.verdict) for one in answers[Question.CHECKS]] == [
@@ -191,7 +191,7 @@ async def test_a_failed_metric_does_not_wait_for_a_hook_that_hangs() -> None:
 
 
 async def test_a_failed_hook_does_not_wait_for_a_metrics_server_that_hangs() -> None:
-    world = World(codes={"smoke": 500}, value=None)
+    world = AgentServices(codes={"smoke": 500}, value=None)
     async with asyncio.timeout(PATIENCE_S):
         answers = await world.answers(Question.CHECKS, hooks={"smoke": ""}, state=State(), metrics=ONE_METRIC)
     assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.FAIL, Verdict.ERROR]
@@ -199,7 +199,7 @@ async def test_a_failed_hook_does_not_wait_for_a_metrics_server_that_hangs() -> 
 
 
 async def test_a_yes_to_the_rollback_waits_for_no_other_hook() -> None:
-    world, hooks = World(hanging={"load-test"}), {"load-test": "", "stop": "rollback"}
+    world, hooks = AgentServices(hanging={"load-test"}), {"load-test": "", "stop": "rollback"}
     async with asyncio.timeout(PATIENCE_S):
         answers = await world.answers(Question.CHECKS, Question.ROLLBACK, hooks=hooks, state=State())
     assert unanswered(answers[Question.CHECKS]) == ["external check load-test"]
@@ -207,7 +207,7 @@ async def test_a_yes_to_the_rollback_waits_for_no_other_hook() -> None:
 
 
 async def test_a_no_to_the_rollback_cuts_nobody_short() -> None:
-    world, hooks = World(codes={"stop": 403}, hanging={"load-test"}), {"load-test": "", "stop": "rollback"}
+    world, hooks = AgentServices(codes={"stop": 403}, hanging={"load-test"}), {"load-test": "", "stop": "rollback"}
     async with world.asking(hooks) as ask:
         asking = asyncio.ensure_future(ask(State(), Question.CHECKS, Question.ROLLBACK))
         await eventually(lambda: len(world.answered), lambda count: count == 1)
@@ -219,7 +219,7 @@ async def test_a_no_to_the_rollback_cuts_nobody_short() -> None:
 
 
 async def test_a_hook_that_takes_longer_than_an_interval_is_called_once_and_its_answer_taken_later() -> None:
-    world = World(hanging={"load-test"})
+    world = AgentServices(hanging={"load-test"})
     async with world.asking({"load-test": ""}, metrics=ONE_METRIC) as ask:
         for _ in range(3):
             answers = await ask(SOON, Question.CHECKS)
@@ -234,7 +234,7 @@ async def test_a_hook_that_takes_longer_than_an_interval_is_called_once_and_its_
 
 
 async def test_a_hook_is_not_called_again_while_its_answer_is_not_stored() -> None:
-    world = World()
+    world = AgentServices()
     async with world.asking({"notify": "post-rollout"}) as ask:
         for is_stored in (False, False, True):
             answers = await ask(SOON, Question.POST_ROLLOUT, is_stored=is_stored)
@@ -245,7 +245,7 @@ async def test_a_hook_is_not_called_again_while_its_answer_is_not_stored() -> No
 
 
 async def test_a_metric_that_fails_is_known_while_a_hook_still_runs() -> None:
-    world = World(hanging={"load-test"})
+    world = AgentServices(hanging={"load-test"})
     async with world.asking({"load-test": ""}, metrics=ONE_METRIC) as ask:
         await ask(SOON, Question.CHECKS)
         world.value = "0"
@@ -263,14 +263,14 @@ async def test_a_metric_that_fails_is_known_while_a_hook_still_runs() -> None:
 )
 async def test_a_gate_that_hangs_leaves_the_next_checks_their_time(question: Question, text: str) -> None:
     (name, _) = TOLD[question]
-    world = World(hanging={name})
+    world = AgentServices(hanging={name})
     async with asyncio.timeout(PATIENCE_S):
         answers = await world.answers(question, hooks=ONE_OF_EACH, state=SOON)
     assert unanswered(answers[question]) == [f"{text} {name}"]
 
 
 async def test_a_pre_rollout_hook_may_take_its_time() -> None:
-    world = World(hanging={"smoke"})
+    world = AgentServices(hanging={"smoke"})
     async with world.asking({"smoke": "pre-rollout"}) as ask:
         asking = asyncio.ensure_future(ask(SOON, Question.PRE_ROLLOUT))
         await eventually(lambda: len(world.calls), lambda count: count == 1)
@@ -285,7 +285,7 @@ async def test_a_pre_rollout_hook_may_take_its_time() -> None:
     "later", [replace(SOON, analysed="rev-3"), replace(SOON, phase=Phase.FAILED)], ids=["revision", "end"]
 )
 async def test_a_call_of_another_run_is_ended(later: State) -> None:
-    world = World(hanging={"load-test"})
+    world = AgentServices(hanging={"load-test"})
     async with world.asking({"load-test": ""}) as ask:
         for number, state in enumerate((SOON, later, SOON), 1):
             await ask(state, Question.CHECKS)
@@ -293,7 +293,7 @@ async def test_a_call_of_another_run_is_ended(later: State) -> None:
 
 
 async def test_no_call_outlives_its_canary() -> None:
-    world, calls = World(hanging={"load-test"}), Calls()
+    world, calls = AgentServices(hanging={"load-test"}), HookCalls()
     async with world.asking({"load-test": ""}, calls=calls) as ask:
         await ask(SOON, Question.CHECKS)
         assert _hook_tasks()
@@ -312,7 +312,7 @@ async def test_all_hooks_of_all_questions_are_called_at_once() -> None:
     names: list[str] = []
 
     @dataclass
-    class Meeting(World):
+    class Meeting(AgentServices):
         async def handle(self, request: web.Request) -> web.Response:
             await meeting.wait()
             names.append(request.path)
@@ -324,7 +324,7 @@ async def test_all_hooks_of_all_questions_are_called_at_once() -> None:
 
 
 async def test_a_question_nobody_is_there_for_has_an_empty_answer() -> None:
-    assert await World().answers(Question.CONFIRM_PROMOTION, hooks={}, state=State()) == {
+    assert await AgentServices().answers(Question.CONFIRM_PROMOTION, hooks={}, state=State()) == {
         Question.CONFIRM_PROMOTION: ()
     }
 
@@ -333,7 +333,7 @@ async def test_a_question_nobody_is_there_for_has_an_empty_answer() -> None:
     ("phase", "side"), [(Phase.PROMOTING, "primary"), (Phase.FINALISING, "canary"), (Phase.FAILED, "canary")]
 )
 async def test_the_side_that_is_to_go_is_asked_whether_requests_reach_it(phase: Phase, side: str) -> None:
-    world = World()
+    world = AgentServices()
     await world.answers(Question.DRAINED, hooks={}, state=State(phase=phase, shifted_s=NOW_S - 10))
     (query,) = world.queries
     assert f"test-podinfo-{side}upstream-9898_test" in query

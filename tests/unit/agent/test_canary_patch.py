@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from agent.canary_patch import FINALIZER, canary_patch, has_finalizer
-from canary.action import ClaimRequest, DropRequest, SetFinalizer
-from canary.request import ANNOTATION, split_claim
+from canary.run.action import ClaimRequest, DropRequest, SetFinalizer
+from canary.run.request import ANNOTATION, split_claim
 from tests.support.canaries import canary_object
 from tests.support.json_patch import PatchRefused, apply_patch
 

@@ -83,7 +83,7 @@ def test_a_switch_takes_a_value_as_in_go(monkeypatch: pytest.MonkeyPatch, writte
 
 
 def read(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Settings:
-    """Give what the agent would run with."""
+    """Return what the agent would run with."""
     found: list[Settings] = []
     monkeypatch.setattr(command_line, "run", found.append)
     monkeypatch.setattr("agent.__main__.uvloop.run", lambda _: None)

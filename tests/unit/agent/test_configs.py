@@ -20,8 +20,8 @@ from agent.configs import (
     target_revision,
 )
 from agent.resources import CANARIES
-from canary.phase import ANALYSING, Phase
-from canary.revision import CONFIG_ANNOTATION, config_part, revision_of
+from canary.run.phase import ANALYSING, Phase
+from canary.run.revision import CONFIG_ANNOTATION, config_part, revision_of
 from kube.client import Client
 from kube.errors import Conflict
 from render.config_refs import ConfigRef
@@ -49,7 +49,7 @@ def target(**annotations: str) -> Json:
 TEMPLATE = target()["spec"]["template"]
 
 
-class World:
+class AgentServices:
     """An API server with ConfigMaps and Secrets, and the agent's caches of it."""
 
     def __init__(self, client: Client, server: ApiServer) -> None:
@@ -115,15 +115,15 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[AgentServices]:
     async with running_api_server(tmp_path) as server, client_of(server, ManualTime()) as client:
-        made = World(client, server)
+        made = AgentServices(client, server)
         made.write("ConfigMap", "conf", "1")
         made.write("Secret", "keys", "1")
         yield made
 
 
-async def test_the_revision_is_the_templates_and_a_hash_of_all_content(world: World) -> None:
+async def test_the_revision_is_the_templates_and_a_hash_of_all_content(world: AgentServices) -> None:
     revision, configs = target_revision(CANARY, target(), world.caches)
     assert revision.startswith(f"{revision_of(TEMPLATE)}-")
     assert len(config_part(revision)) == 8
@@ -132,7 +132,7 @@ async def test_the_revision_is_the_templates_and_a_hash_of_all_content(world: Wo
 
 @pytest.mark.parametrize(("kind", "name"), [("ConfigMap", "conf"), ("Secret", "keys"), ("ConfigMap", "extra")])
 async def test_other_content_is_another_revision_and_the_old_content_the_old_one(
-    world: World, kind: str, name: str
+    world: AgentServices, kind: str, name: str
 ) -> None:
     before = world.revision()
     world.write(kind, name, "2")
@@ -142,19 +142,19 @@ async def test_other_content_is_another_revision_and_the_old_content_the_old_one
 
 
 @pytest.mark.parametrize("metadata", [{"labels": {"a": "b"}}, {"annotations": {"a": "b"}}])
-async def test_labels_are_no_change(world: World, metadata: Json) -> None:
+async def test_labels_are_no_change(world: AgentServices, metadata: Json) -> None:
     before = world.revision()
     world.write("ConfigMap", "conf", "1", **metadata)
     assert world.revision() == before
 
 
-async def test_a_missing_one_is_no_change_once_it_is_known(world: World) -> None:
+async def test_a_missing_one_is_no_change_once_it_is_known(world: AgentServices) -> None:
     before = world.remember()
     world.write("ConfigMap", "conf", None)
     assert world.revision() == before
 
 
-async def test_what_is_known_of_another_template_says_nothing(world: World) -> None:
+async def test_what_is_known_of_another_template_says_nothing(world: AgentServices) -> None:
     before = world.remember()
     world.write("ConfigMap", "conf", None)
     other = target()
@@ -162,7 +162,7 @@ async def test_what_is_known_of_another_template_says_nothing(world: World) -> N
     assert config_part(target_revision(CANARY, other, world.caches)[0]) != config_part(before)
 
 
-async def test_untracked_ones_and_an_untracked_target_have_no_part_in_it(world: World) -> None:
+async def test_untracked_ones_and_an_untracked_target_have_no_part_in_it(world: AgentServices) -> None:
     world.write("ConfigMap", "conf", "1", annotations={"flagger.app/config-tracking": "disabled"})
     before = target_revision(CANARY, target(), world.caches)
     assert set(before[1]) == {"secret/keys"}
@@ -173,7 +173,7 @@ async def test_untracked_ones_and_an_untracked_target_have_no_part_in_it(world: 
     assert config_copies(CANARY, off, TEMPLATE, world.caches) == {}
 
 
-async def test_a_promotion_copies_what_was_analysed(world: World) -> None:
+async def test_a_promotion_copies_what_was_analysed(world: AgentServices) -> None:
     copies = await world.promote(world.revision())
     # The optional one has no copy yet, and what appears under its own name must be analysed first.
     assert copies == {CONF: "conf-primary", KEYS: "keys-primary", EXTRA: "extra-primary"}
@@ -186,7 +186,7 @@ async def test_a_promotion_copies_what_was_analysed(world: World) -> None:
     assert world.content("ConfigMap", "conf-primary") == "2"
 
 
-async def test_a_promotion_goes_on_with_the_copies_that_it_made_before_a_crash(world: World) -> None:
+async def test_a_promotion_goes_on_with_the_copies_that_it_made_before_a_crash(world: AgentServices) -> None:
     revision = world.revision()
     await world.promote(revision)
     world.write("Secret", "keys", "2")
@@ -194,7 +194,7 @@ async def test_a_promotion_goes_on_with_the_copies_that_it_made_before_a_crash(w
     assert world.content("Secret", "keys-primary") == "MQ=="
 
 
-async def test_content_that_nobody_analysed_is_not_copied(world: World) -> None:
+async def test_content_that_nobody_analysed_is_not_copied(world: AgentServices) -> None:
     revision = world.revision()
     world.write("ConfigMap", "conf", "2")
     with pytest.raises(ConfigLost, match=r"Deployment test/podinfo: found configmap/conf, secret/keys with another"):
@@ -202,7 +202,7 @@ async def test_content_that_nobody_analysed_is_not_copied(world: World) -> None:
     assert len(world.stored) == 2
 
 
-async def test_content_that_the_caches_have_not_seen_yet_is_not_copied_either(world: World) -> None:
+async def test_content_that_the_caches_have_not_seen_yet_is_not_copied_either(world: AgentServices) -> None:
     revision = world.revision()
     world.write("Secret", "keys", "2", is_seen=False)
     with pytest.raises(Conflict, match="its content is not the analysed one"):
@@ -210,7 +210,7 @@ async def test_content_that_the_caches_have_not_seen_yet_is_not_copied_either(wo
     assert len(world.stored) == 2, "nothing is written before all is read"
 
 
-async def test_one_that_was_deleted_since_can_be_promoted_only_from_its_copy(world: World) -> None:
+async def test_one_that_was_deleted_since_can_be_promoted_only_from_its_copy(world: AgentServices) -> None:
     revision = world.remember()
     world.write("ConfigMap", "conf", None)
     with pytest.raises(ConfigLost, match="ConfigMap test/conf"):
@@ -221,7 +221,7 @@ async def test_one_that_was_deleted_since_can_be_promoted_only_from_its_copy(wor
     assert (await world.promote(revision))[CONF] == "conf-primary"
 
 
-async def test_a_primary_that_goes_back_takes_its_copies_as_they_are(world: World) -> None:
+async def test_a_primary_that_goes_back_takes_its_copies_as_they_are(world: AgentServices) -> None:
     first = world.revision()
     world.write("ConfigMap", "conf", "2")
     await world.promote(world.revision())
@@ -231,20 +231,20 @@ async def test_a_primary_that_goes_back_takes_its_copies_as_they_are(world: Worl
     assert world.content("ConfigMap", "conf-primary") == "2"
 
 
-async def test_no_primary_is_made_whose_pods_could_not_start(world: World) -> None:
+async def test_no_primary_is_made_whose_pods_could_not_start(world: AgentServices) -> None:
     world.write("ConfigMap", "conf", None)
     with pytest.raises(ConfigLost, match="found a reference to configmap/conf; allowed: the name of a ConfigMap"):
         await world.promote(world.revision())
 
 
-async def test_somebody_elses_object_is_not_overwritten(world: World) -> None:
+async def test_somebody_elses_object_is_not_overwritten(world: AgentServices) -> None:
     world.write("ConfigMap", "conf-primary", "mine")
     with pytest.raises(CopyNotOurs, match=r"ConfigMap test/conf-primary: found one that no Canary owns"):
         await world.promote(world.revision())
     assert world.content("ConfigMap", "conf-primary") == "mine"
 
 
-async def test_pods_of_the_analysed_revision_are_to_run_its_configuration(world: World) -> None:
+async def test_pods_of_the_analysed_revision_are_to_run_its_configuration(world: AgentServices) -> None:
     revision = world.remember()
     running = target()
     assert is_started_otherwise(CANARY, running, world.caches)
@@ -260,7 +260,7 @@ async def test_pods_of_the_analysed_revision_are_to_run_its_configuration(world:
 
 
 @pytest.mark.parametrize("phase", sorted(set(Phase) - ANALYSING))
-async def test_pods_that_no_analysis_is_about_are_not_restarted(world: World, phase: Phase) -> None:
+async def test_pods_that_no_analysis_is_about_are_not_restarted(world: AgentServices, phase: Phase) -> None:
     """A promotion that was taken over from Flagger has traffic on pods that tell nothing of their configuration."""
     world.remember(phase)
     assert not is_started_otherwise(CANARY, target(), world.caches)

@@ -6,7 +6,7 @@ import pytest
 
 from agent.detection import has_detected, is_edit, keep_written_at, written_at_s
 from agent.metrics import AgentMetrics
-from canary.state import State
+from canary.run.state import State
 from kube.store import Change, Key
 from tests.support.exposition import exposed
 

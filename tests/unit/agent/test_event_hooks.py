@@ -11,11 +11,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agent.event_hooks import EventHooks
 from agent.metrics import AgentMetrics
 from agent.providers.hooks import Hooks
-from canary.model.canary import Canary
-from canary.news import News, info, warning
+from agent.reporting.event_hooks import EventHooks
+from canary.api.canary import Canary
+from canary.run.messages import Message, info, warning
 from tests.support.canaries import canary, canary_object
 from tests.support.eventually import eventually
 from tests.support.exposition import exposed
@@ -58,7 +58,7 @@ def receiver() -> Receiver:
 async def hooking(
     receiver: Receiver, metrics: AgentMetrics, *paths: str, own: str = "", drain_s: float = PATIENCE_S, **limits: Any
 ) -> AsyncIterator[tuple[EventHooks, Canary]]:
-    """Give the hooks, and a canary that names one for each path."""
+    """Return the hooks, and a canary that names one for each path."""
     async with serving(receiver.handle) as url, aiohttp.ClientSession() as session:
         own_url = f"{url}/{own}" if own else ""
         metadata = {"team": "a", "eventType": "mine"}
@@ -167,7 +167,7 @@ async def test_a_hook_that_was_not_called_for_long_is_forgotten(
 
 
 async def send(
-    hooks: EventHooks, asked: Canary, metrics: AgentMetrics, news: list[News], wanted: dict[str, float]
+    hooks: EventHooks, asked: Canary, metrics: AgentMetrics, news: list[Message], wanted: dict[str, float]
 ) -> None:
     hooks.send(OBJECT, asked, news)
     await eventually(lambda: outcomes(metrics), lambda counted: counted == wanted)

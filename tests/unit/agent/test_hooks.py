@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 
 from agent.providers.hooks import Hooks, payload
-from canary.judge import CheckResult, Verdict
-from canary.model.hooks import CanaryWebhook
-from canary.phase import Phase
+from canary.api.hooks import CanaryWebhook
+from canary.run.judge import CheckResult, Verdict
+from canary.run.phase import Phase
 from kube.backoff import Backoff
 from tests.support.canaries import canary
 from tests.support.web import Handler, serving

@@ -11,14 +11,14 @@ import aiohttp
 import pytest
 
 from agent.caches import Caches
-from agent.event_hooks import EventHooks
-from agent.loop import CanaryLoop, World
+from agent.loop import AgentServices, CanaryLoop
 from agent.main import _world
 from agent.metrics import AgentMetrics
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.hooks import Hooks
+from agent.reporting.event_hooks import EventHooks
 from agent.resources import CANARIES
 from agent.settings import Settings
 from kube.client import Client
@@ -30,7 +30,7 @@ from tests.unit.kube.apiserver import write_kubeconfig
 
 
 @asynccontextmanager
-async def deposed_world(folder: Path, metrics: AgentMetrics) -> AsyncIterator[World]:
+async def deposed_world(folder: Path, metrics: AgentMetrics) -> AsyncIterator[AgentServices]:
     """A world in which every write is refused before it is sent: another agent leads."""
     kubeconfig = write_kubeconfig(folder / "kubeconfig", "http://127.0.0.1:1")
     async with (

@@ -16,7 +16,6 @@ from aiohttp import web
 
 from agent.caches import Caches
 from agent.canary_patch import FINALIZER
-from agent.event_hooks import EventHooks
 from agent.loop import CanaryLoop
 from agent.main import _world
 from agent.metrics import AgentMetrics
@@ -24,12 +23,13 @@ from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.hooks import Hooks
+from agent.reporting.event_hooks import EventHooks
+from agent.reporting.events import EventReporter
 from agent.resources import CANARIES
 from agent.settings import Settings
-from agent.tell import Teller
-from canary.phase import Phase
-from canary.revision import revision_of
-from canary.state import Seen, State, write_status
+from canary.run.phase import Phase
+from canary.run.revision import revision_of
+from canary.run.state import State, TargetIdentity, write_status
 from kube.events import EventRecorder
 from kube.resource import DEPLOYMENTS
 from kube.store import Key
@@ -49,7 +49,7 @@ REVISION = revision_of(podinfo_deployment()["spec"]["template"])
 
 
 @dataclass
-class World:
+class AgentServices:
     """Stores one Canary as the API server does, with its resourceVersion and finalizers, and takes its events.
 
     `history` is what happened, in order: the texts of events, and `gone`. `hook` is called by each hook.
@@ -103,12 +103,12 @@ class World:
 
 
 @asynccontextmanager
-async def looping(server: ApiServer, state: State, analysis: Json, **spec: Any) -> AsyncIterator[World]:
+async def looping(server: ApiServer, state: State, analysis: Json, **spec: Any) -> AsyncIterator[AgentServices]:
     """Run the loop of a Canary in this state; `{hooks}` in an analysis' URLs is the address of the hooks."""
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(client_of(server, ManualTime()))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        world = World({}, Caches(client, ""))
+        world = AgentServices({}, Caches(client, ""))
         hooks_url = await stack.enter_async_context(serving(world.answer_hook))
         obj = canary_object(orjson.loads(orjson.dumps(analysis).decode().replace("{hooks}", hooks_url)), **spec)
         obj["metadata"]["resourceVersion"] = "1"
@@ -149,11 +149,11 @@ async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
 def state(phase: Phase, **more: Any) -> State:
     """A canary of ours at rest, but for its phase."""
     ours: Json = {"analysed": REVISION, "promoted": REVISION, "finished": REVISION, "sequence": 5}
-    ours["seen"] = Seen("stored-uid", 1, REVISION)
+    ours["seen"] = TargetIdentity("stored-uid", 1, REVISION)
     return State(phase=phase, **(ours | more))
 
 
-def delete(world: World, **more: Any) -> None:
+def delete(world: AgentServices, **more: Any) -> None:
     metadata = world.obj["metadata"] | {"deletionTimestamp": DELETED, "finalizers": [FINALIZER]}
     world.write(world.obj | {"metadata": metadata} | more)
 
@@ -161,7 +161,7 @@ def delete(world: World, **more: Any) -> None:
 async def test_the_end_of_a_deletion_is_told_before_the_canary_goes(
     server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Teller.wait_told, "__defaults__", (PATIENCE_S,))  # slow events are another test's matter
+    monkeypatch.setattr(EventReporter.wait_told, "__defaults__", (PATIENCE_S,))  # slow events are another test's matter
     async with looping(server, state(Phase.SUCCEEDED), {}, revertOnDeletion=True) as world:
         delete(world)
         await eventually(lambda: world.is_gone, bool)
@@ -171,8 +171,8 @@ async def test_the_end_of_a_deletion_is_told_before_the_canary_goes(
         ]
 
 
-def give_workloads(world: World, promoted: str = REVISION) -> None:
-    """Give the canary a target with two replicas, and a primary that runs the promoted revision."""
+def give_workloads(world: AgentServices, promoted: str = REVISION) -> None:
+    """Return the canary a target with two replicas, and a primary that runs the promoted revision."""
     target, primary = podinfo_deployment(), podinfo_deployment()
     primary["metadata"] |= {"name": "podinfo-primary", "annotations": {REVISION_ANNOTATION: promoted}}
     for made in (target, primary):
@@ -203,7 +203,7 @@ async def test_a_canary_that_is_no_longer_understood_can_be_deleted(server: ApiS
         await eventually(lambda: world.is_gone, bool)
 
 
-def ready(world: World) -> Json:
+def ready(world: AgentServices) -> Json:
     conditions = world.obj["status"].get("conditions", [])
     return next((found for found in conditions if found["type"] == "Ready"), {})
 

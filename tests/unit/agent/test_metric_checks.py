@@ -15,8 +15,8 @@ from aiohttp import web
 from agent.caches import Caches
 from agent.providers.metrics.checks import MetricChecks
 from agent.resources import METRIC_TEMPLATES
-from canary.judge import CheckResult, Verdict
-from canary.state import State
+from canary.run.judge import CheckResult, Verdict
+from canary.run.state import State
 from kube.errors import NotFound
 from kube.resource import Object, Resource
 from sandbox import pki
@@ -41,7 +41,7 @@ class Secrets:
 
 @asynccontextmanager
 async def checks(answer: str, seen: list[tuple[str, str]], **secret: str) -> AsyncIterator[MetricChecks]:
-    """Give MetricChecks whose server notes (query, Authorization) and gives one value, and that know a template."""
+    """Return MetricChecks whose server notes (query, Authorization) and gives one value, and that know a template."""
 
     async def handle(request: web.Request) -> web.Response:
         seen.append((str((await request.post())["query"]), request.headers.get("Authorization", "")))

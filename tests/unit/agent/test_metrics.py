@@ -1,9 +1,9 @@
 """What `/metrics` shows of a canary, and that nothing of it stays when the canary has gone."""
 
 from agent.metrics import AgentMetrics
-from canary.judge import CheckResult, Verdict
-from canary.phase import Phase
-from canary.state import State
+from canary.run.judge import CheckResult, Verdict
+from canary.run.phase import Phase
+from canary.run.state import State
 from tests.support.canaries import canary
 from tests.support.exposition import exposed
 

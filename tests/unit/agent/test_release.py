@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from agent.caches import Caches
-from agent.release import release_part, unreleased_parts
+from agent.release import release_object, unreleased_objects
 from agent.resources import ROUTE_TABLES, UPSTREAMS
-from canary.observation import Part
+from canary.run.observation import ManagedObject
 from render.names import Side
 from render.route_table import route_table
 from render.upstreams import upstream
@@ -24,9 +24,11 @@ async def test_the_upstreams_that_the_route_leads_to_stay_though_the_port_was_ed
         caches.of(ROUTE_TABLES).remember(stored(route_table(BEFORE)))
         for found in upstreams.values():
             caches.of(UPSTREAMS).remember(found)
-        assert {Part.PRIMARY_UPSTREAM, Part.CANARY_UPSTREAM} <= unreleased_parts(EDITED, TARGET, caches)
+        assert {ManagedObject.PRIMARY_UPSTREAM, ManagedObject.CANARY_UPSTREAM} <= unreleased_objects(
+            EDITED, TARGET, caches
+        )
         server.will(ok(upstreams[Side.CANARY]))
-        await release_part(client, caches, EDITED, TARGET, Part.CANARY_UPSTREAM)
+        await release_object(client, caches, EDITED, TARGET, ManagedObject.CANARY_UPSTREAM)
     (patch,) = server.seen
     assert patch.path.endswith("/upstreams/test-podinfo-canaryupstream-9898")
     assert {"op": "remove", "path": "/metadata/ownerReferences"} in patch.body

@@ -6,8 +6,8 @@ from agent.providers.alerts.message import Field, Message, message_of
 from agent.providers.alerts.port import Destination
 from agent.providers.alerts.slack import Slack
 from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnavailable
-from canary.mark import Mark
-from canary.news import Alert, Severity
+from canary.run.mark import Mark
+from canary.run.messages import Alert, Severity
 from tests.support.canaries import canary
 
 HOOK = Destination(name="AlertProvider test/slack", type="slack", address="https://hooks.slack.example/T/B/x")

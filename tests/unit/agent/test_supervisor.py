@@ -11,19 +11,19 @@ import aiohttp
 import pytest
 
 from agent.caches import Caches
-from agent.event_hooks import EventHooks
 from agent.main import _world
 from agent.metrics import AgentMetrics
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.hooks import Hooks
+from agent.reporting.event_hooks import EventHooks
 from agent.resources import CANARIES
 from agent.settings import Settings
 from agent.supervisor import Supervisor
-from canary.model.parse import parse_canary
-from canary.phase import Phase
-from canary.state import State
+from canary.rules.shape import parse_canary
+from canary.run.phase import Phase
+from canary.run.state import State
 from kube.cache import Cache
 from kube.client import Client, WatchEvent
 from kube.events import EventRecorder

@@ -2,7 +2,7 @@
 
 import pytest
 
-from canary.phase import Phase
+from canary.run.phase import Phase
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import SimulatedCluster
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from canary.judge import Verdict
-from canary.observation import Question
-from canary.phase import Phase
+from canary.run.judge import Verdict
+from canary.run.observation import Question
+from canary.run.phase import Phase
 from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, always, bootstrapped, phase
 
 AB: dict[str, Any] = {

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from canary.judge import Verdict
-from canary.model.hooks import CanaryAlert
-from canary.news import Alert
-from canary.phase import Phase
+from canary.api.hooks import CanaryAlert
+from canary.run.judge import Verdict
+from canary.run.messages import Alert
+from canary.run.phase import Phase
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import READY, UNREADY, SimulatedCluster, always
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from canary.judge import Verdict
-from canary.observation import Question
-from canary.phase import Phase
-from canary.state import Blocked
+from canary.run.judge import Verdict
+from canary.run.observation import Question
+from canary.run.phase import Phase
+from canary.run.state import Blocker
 from tests.support.simulated_cluster import READY, UNREADY, SimulatedCluster, always, bootstrapped, phase
 
 BLUE_GREEN: dict[str, Any] = {"stepWeight": None, "maxWeight": None, "threshold": 2, "iterations": 3}
@@ -115,7 +115,7 @@ def test_mirroring_ends_with_the_analysis(end: str) -> None:
             cluster.canary = bootstrapped(MIRRORED, skipAnalysis=True).canary
             cluster.settle()
         case _:
-            cluster.is_target_gone, cluster.obstacles = True, (Blocked("TargetNotFound", "no such target"),)
+            cluster.is_target_gone, cluster.blockers = True, (Blocker("TargetNotFound", "no such target"),)
             cluster.settle()
     assert (cluster.weights, cluster.mirror_percent) == ((100, 0), 0)
 
@@ -127,7 +127,7 @@ def test_an_obstacle_holds_the_iterations_and_not_the_checks(cluster: SimulatedC
     cluster.run(60)
     assert (phase(cluster), cluster.state.iterations) == (Phase.PROGRESSING, 1)
     cluster.primary_readiness = READY
-    cluster.obstacles = (Blocked("ScalerNotFound", "no such autoscaler"),)
+    cluster.blockers = (Blocker("ScalerNotFound", "no such autoscaler"),)
     cluster.run(60)
     assert (phase(cluster), cluster.state.iterations) == (Phase.PROGRESSING, 1)
     cluster.verdicts = always(Verdict.FAIL)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.changes import LONGEST, describe_changes
-from canary.revision import plain_template
+from canary.run.changes import LONGEST, describe_changes
+from canary.run.revision import plain_template
 
 Object = dict[str, Any]
 

@@ -1,7 +1,7 @@
 """A revision whose configuration changed is a change, though nobody touched the target."""
 
-from canary.phase import Phase
-from canary.revision import config_part, template_part, with_configs
+from canary.run.phase import Phase
+from canary.run.revision import config_part, template_part, with_configs
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import SimulatedCluster, phase
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from canary.judge import Verdict
-from canary.phase import Phase
-from canary.state import Blocked
+from canary.run.judge import Verdict
+from canary.run.phase import Phase
+from canary.run.state import Blocker
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import Crash, SimulatedCluster, always, bootstrapped, hook, phase
 
@@ -165,7 +165,7 @@ def test_what_needs_the_target_is_refused_while_there_is_none(
     if word is Phase.FAILED:
         ask(running, f"abort@{REVISION}")
         running.run(60)
-    running.is_target_gone, running.obstacles = True, (Blocked("TargetNotFound", "no such target"),)
+    running.is_target_gone, running.blockers = True, (Blocker("TargetNotFound", "no such target"),)
     result = ask(running, f"{verb}@{REVISION}")
     assert (result["result"], result["why"]) == (
         "refused",
@@ -174,7 +174,7 @@ def test_what_needs_the_target_is_refused_while_there_is_none(
 
 
 def test_a_run_without_a_target_can_be_aborted(running: SimulatedCluster) -> None:
-    running.is_target_gone, running.obstacles = True, (Blocked("TargetNotFound", "no such target"),)
+    running.is_target_gone, running.blockers = True, (Blocker("TargetNotFound", "no such target"),)
     assert ask(running, f"abort@{REVISION}")["result"] == "accepted"
     assert (phase(running), running.weights) == (Phase.FAILED, (100, 0))
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from canary.judge import Verdict
-from canary.model.hooks import HOOK_TYPES
-from canary.phase import IDLE, Phase
+from canary.api.hooks import HOOK_TYPES
+from canary.run.judge import Verdict
+from canary.run.phase import IDLE, Phase
 from tests.support.canaries import canary
 from tests.support.serving_rules import check_at_rest, check_before_promote
 from tests.support.simulated_cluster import SimulatedCluster

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from canary.action import SetWeights
-from canary.judge import Verdict
-from canary.observation import Part
-from canary.phase import IDLE, Phase
-from canary.state import Blocked
+from canary.run.action import SetWeights
+from canary.run.judge import Verdict
+from canary.run.observation import ManagedObject
+from canary.run.phase import IDLE, Phase
+from canary.run.state import Blocker
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import UNREADY, Crash, SimulatedCluster, phase
 
@@ -47,7 +47,7 @@ def test_a_scaler_that_was_paused_for_nothing_goes_on_before_the_target_has_the_
     reverting.target_replicas, reverting.is_scaler_paused = 3, True  # an agent died between the two
     reverting.is_deleted = True
     reverting.run(60, until=lambda: phase(reverting) is Phase.TERMINATING and not reverting.state.unready_since_s)
-    assert Part.TARGET_SCALER in reverting.released
+    assert ManagedObject.TARGET_SCALER in reverting.released
 
 
 def test_the_target_is_up_before_it_gets_the_traffic_and_has_it_before_the_canary_goes(
@@ -62,7 +62,12 @@ def test_the_target_is_up_before_it_gets_the_traffic_and_has_it_before_the_canar
     reverting.run(10, until=lambda: bool(reverting.released))
     reverting.settle()
     assert reverting.weights == (0, 100)
-    assert reverting.released >= {Part.APEX_SERVICE, Part.ROUTE, Part.CANARY_SERVICE, Part.CANARY_UPSTREAM}
+    assert reverting.released >= {
+        ManagedObject.APEX_SERVICE,
+        ManagedObject.ROUTE,
+        ManagedObject.CANARY_SERVICE,
+        ManagedObject.CANARY_UPSTREAM,
+    }
     assert reverting.has_finalizer, "the primary goes while it may still have requests"
     reverting.run(60)
     assert phase(reverting) is Phase.TERMINATED
@@ -94,7 +99,7 @@ def test_a_mirror_ends_before_the_target_has_all_of_it() -> None:
     cluster.set_image(NEW)
     cluster.run(120, until=lambda: cluster.mirror_percent > 0)
     cluster.is_deleted = True
-    cluster.run(120, until=lambda: Part.ROUTE in cluster.released)
+    cluster.run(120, until=lambda: ManagedObject.ROUTE in cluster.released)
     assert cluster.mirror_percent == 0
 
 
@@ -144,7 +149,7 @@ def test_a_canary_of_flaggers_does_not_hang() -> None:
 
 def test_a_missing_target_is_told_and_the_canary_goes(reverting: SimulatedCluster) -> None:
     reverting.is_target_gone = True
-    reverting.obstacles = (Blocked("TargetNotFound", "no such target"),)
+    reverting.blockers = (Blocker("TargetNotFound", "no such target"),)
     reverting.is_deleted = True
     reverting.settle()
     assert not reverting.has_finalizer
@@ -176,7 +181,7 @@ def lost(cluster: SimulatedCluster) -> None:
     """Restart the agent with a spec that can't be read, and nothing else known of it."""
     cluster.canary = canary(analysis=None)
     cluster.is_spec_lost = True
-    cluster.obstacles = (Blocked("InvalidSpec", "Canary test/podinfo: spec.analysis.interval: found 'x'"),)
+    cluster.blockers = (Blocker("InvalidSpec", "Canary test/podinfo: spec.analysis.interval: found 'x'"),)
 
 
 def test_a_canary_whose_spec_is_lost_is_not_left_exposed(cluster: SimulatedCluster) -> None:

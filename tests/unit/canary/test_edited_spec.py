@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from canary.judge import Verdict
-from canary.model.canary import Canary
-from canary.phase import Phase
-from canary.state import Blocked
+from canary.api.canary import Canary
+from canary.run.judge import Verdict
+from canary.run.phase import Phase
+from canary.run.state import Blocker
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, bootstrapped, hook, phase
 
@@ -127,10 +127,10 @@ def test_skipping_the_analysis_in_mid_run_promotes_at_once() -> None:
 def test_a_target_that_is_gone_and_back_is_analysed_from_the_beginning() -> None:
     for name in STRATEGIES:
         cluster = under_way(name)
-        cluster.is_target_gone, cluster.obstacles = True, (Blocked("TargetNotFound", "no such target"),)
+        cluster.is_target_gone, cluster.blockers = True, (Blocker("TargetNotFound", "no such target"),)
         cluster.settle()
         assert (cluster.weights, cluster.state.iterations) == ((100, 0), 0)
-        cluster.is_target_gone, cluster.obstacles = False, ()
+        cluster.is_target_gone, cluster.blockers = False, ()
         cluster.run(300)
         assert (phase(cluster), cluster.promoted) == (Phase.SUCCEEDED, ["rev-2"])
 
@@ -143,7 +143,7 @@ def test_a_target_that_is_gone_loses_its_traffic_and_both_are_told(*, is_promoti
         cluster.run(900, until=lambda: cluster.state.phase is Phase.PROMOTING)
     weights = cluster.weights
     assert weights != (100, 0)
-    cluster.is_target_gone, cluster.obstacles = True, (Blocked("TargetNotFound", "no such target"),)
+    cluster.is_target_gone, cluster.blockers = True, (Blocker("TargetNotFound", "no such target"),)
     cluster.settle()
     assert cluster.weights == (100, 0)
     assert "podinfo.test is gone. Routing all traffic to primary" in cluster.texts()

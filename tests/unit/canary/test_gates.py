@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from canary.judge import Verdict
-from canary.news import Alert
-from canary.observation import Question
-from canary.phase import Phase
+from canary.run.judge import Verdict
+from canary.run.messages import Alert
+from canary.run.observation import Question
+from canary.run.phase import Phase
 from tests.support.simulated_cluster import UNREADY, SimulatedCluster, always, bootstrapped, hook, phase
 
 WEIGHTS: dict[str, Any] = {"stepWeight": 20, "maxWeight": 40, "threshold": 2}

@@ -1,6 +1,6 @@
 """Promotions of a primary that does not come up, while a newer revision waits: told, and a way out for each."""
 
-from canary.phase import Phase
+from canary.run.phase import Phase
 from tests.support.simulated_cluster import READY, UNREADY, SimulatedCluster, bootstrapped, phase
 
 REVISION = "aaaaaaaaaaaaaaaa"

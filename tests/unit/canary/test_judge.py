@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from canary.judge import CheckResult, Sample, Verdict, judge, overall
-from canary.model.metrics import CanaryMetric
+from canary.api.metrics import CanaryMetric
+from canary.run.judge import CheckResult, Sample, Verdict, judge, overall
 
 
 def metric(**fields: Any) -> CanaryMetric:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from canary.judge import Verdict
-from canary.observation import Question, RouteState
-from canary.phase import Phase
+from canary.run.judge import Verdict
+from canary.run.observation import Question, RouteState
+from canary.run.phase import Phase
 from tests.support.canaries import canary
 from tests.support.serving_rules import check_at_rest, check_before_promote
 from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, always, hook, phase
@@ -22,7 +22,7 @@ GROWN = "Scaling up podinfo.test to 3 replicas, for it is to carry all that podi
 
 
 def bootstrapped(analysis: dict[str, Any], **spec: Any) -> SimulatedCluster:
-    """Give an initialized canary whose primary rolls without a pod, and that is held against the rules from then on."""
+    """Return an initialized canary whose primary rolls without a pod, held against the rules from then on."""
     cluster = SimulatedCluster(canary(analysis, **spec), rolls_without_gap=False)
     cluster.run(30)
     assert cluster.state.phase is Phase.INITIALIZED

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from canary.judge import Verdict
-from canary.observation import Question
-from canary.phase import Phase
+from canary.run.judge import Verdict
+from canary.run.observation import Question
+from canary.run.phase import Phase
 from tests.support.simulated_cluster import SimulatedCluster, always, bootstrapped, hook, phase
 
 MIRRORED: dict[str, Any] = {"stepWeight": 20, "maxWeight": 40, "threshold": 2, "mirror": True}

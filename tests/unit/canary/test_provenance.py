@@ -2,10 +2,10 @@
 
 import pytest
 
-from canary.judge import Verdict
-from canary.mark import Mark
-from canary.phase import Phase
-from canary.state import State
+from canary.run.judge import Verdict
+from canary.run.mark import Mark
+from canary.run.phase import Phase
+from canary.run.state import State
 from tests.support.simulated_cluster import SimulatedCluster, always
 
 A, B, ONE, TWO = ("a" * 16, "b" * 16, "1" * 8, "2" * 8)

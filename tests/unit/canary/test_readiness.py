@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from canary.news import not_ready
-from canary.readiness import daemonset_readiness, deployment_readiness
+from canary.run.messages import not_ready
+from canary.run.readiness import daemonset_readiness, deployment_readiness
 
 WAITING = "waiting for rollout to finish: "
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.revision import CONFIG_ANNOTATION, SCALE_TO_ZERO, plain_template, revision_of
+from canary.run.revision import CONFIG_ANNOTATION, SCALE_TO_ZERO, plain_template, revision_of
 
 TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"app": "podinfo"}, "annotations": {"prometheus.io/scrape": "true"}},

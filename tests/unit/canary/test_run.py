@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from canary.decide.context import ENDPOINTS_KNOWN_S
-from canary.judge import Verdict
-from canary.observation import Part, Question, RouteState
-from canary.phase import Phase
-from canary.state import Blocked
+from canary.run.judge import Verdict
+from canary.run.observation import ManagedObject, Question, RouteState
+from canary.run.phase import Phase
+from canary.run.state import Blocker
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, always, phase
 
@@ -25,7 +25,7 @@ def test_bootstrap_generates_everything_before_the_target_goes() -> None:
     cluster.before_effect = effects.append
     cluster.run(30)
     assert phase(cluster) is Phase.INITIALIZED
-    assert cluster.parts == set(Part)
+    assert cluster.parts == set(ManagedObject)
     assert cluster.weights == (100, 0)
     assert cluster.target_replicas == 0
     order = [next(i for i, effect in enumerate(effects) if word in effect) for word in ("Promote", "apex", "ScaleT")]
@@ -38,7 +38,7 @@ def test_bootstrap_keeps_the_target_while_the_primary_is_not_ready() -> None:
     cluster.run(300)
     assert phase(cluster) is Phase.INITIALIZING
     assert cluster.target_replicas == 2
-    assert Part.APEX_SERVICE not in cluster.parts
+    assert ManagedObject.APEX_SERVICE not in cluster.parts
 
 
 def test_bootstrap_lets_the_gateway_know_the_primary_before_a_route_leads_to_it() -> None:
@@ -46,7 +46,7 @@ def test_bootstrap_lets_the_gateway_know_the_primary_before_a_route_leads_to_it(
     cluster.run(60)
     cluster.primary_readiness = READY
     ready_s = cluster.now_s
-    cluster.run(60, until=lambda: Part.ROUTE in cluster.parts)
+    cluster.run(60, until=lambda: ManagedObject.ROUTE in cluster.parts)
     assert ENDPOINTS_KNOWN_S <= cluster.now_s - ready_s < ENDPOINTS_KNOWN_S + 1
 
 
@@ -242,12 +242,12 @@ def test_a_new_default_of_the_api_server_is_a_new_baseline_and_no_run(cluster: S
 
 
 def test_an_obstacle_is_told_once_and_its_end_too(cluster: SimulatedCluster) -> None:
-    cluster.obstacles = (Blocked("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'"),)
+    cluster.blockers = (Blocker("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'"),)
     cluster.set_image("rev-2")
     cluster.run(60)
     assert phase(cluster) is Phase.INITIALIZED
     assert cluster.texts() == ["Canary test/podinfo spec.autoscalerRef.name: found 'x'"]
-    cluster.obstacles = ()
+    cluster.blockers = ()
     cluster.run(2)
     assert cluster.state.blocked is None
     assert phase(cluster) is Phase.PROGRESSING
@@ -262,10 +262,10 @@ def test_an_edited_interval_never_advances_early(cluster: SimulatedCluster) -> N
 
 
 def test_a_target_that_comes_late_is_bootstrapped_as_if_it_had_been_there() -> None:
-    cluster = SimulatedCluster(canary(), obstacles=(Blocked("TargetNotFound", "no such target"),))
+    cluster = SimulatedCluster(canary(), blockers=(Blocker("TargetNotFound", "no such target"),))
     cluster.run(30)
     assert cluster.state.phase is None
-    cluster.obstacles = ()
+    cluster.blockers = ()
     cluster.run(30)
     assert phase(cluster) is Phase.INITIALIZED
     assert cluster.state.blocked is None

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from canary.news import info, initialized, rolling_back, warning
-from canary.phase import Phase
-from canary.state import Blocked, Seen, State, UnknownPhase, read_state, write_status
+from canary.run.messages import info, initialized, rolling_back, warning
+from canary.run.phase import Phase
+from canary.run.state import Blocker, State, TargetIdentity, UnknownPhase, read_state, write_status
 
 FULL = State(
     phase=Phase.PROGRESSING,
@@ -17,7 +17,7 @@ FULL = State(
     analysed="rev-2",
     promoted="rev-1",
     finished="rev-1",
-    seen=Seen("uid-1", 7, "rev-2", {"configmap/conf": "c1", "secret/keys": "s1"}),
+    seen=TargetIdentity("uid-1", 7, "rev-2", {"configmap/conf": "c1", "secret/keys": "s1"}),
     last_transition_s=1_700_000_000.0,
     not_before_s=1_700_000_010.25,
     unready_since_s=1_700_000_001.5,
@@ -33,7 +33,7 @@ FULL = State(
     strategy="blue-green",
     has_untold_end=True,
     is_analysis_skipped=True,
-    blocked=Blocked("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'"),
+    blocked=Blocker("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'"),
     sequence=12,
     news=(
         info("one"),

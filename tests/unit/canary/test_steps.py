@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from canary.steps import Step, next_promotion_weight, next_step, next_weight
+from canary.run.steps import Step, next_promotion_weight, next_step, next_weight
 from tests.support.canaries import canary
 
 

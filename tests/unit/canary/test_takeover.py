@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from canary.observation import Part
-from canary.phase import ANALYSING, Phase
-from canary.readiness import Readiness
-from canary.state import Blocked, State, read_state
+from canary.run.observation import ManagedObject
+from canary.run.phase import ANALYSING, Phase
+from canary.run.readiness import Readiness
+from canary.run.state import Blocker, State, read_state
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, bootstrapped, phase
 
@@ -17,9 +17,9 @@ FLAGGERS = "6b8c7d9f5"
 
 
 def flaggers(word: Phase, *, is_same_template: bool = True, weight: int = 0, replicas: int = 0) -> SimulatedCluster:
-    """Give a canary as Flagger left it: everything made, and a status with nothing of ours in it."""
+    """Return a canary as Flagger left it: everything made, and a status with nothing of ours in it."""
     cluster = SimulatedCluster(canary(), revision=TARGET, target_replicas=replicas)
-    cluster.parts = set(Part) - {Part.TARGET_SCALER}
+    cluster.parts = set(ManagedObject) - {ManagedObject.TARGET_SCALER}
     cluster.primary_revision, cluster.primary_runs_target = "", is_same_template
     cluster.weights = (100 - weight, weight)
     cluster.status = {
@@ -76,7 +76,7 @@ def test_a_run_under_way_loses_its_traffic_and_has_failed(word: Phase) -> None:
 def test_a_run_under_way_loses_its_traffic_even_without_a_target() -> None:
     cluster = flaggers(Phase.PROGRESSING, weight=30)
     cluster.is_target_gone = True
-    cluster.obstacles = (Blocked("TargetNotFound", "no such target"),)
+    cluster.blockers = (Blocker("TargetNotFound", "no such target"),)
     cluster.settle()
     assert (phase(cluster), cluster.weights) == (Phase.FAILED, (100, 0))
 
@@ -104,7 +104,7 @@ def test_a_failed_run_stays_failed_and_can_be_retried(*, is_same_template: bool)
 
 def test_a_bootstrap_goes_on() -> None:
     cluster = flaggers(Phase.INITIALIZING, replicas=2)
-    cluster.parts -= {Part.APEX_SERVICE, Part.ROUTE}
+    cluster.parts -= {ManagedObject.APEX_SERVICE, ManagedObject.ROUTE}
     cluster.run(60)
     assert (phase(cluster), cluster.target_replicas) == (Phase.INITIALIZED, 0)
     assert cluster.state.promoted == TARGET
@@ -120,11 +120,11 @@ def test_an_agent_that_was_here_before_flagger_left_a_word_on_the_primary_that_c
 def test_nothing_is_taken_over_before_the_target_is_there() -> None:
     cluster = flaggers(Phase.SUCCEEDED)
     cluster.is_target_gone = True
-    cluster.obstacles = (Blocked("TargetNotFound", "no such target"),)
+    cluster.blockers = (Blocker("TargetNotFound", "no such target"),)
     cluster.settle()
     assert cluster.state.finished == ""
     assert cluster.status["conditions"][-1]["reason"] == "TargetNotFound"
-    cluster.is_target_gone, cluster.obstacles = False, ()
+    cluster.is_target_gone, cluster.blockers = False, ()
     cluster.run(60)
     assert cluster.state.finished == TARGET
 
@@ -152,7 +152,7 @@ def condition(cluster: SimulatedCluster, kind: str) -> dict[str, Any]:
 
 
 def ran_before() -> SimulatedCluster:
-    """Give a canary whose run ended well; its route tells of many moves."""
+    """Return a canary whose run ended well; its route tells of many moves."""
     cluster = bootstrapped()
     cluster.set_image(TARGET)
     cluster.run(900)

@@ -11,14 +11,14 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from canary.action import ClaimRequest, DropRequest, Promote, SetFinalizer, SetWeights
-from canary.judge import Verdict
-from canary.model.canary import Canary
-from canary.model.hooks import HOOK_TYPES
-from canary.observation import Observation, Part, RouteState
-from canary.phase import ANALYSING, IDLE, TRANSITIONS, Phase
-from canary.request import Verb
-from canary.state import Blocked, State
+from canary.api.canary import Canary
+from canary.api.hooks import HOOK_TYPES
+from canary.run.action import ClaimRequest, DropRequest, Promote, SetFinalizer, SetWeights
+from canary.run.judge import Verdict
+from canary.run.observation import ManagedObject, Observation, RouteState
+from canary.run.phase import ANALYSING, IDLE, TRANSITIONS, Phase
+from canary.run.request import Verb
+from canary.run.state import Blocker, State
 from tests.support.canaries import canary
 from tests.support.serving_rules import check_at_rest, check_before_promote
 from tests.support.simulated_cluster import READY, ROLLING, UNREADY, Crash, Refused, SimulatedCluster, always
@@ -44,18 +44,18 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 }
 
 
-GONE = Blocked("TargetNotFound", "no such target")
+GONE = Blocker("TargetNotFound", "no such target")
 
 
 @cache
 def canary_with(strategy: str, hooks: frozenset[str], is_skipped: bool) -> Canary:  # noqa: FBT001  hypothesis gives it
-    """Give a canary of a strategy with a hook of each type, of the type's own name."""
+    """Return a canary of a strategy with a hook of each type, of the type's own name."""
     webhooks = [{"name": kind, "type": kind, "url": "http://hooks.test/"} for kind in sorted(hooks)]
     return canary(STRATEGIES[strategy] | {"webhooks": webhooks}, skipAnalysis=is_skipped)
 
 
 def with_spec(canary: Canary, **fields: Any) -> Canary:
-    """Give a canary with other fields in its spec."""
+    """Return a canary with other fields in its spec."""
     return canary.model_copy(update={"spec": canary.spec.model_copy(update=fields)})
 
 
@@ -75,13 +75,15 @@ happenings = st.one_of(
     st.tuples(st.just("primary_readiness"), readiness),
     st.tuples(st.just("route_state"), st.sampled_from(list(RouteState))),
     st.tuples(st.just("is_drained"), st.sampled_from([True, False, None])),
-    st.tuples(st.just("obstacles"), st.sampled_from([(), (Blocked("ScalerNotFound", "no such autoscaler"),)])),
-    st.tuples(st.just("refused_parts"), st.sets(st.sampled_from(list(Part)), max_size=2)),
+    st.tuples(st.just("blockers"), st.sampled_from([(), (Blocker("ScalerNotFound", "no such autoscaler"),)])),
+    st.tuples(st.just("refused_objects"), st.sets(st.sampled_from(list(ManagedObject)), max_size=2)),
     st.tuples(st.just("refused_actions"), st.sets(st.sampled_from(REFUSABLE), max_size=2)),
     st.tuples(st.just("stale"), st.sets(st.sampled_from(["target", "route"]))),
     st.tuples(st.just("primary_revision"), st.none()),
     # Not the route: the fence against deposed agents is written on it.
-    st.tuples(st.just("lost"), st.sets(st.sampled_from([part for part in Part if part is not Part.ROUTE]))),
+    st.tuples(
+        st.just("lost"), st.sets(st.sampled_from([part for part in ManagedObject if part is not ManagedObject.ROUTE]))
+    ),
     st.tuples(st.just("pause"), st.none()),
     st.tuples(st.just("wake"), st.booleans()),
     st.tuples(st.just("gates"), st.dictionaries(st.sampled_from(HOOKS), st.sampled_from(list(Verdict)))),
@@ -218,8 +220,8 @@ def happen(cluster: SimulatedCluster, watcher: Watcher, kind: str, value: Any) -
         case "gone":
             cluster.is_target_gone = value
             cluster.stale.pop("target", None)
-            cluster.obstacles = (GONE,) if value else ()
-        case "obstacles" if cluster.is_target_gone:
+            cluster.blockers = (GONE,) if value else ()
+        case "blockers" if cluster.is_target_gone:
             pass
         case _:
             assert hasattr(cluster, kind)
@@ -263,7 +265,7 @@ def all_well(cluster: SimulatedCluster, watcher: Watcher) -> None:
     cluster.target_readiness = cluster.primary_readiness = READY
     cluster.route_state, cluster.is_drained = RouteState.SETTLED, None
     play(cluster, watcher, [("gone", False), ("suspend", False)])
-    cluster.refused_parts, cluster.refused_actions, cluster.gates = set(), set(), {}
+    cluster.refused_objects, cluster.refused_actions, cluster.gates = set(), set(), {}
     cluster.stale.clear()
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from canary.target_port import port_names
+from canary.rules.target_port import port_names
 
 
 def container(*ports: dict[str, Any], **fields: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from canary.template import TemplateError, query_names, render_query, used_variables
+from canary.api.query_template import TemplateError, query_names, render_query, used_variables
 from tests.support.canaries import canary
 
 

@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from canary.action import Action, ClaimRequest, DropRequest, Promote, SetFinalizer
 from canary.decide.entry import decide
-from canary.judge import CheckResult, Verdict
-from canary.observation import Part, Question, RouteState
-from canary.phase import Phase
-from canary.state import Blocked
+from canary.run.action import Action, ClaimRequest, DropRequest, Promote, SetFinalizer
+from canary.run.judge import CheckResult, Verdict
+from canary.run.observation import ManagedObject, Question, RouteState
+from canary.run.phase import Phase
+from canary.run.state import Blocker
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, always, bootstrapped, phase
 
 REVISION = "aaaaaaaaaaaaaaaa"
-NO_SCALER = Blocked("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'")
+NO_SCALER = Blocker("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'")
 
 
 def exposed(cluster: SimulatedCluster, weight: int = 20) -> None:
@@ -28,8 +28,8 @@ def test_a_part_that_is_refused_neither_keeps_traffic_on_a_failed_canary_nor_the
     cluster: SimulatedCluster,
 ) -> None:
     exposed(cluster)
-    cluster.parts.discard(Part.PRIMARY_SCALER)
-    cluster.refused_parts = {Part.PRIMARY_SCALER}
+    cluster.parts.discard(ManagedObject.PRIMARY_SCALER)
+    cluster.refused_objects = {ManagedObject.PRIMARY_SCALER}
     cluster.run(60)
     assert cluster.state.canary_weight == 20, "it advances although not all is as it should be"
     cluster.verdicts = always(Verdict.FAIL)
@@ -39,17 +39,17 @@ def test_a_part_that_is_refused_neither_keeps_traffic_on_a_failed_canary_nor_the
 
 
 def cleared_with_a_part_missing() -> SimulatedCluster:
-    """Give a run whose checks pass once a minute, at the moment when a part is found missing and is refused."""
+    """Return a run whose checks pass once a minute, at the moment when a part is found missing and is refused."""
     cluster = bootstrapped({"interval": "1m"})
     cluster.set_image(REVISION)
     cluster.run(300, until=lambda: cluster.state.canary_weight == 20)
     cluster.settle()
     cluster.now_s = cluster.state.not_before_s
-    cluster.parts.discard(Part.PRIMARY_SCALER)
-    cluster.refused_parts = {Part.PRIMARY_SCALER}
+    cluster.parts.discard(ManagedObject.PRIMARY_SCALER)
+    cluster.refused_objects = {ManagedObject.PRIMARY_SCALER}
     cluster.settle()
     assert (cluster.state.is_cleared, cluster.state.canary_weight) == (True, 20)
-    cluster.refused_parts = set()
+    cluster.refused_objects = set()
     return cluster
 
 
@@ -78,7 +78,7 @@ def test_checks_that_passed_before_the_canary_was_down_or_the_run_paused_allow_n
 
 def test_a_part_that_is_still_due_at_the_next_checks_is_told(cluster: SimulatedCluster) -> None:
     exposed(cluster)
-    cluster.parts.discard(Part.PRIMARY_SCALER)
+    cluster.parts.discard(ManagedObject.PRIMARY_SCALER)
     passed = {Question.CHECKS: (CheckResult("check", Verdict.PASS, "all is well"),)}
     seen = replace(cluster.observe(), answers=passed, now_s=cluster.state.not_before_s)
     first = decide(cluster.canary, cluster.state, seen)
@@ -103,7 +103,7 @@ def test_trouble_elsewhere_does_not_shield_a_bad_canary_from_its_checks(
         case "canary":
             cluster.target_readiness = ROLLING
         case _:
-            cluster.obstacles = (NO_SCALER,)
+            cluster.blockers = (NO_SCALER,)
     cluster.run(30)
     assert (phase(cluster), cluster.state.canary_weight) == (Phase.PROGRESSING, 20)
     cluster.verdicts = always(Verdict.FAIL)
@@ -118,7 +118,7 @@ def test_a_new_revision_loses_its_traffic_at_once_even_where_the_canary_stands_s
 ) -> None:
     exposed(cluster)
     cluster.canary = canary(suspend=is_suspended)
-    cluster.obstacles = () if is_suspended else (NO_SCALER,)
+    cluster.blockers = () if is_suspended else (NO_SCALER,)
     cluster.settle()
     cluster.set_image("rev-3")
     cluster.settle()
@@ -133,7 +133,7 @@ def test_a_rollback_that_was_decided_is_carried_out_even_where_the_canary_stands
     exposed(cluster)
     cluster.verdicts = always(Verdict.FAIL)
     cluster.run(100, until=lambda: cluster.state.phase is Phase.FAILED)
-    cluster.obstacles = (NO_SCALER,)
+    cluster.blockers = (NO_SCALER,)
     cluster.settle()
     assert cluster.weights == (100, 0)
 
@@ -203,7 +203,7 @@ def test_skip_analysis_rescues_a_broken_primary() -> None:
 def test_a_deleted_target_leaves_no_traffic_without_endpoints(cluster: SimulatedCluster) -> None:
     exposed(cluster)
     cluster.is_target_gone = True
-    cluster.obstacles = (Blocked("TargetNotFound", "no such target"),)
+    cluster.blockers = (Blocker("TargetNotFound", "no such target"),)
     cluster.settle()
     assert cluster.weights == (100, 0)
 

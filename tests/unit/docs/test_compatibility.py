@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from canary.model.hooks import HOOK_TYPES
-from canary.phase import Phase
+from canary.api.hooks import HOOK_TYPES
+from canary.run.phase import Phase
 
 REPOSITORY = Path(__file__).parents[3]
 DOCUMENT = REPOSITORY / "docs" / "compatibility.md"
-FIELDS = REPOSITORY / "tests" / "unit" / "canary_model" / "flagger_fields.txt"
+FIELDS = REPOSITORY / "tests" / "unit" / "canary_api" / "flagger_fields.txt"
 WORDS = Path(__file__).parent / "flagger_words.txt"
 
 FIELD_SECTIONS = re.compile(r"Canary: |MetricTemplate|AlertProvider")

@@ -22,7 +22,7 @@ Answer: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
-class Seen:
+class TargetIdentity:
     """A request as it came in; `body` is parsed."""
 
     method: str
@@ -38,7 +38,7 @@ class ApiServer:
 
     script: list[Answer] = field(default_factory=list)
     otherwise: Answer = field(default_factory=lambda: hang())  # noqa: PLW0108  it is defined further down
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[TargetIdentity] = field(default_factory=list)
     kubeconfig: Path = Path()
     _arrivals: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -54,7 +54,7 @@ class ApiServer:
         body = await request.read()
         async with self._arrivals:
             self.seen.append(
-                Seen(
+                TargetIdentity(
                     request.method,
                     request.path,
                     dict(request.query),

@@ -38,7 +38,7 @@ def _children() -> list[str]:
 
 @pytest.fixture
 def stdin_with_text() -> Iterator[str]:
-    """Gives this process a standard input, for the length of a test."""
+    """Return this process a standard input, for the length of a test."""
     saved, (read_fd, write_fd) = os.dup(0), os.pipe()
     os.write(write_fd, b"typed text")
     os.close(write_fd)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from canary.model.analysis import SessionAffinity
+from canary.api.analysis import SessionAffinity
 from render.cookies import set_cookie
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from canary.model.canary import Canary
+from canary.api.canary import Canary
 from render.objects import UnusableObjectError
 from render.owned_fields import OWNED_ANNOTATION
 from render.route_place import FRONT_ROUTES

@@ -7,7 +7,7 @@ import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from canary.model.matching import RequestMatch
+from canary.api.matching import RequestMatch
 from render.matchers import conditions, has_path, literal, narrowed
 
 Json = dict[str, Any]

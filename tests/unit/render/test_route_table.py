@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from canary.model.canary import Canary
+from canary.api.canary import Canary
 from render.names import Names, Side
 from render.owned_fields import OWNED_ANNOTATION
 from render.route_table import MOVE_ANNOTATION, read_move, read_split, route_patch, route_table

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from canary.revision import revision_of
+from canary.run.revision import revision_of
 from render.scale import full_size, is_configured_by, replicas_from_zero, restart_patch, scale_patch, wanted_replicas
 from tests.support.json_patch import PatchRefused, apply_patch
 from tests.support.podinfo import podinfo_daemonset, podinfo_deployment, podinfo_hpa

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from canary.model.parse import parse_canary
-from canary.problems import InvalidObject
+from canary.api.problems import InvalidObject
+from canary.rules.shape import parse_canary
 from render.names import Side
 from render.route_table import read_split, route_table
 from render.scaler import primary_scaler

@@ -10,9 +10,9 @@ import promql_parser
 import pytest
 
 from agent.metrics import AgentMetrics
-from canary.judge import CheckResult, Verdict
-from canary.phase import Phase
-from canary.state import State
+from canary.run.judge import CheckResult, Verdict
+from canary.run.phase import Phase
+from canary.run.state import State
 from render.builtin_metrics import request_count, request_duration, request_success_rate
 from render.names import Names, Side
 from sandbox.demo.dashboard import DashboardError, Query, Window, fill, read_dashboard

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from tests.support.canaries import canary_object
 from tests.support.reviews import request, stored
+from webhook.applied_manifest import LAST_APPLIED, is_in_a_manifest
+from webhook.context import AdmissionContext
 from webhook.defaulting import default_canary
-from webhook.index import Targets
+from webhook.index import CanaryIndex
 from webhook.review import ALLOWED, Answer
-from webhook.world import World
-from webhook.written import LAST_APPLIED, is_in_a_manifest
 
 Object = dict[str, Any]
 
-NOWHERE = World(Targets())
+NOWHERE = AdmissionContext(CanaryIndex())
 
 
 def default(obj: Object, old: Object | None = None, **more: Any) -> Answer:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kube.store import Change, Key, key_of
 from tests.support.reviews import Object, canary_object
 from webhook.caches import slim_canary, slim_name, slim_spec, slim_workload
-from webhook.index import Targets, watched_by
+from webhook.index import CanaryIndex, read_entry
 
 names = st.sampled_from(["a", "b", "c"])
 canaries = st.builds(
@@ -25,7 +25,7 @@ canaries = st.builds(
 
 @given(st.lists(st.tuples(canaries, st.booleans())))
 def test_the_index_follows_every_change(steps: list[tuple[Object, bool]]) -> None:
-    targets = Targets()
+    targets = CanaryIndex()
     known: dict[Key, Object] = {}
     for canary, is_deleted in steps:
         key = key_of(canary)
@@ -37,7 +37,7 @@ def test_the_index_follows_every_change(steps: list[tuple[Object, bool]]) -> Non
         for kind in ("Deployment", "DaemonSet"):
             for name in "abc":
                 expected = [
-                    watched_by(known[key])
+                    read_entry(known[key])
                     for key in sorted(known)
                     if known[key]["spec"]["targetRef"] == {"kind": kind, "name": name} and key.namespace == namespace
                 ]
@@ -51,7 +51,7 @@ def test_a_slim_canary_says_the_same_of_its_target() -> None:
     canary["status"] |= {"lastPromotedSpec": "a", "lastAppliedSpec": "b", "iterations": 3}
     slim = slim_canary(canary)
     assert "iterations" not in slim["status"]
-    assert watched_by(slim) == watched_by(canary)
+    assert read_entry(slim) == read_entry(canary)
     assert (slim["spec"]["service"], "analysis" in slim["spec"]) == ({"name": "apex"}, False)
     assert slim["metadata"] == {"namespace": "test", "name": "podinfo", "resourceVersion": "7"}
 

@@ -6,12 +6,12 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from canary.mark import CHANGED, CHANGED_BY, REVISION
+from canary.run.mark import CHANGED, CHANGED_BY, REVISION
 from kube.client import Client
 from tests.support.cluster import REPOSITORY
 from webhook.caches import Caches
+from webhook.context import AGENT
 from webhook.main import ENTRIES
-from webhook.world import AGENT
 
 Object = dict[str, Any]
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.mark import CHANGED, CHANGED_BY, REVISION, Mark
-from canary.revision import revision_of
+from canary.run.mark import CHANGED, CHANGED_BY, REVISION, Mark
+from canary.run.revision import revision_of
 from tests.support.reviews import Object, canary_object, request, stored, world_of
+from webhook.context import AGENT
 from webhook.marking import mark_workload
 from webhook.review import ALLOWED, WARNING_CHARS, fit_warnings
-from webhook.world import AGENT
 
 WORLD = world_of([canary_object()])
 

@@ -9,11 +9,11 @@ from kube.client import Client
 from tests.support.canaries import canary_object
 from tests.support.reviews import request
 from webhook.caches import Caches
-from webhook.index import Targets
+from webhook.context import AdmissionContext
+from webhook.index import CanaryIndex
 from webhook.references import Claim
 from webhook.review import ALLOWED, Answer
 from webhook.validating import validate_canary
-from webhook.world import World
 
 Object = dict[str, Any]
 
@@ -48,11 +48,11 @@ def canary(name: str, target: str, apex: str = "", kind: str = "Deployment", **m
     return obj | {"metadata": {"name": name, "namespace": "test", **metadata}}
 
 
-def world(**shelves: Shelf) -> World:
-    return World(Targets(), shelves)
+def world(**shelves: Shelf) -> AdmissionContext:
+    return AdmissionContext(CanaryIndex(), shelves)
 
 
-def validate(obj: Object, known: World, old: Object | None = None) -> Answer:
+def validate(obj: Object, known: AdmissionContext, old: Object | None = None) -> Answer:
     return validate_canary(request(obj, old), known)
 
 
@@ -93,7 +93,7 @@ def test_a_target_port_that_the_target_does_not_name_is_a_warning() -> None:
     assert validate(canary_object(service={"port": 80, "targetPort": "http"}), known) == ALLOWED
 
 
-class Asking(World):
+class Asking(AdmissionContext):
     """A world that has nothing, and remembers which kinds it was asked for."""
 
     asked: set[str] = set()  # noqa: RUF012  one test asks
@@ -107,7 +107,7 @@ def test_every_kind_that_is_asked_for_is_kept() -> None:
     """A kind without a cache would be one of which nothing is ever told."""
     metrics = [{"name": "own", "templateRef": {"name": "latency"}, "threshold": 1}]
     alerts = [{"name": "on-call", "providerRef": {"name": "slack"}}]
-    known = Asking(Targets())
+    known = Asking(CanaryIndex())
     for kind in ("HorizontalPodAutoscaler", "ScaledObject"):
         for target in ("Deployment", "DaemonSet"):
             obj = canary_object(

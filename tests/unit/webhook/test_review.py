@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.reviews import Object, request, review, world_of
 from webhook.answering import FAILED, reply_to
+from webhook.context import AdmissionContext
 from webhook.marking import mark_workload
 from webhook.review import (
     ALLOWED,
@@ -24,7 +25,6 @@ from webhook.review import (
     parse_review,
     render_review,
 )
-from webhook.world import World
 
 OBJECT: Object = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "test", "name": "a"}}
 
@@ -74,7 +74,7 @@ def test_a_review_with_a_fault_is_refused_with_field_found_and_allowed(
     assert words in str(refused.value)
 
 
-def broken_handler(_: Request, __: World) -> Answer:
+def broken_handler(_: Request, __: AdmissionContext) -> Answer:
     raise RuntimeError("a bug")
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.support.reviews import Object, canary_object, request, world_of
+from webhook.context import AGENT, AdmissionContext
 from webhook.review import ALLOWED
 from webhook.scaling import warn_of_scaling
-from webhook.world import AGENT, World
 
 HPA_CONTROLLER = "system:serviceaccount:kube-system:horizontal-pod-autoscaler"
 
@@ -26,7 +26,7 @@ def scale(name: str, replicas: int) -> Object:
     }
 
 
-def world(phase: str = "Progressing", **spec: Any) -> World:
+def world(phase: str = "Progressing", **spec: Any) -> AdmissionContext:
     return world_of([canary_object(phase=phase, **spec)])
 
 

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from tests.support.patience import PATIENCE_S
 from tests.support.reviews import Object, canary_object, review_bytes, world_of
+from webhook.context import AdmissionContext, Handler
 from webhook.main import ENTRIES
 from webhook.metrics import WebhookMetrics
 from webhook.review import Answer, Request
 from webhook.server import LONGEST_BODY, Admission, serve_admission, serve_health
-from webhook.world import Handler, World
 
 JSON = {"Content-Type": "application/json"}
 
@@ -134,7 +134,7 @@ async def test_another_content_type_is_refused_by_name(doors: Doors) -> None:
 
 
 async def test_an_error_of_ours_is_counted_and_lets_pass() -> None:
-    def broken(_: Request, __: World) -> Answer:
+    def broken(_: Request, __: AdmissionContext) -> Answer:
         raise RecursionError
 
     async with opened({"/mutate/workloads": broken}) as doors:

@@ -11,9 +11,9 @@ from tests.support.canaries import canary_object
 from tests.support.long_values import LONG
 from tests.support.reviews import review_bytes
 from webhook.answering import reply_to
-from webhook.index import Targets
+from webhook.context import AdmissionContext
+from webhook.index import CanaryIndex
 from webhook.main import ENTRIES
-from webhook.world import World
 
 Object = dict[str, Any]
 
@@ -55,7 +55,7 @@ def places(part: Any) -> list[tuple[Any, Any]]:
     ],
 )
 def test_a_long_value_in_any_field_is_judged_in_time(path: str, obj: Object) -> None:
-    world = World(Targets())
+    world = AdmissionContext(CanaryIndex())
     slow: list[str] = []
     for place in range(len(places(obj["spec"]))):
         for value in LONG:

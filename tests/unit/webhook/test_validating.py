@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from canary.rules.urls import HTTP_URL
 from tests.support.canaries import canary_object
 from tests.support.reviews import request
-from webhook.index import Targets
+from webhook.context import AdmissionContext
+from webhook.index import CanaryIndex
 from webhook.review import ALLOWED, Answer
 from webhook.validating import validate_alert_provider, validate_canary, validate_metric_template
-from webhook.world import World
 
 Object = dict[str, Any]
 
-NOWHERE = World(Targets())
+NOWHERE = AdmissionContext(CanaryIndex())
 
 BAD_ANALYSIS: Object = {"stepWeights": [10, 120], "maxWeight": None, "stepWeight": None, "interval": "soon"}
 REFUSED = """\

@@ -25,7 +25,7 @@ from tests.unit.webhook.certificates.apiserver import (
     running_cluster,
 )
 from tests.unit.webhook.certificates.tls import ManualTime, connected, echoing, shown
-from webhook.certificates.own import OwnAuthority
+from webhook.certificates.self_signed import OwnAuthority
 
 DAY_S = 86_400.0
 

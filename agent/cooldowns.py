@@ -1,0 +1,73 @@
+"""Actions that failed and without which a run can go on: they are set aside for a while, then tried again."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from agent.templates import TemplateLost
+from canary.run.action import Action, ApplyObject, ClaimRequest, DropRequest, Promote, SetFinalizer, SetWeights
+from canary.run.observation import ManagedObject, RefusedRoute
+from kube.errors import KubeError, PermanentError
+
+_REFUSED_AGAIN_S: Final = 30.0
+
+# Checks go on meanwhile. A webhook in the way that is down, or a slow API server, is soon asked again.
+_UNANSWERED_AGAIN_S: Final = 1.0
+
+
+@dataclass
+class ActionCooldowns:
+    """`clock` gives monotonic seconds."""
+
+    clock: Callable[[], float] = time.monotonic
+    _parts_until_s: dict[ManagedObject, float] = field(default_factory=dict)
+    _route: RefusedRoute | None = None
+    _route_until_s: float = 0.0
+    _actions_until_s: dict[Action, float] = field(default_factory=dict)
+
+    def add(self, action: Action, error: KubeError | TemplateLost) -> bool:
+        """Set an action aside because of an error; False where nothing can go on without it.
+
+        What a canary's traffic needs most is that its checks go on, so a route that can't be written holds nothing up;
+        other weights than the refused ones are tried at once.
+        """
+        is_refused = isinstance(error, PermanentError | TemplateLost)
+        again_s = self.clock() + (_REFUSED_AGAIN_S if is_refused else _UNANSWERED_AGAIN_S)
+        match action:
+            case ApplyObject(part) if is_refused:
+                self._parts_until_s[part] = again_s
+                return True
+            case SetWeights(primary, canary, _, mirror_percent, cookie, is_for_everyone):
+                self._route = (primary, canary, mirror_percent, cookie, is_for_everyone)
+                self._route_until_s = again_s
+                return True
+            case Promote() | ClaimRequest() | DropRequest() | SetFinalizer():
+                self._actions_until_s = dict(self._waiting()) | {action: again_s}
+                return True
+            case _:
+                return False
+
+    @property
+    def parts(self) -> frozenset[ManagedObject]:
+        """The parts that are not tried now."""
+        return frozenset(part for part, until_s in self._parts_until_s.items() if self.clock() < until_s)
+
+    @property
+    def route(self) -> RefusedRoute | None:
+        """The route that is not tried now."""
+        return self._route if self.clock() < self._route_until_s else None
+
+    @property
+    def actions(self) -> frozenset[Action]:
+        """Those of the other actions that are not tried now."""
+        return frozenset(action for action, _ in self._waiting())
+
+    def _waiting(self) -> Iterator[tuple[Action, float]]:
+        return ((action, until_s) for action, until_s in self._actions_until_s.items() if self.clock() < until_s)
+
+    def waits_s(self) -> Iterator[float]:
+        """Seconds until something is tried again, for each thing set aside."""
+        for until_s in (*self._parts_until_s.values(), *self._actions_until_s.values(), self._route_until_s):
+            if self.clock() < until_s:
+                yield until_s - self.clock()

@@ -1,0 +1,92 @@
+"""The generated objects of a canary: which are due, and how each is made."""
+
+from collections.abc import Callable
+
+from agent.applied import AppliedObjects
+from agent.caches import SCALERS, Caches
+from agent.configs import is_started_otherwise
+from agent.providers.routing.port import ROUTING_OBJECTS, Routing
+from canary.api.canary import Canary
+from canary.run.observation import ManagedObject
+from kube.resource import SERVICES, Object, Resource
+from render.names import Names, Side
+from render.scale import wanted_replicas
+from render.scaled_object import SCALED_OBJECT, is_idle_at_zero, primary_scaled_object
+from render.scaler import primary_scaler
+from render.services import address_problem, apex_service, side_service
+
+
+class ManagedObjects:
+    """Renders the parts of a canary and compares them with the caches; the route's are behind the routing port."""
+
+    def __init__(self, caches: Caches, applied: AppliedObjects, routing: Routing) -> None:
+        self._caches = caches
+        self._applied = applied
+        self._routing = routing
+
+    def due(self, canary: Canary, target: Object) -> frozenset[ManagedObject]:
+        """Those parts that are missing or not as rendered.
+
+        Raises:
+            render.objects.UnusableObjectError: nothing can be rendered from the target.
+        """
+        due = set(self._routing.due_objects(canary, target))
+        for part, (resource, render) in self._renderers(canary, target).items():
+            if self._applied.is_due(resource, render()):
+                due.add(part)
+        scaler = self.scaler(canary)
+        if scaler is not None and wanted_replicas(target) == 0 and not is_idle_at_zero(scaler):
+            due.add(ManagedObject.TARGET_SCALER)
+        if is_started_otherwise(canary, target, self._caches):
+            due.add(ManagedObject.CANARY_CONFIG)
+        return frozenset(due)
+
+    def problems(self, canary: Canary) -> tuple[str, ...]:
+        """What of the spec the generated objects can't follow. Nothing is held for it; the users should know."""
+        names, services = Names.of(canary), self._caches.of(SERVICES)
+        found = (services.get(canary.namespace, name) for name in names.services)
+        return tuple(problem for service in found if (problem := address_problem(canary, service)))
+
+    async def apply(self, canary: Canary, target: Object, part: ManagedObject) -> None:
+        """Make one part as rendered; those that are the users' own are not rendered, see `Applier`."""
+        if part in ROUTING_OBJECTS:
+            await self._routing.apply(canary, target, part)
+            return
+        resource, render = self._renderers(canary, target)[part]
+        await self._applied.apply(resource, render())
+
+    def _renderers(self, canary: Canary, target: Object) -> dict[ManagedObject, tuple[Resource, Callable[[], Object]]]:
+        names = Names.of(canary)
+        services = self._caches.of(SERVICES)
+
+        kept_port = self._routing.kept_port(canary)
+
+        def existing(name: str) -> Object | None:
+            return services.get(canary.namespace, name)
+
+        found: dict[ManagedObject, tuple[Resource, Callable[[], Object]]] = {
+            ManagedObject.APEX_SERVICE: (
+                SERVICES,
+                lambda: apex_service(canary, target, existing(names.apex), kept_port),
+            ),
+            ManagedObject.PRIMARY_SERVICE: (
+                SERVICES,
+                lambda: side_service(canary, target, Side.PRIMARY, existing(names.primary_service), kept_port),
+            ),
+            ManagedObject.CANARY_SERVICE: (
+                SERVICES,
+                lambda: side_service(canary, target, Side.CANARY, existing(names.canary_service), kept_port),
+            ),
+        }
+        scaler = self.scaler(canary)
+        if scaler is not None:
+            render = primary_scaled_object if scaler["kind"] == SCALED_OBJECT else primary_scaler
+            found[ManagedObject.PRIMARY_SCALER] = (SCALERS[scaler["kind"]], lambda: render(canary, scaler))
+        return found
+
+    def scaler(self, canary: Canary) -> Object | None:
+        """The target's own HPA or ScaledObject, None when the canary names none or it does not exist."""
+        reference = canary.spec.autoscaler_ref
+        if reference is None or reference.kind not in SCALERS:
+            return None
+        return self._caches.of(SCALERS[reference.kind]).get(canary.namespace, reference.name)

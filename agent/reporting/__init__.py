@@ -1,0 +1,1 @@
+"""How people learn of a run: events, alerts to chats, event hooks."""

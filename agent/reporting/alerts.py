@@ -1,0 +1,67 @@
+"""Alerting: the alerts of a move, and its events for hooks, go out once, whatever happens to the agents around it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from canary.api.canary import Canary
+from canary.run.messages import Alert, Message
+from canary.run.state import State
+from kube.resource import Object
+
+Store = Callable[[State], Awaitable[Object]]
+"""Writes a state and gives the object as stored; a KubeError when that is not sure."""
+
+
+class Outbox(Protocol):
+    """Where alerts go: an `AlertDispatcher`, or what stands for it in a test."""
+
+    def send(self, obj: Object, canary: Canary, alerts: Sequence[Alert]) -> None:
+        """Queue alerts of a canary."""
+
+
+class Events(Protocol):
+    """Where news for event hooks go: `EventHooks`, or what stands for it in a test."""
+
+    def has_hooks(self, canary: Canary) -> bool:
+        """Is anybody told of this canary's events?"""
+
+    def send(self, obj: Object, canary: Canary, news: Sequence[Message]) -> None:
+        """Queue an event for each of the news."""
+
+
+class Alerter:
+    """Sends what a canary's moves have for chats and event hooks, once its process has its name on it in the status.
+
+    `process` names this process and no other, a restarted one of the same pod neither. The name is what makes a write
+    whose answer was lost harmless: the next look at the status tells whose the alerts are.
+    """
+
+    def __init__(self, outbox: Outbox, events: Events, process: str) -> None:
+        self._outbox = outbox
+        self._events = events
+        self._process = process
+        self._done_sequence: int | None = None
+
+    async def alert_move(self, obj: Object, canary: Canary, state: State, store: Store) -> Object:
+        """Send what the stored intent has to say if that is up to this process; gives the object as it is stored then.
+
+        Raises:
+            kube.errors.KubeError: they could not be taken on; another tick will try.
+        """
+        if self._done_sequence == state.sequence:
+            return obj
+        has_events = bool(state.news) and self._events.has_hooks(canary)
+        if not state.alerts and not has_events:
+            # A hook that is added later is not told what happened before.
+            self._done_sequence = state.sequence
+            return obj
+        if not state.alerted_by:
+            obj = await store(replace(state, alerted_by=self._process))
+        elif state.alerted_by != self._process:
+            return obj
+        self._done_sequence = state.sequence
+        self._outbox.send(obj, canary, state.alerts)
+        if has_events:
+            self._events.send(obj, canary, state.news)
+        return obj

@@ -1,0 +1,117 @@
+"""Event hooks: whatever is told of a canary goes to the services that it names, too.
+
+Source of payload and choice: Flagger 1.44, `sendEventToWebhook` and `CallEventWebhook`.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Literal, Self
+
+from agent.keyed_queue import KeyedQueue
+from agent.providers.hooks import Hooks, payload
+from canary.api.canary import Canary
+from canary.api.hooks import CanaryWebhook
+from canary.run.judge import Verdict
+from canary.run.messages import Message
+from kube.resource import Object
+
+_log = logging.getLogger(__name__)
+
+_MS_PER_S: Final = 1000
+
+# Canaries and hooks come and go: one that failed, and has not been called for so long, is not remembered.
+_FAILING_FOR_S: Final = 3600.0
+
+Outcome = Literal["sent", "failed", "lost"]
+"""`failed`: refused or not answered; `lost`: too many others waited already."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    hook: CanaryWebhook
+    canary: str
+    body: Mapping[str, object]
+
+    @property
+    def lane(self) -> str:
+        return f"{self.hook.name} of {self.canary}"
+
+
+class EventHooks:
+    """`async with EventHooks(...) as hooks`: leaving it sends what is queued, for `drain_s` at most.
+
+    A hook gets a canary's events in order. One that fails is counted each time, and logged once until it works again
+    or was not called for an hour.
+    `own_url`, if any, is told of the canaries that name no event hook. `now_s` gives seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        hooks: Hooks,
+        count: Callable[[Outcome], None],
+        now_s: Callable[[], float],
+        *,
+        own_url: str = "",
+        capacity: int = 100,
+        drain_s: float = 5.0,
+    ) -> None:
+        self._hooks = hooks
+        self._count = count
+        self._now_s = now_s
+        self._own = (CanaryWebhook(name="events", url=own_url),) if own_url else ()
+        self._lanes: KeyedQueue[str, _Job] = KeyedQueue("events", self._post, capacity=capacity, drain_s=drain_s)
+        self._failed_at_s: dict[str, float] = {}
+
+    async def __aenter__(self) -> Self:
+        await self._lanes.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._lanes.__aexit__(kind, error, trace)
+
+    def has_hooks(self, canary: Canary) -> bool:
+        """Is anybody told of this canary's events?"""
+        return bool(self._hooks_of(canary))
+
+    def send(self, obj: Object, canary: Canary, news: Sequence[Message]) -> None:
+        """Queue an event for each of the news. `obj` is the Canary as it is stored: phase and revision are its."""
+        for hook in self._hooks_of(canary):
+            for one in news:
+                job = _Job(hook, f"{canary.name}.{canary.namespace}", self._body(obj, canary, hook, one))
+                if not self._lanes.put(job.lane, job):
+                    self._fail(job, "lost", "too many others wait already")
+
+    def _hooks_of(self, canary: Canary) -> tuple[CanaryWebhook, ...]:
+        hooks = canary.analysis.webhooks if canary.analysis else ()
+        return tuple(hook for hook in hooks if hook.type_effective == "event") or self._own
+
+    def _body(self, obj: Object, canary: Canary, hook: CanaryWebhook, news: Message) -> Mapping[str, object]:
+        status = obj.get("status") or {}
+        event = {
+            "eventMessage": news.text,
+            "eventType": "Warning" if news.is_warning else "Normal",
+            "timestamp": str(int(self._now_s() * _MS_PER_S)),
+        }
+        metadata = hook.metadata | event
+        return payload(canary, metadata, phase=status.get("phase", ""), revision=status.get("lastAppliedSpec", ""))
+
+    async def _post(self, job: _Job) -> None:
+        answer = await self._hooks.post(job.hook, job.body)
+        if answer.verdict is not Verdict.PASS:
+            self._fail(job, "failed", answer.text)
+            return
+        self._count("sent")
+        self._failed_at_s.pop(job.lane, None)
+
+    def _fail(self, job: _Job, outcome: Outcome, why: str) -> None:
+        self._count(outcome)
+        now_s = self._now_s()
+        self._failed_at_s = {lane: at_s for lane, at_s in self._failed_at_s.items() if now_s - at_s < _FAILING_FOR_S}
+        is_new = job.lane not in self._failed_at_s
+        self._failed_at_s[job.lane] = now_s
+        if is_new:
+            _log.warning("event hook %s: event %s: %s", job.lane, outcome, why, extra={"canary": job.canary})

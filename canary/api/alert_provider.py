@@ -1,0 +1,24 @@
+"""The AlertProvider resource: where alerts go."""
+
+from typing import Literal
+
+from canary.api.references import SecretReference
+from canary.api.schema import ApiModel, ApiObject
+
+AlertProviderType = Literal["slack", "msteams", "discord", "rocket", "gchat"]
+
+TOLD_TYPES: tuple[AlertProviderType, ...] = ("slack",)
+"""The types that alerts are sent to by this version; the others are valid, and told as not sent."""
+
+
+class AlertProviderSpec(ApiModel):
+    type: AlertProviderType
+    channel: str = ""
+    username: str = ""
+    address: str = ""
+    proxy: str = ""
+    secret_ref: SecretReference | None = None
+
+
+class AlertProvider(ApiObject):
+    spec: AlertProviderSpec

@@ -1,0 +1,56 @@
+"""How a new revision is tried: pace, weights or iterations, checks and hooks."""
+
+from typing import Literal
+
+from canary.api.hooks import CanaryAlert, CanaryWebhook
+from canary.api.matching import RequestMatch
+from canary.api.metrics import CanaryMetric
+from canary.api.scalars import Count, Interval, Switch, Whole
+from canary.api.schema import ApiModel
+
+DEFAULT_COOKIE_MAX_AGE_S = 86_400
+
+
+class SessionAffinity(ApiModel):
+    """The cookie that keeps a user on the side that served the first request."""
+
+    cookie_name: str
+    primary_cookie_name: str = ""
+    domain: str = ""
+    path: str = ""
+    max_age: Whole = DEFAULT_COOKIE_MAX_AGE_S
+    same_site: Literal["", "Strict", "Lax", "None"] = ""
+    http_only: Switch = False
+    secure: Switch = False
+    partitioned: Switch = False
+
+    @property
+    def max_age_s(self) -> int:
+        """0 is the default, as in Flagger."""
+        return self.max_age or DEFAULT_COOKIE_MAX_AGE_S
+
+
+class CanaryAnalysis(ApiModel):
+    """Weights are percent of the traffic, thresholds of readiness percent of the pods; numbers as written."""
+
+    interval: Interval = ""
+    threshold: Whole = 0
+
+    step_weight: Whole = 0
+    step_weights: tuple[Whole, ...] = ()
+    max_weight: Whole = 0
+    step_weight_promotion: Whole = 0
+    iterations: Count = 0
+    match: tuple[RequestMatch, ...] = ()
+    mirror: Switch = False
+    mirror_weight: Whole = 0
+    session_affinity: SessionAffinity | None = None
+
+    primary_ready_threshold: Whole | None = None
+    canary_ready_threshold: Whole | None = None
+    unobserved_deadline_seconds: Count = 600
+    drain_seconds: Count = 30
+
+    metrics: tuple[CanaryMetric, ...] = ()
+    webhooks: tuple[CanaryWebhook, ...] = ()
+    alerts: tuple[CanaryAlert, ...] = ()

@@ -1,0 +1,117 @@
+"""The Canary resource. Its status is not read here: that is the machine's state, not the user's wish."""
+
+from typing import Literal
+
+from canary.api.analysis import CanaryAnalysis
+from canary.api.duration import parse_duration_s
+from canary.api.references import AutoscalerReference, LocalReference, NamespacedReference
+from canary.api.scalars import Count, Switch
+from canary.api.schema import ApiModel, ApiObject
+from canary.api.service import CanaryService
+
+Strategy = Literal["canary", "blue-green", "ab-testing"]
+
+GLOO = "gloo"
+TOTAL_WEIGHT_PERCENT = 100
+DEFAULT_INTERVAL_S = 60.0
+DEFAULT_THRESHOLD = 1
+DEFAULT_PROGRESS_DEADLINE_S = 600
+DEFAULT_READY_THRESHOLD_PERCENT = 100
+
+
+class CanarySpec(ApiModel):
+    provider: str = ""
+    metrics_server: str = ""
+    target_ref: LocalReference
+    autoscaler_ref: AutoscalerReference | None = None
+    upstream_ref: NamespacedReference | None = None
+    ingress_ref: LocalReference | None = None
+    route_ref: LocalReference | None = None
+    service: CanaryService = CanaryService()
+    analysis: CanaryAnalysis | None = None
+    canary_analysis: CanaryAnalysis | None = None
+    progress_deadline_seconds: Count = DEFAULT_PROGRESS_DEADLINE_S
+    skip_analysis: Switch = False
+    revert_on_deletion: Switch = False
+    suspend: Switch = False
+
+
+class Canary(ApiObject):
+    """Derived values follow Flagger's pkg/apis/flagger/v1beta1/canary.go unless said otherwise."""
+
+    spec: CanarySpec
+
+    @property
+    def provider(self) -> str:
+        """`gloo` when absent: there is no other provider to be configured for the whole agent."""
+        return self.spec.provider or GLOO
+
+    @property
+    def apex_name(self) -> str:
+        """The name of the service that clients call, and of the RouteTable."""
+        return self.spec.service.name or self.spec.target_ref.name
+
+    @property
+    def analysis(self) -> CanaryAnalysis | None:
+        return self.spec.analysis if self.spec.analysis is not None else self.spec.canary_analysis
+
+    @property
+    def analysis_path(self) -> str:
+        """Where `analysis` was read, for messages: `spec.analysis` or the deprecated `spec.canaryAnalysis`."""
+        is_deprecated = self.spec.analysis is None and self.spec.canary_analysis is not None
+        return "spec.canaryAnalysis" if is_deprecated else "spec.analysis"
+
+    @property
+    def is_analysis_skipped(self) -> bool:
+        return self.spec.skip_analysis or self.analysis is None
+
+    @property
+    def strategy(self) -> Strategy:
+        analysis = self.analysis
+        if analysis is None or analysis.iterations <= 0:
+            return "canary"
+        return "ab-testing" if analysis.match else "blue-green"
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two ticks of a run; 1 and more are as written, without Flagger's floor of 10."""
+        if self.analysis is None or not self.analysis.interval:
+            return DEFAULT_INTERVAL_S
+        return parse_duration_s(self.analysis.interval)
+
+    @property
+    def threshold(self) -> int:
+        """The count of failed checks that rolls back."""
+        if self.analysis is None or self.analysis.threshold <= 0:
+            return DEFAULT_THRESHOLD
+        return self.analysis.threshold
+
+    @property
+    def progress_deadline_s(self) -> int:
+        return self.spec.progress_deadline_seconds
+
+    @property
+    def total_weight(self) -> int:
+        return TOTAL_WEIGHT_PERCENT
+
+    @property
+    def max_weight(self) -> int:
+        """The canary's last weight before promotion: the last of stepWeights, else maxWeight, else all of it."""
+        analysis = self.analysis
+        if analysis is None:
+            return self.total_weight
+        if analysis.step_weights:
+            return min(self.total_weight, analysis.step_weights[-1])
+        return analysis.max_weight if analysis.max_weight > 0 else self.total_weight
+
+    @property
+    def primary_ready_threshold(self) -> int:
+        """Percent of the primary's pods that must be available."""
+        written = self.analysis.primary_ready_threshold if self.analysis is not None else None
+        return DEFAULT_READY_THRESHOLD_PERCENT if written is None else written
+
+    @property
+    def canary_ready_threshold(self) -> int:
+        """Percent of the canary's pods that must be available."""
+        written = self.analysis.canary_ready_threshold if self.analysis is not None else None
+        return DEFAULT_READY_THRESHOLD_PERCENT if written is None else written

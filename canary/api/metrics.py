@@ -1,0 +1,48 @@
+"""The checks of an analysis: a question to a metrics provider and the range of good answers."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from canary.api.duration import parse_duration_s
+from canary.api.references import NamespacedReference
+from canary.api.scalars import Count, Duration, Number, StringMap
+from canary.api.schema import ApiModel
+
+SUCCESS_RATE = "request-success-rate"
+REQUEST_DURATION = "request-duration"
+BUILTIN_METRICS = (SUCCESS_RATE, REQUEST_DURATION)
+DEFAULT_METRIC_INTERVAL = "1m"
+
+
+class ThresholdRange(ApiModel):
+    """Bounds, both inclusive, in the metric's own unit (percent and milliseconds for the built-in ones)."""
+
+    min: Number | None = None
+    max: Number | None = None
+
+
+class CanaryMetric(ApiModel):
+    name: str
+    interval: Duration = DEFAULT_METRIC_INTERVAL
+    threshold: Number = 0
+    threshold_range: ThresholdRange | None = None
+    query: str = ""
+    template_ref: NamespacedReference | None = None
+    template_variables: StringMap = Field(default_factory=dict)
+    on_no_data: Literal["hold", "fail", "pass"] = "hold"
+    min_requests: Count | None = None
+
+    @property
+    def interval_effective(self) -> str:
+        """The window of the query as written, for `{{ interval }}` in templates."""
+        return self.interval or DEFAULT_METRIC_INTERVAL
+
+    @property
+    def interval_s(self) -> float:
+        return parse_duration_s(self.interval_effective)
+
+    @property
+    def is_builtin(self) -> bool:
+        """A question that the agent knows by itself; a template or a query of the same name goes before."""
+        return self.name in BUILTIN_METRICS and self.template_ref is None and not self.query

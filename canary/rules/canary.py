@@ -1,0 +1,45 @@
+"""All rules for a Canary."""
+
+from collections.abc import Callable, Iterable
+
+from canary.api.canary import GLOO, Canary
+from canary.api.problems import Problem
+from canary.rules.affinity import AFFINITY_RULES
+from canary.rules.analysis import PACE_RULES
+from canary.rules.gloo import GLOO_RULES
+from canary.rules.matching import MATCHING_RULES
+from canary.rules.metrics import METRIC_RULES
+from canary.rules.patterns import PATTERN_RULES
+from canary.rules.routing import ROUTING_RULES
+from canary.rules.service import SERVICE_RULES
+from canary.rules.target import TARGET_RULES
+from canary.rules.webhooks import WEBHOOK_RULES
+
+OTHER_PROVIDERS = (
+    *("apisix", "appmesh", "appmesh:v1beta2", "contour", "gatewayapi:v1", "gatewayapi:v1beta1", "istio", "knative"),
+    *("kubernetes", "kuma", "linkerd", "nginx", "osm", "skipper", "smi:v1alpha1", "smi:v1alpha2", "smi:v1alpha3"),
+    "traefik",
+)
+"""Those that Flagger's CRD knows beside gloo; their canaries are left untouched."""
+
+Rule = Callable[[Canary], Iterable[Problem]]
+
+RULES: tuple[Rule, ...] = (
+    *TARGET_RULES,
+    *SERVICE_RULES,
+    *ROUTING_RULES,
+    *PACE_RULES,
+    *AFFINITY_RULES,
+    *MATCHING_RULES,
+    *PATTERN_RULES,
+    *METRIC_RULES,
+    *WEBHOOK_RULES,
+    *GLOO_RULES,
+)
+
+
+def check_canary(canary: Canary) -> tuple[Problem, ...]:
+    """Errors and warnings. A canary of another provider is none of our business, so nothing is wrong with it."""
+    if canary.provider != GLOO:
+        return ()
+    return tuple(problem for rule in RULES for problem in rule(canary))

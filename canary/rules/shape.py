@@ -1,0 +1,133 @@
+"""Objects of users in, model out; whatever is wrong with an object is told at once."""
+
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from canary.api.alert_provider import AlertProvider
+from canary.api.canary import Canary
+from canary.api.metric_template import MetricTemplate
+from canary.api.problems import InvalidObject, Problem
+from canary.api.schema import ApiObject
+from canary.rules.canary import check_canary
+from canary.rules.shape_errors import prune, read_problems
+from canary.rules.templates import check_alert_provider, check_metric_template
+
+T = TypeVar("T", bound=ApiObject)
+Check = Callable[[T], Iterable[Problem]]
+
+MOST_VALUES = 10_000
+"""Of a spec; one that is in use has some hundred. A larger one would keep whoever reads it from everything else."""
+_MOST_MISSHAPEN = 50
+"""With more of them the rest is not checked: there is enough to mend first, and each is compared with each problem."""
+
+
+def parse_canary(obj: Mapping[str, Any]) -> Canary:
+    """Read a Canary. Raises InvalidObject with every error of its shape and of canary/rules; warnings don't raise."""
+    return _parse(Canary, obj, check_canary)
+
+
+def parse_metric_template(obj: Mapping[str, Any]) -> MetricTemplate:
+    """Read a MetricTemplate. Raises InvalidObject with every error."""
+    return _parse(MetricTemplate, obj, check_metric_template)
+
+
+def parse_alert_provider(obj: Mapping[str, Any]) -> AlertProvider:
+    """Read an AlertProvider. Raises InvalidObject with every error."""
+    return _parse(AlertProvider, obj, check_alert_provider)
+
+
+def canary_problems(obj: Mapping[str, Any], check: Check[Canary] = check_canary) -> tuple[Problem, ...]:
+    """Return every error and warning of a Canary; raises nothing. `check` says what is asked beyond its shape."""
+    return _read(Canary, obj, check)[1]
+
+
+def metric_template_problems(
+    obj: Mapping[str, Any], check: Check[MetricTemplate] = check_metric_template
+) -> tuple[Problem, ...]:
+    """Return every error and warning of a MetricTemplate; raises nothing."""
+    return _read(MetricTemplate, obj, check)[1]
+
+
+def alert_provider_problems(
+    obj: Mapping[str, Any], check: Check[AlertProvider] = check_alert_provider
+) -> tuple[Problem, ...]:
+    """Return every error and warning of an AlertProvider; raises nothing."""
+    return _read(AlertProvider, obj, check)[1]
+
+
+def _parse(model: type[T], obj: Mapping[str, Any], check: Check[T]) -> T:
+    parsed, problems = _read(model, obj, check)
+    errors = tuple(problem for problem in problems if not problem.is_warning)
+    if errors or parsed is None:
+        raise _invalid(model, obj, errors)
+    return parsed
+
+
+def _read(model: type[T], obj: Mapping[str, Any], check: Check[T]) -> tuple[T | None, tuple[Problem, ...]]:
+    """Return the object, None where it is misshapen, and its problems."""
+    wanted = {key: obj[key] for key in ("metadata", "spec") if key in obj}
+    count = _count_values(wanted.get("spec"))
+    if count > MOST_VALUES:
+        return None, (Problem("spec", count, f"at most {MOST_VALUES} values in all; found is their number"),)
+    try:
+        parsed = model.model_validate(wanted)
+    except ValidationError as error:
+        return None, (*read_problems(error), *_problems_of_the_rest(model, wanted, error, check))
+    return parsed, tuple(check(parsed))
+
+
+def _problems_of_the_rest(
+    model: type[T], obj: dict[str, Any], error: ValidationError, check: Check[T]
+) -> tuple[Problem, ...]:
+    """Check what is left of a misshapen object; a rule that speaks of a misshapen part has nothing to say."""
+    rest = deepcopy(obj)
+    misshapen: list[str] = []
+    while True:
+        misshapen += (problem.path for problem in read_problems(error))
+        if len(misshapen) > _MOST_MISSHAPEN:
+            return ()
+        is_smaller = [prune(rest, details) for details in error.errors(include_url=False)]
+        if not any(is_smaller):
+            return ()
+        try:
+            parsed = model.model_validate(rest)
+        except ValidationError as next_error:
+            error = next_error
+            continue
+        return tuple(
+            problem for problem in check(parsed) if not any(_is_related(problem.path, path) for path in misshapen)
+        )
+
+
+def _count_values(part: object) -> int:
+    """Count the values in a part of an object, at every depth; itself is one."""
+    count, parts = 0, [part]
+    while parts:
+        count += 1
+        match parts.pop():
+            case Mapping() as fields:
+                parts.extend(fields.values())
+            case list() as items:
+                parts.extend(items)
+            case _:
+                pass
+    return count
+
+
+def _is_related(one: str, other: str) -> bool:
+    shorter, longer = sorted((one, other), key=len)
+    return longer == shorter or longer.startswith((f"{shorter}.", f"{shorter}["))
+
+
+def _invalid(model: type[ApiObject], obj: Mapping[str, Any], problems: Iterable[Problem]) -> InvalidObject:
+    metadata = obj.get("metadata")
+    known = metadata if isinstance(metadata, dict) else {}
+    return InvalidObject(
+        kind=model.__name__,
+        namespace=str(known.get("namespace") or "default"),
+        name=str(known.get("name") or "(without a name)"),
+        problems=problems,
+    )

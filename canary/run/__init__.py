@@ -1,0 +1,1 @@
+"""One run in values: what is intended, what was observed, what is decided and said."""

@@ -1,0 +1,124 @@
+"""Judging: a check and its sample in, a verdict out.
+
+Four verdicts. FAIL is evidence against the revision and burns a failed check; PASS is evidence for it. NO_DATA and
+ERROR say nothing of the revision: they hold the weight and spend time, not checks.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from canary.api.duration import format_duration
+from canary.api.metrics import REQUEST_DURATION, SUCCESS_RATE, CanaryMetric, ThresholdRange
+
+
+class Verdict(StrEnum):
+    """What a check says of the revision."""
+
+    PASS = "pass"  # noqa: S105  a verdict, not a password
+    FAIL = "fail"
+    NO_DATA = "no-data"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An answer of a metric provider. `value` is in the metric's own unit (percent, milliseconds, or the query's).
+
+    `requests` is how many requests the value speaks of, None when the provider can't tell. `error` is set when the
+    provider could not be asked; then there is no value.
+    """
+
+    value: float | None = None
+    requests: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """A judged check: `text` is the sentence for events, in Flagger's words; `allowed` the threshold as text."""
+
+    name: str
+    verdict: Verdict
+    text: str
+    value: float | None = None
+    allowed: str = ""
+
+
+def judge(metric: CanaryMetric, sample: Sample, target: str) -> CheckResult:
+    """Judge one metric. `target` is `{target}.{namespace}`, for the text."""
+    allowed = _describe_range(metric)
+    if sample.error is not None:
+        text = f"metric query failed for {metric.name}: {sample.error}"
+        return CheckResult(metric.name, Verdict.ERROR, text, None, allowed)
+    if sample.value is None:
+        text = f"no values found for gloo metric {metric.name} probably {target} is not receiving traffic"
+        return _without_data(metric, text, allowed)
+    if metric.min_requests is not None and sample.requests is not None and sample.requests < metric.min_requests:
+        text = f"too few requests for metric {metric.name}: {sample.requests:.0f} < minRequests {metric.min_requests}"
+        return _without_data(metric, text, allowed)
+    broken = _broken_limit(metric, sample.value)
+    if broken is not None:
+        return CheckResult(metric.name, Verdict.FAIL, broken, sample.value, allowed)
+    return CheckResult(metric.name, Verdict.PASS, _describe_value(metric, sample.value), sample.value, allowed)
+
+
+def overall(results: Iterable[CheckResult]) -> Verdict:
+    """Sum up the checks of a tick: one FAIL is enough; else all must pass."""
+    verdicts = {result.verdict for result in results}
+    for verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.NO_DATA):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.PASS
+
+
+def _without_data(metric: CanaryMetric, text: str, allowed: str) -> CheckResult:
+    verdict = {"hold": Verdict.NO_DATA, "fail": Verdict.FAIL, "pass": Verdict.PASS}[metric.on_no_data]
+    return CheckResult(metric.name, verdict, text, None, allowed)
+
+
+def effective_range(metric: CanaryMetric) -> ThresholdRange:
+    """Return the range of a metric; the deprecated `threshold` is a minimum for the success rate, else a maximum.
+
+    Source: Flagger 1.44, `runBuiltinMetricChecks` and `runMetricChecks`.
+    """
+    if metric.threshold_range is not None:
+        return metric.threshold_range
+    if metric.name == SUCCESS_RATE:
+        return ThresholdRange(min=metric.threshold)
+    return ThresholdRange(max=metric.threshold)
+
+
+def _broken_limit(metric: CanaryMetric, value: float) -> str | None:
+    limits = effective_range(metric)
+    if limits.min is not None and value < limits.min:
+        return f"{_describe_value(metric, value)} < {_describe_limit(metric, limits.min)}"
+    if limits.max is not None and value > limits.max:
+        return f"{_describe_value(metric, value)} > {_describe_limit(metric, limits.max)}"
+    return None
+
+
+def _describe_value(metric: CanaryMetric, value: float) -> str:
+    if metric.is_builtin and metric.name == SUCCESS_RATE:
+        return f"success rate {value:.2f}%"
+    if metric.is_builtin and metric.name == REQUEST_DURATION:
+        return f"request duration {format_duration(round(value) / 1000)}"
+    return f"{metric.name} {value:.2f}"
+
+
+def _describe_limit(metric: CanaryMetric, limit: float) -> str:
+    if metric.is_builtin and metric.name == SUCCESS_RATE:
+        return f"{limit:g}%"
+    if metric.is_builtin and metric.name == REQUEST_DURATION:
+        return format_duration(limit / 1000)
+    return f"{limit:g}"
+
+
+def _describe_range(metric: CanaryMetric) -> str:
+    limits = effective_range(metric)
+    words = []
+    if limits.min is not None:
+        words.append(f">= {_describe_limit(metric, limits.min)}")
+    if limits.max is not None:
+        words.append(f"<= {_describe_limit(metric, limits.max)}")
+    return " and ".join(words)

@@ -1,0 +1,42 @@
+"""The mark: what the admission webhook writes on a workload whose template changed, and the agent reads.
+
+It says nothing that the agent believes blindly: it counts only for as long as its revision is that of the template.
+No timestamp is in it, so that a dry run, a retry and a second pass of admission all give the same patch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+REVISION: Final = "serin.dev/revision"
+CHANGED: Final = "serin.dev/changed"
+CHANGED_BY: Final = "serin.dev/changed-by"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A revision with its provenance.
+
+    `changed` is what changed in words (`podinfod image 6.0.0 -> 6.0.1`), `by` the user or service account that the API
+    server authenticated. Both may be empty: a workload that was just created has nothing that changed.
+    """
+
+    revision: str
+    changed: str = ""
+    by: str = ""
+
+    @classmethod
+    def read(cls, annotations: Mapping[str, str] | None) -> Self | None:
+        """Read the mark from a workload's own annotations, None where there is none."""
+        found = annotations or {}
+        if not found.get(REVISION):
+            return None
+        return cls(found[REVISION], found.get(CHANGED, ""), found.get(CHANGED_BY, ""))
+
+    def annotations(self) -> dict[str, str]:
+        """Return the annotations that carry the mark; an empty value is written too, so that an old one is replaced."""
+        return {REVISION: self.revision, CHANGED: self.changed, CHANGED_BY: self.by}
+
+    def __str__(self) -> str:
+        """In words, for messages: `podinfod image 6.0.0 -> 6.0.1, applied by alice`."""
+        return ", ".join(filter(None, [self.changed, f"applied by {self.by}" if self.by else ""]))

@@ -1,0 +1,165 @@
+"""What a tick sees: facts from caches, and the answers to what it asked. Plain values, no I/O.
+
+`decide` reads nothing else: the time, what the cluster shows and what checks and hooks said are all in here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from typing import TYPE_CHECKING
+
+from canary.run.judge import CheckResult
+from canary.run.mark import Mark
+from canary.run.readiness import Readiness
+from canary.run.state import Blocker, TargetIdentity
+
+if TYPE_CHECKING:
+    from canary.run.action import Action
+
+
+class ManagedObject(StrEnum):
+    """A generated object of a canary, but for the primary workload: that one changes by promotion alone.
+
+    Two are the users' own: `TARGET_SCALER`, a ScaledObject, is due when it is not paused though the target is at zero;
+    `CANARY_CONFIG` when the target's pods run the analysed revision, but were started with another configuration.
+    """
+
+    APEX_SERVICE = "apex service"
+    PRIMARY_SERVICE = "primary service"
+    CANARY_SERVICE = "canary service"
+    PRIMARY_SCALER = "primary scaler"
+    TARGET_SCALER = "target scaler"
+    CANARY_CONFIG = "canary configuration"
+    PRIMARY_UPSTREAM = "primary upstream"
+    CANARY_UPSTREAM = "canary upstream"
+    ROUTE = "route"
+
+
+class RouteState(Enum):
+    """What the gateway says of the route as it stands."""
+
+    SETTLED = auto()
+    """Acknowledged since the last write, or the time to wait for it has passed."""
+    PENDING = auto()
+    """Not acknowledged yet."""
+    WARNED = auto()
+    """Served, but not as meant (a missing destination, say): the run is held."""
+    REJECTED = auto()
+    """Not served: what was served before stays in force, and the run is held."""
+
+
+class Question(Enum):
+    """What a tick may ask the world beyond its caches, because the answer costs a request."""
+
+    CONFIRM_ROLLOUT = auto()
+    """The `confirm-rollout` gates: may the canary side come up?"""
+    PRE_ROLLOUT = auto()
+    """The `pre-rollout` hooks that have not said yes for this revision."""
+    CHECKS = auto()
+    """Metrics and `rollout` hooks."""
+    CONFIRM_TRAFFIC_INCREASE = auto()
+    """The `confirm-traffic-increase` gates: may the canary get its next step?"""
+    CONFIRM_PROMOTION = auto()
+    """The `confirm-promotion` gates: may the analysed template go to the primary?"""
+    POST_ROLLOUT = auto()
+    """The `post-rollout` hooks: told once of the end of a run, whatever they answer."""
+    ROLLBACK = auto()
+    """The `rollback` gates: one that says yes rolls the run back."""
+    DRAINED = auto()
+    """Has the side that is to go (the primary while it is promoted, else the canary side) got no new request since?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The workload that users edit. `replicas` is what its spec wants, `readiness` that of the canary side.
+
+    `mark` is the admission webhook's, None where it has none or an older template's.
+    """
+
+    seen: TargetIdentity
+    replicas: int
+    readiness: Readiness
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Primary:
+    """The workload that carries the users' traffic. `revision` is the one whose template it was last given.
+
+    `runs_target`: it has the target's present template; looked at only where another controller wrote the status.
+    `rolls_without_gap`: with the strategy that a promotion gives it, a rollout leaves it an available pod all the time.
+    `is_lasting`: what is available of it stays so; it is not in a rollout that may take all pods away.
+    """
+
+    revision: str
+    readiness: Readiness
+    runs_target: bool = False
+    rolls_without_gap: bool = True
+    is_lasting: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The route as read back. Weights are percent; `explanation` is the gateway's own when it refused.
+
+    `move` is the number of the move that wrote it last (`State.sequence`), 0 when none did. `mirror_percent`, `cookie`
+    and `is_for_everyone` are as in `canary.run.action.SetWeights`.
+    """
+
+    primary_weight: int
+    canary_weight: int
+    move: int
+    state: RouteState
+    explanation: str = ""
+    mirror_percent: int = 0
+    cookie: str = ""
+    is_for_everyone: bool = False
+
+
+RefusedRoute = tuple[int, int, int, str, bool]
+"""The primary's and the canary's weight, the mirror, the cookie and whether it is for everyone: see `Route`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Everything that one decision is made from. `now_s` is seconds since the epoch.
+
+    `due_objects`: generated objects that are missing or not as rendered.
+    `failed_objects`: those that the API server refused a moment ago, and that are tried again later.
+    `scale_to`: how many replicas the canary side gets when it is scaled up; `full_size`: how many it needs to carry
+    what the primary carries, as far as its autoscaler allows them.
+    `blockers`: what stands in the way (a missing target, HPA, ...).
+    `set_aside`: other actions that failed a moment ago, and that are tried again later.
+    `refused_route`: the route that the API server refused a moment ago, tried again later.
+    `request`: the text of the Canary's request annotation, empty without one.
+    `flagger`: the Flagger that is at work in the cluster, in words, empty when none is.
+    `is_spec_lost`: the spec can't be read and none that could is remembered: nothing can be checked.
+    `is_deleted`, `has_finalizer`: the Canary is to go, and waits for us. `unreleased_objects`: objects that carry
+    traffic and would go with it, or still point to the primary, and a target's scaler that is paused; looked at only
+    then.
+    `answers`: an entry for each question that was asked; `is_drained` is None when nobody could tell.
+    """
+
+    now_s: float
+    target: Target | None
+    primary: Primary | None
+    route: Route | None
+    due_objects: frozenset[ManagedObject] = frozenset()
+    failed_objects: frozenset[ManagedObject] = frozenset()
+    scale_to: int = 1
+    full_size: int = 1
+    blockers: tuple[Blocker, ...] = ()
+    set_aside: "frozenset[Action]" = frozenset()
+    refused_route: RefusedRoute | None = None
+    request: str = ""
+    flagger: str = ""
+    is_spec_lost: bool = False
+    is_deleted: bool = False
+    has_finalizer: bool = False
+    unreleased_objects: frozenset[ManagedObject] = frozenset()
+    answers: Mapping[Question, tuple[CheckResult, ...]] | None = None
+    is_drained: bool | None = None
+
+    def answered(self, question: Question) -> tuple[CheckResult, ...] | None:
+        """What came back for a question, None when it was not asked in this tick."""
+        return None if self.answers is None else self.answers.get(question)

@@ -1,0 +1,97 @@
+"""Requests: what somebody asks of a run, as an annotation on the Canary: `serin.dev/request: promote@3f2a9c0d11e4b7a6`.
+
+A request is carried out once. It is claimed first, by a mark that the agent adds to its text (`#` and a token); then
+its effect and its claim are stored in the status, in one write; then the annotation goes. So an agent that dies in
+between knows what is done, and the same text written again is another request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, Self
+
+ANNOTATION: Final = "serin.dev/request"
+
+_CLAIM: Final = "#"
+_SHORTEST_PREFIX_CHARS: Final = 6
+
+
+class Verb(StrEnum):
+    """What may be asked."""
+
+    PROMOTE = "promote"
+    ABORT = "abort"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RETRY = "retry"
+    SKIP = "skip"
+
+
+class MalformedRequest(ValueError):  # noqa: N818  reads as what was found
+    """The annotation is no request; the message says what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A verb and the revision it is about: whole, or its first characters, at least six of them."""
+
+    verb: Verb
+    revision: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `{verb}@{revision}`.
+
+        Raises:
+            MalformedRequest: it is something else.
+        """
+        verb, _, revision = text.strip().partition("@")
+        if verb not in set(Verb) or len(revision) < _SHORTEST_PREFIX_CHARS:
+            prefix = f"a revision or at least its first {_SHORTEST_PREFIX_CHARS} characters"
+            raise MalformedRequest(f"<{'|'.join(Verb)}>@<revision>, with {prefix}")
+        return cls(Verb(verb), revision)
+
+    def is_about(self, revision: str) -> bool:
+        """Is this the revision that is meant? There is only one that it can be about: a prefix is not ambiguous."""
+        return revision.startswith(self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestResult:
+    """What became of a request. `text` is as it was written, `why_refused` empty where it was carried out.
+
+    `at_s` is seconds since the epoch, stored as whole ones.
+    """
+
+    text: str
+    claim: str
+    at_s: float
+    why_refused: str = ""
+
+    @classmethod
+    def read(cls, item: Mapping[str, Any] | None) -> Self | None:
+        """Read `status.serin.request`."""
+        if item is None:
+            return None
+        text = "@".join(filter(None, [item["verb"], item["revision"]]))
+        return cls(text, item["claim"], datetime.fromisoformat(item["at"]).timestamp(), item.get("why", ""))
+
+    def write(self) -> dict[str, str]:
+        """Return what `read` reads."""
+        verb, _, revision = self.text.partition("@")
+        at = datetime.fromtimestamp(self.at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        result = "refused" if self.why_refused else "accepted"
+        item = {"verb": verb, "revision": revision, "result": result, "at": at, "claim": self.claim}
+        return item | ({"why": self.why_refused} if self.why_refused else {})
+
+
+def split_claim(annotation: str) -> tuple[str, str]:
+    """ManagedObject the annotation's value into the request's text and its claim, empty where nobody claimed it."""
+    text, _, claim = annotation.partition(_CLAIM)
+    return text, claim
+
+
+def claimed(annotation: str, token: str) -> str:
+    """Return the annotation's value once it is claimed; `token` was never used before."""
+    return f"{annotation}{_CLAIM}{token}"
