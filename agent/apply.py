@@ -21,9 +21,9 @@ from canary.run.action import (
     ReleaseObject,
     ScaleTarget,
     SetFinalizer,
-    SetWeights,
+    SetTraffic,
 )
-from canary.run.observation import ManagedObject
+from canary.run.managed import ManagedObject
 from canary.run.revision import config_part
 from kube.client import Client
 from kube.resource import Object
@@ -55,9 +55,9 @@ class Applier:
         if isinstance(action, ClaimRequest | DropRequest | SetFinalizer):
             await self._patch_canary(canary, action)
             return
-        if isinstance(action, SetWeights):
+        if isinstance(action, SetTraffic):
             # Without a target too: its traffic must be pulled above all.
-            await self._routing.set_weights(canary, action)
+            await self._routing.set_traffic(canary, action)
             return
         target = self._caches.target(canary)
         if target is None:

@@ -10,7 +10,7 @@ from agent.hook_calls import HookCalls
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
 from canary.api.canary import Canary
-from canary.decide.context import answer_key, unanswered_hooks
+from canary.decide.gates import answer_key, unanswered_hooks
 from canary.run.judge import CheckResult, Verdict
 from canary.run.observation import Observation, Question
 from canary.run.phase import Phase
@@ -110,7 +110,7 @@ class Asker:
             if Question.CHECKS in questions:
                 asked += self._ask_metrics(canary, state, seen.now_s, group)
             if Question.DRAINED in questions:
-                since_s = seen.now_s if state.shifted_s is None else state.shifted_s
+                since_s = seen.now_s if state.timing.shifted_at_s is None else state.timing.shifted_at_s
                 side = Side.PRIMARY if state.phase is Phase.PROMOTING else Side.CANARY
                 is_drained = await self._checks.is_drained(canary, side, since_s, seen.now_s)
             await self._wait(asked, _limit_s(canary, state, seen.now_s, questions))
@@ -133,7 +133,7 @@ class Asker:
                     canary,
                     hook,
                     phase=kind.phase(state),
-                    revision=state.analysed,
+                    revision=state.revisions.analysed,
                     text=f"{kind.text} {hook.name}",
                 )
                 yield _Asked(question, hook.name, kind.text, calls.find_or_make(key, call), key)
@@ -166,5 +166,5 @@ def _limit_s(canary: Canary, state: State, now_s: float, questions: Collection[Q
     """Return how long hooks may take: until the next checks are due, else an interval. None: as long as they like."""
     if not _PATIENT.isdisjoint(questions):
         return None
-    remaining_s = state.not_before_s - now_s
+    remaining_s = state.timing.next_check_at_s - now_s
     return remaining_s if remaining_s > 0 else canary.interval_s

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agent.templates import TemplateLost
-from canary.run.action import Action, ApplyObject, ClaimRequest, DropRequest, Promote, SetFinalizer, SetWeights
-from canary.run.observation import ManagedObject, RefusedRoute
+from canary.run.action import Action, ApplyObject, ClaimRequest, DropRequest, Promote, SetFinalizer, SetTraffic
+from canary.run.managed import ManagedObject
+from canary.run.traffic import Traffic
 from kube.errors import KubeError, PermanentError
 
 _REFUSED_AGAIN_S: Final = 30.0
@@ -22,8 +23,8 @@ class ActionCooldowns:
 
     clock: Callable[[], float] = time.monotonic
     _parts_until_s: dict[ManagedObject, float] = field(default_factory=dict)
-    _route: RefusedRoute | None = None
-    _route_until_s: float = 0.0
+    _traffic: Traffic | None = None
+    _traffic_until_s: float = 0.0
     _actions_until_s: dict[Action, float] = field(default_factory=dict)
 
     def add(self, action: Action, error: KubeError | TemplateLost) -> bool:
@@ -38,9 +39,9 @@ class ActionCooldowns:
             case ApplyObject(part) if is_refused:
                 self._parts_until_s[part] = again_s
                 return True
-            case SetWeights(primary, canary, _, mirror_percent, cookie, is_for_everyone):
-                self._route = (primary, canary, mirror_percent, cookie, is_for_everyone)
-                self._route_until_s = again_s
+            case SetTraffic(traffic):
+                self._traffic = traffic
+                self._traffic_until_s = again_s
                 return True
             case Promote() | ClaimRequest() | DropRequest() | SetFinalizer():
                 self._actions_until_s = dict(self._waiting()) | {action: again_s}
@@ -54,9 +55,9 @@ class ActionCooldowns:
         return frozenset(part for part, until_s in self._parts_until_s.items() if self.clock() < until_s)
 
     @property
-    def route(self) -> RefusedRoute | None:
-        """The route that is not tried now."""
-        return self._route if self.clock() < self._route_until_s else None
+    def traffic(self) -> Traffic | None:
+        """Return the split that is not tried now."""
+        return self._traffic if self.clock() < self._traffic_until_s else None
 
     @property
     def actions(self) -> frozenset[Action]:
@@ -68,6 +69,6 @@ class ActionCooldowns:
 
     def waits_s(self) -> Iterator[float]:
         """Seconds until something is tried again, for each thing set aside."""
-        for until_s in (*self._parts_until_s.values(), *self._actions_until_s.values(), self._route_until_s):
+        for until_s in (*self._parts_until_s.values(), *self._actions_until_s.values(), self._traffic_until_s):
             if self.clock() < until_s:
                 yield until_s - self.clock()

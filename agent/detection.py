@@ -48,5 +48,5 @@ def has_detected(before: State, after: State) -> bool:
 
     Only a run's beginning is stamped with its time; a revision that is merely read otherwise keeps the old stamp.
     """
-    is_another = after.analysed != before.analysed and bool(before.analysed)
-    return is_another and after.last_transition_s != before.last_transition_s
+    now, then = after.revisions.analysed, before.revisions.analysed
+    return now != then and bool(then) and after.transition.at_s != before.transition.at_s

@@ -23,7 +23,7 @@ class HookCalls:
 
     def keep_for(self, state: State) -> None:
         """End the calls of another run: they are about another revision, or nobody waits for them any more."""
-        run = (state.analysed, state.phase in IDLE)
+        run = (state.revisions.analysed, state.phase in IDLE)
         if self._run != run:
             self._run = run
             self._end()

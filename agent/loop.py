@@ -35,15 +35,15 @@ from agent.templates import TemplateLost
 from canary.api.canary import GLOO, Canary
 from canary.api.partial import parse_partial
 from canary.api.problems import InvalidObject
-from canary.decide.entry import decide
+from canary.decide import Decision, decide
 from canary.decide.takeover import is_foreign
 from canary.rules.shape import parse_canary
 from canary.run.action import SetFinalizer
-from canary.run.decision import Decision
 from canary.run.messages import Message, warning
 from canary.run.observation import Observation
 from canary.run.phase import IDLE, Phase
-from canary.run.state import Blocker, State, UnknownPhase, read_state, write_status
+from canary.run.state import Blocker, State
+from canary.run.status import UnknownPhase, read_state, write_status
 from kube.client import Client
 from kube.errors import Conflict, KubeError, PermanentError, TransientError
 from kube.events import EventRecorder
@@ -212,12 +212,11 @@ class CanaryLoop:
 
     async def _stand_still(self, obj: Object, state: State, blocked: Blocker) -> float | None:
         """Store why nothing is done, once, and wait for the object to be mended."""
-        if state.blocked != blocked:
+        if state.blocker != blocked:
             now_s = self._world.now_s()
-            since_s = state.last_transition_s or now_s
             self._teller.tell_move(obj, state, now_s)
             await self._teller.wait_told()
-            stored = state.moved(now_s, warning(blocked.message), blocked=blocked, last_transition_s=since_s)
+            stored = state.update_to(replace(state, blocker=blocked), now_s, warning(blocked.message))
             obj = await self._store(obj, stored, target_kind="Deployment")
             self._teller.tell_move(obj, stored, now_s)
         return None
@@ -231,8 +230,8 @@ class CanaryLoop:
         return replace(
             seen,
             blockers=(*blockers, *seen.blockers),
-            set_aside=self._set_aside.actions,
-            refused_route=self._set_aside.route,
+            cooling_down=self._set_aside.actions,
+            refused_traffic=self._set_aside.traffic,
             flagger=world.flagger.at_work(),
             is_spec_lost=bool(blockers) and self._last_valid is None,
         )
@@ -266,7 +265,7 @@ class CanaryLoop:
 
     async def _move(self, obj: Object, canary: Canary, before: State, after: State) -> None:
         # The next move replaces the news of this one in the status: until they are events, only it keeps them.
-        is_pull = after.canary_weight < before.canary_weight
+        is_pull = after.traffic.canary_percent < before.traffic.canary_percent
         await self._teller.wait_told(*([_WRITTEN_BEFORE_A_PULL_S] if is_pull else []))
         await self._store(obj, after, target_kind=_target_kind(canary))
         self._count(canary, before, after)
@@ -363,7 +362,8 @@ class CanaryLoop:
 
     def _count(self, canary: Canary, before: State, after: State) -> None:
         if has_detected(before, after):
-            by: DetectedBy = "admission" if after.change is not None else "resync" if self.is_resynced else "watch"
+            unmarked: DetectedBy = "resync" if self.is_resynced else "watch"
+            by: DetectedBy = "admission" if after.revisions.change is not None else unmarked
             target = self._world.caches.target(canary)
             written_s = None if target is None else written_at_s(target)
             self._world.metrics.count_detection(by, None if written_s is None else self._world.now_s() - written_s)
@@ -377,7 +377,7 @@ def _is_more_urgent(asked: Observation, now: Observation) -> bool:
     if (asked.request, asked.is_deleted, asked.flagger) != (now.request, now.is_deleted, now.flagger):
         return True
     before, after = asked.target, now.target
-    return before is None or after is None or before.seen.revision != after.seen.revision
+    return before is None or after is None or before.identity.revision != after.identity.revision
 
 
 def _deletable(obj: Object) -> Mapping[str, Any]:

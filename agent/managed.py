@@ -7,7 +7,7 @@ from agent.caches import SCALERS, Caches
 from agent.configs import is_started_otherwise
 from agent.providers.routing.port import ROUTING_OBJECTS, Routing
 from canary.api.canary import Canary
-from canary.run.observation import ManagedObject
+from canary.run.managed import ManagedObject
 from kube.resource import SERVICES, Object, Resource
 from render.names import Names, Side
 from render.scale import wanted_replicas

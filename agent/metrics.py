@@ -15,7 +15,6 @@ from canary.api.metrics import REQUEST_DURATION, CanaryMetric
 from canary.run.judge import CheckResult, effective_range
 from canary.run.phase import Phase
 from canary.run.state import State
-from canary.run.steps import TOTAL_WEIGHT
 
 _MS_PER_S: Final = 1000
 _PRIMARY_SUFFIX: Final = "-primary"
@@ -98,10 +97,10 @@ class AgentMetrics:
         if state.phase is not None:
             self._status.set(self._labels(canary, self._status), _STATUS.get(state.phase, _SUCCEEDED))
         target = canary.spec.target_ref.name
-        self._set_weight(canary, target, state.canary_weight)
-        self._set_weight(canary, f"{target}{_PRIMARY_SUFFIX}", TOTAL_WEIGHT - state.canary_weight)
+        self._set_weight(canary, target, state.traffic.canary_percent)
+        self._set_weight(canary, f"{target}{_PRIMARY_SUFFIX}", state.traffic.primary_percent)
         self._info.set(self._labels(canary, self._info, apex=canary.apex_name), 1)
-        self._failed_checks.set(self._labels(canary, self._failed_checks), state.failed_checks)
+        self._failed_checks.set(self._labels(canary, self._failed_checks), state.analysis.failed_checks)
         self._failed_limit.set(self._labels(canary, self._failed_limit), canary.threshold)
         # `increase` sees a counter's first step only if the counter was there before, at 0.
         for ends in (self._successes, self._failures):
@@ -164,7 +163,7 @@ class AgentMetrics:
         return self._remembered(canary, collector, labels)
 
     def _end_labels(self, canary: Canary, state: State, ends: Counter) -> dict[str, str]:
-        status = "skipped" if state.is_analysis_skipped else "completed"
+        status = "skipped" if state.control.skips_analysis else "completed"
         return self._labels(canary, ends, deployment_strategy=canary.strategy, analysis_status=status)
 
     def _remembered(self, canary: Canary, collector: Collector, labels: dict[str, str]) -> dict[str, str]:

@@ -11,8 +11,9 @@ from agent.providers.routing.port import Routing
 from agent.release import unreleased_objects
 from agent.resources import CANARIES
 from canary.api.canary import Canary
+from canary.run.managed import ManagedObject
 from canary.run.mark import Mark
-from canary.run.observation import ManagedObject, Observation, Primary, Target
+from canary.run.observation import Observation, Primary, Target
 from canary.run.readiness import Readiness, daemonset_readiness, deployment_readiness
 from canary.run.request import ANNOTATION
 from canary.run.revision import plain_template, template_part

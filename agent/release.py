@@ -9,7 +9,7 @@ from agent.caches import Caches
 from agent.resources import ROUTE_TABLES, SCALED_OBJECTS, UPSTREAMS
 from agent.settings import FIELD_MANAGER
 from canary.api.canary import Canary
-from canary.run.observation import ManagedObject
+from canary.run.managed import ManagedObject
 from kube.client import Client
 from kube.resource import SERVICES, Object, Resource
 from render.json_patch import Operation

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from canary.decide.entry import decide
+from canary.decide import decide
 from canary.rules.shape import parse_canary
 from canary.run.observation import Observation, Primary, Route, RouteState, Target
 from canary.run.phase import Phase
 from canary.run.readiness import Readiness
 from canary.run.revision import revision_of
-from canary.run.state import State, TargetIdentity, read_state, write_status
+from canary.run.state import Revisions, State, TargetIdentity
+from canary.run.status import read_state, write_status
+from canary.run.traffic import Traffic
 
 _READY = Readiness(is_ready=True, has_available=True)
 _ROUNDS, _CALLS = 15, 200
@@ -45,13 +47,15 @@ TEMPLATE: dict[str, Any] = {
 def measure() -> dict[str, float]:
     """Return medians in microseconds a call, and the revision's ratio to one `json.dumps` of the same template."""
     canary = parse_canary(CANARY)
-    seen = TargetIdentity("u", 1, "r")
-    state = State(phase=Phase.INITIALIZED, analysed="r", promoted="r", finished="r", seen=seen)
+    identity = TargetIdentity("u", 1, "r")
+    state = State(
+        phase=Phase.INITIALIZED, revisions=Revisions(analysed="r", promoted="r", finished="r"), target=identity
+    )
     idle = Observation(
         now_s=1.0,
-        target=Target(seen, 0, _READY),
+        target=Target(identity, 0, _READY),
         primary=Primary("r", _READY),
-        route=Route(100, 0, 0, RouteState.SETTLED),
+        route=Route(Traffic(), 0, RouteState.SETTLED),
     )
     status = write_status(state, None, target_kind="Deployment", generation=1)
     dumps_us = _median_us(lambda: json.dumps(TEMPLATE))

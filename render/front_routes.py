@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any, Final, NamedTuple
 
 from canary.api.canary import Canary
-from canary.run.steps import TOTAL_WEIGHT
+from canary.run.traffic import TOTAL_PERCENT, Traffic
 from render.cookies import DELETE_S, cookie_condition, set_cookie, with_cookie
 from render.matchers import conditions, has_path, narrowed
 from render.objects import Object
@@ -22,7 +22,6 @@ from render.route_place import (
     Place,
     destinations_of,
 )
-from render.split import Split
 
 _ROOT: Final = "/"
 _INHERITS: Final = "inheritablePathMatchers"
@@ -34,29 +33,27 @@ class Front(NamedTuple):
 
     name: str
     conditions: list[Object]
-    primary_weight: int
-    canary_weight: int
+    canary_percent: int
     deleted_cookie: str = ""
 
 
-def fronts(canary: Canary, split: Split, old_cookie: str) -> list[Front]:
+def fronts(canary: Canary, traffic: Traffic, old_cookie: str) -> list[Front]:
     """Return the routes that a split needs in front, the first to be asked first.
 
     `old_cookie` is the one that the table knows, if any: when it is not wanted any more, those who still send it go to
     the primary and are told to forget it.
     """
     if is_ab_test(canary):
-        return list(_match_fronts(canary, split))
-    if split.cookie:
-        is_sticky = split.canary > 0
-        weights = (0, TOTAL_WEIGHT) if is_sticky else (TOTAL_WEIGHT, 0)
-        found = [Front(AFFINITY_ROUTE, [cookie_condition(split.cookie)], *weights)]
-        of_primary = primary_cookie(canary, split)
+        return list(_match_fronts(canary, traffic))
+    if traffic.cookie:
+        sticky_percent = TOTAL_PERCENT if traffic.canary_percent > 0 else 0
+        found = [Front(AFFINITY_ROUTE, [cookie_condition(traffic.cookie)], sticky_percent)]
+        of_primary = primary_cookie(canary, traffic)
         if of_primary:
-            found.append(Front(PRIMARY_AFFINITY_ROUTE, [cookie_condition(of_primary)], TOTAL_WEIGHT, 0))
+            found.append(Front(PRIMARY_AFFINITY_ROUTE, [cookie_condition(of_primary)], 0))
         return found
     if old_cookie and canary.analysis is not None and canary.analysis.session_affinity is not None:
-        return [Front(AFFINITY_ROUTE, [cookie_condition(old_cookie)], TOTAL_WEIGHT, 0, old_cookie)]
+        return [Front(AFFINITY_ROUTE, [cookie_condition(old_cookie)], 0, old_cookie)]
     return []
 
 
@@ -65,15 +62,15 @@ def is_ab_test(canary: Canary) -> bool:
     return canary.strategy == "ab-testing"
 
 
-def primary_cookie(canary: Canary, split: Split) -> str:
+def primary_cookie(canary: Canary, traffic: Traffic) -> str:
     """Return the cookie that keeps its users on the primary for the step that the split is of; empty for none.
 
     Each step has another value, so that the users of the primary are dealt anew.
     """
     affinity = canary.analysis.session_affinity if canary.analysis is not None else None
-    if affinity is None or not affinity.primary_cookie_name or not split.cookie or not split.canary:
+    if affinity is None or not affinity.primary_cookie_name or not traffic.cookie or not traffic.canary_percent:
         return ""
-    return f"{affinity.primary_cookie_name}={split.cookie.partition('=')[2]}-{split.canary}"
+    return f"{affinity.primary_cookie_name}={traffic.cookie.partition('=')[2]}-{traffic.canary_percent}"
 
 
 def render_front(canary: Canary, front: Front, main: Object, place: Place, cookie_names: set[str]) -> Object:
@@ -89,7 +86,7 @@ def render_front(canary: Canary, front: Front, main: Object, place: Place, cooki
         route["matchers"] = [
             matcher if has_path(matcher) else {"prefix": _ROOT} | matcher for matcher in route["matchers"]
         ]
-    sides = ((place.primary, front.primary_weight), (place.canary, front.canary_weight))
+    sides = ((place.primary, TOTAL_PERCENT - front.canary_percent), (place.canary, front.canary_percent))
     route["routeAction"]["multi"]["destinations"] = [
         _destination(destinations_of(main)[position], weight, cookie_names) for position, weight in sides
     ]
@@ -112,14 +109,14 @@ def merged_front(found: Object, rendered: Object, was_copied: tuple[str, ...]) -
     return merged | ({"options": options} if options else {})
 
 
-def _match_fronts(canary: Canary, split: Split) -> Iterator[Front]:
-    """ManagedObject the conditions: a route that inherits its path from the VirtualService can have none of its own."""
+def _match_fronts(canary: Canary, traffic: Traffic) -> Iterator[Front]:
+    """Separate the conditions with a path: a route that inherits its path can have none of its own."""
     assert canary.analysis is not None
     chosen = conditions(canary.analysis.match)
     for name, is_path in ((MATCH_ROUTE, False), (MATCH_PATH_ROUTE, True)):
         of_kind = [condition for condition in chosen if has_path(condition) is is_path]
         if of_kind:
-            yield Front(name, of_kind, split.primary, split.canary)
+            yield Front(name, of_kind, traffic.canary_percent)
 
 
 def without_mirror(options: Object, main: Object, place: Place) -> Object:

@@ -4,7 +4,7 @@ from copy import deepcopy
 from typing import NamedTuple
 
 from canary.api.canary import Canary
-from canary.run.steps import TOTAL_WEIGHT
+from canary.run.traffic import TOTAL_PERCENT, Traffic
 from render.cookies import asks_for, cookies_set, set_cookie, with_cookie
 from render.front_routes import is_ab_test, mirror_percent, primary_cookie, without_mirror
 from render.names import Names, Side
@@ -20,7 +20,6 @@ from render.route_place import (
     fronts_of,
     routes_of,
 )
-from render.split import Split
 
 
 class Cookies(NamedTuple):
@@ -44,7 +43,7 @@ def new_main_route(canary: Canary) -> Object:
     return {"inheritablePathMatchers": True, "routeAction": {"multi": {"destinations": destinations}}}
 
 
-def main_route(canary: Canary, table: Object, place: Place, wanted: Split, *, is_renaming: bool) -> Object:
+def main_route(canary: Canary, table: Object, place: Place, wanted: Traffic, *, is_renaming: bool) -> Object:
     """Return the main route of `table` as it is to be: what is ours set, all the rest as it is.
 
     With `is_renaming` the destinations get the Upstreams of the present port.
@@ -57,7 +56,8 @@ def main_route(canary: Canary, table: Object, place: Place, wanted: Split, *, is
         # All entries of `match` in one: behind it there is no route, and everyone else gets 404.
         route.pop("matchers", None)
     names = Names.of(canary)
-    weights = (TOTAL_WEIGHT, 0) if is_ab_test(canary) and not wanted.is_for_everyone else wanted[:2]
+    is_for_all = not is_ab_test(canary) or wanted.includes_unmatched
+    weights = (wanted.primary_percent, wanted.canary_percent) if is_for_all else (TOTAL_PERCENT, 0)
     headers = _cookie_headers(canary, wanted)
     for side, position, weight in zip(Side, (place.primary, place.canary), weights, strict=True):
         destination = destinations_of(route)[position]
@@ -116,7 +116,7 @@ def check_mirror(canary: Canary, table: Object) -> None:
         raise _foreign_mirror(table, place)
 
 
-def cookie_names(canary: Canary, table: Object, place: Place, wanted: Split) -> set[str]:
+def cookie_names(canary: Canary, table: Object, place: Place, wanted: Traffic) -> set[str]:
     """Name the cookies that are ours to set and to unset: the spec's, and those of before an edit of it."""
     affinity = canary.analysis.session_affinity if canary.analysis is not None else None
     of_spec = set() if affinity is None else {affinity.cookie_name, affinity.primary_cookie_name}
@@ -124,7 +124,7 @@ def cookie_names(canary: Canary, table: Object, place: Place, wanted: Split) -> 
     return (of_spec | {cookie.partition("=")[0] for cookie in cookies}) - {""}
 
 
-def _cookie_headers(canary: Canary, wanted: Split) -> dict[Side, Object | None]:
+def _cookie_headers(canary: Canary, wanted: Traffic) -> dict[Side, Object | None]:
     """Return the Set-Cookie of each side. The primary's lasts for one step, as Flagger's does."""
     if not wanted.cookie or is_ab_test(canary):
         return {Side.PRIMARY: None, Side.CANARY: None}

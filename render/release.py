@@ -5,7 +5,7 @@ user's; a new Canary of the same names finds its objects there.
 """
 
 from canary.api.canary import Canary
-from canary.run.steps import TOTAL_WEIGHT
+from canary.run.traffic import TOTAL_PERCENT
 from render.json_patch import Operation, pointer, put, put_entries, remove, unchanged
 from render.names import Names, Side
 from render.objects import Object
@@ -41,7 +41,7 @@ def released_route(table: Object, canary: Canary) -> list[Operation]:
         sides = destinations_by_side(route, Names.of(canary))
         if not sides[Side.PRIMARY] or not sides[Side.CANARY]:
             continue
-        for side, weight in ((Side.PRIMARY, 0), (Side.CANARY, TOTAL_WEIGHT)):
+        for side, weight in ((Side.PRIMARY, 0), (Side.CANARY, TOTAL_PERCENT)):
             for index in sides[side].values():
                 if int(destinations_of(route)[index].get("weight") or 0) != weight:
                     path = ("spec", "routes", position, "routeAction", "multi", "destinations", index, "weight")

@@ -6,10 +6,11 @@ of the facts about routes: Gloo's answers in tests/contract/gloo.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from canary.api.canary import Canary
-from canary.run.steps import TOTAL_WEIGHT
+from canary.run.traffic import ALL_TO_PRIMARY, TOTAL_PERCENT, Traffic
 from render.front_routes import fronts, is_ab_test, merged_front, render_front
 from render.json_patch import Operation, difference, pointer, put, put_entries, remove, test, unchanged
 from render.main_route import cookie_names, main_route, new_main_route, read_cookies, read_mirror
@@ -28,19 +29,18 @@ from render.route_place import (
     routes_of,
     weight_tests,
 )
-from render.split import ALL_TO_PRIMARY, Split
 
 ROUTE_TABLE_API_VERSION: Final = "gateway.solo.io/v1"
 
 MOVE_ANNOTATION: Final = "serin.dev/move"
-"""On the table: the canary's uid and the number of the move (`status.serin.sequence`) that its weights belong to.
+"""On the table: the canary's uid and the number of the transition (`status.serin.sequence`) that its weights belong to.
 
 It fences off an agent that was stopped before a write and wakes up after others have moved on: by the weights alone
 100/0 before the run and 100/0 after a rollback are the same.
 """
 
 
-def route_table(canary: Canary, wanted: Split = ALL_TO_PRIMARY) -> Object:
+def route_table(canary: Canary, wanted: Traffic = ALL_TO_PRIMARY) -> Object:
     """Render the table for its creation."""
     apex = canary.spec.service.apex
     metadata = owned_metadata(
@@ -55,13 +55,49 @@ def route_table(canary: Canary, wanted: Split = ALL_TO_PRIMARY) -> Object:
     return table | {"spec": {"routes": [*routes.fronts, routes.main]}}
 
 
-def read_split(canary: Canary, table: Object) -> Split | None:
+class Exposure(NamedTuple):
+    """What of the traffic can reach the canary side; not `is_exact` where the weights are none that we write."""
+
+    traffic: Traffic
+    is_exact: bool = True
+
+
+def read_traffic(canary: Canary, table: Object) -> Traffic | None:
+    """Read how our routes split the requests; None when no route has both Upstreams. See `read_exposure`."""
+    exposure = _read_meant(canary, table)
+    return None if exposure is None else exposure.traffic
+
+
+def read_exposure(canary: Canary, table: Object) -> Exposure | None:
     """Read how our routes split the requests; None when no route has both Upstreams.
 
-    In an A/B test the weights are those of the requests that match: 100 and 0 as long as no route is for them. They are
-    for everyone when those that match nothing are split alike. A weight that is omitted is 0 (recorded case
-    `weight-omitted`).
+    In an A/B test the weights are those of the requests that match: 100 and 0 as long as no route is for them. The
+    split includes those that match nothing when they are split alike. Weights of another sum than 100 are read as the
+    share that they come to.
+
+    Where any route of ours sends more to the canary side, its weight is what is read: it is left from before the
+    strategy was edited, or was changed by hand, and to see it as it should be would hide that requests reach a canary
+    that is to have none.
     """
+    meant, place = _read_meant(canary, table), Place.find(table, Names.of(canary))
+    if meant is None or place is None:
+        return None
+    traffic, names = meant.traffic, Names.of(canary)
+    rendered = {front.name: front.canary_percent for front in fronts(canary, traffic, read_cookies(table, place).known)}
+    routes = [(route, rendered.get(route["name"], 0)) for route in fronts_of(table).values()]
+    is_main_for_all = not is_ab_test(canary) or traffic.includes_unmatched
+    routes.append((routes_of(table)[place.route], traffic.canary_percent if is_main_for_all else 0))
+    stray = [
+        percent
+        for route, meant_percent in routes
+        if (positions := _positions(route, names)) is not None
+        and (percent := _percent(_weights(route, positions))) > meant_percent
+    ]
+    percent = max([traffic.canary_percent, *stray])
+    return meant if percent == traffic.canary_percent else Exposure(replace(traffic, canary_percent=percent))
+
+
+def _read_meant(canary: Canary, table: Object) -> Exposure | None:
     names = Names.of(canary)
     place = Place.find(table, names)
     if place is None:
@@ -69,36 +105,16 @@ def read_split(canary: Canary, table: Object) -> Split | None:
     mirror_percent = read_mirror(table, place)
     main = _weights(routes_of(table)[place.route], (place.primary, place.canary))
     if not is_ab_test(canary):
-        return Split(*main, mirror_percent, read_cookies(table, place).current)
+        traffic = Traffic(_percent(main), mirror_percent, read_cookies(table, place).current)
+        return Exposure(traffic, is_exact=sum(main) == TOTAL_PERCENT)
     for route in fronts_of(table).values():
         positions = _positions(route, names)
         if route["name"] in MATCH_ROUTES and positions is not None:
             weights = _weights(route, positions)
-            return Split(*weights, mirror_percent, is_for_everyone=main == weights and main[1] > 0)
-    return Split(TOTAL_WEIGHT, 0, mirror_percent)
-
-
-def read_exposure(canary: Canary, table: Object) -> Split | None:
-    """Read the split as `read_split` does, but with the weight of any route of ours that sends more to the canary side.
-
-    Such a route is left from before the strategy was edited, or was changed by hand: to see it as it should be would
-    hide that requests reach a canary that is to have none.
-    """
-    split, place = read_split(canary, table), Place.find(table, Names.of(canary))
-    if split is None or place is None:
-        return None
-    rendered = {front.name: front.canary_weight for front in fronts(canary, split, read_cookies(table, place).known)}
-    meant = [(route, rendered.get(route["name"], 0)) for route in fronts_of(table).values()]
-    is_main_for_all = not is_ab_test(canary) or split.is_for_everyone
-    meant.append((routes_of(table)[place.route], split.canary if is_main_for_all else 0))
-    stray = [
-        weight
-        for route, meant_weight in meant
-        if (positions := _positions(route, Names.of(canary))) is not None
-        and (weight := _weights(route, positions)[1]) > meant_weight
-    ]
-    weight = max([split.canary, *stray])
-    return split if weight == split.canary else split._replace(primary=TOTAL_WEIGHT - weight, canary=weight)
+            includes_unmatched = main == weights and main[1] > 0
+            traffic = Traffic(_percent(weights), mirror_percent, includes_unmatched=includes_unmatched)
+            return Exposure(traffic, is_exact=sum(weights) == TOTAL_PERCENT)
+    return Exposure(Traffic(mirror_percent=mirror_percent))
 
 
 def served_port(canary: Canary, table: Object) -> int | None:
@@ -108,9 +124,10 @@ def served_port(canary: Canary, table: Object) -> int | None:
 
 
 def route_patch(
-    canary: Canary, table: Object, wanted: Split, move: int, *, is_renaming: bool = True
+    canary: Canary, table: Object, wanted: Traffic, sequence: int, *, is_renaming: bool = True
 ) -> list[Operation]:
-    """Patch `table`, as it was read, so that our routes are as rendered and split as wanted, on behalf of a move.
+    """Patch `table`, as it was read, so that our routes are as rendered and split as wanted, on behalf of a
+    numbered transition.
 
     No operations when they are. The patch is refused when the Upstreams no longer stand where they were seen, when the
     weights or the move have been changed since or, where more than weights is to change, when anything has: read again
@@ -126,7 +143,7 @@ def route_patch(
         others = [route for route in routes_of(table) if route.get("name") not in FRONT_ROUTES]
         routes = [*others, *ours.fronts, ours.main]
         changes = [put("/spec/routes", routes) if "spec" in table else put("/spec", {"routes": routes})]
-        return [*unchanged(table), *changes, *_metadata_changes(canary, table, ours.owned, move)]
+        return [*unchanged(table), *changes, *_metadata_changes(canary, table, ours.owned, sequence)]
     ours = _our_routes(canary, table, place, wanted, is_renaming=is_renaming)
     changes = _route_changes(table, place, ours)
     metadata = _metadata_changes(canary, table, ours.owned, None)
@@ -136,11 +153,11 @@ def route_patch(
     is_more_than_weights = metadata or not all(str(change["path"]).endswith("/weight") for change in changes)
     if is_more_than_weights or _is_a_weight_omitted(table, place, Names.of(canary)):
         guard = [*unchanged(table), *guard]
-    return [*guard, *changes, *_metadata_changes(canary, table, ours.owned, move)]
+    return [*guard, *changes, *_metadata_changes(canary, table, ours.owned, sequence)]
 
 
-def read_move(table: Object, canary: Canary) -> int:
-    """Read which move of this canary last wrote the table; 0 when none did."""
+def read_sequence(table: Object, canary: Canary) -> int:
+    """Read which transition of this canary last wrote the table; 0 when none did."""
     uid, _, number = str(_annotations(table).get(MOVE_ANNOTATION, "")).rpartition("/")
     return int(number) if uid == canary.uid and number.isdecimal() else 0
 
@@ -151,7 +168,7 @@ class _OurRoutes(NamedTuple):
     owned: OwnedFields
 
 
-def _with_our_routes(canary: Canary, table: Object, wanted: Split) -> _OurRoutes:
+def _with_our_routes(canary: Canary, table: Object, wanted: Traffic) -> _OurRoutes:
     """Render our routes for a table that has no main route yet."""
     grown = table | {"spec": {"routes": [*fronts_of(table).values(), new_main_route(canary)]}}
     place = Place.find(grown, Names.of(canary))
@@ -159,7 +176,7 @@ def _with_our_routes(canary: Canary, table: Object, wanted: Split) -> _OurRoutes
     return _our_routes(canary, grown, place, wanted, is_renaming=True)
 
 
-def _our_routes(canary: Canary, table: Object, place: Place, wanted: Split, *, is_renaming: bool) -> _OurRoutes:
+def _our_routes(canary: Canary, table: Object, place: Place, wanted: Traffic, *, is_renaming: bool) -> _OurRoutes:
     main = main_route(canary, table, place, wanted, is_renaming=is_renaming)
     before = OwnedFields.read(table)
     standing = {route["name"]: route for route in fronts_of(table).values()}
@@ -193,8 +210,8 @@ def _route_changes(table: Object, place: Place, ours: _OurRoutes) -> list[Operat
     return changes + [put(pointer("spec", "routes", main_position), rendered) for rendered in reversed(ours.fronts)]
 
 
-def _metadata_changes(canary: Canary, table: Object, owned: OwnedFields, move: int | None) -> list[Operation]:
-    """Set what is ours of the table's labels and annotations; `move` None leaves out the number of the move."""
+def _metadata_changes(canary: Canary, table: Object, owned: OwnedFields, sequence: int | None) -> list[Operation]:
+    """Set what is ours of the table's labels and annotations; `sequence` None leaves out its number."""
     before, apex = OwnedFields.read(table), canary.spec.service.apex
     labels: Mapping[str, str] = {}
     annotations: dict[str, str] = {}
@@ -202,8 +219,8 @@ def _metadata_changes(canary: Canary, table: Object, owned: OwnedFields, move: i
         labels, annotations = apex.labels, apex.annotations | FLUX_LEAVES_IT
     if owned != before or (is_owned_by(table, canary) and OWNED_ANNOTATION not in _annotations(table)):
         annotations[OWNED_ANNOTATION] = owned.text()
-    if move is not None:
-        annotations[MOVE_ANNOTATION] = f"{canary.uid}/{move}"
+    if sequence is not None:
+        annotations[MOVE_ANNOTATION] = f"{canary.uid}/{sequence}"
     gone = [
         remove(pointer("metadata", kind, key))
         for kind, was_ours, wanted in (
@@ -221,7 +238,7 @@ def _metadata_changes(canary: Canary, table: Object, owned: OwnedFields, move: i
 
 
 def _fence(table: Object) -> list[Operation]:
-    """Refuse the patch when another move wrote the table since it was read."""
+    """Refuse the patch when another transition wrote the table since it was read."""
     found = _annotations(table).get(MOVE_ANNOTATION)
     return unchanged(table) if found is None else [test(pointer("metadata", "annotations", MOVE_ANNOTATION), found)]
 
@@ -254,3 +271,9 @@ def _weights(route: Object, positions: tuple[int, int]) -> tuple[int, int]:
 
 def _annotations(table: Object) -> dict[str, Any]:
     return table["metadata"].get("annotations") or {}
+
+
+def _percent(weights: tuple[int, int]) -> int:
+    """Return the canary side's share; part of a percent counts as a whole one, for some requests reach that side."""
+    primary, canary = weights
+    return -(-TOTAL_PERCENT * canary // (primary + canary)) if canary else 0

@@ -49,19 +49,19 @@ class Alerter:
         Raises:
             kube.errors.KubeError: they could not be taken on; another tick will try.
         """
-        if self._done_sequence == state.sequence:
+        if self._done_sequence == state.transition.sequence:
             return obj
-        has_events = bool(state.news) and self._events.has_hooks(canary)
+        has_events = bool(state.transition.messages) and self._events.has_hooks(canary)
         if not state.alerts and not has_events:
             # A hook that is added later is not told what happened before.
-            self._done_sequence = state.sequence
+            self._done_sequence = state.transition.sequence
             return obj
-        if not state.alerted_by:
-            obj = await store(replace(state, alerted_by=self._process))
-        elif state.alerted_by != self._process:
+        if not state.transition.alerted_by:
+            obj = await store(replace(state, transition=replace(state.transition, alerted_by=self._process)))
+        elif state.transition.alerted_by != self._process:
             return obj
-        self._done_sequence = state.sequence
+        self._done_sequence = state.transition.sequence
         self._outbox.send(obj, canary, state.alerts)
         if has_events:
-            self._events.send(obj, canary, state.news)
+            self._events.send(obj, canary, state.transition.messages)
         return obj

@@ -58,19 +58,19 @@ class EventReporter:
         The first time, after a restart, nobody knows whether it was: the event is made sure of, without a log line,
         unless the move is so old that its event may have come and gone.
         """
-        move = (state.sequence, state.news)
+        move = (state.transition.sequence, state.transition.messages)
         if self._told == move:
             return
         is_restart = self._told is None
         self._told = move
         self._unwritten = []
-        if not state.news or (is_restart and now_s - state.last_transition_s > _RETOLD_WITHIN_S):
+        if not state.transition.messages or (is_restart and now_s - state.transition.at_s > _RETOLD_WITHIN_S):
             return
         self._remarks = ()
         name, uid = obj["metadata"]["name"], obj["metadata"].get("uid", "")
-        for position, news in enumerate(state.news):
+        for position, news in enumerate(state.transition.messages):
             # The text too: a status that somebody wiped counts its moves from the beginning.
-            once = f"{name}.{content_hash([uid, state.sequence, position, news.text])}"
+            once = f"{name}.{content_hash([uid, state.transition.sequence, position, news.text])}"
             self._tell(obj, news, once, is_logged=not is_restart)
 
     def remark(self, obj: Object, remarks: tuple[Message, ...]) -> None:

@@ -1,1 +1,57 @@
-"""Deciding: (canary, state, observation) -> decision, one function a phase, nothing but values."""
+"""The way from what is intended and what is observed to what is done next. Pure, and the same for the same input.
+
+A tick is asked of the guards first, which hold in every phase, then of the phase's own function.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from canary.api.canary import Canary
+from canary.decide import guards
+from canary.decide.phases import finalising, idle, initializing, progressing, promoting, terminating
+from canary.decide.requests import answer_request
+from canary.decide.tick import Tick
+from canary.run.decision import Decision, wait
+from canary.run.observation import Observation
+from canary.run.phase import Phase
+from canary.run.state import State
+
+__all__ = ["Decision", "decide"]
+
+GUARDS: Final[tuple[Callable[[Tick], Decision | None], ...]] = (
+    guards.refuse_old_view,
+    guards.stand_back_for_flagger,
+    terminating.decide,
+    guards.take_over_from_flagger,
+    guards.keep_traffic_safe,
+    guards.await_spec,
+    answer_request,
+    guards.keep_finalizer,
+    guards.stand_still,
+    guards.follow_target,
+    guards.restore_primary,
+)
+"""In the order in which they are asked: whose view it is, where the traffic is, what stands in the way."""
+
+
+def decide(canary: Canary, state: State, observation: Observation) -> Decision:
+    """Decide what comes next. Total: every input has an answer."""
+    tick = Tick(canary, guards.count_on(state, observation), observation)
+    guarded = next((decision for guard in GUARDS if (decision := guard(tick)) is not None), None)
+    return guarded if guarded is not None else _decide_phase(tick)
+
+
+def _decide_phase(tick: Tick) -> Decision:
+    match tick.state.phase:
+        case None | Phase.INITIALIZING:
+            return initializing.decide(tick)
+        case Phase.INITIALIZED | Phase.SUCCEEDED | Phase.FAILED:
+            return idle.decide(tick)
+        case Phase.WAITING | Phase.PROGRESSING | Phase.WAITING_PROMOTION:
+            return progressing.decide(tick)
+        case Phase.PROMOTING:
+            return promoting.decide(tick)
+        case Phase.FINALISING:
+            return finalising.decide(tick)
+        case Phase.TERMINATING | Phase.TERMINATED:
+            return wait()

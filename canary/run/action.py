@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from canary.run.observation import ManagedObject
+from canary.run.managed import ManagedObject
+from canary.run.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,20 +14,11 @@ class ApplyObject:
 
 
 @dataclass(frozen=True, slots=True)
-class SetWeights:
-    """Patch the route from what was last seen to the wanted weights (percent), on behalf of a numbered move.
+class SetTraffic:
+    """Patch the route from what was last seen to the wanted split, on behalf of a numbered transition."""
 
-    `mirror_percent` of the requests are copied to the canary side as well; `cookie` (`name=value`, or empty) keeps
-    those who send it there. The weights of an A/B test are those of the requests that match, unless they are
-    `is_for_everyone`; with other strategies they are everyone's anyway.
-    """
-
-    primary_weight: int
-    canary_weight: int
-    move: int
-    mirror_percent: int = 0
-    cookie: str = ""
-    is_for_everyone: bool = False
+    traffic: Traffic
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +66,4 @@ class DropRequest:
     text: str
 
 
-Action = ApplyObject | SetWeights | ScaleTarget | Promote | ReleaseObject | SetFinalizer | ClaimRequest | DropRequest
+Action = ApplyObject | SetTraffic | ScaleTarget | Promote | ReleaseObject | SetFinalizer | ClaimRequest | DropRequest

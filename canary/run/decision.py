@@ -10,11 +10,12 @@ from canary.run.state import State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Either a move of the intent, or actions that make the world match it, or waiting; never two of them.
+    """Either a transition of the intent, or actions that make the world match it, or waiting; never two of them.
 
-    `intent`: the state to store; its news follow once it is stored. `actions`: carried out in order. `questions`: the
-    tick asks them and decides again with the answers. `remarks`: said beside the news, once for as long as they stay
-    the same. `wake_after_s`: look again after so long, None to sleep until something changes.
+    `intent`: the state to store; its messages are sent once it is stored. `actions`: carried out in order.
+    `questions`: the tick asks them and decides again with the answers. `remarks`: reported beside the messages, once
+    for as long as they stay the same. `wake_after_s`: look again after so many seconds, None to sleep until something
+    changes.
     """
 
     intent: State | None = None
@@ -24,9 +25,9 @@ class Decision:
     wake_after_s: float | None = None
 
 
-def move(state: State, *remarks: Message) -> Decision:
+def store(intent: State, *remarks: Message) -> Decision:
     """Store a new intent; the next tick follows at once."""
-    return Decision(intent=state, remarks=remarks, wake_after_s=0)
+    return Decision(intent=intent, remarks=remarks, wake_after_s=0)
 
 
 def act(*actions: Action) -> Decision:
@@ -40,5 +41,5 @@ def ask(*questions: Question) -> Decision:
 
 
 def wait(*remarks: Message | None, seconds: float | None = None) -> Decision:
-    """Do nothing until something changes, or until `seconds` have passed. None of `remarks` is nothing to say."""
+    """Do nothing until something changes, or until `seconds` have passed. None of `remarks` is nothing to report."""
     return Decision(remarks=tuple(one for one in remarks if one is not None), wake_after_s=seconds)

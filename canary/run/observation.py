@@ -5,34 +5,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from canary.run.judge import CheckResult
+from canary.run.managed import ManagedObject
 from canary.run.mark import Mark
 from canary.run.readiness import Readiness
 from canary.run.state import Blocker, TargetIdentity
+from canary.run.traffic import Traffic
 
 if TYPE_CHECKING:
     from canary.run.action import Action
-
-
-class ManagedObject(StrEnum):
-    """A generated object of a canary, but for the primary workload: that one changes by promotion alone.
-
-    Two are the users' own: `TARGET_SCALER`, a ScaledObject, is due when it is not paused though the target is at zero;
-    `CANARY_CONFIG` when the target's pods run the analysed revision, but were started with another configuration.
-    """
-
-    APEX_SERVICE = "apex service"
-    PRIMARY_SERVICE = "primary service"
-    CANARY_SERVICE = "canary service"
-    PRIMARY_SCALER = "primary scaler"
-    TARGET_SCALER = "target scaler"
-    CANARY_CONFIG = "canary configuration"
-    PRIMARY_UPSTREAM = "primary upstream"
-    CANARY_UPSTREAM = "canary upstream"
-    ROUTE = "route"
 
 
 class RouteState(Enum):
@@ -76,7 +60,7 @@ class Target:
     `mark` is the admission webhook's, None where it has none or an older template's.
     """
 
-    seen: TargetIdentity
+    identity: TargetIdentity
     replicas: int
     readiness: Readiness
     mark: Mark | None = None
@@ -100,24 +84,17 @@ class Primary:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The route as read back. Weights are percent; `explanation` is the gateway's own when it refused.
+    """The route as read back; `explanation` is the gateway's own when it refused.
 
-    `move` is the number of the move that wrote it last (`State.sequence`), 0 when none did. `mirror_percent`, `cookie`
-    and `is_for_everyone` are as in `canary.run.action.SetWeights`.
+    `sequence` is the number of the transition that wrote it last, 0 when none did. `is_exact` is False where the
+    weights are none that we write, such as 50 and 30: `traffic` is what they come to, and they are written anew.
     """
 
-    primary_weight: int
-    canary_weight: int
-    move: int
+    traffic: Traffic
+    sequence: int
     state: RouteState
     explanation: str = ""
-    mirror_percent: int = 0
-    cookie: str = ""
-    is_for_everyone: bool = False
-
-
-RefusedRoute = tuple[int, int, int, str, bool]
-"""The primary's and the canary's weight, the mirror, the cookie and whether it is for everyone: see `Route`."""
+    is_exact: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +106,8 @@ class Observation:
     `scale_to`: how many replicas the canary side gets when it is scaled up; `full_size`: how many it needs to carry
     what the primary carries, as far as its autoscaler allows them.
     `blockers`: what stands in the way (a missing target, HPA, ...).
-    `set_aside`: other actions that failed a moment ago, and that are tried again later.
-    `refused_route`: the route that the API server refused a moment ago, tried again later.
+    `cooling_down`: other actions that failed a moment ago, and that are tried again later.
+    `refused_traffic`: the split that the API server refused a moment ago, tried again later.
     `request`: the text of the Canary's request annotation, empty without one.
     `flagger`: the Flagger that is at work in the cluster, in words, empty when none is.
     `is_spec_lost`: the spec can't be read and none that could is remembered: nothing can be checked.
@@ -149,8 +126,8 @@ class Observation:
     scale_to: int = 1
     full_size: int = 1
     blockers: tuple[Blocker, ...] = ()
-    set_aside: "frozenset[Action]" = frozenset()
-    refused_route: RefusedRoute | None = None
+    cooling_down: "frozenset[Action]" = frozenset()
+    refused_traffic: Traffic | None = None
     request: str = ""
     flagger: str = ""
     is_spec_lost: bool = False

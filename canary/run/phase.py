@@ -1,4 +1,4 @@
-"""The phases of a canary, the moves allowed between them, and what each says in the `Promoted` condition.
+"""The phases of a canary, the transitions allowed between them, and what each says in the `Promoted` condition.
 
 Source of the names and messages: Flagger 1.44, `pkg/apis/flagger/v1beta1/status.go` and `pkg/canary/status.go`.
 """

@@ -87,7 +87,7 @@ class RequestResult:
 
 
 def split_claim(annotation: str) -> tuple[str, str]:
-    """ManagedObject the annotation's value into the request's text and its claim, empty where nobody claimed it."""
+    """Split the annotation's value into the request's text and its claim, empty where nobody claimed it."""
     text, _, claim = annotation.partition(_CLAIM)
     return text, claim
 

@@ -1,31 +1,28 @@
-"""The stored intent of a canary: `.status`, read and written.
+"""The intent of a run, as values. `canary.run.status` reads and writes it as `.status`.
 
 Everything that the agent means to do is in here before it does it; everything that it did can be done again from here.
-Flagger's fields keep Flagger's names and meaning; ours stand under `status.serin`. Fields that we don't know are kept.
+Times are seconds since the epoch.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any, Final, Self
+from typing import Self
 
 from canary.api.canary import Strategy
 from canary.run.mark import Mark
 from canary.run.messages import Alert, Message
-from canary.run.phase import ConditionStatus, Phase, promoted_condition
+from canary.run.phase import TRANSITIONS, Phase
 from canary.run.request import RequestResult
-
-READY: Final = "Ready"
-PROMOTED: Final = "Promoted"
+from canary.run.traffic import Traffic
 
 
-class UnknownPhase(ValueError):  # noqa: N818  reads as what was found, as the other error families do
-    """`status.phase` is a word that this version doesn't know: stand still and say so."""
+class UndeclaredTransition(RuntimeError):  # noqa: N818  reads as what was found
+    """A phase was to follow another one that it may not follow: a defect in `canary.decide`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetIdentity:
-    """The target as it was when the state was written. They belong together.
+    """The target as it was when the state was written. The fields belong together.
 
     The same uid and generation with another template is not a change by a user: an upgraded API server fills in a new
     default. `configs` are the content hashes of the ConfigMaps and Secrets that the revision is made of besides, by
@@ -47,268 +44,141 @@ class Blocker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """The intent. Times are seconds since the epoch; weights are percent.
+class Revisions:
+    """Which revision is where in its life.
 
-    `analysed` is the revision under analysis or analysed last (Flagger's `lastAppliedSpec`), `promoted` the one that
-    the primary was last given for good (`lastPromotedSpec`), `finished` the one whose run ended last, either way.
+    `analysed` is under analysis or was analysed last (Flagger's `lastAppliedSpec`), `promoted` is the one that the
+    primary was last given for good (`lastPromotedSpec`), `finished` the one whose run ended last, either way.
     `change`: what the analysed revision changed and who applied it, None where nobody marked it.
-    `not_before_s`: no check and no step earlier. `unready_since_s`: since when a side that must be up is not.
-    `first_weight_s`: since when this revision is under analysis: its first weight, mirror or iteration; None before.
-    `decisive_s`: the last check that passed or failed.
-    `shifted_s`: since when the side that is to be scaled down, or rolled without a pod left, is known to get no new
-    traffic. `grown_s`: since when the canary side is to have the primary's size. `is_for_everyone`: the weight of an
-    A/B test is for those who match nothing, too. `is_promotion_late`: it was told that the primary does not come up.
-    `answered`: the hooks that said yes for this revision, as `canary.decide.context.answer_key` names them;
-    `waiting_for`: those of the gates that the run waits for now, each is told of once. `is_cleared`: the checks of this
-    interval passed, the next step waits for a due object or a gate. `strategy`: the one that the analysis began with.
-    `is_paused`: somebody asked that the weight stays where it is; `request` is the last one and what became of it.
-    `has_untold_end`: the run ended, and its post-rollout hooks have not been told. `mirror_percent` of the requests are
-    copied to the canary side; `cookie` (`name=value`) keeps its users there, and `previous_cookie` is the one before.
-    `news` belongs to the last move of the intent, and `sequence` counts those moves: together they name each message
-    once and for all. `alerted_by`: the one process that sends the move's alerts, empty as long as none took them on.
     """
 
-    phase: Phase | None = None
-    canary_weight: int = 0
-    is_for_everyone: bool = False
-    mirror_percent: int = 0
-    cookie: str = ""
-    previous_cookie: str = ""
-    failed_checks: int = 0
-    iterations: int = 0
     analysed: str = ""
     promoted: str = ""
     finished: str = ""
     change: Mark | None = None
-    seen: TargetIdentity | None = None
-    last_transition_s: float = 0.0
-    not_before_s: float = 0.0
-    unready_since_s: float | None = None
-    first_weight_s: float | None = None
-    decisive_s: float | None = None
-    shifted_s: float | None = None
-    grown_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What the analysis of one revision has come to; `Analysis()` is its reset.
+
+    `started_at_s`: the revision's first weight, mirror or iteration; None before. `decisive_at_s`: the last check that
+    passed or failed. `failed_checks` counts over the whole run and keeps its value after a rollback. `checks_passed`:
+    those of this interval did, and the next step waits for a due object or a gate. `growth_started_at_s`: since
+    when the canary side is to have the primary's size.
+    """
+
+    started_at_s: float | None = None
+    decisive_at_s: float | None = None
+    failed_checks: int = 0
+    iterations: int = 0
+    checks_passed: bool = False
+    growth_started_at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """What became of a promotion. `is_late`: it was reported that the primary does not come up."""
+
+    is_late: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookAnswers:
+    """What the hooks of a run answered.
+
+    `answered`: those that said yes for this revision, as `canary.decide.gates.answer_key` names them. `waiting_for`:
+    those of the gates that the run waits for now; each is reported once. `post_rollout_pending`: the run ended, and its
+    post-rollout hooks have not been called.
+    """
+
     answered: tuple[str, ...] = ()
     waiting_for: tuple[str, ...] = ()
-    is_cleared: bool = False
-    strategy: Strategy = "canary"
-    has_untold_end: bool = False
-    is_analysis_skipped: bool = False
-    is_promotion_late: bool = False
+    post_rollout_pending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What people asked of a run.
+
+    `is_paused`: the weight stays where it is. `skips_analysis`: the analysis is left out, or what is left of it.
+    `request`: the last one and what became of it.
+    """
+
     is_paused: bool = False
+    skips_analysis: bool = False
     request: RequestResult | None = None
-    blocked: Blocker | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """What a run waits for.
+
+    `next_check_at_s`: no check and no step is earlier. `unready_at_s`: since when a side that must be up is not.
+    `shifted_at_s`: since when the side that is to be scaled down, or rolled without a pod left, is known to get no new
+    traffic.
+    """
+
+    next_check_at_s: float = 0.0
+    unready_at_s: float | None = None
+    shifted_at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransitionRecord:
+    """The last transition of the intent: its number, its time and its messages.
+
+    `sequence` counts the transitions of a canary; with a message's position it names the message once and for all.
+    `alerted_by`: the one process that sends the alerts of the messages, empty as long as none took them on.
+    """
+
     sequence: int = 0
-    news: tuple[Message, ...] = ()
+    at_s: float = 0.0
+    messages: tuple[Message, ...] = ()
     alerted_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The stored intent of a canary.
+
+    `previous_cookie` is the session cookie before that of `traffic`. `strategy` is the one under which `traffic` is
+    meant. `target` is None until the target was seen, `blocker` None while nothing blocks the canary.
+    """
+
+    phase: Phase | None = None
+    traffic: Traffic = field(default_factory=Traffic)
+    previous_cookie: str = ""
+    strategy: Strategy = "canary"
+    target: TargetIdentity | None = None
+    revisions: Revisions = field(default_factory=Revisions)
+    analysis: Analysis = field(default_factory=Analysis)
+    promotion: Promotion = field(default_factory=Promotion)
+    hooks: HookAnswers = field(default_factory=HookAnswers)
+    control: Control = field(default_factory=Control)
+    timing: Timing = field(default_factory=Timing)
+    blocker: Blocker | None = None
+    transition: TransitionRecord = field(default_factory=TransitionRecord)
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
-        """What chats are told of the last move."""
-        return tuple(replace(news.alert, change=self.change) for news in self.news if news.alert is not None)
-
-    def moved(self, now_s: float, *news: Message, **changes: Any) -> Self:
-        """Copy with changes, as the next move of the intent: with its news, its number and its time."""
-        return replace(
-            self, **{"last_transition_s": now_s} | changes, sequence=self.sequence + 1, news=news, alerted_by=""
+        """Return what chats are sent of the last transition."""
+        change = self.revisions.change
+        return tuple(
+            replace(message.alert, change=change) for message in self.transition.messages if message.alert is not None
         )
 
+    def transition_to(self, after: Self, now_s: float, *messages: Message) -> Self:
+        """Return `after` as the next transition of this state: with its number, its time and its messages.
 
-_TIMES: Final = {
-    "unready_since_s": "unreadySince",
-    "first_weight_s": "firstWeightAt",
-    "decisive_s": "lastDecisiveAt",
-    "shifted_s": "shiftedAt",
-    "grown_s": "grownAt",
-}
-"""How the optional times are spelled under `status.serin`."""
+        Raises:
+            UndeclaredTransition: its phase may not follow this one's.
+        """
+        if after.phase is not self.phase and after.phase not in TRANSITIONS[self.phase]:
+            raise UndeclaredTransition(f"{self.phase} -> {after.phase}")
+        record = TransitionRecord(sequence=self.transition.sequence + 1, at_s=now_s, messages=messages)
+        return replace(after, transition=record)
 
-
-def read_state(status: Mapping[str, Any] | None) -> State:
-    """Read `.status`; absent or empty is a canary that was never touched.
-
-    Raises:
-        UnknownPhase: `phase` is none of Flagger's.
-    """
-    status = status or {}
-    ours: Mapping[str, Any] = status.get("serin") or {}
-    promoted, analysed = str(status.get("lastPromotedSpec", "")), str(status.get("lastAppliedSpec", ""))
-    return State(
-        phase=_read_phase(status.get("phase")),
-        canary_weight=int(status.get("canaryWeight", 0)),
-        is_for_everyone=bool(ours.get("forEveryone", False)),
-        mirror_percent=int(ours.get("mirrorPercent", 0)),
-        cookie=str(status.get("sessionAffinityCookie", "")),
-        previous_cookie=str(status.get("previousSessionAffinityCookie", "")),
-        failed_checks=int(status.get("failedChecks", 0)),
-        iterations=int(status.get("iterations", 0)),
-        analysed=analysed,
-        promoted=promoted,
-        finished=str(ours.get("finishedRevision", "")),
-        change=_read_change(ours.get("change")),
-        seen=_read_seen(ours.get("seen"), status.get("trackedConfigs")),
-        last_transition_s=_read_time(status.get("lastTransitionTime")) or 0.0,
-        not_before_s=_read_time(ours.get("notBefore")) or 0.0,
-        answered=tuple(ours.get("answeredHooks", ())),
-        waiting_for=tuple(ours.get("waitingFor", ())),
-        is_cleared=bool(ours.get("cleared", False)),
-        strategy=ours.get("strategy", "canary"),  # what says nothing was written when there were no others
-        has_untold_end=bool(ours.get("endUntold", False)),
-        is_analysis_skipped=bool(ours.get("analysisSkipped", False)),
-        is_promotion_late=bool(ours.get("promotionLate", False)),
-        is_paused=bool(ours.get("paused", False)),
-        request=RequestResult.read(ours.get("request")),
-        blocked=_read_blocked(status.get("conditions") or ()),
-        sequence=int(ours.get("sequence", 0)),
-        news=tuple(_read_news(item) for item in ours.get("news", ())),
-        alerted_by=str(ours.get("alertedBy", "")),
-        **{name: _read_time(ours.get(key)) for name, key in _TIMES.items()},
-    )
-
-
-def write_status(
-    state: State, before: Mapping[str, Any] | None, *, target_kind: str, generation: int
-) -> dict[str, Any]:
-    """Return the whole new `.status`: `before` with the state's fields in place of the old ones."""
-    before = dict(before or {})
-    ours = dict(before.get("serin") or {})
-    ours |= {
-        "notBefore": _write_time(state.not_before_s) if state.not_before_s else None,
-        "forEveryone": state.is_for_everyone or None,
-        "mirrorPercent": state.mirror_percent or None,
-        "sequence": state.sequence,
-        "finishedRevision": state.finished,
-        "change": _write_change(state),
-        "answeredHooks": list(state.answered),
-        "waitingFor": list(state.waiting_for) or None,
-        "cleared": state.is_cleared or None,
-        "strategy": state.strategy,
-        "endUntold": state.has_untold_end or None,
-        "analysisSkipped": state.is_analysis_skipped,
-        "promotionLate": state.is_promotion_late or None,
-        "paused": state.is_paused or None,
-        "request": None if state.request is None else state.request.write(),
-        "news": [_write_news(news) for news in state.news],
-        "alertedBy": state.alerted_by or None,
-        "seen": None
-        if state.seen is None
-        else {"uid": state.seen.uid, "generation": state.seen.generation, "revision": state.seen.revision},
-    }
-    for name, key in _TIMES.items():
-        moment: float | None = getattr(state, name)
-        ours[key] = None if moment is None else _write_time(moment)
-    before |= {
-        "canaryWeight": state.canary_weight,
-        "sessionAffinityCookie": state.cookie,
-        "previousSessionAffinityCookie": state.previous_cookie,
-        "failedChecks": state.failed_checks,
-        "iterations": state.iterations,
-        "lastAppliedSpec": state.analysed,
-        "lastPromotedSpec": state.promoted,
-        "lastTransitionTime": _write_second(state.last_transition_s),
-        "observedGeneration": generation,
-        "conditions": _write_conditions(state, before.get("conditions") or (), target_kind),
-        "serin": {key: value for key, value in ours.items() if value is not None},
-    }
-    if state.phase is not None:
-        before["phase"] = str(state.phase)
-    if state.seen is not None:
-        before["trackedConfigs"] = dict(state.seen.configs)
-    return before
-
-
-def _read_seen(seen: Mapping[str, Any] | None, configs: Mapping[str, str] | None) -> TargetIdentity | None:
-    if not seen:
-        return None
-    return TargetIdentity(seen["uid"], int(seen["generation"]), seen["revision"], dict(configs or {}))
-
-
-def _read_phase(word: str | None) -> Phase | None:
-    if not word:
-        return None
-    try:
-        return Phase(word)
-    except ValueError as error:
-        allowed = ", ".join(Phase)
-        raise UnknownPhase(f"status.phase: found {word!r}; allowed: {allowed}") from error
-
-
-def _read_change(item: Mapping[str, Any] | None) -> Mark | None:
-    return None if item is None else Mark(item.get("revision", ""), item.get("what", ""), item.get("by", ""))
-
-
-def _write_change(state: State) -> dict[str, str] | None:
-    change = state.change
-    return None if change is None else {"revision": change.revision, "what": change.changed, "by": change.by}
-
-
-def _read_news(item: Mapping[str, Any]) -> Message:
-    stored = item.get("alert")
-    alert = None
-    if stored is not None:
-        alert = Alert(
-            stored["severity"], stored["text"], stored.get("reason", ""), has_settings=stored.get("hasSettings", False)
-        )
-    return Message(item["text"], is_warning=item["type"] == "Warning", alert=alert)
-
-
-def _write_news(news: Message) -> dict[str, Any]:
-    item: dict[str, Any] = {"type": "Warning" if news.is_warning else "Normal", "text": news.text}
-    if news.alert is not None:
-        stored = {"severity": news.alert.severity, "text": news.alert.text}
-        stored |= {"reason": news.alert.reason} if news.alert.reason else {}
-        item["alert"] = stored | ({"hasSettings": True} if news.alert.has_settings else {})
-    return item
-
-
-def _read_blocked(conditions: Any) -> Blocker | None:
-    for condition in conditions:
-        if condition.get("type") == READY and condition.get("status") == "False":
-            return Blocker(condition.get("reason", ""), condition.get("message", ""))
-    return None
-
-
-def _write_conditions(state: State, before: Any, target_kind: str) -> list[dict[str, Any]]:
-    """Return the conditions `Promoted` (Flagger's) and `Ready` (ours), and keep those of others as they are.
-
-    A condition's `lastTransitionTime` moves only with its status, and `lastUpdateTime` with anything of it.
-    """
-    old = {condition["type"]: condition for condition in before}
-    new: dict[str, tuple[ConditionStatus, str, str]] = {}
-    if state.phase is not None:
-        status, message = promoted_condition(state.phase, target_kind)
-        new[PROMOTED] = (status, str(state.phase), message)
-    if state.blocked is not None:
-        new[READY] = ("False", state.blocked.reason, state.blocked.message)
-    elif state.phase is not None or READY in old:
-        new[READY] = ("True", "Reconciling", "The canary is valid and watched.")
-    for kind, (verdict, reason, message) in new.items():
-        previous = old.get(kind, {})
-        if (previous.get("status"), previous.get("reason"), previous.get("message")) == (verdict, reason, message):
-            continue
-        now = _write_second(state.last_transition_s)
-        is_same_status = previous.get("status") == verdict
-        old[kind] = {
-            "type": kind,
-            "status": verdict,
-            "reason": reason,
-            "message": message,
-            "lastUpdateTime": now,
-            "lastTransitionTime": previous.get("lastTransitionTime", now) if is_same_status else now,
-        }
-    return list(old.values())
-
-
-def _read_time(text: str | None) -> float | None:
-    return datetime.fromisoformat(text).timestamp() if text else None
-
-
-def _write_time(moment_s: float) -> str:
-    """Write to the millisecond: intervals of a second would be badly served by whole seconds."""
-    return datetime.fromtimestamp(moment_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _write_second(moment_s: float) -> str:
-    """Write as Kubernetes' own `metav1.Time` does."""
-    return datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    def update_to(self, after: Self, now_s: float, *messages: Message) -> Self:
+        """Return `after` as `transition_to` does, but with the time of the transition before, where there was one."""
+        return self.transition_to(after, self.transition.at_s or now_s, *messages)

@@ -13,10 +13,10 @@ import pytest_asyncio
 
 from agent.resources import ROUTE_TABLES
 from canary.run.observation import RouteState
+from canary.run.traffic import Traffic
 from kube.errors import Conflict
 from render.json_patch import put
 from render.route_table import route_patch
-from render.split import Split
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually
 from tests.support.rollout import Rollouts, canary, podinfo
@@ -56,7 +56,7 @@ async def test_an_ab_test_sends_matched_requests_to_the_canary_and_everyone_else
         {"headers": {"x-preview": {"present": True}}},
     ]
     said = await ready(app, {"iterations": 5, "match": match})
-    assert app.seen(said).canary_weight == 0
+    assert app.seen(said).traffic.canary_percent == 0
     async with app.users():
         assert await app.side(x_user="a&b") == "primary"
         await app.split(said, 0)
@@ -74,7 +74,7 @@ async def test_an_ab_test_sends_matched_requests_to_the_canary_and_everyone_else
         edited = app.canary({"iterations": 5, "match": [{"headers": {"x-user": {"exact": "new"}}}]})
         await app.keep(edited)
         await app.settled(edited)
-        assert (app.seen(edited).primary_weight, app.seen(edited).canary_weight) == (0, 100)
+        assert app.seen(edited).traffic.canary_percent == 100
         assert (await app.side(x_user="new"), await app.side(x_user="a&b")) == ("canary", "primary")
         await app.split(edited, 100)
         assert await app.side(x_user="new") == "primary"
@@ -134,7 +134,7 @@ async def test_another_port_is_taken_without_a_lost_request(app: Routed) -> None
         await app.keep(moved)
         await app.settled(moved)
         await app.keep(moved)
-        assert (app.seen(moved).primary_weight, app.seen(moved).canary_weight) == (50, 50)
+        assert app.seen(moved).traffic.canary_percent == 50
         assert set(await app.sides(30)) == {"primary", "canary"}
         back = app.canary()
         await app.keep(back)
@@ -173,7 +173,7 @@ async def test_a_write_on_an_old_view_is_refused(app: Routed) -> None:
     said = await ready(app)
     table = await app.client.get(ROUTE_TABLES, "app", said.namespace)
     await app.split(said, 70)
-    patch = route_patch(said, table, Split(0, 100), 1)
+    patch = route_patch(said, table, Traffic(100), 1)
     with pytest.raises(Conflict):
         await app.client.json_patch(ROUTE_TABLES, "app", said.namespace, patch)
 

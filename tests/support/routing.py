@@ -19,8 +19,10 @@ from agent.providers.routing.gloo import GlooRouting
 from agent.resources import CANARIES, ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
 from canary.api.canary import Canary
 from canary.rules.shape import parse_canary
-from canary.run.action import SetWeights
-from canary.run.observation import ManagedObject, Route, RouteState
+from canary.run.action import SetTraffic
+from canary.run.managed import ManagedObject
+from canary.run.observation import Route, RouteState
+from canary.run.traffic import Traffic
 from kube.client import Client
 from kube.errors import Conflict
 from kube.resource import DEPLOYMENTS, SERVICES
@@ -78,15 +80,15 @@ class Routed:
 
     async def split(self, canary: Canary, primary: int, mirror_percent: int = 0, cookie: str = "") -> Route:
         """Set the split as the next move, and wait until the gateway serves it."""
-        wanted = (primary, 100 - primary, mirror_percent, cookie)
+        wanted = Traffic(100 - primary, mirror_percent, cookie)
         for _ in range(20):
             with suppress(Conflict):
-                await self.routing.set_weights(canary, SetWeights(*wanted[:2], self.seen(canary).move + 1, *wanted[2:]))
+                await self.routing.set_traffic(canary, SetTraffic(wanted, self.seen(canary).sequence + 1))
                 break
             await asyncio.sleep(0.2)
         await self.settled(canary)
         route = self.seen(canary)
-        assert (route.primary_weight, route.canary_weight, route.mirror_percent, route.cookie) == wanted
+        assert route.traffic == wanted
         return route
 
     async def settled(self, canary: Canary) -> None:

@@ -14,9 +14,9 @@ def check_before_promote(cluster: SimulatedCluster, effect: str) -> None:
     if not cluster.can_primary_serve:
         return
     assert cluster.can_canary_serve, "the last copy that serves is rolled away"
-    assert cluster.revision == state.analysed, "what nobody analysed is all that serves"
+    assert cluster.revision == state.revisions.analysed, "what nobody analysed is all that serves"
     assert cluster.shares == (0, 100), "users are on a primary that has no pod now"
-    if not state.is_analysis_skipped and not cluster.canary.is_analysis_skipped:
+    if not state.control.skips_analysis and not cluster.canary.is_analysis_skipped:
         assert cluster.route_state is RouteState.SETTLED, "the gateway does not serve the shift yet"
 
 
@@ -28,7 +28,7 @@ def check_at_rest(cluster: SimulatedCluster) -> None:
     state, (to_primary, to_canary) = cluster.state, cluster.shares
     if state.phase is not Phase.PROMOTING or cluster.weights is None:
         return
-    if cluster.can_canary_serve and not cluster.can_primary_serve and cluster.revision == state.analysed:
+    if cluster.can_canary_serve and not cluster.can_primary_serve and cluster.revision == state.revisions.analysed:
         assert to_primary == 0, "users are on a primary without a pod, and the canary has one"
     if cluster.can_primary_serve and not cluster.can_canary_serve:
         assert to_canary == 0, "users are on a canary without a pod, and the primary has one"

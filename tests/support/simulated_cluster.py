@@ -12,8 +12,8 @@ from typing import Any, Self
 from agent.cooldowns import ActionCooldowns
 from canary.api.canary import Canary
 from canary.api.hooks import CanaryWebhook
-from canary.decide.context import answer_key, unanswered_hooks
-from canary.decide.entry import decide
+from canary.decide import decide
+from canary.decide.gates import answer_key, unanswered_hooks
 from canary.run.action import (
     Action,
     ApplyObject,
@@ -23,17 +23,20 @@ from canary.run.action import (
     ReleaseObject,
     ScaleTarget,
     SetFinalizer,
-    SetWeights,
+    SetTraffic,
 )
 from canary.run.decision import Decision
 from canary.run.judge import CheckResult, Verdict
+from canary.run.managed import ManagedObject
 from canary.run.mark import Mark
 from canary.run.messages import Message
-from canary.run.observation import ManagedObject, Observation, Primary, Question, Route, RouteState, Target
-from canary.run.phase import IDLE, TRANSITIONS, Phase
+from canary.run.observation import Observation, Primary, Question, Route, RouteState, Target
+from canary.run.phase import IDLE, Phase
 from canary.run.readiness import Readiness
 from canary.run.request import claimed
-from canary.run.state import Blocker, State, TargetIdentity, read_state, write_status
+from canary.run.state import Blocker, State, TargetIdentity
+from canary.run.status import read_state, write_status
+from canary.run.traffic import Traffic
 from kube.errors import Rejected
 from tests.support.canaries import canary
 
@@ -46,7 +49,7 @@ ROLLING = Readiness(
 )
 
 # Whatever else is decided, `agent.apply` does nothing of it while there is no target.
-_NEEDS_NO_TARGET = SetWeights | SetFinalizer | ClaimRequest | DropRequest
+_NEEDS_NO_TARGET = SetTraffic | SetFinalizer | ClaimRequest | DropRequest
 
 # How long a primary that does not roll without a gap is without a pod, and how long its status does not show it yet.
 GAP_S = 5.0
@@ -111,8 +114,8 @@ class SimulatedCluster:
     weights: tuple[int, int] | None = None
     mirror_percent: int = 0
     cookie: str = ""
-    route_move: int = 0
-    is_for_everyone: bool = False
+    route_sequence: int = 0
+    includes_unmatched: bool = False
     route_state: RouteState = RouteState.SETTLED
     refused_actions: set[type[Action]] = field(default_factory=set)
     is_drained: bool | None = True
@@ -136,7 +139,7 @@ class SimulatedCluster:
     asked: list[str] = field(default_factory=list)
     passed: set[str] = field(default_factory=set)
     _kept: set[str] = field(default_factory=set)
-    _set_aside: ActionCooldowns = field(init=False, compare=False)
+    _cooldowns: ActionCooldowns = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         self.restart()
@@ -144,7 +147,7 @@ class SimulatedCluster:
     def restart(self) -> None:
         """Start the agent anew: it knows of nothing that it told or set aside."""
         self.told_sequence = -1
-        self._set_aside = ActionCooldowns(lambda: self.now_s)
+        self._cooldowns = ActionCooldowns(lambda: self.now_s)
 
     def set_image(self, revision: str) -> None:
         """Change the target's template, as `kubectl set image` does."""
@@ -167,13 +170,13 @@ class SimulatedCluster:
             target=None if self.is_target_gone else self._target(),
             primary=None if self.primary_revision is None else self._primary(self.primary_revision),
             route=self._route(),
-            due_objects=frozenset(set(ManagedObject) - self.parts - self._set_aside.parts),
-            failed_objects=frozenset(self._set_aside.parts - self.parts),
+            due_objects=frozenset(set(ManagedObject) - self.parts - self._cooldowns.parts),
+            failed_objects=frozenset(self._cooldowns.parts - self.parts),
             scale_to=2,
             full_size=_PRIMARY_SIZE,
             blockers=self.blockers,
-            set_aside=self._set_aside.actions,
-            refused_route=self._set_aside.route,
+            cooling_down=self._cooldowns.actions,
+            refused_traffic=self._cooldowns.traffic,
             request=self.request,
             flagger=self.flagger,
             is_spec_lost=self.is_spec_lost,
@@ -218,7 +221,7 @@ class SimulatedCluster:
         Those that an A/B test chooses count for the canary side, though nobody knows how many they are.
         """
         primary, share = self.weights or (0, 0)
-        is_some_elsewhere = self.canary.strategy == "ab-testing" and not self.is_for_everyone
+        is_some_elsewhere = self.canary.strategy == "ab-testing" and not self.includes_unmatched
         return (100, share) if is_some_elsewhere else (primary, share)
 
     def _route(self) -> Route | None:
@@ -226,13 +229,11 @@ class SimulatedCluster:
             return None
         said = "the gateway's reason"
         return Route(
-            *self.weights,
-            self.route_move,
+            Traffic(self.weights[1], self.mirror_percent, self.cookie, self.includes_unmatched),
+            self.route_sequence,
             self.route_state,
             said,
-            self.mirror_percent,
-            self.cookie,
-            self.is_for_everyone,
+            is_exact=sum(self.weights) == 100,
         )
 
     def _target(self) -> Target:
@@ -259,17 +260,17 @@ class SimulatedCluster:
             self._refuse_if_changed(action, seen)
             self.before_effect(f"{action}")
             if self._is_refused(action):
-                assert self._set_aside.add(action, _REFUSAL), f"nothing goes on without {action}"
+                assert self._cooldowns.add(action, _REFUSAL), f"nothing goes on without {action}"
                 continue
             if not self.is_target_gone or isinstance(action, _NEEDS_NO_TARGET):
                 self._perform(action)
             self.after_effect(f"{action}")
         if decision.actions:
             return decision
-        if self.told_sequence != self.state.sequence:
+        if self.told_sequence != self.state.transition.sequence:
             self.before_effect("news")
-            self.told += self.state.news
-            self.told_sequence = self.state.sequence
+            self.told += self.state.transition.messages
+            self.told_sequence = self.state.transition.sequence
             self.after_effect("news")
         if decision.intent is not None:
             if state != self.state or version != self.writes_by_others:
@@ -284,23 +285,21 @@ class SimulatedCluster:
         return is_part or type(action) in self.refused_actions
 
     def _wake_after_s(self, decision: Decision) -> float | None:
-        waits = list(self._set_aside.waits_s())
+        waits = list(self._cooldowns.waits_s())
         if decision.wake_after_s is not None:
             waits.append(decision.wake_after_s)
         return min(waits, default=None)
 
     def _store(self, intent: State) -> None:
         before, after = self.state, intent
-        is_declared = before.phase == after.phase or after.phase in TRANSITIONS[before.phase]
-        assert is_declared, f"undeclared: {before.phase} -> {after.phase}"
         # What is not written, or not read again, is lost here as in the cluster.
         self.status = write_status(intent, self.status, target_kind="Deployment", generation=1)
         self.state = read_state(self.status)
-        is_run = before.phase in IDLE or before.analysed != after.analysed
-        is_analysis = before.first_weight_s is not None and after.first_weight_s is None
+        is_run = before.phase in IDLE or before.revisions.analysed != after.revisions.analysed
+        is_analysis = before.analysis.started_at_s is not None and after.analysis.started_at_s is None
         if is_run or is_analysis:
             self._kept = set()
-        self._kept |= set(after.answered)
+        self._kept |= set(after.hooks.answered)
 
     def settle(self) -> Decision:
         """Tick for as long as ticks follow each other at once."""
@@ -339,7 +338,7 @@ class SimulatedCluster:
             return ()
         if question is Question.CHECKS:
             verdict = next(self.verdicts)
-            self.passed |= {state.analysed} if verdict is Verdict.PASS else set()
+            self.passed |= {state.revisions.analysed} if verdict is Verdict.PASS else set()
             return (CheckResult("check", verdict, f"a {verdict} of the tape"),)
         kind = question.name.lower().replace("_", "-")
         return tuple(self._ask_hook(state, hook) for hook in unanswered_hooks(self.canary, state, kind))
@@ -358,11 +357,11 @@ class SimulatedCluster:
     def _refuse_if_changed(self, action: Action, seen: Observation) -> None:
         now = self.observe()
         match action:
-            case SetWeights():
+            case SetTraffic():
                 if seen.route is None or now.route is None or not _same_writes(seen.route, now.route):
                     raise Refused("the route was written since")
             case ScaleTarget():
-                if seen.target is None or now.target is None or seen.target.seen != now.target.seen:
+                if seen.target is None or now.target is None or seen.target.identity != now.target.identity:
                     raise Refused("the target was written since")
             case Promote():
                 if (seen.primary and seen.primary.revision) != (now.primary and now.primary.revision):
@@ -378,7 +377,7 @@ class SimulatedCluster:
             case ApplyObject(part):
                 self.parts.add(part)
                 self.weights = self.weights or ((100, 0) if part is ManagedObject.ROUTE else None)
-            case SetWeights():
+            case SetTraffic():
                 self._write_route(action)
             case ScaleTarget(replicas):
                 self.stale.pop("target", None)
@@ -403,12 +402,13 @@ class SimulatedCluster:
             case DropRequest():
                 self.request = ""
 
-    def _write_route(self, wanted: SetWeights) -> None:
-        weights = (wanted.primary_weight, wanted.canary_weight)
+    def _write_route(self, wanted: SetTraffic) -> None:
+        traffic = wanted.traffic
+        weights = (traffic.primary_percent, traffic.canary_percent)
         self.stale.pop("route", None)
-        self.weights, self.route_move = weights, wanted.move
-        self.mirror_percent, self.cookie = wanted.mirror_percent, wanted.cookie
-        self.is_for_everyone = wanted.is_for_everyone
+        self.weights, self.route_sequence = weights, wanted.sequence
+        self.mirror_percent, self.cookie = traffic.mirror_percent, traffic.cookie
+        self.includes_unmatched = traffic.includes_unmatched
         self.history.append(weights)
 
 

@@ -129,9 +129,9 @@ def _window_s(state: State, metric: CanaryMetric, now_s: float) -> int:
 
     Further back are the run before and its pods: what they did must not count against this revision.
     """
-    if state.first_weight_s is None:
+    if state.analysis.started_at_s is None:
         return int(metric.interval_s)
-    return min(int(metric.interval_s), int(now_s - state.first_weight_s))
+    return min(int(metric.interval_s), int(now_s - state.analysis.started_at_s))
 
 
 def _authorization(credentials: Mapping[str, str]) -> dict[str, str]:

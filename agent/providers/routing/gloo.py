@@ -10,8 +10,10 @@ from agent.providers.routing.acknowledgements import ACKNOWLEDGED_WITHIN_S, Ackn
 from agent.resources import ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
 from agent.settings import FIELD_MANAGER
 from canary.api.canary import Canary
-from canary.run.action import SetWeights
-from canary.run.observation import ManagedObject, Route, RouteState
+from canary.run.action import SetTraffic
+from canary.run.managed import ManagedObject
+from canary.run.observation import Route, RouteState
+from canary.run.traffic import ALL_TO_PRIMARY, Traffic
 from kube.client import Client
 from kube.errors import Conflict, PermanentError
 from kube.resource import Object
@@ -20,8 +22,7 @@ from render.gloo_status import GlooState, delegates, gloo_verdict, gravest
 from render.main_route import check_mirror
 from render.names import Names, Side
 from render.objects import UnusableObjectError
-from render.route_table import read_exposure, read_move, read_split, route_patch, route_table, served_port
-from render.split import ALL_TO_PRIMARY, Split
+from render.route_table import read_exposure, read_sequence, read_traffic, route_patch, route_table, served_port
 from render.upstreams import check_reference, upstream
 
 # A Service's new port has endpoints at Gloo within 0.8 s (tests/contract/gloo) of the controller's moment for them.
@@ -54,8 +55,8 @@ class GlooRouting:
         That is told, see `take_warnings`: what follows (a side that is scaled down, above all) trusts in the write.
         """
         table = self._table(canary)
-        split = None if table is None else read_exposure(canary, table)
-        if table is None or split is None:
+        exposure = None if table is None else read_exposure(canary, table)
+        if table is None or exposure is None:
             return None
         verdict = gravest(
             gloo_verdict(obj) for obj in (table, *self._delegating(table), *self._upstreams(canary, table))
@@ -64,16 +65,8 @@ class GlooRouting:
             state = RouteState.PENDING
         else:
             state = _STATES.get(verdict.state, RouteState.SETTLED)
-        return Route(
-            split.primary,
-            split.canary,
-            read_move(table, canary),
-            state,
-            verdict.reason,
-            mirror_percent=split.mirror_percent,
-            cookie=split.cookie,
-            is_for_everyone=split.is_for_everyone,
-        )
+        sequence = read_sequence(table, canary)
+        return Route(exposure.traffic, sequence, state, verdict.reason, is_exact=exposure.is_exact)
 
     def take_warnings(self, canary: Canary) -> tuple[str, ...]:
         """See `Routing`."""
@@ -90,7 +83,7 @@ class GlooRouting:
         table = self._table(canary)
         if table is not None:
             check_mirror(canary, table)
-        if table is None or route_patch(canary, table, _split(canary, table), read_move(table, canary)):
+        if table is None or route_patch(canary, table, _traffic(canary, table), read_sequence(table, canary)):
             due.add(ManagedObject.ROUTE)
         return frozenset(due)
 
@@ -110,25 +103,23 @@ class GlooRouting:
         table = self._table(canary)
         if table is not None:
             self._wait_for_port(canary, table)
-            await self._patch(canary, table, _split(canary, table), read_move(table, canary), is_renaming=True)
+            await self._patch(canary, table, _traffic(canary, table), read_sequence(table, canary), is_renaming=True)
             return
         self._acknowledgements.expect(_key(canary), self._now_s(), None)
         answer = await self._client.create(ROUTE_TABLES, route_table(canary))
         self._caches.of(ROUTE_TABLES).remember(answer)
 
-    async def set_weights(self, canary: Canary, wanted: SetWeights) -> None:
+    async def set_traffic(self, canary: Canary, wanted: SetTraffic) -> None:
         """See `Routing`."""
         table = self._table(canary)
         if table is None:
             return
-        weights = (wanted.primary_weight, wanted.canary_weight)
-        split = Split(*weights, wanted.mirror_percent, wanted.cookie, wanted.is_for_everyone)
-        await self._patch(canary, table, split, wanted.move, is_renaming=False)
+        await self._patch(canary, table, wanted.traffic, wanted.sequence, is_renaming=False)
 
-    async def _patch(self, canary: Canary, table: Object, wanted: Split, move: int, *, is_renaming: bool) -> None:
+    async def _patch(self, canary: Canary, table: Object, wanted: Traffic, sequence: int, *, is_renaming: bool) -> None:
         name = Names.of(canary).route_table
         try:
-            operations = route_patch(canary, table, wanted, move, is_renaming=is_renaming)
+            operations = route_patch(canary, table, wanted, sequence, is_renaming=is_renaming)
         except UnusableObjectError as error:
             raise PermanentError(str(error), resource=ROUTE_TABLES, namespace=canary.namespace, name=name) from error
         if not operations:
@@ -203,9 +194,9 @@ class GlooRouting:
         return upstream(canary, target, _SIDES[part], self._reference(canary))
 
 
-def _split(canary: Canary, table: Object) -> Split:
+def _traffic(canary: Canary, table: Object) -> Traffic:
     """Read the split that a table without our route begins with, too."""
-    return read_split(canary, table) or ALL_TO_PRIMARY
+    return read_traffic(canary, table) or ALL_TO_PRIMARY
 
 
 def _key(canary: Canary) -> Key:

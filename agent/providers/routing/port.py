@@ -3,8 +3,9 @@
 from typing import Final, Protocol
 
 from canary.api.canary import Canary
-from canary.run.action import SetWeights
-from canary.run.observation import ManagedObject, Route
+from canary.run.action import SetTraffic
+from canary.run.managed import ManagedObject
+from canary.run.observation import Route
 from kube.resource import Object
 
 ROUTING_OBJECTS: Final = frozenset({ManagedObject.PRIMARY_UPSTREAM, ManagedObject.CANARY_UPSTREAM, ManagedObject.ROUTE})
@@ -40,7 +41,7 @@ class Routing(Protocol):
             kube.errors.Conflict: it is not the time yet; observe again.
         """
 
-    async def set_weights(self, canary: Canary, wanted: SetWeights) -> None:
+    async def set_traffic(self, canary: Canary, wanted: SetTraffic) -> None:
         """Change the split, only if the route still is what the last observation showed, its move included.
 
         Raises:

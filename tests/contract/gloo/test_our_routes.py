@@ -15,8 +15,8 @@ from aiohttp.test_utils import TestServer
 
 from canary.api.canary import Canary
 from canary.rules.shape import parse_canary
-from render.route_table import read_split, route_patch, route_table
-from render.split import ALL_TO_PRIMARY, Split
+from canary.run.traffic import ALL_TO_PRIMARY, Traffic
+from render.route_table import read_traffic, route_patch, route_table
 from sandbox.gloo.translate import Translation, translate
 from tests.support import gloo_cases
 from tests.support.envoy import Envoy, Json, running_envoy, until
@@ -26,7 +26,7 @@ from tests.support.podinfo import canary_object, stored
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NO_ROUTES = translate(gloo_cases.snapshot([]))
-MATCHED = Split(0, 100)
+MATCHED = Traffic(100)
 
 
 @dataclass(frozen=True)
@@ -182,11 +182,11 @@ async def test_entries_are_alternatives_with_and_without_a_path(gateway: Gateway
     await gateway.serve(table)
     assert [await gateway.side(x_a="1"), await gateway.side("/v2"), await gateway.side(x_b="2")] == ["canary"] * 3
     assert await gateway.side(x_a="2") == "primary"
-    assert read_split(ab_test(*entries), table) == MATCHED
+    assert read_traffic(ab_test(*entries), table) == MATCHED
 
 
 async def test_matched_requests_are_split_by_weight_and_nobody_else_is(gateway: Gateway) -> None:
-    await gateway.serve(route_table(ab_test({"headers": {"x-a": {"exact": "1"}}}), Split(50, 50)))
+    await gateway.serve(route_table(ab_test({"headers": {"x-a": {"exact": "1"}}}), Traffic(50)))
     matched = Counter([await gateway.side(x_a="1") for _ in range(200)])
     assert 50 < matched["canary"] < 150
     assert Counter([await gateway.side() for _ in range(100)]) == {"primary": 100}
@@ -219,11 +219,11 @@ async def test_a_route_in_front_keeps_to_what_users_narrowed_the_main_route_to(g
 
 
 async def test_the_canary_gets_copies_and_clients_hear_of_the_primary_only(gateway: Gateway) -> None:
-    await gateway.serve(route_table(canary({"iterations": 5, "mirror": True}), Split(100, 0, mirror_percent=100)))
+    await gateway.serve(route_table(canary({"iterations": 5, "mirror": True}), Traffic(0, mirror_percent=100)))
     gateway.copies.clear()
     assert {await gateway.side() for _ in range(20)} == {"primary"}
     await until(_counts(gateway), lambda counts: counts == {"primary": 20, "canary": 20})
-    await gateway.serve(route_table(canary({"iterations": 5, "mirror": True}), Split(100, 0, mirror_percent=50)))
+    await gateway.serve(route_table(canary({"iterations": 5, "mirror": True}), Traffic(0, mirror_percent=50)))
     gateway.copies.clear()
     for _ in range(100):
         await gateway.side()
@@ -236,7 +236,7 @@ COOKIE = "app+canary=aB9"
 
 async def test_a_client_that_was_on_the_canary_once_stays_there_until_the_run_is_over(gateway: Gateway) -> None:
     sticky = canary({"stepWeight": 50, "maxWeight": 50, "sessionAffinity": AFFINITY})
-    table = stored(route_table(sticky, Split(50, 50, cookie=COOKIE)))
+    table = stored(route_table(sticky, Traffic(50, cookie=COOKIE)))
     await gateway.serve(table)
     answers = [await gateway.ask() for _ in range(40)]
     assert {side for side, _ in answers} == {"primary", "canary"}
@@ -258,7 +258,7 @@ async def test_a_client_that_was_on_the_canary_once_stays_there_until_the_run_is
 
 async def test_with_a_cookie_for_the_primary_its_clients_stay_there_for_a_step(gateway: Gateway) -> None:
     sticky = canary({"stepWeight": 50, "maxWeight": 100, "sessionAffinity": AFFINITY | {"primaryCookieName": "app-p"}})
-    table = stored(route_table(sticky, Split(50, 50, cookie=COOKIE)))
+    table = stored(route_table(sticky, Traffic(50, cookie=COOKIE)))
     await gateway.serve(table)
     cookies: dict[str, str] = {}
     while len(cookies) < 2:
@@ -269,14 +269,14 @@ async def test_with_a_cookie_for_the_primary_its_clients_stay_there_for_a_step(g
     for side, header in cookies.items():
         sent = header.partition(";")[0]
         assert {await gateway.side(cookie=sent) for _ in range(10)} == {side}
-    await gateway.serve(apply_patch(table, route_patch(sticky, table, Split(40, 60, cookie=COOKIE), 1)))
+    await gateway.serve(apply_patch(table, route_patch(sticky, table, Traffic(60, cookie=COOKIE), 1)))
     old = cookies["primary"].partition(";")[0]
     assert {await gateway.side(cookie=old) for _ in range(30)} == {"primary", "canary"}
 
 
 async def test_no_weight_means_no_way_to_the_canary_even_with_a_cookie(gateway: Gateway) -> None:
     sticky = canary({"stepWeight": 50, "maxWeight": 50, "sessionAffinity": AFFINITY})
-    await gateway.serve(route_table(sticky, Split(100, 0, cookie=COOKIE)))
+    await gateway.serve(route_table(sticky, Traffic(0, cookie=COOKIE)))
     assert {await gateway.side(cookie=COOKIE) for _ in range(20)} == {"primary"}
 
 

@@ -13,7 +13,12 @@ from canary.run.state import State
 from kube.errors import Conflict, Unavailable
 from tests.support.canaries import canary, canary_object
 
-MOVE = State().moved(1.0, run_started("podinfo.test"))
+
+def taken_on(state: State, process: str) -> State:
+    return replace(state, transition=replace(state.transition, alerted_by=process))
+
+
+MOVE = State().transition_to(State(), 1.0, run_started("podinfo.test"))
 
 
 @dataclass
@@ -82,7 +87,7 @@ async def test_a_move_is_alerted_once_with_the_name_in_the_status_first(chat: Ch
     for _ in range(3):
         await tick(alerter, status)
     assert chat.sent == list(MOVE.alerts)
-    assert (status.state, status.writes) == (replace(MOVE, alerted_by="agent-1"), 1)
+    assert (status.state, status.writes) == (taken_on(MOVE, "agent-1"), 1)
 
 
 async def test_a_restarted_agent_leaves_what_another_process_took_on(chat: Chat, status: Status) -> None:
@@ -118,7 +123,7 @@ async def test_a_lost_answer_to_the_write_loses_no_alert(chat: Chat, status: Sta
 
 
 async def test_a_move_without_alerts_costs_no_write(chat: Chat, status: Status) -> None:
-    status.state = State().moved(1.0, info("Advance podinfo.test canary weight 10"))
+    status.state = State().transition_to(State(), 1.0, info("Advance podinfo.test canary weight 10"))
     await tick(process(chat), status)
     assert (chat.sent, status.writes) == ([], 0)
 
@@ -126,12 +131,12 @@ async def test_a_move_without_alerts_costs_no_write(chat: Chat, status: Status) 
 async def test_the_next_move_has_alerts_of_its_own(chat: Chat, status: Status) -> None:
     alerter = process(chat)
     await tick(alerter, status)
-    status.state = status.state.moved(2.0, run_started("podinfo.test"))
+    status.state = status.state.transition_to(status.state, 2.0, run_started("podinfo.test"))
     await tick(alerter, status)
     assert len(chat.sent) == 2
 
 
-ADVANCED = State().moved(1.0, info("Advance podinfo.test canary weight 10"))
+ADVANCED = State().transition_to(State(), 1.0, info("Advance podinfo.test canary weight 10"))
 
 
 async def test_event_hooks_get_the_news_of_a_move_once_whoever_restarts(chat: Chat, status: Status) -> None:
@@ -139,14 +144,14 @@ async def test_event_hooks_get_the_news_of_a_move_once_whoever_restarts(chat: Ch
     first, second = process(chat, "agent-1", hook), process(chat, "agent-2", hook)
     for alerter in (first, first, second):
         await tick(alerter, status)
-    assert hook.sent == list(ADVANCED.news)
-    assert (status.state, status.writes) == (replace(ADVANCED, alerted_by="agent-1"), 1)
+    assert hook.sent == list(ADVANCED.transition.messages)
+    assert (status.state, status.writes) == (taken_on(ADVANCED, "agent-1"), 1)
 
 
 async def test_alerts_and_events_of_a_move_are_taken_on_with_one_write(chat: Chat, status: Status) -> None:
     hook = EventHook(is_there=True)
     await tick(process(chat, hook=hook), status)
-    assert (chat.sent, hook.sent, status.writes) == (list(MOVE.alerts), list(MOVE.news), 1)
+    assert (chat.sent, hook.sent, status.writes) == (list(MOVE.alerts), list(MOVE.transition.messages), 1)
 
 
 async def test_an_event_hook_that_is_added_later_is_not_told_what_happened_before(chat: Chat, status: Status) -> None:

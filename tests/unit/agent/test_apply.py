@@ -15,13 +15,13 @@ from agent.managed import ManagedObjects
 from agent.providers.routing.gloo import GlooRouting
 from agent.release import unreleased_objects
 from agent.resources import ROUTE_TABLES, SCALED_OBJECTS
-from canary.run.action import Promote, ReleaseObject, ScaleTarget, SetWeights
-from canary.run.observation import ManagedObject
+from canary.run.action import Promote, ReleaseObject, ScaleTarget, SetTraffic
+from canary.run.managed import ManagedObject
+from canary.run.traffic import Traffic
 from kube.client import Client
 from kube.resource import DEPLOYMENTS, Resource
 from render.route_table import read_exposure, route_table
 from render.scaled_object import PAUSED_REPLICAS
-from render.split import Split
 from tests.support.json_patch import apply_patch
 from tests.support.podinfo import podinfo_canary, podinfo_deployment, stored
 from tests.unit.kube.apiserver import ApiServer, ManualTime, client_of, no, ok, running_api_server
@@ -39,7 +39,7 @@ class AgentServices:
         routing = self.routing = GlooRouting(client, self.caches, applied, lambda: self.now_s)
         self.applier = Applier(client, self.caches, ManagedObjects(self.caches, applied, routing), routing)
         self.stored: dict[str, Any] = {}
-        self.store(ROUTE_TABLES, route_table(CANARY, Split(50, 50)))
+        self.store(ROUTE_TABLES, route_table(CANARY, Traffic(50)))
         server.otherwise = self._answer
 
     def store(self, resource: Resource, rendered: dict[str, Any]) -> dict[str, Any]:
@@ -56,8 +56,9 @@ class AgentServices:
         return await ok(patched)(request)
 
     def weights(self) -> tuple[int, int]:
-        split: Any = read_exposure(CANARY, self.stored["routetables/podinfo"])
-        return split.primary, split.canary
+        exposure = read_exposure(CANARY, self.stored["routetables/podinfo"])
+        assert exposure is not None
+        return exposure.traffic.primary_percent, exposure.traffic.canary_percent
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ async def world(server: ApiServer) -> AsyncIterator[AgentServices]:
 
 
 async def test_traffic_is_pulled_from_a_target_that_is_gone(world: AgentServices) -> None:
-    await world.applier.apply(CANARY, SetWeights(100, 0, 5))
+    await world.applier.apply(CANARY, SetTraffic(Traffic(), 5))
     assert world.weights() == (100, 0)
 
 
@@ -100,7 +101,7 @@ async def test_a_scaler_that_is_still_paused_is_let_go_of(world: AgentServices) 
 
 
 async def test_a_route_that_gloo_does_not_acknowledge_is_told_of_once(world: AgentServices) -> None:
-    await world.applier.apply(CANARY, SetWeights(100, 0, 5))
+    await world.applier.apply(CANARY, SetTraffic(Traffic(), 5))
     assert world.routing.take_warnings(CANARY) == ()
     world.now_s += 5
     (told,) = world.routing.take_warnings(CANARY)

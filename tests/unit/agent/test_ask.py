@@ -19,7 +19,7 @@ from canary.api.hooks import HOOK_TYPES
 from canary.run.judge import CheckResult, Verdict
 from canary.run.observation import Observation, Question
 from canary.run.phase import Phase
-from canary.run.state import State
+from canary.run.state import HookAnswers, Revisions, State, Timing
 from tests.support.canaries import canary
 from tests.support.eventually import eventually
 from tests.support.patience import AGES_S, PATIENCE_S
@@ -28,7 +28,8 @@ from tests.support.web import serving
 ONE_METRIC = [{"name": "zero", "query": "vector(0)", "interval": "1m", "thresholdRange": {"min": 1}}]
 
 NOW_S = 1000.0
-SOON = State(phase=Phase.PROGRESSING, analysed="rev-2", not_before_s=NOW_S + 0.05)
+REV_2 = Revisions(analysed="rev-2")
+SOON = State(phase=Phase.PROGRESSING, revisions=REV_2, timing=Timing(next_check_at_s=NOW_S + 0.05))
 """The next checks are due in 50 ms."""
 
 GRACE_S = 0.05
@@ -133,7 +134,7 @@ def test_every_question_but_the_drain_is_about_hooks() -> None:
 @pytest.mark.parametrize("question", TOLD)
 async def test_a_question_calls_the_hooks_of_its_type_with_flaggers_phase(question: Question) -> None:
     world = AgentServices()
-    answers = await world.answers(question, hooks=ONE_OF_EACH, state=State(phase=Phase.WAITING, analysed="rev-2"))
+    answers = await world.answers(question, hooks=ONE_OF_EACH, state=State(phase=Phase.WAITING, revisions=REV_2))
     assert world.calls == [TOLD[question]]
     assert [(one.name, one.verdict) for one in answers[question]] == [(TOLD[question][0], Verdict.PASS)]
 
@@ -166,7 +167,7 @@ async def test_refusals_read_as_flaggers(question: Question, text: str) -> None:
 
 async def test_a_hook_that_said_yes_is_not_asked_again() -> None:
     world = AgentServices()
-    state = State(phase=Phase.PROGRESSING, answered=("pre-rollout/first",))
+    state = State(phase=Phase.PROGRESSING, hooks=HookAnswers(answered=("pre-rollout/first",)))
     hooks = {"first": "pre-rollout", "second": "pre-rollout"}
     answers = await world.answers(Question.PRE_ROLLOUT, hooks=hooks, state=state)
     assert world.calls == [("second", "Progressing")]
@@ -226,7 +227,7 @@ async def test_a_hook_that_takes_longer_than_an_interval_is_called_once_and_its_
             assert unanswered(answers[Question.CHECKS]) == ["external check load-test"]
             assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.ERROR, Verdict.PASS]
         world.release.set()
-        answers = await ask(State(phase=Phase.PROGRESSING, analysed="rev-2"), Question.CHECKS)
+        answers = await ask(State(phase=Phase.PROGRESSING, revisions=REV_2), Question.CHECKS)
         assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.PASS, Verdict.PASS]
         assert len(world.calls) == 1
         await ask(SOON, Question.CHECKS)
@@ -282,7 +283,9 @@ async def test_a_pre_rollout_hook_may_take_its_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "later", [replace(SOON, analysed="rev-3"), replace(SOON, phase=Phase.FAILED)], ids=["revision", "end"]
+    "later",
+    [replace(SOON, revisions=Revisions(analysed="rev-3")), replace(SOON, phase=Phase.FAILED)],
+    ids=["revision", "end"],
 )
 async def test_a_call_of_another_run_is_ended(later: State) -> None:
     world = AgentServices(hanging={"load-test"})
@@ -334,6 +337,6 @@ async def test_a_question_nobody_is_there_for_has_an_empty_answer() -> None:
 )
 async def test_the_side_that_is_to_go_is_asked_whether_requests_reach_it(phase: Phase, side: str) -> None:
     world = AgentServices()
-    await world.answers(Question.DRAINED, hooks={}, state=State(phase=phase, shifted_s=NOW_S - 10))
+    await world.answers(Question.DRAINED, hooks={}, state=State(phase=phase, timing=Timing(shifted_at_s=NOW_S - 10)))
     (query,) = world.queries
     assert f"test-podinfo-{side}upstream-9898_test" in query

@@ -4,8 +4,9 @@ import pytest
 
 from agent.cooldowns import ActionCooldowns
 from agent.templates import TemplateLost
-from canary.run.action import ApplyObject, DropRequest, Promote, ScaleTarget, SetWeights
-from canary.run.observation import ManagedObject
+from canary.run.action import ApplyObject, DropRequest, Promote, ScaleTarget, SetTraffic
+from canary.run.managed import ManagedObject
+from canary.run.traffic import Traffic
 from kube.errors import Rejected, Unavailable
 
 REFUSED, UNANSWERED = Rejected("Gloo says no"), Unavailable("no answer")
@@ -26,43 +27,43 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def aside(clock: Clock) -> ActionCooldowns:
+def cooldowns(clock: Clock) -> ActionCooldowns:
     return ActionCooldowns(clock)
 
 
-def test_a_refused_part_is_tried_again_after_half_a_minute(aside: ActionCooldowns, clock: Clock) -> None:
-    assert aside.add(ApplyObject(ManagedObject.PRIMARY_SCALER), REFUSED)
-    assert aside.parts == {ManagedObject.PRIMARY_SCALER}
-    assert list(aside.waits_s()) == [30]
+def test_a_refused_part_is_tried_again_after_half_a_minute(cooldowns: ActionCooldowns, clock: Clock) -> None:
+    assert cooldowns.add(ApplyObject(ManagedObject.PRIMARY_SCALER), REFUSED)
+    assert cooldowns.parts == {ManagedObject.PRIMARY_SCALER}
+    assert list(cooldowns.waits_s()) == [30]
     clock.now_s += 30
-    assert aside.parts == frozenset()
-    assert list(aside.waits_s()) == []
+    assert cooldowns.parts == frozenset()
+    assert list(cooldowns.waits_s()) == []
 
 
 @pytest.mark.parametrize(("error", "again_s"), [(REFUSED, 30), (UNANSWERED, 1)])
 def test_a_route_is_set_aside_with_its_weights(
-    aside: ActionCooldowns, clock: Clock, error: Rejected | Unavailable, again_s: float
+    cooldowns: ActionCooldowns, clock: Clock, error: Rejected | Unavailable, again_s: float
 ) -> None:
-    assert aside.add(SetWeights(80, 20, 7, 0, "user=a"), error)
-    assert aside.route == (80, 20, 0, "user=a", False)
-    assert list(aside.waits_s()) == [again_s]
+    assert cooldowns.add(SetTraffic(Traffic(20, 0, "user=a"), 7), error)
+    assert cooldowns.traffic == Traffic(20, 0, "user=a")
+    assert list(cooldowns.waits_s()) == [again_s]
     clock.now_s += again_s
-    assert aside.route is None
+    assert cooldowns.traffic is None
 
 
 @pytest.mark.parametrize(("error", "again_s"), [(REFUSED, 30), (UNANSWERED, 1), (TemplateLost("gone"), 30)])
 def test_other_actions_are_set_aside_each_for_itself(
-    aside: ActionCooldowns, clock: Clock, error: Rejected | Unavailable | TemplateLost, again_s: float
+    cooldowns: ActionCooldowns, clock: Clock, error: Rejected | Unavailable | TemplateLost, again_s: float
 ) -> None:
-    assert aside.add(Promote("rev-2"), error)
-    assert aside.add(DropRequest("abort"), error)
-    assert aside.actions == {Promote("rev-2"), DropRequest("abort")}
+    assert cooldowns.add(Promote("rev-2"), error)
+    assert cooldowns.add(DropRequest("abort"), error)
+    assert cooldowns.actions == {Promote("rev-2"), DropRequest("abort")}
     clock.now_s += again_s
-    assert aside.actions == frozenset()
+    assert cooldowns.actions == frozenset()
 
 
-def test_nothing_goes_on_without_the_rest(aside: ActionCooldowns) -> None:
-    assert not aside.add(ScaleTarget(0), REFUSED)
-    assert not aside.add(ApplyObject(ManagedObject.ROUTE), UNANSWERED), (
+def test_nothing_goes_on_without_the_rest(cooldowns: ActionCooldowns) -> None:
+    assert not cooldowns.add(ScaleTarget(0), REFUSED)
+    assert not cooldowns.add(ApplyObject(ManagedObject.ROUTE), UNANSWERED), (
         "a part that got no answer is asked for again at once"
     )

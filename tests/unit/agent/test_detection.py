@@ -1,12 +1,14 @@
 """How a revision was noticed, and how long after it was written."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agent.detection import has_detected, is_edit, keep_written_at, written_at_s
 from agent.metrics import AgentMetrics
-from canary.run.state import State
+from canary.run.state import Revisions, State, TransitionRecord
+from canary.run.traffic import Traffic
 from kube.store import Change, Key
 from tests.support.exposition import exposed
 
@@ -52,11 +54,12 @@ def test_a_status_is_no_edit(old: dict[str, Any] | None, new: dict[str, Any], *,
 
 
 def test_a_reaction_to_another_revision_is_a_detection_and_neither_bootstrap_nor_rebase_is() -> None:
-    known = State(analysed="rev-1", last_transition_s=1.0)
-    assert has_detected(known, known.moved(5.0, analysed="rev-2"))
-    assert not has_detected(known, known.moved(5.0, canary_weight=10))
-    assert not has_detected(known, known.moved(5.0, analysed="rev-1b", last_transition_s=1.0))
-    assert not has_detected(State(), State().moved(5.0, analysed="rev-1"))
+    known = State(revisions=Revisions(analysed="rev-1"), transition=TransitionRecord(at_s=1.0))
+    another = replace(known, revisions=Revisions(analysed="rev-2"))
+    assert has_detected(known, known.transition_to(another, 5.0))
+    assert not has_detected(known, known.transition_to(replace(known, traffic=Traffic(10)), 5.0))
+    assert not has_detected(known, known.update_to(another, 5.0))
+    assert not has_detected(State(), State().transition_to(known, 5.0))
 
 
 def test_detections_are_counted_by_what_told_of_them() -> None:

@@ -44,7 +44,7 @@ def teller(recorded: Recorded) -> EventReporter:
     return made
 
 
-MOVE = State().moved(1.0, info("one"), warning("two"))
+MOVE = State().transition_to(State(), 1.0, info("one"), warning("two"))
 
 
 def test_each_message_of_a_move_is_told_once(recorded: Recorded) -> None:
@@ -70,7 +70,7 @@ def test_a_restarted_agent_names_the_same_events_and_logs_nothing(
 def test_two_moves_have_events_of_their_own_even_with_the_same_words(recorded: Recorded) -> None:
     tells = teller(recorded)
     tells.tell_move(OBJECT, MOVE, 2.0)
-    tells.tell_move(OBJECT, MOVE.moved(2.0, info("one")), 2.0)
+    tells.tell_move(OBJECT, MOVE.transition_to(MOVE, 2.0, info("one")), 2.0)
     names = [event[2] for event in recorded.events]
     assert len(set(names)) == 3
 
@@ -99,7 +99,7 @@ async def test_a_move_counts_as_told_when_all_its_events_are_written(recorded: R
 def test_each_remark_is_overheard_once_and_no_news_of_a_move(recorded: Recorded) -> None:
     heard: list[str] = []
     made = EventReporter(recorded, lambda obj, news: heard.append(news.text))
-    made.tell_move(OBJECT, State().moved(1.0, info("moved")), 2.0)
+    made.tell_move(OBJECT, State().transition_to(State(), 1.0, info("moved")), 2.0)
     for _ in range(2):
         made.remark(OBJECT, (warning("podinfo.test not ready"), info("still")))
     assert heard == ["podinfo.test not ready", "still"]

@@ -29,7 +29,9 @@ from agent.resources import CANARIES
 from agent.settings import Settings
 from canary.run.phase import Phase
 from canary.run.revision import revision_of
-from canary.run.state import State, TargetIdentity, write_status
+from canary.run.state import Analysis, HookAnswers, Revisions, State, TargetIdentity, Timing, TransitionRecord
+from canary.run.status import write_status
+from canary.run.traffic import Traffic
 from kube.events import EventRecorder
 from kube.resource import DEPLOYMENTS
 from kube.store import Key
@@ -148,9 +150,9 @@ async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
 
 def state(phase: Phase, **more: Any) -> State:
     """A canary of ours at rest, but for its phase."""
-    ours: Json = {"analysed": REVISION, "promoted": REVISION, "finished": REVISION, "sequence": 5}
-    ours["seen"] = TargetIdentity("stored-uid", 1, REVISION)
-    return State(phase=phase, **(ours | more))
+    revisions = Revisions(analysed=REVISION, promoted=REVISION, finished=REVISION)
+    target, transition = TargetIdentity("stored-uid", 1, REVISION), TransitionRecord(sequence=5)
+    return replace(State(phase=phase, revisions=revisions, target=target, transition=transition), **more)
 
 
 def delete(world: AgentServices, **more: Any) -> None:
@@ -181,7 +183,9 @@ def give_workloads(world: AgentServices, promoted: str = REVISION) -> None:
 
 async def test_a_hook_is_told_once_though_somebody_writes_the_canary_meanwhile(server: ApiServer) -> None:
     told = {"name": "notify", "type": "post-rollout", "url": "{hooks}/notify"}
-    async with looping(server, state(Phase.SUCCEEDED, has_untold_end=True), {"webhooks": [told]}) as world:
+    async with looping(
+        server, state(Phase.SUCCEEDED, hooks=HookAnswers(post_rollout_pending=True)), {"webhooks": [told]}
+    ) as world:
 
         async def edit() -> None:
             world.edit(note="somebody was here")
@@ -219,8 +223,13 @@ async def test_a_canary_of_another_provider_that_was_never_ours_is_left_alone(se
 
 
 async def test_a_run_is_still_watched_when_its_provider_is_edited_away(server: ApiServer) -> None:
-    exposed = state(Phase.PROGRESSING, analysed=REVISION, promoted="before", finished="before", canary_weight=10)
-    exposed = replace(exposed, first_weight_s=1.0, decisive_s=time.time(), not_before_s=1.0)
+    exposed = state(
+        Phase.PROGRESSING,
+        revisions=Revisions(analysed=REVISION, promoted="before", finished="before"),
+        traffic=Traffic(10),
+        analysis=Analysis(started_at_s=1.0, decisive_at_s=time.time()),
+        timing=Timing(next_check_at_s=1.0),
+    )
     check = {"name": "check", "type": "rollout", "url": "{hooks}/check"}
     analysis = {"webhooks": [check], "metrics": None, "threshold": 1}
     async with looping(server, exposed, analysis, provider="istio") as world:
@@ -233,7 +242,9 @@ async def test_a_run_is_still_watched_when_its_provider_is_edited_away(server: A
 async def test_an_edited_spec_waits_for_no_hook_that_hangs(server: ApiServer) -> None:
     told = {"name": "notify", "type": "post-rollout", "url": "{hooks}/notify"}
     told["timeout"] = "10m"
-    async with looping(server, state(Phase.SUCCEEDED, has_untold_end=True), {"webhooks": [told]}) as world:
+    async with looping(
+        server, state(Phase.SUCCEEDED, hooks=HookAnswers(post_rollout_pending=True)), {"webhooks": [told]}
+    ) as world:
 
         async def hang() -> None:
             await asyncio.Event().wait()
@@ -249,7 +260,7 @@ async def test_an_edited_spec_waits_for_no_hook_that_hangs(server: ApiServer) ->
 
 async def test_conflicts_without_end_are_told(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.loop._RETRY_FIRST_S", 0.001)
-    async with looping(server, state(Phase.SUCCEEDED, has_untold_end=True), {}) as world:
+    async with looping(server, state(Phase.SUCCEEDED, hooks=HookAnswers(post_rollout_pending=True)), {}) as world:
 
         async def answer(request: web.Request) -> web.StreamResponse:
             if request.method == "PUT":

@@ -16,7 +16,7 @@ from agent.caches import Caches
 from agent.providers.metrics.checks import MetricChecks
 from agent.resources import METRIC_TEMPLATES
 from canary.run.judge import CheckResult, Verdict
-from canary.run.state import State
+from canary.run.state import Analysis, State
 from kube.errors import NotFound
 from kube.resource import Object, Resource
 from sandbox import pki
@@ -63,7 +63,9 @@ async def check(
     made = canary({"metrics": [metric]})
     async with checks(answer, seen, **(secret or {})) as asked:
         assert made.analysis is not None
-        result = await asked.check(made, state or State(first_weight_s=NOW_S - 30), made.analysis.metrics[0], NOW_S)
+        result = await asked.check(
+            made, state or State(analysis=Analysis(started_at_s=NOW_S - 30)), made.analysis.metrics[0], NOW_S
+        )
     return result, seen
 
 
@@ -130,7 +132,7 @@ async def test_a_variable_that_is_not_set_is_an_error_that_names_it() -> None:
 async def test_the_window_never_reaches_back_beyond_the_first_traffic(
     metric: dict[str, Any], exposed_for_s: float, window: str
 ) -> None:
-    state = State(first_weight_s=NOW_S - exposed_for_s)
+    state = State(analysis=Analysis(started_at_s=NOW_S - exposed_for_s))
     result, seen = await check("10", metric, state=state, secret={"token": "t"})
     assert isinstance(result, CheckResult)
     assert result.verdict is Verdict.PASS
@@ -139,7 +141,7 @@ async def test_the_window_never_reaches_back_beyond_the_first_traffic(
 
 
 async def test_nothing_is_asked_in_the_first_second() -> None:
-    result, seen = await check("10", BUILTIN, state=State(first_weight_s=NOW_S - 0.5))
+    result, seen = await check("10", BUILTIN, state=State(analysis=Analysis(started_at_s=NOW_S - 0.5)))
     assert (result.verdict, seen) == (Verdict.NO_DATA, [])
 
 

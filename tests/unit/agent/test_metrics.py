@@ -3,12 +3,13 @@
 from agent.metrics import AgentMetrics
 from canary.run.judge import CheckResult, Verdict
 from canary.run.phase import Phase
-from canary.run.state import State
+from canary.run.state import Analysis, State
+from canary.run.traffic import Traffic
 from tests.support.canaries import canary
 from tests.support.exposition import exposed
 
 PODINFO = 'name="podinfo",namespace="test"'
-RUNNING = State(phase=Phase.PROGRESSING, canary_weight=20, failed_checks=2)
+RUNNING = State(phase=Phase.PROGRESSING, traffic=Traffic(20), analysis=Analysis(failed_checks=2))
 
 
 def result(name: str, value: float | None) -> CheckResult:

@@ -5,7 +5,7 @@ from pathlib import Path
 from agent.caches import Caches
 from agent.release import release_object, unreleased_objects
 from agent.resources import ROUTE_TABLES, UPSTREAMS
-from canary.run.observation import ManagedObject
+from canary.run.managed import ManagedObject
 from render.names import Side
 from render.route_table import route_table
 from render.upstreams import upstream

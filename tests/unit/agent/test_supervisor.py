@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from agent.settings import Settings
 from agent.supervisor import Supervisor
 from canary.rules.shape import parse_canary
 from canary.run.phase import Phase
-from canary.run.state import State
+from canary.run.state import Revisions, State, TransitionRecord
+from canary.run.traffic import Traffic
 from kube.cache import Cache
 from kube.client import Client, WatchEvent
 from kube.events import EventRecorder
@@ -88,7 +90,7 @@ def shown(metrics: AgentMetrics) -> list[str]:
 
 
 def show(metrics: AgentMetrics, obj: dict[str, Any]) -> None:
-    metrics.observe_state(parse_canary(obj), State(phase=Phase.PROGRESSING, canary_weight=10))
+    metrics.observe_state(parse_canary(obj), State(phase=Phase.PROGRESSING, traffic=Traffic(10)))
 
 
 async def test_the_series_of_a_deleted_canary_disappear(tmp_path: Path) -> None:
@@ -130,7 +132,7 @@ async def test_an_edit_that_a_list_told_of_is_detected_by_resync_and_one_of_the_
         caches.of(CANARIES).remember(dying(1))
         loop, _ = supervisor._loops[Key("test", "podinfo")]
         workloads, canary = caches.of(DEPLOYMENTS), parse_canary(dying(1))
-        before = State(analysed="rev-1", last_transition_s=1.0)
+        before = State(revisions=Revisions(analysed="rev-1"), transition=TransitionRecord(at_s=1.0))
 
         def detected(by: str) -> float:
             return exposed(metrics).get(f'serin_revisions_detected_total{{by="{by}"}}', 0)
@@ -143,6 +145,7 @@ async def test_an_edit_that_a_list_told_of_is_detected_by_resync_and_one_of_the_
             # What is no edit tells nothing new: a status does not make a watch's news of a list's.
             workloads._take(WatchEvent("MODIFIED", target(version + 1, version)))
             count = detected(by)
-            loop._count(canary, before, before.moved(5.0, analysed=f"rev-{version}"))
+            after = replace(before, revisions=Revisions(analysed=f"rev-{version}"))
+            loop._count(canary, before, before.transition_to(after, 5.0))
             assert detected(by) == count + 1
         assert (detected("resync"), detected("watch")) == (2, 1)

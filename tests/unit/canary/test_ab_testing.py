@@ -37,12 +37,12 @@ def test_a_run_tells_its_iterations_as_flagger_does(cluster: SimulatedCluster) -
     ]
     assert cluster.history == [(0, 100), (100, 0)]
     assert cluster.primary_revision == "rev-2"
-    assert (cluster.target_replicas, cluster.state.iterations) == (0, 0)
+    assert (cluster.target_replicas, cluster.state.analysis.iterations) == (0, 0)
 
 
 def test_each_iteration_takes_an_interval_and_a_check(cluster: SimulatedCluster) -> None:
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.iterations == 1)
+    cluster.run(300, until=lambda: cluster.state.analysis.iterations == 1)
     started_s = cluster.now_s
     assert Question.CHECKS not in cluster.questions
     cluster.run(300, until=lambda: cluster.state.phase is Phase.PROMOTING)
@@ -62,7 +62,7 @@ def test_nothing_is_matched_before_the_canary_side_is_up(cluster: SimulatedClust
 
 def test_failed_checks_roll_back(cluster: SimulatedCluster) -> None:
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.iterations == 2)
+    cluster.run(300, until=lambda: cluster.state.analysis.iterations == 2)
     cluster.verdicts = always(Verdict.FAIL)
     cluster.run(100)
     assert phase(cluster) is Phase.FAILED
@@ -74,10 +74,10 @@ def test_failed_checks_roll_back(cluster: SimulatedCluster) -> None:
 @pytest.mark.parametrize("verdict", [Verdict.NO_DATA, Verdict.ERROR])
 def test_no_decisive_sample_counts_no_iteration(cluster: SimulatedCluster, verdict: Verdict) -> None:
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.iterations == 2)
+    cluster.run(300, until=lambda: cluster.state.analysis.iterations == 2)
     cluster.verdicts = always(verdict)
     cluster.run(100)
-    assert (phase(cluster), cluster.state.iterations, cluster.weights) == (Phase.PROGRESSING, 2, (0, 100))
+    assert (phase(cluster), cluster.state.analysis.iterations, cluster.weights) == (Phase.PROGRESSING, 2, (0, 100))
     cluster.run(600)
     assert phase(cluster) is Phase.FAILED
 
@@ -113,9 +113,9 @@ def test_a_newer_revision_takes_the_matched_requests_off_the_canary(cluster: Sim
 def test_fewer_iterations_in_mid_run_end_it_and_more_of_them_go_on(cluster: SimulatedCluster) -> None:
     longer, shorter = bootstrapped(AB | {"iterations": 6}).canary, bootstrapped(AB | {"iterations": 1}).canary
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.iterations == 4)
+    cluster.run(300, until=lambda: cluster.state.analysis.iterations == 4)
     cluster.canary = longer
-    cluster.run(300, until=lambda: cluster.state.iterations == 5)
+    cluster.run(300, until=lambda: cluster.state.analysis.iterations == 5)
     assert cluster.texts()[-1] == "Advance podinfo.test canary iteration 4/4"
     cluster.settle()
     assert cluster.texts()[-1] == "Advance podinfo.test canary iteration 5/6"

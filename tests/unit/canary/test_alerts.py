@@ -62,7 +62,7 @@ def test_a_canary_side_that_never_comes_up_is_told_with_its_own_explanation() ->
 def test_a_canary_that_can_not_be_observed_is_told_with_what_was_missing() -> None:
     cluster = bootstrapped()
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 10)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 10)
     cluster.verdicts = always(Verdict.NO_DATA)
     cluster.run(900)
     assert alerts(cluster)[-1] == Alert("error", "No decisive sample for 600 s", "a no-data of the tape")
@@ -120,7 +120,7 @@ def test_a_skipped_analysis_is_told_as_such() -> None:
 def test_a_target_set_back_in_mid_run_is_not_told_as_analysed() -> None:
     cluster = bootstrapped()
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 20)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 20)
     cluster.set_image("rev-1")
     cluster.run(120)
     assert cluster.state.phase is Phase.SUCCEEDED

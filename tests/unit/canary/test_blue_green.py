@@ -38,7 +38,7 @@ def test_a_run_routes_nobody_to_the_canary_before_its_end(cluster: SimulatedClus
 
 def test_the_checks_run_although_nobody_is_on_the_canary(cluster: SimulatedCluster) -> None:
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.iterations == 1)
+    cluster.run(300, until=lambda: cluster.state.analysis.iterations == 1)
     cluster.verdicts = always(Verdict.FAIL)
     cluster.run(60)
     assert phase(cluster) is Phase.FAILED
@@ -48,7 +48,7 @@ def test_the_checks_run_although_nobody_is_on_the_canary(cluster: SimulatedClust
 
 def test_all_the_traffic_is_checked_for_an_interval_before_the_promotion(cluster: SimulatedCluster) -> None:
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 100)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 100)
     shifted_s, checks = cluster.now_s, cluster.questions.count(Question.CHECKS)
     cluster.run(60, until=lambda: cluster.state.phase is Phase.PROMOTING)
     assert cluster.now_s - shifted_s == pytest.approx(10)
@@ -57,7 +57,7 @@ def test_all_the_traffic_is_checked_for_an_interval_before_the_promotion(cluster
 
 def test_failures_under_all_the_traffic_bring_it_back_to_the_primary(cluster: SimulatedCluster) -> None:
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 100)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 100)
     cluster.verdicts = always(Verdict.FAIL)
     cluster.run(60)
     assert (phase(cluster), cluster.weights, cluster.primary_revision) == (Phase.FAILED, (100, 0), "rev-1")
@@ -74,10 +74,10 @@ def test_traffic_stays_on_the_healthy_canary_while_the_primary_does_not_come_up(
 def test_requests_are_mirrored_for_as_long_as_the_iterations_last() -> None:
     cluster = bootstrapped(MIRRORED | {"mirrorWeight": 25})
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.iterations == 1)
+    cluster.run(300, until=lambda: cluster.state.analysis.iterations == 1)
     cluster.settle()
     assert (cluster.weights, cluster.mirror_percent) == ((100, 0), 25)
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 100)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 100)
     assert cluster.mirror_percent == 25
     cluster.settle()
     assert (cluster.weights, cluster.mirror_percent) == ((0, 100), 0)
@@ -89,7 +89,7 @@ def test_requests_are_mirrored_for_as_long_as_the_iterations_last() -> None:
 def test_all_requests_are_mirrored_unless_said_otherwise() -> None:
     cluster = bootstrapped(MIRRORED)
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.iterations == 2)
+    cluster.run(300, until=lambda: cluster.state.analysis.iterations == 2)
     assert cluster.mirror_percent == 100
 
 
@@ -97,7 +97,7 @@ def test_all_requests_are_mirrored_unless_said_otherwise() -> None:
 def test_mirroring_ends_with_the_analysis(end: str) -> None:
     cluster = bootstrapped(MIRRORED)
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.iterations == 1)
+    cluster.run(300, until=lambda: cluster.state.analysis.iterations == 1)
     cluster.settle()
     assert cluster.mirror_percent == 100
     match end:
@@ -122,14 +122,14 @@ def test_mirroring_ends_with_the_analysis(end: str) -> None:
 
 def test_an_obstacle_holds_the_iterations_and_not_the_checks(cluster: SimulatedCluster) -> None:
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.iterations == 1)
+    cluster.run(300, until=lambda: cluster.state.analysis.iterations == 1)
     cluster.primary_readiness = UNREADY
     cluster.run(60)
-    assert (phase(cluster), cluster.state.iterations) == (Phase.PROGRESSING, 1)
+    assert (phase(cluster), cluster.state.analysis.iterations) == (Phase.PROGRESSING, 1)
     cluster.primary_readiness = READY
     cluster.blockers = (Blocker("ScalerNotFound", "no such autoscaler"),)
     cluster.run(60)
-    assert (phase(cluster), cluster.state.iterations) == (Phase.PROGRESSING, 1)
+    assert (phase(cluster), cluster.state.analysis.iterations) == (Phase.PROGRESSING, 1)
     cluster.verdicts = always(Verdict.FAIL)
     cluster.run(60)
     assert phase(cluster) is Phase.FAILED

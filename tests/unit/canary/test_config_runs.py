@@ -36,19 +36,19 @@ def test_another_configuration_starts_a_run_and_is_promoted() -> None:
 def test_another_configuration_in_mid_run_pulls_the_traffic_and_starts_again() -> None:
     cluster = configured()
     cluster.set_image(with_configs(LATER_TEMPLATE, ONE))
-    cluster.run(100, until=lambda: cluster.state.canary_weight == 10)
+    cluster.run(100, until=lambda: cluster.state.traffic.canary_percent == 10)
     cluster.revision = with_configs(LATER_TEMPLATE, TWO)
     cluster.run(1)
-    assert cluster.state.analysed == with_configs(LATER_TEMPLATE, TWO)
+    assert cluster.state.revisions.analysed == with_configs(LATER_TEMPLATE, TWO)
     assert cluster.history[-2:] == [(90, 10), (100, 0)]
 
 
 def test_a_new_default_of_the_api_server_renames_the_template_in_every_revision() -> None:
     cluster = configured()
     cluster.revision = with_configs(TEMPLATE, TWO)
-    cluster.run(100, until=lambda: cluster.state.canary_weight == 10)
+    cluster.run(100, until=lambda: cluster.state.traffic.canary_percent == 10)
     cluster.revision = with_configs(LATER_TEMPLATE, TWO)
     cluster.run(1)
-    assert cluster.state.canary_weight == 10
-    assert cluster.state.analysed == with_configs(LATER_TEMPLATE, TWO)
-    assert cluster.state.promoted == with_configs(LATER_TEMPLATE, ONE)
+    assert cluster.state.traffic.canary_percent == 10
+    assert cluster.state.revisions.analysed == with_configs(LATER_TEMPLATE, TWO)
+    assert cluster.state.revisions.promoted == with_configs(LATER_TEMPLATE, ONE)

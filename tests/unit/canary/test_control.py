@@ -16,7 +16,7 @@ OTHER = "bbbbbbbbbbbbbbbb"
 def running(cluster: SimulatedCluster) -> SimulatedCluster:
     """A run of REVISION whose canary has 10 percent."""
     cluster.set_image(REVISION)
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 10)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 10)
     cluster.settle()
     cluster.told.clear()
     return cluster
@@ -76,7 +76,7 @@ def test_pause_holds_the_weight_while_checks_go_on_and_resume_lets_it_grow(runni
     assert ask(running, f"resume@{REVISION}")["result"] == "accepted"
     assert "paused" not in running.status["serin"]
     running.run(30)
-    assert running.state.canary_weight > 10
+    assert running.state.traffic.canary_percent > 10
 
 
 def test_a_paused_run_is_rolled_back_by_its_checks(running: SimulatedCluster) -> None:
@@ -138,7 +138,7 @@ def test_skip_stops_no_scaling_down(running: SimulatedCluster, skipped: str) -> 
     running.request = f"skip@{skipped}"
     running.tick()  # claims it
     running.tick()
-    assert running.state.request is not None
+    assert running.state.control.request is not None
     running.run(120)
     assert (phase(running), running.target_replicas) == (Phase.FAILED, 0)
     running.run(120)
@@ -202,7 +202,7 @@ def test_what_can_not_be_done_is_refused_with_what_is_allowed(
     [said] = [news for news in running.told if news.text.startswith(path)]
     assert said.is_warning
     assert f"found {text!r}; allowed: " in said.text
-    assert (running.state.phase, running.state.canary_weight) == (before.phase, before.canary_weight)
+    assert (running.state.phase, running.state.traffic.canary_percent) == (before.phase, before.traffic.canary_percent)
 
 
 def test_a_prefix_of_the_revision_is_enough(running: SimulatedCluster) -> None:
@@ -244,7 +244,7 @@ def test_a_request_is_carried_out_once_wherever_the_agent_dies(
     running.before_effect = running.after_effect = lambda _: None
     running.settle()
     assert running.request == ""
-    assert running.state.is_paused
+    assert running.state.control.is_paused
     running.settle()
     assert running.claims == 1, "it was taken for another request"
     assert ask(running, f"resume@{REVISION}")["result"] == "accepted"
@@ -255,7 +255,7 @@ def test_the_same_text_written_again_after_a_crash_is_another_request(running: S
     first = running.status["serin"]["request"]["claim"]
     ask(running, f"resume@{REVISION}")
     ask(running, f"pause@{REVISION}")
-    assert running.state.is_paused
+    assert running.state.control.is_paused
     assert running.status["serin"]["request"]["claim"] != first
 
 
@@ -263,7 +263,7 @@ def test_the_same_text_written_again_after_a_crash_is_another_request(running: S
 def test_what_is_asked_after_a_run_waits_until_its_hooks_were_told_of_its_end(verb: str) -> None:
     cluster = bootstrapped({"threshold": 1, "webhooks": [hook("post-rollout")]})
     cluster.set_image(REVISION)
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 10)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 10)
     cluster.verdicts = always(Verdict.FAIL)
     cluster.run(30, until=lambda: cluster.state.phase is Phase.FAILED)
     cluster.verdicts = always(Verdict.PASS)

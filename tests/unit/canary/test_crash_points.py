@@ -11,6 +11,7 @@ import pytest
 from canary.api.hooks import HOOK_TYPES
 from canary.run.judge import Verdict
 from canary.run.phase import IDLE, Phase
+from canary.run.state import State
 from tests.support.canaries import canary
 from tests.support.serving_rules import check_at_rest, check_before_promote
 from tests.support.simulated_cluster import SimulatedCluster
@@ -38,6 +39,10 @@ _LONG_ENOUGH_S = 400.0
 _FEWEST_MOMENTS = 15
 
 
+def _has_ended(state: State) -> bool:
+    return state.revisions.finished == "rev-2" and not state.hooks.post_rollout_pending
+
+
 @dataclass
 class Play:
     """A revision's run on a tape. With `survivors`, a crash at any moment is tried: each gets the cluster it leaves.
@@ -58,12 +63,18 @@ class Play:
         cluster.verdicts = self._by_move()
         cluster.before_effect, cluster.after_effect = self._before, lambda _: self._survive()
         cluster.at_rest = partial(check_at_rest, cluster)
-        while cluster.now_s < self.end_s and (cluster.state.finished != "rev-2" or cluster.state.has_untold_end):
+        while cluster.now_s < self.end_s and not _has_ended(cluster.state):
             cluster.run(min(15.0, self.end_s - cluster.now_s))
             cluster.gates = {}
         state = cluster.state
         return (
-            (state.phase, state.promoted, state.finished, state.failed_checks, state.has_untold_end),
+            (
+                state.phase,
+                state.revisions.promoted,
+                state.revisions.finished,
+                state.analysis.failed_checks,
+                state.hooks.post_rollout_pending,
+            ),
             (cluster.shares, cluster.mirror_percent, cluster.cookie, bool(state.previous_cookie)),
             (cluster.primary_revision, cluster.target_replicas),
         )
@@ -71,7 +82,7 @@ class Play:
     def _by_move(self) -> Iterator[Verdict]:
         """Answer by the number of the stored move: a question asked again after a crash gets the same answer."""
         while True:
-            number = self.cluster.state.sequence
+            number = self.cluster.state.transition.sequence
             if self.first_asked is None:
                 self.first_asked = number
             yield self.tape[(number - self.first_asked) % len(self.tape)]
@@ -79,9 +90,9 @@ class Play:
     def _before(self, effect: str) -> None:
         state = self.cluster.state
         if state.phase is Phase.FAILED:
-            self.pulled.add(state.analysed)
-        if effect.startswith("SetWeights") and state.analysed in self.pulled:
-            assert "canary_weight=0" in effect, "traffic returns to a canary that was pulled"
+            self.pulled.add(state.revisions.analysed)
+        if effect.startswith("SetTraffic") and state.revisions.analysed in self.pulled:
+            assert "canary_percent=0," in effect, "traffic returns to a canary that was pulled"
             assert "mirror_percent=0" in effect
         if effect.startswith("Promote"):
             check_before_promote(self.cluster, effect)

@@ -1,14 +1,15 @@
 """A Canary that is deleted: with `revertOnDeletion` the target carries the traffic before anything goes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from canary.run.action import SetWeights
+from canary.run.action import SetTraffic
 from canary.run.judge import Verdict
-from canary.run.observation import ManagedObject
+from canary.run.managed import ManagedObject
 from canary.run.phase import IDLE, Phase
-from canary.run.state import Blocker
+from canary.run.state import Blocker, Revisions, Timing
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import UNREADY, Crash, SimulatedCluster, phase
 
@@ -43,10 +44,10 @@ def test_a_scaler_that_was_paused_for_nothing_goes_on_before_the_target_has_the_
     reverting: SimulatedCluster,
 ) -> None:
     reverting.set_image(NEW)
-    reverting.run(900, until=lambda: reverting.state.canary_weight == 10)
+    reverting.run(900, until=lambda: reverting.state.traffic.canary_percent == 10)
     reverting.target_replicas, reverting.is_scaler_paused = 3, True  # an agent died between the two
     reverting.is_deleted = True
-    reverting.run(60, until=lambda: phase(reverting) is Phase.TERMINATING and not reverting.state.unready_since_s)
+    reverting.run(60, until=lambda: phase(reverting) is Phase.TERMINATING and not reverting.state.timing.unready_at_s)
     assert ManagedObject.TARGET_SCALER in reverting.released
 
 
@@ -82,7 +83,7 @@ def test_the_target_is_up_before_it_gets_the_traffic_and_has_it_before_the_canar
 @pytest.mark.parametrize("weight", [10, 50])
 def test_a_run_under_way_ends_with_the_target_in_charge(reverting: SimulatedCluster, weight: int) -> None:
     reverting.set_image(NEW)
-    reverting.run(900, until=lambda: reverting.state.canary_weight == weight)
+    reverting.run(900, until=lambda: reverting.state.traffic.canary_percent == weight)
     reverting.settle()
     reverting.is_deleted = True
     reverting.run(120)
@@ -120,7 +121,7 @@ def test_a_daemonset_on_fewer_nodes_than_the_primary_is_not_scaled_again_and_aga
     cluster = SimulatedCluster(canary(targetRef=target, **REVERTED))
     cluster.run(30)
     cluster.set_image(NEW)
-    cluster.run(900, until=lambda: cluster.state.canary_weight == 10)
+    cluster.run(900, until=lambda: cluster.state.traffic.canary_percent == 10)
     cluster.is_deleted = True
     cluster.run(120)
     assert (phase(cluster), cluster.target_replicas) == (Phase.TERMINATED, 2)
@@ -141,7 +142,7 @@ def test_a_canary_of_flaggers_does_not_hang() -> None:
     cluster = SimulatedCluster(canary(**REVERTED), has_finalizer=True, is_deleted=True, target_replicas=0)
     cluster.run(1)
     cluster.has_finalizer = True
-    cluster.state = cluster.state.moved(1.0, phase=Phase.TERMINATING, unready_since_s=None, finished="")
+    cluster.state = replace(cluster.state, phase=Phase.TERMINATING, timing=Timing(), revisions=Revisions())
     cluster.primary_revision = ""
     cluster.run(60)
     assert (cluster.has_finalizer, cluster.target_replicas) == (False, 3)
@@ -186,7 +187,7 @@ def lost(cluster: SimulatedCluster) -> None:
 
 def test_a_canary_whose_spec_is_lost_is_not_left_exposed(cluster: SimulatedCluster) -> None:
     cluster.set_image(NEW)
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 10)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 10)
     cluster.settle()
     lost(cluster)
     cluster.run(500)
@@ -205,11 +206,11 @@ def test_an_idle_canary_whose_spec_is_lost_is_left_alone(cluster: SimulatedClust
 def test_a_route_that_is_refused_holds_the_weight_and_keeps_no_check_away(cluster: SimulatedCluster) -> None:
     cluster.set_image(NEW)
     cluster.run(300, until=lambda: cluster.weights == (90, 10))
-    cluster.refused_actions = {SetWeights}
+    cluster.refused_actions = {SetTraffic}
     asked_before = len(cluster.questions)
     cluster.run(120)
     assert cluster.weights == (90, 10)
-    assert cluster.state.canary_weight == 15, "it goes on from a step that it never took"
+    assert cluster.state.traffic.canary_percent == 15, "it goes on from a step that it never took"
     assert len(cluster.questions) > asked_before + 5
     cluster.verdicts = iter([Verdict.FAIL] * 50)
     cluster.run(120)

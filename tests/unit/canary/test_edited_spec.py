@@ -26,7 +26,7 @@ def under_way(name: str, **more: Any) -> SimulatedCluster:
     """Bring a run to where its second step was taken."""
     cluster = bootstrapped(STRATEGIES[name] | more)
     cluster.set_image("rev-2")
-    cluster.run(100, until=lambda: cluster.state.canary_weight == 40 or cluster.state.iterations == 2)
+    cluster.run(100, until=lambda: cluster.state.traffic.canary_percent == 40 or cluster.state.analysis.iterations == 2)
     cluster.settle()
     return cluster
 
@@ -104,12 +104,16 @@ def test_a_raised_maximum_takes_a_run_back_from_waiting_for_its_promotion() -> N
     cluster.run(100, until=lambda: cluster.state.phase is Phase.WAITING_PROMOTION)
     cluster.canary = edited("canary", webhooks=gates, maxWeight=80)
     cluster.run(15)
-    assert (phase(cluster), cluster.state.canary_weight, cluster.state.waiting_for) == (Phase.PROGRESSING, 80, ())
+    assert (phase(cluster), cluster.state.traffic.canary_percent, cluster.state.hooks.waiting_for) == (
+        Phase.PROGRESSING,
+        80,
+        (),
+    )
 
 
 def test_iterations_raised_under_all_the_traffic_give_none_of_it_back() -> None:
     cluster = under_way("blue-green")
-    cluster.run(100, until=lambda: cluster.state.canary_weight == 100)
+    cluster.run(100, until=lambda: cluster.state.traffic.canary_percent == 100)
     cluster.canary = edited("blue-green", iterations=9)
     cluster.run(60)
     assert phase(cluster) is Phase.SUCCEEDED
@@ -129,7 +133,7 @@ def test_a_target_that_is_gone_and_back_is_analysed_from_the_beginning() -> None
         cluster = under_way(name)
         cluster.is_target_gone, cluster.blockers = True, (Blocker("TargetNotFound", "no such target"),)
         cluster.settle()
-        assert (cluster.weights, cluster.state.iterations) == ((100, 0), 0)
+        assert (cluster.weights, cluster.state.analysis.iterations) == ((100, 0), 0)
         cluster.is_target_gone, cluster.blockers = False, ()
         cluster.run(300)
         assert (phase(cluster), cluster.promoted) == (Phase.SUCCEEDED, ["rev-2"])

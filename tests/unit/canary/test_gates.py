@@ -38,7 +38,7 @@ def test_an_unconfirmed_rollout_waits_at_zero(answer: Verdict) -> None:
     assert cluster.texts() == ["Halt podinfo.test advancement waiting for approval confirm-rollout"]
     assert alerts(cluster) == [Alert("warn", "Canary is waiting for approval.")]
     assert len(cluster.asked) == 10, "once an interval"
-    assert cluster.state.failed_checks == 0
+    assert cluster.state.analysis.failed_checks == 0
     assert cluster.status["serin"]["waitingFor"] == ["confirm-rollout/confirm-rollout"]
 
 
@@ -73,11 +73,11 @@ def test_every_revision_is_confirmed_for_itself() -> None:
     cluster = gated("confirm-rollout")
     cluster.gates = {}
     cluster.set_image("rev-2")
-    cluster.run(100, until=lambda: cluster.state.canary_weight == 20)
+    cluster.run(100, until=lambda: cluster.state.traffic.canary_percent == 20)
     cluster.gates = {"confirm-rollout": FAIL}
     cluster.set_image("rev-3")
     cluster.run(60)
-    assert (phase(cluster), cluster.state.analysed) == (Phase.WAITING, "rev-3")
+    assert (phase(cluster), cluster.state.revisions.analysed) == (Phase.WAITING, "rev-3")
     assert (cluster.weights, cluster.target_replicas) == ((100, 0), 0), "nobody confirmed these pods"
     cluster.gates = {}
     cluster.run(200)
@@ -109,11 +109,13 @@ def test_a_shut_gate_to_traffic_holds_the_weight_and_not_the_checks(weight: int)
     cluster = gated("confirm-traffic-increase")
     cluster.gates = {}
     cluster.set_image("rev-2")
-    cluster.run(100, until=lambda: cluster.state.canary_weight == weight and cluster.state.phase is Phase.PROGRESSING)
+    cluster.run(
+        100, until=lambda: cluster.state.traffic.canary_percent == weight and cluster.state.phase is Phase.PROGRESSING
+    )
     cluster.gates = {"confirm-traffic-increase": FAIL}
     asked, checks = len(cluster.asked), cluster.questions.count(Question.CHECKS)
     cluster.run(900)
-    assert (phase(cluster), cluster.state.canary_weight) == (Phase.PROGRESSING, weight)
+    assert (phase(cluster), cluster.state.traffic.canary_percent) == (Phase.PROGRESSING, weight)
     said = "Halt podinfo.test advancement waiting for traffic increase approval confirm-traffic-increase"
     assert cluster.texts().count(said) == 1
     assert alerts(cluster)[-1] == Alert("warn", "Canary traffic increase is waiting for approval.")
@@ -130,7 +132,7 @@ def test_a_gate_is_asked_after_checks_that_passed_and_only_then() -> None:
     cluster = gated("confirm-traffic-increase")
     cluster.gates = {}
     cluster.set_image("rev-2")
-    cluster.run(100, until=lambda: cluster.state.canary_weight == 20)
+    cluster.run(100, until=lambda: cluster.state.traffic.canary_percent == 20)
     cluster.verdicts = always(Verdict.NO_DATA)
     asked = len(cluster.asked)
     cluster.run(100)
@@ -146,7 +148,7 @@ def test_a_promotion_waits_for_its_gate_with_the_checks_going_on(
     cluster.gates = {"confirm-promotion": answer}
     cluster.set_image("rev-2")
     cluster.run(900)
-    assert (phase(cluster), cluster.state.canary_weight) == (Phase.WAITING_PROMOTION, weight)
+    assert (phase(cluster), cluster.state.traffic.canary_percent) == (Phase.WAITING_PROMOTION, weight)
     said = "Halt podinfo.test advancement waiting for promotion approval confirm-promotion"
     assert cluster.texts().count(said) == 1
     assert alerts(cluster)[-1] == Alert("warn", "Canary promotion is waiting for approval.")
@@ -175,7 +177,7 @@ def test_a_newer_revision_takes_the_place_of_one_that_waits_for_its_promotion() 
     cluster.run(300, until=lambda: cluster.state.phase is Phase.WAITING_PROMOTION)
     cluster.set_image("rev-3")
     cluster.settle()
-    assert (phase(cluster), cluster.state.analysed) == (Phase.PROGRESSING, "rev-3")
+    assert (phase(cluster), cluster.state.revisions.analysed) == (Phase.PROGRESSING, "rev-3")
     assert (100, 0) in cluster.history
     cluster.gates = {}
     cluster.run(300)
@@ -197,10 +199,10 @@ def test_a_gate_that_is_removed_while_the_run_waits_holds_it_no_longer(kind: str
     cluster = gated(kind)
     cluster.set_image("rev-2")
     cluster.run(120)
-    assert cluster.state.waiting_for
+    assert cluster.state.hooks.waiting_for
     cluster.canary = bootstrapped(WEIGHTS | {"webhooks": []}).canary
     cluster.run(200)
-    assert (phase(cluster), cluster.state.waiting_for) == (Phase.SUCCEEDED, ())
+    assert (phase(cluster), cluster.state.hooks.waiting_for) == (Phase.SUCCEEDED, ())
 
 
 def test_of_two_gates_only_the_one_that_is_shut_is_asked_again() -> None:

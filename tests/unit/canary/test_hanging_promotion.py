@@ -37,7 +37,7 @@ def test_a_promotion_that_hangs_makes_room_for_a_newer_one_on_request(cluster: S
     assert (cluster.primary_revision, cluster.weights) == (OTHER, (0, 100))
     cluster.primary_readiness = READY
     cluster.run(120)
-    assert (phase(cluster), cluster.weights, cluster.state.promoted) == (Phase.SUCCEEDED, (100, 0), OTHER)
+    assert (phase(cluster), cluster.weights, cluster.state.revisions.promoted) == (Phase.SUCCEEDED, (100, 0), OTHER)
 
 
 def test_skipped_analyses_leave_the_traffic_where_it_is_served() -> None:

@@ -63,7 +63,7 @@ def test_everyone_is_on_the_canary_while_the_primary_rolls_and_comes_back_after(
 def test_all_the_traffic_is_checked_for_an_interval_as_in_blue_green() -> None:
     cluster = bootstrapped(WEIGHTS)
     cluster.set_image(REVISION)
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 100)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 100)
     shifted_s, checks = cluster.now_s, cluster.questions.count(Question.CHECKS)
     cluster.run(60, until=lambda: cluster.state.phase is Phase.PROMOTING)
     assert cluster.now_s - shifted_s == pytest.approx(10)
@@ -73,13 +73,13 @@ def test_all_the_traffic_is_checked_for_an_interval_as_in_blue_green() -> None:
 def test_failures_under_all_the_traffic_bring_everyone_back_to_the_untouched_primary() -> None:
     cluster = bootstrapped(AB)
     cluster.set_image(REVISION)
-    cluster.run(300, until=lambda: cluster.state.is_for_everyone)
+    cluster.run(300, until=lambda: cluster.state.traffic.includes_unmatched)
     cluster.settle()
     assert is_all_on_canary(cluster)
     cluster.verdicts = always(Verdict.FAIL)
     cluster.run(60)
     assert (phase(cluster), cluster.shares, cluster.primary_revision) == (Phase.FAILED, (100, 0), "rev-1")
-    assert not cluster.is_for_everyone
+    assert not cluster.includes_unmatched
 
 
 def test_the_canary_side_has_the_primarys_size_before_it_carries_everything() -> None:
@@ -169,7 +169,9 @@ def test_a_newer_revision_brings_the_traffic_to_whatever_primary_serves(moment: 
     cluster.settle()
     if moment == "drained":
         assert cluster.shares == (100, 0)
-        assert cluster.state.analysed == "rev-3", "a primary that serves is rolled for a revision that is over"
+        assert cluster.state.revisions.analysed == "rev-3", (
+            "a primary that serves is rolled for a revision that is over"
+        )
     else:
         assert cluster.shares == (0, 100), "everyone is on a primary without a pod"
         cluster.run(60, until=lambda: not cluster.is_in_gap)
@@ -271,7 +273,9 @@ def test_a_primary_that_rolls_without_a_gap_needs_no_way() -> None:
 def test_users_who_came_back_to_a_primary_that_goes_down_again_return_to_the_canary() -> None:
     cluster = bootstrapped(WEIGHTS | {"stepWeightPromotion": 30})
     cluster.set_image(REVISION)
-    cluster.run(300, until=lambda: cluster.state.phase is Phase.PROMOTING and cluster.state.canary_weight == 70)
+    cluster.run(
+        300, until=lambda: cluster.state.phase is Phase.PROMOTING and cluster.state.traffic.canary_percent == 70
+    )
     cluster.settle()
     cluster.primary_readiness = UNREADY
     cluster.settle()
@@ -317,4 +321,4 @@ def test_a_side_that_lost_its_size_has_the_time_for_it_anew() -> None:
     cluster.verdicts = always(Verdict.PASS)
     cluster.run(300, until=lambda: cluster.target_replicas == 3)
     cluster.settle()
-    assert cluster.state.grown_s is None
+    assert cluster.state.analysis.growth_started_at_s is None

@@ -56,7 +56,7 @@ def test_the_gate_to_traffic_is_asked_before_mirroring_and_not_again_for_the_fir
 def test_a_run_has_one_cookie_from_its_first_weight_to_its_end() -> None:
     cluster = bootstrapped(AFFINE)
     cookies: list[str] = []
-    cluster.after_effect = lambda effect: cookies.append(cluster.cookie) if effect.startswith("SetWeights") else None
+    cluster.after_effect = lambda effect: cookies.append(cluster.cookie) if effect.startswith("SetTraffic") else None
     cluster.set_image("rev-2")
     cluster.run(300)
     assert phase(cluster) is Phase.SUCCEEDED
@@ -71,16 +71,16 @@ def test_a_run_has_one_cookie_from_its_first_weight_to_its_end() -> None:
 def test_a_rollback_ends_the_cookie_and_the_next_run_has_another() -> None:
     cluster = bootstrapped(AFFINE)
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 40)
-    first = cluster.state.cookie
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 40)
+    first = cluster.state.traffic.cookie
     cluster.verdicts = always(Verdict.FAIL)
     cluster.run(60)
     assert phase(cluster) is Phase.FAILED
     assert (cluster.cookie, cluster.state.previous_cookie) == ("", first)
     cluster.verdicts = always(Verdict.PASS)
     cluster.set_image("rev-3")
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 20)
-    assert cluster.state.cookie not in {"", first}
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 20)
+    assert cluster.state.traffic.cookie not in {"", first}
     assert cluster.state.previous_cookie == first
 
 
@@ -96,10 +96,10 @@ def test_mirroring_needs_no_cookie_and_the_first_weight_has_one() -> None:
 def edited(cluster: SimulatedCluster, affinity: dict[str, Any] | None) -> str:
     """Edit the affinity at the first weight; gives the cookie of the second one."""
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 20)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 20)
     cluster.canary = bootstrapped(AFFINE | {"sessionAffinity": affinity}).canary
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 40)
-    return cluster.state.cookie
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 40)
+    return cluster.state.traffic.cookie
 
 
 def test_an_edited_affinity_counts_from_the_next_step() -> None:

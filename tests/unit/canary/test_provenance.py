@@ -41,7 +41,7 @@ def test_a_restart_says_who_restarted_it(cluster: SimulatedCluster) -> None:
     apply(cluster, "rev3", image("rev3", by="bob"))
     restarted = "New revision detected! Restarting analysis for podinfo.test: podinfod image -> rev3, applied by bob"
     assert restarted in cluster.texts()
-    assert cluster.state.change == image("rev3", by="bob")
+    assert cluster.state.revisions.change == image("rev3", by="bob")
 
 
 def test_a_run_without_a_mark_takes_nothing_over_from_the_one_before(cluster: SimulatedCluster) -> None:
@@ -66,8 +66,8 @@ def test_another_configuration_of_the_same_template_is_not_the_marks_doing(
     apply(cluster, before, None)
     cluster.run(900)
     apply(cluster, after, Mark(B, "podinfod env LEVEL", "alice"))
-    assert cluster.state.analysed == after
-    assert cluster.state.change == (Mark(after, "podinfod env LEVEL", "alice") if is_about_it else None)
+    assert cluster.state.revisions.analysed == after
+    assert cluster.state.revisions.change == (Mark(after, "podinfod env LEVEL", "alice") if is_about_it else None)
 
 
 def test_alerts_of_a_move_without_a_change_have_none() -> None:

@@ -25,13 +25,13 @@ def with_hooks(*kinds: str, **spec: Any) -> SimulatedCluster:
 def test_an_open_rollback_gate_pulls_the_traffic_whatever_the_checks_say() -> None:
     cluster = with_hooks("rollback")
     cluster.set_image("rev-2")
-    cluster.run(100, until=lambda: cluster.state.canary_weight == 20)
+    cluster.run(100, until=lambda: cluster.state.traffic.canary_percent == 20)
     cluster.gates = {"rollback": Verdict.PASS}
     cluster.run(11)
     assert (phase(cluster), cluster.weights, cluster.primary_revision) == (Phase.FAILED, (100, 0), "rev-1")
     assert cluster.texts()[-3:] == ROLLED_BACK
     assert cluster.told[-2].alert == Alert("warn", "Rolling back manual webhook invoked")
-    assert cluster.state.failed_checks == 0
+    assert cluster.state.analysis.failed_checks == 0
 
 
 @pytest.mark.parametrize("gate", ["confirm-rollout", "pre-rollout", "confirm-traffic-increase", "confirm-promotion"])
@@ -110,11 +110,11 @@ def test_a_restart_tells_the_end_again_only_if_nobody_answered() -> None:
     cluster.before_effect = die
     with pytest.raises(Crash):
         cluster.settle()
-    assert cluster.state.has_untold_end
+    assert cluster.state.hooks.post_rollout_pending
     cluster.before_effect = lambda _: None
     cluster.run(60)
     assert cluster.asked == ["post-rollout/post-rollout"] * 2
-    assert not cluster.state.has_untold_end
+    assert not cluster.state.hooks.post_rollout_pending
 
 
 def test_the_end_of_one_run_is_told_before_the_next_begins() -> None:

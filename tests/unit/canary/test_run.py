@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from canary.decide.context import ENDPOINTS_KNOWN_S
+from canary.decide.timing import ENDPOINTS_KNOWN_S
 from canary.run.judge import Verdict
-from canary.run.observation import ManagedObject, Question, RouteState
+from canary.run.managed import ManagedObject
+from canary.run.observation import Question, RouteState
 from canary.run.phase import Phase
 from canary.run.state import Blocker
 from tests.support.canaries import canary
@@ -67,14 +68,18 @@ def test_promotion_tells_what_the_guide_shows(cluster: SimulatedCluster) -> None
     assert cluster.weights == (100, 0)
     assert cluster.target_replicas == 0
     assert cluster.primary_revision == "rev-2"
-    assert (cluster.state.promoted, cluster.state.finished, cluster.state.analysed) == ("rev-2", "rev-2", "rev-2")
+    assert (cluster.state.revisions.promoted, cluster.state.revisions.finished, cluster.state.revisions.analysed) == (
+        "rev-2",
+        "rev-2",
+        "rev-2",
+    )
 
 
 def test_each_step_takes_one_interval(cluster: SimulatedCluster) -> None:
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 5)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 5)
     started_s = cluster.now_s
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 50)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 50)
     assert cluster.now_s - started_s == pytest.approx(9 * 10)
 
 
@@ -86,7 +91,7 @@ def test_failed_checks_up_to_the_threshold_roll_back_in_the_same_tick(cluster: S
     cluster.settle()
     assert checks == 1 + 5, "one that passed and the five of the threshold, none to roll back"
     assert cluster.weights == (100, 0)
-    assert cluster.state.failed_checks == 5
+    assert cluster.state.analysis.failed_checks == 5
     cluster.run(60)
     assert cluster.target_replicas == 0
     assert cluster.primary_revision == "rev-1"
@@ -108,7 +113,7 @@ def test_a_rolled_back_revision_is_not_tried_again_and_the_next_one_is(cluster: 
     cluster.run(600)
     assert phase(cluster) is Phase.SUCCEEDED
     assert cluster.primary_revision == "rev-3"
-    assert cluster.state.failed_checks == 0
+    assert cluster.state.analysis.failed_checks == 0
 
 
 @pytest.mark.parametrize("verdict", [Verdict.NO_DATA, Verdict.ERROR])
@@ -117,8 +122,8 @@ def test_no_decisive_sample_holds_the_weight_and_burns_no_check(cluster: Simulat
     cluster.set_image("rev-2")
     cluster.run(300)
     assert phase(cluster) is Phase.PROGRESSING
-    assert cluster.state.canary_weight == 10
-    assert cluster.state.failed_checks == 0
+    assert cluster.state.traffic.canary_percent == 10
+    assert cluster.state.analysis.failed_checks == 0
 
 
 def test_a_canary_that_can_not_be_observed_is_rolled_back_after_the_deadline(cluster: SimulatedCluster) -> None:
@@ -133,7 +138,7 @@ def test_a_canary_that_can_not_be_observed_is_rolled_back_after_the_deadline(clu
 
 def test_a_newer_revision_pulls_the_traffic_and_starts_again(cluster: SimulatedCluster) -> None:
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 20)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 20)
     cluster.settle()
     cluster.target_readiness = UNREADY
     cluster.set_image("rev-3")
@@ -147,7 +152,7 @@ def test_a_newer_revision_pulls_the_traffic_and_starts_again(cluster: SimulatedC
 
 def test_setting_the_target_back_in_mid_run_ends_the_run_without_analysis(cluster: SimulatedCluster) -> None:
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 20)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 20)
     cluster.set_image("rev-1")
     asked = len(cluster.questions)
     cluster.run(60)
@@ -201,13 +206,13 @@ def test_a_canary_side_that_never_comes_up_is_rolled_back_at_the_progress_deadli
 @pytest.mark.parametrize("refusal", [RouteState.WARNED, RouteState.REJECTED])
 def test_the_gateway_refusing_the_route_holds_the_run(cluster: SimulatedCluster, refusal: RouteState) -> None:
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 10)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 10)
     cluster.route_state = refusal
     cluster.run(120)
-    assert cluster.state.canary_weight == 10
+    assert cluster.state.traffic.canary_percent == 10
     cluster.route_state = RouteState.SETTLED
     cluster.run(30)
-    assert cluster.state.canary_weight > 10
+    assert cluster.state.traffic.canary_percent > 10
 
 
 def test_skip_analysis_promotes_as_soon_as_the_canary_is_up() -> None:
@@ -238,7 +243,7 @@ def test_a_new_default_of_the_api_server_is_a_new_baseline_and_no_run(cluster: S
     cluster.revision = "rev-1-with-a-new-default"
     cluster.run(60)
     assert phase(cluster) is Phase.INITIALIZED
-    assert cluster.state.promoted == "rev-1-with-a-new-default"
+    assert cluster.state.revisions.promoted == "rev-1-with-a-new-default"
 
 
 def test_an_obstacle_is_told_once_and_its_end_too(cluster: SimulatedCluster) -> None:
@@ -249,16 +254,16 @@ def test_an_obstacle_is_told_once_and_its_end_too(cluster: SimulatedCluster) -> 
     assert cluster.texts() == ["Canary test/podinfo spec.autoscalerRef.name: found 'x'"]
     cluster.blockers = ()
     cluster.run(2)
-    assert cluster.state.blocked is None
+    assert cluster.state.blocker is None
     assert phase(cluster) is Phase.PROGRESSING
 
 
 def test_an_edited_interval_never_advances_early(cluster: SimulatedCluster) -> None:
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 5)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 5)
     cluster.canary = canary({"interval": "1s"})
     cluster.run(8)
-    assert cluster.state.canary_weight == 5
+    assert cluster.state.traffic.canary_percent == 5
 
 
 def test_a_target_that_comes_late_is_bootstrapped_as_if_it_had_been_there() -> None:
@@ -268,7 +273,7 @@ def test_a_target_that_comes_late_is_bootstrapped_as_if_it_had_been_there() -> N
     cluster.blockers = ()
     cluster.run(30)
     assert phase(cluster) is Phase.INITIALIZED
-    assert cluster.state.blocked is None
+    assert cluster.state.blocker is None
 
 
 def test_a_canary_side_is_not_scaled_down_while_the_gateway_serves_an_older_route(cluster: SimulatedCluster) -> None:

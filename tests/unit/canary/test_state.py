@@ -1,67 +1,173 @@
-"""The stored intent survives a write and a read, and leaves alone what is not ours."""
+"""The stored intent: its fields on the wire, what a write and a read keep, and which phase may follow which."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from canary.run.mark import Mark
 from canary.run.messages import info, initialized, rolling_back, warning
-from canary.run.phase import Phase
-from canary.run.state import Blocker, State, TargetIdentity, UnknownPhase, read_state, write_status
+from canary.run.phase import TRANSITIONS, Phase
+from canary.run.request import RequestResult
+from canary.run.state import (
+    Analysis,
+    Blocker,
+    Control,
+    HookAnswers,
+    Promotion,
+    Revisions,
+    State,
+    TargetIdentity,
+    Timing,
+    TransitionRecord,
+    UndeclaredTransition,
+)
+from canary.run.status import UnknownPhase, read_state, write_status
+from canary.run.traffic import Traffic
 
 FULL = State(
     phase=Phase.PROGRESSING,
-    canary_weight=15,
-    failed_checks=2,
-    iterations=1,
-    analysed="rev-2",
-    promoted="rev-1",
-    finished="rev-1",
-    seen=TargetIdentity("uid-1", 7, "rev-2", {"configmap/conf": "c1", "secret/keys": "s1"}),
-    last_transition_s=1_700_000_000.0,
-    not_before_s=1_700_000_010.25,
-    unready_since_s=1_700_000_001.5,
-    first_weight_s=1_700_000_002.125,
-    decisive_s=1_700_000_003.0,
-    shifted_s=1_700_000_004.0,
-    mirror_percent=40,
-    cookie="side=abcdefghij",
+    traffic=Traffic(15, 40, "side=abcdefghij", includes_unmatched=True),
     previous_cookie="side=ABCDEFGHIJ",
-    answered=("pre-rollout/acceptance-test",),
-    waiting_for=("confirm-promotion/gate",),
-    is_cleared=True,
     strategy="blue-green",
-    has_untold_end=True,
-    is_analysis_skipped=True,
-    blocked=Blocker("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'"),
-    sequence=12,
-    news=(
-        info("one"),
-        warning("two"),
-        rolling_back("podinfo.test", "reasons", "because"),
-        initialized("x", "DaemonSet"),
+    target=TargetIdentity("uid-1", 7, "rev-2", {"configmap/conf": "c1", "secret/keys": "s1"}),
+    revisions=Revisions(analysed="rev-2", promoted="rev-1", finished="rev-1", change=Mark("rev-2", "image", "alice")),
+    analysis=Analysis(
+        started_at_s=1_700_000_002.125,
+        decisive_at_s=1_700_000_003.0,
+        failed_checks=2,
+        iterations=1,
+        checks_passed=True,
+        growth_started_at_s=1_700_000_005.0,
     ),
-    alerted_by="agent-1_ab12",
+    promotion=Promotion(is_late=True),
+    hooks=HookAnswers(
+        answered=("pre-rollout/acceptance-test",), waiting_for=("confirm-promotion/gate",), post_rollout_pending=True
+    ),
+    control=Control(
+        is_paused=True, skips_analysis=True, request=RequestResult("pause@rev-2x", "c1", 1_700_000_006.0, "no")
+    ),
+    timing=Timing(next_check_at_s=1_700_000_010.25, unready_at_s=1_700_000_001.5, shifted_at_s=1_700_000_004.0),
+    blocker=Blocker("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'"),
+    transition=TransitionRecord(
+        sequence=12,
+        at_s=1_700_000_000.0,
+        messages=(
+            info("one"),
+            warning("two"),
+            rolling_back("podinfo.test", "reasons", "because"),
+            initialized("x", "DaemonSet"),
+        ),
+        alerted_by="agent-1_ab12",
+    ),
 )
+
+WRITTEN: dict[str, Any] = {
+    "phase": "Progressing",
+    "canaryWeight": 15,
+    "sessionAffinityCookie": "side=abcdefghij",
+    "previousSessionAffinityCookie": "side=ABCDEFGHIJ",
+    "failedChecks": 2,
+    "iterations": 1,
+    "lastAppliedSpec": "rev-2",
+    "lastPromotedSpec": "rev-1",
+    "lastTransitionTime": "2023-11-14T22:13:20Z",
+    "observedGeneration": 3,
+    "trackedConfigs": {"configmap/conf": "c1", "secret/keys": "s1"},
+    "conditions": [
+        {
+            "type": "Promoted",
+            "status": "Unknown",
+            "reason": "Progressing",
+            "message": "New revision detected, progressing canary analysis.",
+            "lastUpdateTime": "2023-11-14T22:13:20Z",
+            "lastTransitionTime": "2023-11-14T22:13:20Z",
+        },
+        {
+            "type": "Ready",
+            "status": "False",
+            "reason": "ScalerNotFound",
+            "message": "Canary test/podinfo spec.autoscalerRef.name: found 'x'",
+            "lastUpdateTime": "2023-11-14T22:13:20Z",
+            "lastTransitionTime": "2023-11-14T22:13:20Z",
+        },
+    ],
+    "serin": {
+        "notBefore": "2023-11-14T22:13:30.250Z",
+        "forEveryone": True,
+        "mirrorPercent": 40,
+        "sequence": 12,
+        "finishedRevision": "rev-1",
+        "change": {"revision": "rev-2", "what": "image", "by": "alice"},
+        "answeredHooks": ["pre-rollout/acceptance-test"],
+        "waitingFor": ["confirm-promotion/gate"],
+        "cleared": True,
+        "strategy": "blue-green",
+        "endUntold": True,
+        "analysisSkipped": True,
+        "promotionLate": True,
+        "paused": True,
+        "request": {
+            "verb": "pause",
+            "revision": "rev-2x",
+            "result": "refused",
+            "at": "2023-11-14T22:13:26Z",
+            "claim": "c1",
+            "why": "no",
+        },
+        "news": [
+            {"type": "Normal", "text": "one"},
+            {"type": "Warning", "text": "two"},
+            {
+                "type": "Warning",
+                "text": "Rolling back podinfo.test reasons",
+                "alert": {"severity": "error", "text": "Reasons", "reason": "because"},
+            },
+            {
+                "type": "Normal",
+                "text": "Initialization done! x",
+                "alert": {
+                    "severity": "info",
+                    "text": "New DaemonSet detected, initialization completed.",
+                    "hasSettings": True,
+                },
+            },
+        ],
+        "alertedBy": "agent-1_ab12",
+        "seen": {"uid": "uid-1", "generation": 7, "revision": "rev-2"},
+        "unreadySince": "2023-11-14T22:13:21.500Z",
+        "firstWeightAt": "2023-11-14T22:13:22.125Z",
+        "lastDecisiveAt": "2023-11-14T22:13:23.000Z",
+        "shiftedAt": "2023-11-14T22:13:24.000Z",
+        "grownAt": "2023-11-14T22:13:25.000Z",
+    },
+}
 
 
 def write(state: State, before: dict[str, Any] | None = None) -> dict[str, Any]:
     return write_status(state, before, target_kind="Deployment", generation=3)
 
 
-@pytest.mark.parametrize("state", [FULL, State(), replace(FULL, blocked=None, shifted_s=None, news=())])
-def test_what_is_written_is_read_again(state: State) -> None:
-    assert read_state(write(state)) == state
+def test_every_field_has_its_key_in_the_status() -> None:
+    assert write(FULL) == WRITTEN
 
 
-def test_tracked_configs_stand_where_flagger_has_them() -> None:
-    assert write(FULL)["trackedConfigs"] == {"configmap/conf": "c1", "secret/keys": "s1"}
+def test_every_key_of_the_status_is_read() -> None:
+    assert read_state(WRITTEN) == FULL
+
+
+def test_a_canary_that_was_never_touched_has_an_empty_state() -> None:
+    assert read_state(None) == read_state({}) == State()
 
 
 def test_cleared_times_leave_the_status() -> None:
-    written = write(replace(FULL, shifted_s=None, unready_since_s=None), write(FULL))
-    assert "shiftedAt" not in written["serin"]
-    assert read_state(written).shifted_s is None
+    cleared = replace(FULL, timing=Timing(next_check_at_s=FULL.timing.next_check_at_s))
+    written = write(cleared, write(FULL))
+    assert {"shiftedAt", "unreadySince"}.isdisjoint(written["serin"])
+    assert read_state(written).timing.shifted_at_s is None
 
 
 def test_fields_that_we_do_not_know_are_kept() -> None:
@@ -78,20 +184,13 @@ def conditions(status: dict[str, Any]) -> dict[str, dict[str, str]]:
     return {condition["type"]: condition for condition in listed}
 
 
-def test_conditions_say_the_phase_in_flaggers_words_and_whether_the_way_is_free() -> None:
-    found = conditions(write(FULL))
-    assert (found["Promoted"]["status"], found["Promoted"]["reason"]) == ("Unknown", "Progressing")
-    assert found["Promoted"]["message"] == "New revision detected, progressing canary analysis."
-    assert (found["Ready"]["status"], found["Ready"]["reason"]) == ("False", "ScalerNotFound")
-
-
 def test_a_condition_keeps_its_transition_time_while_its_status_stays() -> None:
     first = write(FULL)
-    later = replace(FULL, phase=Phase.PROMOTING, last_transition_s=FULL.last_transition_s + 100)
+    later = FULL.transition_to(replace(FULL, phase=Phase.PROMOTING), FULL.transition.at_s + 100)
     promoted = conditions(write(later, first))["Promoted"]
     assert promoted["reason"] == "Promoting"
-    assert promoted["lastTransitionTime"] == conditions(first)["Promoted"]["lastTransitionTime"]
-    assert promoted["lastUpdateTime"] != promoted["lastTransitionTime"]
+    assert promoted["lastTransitionTime"] == "2023-11-14T22:13:20Z"
+    assert promoted["lastUpdateTime"] == "2023-11-14T22:15:00Z"
 
 
 def test_an_unknown_phase_is_named() -> None:
@@ -99,8 +198,54 @@ def test_an_unknown_phase_is_named() -> None:
         read_state({"phase": "Dreaming"})
 
 
-def test_a_move_has_its_own_number_time_and_news() -> None:
-    moved = FULL.moved(1_700_000_100.0, info("next"), canary_weight=20)
-    assert (moved.sequence, moved.last_transition_s, moved.canary_weight) == (13, 1_700_000_100.0, 20)
-    assert moved.news == (info("next"),)
-    assert moved.alerted_by == "", "the alerts of the move before were another's"
+def test_a_transition_has_its_own_number_time_and_messages() -> None:
+    after = FULL.transition_to(replace(FULL, traffic=Traffic(20)), 1_700_000_100.0, info("next"))
+    assert (after.transition.sequence, after.transition.at_s, after.traffic.canary_percent) == (13, 1_700_000_100.0, 20)
+    assert after.transition.messages == (info("next"),)
+    assert after.transition.alerted_by == "", "the alerts of the transition before were another's"
+
+
+def test_an_update_keeps_the_time_of_the_transition_before() -> None:
+    updated = FULL.update_to(replace(FULL, blocker=None), 1_700_000_100.0)
+    assert (updated.transition.sequence, updated.transition.at_s) == (13, 1_700_000_000.0)
+    assert State().update_to(State(), 7.0).transition.at_s == 7.0, "the first one has none before it"
+
+
+@pytest.mark.parametrize(("before", "after"), [(before, after) for before in TRANSITIONS for after in Phase])
+def test_a_phase_follows_only_those_that_it_is_declared_to_follow(before: Phase | None, after: Phase) -> None:
+    state = State(phase=before)
+    if after == before or after in TRANSITIONS[before]:
+        assert state.transition_to(replace(state, phase=after), 1.0).phase is after
+    else:
+        with pytest.raises(UndeclaredTransition, match=f"{before} -> {after}"):
+            state.transition_to(replace(state, phase=after), 1.0)
+
+
+WRONG = """
+from dataclasses import replace
+from canary.run.state import Analysis, State
+from canary.run.traffic import Traffic
+
+state = State(traffic=Traffic(5))
+replace(state, canary_weight=5)
+replace(state, traffic=5)
+replace(state.analysis, failed_checks="a")
+State(phases=None)
+state.traffic.canary_percent = 6
+"""
+
+
+def test_mypy_refuses_a_field_that_does_not_exist_and_a_value_of_another_type(tmp_path: Path) -> None:
+    program = tmp_path / "wrong.py"
+    program.write_text(WRONG)
+    repository = Path(__file__).parents[3]
+    mypy = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path), str(program)]
+    answer = subprocess.run(mypy, cwd=repository, capture_output=True, text=True, check=False)
+    refused = [line.partition(": error: ")[2] for line in answer.stdout.splitlines() if "wrong.py" in line]
+    assert [text.partition("  [")[2].rstrip("]") for text in refused if text] == [
+        "call-arg",
+        "arg-type",
+        "arg-type",
+        "call-arg",
+        "misc",
+    ]

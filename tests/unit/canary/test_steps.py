@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from canary.run.steps import Step, next_promotion_weight, next_step, next_weight
+from canary.run.traffic import Traffic
 from tests.support.canaries import canary
 
 
@@ -48,13 +49,13 @@ AB: dict[str, Any] = {"match": [{"headers": {"x-canary": {"exact": "insider"}}}]
 ITERATIONS: dict[str, Any] = {"stepWeight": None, "maxWeight": None, "iterations": 2}
 
 
-def steps(analysis: dict[str, Any], *, is_primary_to_make_way: bool) -> list[Step]:
+def steps(analysis: dict[str, Any], *, rollout_interrupts_primary: bool) -> list[Step]:
     """Walk to the end of the analysis."""
     made = canary(analysis)
     walked: list[Step] = []
     while True:
         present = walked[-1] if walked else None
-        step = next_step(made, present, is_primary_to_make_way=is_primary_to_make_way)
+        step = next_step(made, present, rollout_interrupts_primary=rollout_interrupts_primary)
         if step is None:
             return walked
         walked.append(step)
@@ -64,22 +65,22 @@ def steps(analysis: dict[str, Any], *, is_primary_to_make_way: bool) -> list[Ste
 @pytest.mark.parametrize(
     ("analysis", "last"),
     [
-        ({"stepWeight": 20, "maxWeight": 40}, Step(100, is_for_everyone=True)),
-        (ITERATIONS | AB, Step(100, iterations=2, is_for_everyone=True)),
+        ({"stepWeight": 20, "maxWeight": 40}, Step(Traffic(100, includes_unmatched=True))),
+        (ITERATIONS | AB, Step(Traffic(100, includes_unmatched=True), iterations=2)),
     ],
     ids=["weights", "A/B"],
 )
-def test_a_primary_that_is_to_make_way_has_one_more_step_in_which_the_canary_carries_everything(
+def test_a_rollout_that_interrupts_the_primary_has_one_more_step_in_which_the_canary_carries_everything(
     analysis: dict[str, Any], last: Step
 ) -> None:
-    usual = steps(analysis, is_primary_to_make_way=False)
-    assert steps(analysis, is_primary_to_make_way=True) == [*usual, last]
+    usual = steps(analysis, rollout_interrupts_primary=False)
+    assert steps(analysis, rollout_interrupts_primary=True) == [*usual, last]
 
 
 @pytest.mark.parametrize(
     "analysis", [{"stepWeight": 50, "maxWeight": 100}, ITERATIONS, ITERATIONS | {"mirror": True}], ids=str
 )
 def test_where_the_canary_carries_everything_anyway_there_is_no_further_step(analysis: dict[str, Any]) -> None:
-    usual = steps(analysis, is_primary_to_make_way=False)
-    assert steps(analysis, is_primary_to_make_way=True) == usual
-    assert usual[-1].weight_percent == 100
+    usual = steps(analysis, rollout_interrupts_primary=False)
+    assert steps(analysis, rollout_interrupts_primary=True) == usual
+    assert usual[-1].traffic.canary_percent == 100

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from canary.run.observation import ManagedObject
+from canary.run.managed import ManagedObject
 from canary.run.phase import ANALYSING, Phase
 from canary.run.readiness import Readiness
-from canary.run.state import Blocker, State, read_state
+from canary.run.state import Blocker, State
+from canary.run.status import read_state
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, bootstrapped, phase
 
@@ -40,7 +41,7 @@ def test_a_primary_with_the_targets_template_is_the_baseline(word: Phase) -> Non
     cluster = flaggers(word)
     cluster.run(300)
     assert phase(cluster) is word
-    assert (cluster.state.promoted, cluster.state.finished) == (TARGET, TARGET)
+    assert (cluster.state.revisions.promoted, cluster.state.revisions.finished) == (TARGET, TARGET)
     assert cluster.texts() == ["Taken over podinfo.test from Flagger: the primary runs the target's template"]
     assert (cluster.promoted, cluster.history) == ([], []), "something was rolled out"
     cluster.set_image("bbbbbbbbbbbbbbbb")
@@ -84,11 +85,11 @@ def test_a_run_under_way_loses_its_traffic_even_without_a_target() -> None:
 @pytest.mark.parametrize(("word", "weight"), [(Phase.PROMOTING, 50), (Phase.FINALISING, 0)])
 def test_a_promotion_is_finished(word: Phase, weight: int) -> None:
     cluster = flaggers(word, is_same_template=word is Phase.FINALISING, weight=weight, replicas=2)
-    cluster.run(5, until=lambda: cluster.state.finished != "")
+    cluster.run(5, until=lambda: cluster.state.revisions.finished != "")
     assert cluster.weights == (100 - weight, weight), "the traffic moved before the primary was up"
     cluster.run(120)
     assert (phase(cluster), cluster.weights, cluster.target_replicas) == (Phase.SUCCEEDED, (100, 0), 0)
-    assert cluster.state.promoted == TARGET
+    assert cluster.state.revisions.promoted == TARGET
 
 
 @pytest.mark.parametrize("is_same_template", [True, False])
@@ -107,7 +108,7 @@ def test_a_bootstrap_goes_on() -> None:
     cluster.parts -= {ManagedObject.APEX_SERVICE, ManagedObject.ROUTE}
     cluster.run(60)
     assert (phase(cluster), cluster.target_replicas) == (Phase.INITIALIZED, 0)
-    assert cluster.state.promoted == TARGET
+    assert cluster.state.revisions.promoted == TARGET
 
 
 def test_an_agent_that_was_here_before_flagger_left_a_word_on_the_primary_that_changes_nothing() -> None:
@@ -122,16 +123,16 @@ def test_nothing_is_taken_over_before_the_target_is_there() -> None:
     cluster.is_target_gone = True
     cluster.blockers = (Blocker("TargetNotFound", "no such target"),)
     cluster.settle()
-    assert cluster.state.finished == ""
+    assert cluster.state.revisions.finished == ""
     assert cluster.status["conditions"][-1]["reason"] == "TargetNotFound"
     cluster.is_target_gone, cluster.blockers = False, ()
     cluster.run(60)
-    assert cluster.state.finished == TARGET
+    assert cluster.state.revisions.finished == TARGET
 
 
 def test_everything_stands_still_while_a_flagger_is_at_work(cluster: SimulatedCluster) -> None:
     cluster.set_image(TARGET)
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 10)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 10)
     cluster.settle()
     cluster.flagger = "Lease flagger-system/flagger-leader-election: held by 'flagger-1'"
     cluster.request = f"abort@{TARGET}"
@@ -156,7 +157,7 @@ def ran_before() -> SimulatedCluster:
     cluster = bootstrapped()
     cluster.set_image(TARGET)
     cluster.run(900)
-    assert (phase(cluster), cluster.route_move > 10) == (Phase.SUCCEEDED, True)
+    assert (phase(cluster), cluster.route_sequence > 10) == (Phase.SUCCEEDED, True)
     return cluster
 
 
@@ -176,13 +177,13 @@ def test_a_wiped_status_begins_anew_whatever_the_route_tells(*, is_under_way: bo
 
 def test_a_canary_that_flagger_had_in_between_is_taken_over_again() -> None:
     cluster = ran_before()
-    moves, told = cluster.route_move, len(cluster.told)
+    moves, told = cluster.route_sequence, len(cluster.told)
     cluster.status.pop("serin")
     cluster.state, cluster.primary_runs_target = read_state(cluster.status), True
     cluster.run(60)
-    assert cluster.state.sequence > moves
+    assert cluster.state.transition.sequence > moves
     assert cluster.texts()[told:] == ["Taken over podinfo.test from Flagger: the primary runs the target's template"]
-    assert cluster.state.finished == TARGET
+    assert cluster.state.revisions.finished == TARGET
 
 
 def test_a_wiped_status_holds_no_deletion() -> None:

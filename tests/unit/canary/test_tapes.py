@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from canary.api.canary import Canary
 from canary.api.hooks import HOOK_TYPES
-from canary.run.action import ClaimRequest, DropRequest, Promote, SetFinalizer, SetWeights
+from canary.run.action import ClaimRequest, DropRequest, Promote, SetFinalizer, SetTraffic
 from canary.run.judge import Verdict
-from canary.run.observation import ManagedObject, Observation, RouteState
+from canary.run.managed import ManagedObject
+from canary.run.observation import Observation, RouteState
 from canary.run.phase import ANALYSING, IDLE, TRANSITIONS, Phase
 from canary.run.request import Verb
 from canary.run.state import Blocker, State
@@ -65,7 +66,7 @@ skipped = st.sampled_from([False, False, False, True])
 canaries = st.builds(canary_with, st.sampled_from(list(STRATEGIES)), hooks, skipped)
 revisions = st.sampled_from([f"rev-{number}" for number in range(1, 5)])
 readiness = st.sampled_from([READY, READY, READY, ROLLING, UNREADY])
-REFUSABLE = [ClaimRequest, DropRequest, SetFinalizer, SetWeights, Promote]
+REFUSABLE = [ClaimRequest, DropRequest, SetFinalizer, SetTraffic, Promote]
 happenings = st.one_of(
     st.tuples(st.just("time"), st.floats(0.1, 40)),
     st.tuples(st.just("time"), st.floats(0.1, 40)),
@@ -115,7 +116,7 @@ class Watcher:
             self.conflicts -= 1
             cluster.writes_by_others += 1
         self._note_end(state)
-        if effect.startswith("SetWeights"):
+        if effect.startswith("SetTraffic"):
             self._check_weights(effect)
         if effect == "ScaleTarget(replicas=0)":
             assert cluster.weights == (100, 0), "the canary side still has traffic"
@@ -127,15 +128,15 @@ class Watcher:
     def _check_promote(self, effect: str) -> None:
         cluster, state = self.cluster, self.cluster.state
         is_promotion = state.phase in {Phase.INITIALIZING, Phase.PROMOTING, Phase.FINALISING}
-        is_given_up = state.phase is Phase.PROMOTING and cluster.revision != state.analysed
-        revision = state.analysed if is_promotion else state.promoted
-        if is_given_up and f"'{state.promoted}'" in effect:
-            revision = state.promoted
+        is_given_up = state.phase is Phase.PROMOTING and cluster.revision != state.revisions.analysed
+        revision = state.revisions.analysed if is_promotion else state.revisions.promoted
+        if is_given_up and f"'{state.revisions.promoted}'" in effect:
+            revision = state.revisions.promoted
         # A deposed agent that saw none may still make a primary: a creation has no fence, and is soon put right.
         is_late_create = self.is_deposed and cluster.primary_revision is None
         assert is_late_create or f"'{revision}'" in effect
-        assert revision not in self.failed - {state.promoted}, "a rolled-back revision is promoted"
-        if revision == state.analysed and state.phase is Phase.PROMOTING and not state.is_analysis_skipped:
+        assert revision not in self.failed - {state.revisions.promoted}, "a rolled-back revision is promoted"
+        if revision == state.revisions.analysed and state.phase is Phase.PROMOTING and not state.control.skips_analysis:
             assert revision in cluster.passed, "what never passed is promoted"
         check_before_promote(cluster, effect)
 
@@ -149,31 +150,32 @@ class Watcher:
     def _note_end(self, state: State) -> None:
         """Note what was rolled back, and what somebody asked to be analysed again since."""
         if state.phase is Phase.FAILED:
-            self.failed.add(state.analysed)
-        elif state.request is not None and state.request.claim not in self.retried:
-            self.retried.add(state.request.claim)
-            if state.request.text.startswith(Verb.RETRY) and not state.request.why_refused:
-                self.failed.discard(state.analysed)
+            self.failed.add(state.revisions.analysed)
+        elif state.control.request is not None and state.control.request.claim not in self.retried:
+            self.retried.add(state.control.request.claim)
+            if state.control.request.text.startswith(Verb.RETRY) and not state.control.request.why_refused:
+                self.failed.discard(state.revisions.analysed)
 
     def _check_weights(self, effect: str) -> None:
         state = self.cluster.state
         found = re.fullmatch(
-            r"SetWeights\((?:\w+=([^,]+),? ?)(?:\w+=([^,]+),? ?).*mirror_percent=(\d+), "
-            r"cookie='(.*)', is_for_everyone=(\w+)\)",
+            r"SetTraffic\(traffic=Traffic\(canary_percent=(\d+), mirror_percent=(\d+), "
+            r"cookie='(.*)', includes_unmatched=(\w+)\), sequence=\d+\)",
             effect,
         )
         assert found is not None
-        primary, share, mirrored = int(found[1]), int(found[2]), int(found[3])
-        assert primary + share == 100
-        assert share <= state.canary_weight, "more traffic than the stored intent allows"
-        assert mirrored <= state.mirror_percent, "more copies than the stored intent allows"
-        assert found[4] in {"", state.cookie}
-        assert found[5] == "False" or state.is_for_everyone, "more users on the canary than the stored intent allows"
-        if not (state.phase in ANALYSING and state.first_weight_s is not None):
+        share, mirrored = int(found[1]), int(found[2])
+        assert share <= state.traffic.canary_percent, "more traffic than the stored intent allows"
+        assert mirrored <= state.traffic.mirror_percent, "more copies than the stored intent allows"
+        assert found[3] in {"", state.traffic.cookie}
+        assert found[4] == "False" or state.traffic.includes_unmatched, (
+            "more users on the canary than the stored intent allows"
+        )
+        if not (state.phase in ANALYSING and state.analysis.started_at_s is not None):
             assert mirrored == 0, "mirrored without an analysis"
         if share == 0:
-            assert found[4] == "", "a cookie leads to a side that gets nothing"
-        if state.analysed in self.failed:
+            assert found[3] == "", "a cookie leads to a side that gets nothing"
+        if state.revisions.analysed in self.failed:
             assert share == mirrored == 0, "traffic returns to a canary that was pulled"
 
 
@@ -253,9 +255,9 @@ def from_tape(verdicts: list[Verdict]) -> Iterator[Verdict]:
 
 def by_move(cluster: SimulatedCluster, verdicts: list[Verdict]) -> Iterator[Verdict]:
     """Answer by the number of the stored move, so that a question asked again after a crash gets the same answer."""
-    first = cluster.state.sequence
+    first = cluster.state.transition.sequence
     while True:
-        position = cluster.state.sequence - first
+        position = cluster.state.transition.sequence - first
         yield verdicts[position] if position < len(verdicts) else Verdict.PASS
 
 
@@ -292,8 +294,11 @@ def test_no_tape_breaks_a_rule_and_every_run_ends(
     assert state.phase in IDLE, "the run does not end"
     assert cluster.weights == (100, 0)
     assert cluster.target_replicas == 0
-    assert state.finished in {cluster.revision, state.promoted} or state.promoted == cluster.revision
-    assert cluster.primary_revision == state.promoted
+    assert (
+        state.revisions.finished in {cluster.revision, state.revisions.promoted}
+        or state.revisions.promoted == cluster.revision
+    )
+    assert cluster.primary_revision == state.revisions.promoted
 
 
 @settings(
@@ -342,7 +347,13 @@ def test_a_crash_before_any_effect_does_not_change_the_end(verdicts: list[Verdic
         cluster.set_image("rev-2")
         run(cluster, 2000)
         state = cluster.state
-        return state.phase, state.promoted, state.failed_checks, cluster.weights, cluster.primary_revision
+        return (
+            state.phase,
+            state.revisions.promoted,
+            state.analysis.failed_checks,
+            cluster.weights,
+            cluster.primary_revision,
+        )
 
     assert end(crash_at) == end(0)
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from canary.decide.entry import decide
+from canary.decide import decide
 from canary.run.action import Action, ClaimRequest, DropRequest, Promote, SetFinalizer
 from canary.run.judge import CheckResult, Verdict
-from canary.run.observation import ManagedObject, Question, RouteState
+from canary.run.managed import ManagedObject
+from canary.run.observation import Question, RouteState
 from canary.run.phase import Phase
 from canary.run.state import Blocker
 from tests.support.canaries import canary
@@ -20,7 +21,7 @@ NO_SCALER = Blocker("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.na
 def exposed(cluster: SimulatedCluster, weight: int = 20) -> None:
     """Bring a run to the moment where the canary has so much traffic."""
     cluster.set_image("rev-2")
-    cluster.run(300, until=lambda: cluster.state.canary_weight == weight)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == weight)
     cluster.settle()
 
 
@@ -31,7 +32,7 @@ def test_a_part_that_is_refused_neither_keeps_traffic_on_a_failed_canary_nor_the
     cluster.parts.discard(ManagedObject.PRIMARY_SCALER)
     cluster.refused_objects = {ManagedObject.PRIMARY_SCALER}
     cluster.run(60)
-    assert cluster.state.canary_weight == 20, "it advances although not all is as it should be"
+    assert cluster.state.traffic.canary_percent == 20, "it advances although not all is as it should be"
     cluster.verdicts = always(Verdict.FAIL)
     cluster.run(120)
     assert phase(cluster) is Phase.FAILED
@@ -42,13 +43,13 @@ def cleared_with_a_part_missing() -> SimulatedCluster:
     """Return a run whose checks pass once a minute, at the moment when a part is found missing and is refused."""
     cluster = bootstrapped({"interval": "1m"})
     cluster.set_image(REVISION)
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 20)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 20)
     cluster.settle()
-    cluster.now_s = cluster.state.not_before_s
+    cluster.now_s = cluster.state.timing.next_check_at_s
     cluster.parts.discard(ManagedObject.PRIMARY_SCALER)
     cluster.refused_objects = {ManagedObject.PRIMARY_SCALER}
     cluster.settle()
-    assert (cluster.state.is_cleared, cluster.state.canary_weight) == (True, 20)
+    assert (cluster.state.analysis.checks_passed, cluster.state.traffic.canary_percent) == (True, 20)
     cluster.refused_objects = set()
     return cluster
 
@@ -56,7 +57,7 @@ def cleared_with_a_part_missing() -> SimulatedCluster:
 def test_a_step_that_the_checks_allowed_is_taken_when_the_missing_part_is_there() -> None:
     cluster = cleared_with_a_part_missing()
     cluster.run(45)
-    assert cluster.state.canary_weight == 25
+    assert cluster.state.traffic.canary_percent == 25
 
 
 @pytest.mark.parametrize("happening", ["the canary side is down", "the run is paused"])
@@ -71,20 +72,20 @@ def test_checks_that_passed_before_the_canary_was_down_or_the_run_paused_allow_n
         cluster.run(2)
         cluster.target_readiness = READY
     cluster.run(43)
-    assert cluster.state.canary_weight == 20, "a step is taken on checks of a time before"
+    assert cluster.state.traffic.canary_percent == 20, "a step is taken on checks of a time before"
     cluster.run(30)
-    assert cluster.state.canary_weight == 25
+    assert cluster.state.traffic.canary_percent == 25
 
 
 def test_a_part_that_is_still_due_at_the_next_checks_is_told(cluster: SimulatedCluster) -> None:
     exposed(cluster)
     cluster.parts.discard(ManagedObject.PRIMARY_SCALER)
     passed = {Question.CHECKS: (CheckResult("check", Verdict.PASS, "all is well"),)}
-    seen = replace(cluster.observe(), answers=passed, now_s=cluster.state.not_before_s)
+    seen = replace(cluster.observe(), answers=passed, now_s=cluster.state.timing.next_check_at_s)
     first = decide(cluster.canary, cluster.state, seen)
     assert first.intent is not None
     assert first.remarks == ()
-    second = decide(cluster.canary, first.intent, replace(seen, now_s=first.intent.not_before_s))
+    second = decide(cluster.canary, first.intent, replace(seen, now_s=first.intent.timing.next_check_at_s))
     assert [remark.text for remark in second.remarks] == [
         "Halt podinfo.test advancement not applied yet: primary scaler"
     ]
@@ -105,7 +106,7 @@ def test_trouble_elsewhere_does_not_shield_a_bad_canary_from_its_checks(
         case _:
             cluster.blockers = (NO_SCALER,)
     cluster.run(30)
-    assert (phase(cluster), cluster.state.canary_weight) == (Phase.PROGRESSING, 20)
+    assert (phase(cluster), cluster.state.traffic.canary_percent) == (Phase.PROGRESSING, 20)
     cluster.verdicts = always(Verdict.FAIL)
     cluster.run(100)
     assert phase(cluster) is Phase.FAILED
@@ -167,7 +168,9 @@ def test_the_canary_side_stays_while_requests_reach_it_or_the_primary_is_down(cl
 def test_a_revision_found_during_a_stepwise_promotion_loses_its_traffic_at_once(cluster: SimulatedCluster) -> None:
     cluster.canary = canary({"stepWeightPromotion": 10})
     cluster.set_image("rev-2")
-    cluster.run(900, until=lambda: cluster.state.phase is Phase.PROMOTING and cluster.state.canary_weight == 40)
+    cluster.run(
+        900, until=lambda: cluster.state.phase is Phase.PROMOTING and cluster.state.traffic.canary_percent == 40
+    )
     cluster.set_image("rev-3")
     cluster.settle()
     assert cluster.weights == (100, 0)
@@ -183,7 +186,7 @@ def test_a_promotion_that_can_not_end_gives_way_to_a_newer_revision_after_the_de
     cluster.set_image("rev-3")
     cluster.run(700)
     assert phase(cluster) is Phase.PROGRESSING
-    assert cluster.state.analysed == "rev-3"
+    assert cluster.state.revisions.analysed == "rev-3"
     assert cluster.primary_revision == "rev-1", "it was left on a template that does not come up"
     cluster.primary_readiness = READY
     cluster.run(600)
@@ -231,7 +234,7 @@ def test_each_short_trouble_of_the_canary_side_has_a_deadline_of_its_own(
     cluster: SimulatedCluster, held_by: str
 ) -> None:
     cluster.set_image(REVISION)
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 20)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 20)
     if held_by == "a pause":
         cluster.request = f"pause@{REVISION}"
     else:
@@ -258,7 +261,7 @@ def test_a_write_that_is_refused_for_good_keeps_no_checks_from_an_exposed_canary
     cluster = bootstrapped(revertOnDeletion=refused is SetFinalizer)
     cluster.has_finalizer = True
     cluster.set_image(REVISION)
-    cluster.run(300, until=lambda: cluster.state.canary_weight == 20)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 20)
     cluster.verdicts = always(Verdict.FAIL)
     cluster.refused_actions = {refused}
     cluster.has_finalizer = refused is not SetFinalizer

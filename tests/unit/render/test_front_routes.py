@@ -10,18 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.api.canary import Canary
+from canary.run.traffic import ALL_TO_PRIMARY, Traffic
 from render.objects import UnusableObjectError
 from render.owned_fields import OWNED_ANNOTATION
 from render.route_place import FRONT_ROUTES
 from render.route_table import (
     MOVE_ANNOTATION,
+    Exposure,
     read_exposure,
-    read_split,
+    read_traffic,
     route_patch,
     route_table,
     served_port,
 )
-from render.split import ALL_TO_PRIMARY, Split
 from tests.support import gloo_cases
 from tests.support.json_patch import PatchRefused, apply_patch
 from tests.support.podinfo import podinfo_canary, stored
@@ -122,20 +123,20 @@ def foreign_fields(table: Json) -> Json:
     return {"main": kept, "cookies": cookies, "names": names, "order": order}
 
 
-def a_split(strategy: str) -> st.SearchStrategy[Split]:
+def a_split(strategy: str) -> st.SearchStrategy[Traffic]:
     weights = st.integers(0, 100)
     if strategy == "blue/green":
-        return st.builds(lambda weight, mirror: Split(100 - weight, weight, mirror), weights, st.sampled_from([0, 50]))
+        return st.builds(Traffic, weights, st.sampled_from([0, 50]))
     if "sticky" in strategy:
         cookies = st.sampled_from(["", "c=one", "c=two"])
-        return st.builds(lambda weight, cookie: Split(100 - weight, weight, 0, cookie), weights, cookies)
+        return st.builds(lambda weight, cookie: Traffic(weight, 0, cookie), weights, cookies)
     if strategy.startswith("A/B"):
         return st.builds(
-            lambda weight, is_everyone: Split(100 - weight, weight, is_for_everyone=is_everyone and weight > 0),
+            lambda weight, is_everyone: Traffic(weight, includes_unmatched=is_everyone and weight > 0),
             weights,
             st.booleans(),
         )
-    return weights.map(lambda weight: Split(100 - weight, weight))
+    return weights.map(Traffic)
 
 
 @settings(deadline=None)
@@ -146,7 +147,8 @@ def test_any_sequence_of_splits_is_read_back_and_keeps_what_is_not_ours(data: st
     kept = foreign_fields(table)
     for move, wanted in enumerate(data.draw(st.lists(a_split(strategy), min_size=1, max_size=5)), 1):
         table = apply_patch(table, route_patch(said, table, wanted, move))
-        assert read_split(said, table) == read_exposure(said, table) == wanted
+        assert read_traffic(said, table) == wanted
+        assert read_exposure(said, table) == Exposure(wanted)
         assert foreign_fields(table) == kept
         assert route_patch(said, table, wanted, move + 1) == []
 
@@ -162,15 +164,15 @@ def test_any_edit_of_the_spec_ends_as_if_the_table_had_been_made_from_it(data: s
         wanted = data.draw(a_split(strategy))
         table = apply_patch(table, route_patch(said, table, wanted, 1))
     last = canary("A/B", {"timeout": "7s"})
-    table = apply_patch(table, route_patch(last, table, Split(0, 100), 2))
-    assert table["spec"] == route_table(last, Split(0, 100))["spec"]
+    table = apply_patch(table, route_patch(last, table, Traffic(100), 2))
+    assert table["spec"] == route_table(last, Traffic(100))["spec"]
 
 
 @settings(deadline=None)
 @given(st.data(), st.sampled_from(["both sticky", "A/B"]))
 def test_a_route_in_front_that_users_moved_or_changed_is_set_right(data: st.DataObject, strategy: str) -> None:
     said = canary(strategy)
-    wanted = Split(50, 50, 0, "c=one") if "sticky" in strategy else Split(0, 100)
+    wanted = Traffic(50, 0, "c=one") if "sticky" in strategy else Traffic(100)
     table = stored(route_table(said, wanted))
     rendered = deepcopy(table["spec"])
     table["spec"]["routes"] = data.draw(st.permutations(table["spec"]["routes"]))
@@ -219,32 +221,32 @@ def test_matchers_are_spelt_as_in_the_recorded_cases(case: str, match: list[Json
 
 
 def test_edits_of_the_match_list_are_followed_at_the_weights_of_the_run() -> None:
-    table = stored(route_table(canary("A/B by header"), Split(0, 100)))
+    table = stored(route_table(canary("A/B by header"), Traffic(100)))
     table["spec"]["routes"][0]["optionsConfigRefs"] = {"theirs": True}
     edited = canary("A/B")
-    seen = read_split(edited, table)
-    assert seen == Split(0, 100)
+    seen = read_traffic(edited, table)
+    assert seen == Traffic(100)
     table = apply_patch(table, route_patch(edited, table, seen, 3))
     assert names_of(table) == ["serin-match", "serin-match-path", "main"]
     assert table["spec"]["routes"][0]["matchers"] == [{"headers": [{"name": "x-a", "value": "1"}]}]
     assert table["spec"]["routes"][0]["optionsConfigRefs"] == {"theirs": True}
-    assert read_split(edited, table) == Split(0, 100)
+    assert read_traffic(edited, table) == Traffic(100)
     assert main_of(table)["routeAction"]["multi"]["destinations"][1]["weight"] == 0
 
 
 def test_an_ab_test_for_everyone_sends_those_who_match_nothing_too_and_ends_with_its_weights() -> None:
     said = canary("A/B")
-    everyone = Split(0, 100, is_for_everyone=True)
-    table = stored(route_table(said, Split(0, 100)))
+    everyone = Traffic(100, includes_unmatched=True)
+    table = stored(route_table(said, Traffic(100)))
     table = apply_patch(table, route_patch(said, table, everyone, 1))
     weights = [entry["weight"] for entry in main_of(table)["routeAction"]["multi"]["destinations"]]
     assert weights == [0, 100]
-    assert read_exposure(said, table) == everyone
+    assert read_exposure(said, table) == Exposure(everyone)
     # Somebody who gets no more than some of the requests is a stray route, not everyone.
     main_of(table)["routeAction"]["multi"]["destinations"][1]["weight"] = 20
-    assert read_split(said, table) == Split(0, 100)
+    assert read_traffic(said, table) == Traffic(100)
     table = apply_patch(table, route_patch(said, table, ALL_TO_PRIMARY, 2))
-    assert read_exposure(said, table) == ALL_TO_PRIMARY
+    assert read_exposure(said, table) == Exposure(ALL_TO_PRIMARY)
 
 
 def test_options_of_the_spec_are_followed_and_those_of_users_stay() -> None:
@@ -291,8 +293,8 @@ def test_more_than_weights_is_written_only_on_the_very_table_that_was_seen() -> 
     said = canary("sticky")
     seen = stored(route_table(said))
     touched = seen | {"metadata": seen["metadata"] | {"resourceVersion": "8"}}
-    weights, more = (route_patch(said, seen, Split(90, 10, 0, cookie), 1) for cookie in ("", "c=one"))
-    assert read_split(said, apply_patch(touched, weights)) == Split(90, 10)
+    weights, more = (route_patch(said, seen, Traffic(10, 0, cookie), 1) for cookie in ("", "c=one"))
+    assert read_traffic(said, apply_patch(touched, weights)) == Traffic(10)
     with pytest.raises(PatchRefused):
         apply_patch(touched, more)
 
@@ -302,18 +304,18 @@ def test_a_mirror_of_users_is_not_run_over() -> None:
     table = stored(route_table(said))
     theirs = {"shadowing": {"upstream": {"name": "theirs", "namespace": "test"}, "percentage": 5}}
     main_of(table)["options"] = theirs
-    assert read_split(said, table) == ALL_TO_PRIMARY
+    assert read_traffic(said, table) == ALL_TO_PRIMARY
     with pytest.raises(UnusableObjectError, match=r"RouteTable test/podinfo spec.routes\[0\].options.shadowing: found"):
-        route_patch(said, table, Split(100, 0, 50), 1)
-    table = apply_patch(table, route_patch(said, table, Split(0, 100), 1))
+        route_patch(said, table, Traffic(0, 50), 1)
+    table = apply_patch(table, route_patch(said, table, Traffic(100), 1))
     assert main_of(table)["options"] == theirs
 
 
 def test_a_cookie_of_an_earlier_name_is_replaced_and_later_forgotten() -> None:
     renamed = podinfo_canary(analysis=STRATEGIES["sticky"] | {"sessionAffinity": {"cookieName": "d"}, "interval": "1s"})
-    table = stored(route_table(canary("sticky"), Split(90, 10, 0, "c=one")))
-    table = apply_patch(table, route_patch(renamed, table, Split(80, 20, 0, "d=two"), 1))
-    assert read_split(renamed, table) == Split(80, 20, 0, "d=two")
+    table = stored(route_table(canary("sticky"), Traffic(10, 0, "c=one")))
+    table = apply_patch(table, route_patch(renamed, table, Traffic(20, 0, "d=two"), 1))
+    assert read_traffic(renamed, table) == Traffic(20, 0, "d=two")
     assert "c=one" not in str(table["spec"])
     table = apply_patch(table, route_patch(renamed, table, ALL_TO_PRIMARY, 2))
     assert "d=two; Max-Age=-1" in str(table["spec"]["routes"][0]["options"])
@@ -323,16 +325,16 @@ def test_a_cookie_of_an_earlier_name_is_replaced_and_later_forgotten() -> None:
 
 @pytest.mark.parametrize("strategy", ["weights", "A/B", "both sticky", "blue/green"])
 def test_another_port_is_taken_in_place_by_all_of_our_routes(strategy: str) -> None:
-    splits = {"both sticky": Split(70, 30, 0, "c=one"), "blue/green": Split(100, 0, 50)}
-    wanted = splits.get(strategy, Split(0, 100))
+    splits = {"both sticky": Traffic(30, 0, "c=one"), "blue/green": Traffic(0, 50)}
+    wanted = splits.get(strategy, Traffic(100))
     table = stored(route_table(canary(strategy), wanted))
     main_of(table)["optionsConfigRefs"] = {"theirs": True}
     table = apply_patch(table, route_patch(canary(strategy), table, wanted, 1))
     moved = canary(strategy, {"port": 8080})
-    assert (served_port(moved, table), read_split(moved, table)) == (9898, wanted)
+    assert (served_port(moved, table), read_traffic(moved, table)) == (9898, wanted)
     assert route_patch(moved, table, wanted, 1, is_renaming=False) == []
     table = apply_patch(table, route_patch(moved, table, wanted, 1))
-    assert (served_port(moved, table), read_split(moved, table)) == (8080, wanted)
+    assert (served_port(moved, table), read_traffic(moved, table)) == (8080, wanted)
     expected = route_table(moved, wanted)["spec"]
     main_of({"spec": expected})["optionsConfigRefs"] = {"theirs": True}
     for route in expected["routes"][:-1]:
@@ -342,54 +344,54 @@ def test_another_port_is_taken_in_place_by_all_of_our_routes(strategy: str) -> N
 
 
 def test_the_route_of_the_present_port_goes_before_one_that_was_left_behind_it() -> None:
-    table = stored(route_table(canary("weights", {"port": 8080}), Split(70, 30)))
-    left = route_table(canary("weights"), Split(100, 0))["spec"]["routes"]
+    table = stored(route_table(canary("weights", {"port": 8080}), Traffic(30)))
+    left = route_table(canary("weights"), Traffic())["spec"]["routes"]
     table["spec"]["routes"] += left
     moved = canary("weights", {"port": 8080})
-    assert (served_port(moved, table), read_split(moved, table)) == (8080, Split(70, 30))
-    table = apply_patch(table, route_patch(moved, table, Split(60, 40), 1))
+    assert (served_port(moved, table), read_traffic(moved, table)) == (8080, Traffic(30))
+    table = apply_patch(table, route_patch(moved, table, Traffic(40), 1))
     assert table["spec"]["routes"][1:] == left
 
 
 def test_weights_are_set_while_the_other_port_is_awaited() -> None:
-    table = stored(route_table(canary("weights"), Split(70, 30)))
+    table = stored(route_table(canary("weights"), Traffic(30)))
     moved = canary("weights", {"port": 8080})
-    table = apply_patch(table, route_patch(moved, table, Split(60, 40), 5, is_renaming=False))
-    assert (served_port(moved, table), read_split(moved, table)) == (9898, Split(60, 40))
+    table = apply_patch(table, route_patch(moved, table, Traffic(40), 5, is_renaming=False))
+    assert (served_port(moved, table), read_traffic(moved, table)) == (9898, Traffic(40))
     assert table["metadata"]["annotations"][MOVE_ANNOTATION] == "canary-uid/5"
 
 
 @pytest.mark.parametrize(
     ("before", "split", "after"),
     [
-        ("A/B", Split(0, 100), "weights"),
-        ("A/B", Split(0, 100), "blue/green"),
-        ("weights", Split(40, 60), "A/B"),
-        ("sticky", Split(90, 10, 0, "c=one"), "A/B"),
+        ("A/B", Traffic(100), "weights"),
+        ("A/B", Traffic(100), "blue/green"),
+        ("weights", Traffic(60), "A/B"),
+        ("sticky", Traffic(10, 0, "c=one"), "A/B"),
     ],
 )
 def test_requests_that_still_reach_the_canary_by_an_older_strategy_are_seen(
-    before: str, split: Split, after: str
+    before: str, split: Traffic, after: str
 ) -> None:
     table = stored(route_table(canary(before), split))
     said = canary(after)
     exposure = read_exposure(said, table)
     assert exposure is not None
-    assert exposure.canary >= split.canary
-    kept = read_split(said, table)
+    assert exposure.traffic.canary_percent >= split.canary_percent
+    kept = read_traffic(said, table)
     assert kept is not None
-    assert kept.canary == 0  # what the routes of the present strategy do is no more than this
+    assert kept.canary_percent == 0  # what the routes of the present strategy do is no more than this
     table = apply_patch(table, route_patch(said, table, ALL_TO_PRIMARY, 1))
-    assert read_exposure(said, table) == ALL_TO_PRIMARY
+    assert read_exposure(said, table) == Exposure(ALL_TO_PRIMARY)
 
 
 def test_a_sticky_route_that_was_given_its_weight_back_is_seen() -> None:
     said = canary("sticky")
-    table = stored(route_table(said, Split(90, 10, 0, "c=one")))
+    table = stored(route_table(said, Traffic(10, 0, "c=one")))
     table = apply_patch(table, route_patch(said, table, ALL_TO_PRIMARY, 1))
     table["spec"]["routes"][0]["routeAction"]["multi"]["destinations"][1]["weight"] = 100
-    assert read_split(said, table) == ALL_TO_PRIMARY
-    assert read_exposure(said, table) == Split(0, 100)
+    assert read_traffic(said, table) == ALL_TO_PRIMARY
+    assert read_exposure(said, table) == Exposure(Traffic(50)), "half of those who send the cookie"
 
 
 def flaggers_table(matchers: list[Json]) -> Json:
@@ -415,7 +417,7 @@ def test_matchers_that_users_give_to_a_table_of_ours_stay() -> None:
     table = flaggers_table([])
     taken = stored(apply_patch(table, route_patch(canary("weights"), table, ALL_TO_PRIMARY, 1)))
     main_of(taken)["matchers"] = theirs
-    patch = route_patch(canary("weights"), taken, Split(90, 10), 2)
+    patch = route_patch(canary("weights"), taken, Traffic(10), 2)
     assert main_of(apply_patch(taken, patch))["matchers"] == theirs
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from canary.run.traffic import Traffic
 from render.json_patch import Operation
 from render.names import Names, Side
 from render.release import released_apex, released_object, released_route
 from render.route_table import route_patch, route_table
 from render.services import apex_service
-from render.split import Split
 from render.upstreams import upstream
 from tests.support.json_patch import PatchRefused, apply_patch
 from tests.support.podinfo import podinfo_canary, podinfo_deployment, stored
@@ -71,7 +71,7 @@ def test_every_route_of_ours_leads_to_the_target(*, is_ab_test: bool) -> None:
     before = stored(route_table(canary))
     users = {"matchers": [{"prefix": "/static"}], "routeAction": {"single": {"upstream": {"name": "cdn"}}}}
     before["spec"]["routes"].insert(0, deepcopy(users))
-    before = apply_patch(before, route_patch(canary, before, Split(0, 100) if is_ab_test else Split(80, 20), 1))
+    before = apply_patch(before, route_patch(canary, before, Traffic(100) if is_ab_test else Traffic(20), 1))
     after = patched(before, released_route(before, canary))
     assert users in after["spec"]["routes"]
     after["spec"]["routes"].remove(users)

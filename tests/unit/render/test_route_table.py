@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.api.canary import Canary
+from canary.run.traffic import ALL_TO_PRIMARY, Traffic
 from render.names import Names, Side
 from render.owned_fields import OWNED_ANNOTATION
-from render.route_table import MOVE_ANNOTATION, read_move, read_split, route_patch, route_table
-from render.split import ALL_TO_PRIMARY, Split
+from render.route_table import MOVE_ANNOTATION, read_sequence, read_traffic, route_patch, route_table
 from render.upstreams import upstream
 from tests.support import gloo_cases
 from tests.support.json_patch import PatchRefused, apply_patch
@@ -19,10 +19,10 @@ from tests.support.podinfo import canary_object, podinfo_canary, podinfo_deploym
 FLUX = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled", "helm.toolkit.fluxcd.io/driftDetection": "disabled"}
 
 WEIGHT_CASES = {
-    "weight-100-0": Split(100, 0),
-    "weight-95-5": Split(95, 5),
-    "weight-50-50": Split(50, 50),
-    "weight-0-100": Split(0, 100),
+    "weight-100-0": Traffic(),
+    "weight-95-5": Traffic(5),
+    "weight-50-50": Traffic(50),
+    "weight-0-100": Traffic(100),
 }
 
 
@@ -66,33 +66,33 @@ def test_new_table_belongs_to_the_canary_and_sends_all_to_the_primary() -> None:
     owned = '{"labels":["team"],"annotations":["note"]}'
     assert metadata["annotations"] == {"note": "x", MOVE_ANNOTATION: "canary-uid/0", OWNED_ANNOTATION: owned} | FLUX
     assert metadata["ownerReferences"][0]["uid"] == "canary-uid"
-    assert read_split(podinfo_canary(), table) == ALL_TO_PRIMARY
+    assert read_traffic(podinfo_canary(), table) == ALL_TO_PRIMARY
 
 
 @pytest.mark.parametrize(
     ("case", "expected"),
     [
         *WEIGHT_CASES.items(),
-        ("weight-omitted", Split(100, 0)),
-        ("zero-total-weight", Split(0, 0)),
-        ("retries-timeout-rewrite-headers-cors", Split(90, 10)),
-        ("session-affinity", Split(90, 10)),
-        ("ab-two-matchers-then-default", Split(100, 0)),
-        ("two-route-tables-by-selector", Split(70, 30)),
+        ("weight-omitted", Traffic()),
+        ("zero-total-weight", Traffic()),
+        ("retries-timeout-rewrite-headers-cors", Traffic(10)),
+        ("session-affinity", Traffic(10)),
+        ("ab-two-matchers-then-default", Traffic()),
+        ("two-route-tables-by-selector", Traffic(30)),
         ("single-destination", None),
         ("kube-destinations", None),
         ("missing-canary-upstream", None),
     ],
 )
-def test_weights_are_read_from_the_recorded_cases(case: str, expected: Split | None) -> None:
-    assert read_split(recorded_canary(), recorded_table(case)) == expected
+def test_weights_are_read_from_the_recorded_cases(case: str, expected: Traffic | None) -> None:
+    assert read_traffic(recorded_canary(), recorded_table(case)) == expected
 
 
 def test_route_is_found_by_namespace_too() -> None:
     table = recorded_table("weight-95-5")
     for destination in table["spec"]["routes"][0]["routeAction"]["multi"]["destinations"]:
         destination["destination"]["upstream"]["namespace"] = "elsewhere"
-    assert read_split(recorded_canary(), table) is None
+    assert read_traffic(recorded_canary(), table) is None
 
 
 FOREIGN_ROUTES = st.sampled_from(
@@ -105,14 +105,16 @@ FOREIGN_ROUTES = st.sampled_from(
     ]
 )
 PERCENT = st.integers(0, 100)
-WEIGHTS = PERCENT.map(lambda canary: Split(100 - canary, canary))
+WEIGHTS = PERCENT.map(Traffic)
 
 
 @st.composite
 def tables(draw: st.DrawFn) -> dict[str, Any]:
     """Our table as users and other controllers may have left it: routes around ours, order, fields and weights."""
-    table = stored(route_table(recorded_canary(), Split(draw(PERCENT), draw(PERCENT))))
+    table = stored(route_table(recorded_canary()))
     (ours,) = table["spec"]["routes"]
+    for destination in ours["routeAction"]["multi"]["destinations"]:
+        destination["weight"] = draw(PERCENT)
     ours["options"] = {"timeout": "3s"}
     ours["optionsConfigRefs"] = {"delegateOptions": [{"name": "auth", "namespace": "conf"}]}
     destinations = draw(st.permutations(ours["routeAction"]["multi"]["destinations"]))
@@ -147,19 +149,19 @@ def without_weights(table: dict[str, Any]) -> list[Any]:
 @settings(deadline=None)
 @given(tables(), WEIGHTS)
 def test_patched_table_has_the_wanted_weights_and_everything_else_as_before(
-    table: dict[str, Any], wanted: Split
+    table: dict[str, Any], wanted: Traffic
 ) -> None:
     patched = apply_patch(table, route_patch(recorded_canary(), table, wanted, 7))
-    assert read_split(recorded_canary(), patched) == wanted
+    assert read_traffic(recorded_canary(), patched) == wanted
     assert without_weights(patched) == without_weights(table)
     assert route_patch(recorded_canary(), patched, wanted, 7) == []
-    assert read_move(patched, recorded_canary()) == (7 if patched != table else 0)
+    assert read_sequence(patched, recorded_canary()) == (7 if patched != table else 0)
 
 
 @settings(deadline=None)
 @given(tables(), tables(), WEIGHTS)
 def test_patch_on_a_table_that_was_changed_in_between_never_leaves_other_weights_than_wanted(
-    seen: dict[str, Any], changed: dict[str, Any], wanted: Split
+    seen: dict[str, Any], changed: dict[str, Any], wanted: Traffic
 ) -> None:
     changed["metadata"]["resourceVersion"] = "8"
     operations = route_patch(recorded_canary(), seen, wanted, 7)
@@ -167,7 +169,7 @@ def test_patch_on_a_table_that_was_changed_in_between_never_leaves_other_weights
         patched = apply_patch(changed, operations)
     except PatchRefused:
         return
-    assert not operations or read_split(recorded_canary(), patched) == wanted
+    assert not operations or read_traffic(recorded_canary(), patched) == wanted
     assert without_weights(patched) == without_weights(changed)
 
 
@@ -177,7 +179,7 @@ def test_patch_is_refused_when_the_weights_were_changed_since(omitted: str) -> N
     if omitted == "primary":
         seen = recorded_table("weight-0-100")
         del seen["spec"]["routes"][0]["routeAction"]["multi"]["destinations"][0]["weight"]
-    operations = route_patch(recorded_canary(), seen, Split(80, 20), 7)
+    operations = route_patch(recorded_canary(), seen, Traffic(20), 7)
     changed = recorded_table("weight-50-50")
     changed["metadata"]["resourceVersion"] = "8"
     with pytest.raises(PatchRefused):
@@ -189,14 +191,14 @@ def test_patch_is_refused_when_the_routes_were_reordered_since() -> None:
     changed = recorded_table("weight-95-5")
     changed["spec"]["routes"].insert(0, {"matchers": [{"prefix": "/new"}], "directResponseAction": {"status": 200}})
     with pytest.raises(PatchRefused):
-        apply_patch(changed, route_patch(recorded_canary(), seen, Split(90, 10), 7))
+        apply_patch(changed, route_patch(recorded_canary(), seen, Traffic(10), 7))
 
 
 def test_patch_is_refused_when_the_destinations_changed_places_since() -> None:
     seen, changed = recorded_table("weight-50-50"), recorded_table("weight-50-50")
     changed["spec"]["routes"][0]["routeAction"]["multi"]["destinations"].reverse()
     with pytest.raises(PatchRefused):
-        apply_patch(changed, route_patch(recorded_canary(), seen, Split(100, 0), 7))
+        apply_patch(changed, route_patch(recorded_canary(), seen, Traffic(), 7))
 
 
 @pytest.mark.parametrize(
@@ -207,9 +209,9 @@ def test_table_without_our_route_gets_it_behind_the_routes_of_others(spec: dict[
     del table["spec"]
     if spec is not None:
         table["spec"] = spec
-    operations = route_patch(recorded_canary(), table, Split(90, 10), 7)
+    operations = route_patch(recorded_canary(), table, Traffic(10), 7)
     patched = apply_patch(table, operations)
-    assert read_split(recorded_canary(), patched) == Split(90, 10)
+    assert read_traffic(recorded_canary(), patched) == Traffic(10)
     assert patched["spec"]["routes"][:-1] == (spec or {}).get("routes", [])
     with pytest.raises(PatchRefused):
         apply_patch(patched | {"metadata": patched["metadata"] | {"resourceVersion": "8"}}, operations)
@@ -218,21 +220,21 @@ def test_table_without_our_route_gets_it_behind_the_routes_of_others(spec: dict[
 def test_a_move_is_written_with_its_weights_and_refused_when_another_came_between() -> None:
     canary = podinfo_canary()
     table = stored(route_table(canary))
-    assert read_move(table, canary) == 0
-    written = apply_patch(table, route_patch(canary, table, Split(90, 10), 7))
-    assert read_move(written, canary) == 7
+    assert read_sequence(table, canary) == 0
+    written = apply_patch(table, route_patch(canary, table, Traffic(10), 7))
+    assert read_sequence(written, canary) == 7
     back = apply_patch(written, route_patch(canary, written, ALL_TO_PRIMARY, 8))
     with pytest.raises(PatchRefused):  # the weights are those that were seen, the move is not
-        apply_patch(back, route_patch(canary, table, Split(90, 10), 7))
+        apply_patch(back, route_patch(canary, table, Traffic(10), 7))
 
 
 def test_a_table_of_users_is_fenced_by_its_version_until_it_carries_a_move() -> None:
     canary = podinfo_canary()
     table = stored(route_table(canary))
     del table["metadata"]["annotations"], table["metadata"]["ownerReferences"]
-    assert read_move(table, canary) == 0
-    patch = route_patch(canary, table, Split(90, 10), 7)
-    assert read_move(apply_patch(table, patch), canary) == 7
+    assert read_sequence(table, canary) == 0
+    patch = route_patch(canary, table, Traffic(10), 7)
+    assert read_sequence(apply_patch(table, patch), canary) == 7
     table["metadata"]["resourceVersion"] = "newer"
     with pytest.raises(PatchRefused):
         apply_patch(table, patch)
@@ -242,4 +244,4 @@ def test_a_move_of_another_canary_of_the_same_name_does_not_count() -> None:
     canary = podinfo_canary()
     table = stored(route_table(canary))
     table["metadata"]["annotations"][MOVE_ANNOTATION] = "another-uid/99"
-    assert read_move(table, canary) == 0
+    assert read_sequence(table, canary) == 0

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from canary.api.problems import InvalidObject
 from canary.rules.shape import parse_canary
+from canary.run.traffic import Traffic
 from render.names import Side
-from render.route_table import read_split, route_table
+from render.route_table import read_traffic, route_table
 from render.scaler import primary_scaler
 from render.services import apex_service, side_service
-from render.split import Split
 from render.upstreams import upstream
 from render.workload import primary_workload
 from tests.support.podinfo import canary_object, podinfo_daemonset, podinfo_deployment, podinfo_hpa
@@ -70,11 +70,11 @@ def test_every_accepted_canary_can_be_rendered(service: dict[str, Any], target: 
             *(upstream(canary, target, side) for side in Side),
             primary_workload(canary, target, target["spec"]["template"], revision="r1", replicas=1),
             primary_scaler(canary, podinfo_hpa()),
-            route_table(canary, Split(100 - weight, weight)),
+            route_table(canary, Traffic(weight)),
         ]
 
     rendered = render()
     assert json.loads(json.dumps(rendered)) == render()
-    assert read_split(canary, rendered[-1]) == Split(100 - weight, weight)
+    assert read_traffic(canary, rendered[-1]) == Traffic(weight)
     ports = rendered[0]["spec"]["ports"]
     assert len({port["name"] for port in ports}) == len({port["port"] for port in ports}) == len(ports)

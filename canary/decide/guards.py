@@ -1,0 +1,245 @@
+"""What holds in every phase. A guard answers with a decision, or with None: then the next one is asked."""
+
+from dataclasses import replace
+from typing import Final
+
+from canary.decide import takeover
+from canary.decide.attempts import attempt
+from canary.decide.tick import Tick
+from canary.decide.timing import PATIENCE_S
+from canary.decide.transitions import (
+    clear_traffic,
+    give_everything_to_canary,
+    restart_analysis,
+    restart_run,
+    restart_with_strategy,
+    roll_back,
+)
+from canary.run.action import Promote, SetFinalizer
+from canary.run.decision import Decision, act, wait
+from canary.run.messages import info, routing_to_canary, routing_to_primary, target_gone, warning
+from canary.run.observation import Observation, Target
+from canary.run.phase import ANALYSING, Phase
+from canary.run.revision import config_part, template_part
+from canary.run.state import Blocker, State
+
+_SUSPENDED: Final = Blocker("Suspended", "spec.suspend is true: the run stands still until it is false.")
+
+# Whose view is it?
+
+
+def count_on(state: State, observation: Observation) -> State:
+    """Return the state whose next transition follows those that the route knows of, where the status lost them.
+
+    Somebody wiped the status, or another controller wrote it. From the first transition that is ours on, a route that
+    is ahead of the status shows that the status is old.
+    """
+    is_ours = state.phase is not None and not takeover.is_foreign(state)
+    if is_ours or observation.route is None or observation.route.sequence <= state.transition.sequence:
+        return state
+    return replace(state, transition=replace(state.transition, sequence=observation.route.sequence))
+
+
+def refuse_old_view(tick: Tick) -> Decision | None:
+    """Do nothing where a transition that we don't know yet wrote the route: then our view is old."""
+    route = tick.observation.route
+    if route is None or route.sequence <= tick.state.transition.sequence:
+        return None
+    text = f"Halt {tick.name} its route was written by a later move: this agent sees an old status"
+    return wait(warning(text), seconds=PATIENCE_S)
+
+
+def stand_back_for_flagger(tick: Tick) -> Decision | None:
+    """Do nothing while a Flagger is at work."""
+    flagger = tick.observation.flagger
+    if not flagger:
+        return None
+    text = f"{flagger}: nothing is done until that Flagger has stopped."
+    return _store_blocker(tick, Blocker("FlaggerRunning", text)) or wait()
+
+
+def take_over_from_flagger(tick: Tick) -> Decision | None:
+    """Make a canary ours whose status another controller wrote; nothing else is done with one before that."""
+    if not takeover.is_foreign(tick.state):
+        return None
+    return takeover.take_over(tick) or stand_still(tick) or wait()
+
+
+# Where the traffic is.
+
+
+def keep_traffic_safe(tick: Tick) -> Decision | None:
+    """Carry out what was decided of the traffic, and pull it from what nobody analysed, whatever else is the matter."""
+    if tick.state.phase in {None, Phase.INITIALIZING}:
+        return None
+    kept = _keep_meaning(tick) or _keep_served(tick)
+    if kept is not None:
+        return kept
+    due = tick.due_traffic()
+    if due:
+        return act(*due)
+    if tick.is_traffic_refused and tick.state.phase not in ANALYSING:
+        return wait(tick.why_route_not_served(), seconds=PATIENCE_S)
+    return _pull_from_unanalysed(tick)
+
+
+def _keep_meaning(tick: Tick) -> Decision | None:
+    """Keep a weight from being carried out under a strategy to which it means another thing.
+
+    That comes before the stored weight is: the spec renders the route, and its edit is on it with the next write.
+    """
+    state = tick.state
+    if state.strategy == tick.canary.strategy:
+        return None
+    if tick.analysis_started:
+        return restart_with_strategy(tick)
+    if state.traffic.canary_percent == 0:
+        return None
+    if tick.can_primary_serve:
+        return _route_to_primary(tick)
+    traffic = replace(state.traffic, includes_unmatched=True)
+    return tick.update(replace(state, strategy=tick.canary.strategy, traffic=traffic))
+
+
+def _keep_served(tick: Tick) -> Decision | None:
+    """Keep a promotion's traffic where it is served: not on a side without an available pod while the other has one.
+
+    But whatever primary can serve, old or new, is safer than a canary side whose pods already roll to a revision that
+    nobody analysed.
+    """
+    target, primary = tick.observation.target, tick.observation.primary
+    if tick.state.phase is not Phase.PROMOTING or target is None:
+        return None
+    if tick.is_target_newer and _is_same_generation(tick, target):
+        return None
+    is_canary_good = not tick.is_target_newer and tick.can_canary_serve
+    has_primary = primary is not None and primary.readiness.has_available
+    if is_canary_good and not tick.canary_carries_everything and not has_primary:
+        return tick.transition(give_everything_to_canary(tick), routing_to_canary(was_mirrored=False))
+    is_exposed = not is_canary_good and tick.state.traffic.canary_percent > 0
+    return _route_to_primary(tick) if is_exposed and tick.can_primary_serve else None
+
+
+def _route_to_primary(tick: Tick) -> Decision:
+    timing = replace(tick.state.timing, shifted_at_s=None)
+    return tick.transition(replace(clear_traffic(tick.state), timing=timing), routing_to_primary())
+
+
+def _pull_from_unanalysed(tick: Tick) -> Decision | None:
+    target, state = tick.observation.target, tick.state
+    if target is None:
+        if tick.analysis_started:
+            return restart_analysis(tick, target_gone(tick.target_name))
+        if state.traffic.canary_percent > 0:
+            return tick.transition(clear_traffic(state), target_gone(tick.target_name))
+        return None
+    is_replaced = state.phase in ANALYSING and tick.is_target_newer and not _is_same_generation(tick, target)
+    return restart_run(tick) if is_replaced else None
+
+
+# What stands in the way.
+
+
+def await_spec(tick: Tick) -> Decision | None:
+    """Stand still while the spec is lost, but for one thing: a canary that nobody can check must not stay exposed."""
+    if not tick.observation.is_spec_lost:
+        return None
+    reported = stand_still(tick)
+    if reported is not None and reported.intent is not None:
+        return reported
+    if not tick.analysis_started:
+        return wait()
+    decisive_at_s = tick.state.analysis.decisive_at_s
+    since_at_s = tick.state.transition.at_s if decisive_at_s is None else decisive_at_s
+    left_s = since_at_s + tick.unobserved_deadline_s - tick.now_s
+    return wait(seconds=left_s) if left_s > 0 else roll_back(tick, "its spec can't be read, nothing can be checked")
+
+
+def keep_finalizer(tick: Tick) -> Decision | None:
+    """Make the deletion of a Canary wait for its revert, as long as it wants one and no longer."""
+    is_wanted = tick.canary.spec.revert_on_deletion
+    return None if is_wanted == tick.observation.has_finalizer else attempt(tick, SetFinalizer(is_set=is_wanted))
+
+
+def stand_still(tick: Tick) -> Decision | None:
+    """Stand still while something blocks the canary, and store what; None when the way is free and was before."""
+    blocker = _find_blocker(tick)
+    return None if blocker is None and tick.state.blocker is None else _store_blocker(tick, blocker)
+
+
+def _find_blocker(tick: Tick) -> Blocker | None:
+    """Return what makes the canary stand still.
+
+    Once its analysis has begun, a blocker only keeps it from going forward: its checks, a rollback and the end of its
+    promotion must go on.
+    """
+    observation = tick.observation
+    if tick.canary.spec.suspend:
+        return _SUSPENDED
+    is_under_way = tick.analysis_started or tick.state.phase in {Phase.PROMOTING, Phase.FINALISING}
+    goes_on = is_under_way and observation.target is not None and not observation.is_spec_lost
+    return None if goes_on else next(iter(observation.blockers), None)
+
+
+def _store_blocker(tick: Tick, blocker: Blocker | None) -> Decision | None:
+    """Stand still while blocked, and store why, once; None when the way is free and that is stored too."""
+    if blocker == tick.state.blocker:
+        return None if blocker is None else wait()
+    message = info(f"{tick.name} goes on") if blocker is None else warning(blocker.message)
+    return tick.update(replace(tick.state, blocker=blocker), message)
+
+
+# What the workloads show.
+
+
+def follow_target(tick: Tick) -> Decision | None:
+    """Follow the target's identity without starting a run.
+
+    The same uid and generation with another template hash: nobody changed the target, the API server reads it otherwise
+    (a new default after an upgrade). Every stored revision that meant the old hash means the new one. And a generation
+    that moved without the template (scaling, labels) is noted, so that the rule above stays sharp.
+    """
+    state, stored, target = tick.state, tick.state.target, tick.observation.target
+    if stored is None or target is None or stored == target.identity:
+        return None
+    followed = replace(state, target=target.identity)
+    if stored.revision == target.identity.revision:
+        return tick.update(followed)
+    if not _is_same_generation(tick, target):
+        return None
+    before, after = template_part(stored.revision), template_part(target.identity.revision)
+
+    def renamed(revision: str) -> str:
+        return revision.replace(before, after, 1) if template_part(revision) == before else revision
+
+    revisions = replace(
+        state.revisions,
+        analysed=renamed(state.revisions.analysed),
+        promoted=renamed(state.revisions.promoted),
+        finished=renamed(state.revisions.finished),
+    )
+    return tick.update(replace(followed, revisions=revisions))
+
+
+def _is_same_generation(tick: Tick, target: Target) -> bool:
+    """Return whether nobody changed the target.
+
+    Another configuration is a change, though it moves no generation of the target.
+    """
+    stored, now = tick.state.target, target.identity
+    if stored is None or config_part(stored.revision) != config_part(now.revision):
+        return False
+    return (stored.uid, stored.generation) == (now.uid, now.generation)
+
+
+def restore_primary(tick: Tick) -> Decision | None:
+    """Give the primary its revision when it is gone, or was left on one that was not promoted.
+
+    A primary of no revision is one that Flagger made.
+    """
+    state, primary = tick.state, tick.observation.primary
+    if state.phase in {None, Phase.INITIALIZING, Phase.PROMOTING, Phase.TERMINATING, Phase.TERMINATED}:
+        return None
+    wanted = state.revisions.analysed if state.phase is Phase.FINALISING else state.revisions.promoted
+    is_as_wanted = primary is not None and (primary.revision in {"", wanted} or wanted == takeover.UNKNOWN)
+    return None if is_as_wanted else attempt(tick, Promote(wanted))

@@ -1,0 +1,1 @@
+"""What each phase does. `canary.decide` asks the phase after the guards let it through."""

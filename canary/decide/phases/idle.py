@@ -1,0 +1,55 @@
+"""Idle (Initialized, Succeeded, Failed): everything generated is kept as rendered, and a new revision starts a run."""
+
+from dataclasses import replace
+
+from canary.decide.drain import drain_and_scale_down
+from canary.decide.gates import POST_ROLLOUT, hooks_of
+from canary.decide.tick import Tick
+from canary.decide.transitions import start_run
+from canary.run.decision import Decision, act, ask
+from canary.run.judge import Verdict
+from canary.run.managed import ManagedObject
+from canary.run.messages import hook_passed, warning
+from canary.run.observation import Question
+
+
+def decide(tick: Tick) -> Decision:
+    """Start a due run; else keep the world as it should be, and finish scaling down what failed or was skipped."""
+    if tick.state.hooks.post_rollout_pending:
+        return _call_post_rollout(tick)
+    if _is_run_due(tick):
+        return start_run(tick)
+    due = tick.due(*ManagedObject)
+    if due:
+        return act(*due)
+    revisions = tick.state.revisions
+    is_finished = revisions.finished == revisions.analysed
+    return Decision() if is_finished else drain_and_scale_down(tick, lambda: _finish(tick))
+
+
+def _is_run_due(tick: Tick) -> bool:
+    """Return whether the revision was neither promoted nor rolled back nor skipped.
+
+    Setting the target back to the promoted revision is a manual rollback and starts nothing, as with Flagger.
+    """
+    revisions = tick.state.revisions
+    return tick.target.identity.revision not in {revisions.finished, revisions.promoted, revisions.analysed}
+
+
+def _finish(tick: Tick) -> Decision:
+    state = tick.state
+    revisions = replace(state.revisions, finished=state.revisions.analysed)
+    return tick.transition(replace(state, revisions=revisions, timing=replace(state.timing, shifted_at_s=None)))
+
+
+def _call_post_rollout(tick: Tick) -> Decision:
+    """Call the post-rollout hooks at the run's end, once; nothing follows from what they answer."""
+    answers = tick.observation.answered(Question.POST_ROLLOUT)
+    if answers is None and hooks_of(tick.canary, POST_ROLLOUT):
+        return ask(Question.POST_ROLLOUT)
+    messages = [
+        hook_passed(POST_ROLLOUT, answer.name) if answer.verdict is Verdict.PASS else warning(answer.text)
+        for answer in answers or ()
+    ]
+    called = replace(tick.state, hooks=replace(tick.state.hooks, post_rollout_pending=False))
+    return tick.update(called, *messages)

@@ -1,0 +1,150 @@
+"""Promoting: the primary gets the analysed template, then the traffic.
+
+A primary that has no pod while it rolls is rolled only when nothing is on it: a Deployment that is recreated, one whose
+rolling update may take all its pods away, or a DaemonSet without surge on as many nodes as may be without it. See
+docs/decisions/0008.
+"""
+
+from dataclasses import replace
+
+from canary.decide.attempts import attempt, promote_primary
+from canary.decide.drain import drain
+from canary.decide.takeover import UNKNOWN
+from canary.decide.tick import Tick
+from canary.decide.timing import PATIENCE_S
+from canary.decide.transitions import (
+    clear_traffic,
+    give_everything_to_canary,
+    promote_newer,
+    restart_analysis,
+    restart_run,
+)
+from canary.run.action import Promote
+from canary.run.decision import Decision, act, wait
+from canary.run.managed import ManagedObject
+from canary.run.messages import (
+    analysis_resumed,
+    not_ready,
+    primary_weight_advanced,
+    promotion_waits,
+    routing_to_canary,
+    routing_to_primary,
+    still_asked,
+)
+from canary.run.phase import Phase
+from canary.run.state import Promotion
+from canary.run.steps import next_promotion_weight
+from canary.run.traffic import TOTAL_PERCENT
+
+
+def decide(tick: Tick) -> Decision:
+    """Bring the primary up on the analysed template; traffic stays on the healthy canary until it is."""
+    overdue = _decide_overdue(tick) if tick.is_primary_overdue else None
+    if overdue is not None:
+        return overdue
+    primary, analysed = tick.observation.primary, tick.state.revisions.analysed
+    if primary is None or primary.revision != analysed:
+        return _evacuate_primary(tick) or promote_primary(tick, analysed)
+    due = tick.due(*ManagedObject)
+    if due:
+        return act(*due)
+    if not primary.readiness.is_ready:
+        return _await_primary(tick, primary.readiness.explanation)
+    if tick.state.timing.unready_at_s is not None:
+        return tick.became_ready()
+    return wait(seconds=tick.remaining_s) if tick.remaining_s > 0 else _shift_back(tick)
+
+
+def _await_primary(tick: Tick, explanation: str) -> Decision:
+    """Wait for the primary. Its deadline begins with its rollout, which may have had to wait for the traffic to go."""
+    timing = tick.state.timing
+    if timing.unready_at_s is not None and timing.shifted_at_s is None:
+        return wait(not_ready(tick.primary_name, explanation, is_canary_side=False), seconds=PATIENCE_S)
+    begun = replace(timing, unready_at_s=tick.now_s, shifted_at_s=None)
+    return tick.update(replace(tick.state, timing=begun, promotion=Promotion()))
+
+
+def _shift_back(tick: Tick) -> Decision:
+    state = tick.state
+    percent = next_promotion_weight(tick.canary, state.traffic.canary_percent)
+    if percent > 0:
+        shifting = replace(
+            state,
+            traffic=replace(state.traffic, canary_percent=percent),
+            timing=replace(state.timing, next_check_at_s=tick.now_s + tick.canary.interval_s),
+        )
+        return tick.transition(shifting, primary_weight_advanced(tick.name, TOTAL_PERCENT - percent))
+    shifted = replace(
+        clear_traffic(state),
+        phase=Phase.FINALISING,
+        analysis=replace(state.analysis, growth_started_at_s=None),
+        promotion=Promotion(),
+        timing=replace(state.timing, unready_at_s=None, shifted_at_s=None),
+    )
+    return tick.transition(shifted, routing_to_primary())
+
+
+def _evacuate_primary(tick: Tick) -> Decision | None:
+    """See everything on the canary side, and nothing on the primary; None when that may be rolled.
+
+    The promotion, a request or the last step of the analysis brought it there, unless the primary's strategy was edited
+    since. As long as nothing of the revision has reached the primary, whatever goes wrong is undone by beginning again.
+    """
+    primary = tick.observation.primary
+    if not tick.rollout_interrupts_primary or primary is None or not primary.readiness.has_available:
+        return None
+    if tick.is_target_newer:
+        return restart_run(tick)
+    if not tick.can_canary_serve:
+        return restart_analysis(tick, analysis_resumed(tick.target_name, tick.target.readiness.explanation))
+    if not tick.canary_carries_everything:
+        return tick.transition(give_everything_to_canary(tick), routing_to_canary(was_mirrored=False))
+    if tick.skips_analysis and tick.is_primary_overdue:
+        # Who skips the analysis wants the revision now, and the gateway had its time.
+        return None
+    due, why = tick.due(ManagedObject.ROUTE), tick.why_route_not_served()
+    if due or why is not None:
+        return act(*due) if due else wait(why, seconds=PATIENCE_S)
+    return drain(tick, still_asked(tick.primary_name))
+
+
+def _decide_overdue(tick: Tick) -> Decision | None:
+    """Report, once, that the primary does not come up within the progress deadline; it is tried on.
+
+    Where the target has a newer revision, that may be the cure, and gets its run.
+    """
+    newer = _give_way_to_newer(tick) if tick.is_target_newer else None
+    if newer is not None:
+        return newer
+    if tick.state.promotion.is_late:
+        return _bring_back(tick) if tick.is_target_newer else None
+    primary = tick.observation.primary
+    explanation = "it does not exist" if primary is None else primary.readiness.explanation
+    late = replace(tick.state, promotion=Promotion(is_late=True))
+    return tick.update(late, promotion_waits(tick.target_name, explanation or "it has not got the template yet"))
+
+
+def _give_way_to_newer(tick: Tick) -> Decision | None:
+    """Begin the newer revision's run; None while that would take the traffic to a primary that can't serve it."""
+    primary, state = tick.observation.primary, tick.state
+    if state.traffic.canary_percent == 0:
+        if primary is None or not tick.rollout_interrupts_primary or not primary.readiness.has_available:
+            return restart_run(tick)
+        # To bring it back to what was promoted before would end the pods that serve everybody: it stays on this one.
+        revisions = replace(state.revisions, promoted=state.revisions.analysed)
+        return restart_run(tick.having(replace(state, revisions=revisions)))
+    if not tick.canary.is_analysis_skipped:
+        return None
+    return restart_run(tick) if tick.can_primary_serve else promote_newer(tick)
+
+
+def _bring_back(tick: Tick) -> Decision | None:
+    """Give the primary what was promoted last: when it serves that again, the newer revision gets its run.
+
+    The canary side, analysed or not, is all that serves meanwhile. None where what was promoted last can't be had:
+    then the primary is waited for as it is, and whoever is on call may ask for the promotion of the newer revision.
+    """
+    primary, promoted = tick.observation.primary, tick.state.revisions.promoted
+    if primary is not None and primary.revision == promoted:
+        return wait(tick.why_primary_not_ready(), seconds=PATIENCE_S)
+    return None if promoted == UNKNOWN else attempt(tick, Promote(promoted))

@@ -1,0 +1,138 @@
+"""Requests: what people ask of a run by an annotation is carried out once, or refused with what is allowed."""
+
+from dataclasses import replace
+from typing import Final
+
+from canary.decide.attempts import attempt
+from canary.decide.takeover import UNKNOWN
+from canary.decide.tick import Tick
+from canary.decide.transitions import change_of, promote, promote_newer, roll_back, start_run, stop_waiting
+from canary.run.action import ClaimRequest, DropRequest
+from canary.run.decision import Decision
+from canary.run.messages import paused, promoted_by_request, request_refused, resumed, skipped
+from canary.run.phase import ANALYSING, IDLE, Phase
+from canary.run.request import MalformedRequest, Request, RequestResult, Verb, split_claim
+from canary.run.state import Timing
+
+_PHASES: Final = {
+    Verb.PROMOTE: ANALYSING | {Phase.PROMOTING},
+    Verb.ABORT: ANALYSING,
+    Verb.PAUSE: ANALYSING,
+    Verb.RESUME: ANALYSING,
+    Verb.RETRY: IDLE,
+    Verb.SKIP: ANALYSING | IDLE,
+}
+
+
+def answer_request(tick: Tick) -> Decision | None:
+    """Answer the request on the Canary, one step a tick; None where there is none."""
+    annotation, answered = tick.observation.request, tick.state.control.request
+    if not annotation:
+        return None
+    text, claim = split_claim(annotation)
+    if not claim:
+        return attempt(tick, ClaimRequest(annotation))
+    if answered is not None and answered.claim == claim:
+        return attempt(tick, DropRequest(annotation))
+    try:
+        request = Request.parse(text)
+    except MalformedRequest as error:
+        return _refuse(tick, text, claim, str(error))
+    why_refused = _why_refused(tick, request)
+    if why_refused:
+        return _refuse(tick, text, claim, why_refused)
+    if tick.state.phase in IDLE and tick.state.hooks.post_rollout_pending:
+        # The hooks of the run that has just ended are called first: another run would leave them out.
+        return None
+    result = RequestResult(text, claim, tick.now_s)
+    asked = tick.having(replace(tick.state, control=replace(tick.state.control, request=result)))
+    return _carry_out(asked, request.verb)
+
+
+def _refuse(tick: Tick, text: str, claim: str, allowed: str) -> Decision:
+    result = RequestResult(text, claim, tick.now_s, allowed)
+    refused = replace(tick.state, control=replace(tick.state.control, request=result))
+    return tick.update(refused, request_refused(tick.canary.namespace, tick.canary.name, text, allowed))
+
+
+def _why_refused(tick: Tick, request: Request) -> str:
+    """Return what is allowed instead, nothing where the request is."""
+    phase, revision = tick.state.phase, _revision_in_question(tick)
+    allowed = _PHASES[request.verb]
+    if phase not in allowed:
+        return f"{request.verb} in phase {', '.join(sorted(allowed))}; the phase is {phase or 'not set yet'}"
+    if tick.observation.target is None and (phase in IDLE or request.verb is Verb.PROMOTE):
+        return f"{request.verb} while {tick.target_name} exists, and it does not"
+    if phase is Phase.PROMOTING and revision == tick.state.revisions.analysed:
+        return f"{request.verb} of a newer revision than {revision}, which is being promoted"
+    if not request.is_about(revision):
+        return f"{request.verb}@{revision}"
+    if request.verb is Verb.RESUME and not tick.state.control.is_paused:
+        return f"resume of a paused run; {revision} is not paused"
+    if phase in IDLE and revision == tick.state.revisions.promoted:
+        return f"{request.verb} of a revision that the primary does not run; it runs {revision}"
+    return ""
+
+
+def _revision_in_question(tick: Tick) -> str:
+    target = tick.observation.target
+    is_analysed = target is None or tick.state.phase in ANALYSING
+    return tick.state.revisions.analysed if is_analysed else tick.target.identity.revision
+
+
+def _carry_out(tick: Tick, verb: Verb) -> Decision:
+    match verb:
+        case Verb.PROMOTE:
+            return _promote(tick)
+        case Verb.ABORT:
+            return roll_back(tick, "aborted by request")
+        case Verb.PAUSE:
+            return _pause(tick)
+        case Verb.RESUME:
+            return _resume(tick)
+        case Verb.RETRY:
+            return start_run(tick)
+        case Verb.SKIP:
+            return _skip(tick)
+
+
+def _pause(tick: Tick) -> Decision:
+    analysis = replace(tick.state.analysis, checks_passed=False)
+    control = replace(tick.state.control, is_paused=True)
+    message = paused(tick.name, tick.state.traffic.canary_percent)
+    return tick.update(replace(tick.state, analysis=analysis, control=control), message)
+
+
+def _resume(tick: Tick) -> Decision:
+    analysis = replace(tick.state.analysis, growth_started_at_s=None)
+    control = replace(tick.state.control, is_paused=False)
+    return tick.update(replace(tick.state, analysis=analysis, control=control), resumed(tick.name))
+
+
+def _promote(tick: Tick) -> Decision:
+    """Promote at once; but where the canary side has to carry everything meanwhile, it is brought up to that first."""
+    message = promoted_by_request(tick.name)
+    if tick.state.phase is Phase.PROMOTING:
+        return promote_newer(tick, message)
+    if not tick.rollout_interrupts_primary:
+        return promote(tick, message, skips_analysis=True)
+    state = stop_waiting(tick.state)
+    if state.phase is Phase.WAITING:
+        state = replace(state, timing=Timing(next_check_at_s=tick.now_s, unready_at_s=tick.now_s))
+    control = replace(state.control, is_paused=False, skips_analysis=True)
+    return tick.transition(replace(state, phase=Phase.PROGRESSING, control=control), message)
+
+
+def _skip(tick: Tick) -> Decision:
+    revision = _revision_in_question(tick)
+    if tick.state.phase in ANALYSING:
+        return roll_back(tick, f"revision {revision} is skipped by request")
+    revisions = replace(
+        tick.state.revisions,
+        analysed=revision,
+        # A side that is still up (of the run before, which is drained) is scaled down all the same, see `idle`.
+        finished=revision if tick.target.replicas == 0 else UNKNOWN,
+        change=change_of(tick.state, tick.target),
+    )
+    known = replace(tick.state, target=tick.target.identity, revisions=revisions)
+    return tick.update(known, skipped(tick.target_name, revision))

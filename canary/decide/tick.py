@@ -1,0 +1,210 @@
+"""One tick's three inputs, with the questions that every phase asks of them."""
+
+from dataclasses import dataclass, replace
+
+from canary.api.canary import Canary
+from canary.decide.timing import DEFAULT_DRAIN_S, DEFAULT_UNOBSERVED_DEADLINE_S, ENDPOINTS_KNOWN_S
+from canary.run.action import Action, ApplyObject, ScaleTarget, SetTraffic
+from canary.run.decision import Decision, store
+from canary.run.managed import ManagedObject
+from canary.run.messages import Message, halted, info, not_ready, warning
+from canary.run.observation import Observation, RouteState, Target
+from canary.run.phase import ANALYSING
+from canary.run.state import State
+from canary.run.traffic import TOTAL_PERCENT, Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A canary, its stored intent, and what was observed."""
+
+    canary: Canary
+    state: State
+    observation: Observation
+
+    # Names and numbers.
+
+    @property
+    def now_s(self) -> float:
+        """Return the observation's time, in seconds since the epoch."""
+        return self.observation.now_s
+
+    @property
+    def name(self) -> str:
+        """Return `{canary}.{namespace}`, as Flagger's events name it."""
+        return f"{self.canary.name}.{self.canary.namespace}"
+
+    @property
+    def target_name(self) -> str:
+        """Return `{target}.{namespace}`."""
+        return f"{self.canary.spec.target_ref.name}.{self.canary.namespace}"
+
+    @property
+    def primary_name(self) -> str:
+        """Return `{target}-primary.{namespace}`."""
+        return f"{self.canary.spec.target_ref.name}-primary.{self.canary.namespace}"
+
+    @property
+    def target(self) -> Target:
+        """Return the target; a missing one is a blocker, and no phase is asked then."""
+        assert self.observation.target is not None
+        return self.observation.target
+
+    @property
+    def drain_s(self) -> float:
+        """Return how long a side is drained at the most."""
+        return float(self.canary.analysis.drain_seconds) if self.canary.analysis else DEFAULT_DRAIN_S
+
+    @property
+    def unobserved_deadline_s(self) -> float:
+        """Return how long a canary may be exposed without a decisive sample."""
+        analysis = self.canary.analysis
+        return float(analysis.unobserved_deadline_seconds) if analysis else DEFAULT_UNOBSERVED_DEADLINE_S
+
+    @property
+    def remaining_s(self) -> float:
+        """Return the seconds until the next check or step may be made."""
+        return max(self.state.timing.next_check_at_s - self.now_s, 0.0)
+
+    # How the run stands.
+
+    @property
+    def analysis_started(self) -> bool:
+        """Return whether the analysis of this revision began, with or without traffic; then its checks go on always."""
+        return self.state.phase in ANALYSING and self.state.analysis.started_at_s is not None
+
+    @property
+    def skips_analysis(self) -> bool:
+        """Return whether the analysis is left out, or what is left of it, by the spec or by a request."""
+        return self.canary.is_analysis_skipped or self.state.control.skips_analysis
+
+    @property
+    def is_target_newer(self) -> bool:
+        """Return whether the target has another revision than the analysed one."""
+        return self.target.identity.revision != self.state.revisions.analysed
+
+    @property
+    def rollout_interrupts_primary(self) -> bool:
+        """Return whether a promotion can leave the primary without a pod: then the canary side carries everything."""
+        primary = self.observation.primary
+        return primary is not None and not primary.rolls_without_gap
+
+    @property
+    def canary_carries_everything(self) -> bool:
+        """Return whether all requests are meant for the canary side, also those that match nothing."""
+        is_everyone = self.canary.strategy != "ab-testing" or self.state.traffic.includes_unmatched
+        return self.state.traffic.canary_percent == TOTAL_PERCENT and is_everyone
+
+    @property
+    def is_primary_overdue(self) -> bool:
+        """Return whether a promotion has waited for its primary for longer than the progress deadline."""
+        unready_at_s = self.state.timing.unready_at_s
+        return unready_at_s is not None and self.now_s - unready_at_s > self.canary.progress_deadline_s
+
+    @property
+    def can_primary_serve(self) -> bool:
+        """Return whether the primary has an available pod, and keeps one."""
+        primary = self.observation.primary
+        return primary is not None and primary.readiness.has_available and primary.is_lasting
+
+    @property
+    def can_canary_serve(self) -> bool:
+        """Return whether the canary side has an available pod."""
+        target = self.observation.target
+        return target is not None and target.replicas > 0 and target.readiness.has_available
+
+    # What keeps it from going forward.
+
+    def why_not_advancing(self) -> Message | None:
+        """Return what keeps a canary from getting (more) traffic though its own side is up; None when nothing does."""
+        if self.state.control.is_paused:
+            return info(f"Halt {self.name} advancement paused by request")
+        if self.observation.blockers:
+            return warning(self.observation.blockers[0].message)
+        if self.observation.failed_objects:
+            return halted(self.name, f"not applied: {', '.join(sorted(self.observation.failed_objects))}")
+        return self.why_primary_not_ready() or self.why_route_not_served()
+
+    def why_primary_not_ready(self) -> Message | None:
+        """Return why the primary is not up, None when it is."""
+        primary = self.observation.primary
+        if primary is not None and primary.readiness.is_ready:
+            return None
+        explanation = primary.readiness.explanation if primary is not None else "it does not exist"
+        return not_ready(self.primary_name, explanation, is_canary_side=False)
+
+    def why_route_not_served(self) -> Message | None:
+        """Return what keeps the route from being served as meant, None when nothing does."""
+        route = self.observation.route
+        if route is None:
+            return halted(self.name, "its route does not exist")
+        if self.is_traffic_refused:
+            return halted(self.name, "its route can't be written, see the event before")
+        if route.state in {RouteState.WARNED, RouteState.REJECTED}:
+            return halted(self.name, f"the gateway refuses its route: {route.explanation}")
+        return None
+
+    def is_route_served(self) -> bool:
+        """Return whether the gateway serves the route as it stands, warning or not."""
+        route = self.observation.route
+        return route is not None and route.state in {RouteState.SETTLED, RouteState.WARNED}
+
+    @property
+    def wanted_traffic(self) -> Traffic:
+        """Return the stored split as a route shows it: only in an A/B test are there requests that match nothing."""
+        traffic = self.state.traffic
+        includes_unmatched = traffic.includes_unmatched and self.canary.strategy == "ab-testing"
+        return replace(traffic, includes_unmatched=includes_unmatched)
+
+    @property
+    def is_traffic_refused(self) -> bool:
+        """Return whether the stored split was refused a moment ago, by the API server or by Gloo's webhook in it."""
+        return self.observation.refused_traffic == self.wanted_traffic
+
+    # What is to be done.
+
+    def due(self, *objects: ManagedObject) -> tuple[Action, ...]:
+        """Apply those of `objects` that are missing or not as rendered, in the order given."""
+        return tuple(ApplyObject(one) for one in objects if one in self.observation.due_objects)
+
+    def due_traffic(self) -> tuple[Action, ...]:
+        """Set the route to the stored split where it shows another one."""
+        route = self.observation.route
+        if route is None or self.is_traffic_refused:
+            return ()
+        if route.is_exact and route.traffic == self.wanted_traffic:
+            return ()
+        return (SetTraffic(self.wanted_traffic, self.state.transition.sequence),)
+
+    def due_scale(self, replicas: int) -> tuple[Action, ...]:
+        """Scale the target from none to `replicas` or from some to none; a number set by others in between stays."""
+        if (replicas == 0) == (self.target.replicas == 0):
+            return ()
+        return (ScaleTarget(replicas),)
+
+    # How the intent changes.
+
+    def having(self, state: State) -> "Tick":
+        """Return this tick with what was learned in it noted in its state; the transition to come stores that too."""
+        return Tick(self.canary, state, self.observation)
+
+    def transition(self, after: State, *messages: Message, remarks: tuple[Message, ...] = ()) -> Decision:
+        """Store `after` as the next transition, at the present time."""
+        return store(self.state.transition_to(after, self.now_s, *messages), *remarks)
+
+    def update(self, after: State, *messages: Message, remarks: tuple[Message, ...] = ()) -> Decision:
+        """Store `after` as the next transition, but keep the time of the last one: the run stands where it did."""
+        return store(self.state.update_to(after, self.now_s, *messages), *remarks)
+
+    def update_timing(
+        self, *messages: Message, unready_at_s: float | None = None, shifted_at_s: float | None = None
+    ) -> Decision:
+        """Store when a side went down, and when the traffic was shifted; None for not (any more)."""
+        timing = replace(self.state.timing, unready_at_s=unready_at_s, shifted_at_s=shifted_at_s)
+        return self.update(replace(self.state, timing=timing), *messages)
+
+    def became_ready(self) -> Decision:
+        """Note that the side that was awaited is up; the gateway needs a moment to know its pods."""
+        known_at_s = max(self.state.timing.next_check_at_s, self.now_s + ENDPOINTS_KNOWN_S)
+        timing = replace(self.state.timing, unready_at_s=None, next_check_at_s=known_at_s)
+        return self.update(replace(self.state, timing=timing))

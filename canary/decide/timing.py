@@ -1,0 +1,27 @@
+"""How long things take, and how long they may: the constants of all phases. Durations in seconds."""
+
+from typing import Final
+
+# A side is looked at this often while its readiness is awaited: watches bring the change, this is for lost ones.
+PATIENCE_S: Final = 5.0
+
+# While something changes within seconds: a route that is to be served, requests that are to end.
+POLL_S: Final = 1.0
+
+# A pod that became ready is in the gateway 0.05 to 0.7 s later (recorded in tests/contract/gloo): traffic sent to its
+# side before that gets 503.
+ENDPOINTS_KNOWN_S: Final = 1.0
+
+# Until every kube-proxy and gateway has stopped sending to the target's pods. The gateway's part was measured at up to
+# 0.8 s (tests/contract/gloo), kube-proxy syncs within a second.
+BOOTSTRAP_SETTLE_S: Final = 3.0
+
+# Gloo acknowledges a route within this time, and every kube-proxy has followed a Service long before.
+RELEASE_SETTLE_S: Final = 5.0
+
+# Requests that go on for longer come from somebody who calls that side directly: no reason to keep it for ever.
+REQUESTS_END_WITHIN_S: Final = 300.0
+
+# The API's defaults, for a canary without an analysis of its own.
+DEFAULT_DRAIN_S: Final = 30.0
+DEFAULT_UNOBSERVED_DEADLINE_S: Final = 600.0

@@ -1,0 +1,247 @@
+"""The stored intent as `.status`, read and written.
+
+Flagger's fields keep Flagger's names and meaning; ours stand under `status.serin`. Fields that we don't know are kept.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from canary.run.mark import Mark
+from canary.run.messages import Alert, Message
+from canary.run.phase import ConditionStatus, Phase, promoted_condition
+from canary.run.request import RequestResult
+from canary.run.state import (
+    Analysis,
+    Blocker,
+    Control,
+    HookAnswers,
+    Promotion,
+    Revisions,
+    State,
+    TargetIdentity,
+    Timing,
+    TransitionRecord,
+)
+from canary.run.traffic import Traffic
+
+READY: Final = "Ready"
+PROMOTED: Final = "Promoted"
+
+
+class UnknownPhase(ValueError):  # noqa: N818  reads as what was found, as the other error families do
+    """`status.phase` is a word that this version doesn't know: stand still and say so."""
+
+
+def read_state(status: Mapping[str, Any] | None) -> State:
+    """Read `.status`; absent or empty is a canary that was never touched.
+
+    Raises:
+        UnknownPhase: `phase` is none of Flagger's.
+    """
+    status = status or {}
+    ours: Mapping[str, Any] = status.get("serin") or {}
+    return State(
+        phase=_read_phase(status.get("phase")),
+        traffic=Traffic(
+            canary_percent=int(status.get("canaryWeight", 0)),
+            mirror_percent=int(ours.get("mirrorPercent", 0)),
+            cookie=str(status.get("sessionAffinityCookie", "")),
+            includes_unmatched=bool(ours.get("forEveryone", False)),
+        ),
+        previous_cookie=str(status.get("previousSessionAffinityCookie", "")),
+        strategy=ours.get("strategy", "canary"),  # what says nothing was written when there were no others
+        target=_read_target(ours.get("seen"), status.get("trackedConfigs")),
+        revisions=Revisions(
+            analysed=str(status.get("lastAppliedSpec", "")),
+            promoted=str(status.get("lastPromotedSpec", "")),
+            finished=str(ours.get("finishedRevision", "")),
+            change=_read_change(ours.get("change")),
+        ),
+        analysis=Analysis(
+            started_at_s=_read_time(ours.get("firstWeightAt")),
+            decisive_at_s=_read_time(ours.get("lastDecisiveAt")),
+            failed_checks=int(status.get("failedChecks", 0)),
+            iterations=int(status.get("iterations", 0)),
+            checks_passed=bool(ours.get("cleared", False)),
+            growth_started_at_s=_read_time(ours.get("grownAt")),
+        ),
+        promotion=Promotion(is_late=bool(ours.get("promotionLate", False))),
+        hooks=HookAnswers(
+            answered=tuple(ours.get("answeredHooks", ())),
+            waiting_for=tuple(ours.get("waitingFor", ())),
+            post_rollout_pending=bool(ours.get("endUntold", False)),
+        ),
+        control=Control(
+            is_paused=bool(ours.get("paused", False)),
+            skips_analysis=bool(ours.get("analysisSkipped", False)),
+            request=RequestResult.read(ours.get("request")),
+        ),
+        timing=Timing(
+            next_check_at_s=_read_time(ours.get("notBefore")) or 0.0,
+            unready_at_s=_read_time(ours.get("unreadySince")),
+            shifted_at_s=_read_time(ours.get("shiftedAt")),
+        ),
+        blocker=_read_blocker(status.get("conditions") or ()),
+        transition=TransitionRecord(
+            sequence=int(ours.get("sequence", 0)),
+            at_s=_read_time(status.get("lastTransitionTime")) or 0.0,
+            messages=tuple(_read_message(item) for item in ours.get("news", ())),
+            alerted_by=str(ours.get("alertedBy", "")),
+        ),
+    )
+
+
+def write_status(
+    state: State, before: Mapping[str, Any] | None, *, target_kind: str, generation: int
+) -> dict[str, Any]:
+    """Return the whole new `.status`: `before` with the state's fields in place of the old ones."""
+    status = dict(before or {})
+    ours = dict(status.get("serin") or {}) | _write_ours(state)
+    status |= {
+        "canaryWeight": state.traffic.canary_percent,
+        "sessionAffinityCookie": state.traffic.cookie,
+        "previousSessionAffinityCookie": state.previous_cookie,
+        "failedChecks": state.analysis.failed_checks,
+        "iterations": state.analysis.iterations,
+        "lastAppliedSpec": state.revisions.analysed,
+        "lastPromotedSpec": state.revisions.promoted,
+        "lastTransitionTime": _write_second(state.transition.at_s),
+        "observedGeneration": generation,
+        "conditions": _write_conditions(state, status.get("conditions") or (), target_kind),
+        "serin": {key: value for key, value in ours.items() if value is not None},
+    }
+    if state.phase is not None:
+        status["phase"] = str(state.phase)
+    if state.target is not None:
+        status["trackedConfigs"] = dict(state.target.configs)
+    return status
+
+
+def _write_ours(state: State) -> dict[str, Any]:
+    """Return the fields of `status.serin`; None takes a field away."""
+    timing, analysis, hooks, control, target = state.timing, state.analysis, state.hooks, state.control, state.target
+    return {
+        "notBefore": _write_time(timing.next_check_at_s or None),
+        "forEveryone": state.traffic.includes_unmatched or None,
+        "mirrorPercent": state.traffic.mirror_percent or None,
+        "sequence": state.transition.sequence,
+        "finishedRevision": state.revisions.finished,
+        "change": _write_change(state.revisions.change),
+        "answeredHooks": list(hooks.answered),
+        "waitingFor": list(hooks.waiting_for) or None,
+        "cleared": analysis.checks_passed or None,
+        "strategy": state.strategy,
+        "endUntold": hooks.post_rollout_pending or None,
+        "analysisSkipped": control.skips_analysis,
+        "promotionLate": state.promotion.is_late or None,
+        "paused": control.is_paused or None,
+        "request": None if control.request is None else control.request.write(),
+        "news": [_write_message(message) for message in state.transition.messages],
+        "alertedBy": state.transition.alerted_by or None,
+        "seen": None
+        if target is None
+        else {"uid": target.uid, "generation": target.generation, "revision": target.revision},
+        "unreadySince": _write_time(timing.unready_at_s),
+        "firstWeightAt": _write_time(analysis.started_at_s),
+        "lastDecisiveAt": _write_time(analysis.decisive_at_s),
+        "shiftedAt": _write_time(timing.shifted_at_s),
+        "grownAt": _write_time(analysis.growth_started_at_s),
+    }
+
+
+def _read_target(target: Mapping[str, Any] | None, configs: Mapping[str, str] | None) -> TargetIdentity | None:
+    if not target:
+        return None
+    return TargetIdentity(target["uid"], int(target["generation"]), target["revision"], dict(configs or {}))
+
+
+def _read_phase(word: str | None) -> Phase | None:
+    if not word:
+        return None
+    try:
+        return Phase(word)
+    except ValueError as error:
+        allowed = ", ".join(Phase)
+        raise UnknownPhase(f"status.phase: found {word!r}; allowed: {allowed}") from error
+
+
+def _read_change(item: Mapping[str, Any] | None) -> Mark | None:
+    return None if item is None else Mark(item.get("revision", ""), item.get("what", ""), item.get("by", ""))
+
+
+def _write_change(change: Mark | None) -> dict[str, str] | None:
+    return None if change is None else {"revision": change.revision, "what": change.changed, "by": change.by}
+
+
+def _read_message(item: Mapping[str, Any]) -> Message:
+    stored = item.get("alert")
+    alert = None
+    if stored is not None:
+        alert = Alert(
+            stored["severity"], stored["text"], stored.get("reason", ""), has_settings=stored.get("hasSettings", False)
+        )
+    return Message(item["text"], is_warning=item["type"] == "Warning", alert=alert)
+
+
+def _write_message(message: Message) -> dict[str, Any]:
+    item: dict[str, Any] = {"type": "Warning" if message.is_warning else "Normal", "text": message.text}
+    if message.alert is not None:
+        stored = {"severity": message.alert.severity, "text": message.alert.text}
+        stored |= {"reason": message.alert.reason} if message.alert.reason else {}
+        item["alert"] = stored | ({"hasSettings": True} if message.alert.has_settings else {})
+    return item
+
+
+def _read_blocker(conditions: Iterable[Mapping[str, Any]]) -> Blocker | None:
+    for condition in conditions:
+        if condition.get("type") == READY and condition.get("status") == "False":
+            return Blocker(condition.get("reason", ""), condition.get("message", ""))
+    return None
+
+
+def _write_conditions(state: State, before: Any, target_kind: str) -> list[dict[str, Any]]:
+    """Return the conditions `Promoted` (Flagger's) and `Ready` (ours), and keep those of others as they are.
+
+    A condition's `lastTransitionTime` moves only with its status, and `lastUpdateTime` with anything of it.
+    """
+    old = {condition["type"]: condition for condition in before}
+    new: dict[str, tuple[ConditionStatus, str, str]] = {}
+    if state.phase is not None:
+        status, message = promoted_condition(state.phase, target_kind)
+        new[PROMOTED] = (status, str(state.phase), message)
+    if state.blocker is not None:
+        new[READY] = ("False", state.blocker.reason, state.blocker.message)
+    elif state.phase is not None or READY in old:
+        new[READY] = ("True", "Reconciling", "The canary is valid and watched.")
+    for kind, (verdict, reason, message) in new.items():
+        previous = old.get(kind, {})
+        if (previous.get("status"), previous.get("reason"), previous.get("message")) == (verdict, reason, message):
+            continue
+        now = _write_second(state.transition.at_s)
+        is_same_status = previous.get("status") == verdict
+        old[kind] = {
+            "type": kind,
+            "status": verdict,
+            "reason": reason,
+            "message": message,
+            "lastUpdateTime": now,
+            "lastTransitionTime": previous.get("lastTransitionTime", now) if is_same_status else now,
+        }
+    return list(old.values())
+
+
+def _read_time(text: str | None) -> float | None:
+    return datetime.fromisoformat(text).timestamp() if text else None
+
+
+def _write_time(moment_s: float | None) -> str | None:
+    """Write to the millisecond: intervals of a second would be badly served by whole seconds."""
+    if moment_s is None:
+        return None
+    return datetime.fromtimestamp(moment_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _write_second(moment_s: float) -> str:
+    """Write as Kubernetes' own `metav1.Time` does."""
+    return datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
