@@ -9,7 +9,7 @@ from dataclasses import replace
 from canary.decide.attempts import promote_primary
 from canary.decide.drain import await_shift
 from canary.decide.tick import Tick
-from canary.decide.timing import BOOTSTRAP_SETTLE_S, PATIENCE_S
+from canary.decide.timing import BOOTSTRAP_SETTLE_S, PATIENCE_S, POLL_S
 from canary.run.action import Action
 from canary.run.decision import Decision, act, wait
 from canary.run.managed import ManagedObject
@@ -60,7 +60,9 @@ def _lead_traffic_to_primary(tick: Tick) -> Decision:
         return act(*due)
     shifted_at_s = tick.state.timing.shifted_at_s
     if shifted_at_s is None:
-        return await_shift(tick)
+        # Nothing is lost while the target serves: a route with a warning is not enough to let it go.
+        why = tick.why_route_not_served()
+        return await_shift(tick) if why is None else wait(why, seconds=POLL_S)
     settles_in_s = shifted_at_s + BOOTSTRAP_SETTLE_S - tick.now_s
     if settles_in_s > 0:
         return wait(seconds=settles_in_s)
