@@ -153,8 +153,8 @@ class Tick:
     def wanted_traffic(self) -> Traffic:
         """Return the stored split as a route shows it: only in an A/B test are there requests that match nothing."""
         traffic = self.state.traffic
-        includes_unmatched = traffic.includes_unmatched and self.canary.strategy == "ab-testing"
-        return replace(traffic, includes_unmatched=includes_unmatched)
+        is_shown = not traffic.includes_unmatched or self.canary.strategy == "ab-testing"
+        return traffic if is_shown else replace(traffic, includes_unmatched=False)
 
     @property
     def is_traffic_refused(self) -> bool:
