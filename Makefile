@@ -1,5 +1,5 @@
 # Everything here works from a fresh clone: what is missing is installed into .venv and .sandbox.
-.PHONY: help demo test unit tapes long fuzz check format bench sandbox sandbox-down image clean
+.PHONY: help demo test unit coverage tapes long fuzz check format bench sandbox sandbox-down image clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -34,6 +34,10 @@ test: .venv/.ready ## Run the tests: unit, contract, integration, end to end (bu
 unit: .venv/.ready ## Run the tests that need no cluster
 	$(BIN)/pytest -n 2 -m "not sandbox and not e2e"
 
+coverage: .venv/.ready ## Show which lines and branches of canary/ and render/ the unit tests miss
+	@mkdir -p build
+	$(BIN)/pytest -n 2 -m "not sandbox and not e2e" --cov --cov-report=term-missing tests/unit
+
 tapes: .venv/.ready ## Play ten thousand new tapes of crashes, failures and revisions to the state machine
 	SERIN_NEW_TAPES=1 $(BIN)/pytest tests/unit/canary/test_tapes.py
 
@@ -66,8 +70,8 @@ sandbox-down: .venv/.ready ## Take the sandbox cluster down
 	@$(RUN) -m sandbox down
 
 image: ## Build the two images with docker
-	docker build --target serin --tag serin:0.1.0 .
-	docker build --target serin-loadtester --tag serin-loadtester:0.1.0 .
+	docker build --target serin --tag serin:0.2.0 .
+	docker build --target serin-loadtester --tag serin-loadtester:0.2.0 .
 
 clean: ## Remove everything that was built or installed here
 	rm -rf .venv .sandbox build

@@ -76,7 +76,7 @@ def chat(rollouts: Rollouts) -> Chat:
                 "containers": [
                     {
                         "name": "hook",
-                        "image": "serin-loadtester:0.1.0",
+                        "image": "serin-loadtester:0.2.0",
                         "command": ["python", "-c", HOOK],
                         "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
                     }

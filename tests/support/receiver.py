@@ -35,7 +35,7 @@ class Receiver:
         """Create the pod and its service, and wait until it answers."""
         container = {
             "name": "hook",
-            "image": "serin-loadtester:0.1.0",
+            "image": "serin-loadtester:0.2.0",
             "command": ["python", "-c", _PROGRAM],
             "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
         }

@@ -18,7 +18,7 @@ WORDS = Path(__file__).parent / "flagger_words.txt"
 
 FIELD_SECTIONS = re.compile(r"Canary: |MetricTemplate|AlertProvider")
 LINK = re.compile(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)")
-REASON = re.compile(r"not (there|needed|told|sent): .{20}")
+REASON = re.compile(r"not (there|needed|reported): .{20}")
 
 
 @dataclass(frozen=True)
