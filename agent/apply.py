@@ -5,12 +5,12 @@ from typing import Final
 from agent.caches import SCALERS, WORKLOADS, Caches
 from agent.canary_patch import canary_patch
 from agent.configs import ConfigCopies, target_revision
-from agent.managed import ManagedObjects
+from agent.managed_objects import ManagedObjects
 from agent.providers.routing.port import Routing
-from agent.release import release_object
+from agent.release_objects import release_object
 from agent.resources import CANARIES
+from agent.revision_templates import read_template
 from agent.settings import FIELD_MANAGER
-from agent.templates import read_template
 from canary.api.canary import Canary
 from canary.run.action import (
     Action,
@@ -38,10 +38,10 @@ _PATCHED: Final = WORKLOADS | SCALERS
 class Applier:
     """Carries out actions. Each can be repeated; each is refused when the world is not what was observed."""
 
-    def __init__(self, client: Client, caches: Caches, parts: ManagedObjects, routing: Routing) -> None:
+    def __init__(self, client: Client, caches: Caches, managed: ManagedObjects, routing: Routing) -> None:
         self._client = client
         self._caches = caches
-        self._parts = parts
+        self._managed = managed
         self._routing = routing
         self._configs = ConfigCopies(client, caches)
 
@@ -50,7 +50,7 @@ class Applier:
 
         Raises:
             kube.errors.KubeError: it was not done; a Conflict asks for another look.
-            agent.templates.TemplateLost: there is nothing to promote, or nothing to configure it with.
+            agent.revision_templates.TemplateLost: there is nothing to promote, or nothing to configure it with.
         """
         if isinstance(action, ClaimRequest | DropRequest | SetFinalizer):
             await self._patch_canary(canary, action)
@@ -70,7 +70,7 @@ class Applier:
             case ApplyObject(ManagedObject.CANARY_CONFIG):
                 await self._patch(target, restart_patch(target, self._config_hash(canary, target)))
             case ApplyObject(part):
-                await self._parts.apply(canary, target, part)
+                await self._managed.apply(canary, target, part)
             case ScaleTarget(replicas):
                 await self._pause_scaler(canary, is_paused=replicas == 0)
                 config_hash = self._config_hash(canary, target)
@@ -108,7 +108,7 @@ class Applier:
 
     async def _pause_scaler(self, canary: Canary, *, is_paused: bool) -> None:
         """Keep KEDA from scaling the target while it is at zero; first of all, or it would undo the scaling."""
-        scaler = self._parts.scaler(canary)
+        scaler = self._managed.scaler(canary)
         if scaler is not None and scaler["kind"] == SCALED_OBJECT:
             await self._patch(scaler, pause_patch(scaler, is_paused=is_paused))
 

@@ -1,10 +1,10 @@
 """Asking: the questions of a tick go out together, and every one of them comes back with an answer."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from agent.hook_calls import HookCalls
 from agent.providers.hooks import Hooks
@@ -80,7 +80,7 @@ class _Asked:
 class Answered:
     """The observation with the answers in it; `calls` are the keys of the hook calls that they came from."""
 
-    seen: Observation
+    observation: Observation
     calls: frozenset[str]
 
 
@@ -96,7 +96,7 @@ class Asker:
         self._grace_s = grace_s
 
     async def answer(
-        self, canary: Canary, state: State, seen: Observation, questions: Iterable[Question], calls: HookCalls
+        self, canary: Canary, state: State, observation: Observation, questions: Iterable[Question], calls: HookCalls
     ) -> Answered:
         """Return the answers, hooks first, as Flagger calls them before the metrics.
 
@@ -108,18 +108,18 @@ class Asker:
         async with asyncio.TaskGroup() as group:
             asked = [*self._ask_hooks(canary, state, questions, calls)]
             if Question.CHECKS in questions:
-                asked += self._ask_metrics(canary, state, seen.now_s, group)
+                asked += self._ask_metrics(canary, state, observation.now_s, group)
             if Question.DRAINED in questions:
-                since_s = seen.now_s if state.timing.shifted_at_s is None else state.timing.shifted_at_s
+                since_s = observation.now_s if state.timing.shifted_at_s is None else state.timing.shifted_at_s
                 side = Side.PRIMARY if state.phase is Phase.PROMOTING else Side.CANARY
-                is_drained = await self._checks.is_drained(canary, side, since_s, seen.now_s)
-            await self._wait(asked, _limit_s(canary, state, seen.now_s, questions))
+                is_drained = await self._checks.is_drained(canary, side, since_s, observation.now_s)
+            await self._wait(asked, _limit_s(canary, state, observation.now_s, questions))
             for one in asked:
                 if not one.key:
                     one.task.cancel()
         answers = {question: tuple(one.result() for one in asked if one.question is question) for question in questions}
         done = frozenset(one.key for one in asked if one.key and one.task.done())
-        return Answered(replace(seen, answers=answers, is_drained=is_drained), done)
+        return Answered(replace(observation, answers=answers, is_drained=is_drained), done)
 
     def _ask_hooks(
         self, canary: Canary, state: State, questions: frozenset[Question], calls: HookCalls
@@ -168,3 +168,68 @@ def _limit_s(canary: Canary, state: State, now_s: float, questions: Collection[Q
         return None
     remaining_s = state.timing.next_check_at_s - now_s
     return remaining_s if remaining_s > 0 else canary.interval_s
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of a tick's questions, and the world as it was observed by then.
+
+    `answered` is None where something came up that waits for no answer. `is_spec_edited`: the questions were asked by a
+    spec that is not the present one any more.
+    """
+
+    observation: Observation
+    answered: Answered | None = None
+    is_spec_edited: bool = False
+
+
+async def ask_while_current(
+    answering: Coroutine[Any, Any, Answered],
+    woken: asyncio.Event,
+    *,
+    asked_about: Observation,
+    generation: Callable[[], int | None],
+    observe: Callable[[], Observation],
+) -> Asked:
+    """Wait for the answers, which may take long, as long as they are about what is the matter.
+
+    A newer revision does not wait for them: they would be about the older one. `asked_about` is the observation that
+    the questions come from, `generation` returns the spec's, and `observe` looks at the world again, whenever `woken`
+    is set.
+    """
+    asked_generation = generation()
+    task = asyncio.create_task(answering, name="answers to questions")
+    try:
+        while not task.done():
+            await _until_done_or_woken(task, woken)
+            if task.done():
+                break
+            woken.clear()
+            now = observe()
+            if generation() != asked_generation:
+                return Asked(now, is_spec_edited=True)
+            if _is_more_urgent(asked_about, now):
+                return Asked(now)
+    finally:
+        task.cancel()
+    return Asked(observe(), task.result())
+
+
+async def _until_done_or_woken(task: asyncio.Task[Answered], woken: asyncio.Event) -> None:
+    waking = asyncio.create_task(woken.wait(), name="wake-up while asking")
+    try:
+        await asyncio.wait({task, waking}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waking.cancel()
+
+
+def _is_more_urgent(before: Observation, now: Observation) -> bool:
+    """Return whether something came up that waits for no answer.
+
+    That is another revision or none, a request, the canary's deletion, or a Flagger.
+    """
+    if (before.request, before.is_deleted, before.flagger) != (now.request, now.is_deleted, now.flagger):
+        return True
+    if before.target is None or now.target is None:
+        return True
+    return before.target.identity.revision != now.target.identity.revision

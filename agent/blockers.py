@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from agent.caches import SCALERS, WORKLOADS, Caches
-from agent.managed import ManagedObjects
+from agent.managed_objects import ManagedObjects
 from agent.resources import ROUTE_TABLES
 from canary.api.canary import Canary
 from canary.rules.target_port import check_target_port, port_names
@@ -12,13 +12,13 @@ from kube.resource import Object
 from render.names import Names
 
 
-def find_blockers(canary: Canary, target: Object | None, caches: Caches, parts: ManagedObjects) -> list[Blocker]:
+def find_blockers(canary: Canary, target: Object | None, caches: Caches, managed: ManagedObjects) -> list[Blocker]:
     """Return everything that is in the way, the most basic first; nothing is in the way of a sound canary."""
     name = f"Canary {canary.namespace}/{canary.name}"
     found = [
         *_target(canary, target),
         *_ports(canary, target, caches),
-        *_scaler(canary, parts),
+        *_scaler(canary, managed),
         *_others(canary, caches),
     ]
     return [Blocker(reason, f"{name} {text}") for reason, text in found]
@@ -42,13 +42,13 @@ def _ports(canary: Canary, target: Object | None, caches: Caches) -> Iterator[tu
                 yield "TargetPortNotFound", str(problem)
 
 
-def _scaler(canary: Canary, parts: ManagedObjects) -> Iterator[tuple[str, str]]:
+def _scaler(canary: Canary, managed: ManagedObjects) -> Iterator[tuple[str, str]]:
     scaler = canary.spec.autoscaler_ref
     if scaler is None:
         return
     if scaler.kind not in SCALERS:
         yield "ScalerKindUnsupported", f"spec.autoscalerRef.kind: found {scaler.kind!r}; allowed: {', '.join(SCALERS)}"
-    elif parts.scaler(canary) is None:
+    elif managed.scaler(canary) is None:
         allowed = f"the name of a {scaler.kind} in namespace {canary.namespace}, and there is none of this name"
         yield "ScalerNotFound", f"spec.autoscalerRef.name: found {scaler.name!r}; allowed: {allowed}"
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from agent.detection import keep_written_at
 from agent.flagger import FLAGGERS_LEASE
 from agent.resources import (
     ALERT_PROVIDERS,
@@ -15,6 +14,7 @@ from agent.resources import (
     UPSTREAMS,
     VIRTUAL_SERVICES,
 )
+from agent.revision_detection import keep_written_at
 from canary.api.canary import Canary
 from kube.cache import Cache
 from kube.client import Client

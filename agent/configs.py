@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from agent.caches import CONFIGS, Caches
 from agent.resources import CANARIES
+from agent.revision_templates import TemplateLost
 from agent.settings import FIELD_MANAGER
-from agent.templates import TemplateLost
 from canary.api.canary import Canary
 from canary.run.phase import ANALYSING
 from canary.run.revision import config_part, revision_of, template_part, with_configs

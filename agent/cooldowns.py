@@ -1,11 +1,11 @@
-"""Actions that failed and without which a run can go on: they are set aside for a while, then tried again."""
+"""Cooldowns: actions that failed, and without which a run can go on, are tried again after a while."""
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent.templates import TemplateLost
+from agent.revision_templates import TemplateLost
 from canary.run.action import Action, ApplyObject, ClaimRequest, DropRequest, Promote, SetFinalizer, SetTraffic
 from canary.run.managed import ManagedObject
 from canary.run.traffic import Traffic
@@ -19,16 +19,16 @@ _UNANSWERED_AGAIN_S: Final = 1.0
 
 @dataclass
 class ActionCooldowns:
-    """`clock` gives monotonic seconds."""
+    """The actions of one canary that are not tried now. `clock` returns monotonic seconds."""
 
     clock: Callable[[], float] = time.monotonic
-    _parts_until_s: dict[ManagedObject, float] = field(default_factory=dict)
+    _objects_until_s: dict[ManagedObject, float] = field(default_factory=dict)
     _traffic: Traffic | None = None
     _traffic_until_s: float = 0.0
     _actions_until_s: dict[Action, float] = field(default_factory=dict)
 
     def add(self, action: Action, error: KubeError | TemplateLost) -> bool:
-        """Set an action aside because of an error; False where nothing can go on without it.
+        """Let an action cool down because of an error; return False where nothing can go on without it.
 
         What a canary's traffic needs most is that its checks go on, so a route that can't be written holds nothing up;
         other weights than the refused ones are tried at once.
@@ -36,8 +36,8 @@ class ActionCooldowns:
         is_refused = isinstance(error, PermanentError | TemplateLost)
         again_s = self.clock() + (_REFUSED_AGAIN_S if is_refused else _UNANSWERED_AGAIN_S)
         match action:
-            case ApplyObject(part) if is_refused:
-                self._parts_until_s[part] = again_s
+            case ApplyObject(managed) if is_refused:
+                self._objects_until_s[managed] = again_s
                 return True
             case SetTraffic(traffic):
                 self._traffic = traffic
@@ -50,9 +50,9 @@ class ActionCooldowns:
                 return False
 
     @property
-    def parts(self) -> frozenset[ManagedObject]:
-        """The parts that are not tried now."""
-        return frozenset(part for part, until_s in self._parts_until_s.items() if self.clock() < until_s)
+    def objects(self) -> frozenset[ManagedObject]:
+        """Return the managed objects that are not tried now."""
+        return frozenset(managed for managed, until_s in self._objects_until_s.items() if self.clock() < until_s)
 
     @property
     def traffic(self) -> Traffic | None:
@@ -61,14 +61,14 @@ class ActionCooldowns:
 
     @property
     def actions(self) -> frozenset[Action]:
-        """Those of the other actions that are not tried now."""
+        """Return those of the other actions that are not tried now."""
         return frozenset(action for action, _ in self._waiting())
 
     def _waiting(self) -> Iterator[tuple[Action, float]]:
         return ((action, until_s) for action, until_s in self._actions_until_s.items() if self.clock() < until_s)
 
     def waits_s(self) -> Iterator[float]:
-        """Seconds until something is tried again, for each thing set aside."""
-        for until_s in (*self._parts_until_s.values(), *self._actions_until_s.values(), self._traffic_until_s):
+        """Return the seconds until something is tried again, for each thing that cools down."""
+        for until_s in (*self._objects_until_s.values(), *self._actions_until_s.values(), self._traffic_until_s):
             if self.clock() < until_s:
                 yield until_s - self.clock()

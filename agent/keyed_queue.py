@@ -1,4 +1,4 @@
-"""Jobs in the background: whoever has one queues it and goes on."""
+"""Jobs in the background, one queue for each key: whoever has a job queues it and goes on."""
 
 import asyncio
 import logging
@@ -14,10 +14,10 @@ J = TypeVar("J")
 
 
 class KeyedQueue(Generic[K, J]):
-    """`async with KeyedQueue(...) as lanes`: leaving it does what is queued, for `drain_s` at most.
+    """`async with KeyedQueue(...) as queues`: leaving it does what is queued, for `drain_s` at most.
 
-    The jobs of one lane are done one after the other, in order; a lane that is slow holds up no other, and one that
-    has `capacity` jobs takes no more. `work` does a job and raises nothing. `what` are the jobs in logs and names.
+    The jobs of one key are done one after the other, in order; a slow queue holds up no other, and one that has
+    `capacity` jobs takes no more. `work` does a job and raises nothing. `what` are the jobs in logs and names.
     """
 
     def __init__(self, what: str, work: Callable[[J], Awaitable[None]], *, capacity: int, drain_s: float) -> None:
@@ -25,7 +25,7 @@ class KeyedQueue(Generic[K, J]):
         self._work = work
         self._capacity = capacity
         self._drain_s = drain_s
-        self._lanes: dict[K, deque[J]] = {}
+        self._queues: dict[K, deque[J]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -38,8 +38,8 @@ class KeyedQueue(Generic[K, J]):
         try:
             if tasks:
                 await asyncio.wait(tasks, timeout=self._drain_s)
-            if self._lanes:
-                left = sum(len(lane) for lane in self._lanes.values())
+            if self._queues:
+                left = sum(len(queue) for queue in self._queues.values())
                 _log.warning("%d %s were not sent in %.1f s", left, self._what, self._drain_s)
         finally:
             for task in tasks:
@@ -47,23 +47,23 @@ class KeyedQueue(Generic[K, J]):
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def put(self, key: K, job: J) -> bool:
-        """Queue a job on a lane; False when the lane is full."""
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = deque()
-            task = asyncio.create_task(self._run(key, lane), name=f"{self._what} to {key}")
+        """Queue a job under a key; return False when that queue is full."""
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = deque()
+            task = asyncio.create_task(self._run(key, queue), name=f"{self._what} to {key}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if len(lane) >= self._capacity:
+        if len(queue) >= self._capacity:
             return False
-        lane.append(job)
+        queue.append(job)
         return True
 
-    async def _run(self, key: K, lane: deque[J]) -> None:
-        """Do what is on a lane, then give the lane up."""
+    async def _run(self, key: K, queue: deque[J]) -> None:
+        """Do what is queued under a key, then give the queue up."""
         try:
-            while lane:
-                await self._work(lane[0])
-                lane.popleft()
+            while queue:
+                await self._work(queue[0])
+                queue.popleft()
         finally:
-            del self._lanes[key]
+            del self._queues[key]

@@ -15,15 +15,15 @@ from typing import Any, Final
 
 import aiohttp
 
-from agent.applied import AppliedObjects
+from agent.applied_objects import AppliedObjects
 from agent.apply import Applier
 from agent.ask import Asker
 from agent.caches import Caches
-from agent.faults import Faults
+from agent.fault_injection import FaultInjection
 from agent.flagger import FlaggerWatch
-from agent.loop import AgentServices
-from agent.managed import ManagedObjects
+from agent.managed_objects import ManagedObjects
 from agent.metrics import AgentMetrics
+from agent.observe import Observer
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
@@ -33,6 +33,7 @@ from agent.providers.metrics.checks import MetricChecks
 from agent.providers.routing.gloo import GlooRouting
 from agent.reporting.event_hooks import EventHooks
 from agent.server import serve
+from agent.services import AgentServices
 from agent.settings import Settings
 from agent.supervisor import Supervisor
 from kube.client import Client
@@ -120,23 +121,25 @@ def _world(
 ) -> AgentServices:
     applied = AppliedObjects(client, caches)
     routing = GlooRouting(client, caches, applied, time.time)
-    parts = ManagedObjects(caches, applied, routing)
+    managed = ManagedObjects(caches, applied, routing)
+    flagger = FlaggerWatch(caches.of(LEASES), caches.of(DEPLOYMENTS))
     checks = MetricChecks(
         queries, client, caches, metrics_server=settings.metrics_server, timeout_s=settings.query_timeout_s
     )
     return AgentServices(
         client=client,
         caches=caches,
-        parts=parts,
+        managed=managed,
+        observer=Observer(caches, managed, routing, flagger, now_s=time.time),
         routing=routing,
         asker=Asker(checks, hooks),
-        applier=Applier(client, caches, parts, routing),
+        applier=Applier(client, caches, managed, routing),
         recorder=recorder,
         alerts=alerts,
         event_hooks=event_hooks,
-        flagger=FlaggerWatch(caches.of(LEASES), caches.of(DEPLOYMENTS)),
+        flagger=flagger,
         metrics=metrics,
-        faults=Faults.from_environment(),
+        faults=FaultInjection.from_environment(),
         process=f"{socket.gethostname()}_{secrets.token_hex(4)}",
         now_s=time.time,
     )

@@ -9,7 +9,7 @@ from typing import Final
 from aioprometheus.collectors import Collector, Counter, Gauge, Histogram, Registry
 from aioprometheus.renderer import render
 
-from agent.detection import DetectedBy
+from agent.revision_detection import DetectedBy
 from canary.api.canary import Canary
 from canary.api.metrics import REQUEST_DURATION, CanaryMetric
 from canary.run.judge import CheckResult, effective_range

@@ -1,16 +1,20 @@
 """Observing: what the caches show of one canary, as plain values for `decide`. No request is sent here."""
 
-from typing import Any
+from collections.abc import Callable
 
 from agent.blockers import find_blockers
 from agent.caches import Caches
 from agent.canary_patch import has_finalizer
 from agent.configs import are_copied, config_copies, target_revision
-from agent.managed import ManagedObjects
+from agent.cooldowns import ActionCooldowns
+from agent.flagger import FlaggerWatch
+from agent.managed_objects import ManagedObjects
 from agent.providers.routing.port import Routing
-from agent.release import unreleased_objects
+from agent.release_objects import unreleased_objects
 from agent.resources import CANARIES
+from agent.stored import StoredCanary
 from canary.api.canary import Canary
+from canary.decide.takeover import is_foreign
 from canary.run.managed import ManagedObject
 from canary.run.mark import Mark
 from canary.run.observation import Observation, Primary, Target
@@ -25,85 +29,93 @@ from render.scale import full_size, replicas_from_zero, wanted_replicas
 from render.workload import REVISION_ANNOTATION, is_primary_template, primary_workload
 
 
-def observe(
-    canary: Canary,
-    caches: Caches,
-    parts: ManagedObjects,
-    routing: Routing,
-    now_s: float,
-    failed_objects: frozenset[ManagedObject],
-    *,
-    is_foreign: bool,
-) -> Observation:
-    """Gather the facts of a tick. `now_s` is seconds since the epoch; `failed_objects` are not tried again yet.
+class Observer:
+    """Looks at what the caches hold, for all canaries. `now_s` returns seconds since the epoch."""
 
-    `is_foreign`: another controller wrote the status, so that no more is known of the primary than its template.
-    """
-    target, primary = caches.target(canary), caches.primary(canary)
-    blockers = find_blockers(canary, target, caches, parts)
-    due: frozenset[ManagedObject] = frozenset()
-    if target is not None and not blockers:
+    def __init__(
+        self,
+        caches: Caches,
+        managed: ManagedObjects,
+        routing: Routing,
+        flagger: FlaggerWatch,
+        *,
+        now_s: Callable[[], float],
+    ) -> None:
+        self._caches = caches
+        self._managed = managed
+        self._routing = routing
+        self._flagger = flagger
+        self._now_s = now_s
+
+    def observe(self, canary: Canary, stored: StoredCanary, cooldowns: ActionCooldowns) -> Observation:
+        """Return everything that a decision is made from, but for answers. What cools down is not tried again yet."""
+        now_s, caches = self._now_s(), self._caches
+        target, primary = caches.target(canary), caches.primary(canary)
+        due, blockers = self._look_at_objects(canary, target)
+        scaler, failed = self._managed.scaler(canary), cooldowns.objects
+        obj = caches.of(CANARIES).get(canary.namespace, canary.name) or {"metadata": {}}
+        is_deleted = "deletionTimestamp" in obj["metadata"]
+        return Observation(
+            now_s=now_s,
+            target=None if target is None else self._target(canary, target),
+            primary=None if primary is None else self._primary(canary, stored, target, primary),
+            route=self._routing.observe(canary, now_s),
+            due_objects=due - failed,
+            failed_objects=due & failed,
+            scale_to=1 if target is None else replicas_from_zero(target, primary, scaler),
+            full_size=1 if target is None else full_size(target, primary, scaler),
+            blockers=blockers if stored.blocker is None else (stored.blocker, *blockers),
+            cooling_down=cooldowns.actions,
+            refused_traffic=cooldowns.traffic,
+            request=(obj["metadata"].get("annotations") or {}).get(ANNOTATION, ""),
+            flagger=self._flagger.at_work(),
+            is_spec_lost=stored.is_spec_lost,
+            is_deleted=is_deleted,
+            has_finalizer=has_finalizer(obj),
+            unreleased_objects=unreleased_objects(canary, target, caches) if is_deleted and target else frozenset(),
+        )
+
+    def _look_at_objects(
+        self, canary: Canary, target: Object | None
+    ) -> tuple[frozenset[ManagedObject], tuple[Blocker, ...]]:
+        """Return the objects that are missing or not as rendered, and what blocks the canary."""
+        blockers = tuple(find_blockers(canary, target, self._caches, self._managed))
+        if target is None or blockers:
+            return frozenset(), blockers
         try:
-            due = parts.due(canary, target)
+            return self._managed.due(canary, target), ()
         except UnusableObjectError as error:
-            blockers.append(Blocker(error.reason, str(error)))
-    return Observation(
-        now_s=now_s,
-        target=None if target is None else _target(canary, target, caches),
-        primary=None if primary is None else _primary(canary, primary, target, caches, is_foreign=is_foreign),
-        route=routing.observe(canary, now_s),
-        due_objects=due - failed_objects,
-        failed_objects=due & failed_objects,
-        scale_to=1 if target is None else replicas_from_zero(target, primary, parts.scaler(canary)),
-        full_size=1 if target is None else full_size(target, primary, parts.scaler(canary)),
-        blockers=tuple(blockers),
-        **_about_the_canary(canary, target, caches),
-    )
+            return frozenset(), (Blocker(error.reason, str(error)),)
 
+    def _target(self, canary: Canary, target: Object) -> Target:
+        metadata = target["metadata"]
+        revision, configs = target_revision(canary, target, self._caches)
+        identity = TargetIdentity(metadata["uid"], int(metadata["generation"]), revision, configs)
+        mark = Mark.read(metadata.get("annotations"))
+        if mark is not None and mark.revision != template_part(revision):
+            mark = None
+        return Target(identity, wanted_replicas(target), _readiness(target, canary.canary_ready_threshold), mark)
 
-def _about_the_canary(canary: Canary, target: Object | None, caches: Caches) -> dict[str, Any]:
-    """Return what the Canary itself asks for: a request, or its deletion."""
-    obj = caches.of(CANARIES).get(canary.namespace, canary.name)
-    if obj is None:
-        return {}
-    is_deleted = "deletionTimestamp" in obj["metadata"]
-    return {
-        "request": (obj["metadata"].get("annotations") or {}).get(ANNOTATION, ""),
-        "is_deleted": is_deleted,
-        "has_finalizer": has_finalizer(obj),
-        "unreleased_objects": unreleased_objects(canary, target, caches) if is_deleted and target else frozenset(),
-    }
+    def _primary(self, canary: Canary, stored: StoredCanary, target: Object | None, primary: Object) -> Primary:
+        annotations = primary["metadata"].get("annotations") or {}
+        return Primary(
+            annotations.get(REVISION_ANNOTATION, ""),
+            _readiness(primary, canary.primary_ready_threshold),
+            # Where another controller wrote the status, no more is known of the primary than its template.
+            runs_target=is_foreign(stored.state) and target is not None and self._runs_target(canary, target, primary),
+            rolls_without_gap=target is None or keeps_a_pod_when_promoted(canary, primary, target),
+            is_lasting=not is_rolling(primary) or keeps_a_pod(primary, wanted_replicas(primary)),
+        )
 
-
-def _target(canary: Canary, target: Object, caches: Caches) -> Target:
-    metadata = target["metadata"]
-    seen = TargetIdentity(metadata["uid"], int(metadata["generation"]), *target_revision(canary, target, caches))
-    mark = Mark.read(metadata.get("annotations"))
-    if mark is not None and mark.revision != template_part(seen.revision):
-        mark = None
-    return Target(seen, wanted_replicas(target), _readiness(target, canary.canary_ready_threshold), mark)
-
-
-def _primary(canary: Canary, primary: Object, target: Object | None, caches: Caches, *, is_foreign: bool) -> Primary:
-    annotations = primary["metadata"].get("annotations") or {}
-    return Primary(
-        annotations.get(REVISION_ANNOTATION, ""),
-        _readiness(primary, canary.primary_ready_threshold),
-        runs_target=is_foreign and target is not None and _runs_target(canary, primary, target, caches),
-        rolls_without_gap=target is None or keeps_a_pod_when_promoted(canary, primary, target),
-        is_lasting=not is_rolling(primary) or keeps_a_pod(primary, wanted_replicas(primary)),
-    )
-
-
-def _runs_target(canary: Canary, primary: Object, target: Object, caches: Caches) -> bool:
-    """Is the primary, which another controller made, as a promotion of the target would make it?"""
-    template = plain_template(target["spec"]["template"])
-    copies = config_copies(canary, target, template, caches)
-    try:
-        rendered = primary_workload(canary, target, template, revision="", replicas=None, config_copies=copies)
-    except UnusableObjectError:
-        return False
-    return is_primary_template(primary, rendered) and are_copied(canary, target, template, caches)
+    def _runs_target(self, canary: Canary, target: Object, primary: Object) -> bool:
+        """Return whether the primary, which another controller made, is as a promotion of the target would make it."""
+        template = plain_template(target["spec"]["template"])
+        copies = config_copies(canary, target, template, self._caches)
+        try:
+            rendered = primary_workload(canary, target, template, revision="", replicas=None, config_copies=copies)
+        except UnusableObjectError:
+            return False
+        return is_primary_template(primary, rendered) and are_copied(canary, target, template, self._caches)
 
 
 def _readiness(workload: Object, threshold_percent: int) -> Readiness:

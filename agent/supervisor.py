@@ -7,9 +7,10 @@ from functools import partial
 from typing import Final
 
 from agent.caches import CONFIGS, SCALERS, WORKLOADS
-from agent.detection import is_edit
-from agent.loop import AgentServices, CanaryLoop
+from agent.loop import CanaryLoop
 from agent.resources import CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
+from agent.revision_detection import is_edit
+from agent.services import AgentServices
 from kube.resource import SERVICES, Object, Resource
 from kube.store import Change, Key, key_of
 from render.config_refs import ConfigKind, ConfigRef, config_refs
@@ -31,14 +32,14 @@ _FOLLOWED: Final = (
 class Supervisor:
     """Starts a loop when a canary appears, ends it when it goes, wakes it when an object that concerns it changes."""
 
-    def __init__(self, world: AgentServices) -> None:
-        self._world = world
+    def __init__(self, services: AgentServices) -> None:
+        self._services = services
         self._loops: dict[Key, tuple[CanaryLoop, asyncio.Task[None]]] = {}
         self._concerns: dict[_Concern, set[Key]] = defaultdict(set)
 
     async def run(self) -> None:
         """Supervise until cancelled; then every loop has ended. The caches must be synced."""
-        caches = self._world.caches
+        caches = self._services.caches
         async with asyncio.TaskGroup() as tasks:
             unsubscribes = [
                 caches.of(CANARIES).subscribe(lambda change: self._on_canary(tasks, change)),
@@ -46,7 +47,7 @@ class Supervisor:
                 *(caches.of(CONFIGS[kind]).subscribe(partial(self._on_config, kind)) for kind in CONFIGS),
             ]
             try:
-                tasks.create_task(self._world.flagger.run(self._wake_all), name="watch of Flagger's Lease")
+                tasks.create_task(self._services.flagger.run(self._wake_all), name="watch of Flagger's Lease")
                 for obj in caches.of(CANARIES).items():
                     self._on_canary(tasks, Change(key_of(obj), None, obj))
                 await asyncio.Event().wait()
@@ -65,12 +66,12 @@ class Supervisor:
                 self._concerns[concern].add(key)
             is_new = key not in self._loops
             if is_new:
-                loop = CanaryLoop(key, self._world)
+                loop = CanaryLoop(key, self._services)
                 self._loops[key] = (loop, tasks.create_task(loop.run(), name=f"canary {'/'.join(key)}"))
             self._loops[key][0].wake()
             if not is_new:
                 return
-        self._world.metrics.set_totals(Counter(key.namespace for key in self._loops))
+        self._services.metrics.set_totals(Counter(key.namespace for key in self._loops))
 
     def _wake_all(self) -> None:
         for loop, _ in self._loops.values():
@@ -80,7 +81,7 @@ class Supervisor:
         for key in self._concerns.get((resource.plural, change.key), ()):
             loop = self._loops[key][0]
             if resource in WORKLOADS.values() and is_edit(change):
-                loop.is_resynced = change.is_listed
+                loop.note_target_edit(is_resynced=change.is_listed)
             loop.wake()
 
     def _on_config(self, kind: ConfigKind, change: Change) -> None:
@@ -97,7 +98,7 @@ class Supervisor:
                 loop.wake()
 
     def _configured_by(self, key: Key) -> Collection[ConfigRef]:
-        caches = self._world.caches
+        caches = self._services.caches
         target = _name(((caches.of(CANARIES).get(*key) or {}).get("spec") or {}).get("targetRef"))
         workloads = (caches.of(resource).get(key.namespace, target) for resource in WORKLOADS.values())
         return {ref for found in workloads if found for ref in config_refs(found["spec"]["template"]["spec"])}
@@ -112,7 +113,7 @@ class Supervisor:
                 del self._concerns[concern]
         names = _names(change.old)
         if change.new is None or _names(change.new) != names:
-            self._world.metrics.forget(change.key.namespace, names[0])
+            self._services.metrics.forget(change.key.namespace, names[0])
 
 
 def _concerns(obj: Object) -> set[_Concern]:

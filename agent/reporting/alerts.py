@@ -1,4 +1,4 @@
-"""Alerting: the alerts of a move, and its events for hooks, go out once, whatever happens to the agents around it."""
+"""Alerting: a transition's alerts, and its messages for event hooks, are sent once, whichever agents die meanwhile."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -21,17 +21,17 @@ class Outbox(Protocol):
 
 
 class Events(Protocol):
-    """Where news for event hooks go: `EventHooks`, or what stands for it in a test."""
+    """Where messages for event hooks go: `EventHooks`, or what stands for it in a test."""
 
     def has_hooks(self, canary: Canary) -> bool:
-        """Is anybody told of this canary's events?"""
+        """Return whether anybody is sent this canary's events."""
 
-    def send(self, obj: Object, canary: Canary, news: Sequence[Message]) -> None:
-        """Queue an event for each of the news."""
+    def send(self, obj: Object, canary: Canary, messages: Sequence[Message]) -> None:
+        """Queue an event for each message."""
 
 
 class Alerter:
-    """Sends what a canary's moves have for chats and event hooks, once its process has its name on it in the status.
+    """Sends what a canary's transitions have for chats and event hooks, once its process is named in the status.
 
     `process` names this process and no other, a restarted one of the same pod neither. The name is what makes a write
     whose answer was lost harmless: the next look at the status tells whose the alerts are.
@@ -43,8 +43,8 @@ class Alerter:
         self._process = process
         self._done_sequence: int | None = None
 
-    async def alert_move(self, obj: Object, canary: Canary, state: State, store: Store) -> Object:
-        """Send what the stored intent has to say if that is up to this process; gives the object as it is stored then.
+    async def alert_transition(self, obj: Object, canary: Canary, state: State, store: Store) -> Object:
+        """Send the alerts of the stored intent if that is up to this process; return the object as it is stored then.
 
         Raises:
             kube.errors.KubeError: they could not be taken on; another tick will try.
@@ -53,7 +53,7 @@ class Alerter:
             return obj
         has_events = bool(state.transition.messages) and self._events.has_hooks(canary)
         if not state.alerts and not has_events:
-            # A hook that is added later is not told what happened before.
+            # A hook that is added later is not sent what happened before.
             self._done_sequence = state.transition.sequence
             return obj
         if not state.transition.alerted_by:

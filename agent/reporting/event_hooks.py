@@ -35,7 +35,7 @@ class _Job:
     body: Mapping[str, object]
 
     @property
-    def lane(self) -> str:
+    def queue_key(self) -> str:
         return f"{self.hook.name} of {self.canary}"
 
 
@@ -44,7 +44,8 @@ class EventHooks:
 
     A hook gets a canary's events in order. One that fails is counted each time, and logged once until it works again
     or was not called for an hour.
-    `own_url`, if any, is told of the canaries that name no event hook. `now_s` gives seconds since the epoch.
+    `own_url`, if any, is sent the events of the canaries that name no event hook. `now_s` returns seconds since the
+    epoch.
     """
 
     def __init__(
@@ -61,39 +62,39 @@ class EventHooks:
         self._count = count
         self._now_s = now_s
         self._own = (CanaryWebhook(name="events", url=own_url),) if own_url else ()
-        self._lanes: KeyedQueue[str, _Job] = KeyedQueue("events", self._post, capacity=capacity, drain_s=drain_s)
+        self._queues: KeyedQueue[str, _Job] = KeyedQueue("events", self._post, capacity=capacity, drain_s=drain_s)
         self._failed_at_s: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
-        await self._lanes.__aenter__()
+        await self._queues.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._lanes.__aexit__(kind, error, trace)
+        await self._queues.__aexit__(kind, error, trace)
 
     def has_hooks(self, canary: Canary) -> bool:
-        """Is anybody told of this canary's events?"""
+        """Return whether anybody is sent this canary's events."""
         return bool(self._hooks_of(canary))
 
-    def send(self, obj: Object, canary: Canary, news: Sequence[Message]) -> None:
-        """Queue an event for each of the news. `obj` is the Canary as it is stored: phase and revision are its."""
+    def send(self, obj: Object, canary: Canary, messages: Sequence[Message]) -> None:
+        """Queue an event for each of the message. `obj` is the Canary as it is stored: phase and revision are its."""
         for hook in self._hooks_of(canary):
-            for one in news:
-                job = _Job(hook, f"{canary.name}.{canary.namespace}", self._body(obj, canary, hook, one))
-                if not self._lanes.put(job.lane, job):
+            for message in messages:
+                job = _Job(hook, f"{canary.name}.{canary.namespace}", self._body(obj, canary, hook, message))
+                if not self._queues.put(job.queue_key, job):
                     self._fail(job, "lost", "too many others wait already")
 
     def _hooks_of(self, canary: Canary) -> tuple[CanaryWebhook, ...]:
         hooks = canary.analysis.webhooks if canary.analysis else ()
         return tuple(hook for hook in hooks if hook.type_effective == "event") or self._own
 
-    def _body(self, obj: Object, canary: Canary, hook: CanaryWebhook, news: Message) -> Mapping[str, object]:
+    def _body(self, obj: Object, canary: Canary, hook: CanaryWebhook, message: Message) -> Mapping[str, object]:
         status = obj.get("status") or {}
         event = {
-            "eventMessage": news.text,
-            "eventType": "Warning" if news.is_warning else "Normal",
+            "eventMessage": message.text,
+            "eventType": "Warning" if message.is_warning else "Normal",
             "timestamp": str(int(self._now_s() * _MS_PER_S)),
         }
         metadata = hook.metadata | event
@@ -105,13 +106,13 @@ class EventHooks:
             self._fail(job, "failed", answer.text)
             return
         self._count("sent")
-        self._failed_at_s.pop(job.lane, None)
+        self._failed_at_s.pop(job.queue_key, None)
 
     def _fail(self, job: _Job, outcome: Outcome, why: str) -> None:
         self._count(outcome)
         now_s = self._now_s()
-        self._failed_at_s = {lane: at_s for lane, at_s in self._failed_at_s.items() if now_s - at_s < _FAILING_FOR_S}
-        is_new = job.lane not in self._failed_at_s
-        self._failed_at_s[job.lane] = now_s
+        self._failed_at_s = {key: at_s for key, at_s in self._failed_at_s.items() if now_s - at_s < _FAILING_FOR_S}
+        is_new = job.queue_key not in self._failed_at_s
+        self._failed_at_s[job.queue_key] = now_s
         if is_new:
-            _log.warning("event hook %s: event %s: %s", job.lane, outcome, why, extra={"canary": job.canary})
+            _log.warning("event hook %s: event %s: %s", job.queue_key, outcome, why, extra={"canary": job.canary})

@@ -1,7 +1,7 @@
-"""Telling: the news of a canary become events and log lines.
+"""Reporting: the messages of a canary become events and log lines.
 
-The news of a move of the intent are stored in the status with it, and their events are named after the move: told again
-after a restart, they are the same events. Remarks made while waiting are told once for as long as they stay the same.
+The messages of a transition are stored in the status with it, and their events are named after it: reported again after
+a restart, they are the same events. Remarks made while waiting are reported once for as long as they stay the same.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from kube.resource import Object
 _log = logging.getLogger("serin")
 
 _WRITTEN_WITHIN_S: Final = 2.0
-_RETOLD_WITHIN_S: Final = 600.0
+_REPORTED_AGAIN_WITHIN_S: Final = 600.0
 
 
 class Recorder(Protocol):
@@ -31,20 +31,20 @@ class Recorder(Protocol):
 
 
 class EventReporter:
-    """Tells of one canary. Telling never waits: events are written in the background.
+    """Reports on one canary, without waiting: events are written in the background.
 
-    `overhear` is called with each remark: unlike the news of a move it is stored nowhere.
+    `on_remark` is called with each remark: unlike the messages of a transition it is stored nowhere.
     """
 
-    def __init__(self, recorder: Recorder, overhear: Callable[[Object, Message], None]) -> None:
+    def __init__(self, recorder: Recorder, on_remark: Callable[[Object, Message], None]) -> None:
         self._recorder = recorder
-        self._overhear = overhear
-        self._told: tuple[int, tuple[Message, ...]] | None = None
+        self._on_remark = on_remark
+        self._reported: tuple[int, tuple[Message, ...]] | None = None
         self._remarks: tuple[Message, ...] = ()
         self._unwritten: list[asyncio.Event] = []
 
-    async def wait_told(self, limit_s: float = _WRITTEN_WITHIN_S) -> None:
-        """Return once the events of the last move told are written, or after `limit_s`: slow events hold no run."""
+    async def wait_written(self, limit_s: float = _WRITTEN_WITHIN_S) -> None:
+        """Return once the events of the last transition are written, or after `limit_s`: slow events hold no run."""
         try:
             async with asyncio.timeout(limit_s):
                 for written in self._unwritten:
@@ -52,42 +52,44 @@ class EventReporter:
         except TimeoutError:
             _log.warning("events are slow to be written, going on without them")
 
-    def tell_move(self, obj: Object, state: State, now_s: float) -> None:
-        """Tell the news of the stored intent, unless this very move was told already.
+    def report_transition(self, obj: Object, state: State, now_s: float) -> None:
+        """Report the messages of the stored intent, unless this very transition was reported already.
 
-        The first time, after a restart, nobody knows whether it was: the event is made sure of, without a log line,
-        unless the move is so old that its event may have come and gone.
+        The first time, after a restart, nobody knows whether it was: its events are made sure of, without a log line,
+        unless the transition is so old that they may have come and gone.
         """
-        move = (state.transition.sequence, state.transition.messages)
-        if self._told == move:
+        transition = state.transition
+        key = (transition.sequence, transition.messages)
+        if self._reported == key:
             return
-        is_restart = self._told is None
-        self._told = move
+        is_restart = self._reported is None
+        self._reported = key
         self._unwritten = []
-        if not state.transition.messages or (is_restart and now_s - state.transition.at_s > _RETOLD_WITHIN_S):
+        is_old = is_restart and now_s - transition.at_s > _REPORTED_AGAIN_WITHIN_S
+        if not transition.messages or is_old:
             return
         self._remarks = ()
         name, uid = obj["metadata"]["name"], obj["metadata"].get("uid", "")
-        for position, news in enumerate(state.transition.messages):
-            # The text too: a status that somebody wiped counts its moves from the beginning.
-            once = f"{name}.{content_hash([uid, state.transition.sequence, position, news.text])}"
-            self._tell(obj, news, once, is_logged=not is_restart)
+        for position, message in enumerate(transition.messages):
+            # The text too: a status that somebody wiped counts its transitions from the beginning.
+            once = f"{name}.{content_hash([uid, transition.sequence, position, message.text])}"
+            self._report(obj, message, once, is_logged=not is_restart)
 
-    def remark(self, obj: Object, remarks: tuple[Message, ...]) -> None:
-        """Tell what a waiting tick has to say, if it is not what was said last."""
+    def report_remarks(self, obj: Object, remarks: tuple[Message, ...]) -> None:
+        """Report the remarks of a waiting tick, if they are not those that were reported last."""
         if remarks == self._remarks:
             return
         self._remarks = remarks
-        for news in remarks:
-            self._tell(obj, news, "", is_logged=True)
-            self._overhear(obj, news)
+        for message in remarks:
+            self._report(obj, message, "", is_logged=True)
+            self._on_remark(obj, message)
 
-    def _tell(self, obj: Object, news: Message, once: str, *, is_logged: bool) -> None:
+    def _report(self, obj: Object, message: Message, once: str, *, is_logged: bool) -> None:
         if is_logged:
             metadata = obj["metadata"]
-            level = logging.WARNING if news.is_warning else logging.INFO
-            _log.log(level, news.text, extra={"canary": f"{metadata['name']}.{metadata['namespace']}"})
-        type_: Literal["Normal", "Warning"] = "Warning" if news.is_warning else "Normal"
-        written = self._recorder.record(obj, type_, EVENT_REASON, news.text, once=once)
+            level = logging.WARNING if message.is_warning else logging.INFO
+            _log.log(level, message.text, extra={"canary": f"{metadata['name']}.{metadata['namespace']}"})
+        type_: Literal["Normal", "Warning"] = "Warning" if message.is_warning else "Normal"
+        written = self._recorder.record(obj, type_, EVENT_REASON, message.text, once=once)
         if once:
             self._unwritten.append(written)

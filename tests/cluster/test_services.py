@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from agent.applied import APPLIED_ANNOTATION
+from agent.applied_objects import APPLIED_ANNOTATION
 from kube.errors import NotFound
 from kube.resource import SERVICES
 from tests.support.cluster import Cluster

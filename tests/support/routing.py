@@ -12,9 +12,9 @@ from typing import Any
 
 import aiohttp
 
-from agent.applied import AppliedObjects
+from agent.applied_objects import AppliedObjects
 from agent.caches import Caches
-from agent.managed import ManagedObjects
+from agent.managed_objects import ManagedObjects
 from agent.providers.routing.gloo import GlooRouting
 from agent.resources import CANARIES, ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
 from canary.api.canary import Canary

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
-from agent.applied import AppliedObjects
+from agent.applied_objects import AppliedObjects
 from agent.caches import Caches
 from agent.providers.routing.acknowledgements import ACKNOWLEDGED_WITHIN_S, Acknowledgements
 from agent.resources import ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES

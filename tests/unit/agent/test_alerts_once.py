@@ -79,7 +79,7 @@ def process(chat: Chat, name: str = "agent-1", hook: EventHook | None = None) ->
 
 
 async def tick(alerter: Alerter, status: Status) -> None:
-    await alerter.alert_move(canary_object(), canary(), status.state, status.store)
+    await alerter.alert_transition(canary_object(), canary(), status.state, status.store)
 
 
 async def test_a_move_is_alerted_once_with_the_name_in_the_status_first(chat: Chat, status: Status) -> None:

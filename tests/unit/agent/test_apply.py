@@ -8,12 +8,12 @@ import orjson
 import pytest
 from aiohttp import web
 
-from agent.applied import AppliedObjects
+from agent.applied_objects import AppliedObjects
 from agent.apply import Applier
 from agent.caches import Caches
-from agent.managed import ManagedObjects
+from agent.managed_objects import ManagedObjects
 from agent.providers.routing.gloo import GlooRouting
-from agent.release import unreleased_objects
+from agent.release_objects import unreleased_objects
 from agent.resources import ROUTE_TABLES, SCALED_OBJECTS
 from canary.run.action import Promote, ReleaseObject, ScaleTarget, SetTraffic
 from canary.run.managed import ManagedObject

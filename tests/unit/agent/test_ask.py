@@ -99,8 +99,8 @@ class AgentServices:
                 answered = await asker.answer(asked, state, seen, questions, calls)
                 if is_stored:
                     calls.forget(answered.calls)
-                assert answered.seen.answers is not None
-                return answered.seen.answers
+                assert answered.observation.answers is not None
+                return answered.observation.answers
 
             try:
                 yield ask

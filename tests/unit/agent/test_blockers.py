@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from agent.applied import AppliedObjects
+from agent.applied_objects import AppliedObjects
 from agent.blockers import find_blockers
 from agent.caches import Caches
-from agent.managed import ManagedObjects
+from agent.managed_objects import ManagedObjects
 from agent.providers.routing.gloo import GlooRouting
 from agent.resources import ROUTE_TABLES
 from kube.resource import DEPLOYMENTS, Resource

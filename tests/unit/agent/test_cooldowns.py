@@ -3,7 +3,7 @@
 import pytest
 
 from agent.cooldowns import ActionCooldowns
-from agent.templates import TemplateLost
+from agent.revision_templates import TemplateLost
 from canary.run.action import ApplyObject, DropRequest, Promote, ScaleTarget, SetTraffic
 from canary.run.managed import ManagedObject
 from canary.run.traffic import Traffic
@@ -33,10 +33,10 @@ def cooldowns(clock: Clock) -> ActionCooldowns:
 
 def test_a_refused_part_is_tried_again_after_half_a_minute(cooldowns: ActionCooldowns, clock: Clock) -> None:
     assert cooldowns.add(ApplyObject(ManagedObject.PRIMARY_SCALER), REFUSED)
-    assert cooldowns.parts == {ManagedObject.PRIMARY_SCALER}
+    assert cooldowns.objects == {ManagedObject.PRIMARY_SCALER}
     assert list(cooldowns.waits_s()) == [30]
     clock.now_s += 30
-    assert cooldowns.parts == frozenset()
+    assert cooldowns.objects == frozenset()
     assert list(cooldowns.waits_s()) == []
 
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from agent.caches import Caches
-from agent.loop import AgentServices, CanaryLoop
+from agent.loop import CanaryLoop
 from agent.main import _world
 from agent.metrics import AgentMetrics
 from agent.providers.alerts.delivery import Delivery
@@ -20,6 +20,7 @@ from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.hooks import Hooks
 from agent.reporting.event_hooks import EventHooks
 from agent.resources import CANARIES
+from agent.services import AgentServices
 from agent.settings import Settings
 from kube.client import Client
 from kube.events import EventRecorder

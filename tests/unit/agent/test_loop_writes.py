@@ -163,7 +163,7 @@ def delete(world: AgentServices, **more: Any) -> None:
 async def test_the_end_of_a_deletion_is_told_before_the_canary_goes(
     server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(EventReporter.wait_told, "__defaults__", (PATIENCE_S,))  # slow events are another test's matter
+    monkeypatch.setattr(EventReporter.wait_written, "__defaults__", (PATIENCE_S,))
     async with looping(server, state(Phase.SUCCEEDED), {}, revertOnDeletion=True) as world:
         delete(world)
         await eventually(lambda: world.is_gone, bool)

@@ -146,6 +146,6 @@ async def test_an_edit_that_a_list_told_of_is_detected_by_resync_and_one_of_the_
             workloads._take(WatchEvent("MODIFIED", target(version + 1, version)))
             count = detected(by)
             after = replace(before, revisions=Revisions(analysed=f"rev-{version}"))
-            loop._count(canary, before, before.transition_to(after, 5.0))
+            loop._ticker._count(canary, before, before.transition_to(after, 5.0))
             assert detected(by) == count + 1
         assert (detected("resync"), detected("watch")) == (2, 1)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from agent.caches import Caches
-from agent.release import release_object, unreleased_objects
+from agent.release_objects import release_object, unreleased_objects
 from agent.resources import ROUTE_TABLES, UPSTREAMS
 from canary.run.managed import ManagedObject
 from render.names import Side

@@ -5,7 +5,7 @@ from pathlib import Path
 import orjson
 from aiohttp import web
 
-from agent.applied import AppliedObjects
+from agent.applied_objects import AppliedObjects
 from agent.caches import Caches
 from kube.resource import SERVICES
 from tests.support.podinfo import stored

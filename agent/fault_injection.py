@@ -17,7 +17,7 @@ _ALLOWED: Final = "before:N or after:N with N from 1, such as before:2"
 
 
 @dataclass(slots=True)
-class Faults:
+class FaultInjection:
     """Counts effects; at the `number`th one the process is killed, `before` it or after it. 0 is never."""
 
     is_before: bool = True

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from agent.applied import AppliedObjects
+from agent.applied_objects import AppliedObjects
 from agent.caches import SCALERS, Caches
 from agent.configs import is_started_otherwise
 from agent.providers.routing.port import ROUTING_OBJECTS, Routing

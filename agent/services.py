@@ -1,0 +1,44 @@
+"""What the loops of all canaries share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agent.apply import Applier
+from agent.ask import Asker
+from agent.caches import Caches
+from agent.fault_injection import FaultInjection
+from agent.flagger import FlaggerWatch
+from agent.managed_objects import ManagedObjects
+from agent.metrics import AgentMetrics
+from agent.observe import Observer
+from agent.providers.alerts.dispatcher import AlertDispatcher
+from agent.providers.routing.port import Routing
+from agent.reporting.event_hooks import EventHooks
+from kube.client import Client
+from kube.events import EventRecorder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentServices:
+    """The agent's parts, each of them one for all canaries.
+
+    `process` names this process and no other, a restarted one neither. `now_s` returns seconds since the epoch,
+    `is_leader` whether this process may write.
+    """
+
+    client: Client
+    caches: Caches
+    managed: ManagedObjects
+    observer: Observer
+    routing: Routing
+    asker: Asker
+    applier: Applier
+    recorder: EventRecorder
+    alerts: AlertDispatcher
+    event_hooks: EventHooks
+    flagger: FlaggerWatch
+    metrics: AgentMetrics
+    faults: FaultInjection
+    process: str
+    now_s: Callable[[], float]
+    is_leader: Callable[[], bool] = lambda: True

@@ -1,0 +1,77 @@
+"""Reading a Canary as it is stored: its intent, its spec, and what blocks it if that can't be used."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.canary_patch import has_finalizer
+from canary.api.canary import GLOO, Canary
+from canary.api.partial import parse_partial
+from canary.api.problems import InvalidObject
+from canary.decide.takeover import is_foreign
+from canary.rules.shape import parse_canary
+from canary.run.phase import Phase
+from canary.run.state import Blocker, State
+from canary.run.status import read_state
+from kube.resource import Object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCanary:
+    """A Canary with what was read of it.
+
+    `canary` is None where nothing may be done about it but to say why. `last_valid` is the newest spec that could be
+    read. `blocker` is about the spec itself, None where it can be used.
+    """
+
+    obj: Object
+    state: State
+    canary: Canary | None
+    last_valid: Canary | None
+    blocker: Blocker | None = None
+
+    @property
+    def is_spec_lost(self) -> bool:
+        """Return whether the spec can't be read, and none that could be is remembered."""
+        return self.blocker is not None and self.last_valid is None
+
+
+def is_gone(obj: Object) -> bool:
+    """Return whether a Canary is being deleted, and does not wait for us."""
+    return "deletionTimestamp" in obj["metadata"] and not has_finalizer(obj)
+
+
+def read_stored(obj: Object, last_valid: Canary | None) -> StoredCanary:
+    """Read a Canary; `last_valid` is its spec when it last could be read.
+
+    What is under way goes on as it was last meant: a typo must not freeze traffic on a bad canary.
+
+    Raises:
+        UnknownPhase: `status.phase` is none that this version knows.
+    """
+    state = read_state(_readable_status(obj))
+    try:
+        canary = parse_canary(obj)
+    except InvalidObject as error:
+        return StoredCanary(
+            obj=obj,
+            state=state,
+            canary=last_valid or parse_partial(obj),
+            last_valid=last_valid,
+            blocker=Blocker("InvalidSpec", str(error)),
+        )
+    if canary.provider == GLOO:
+        return StoredCanary(obj=obj, state=state, canary=canary, last_valid=canary)
+    name = f"Canary {canary.namespace}/{canary.name}"
+    text = f"{name} spec.provider: found {canary.provider!r}; allowed: {GLOO}, or nothing"
+    # Was it Gloo's and ours, then a run under way is not left exposed, and its deletion not left hanging.
+    was_ours = state.phase is not None and not is_foreign(state)
+    blocker = Blocker("ProviderNotSupported", text)
+    return StoredCanary(obj=obj, state=state, canary=canary if was_ours else None, last_valid=canary, blocker=blocker)
+
+
+def _readable_status(obj: Object) -> Mapping[str, Any]:
+    """Return the status; a Canary that is to go goes from a phase that this version does not know, too."""
+    status: Mapping[str, Any] = obj.get("status") or {}
+    is_known = status.get("phase", "") in {"", *Phase}
+    return status if is_known or "deletionTimestamp" not in obj["metadata"] else {**status, "phase": Phase.FAILED}

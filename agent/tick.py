@@ -1,0 +1,240 @@
+"""One tick of one canary: observe once, decide, ask if asked to, decide with the answers, apply.
+
+What a tick stores is the intent; what it applies makes the world match that intent; its messages come last.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from agent.ask import ask_while_current
+from agent.cooldowns import ActionCooldowns
+from agent.hook_calls import HookCalls
+from agent.reporting.alerts import Alerter
+from agent.reporting.events import EventReporter
+from agent.resources import CANARIES
+from agent.revision_detection import DetectedBy, has_detected, written_at_s
+from agent.revision_templates import TemplateLost
+from agent.services import AgentServices
+from agent.stored import StoredCanary, is_gone, read_stored
+from canary.api.canary import Canary
+from canary.decide import Decision, decide
+from canary.run.action import SetFinalizer
+from canary.run.messages import Message, warning
+from canary.run.observation import Observation
+from canary.run.phase import IDLE, Phase
+from canary.run.state import State
+from canary.run.status import UnknownPhase, write_status
+from kube.errors import PermanentError, TransientError
+from kube.resource import Object
+from kube.store import Key
+
+_log = logging.getLogger(__name__)
+
+# Traffic is pulled at once: the events of the transition before may be late, and after a crash even lost.
+_WRITTEN_BEFORE_A_PULL_S: Final = 0.3
+
+
+class Deposed(Exception):  # noqa: N818  reads as what happened
+    """This process may not write: another agent leads, or none does at the moment."""
+
+
+class CanaryTicker:
+    """Ticks one canary. `woken` is set when something that concerns the canary changed."""
+
+    def __init__(self, key: Key, services: AgentServices, woken: asyncio.Event) -> None:
+        self._key = key
+        self._services = services
+        self._woken = woken
+        self._reporter = EventReporter(services.recorder, self._send_remark)
+        self._alerter = Alerter(services.alerts, services.event_hooks, services.process)
+        self._calls = HookCalls()
+        self._cooldowns = ActionCooldowns()
+        self._last_valid: Canary | None = None
+        self.is_resynced = True
+        """Whether the target's last edit became known by a list. At the start everything does."""
+
+    async def close(self) -> None:
+        """End the hook calls under way."""
+        await self._calls.close()
+
+    def count_failure(self, error: Exception, obj: Object | None, remarks: tuple[Message, ...]) -> None:
+        """Count and log an error, and report the remarks on it, if any."""
+        self._services.metrics.count_error(type(error).__name__)
+        _log.warning("tick of %s/%s: %s", *self._key, error)
+        if remarks and obj is not None:
+            self._reporter.report_remarks(obj, remarks)
+
+    async def tick(self) -> float | None:
+        """Do what is to be done now; return the seconds until the next tick, None until something changes.
+
+        Raises:
+            kube.errors.KubeError, TemplateLost, Deposed: something was not done; another tick will try.
+        """
+        obj = self._services.caches.of(CANARIES).get(*self._key)
+        if obj is None or is_gone(obj):
+            return None
+        try:
+            stored = read_stored(obj, self._last_valid)
+        except UnknownPhase as error:
+            self._reporter.report_remarks(obj, (warning(f"Canary {'/'.join(self._key)} {error}"),))
+            return None
+        self._last_valid = stored.last_valid
+        if stored.canary is None:
+            await self._stand_still(stored)
+            return None
+        return await self._advance(stored, stored.canary)
+
+    async def _stand_still(self, stored: StoredCanary) -> None:
+        """Store why nothing is done, once, and wait for the object to be mended."""
+        obj, state, blocker = stored.obj, stored.state, stored.blocker
+        if blocker is None or state.blocker == blocker:
+            return
+        now_s = self._services.now_s()
+        self._reporter.report_transition(obj, state, now_s)
+        await self._reporter.wait_written()
+        blocked = state.update_to(replace(state, blocker=blocker), now_s, warning(blocker.message))
+        obj = await self._store(obj, blocked, target_kind="Deployment")
+        self._reporter.report_transition(obj, blocked, now_s)
+
+    async def _advance(self, stored: StoredCanary, canary: Canary) -> float | None:
+        services, state, obj = self._services, stored.state, stored.obj
+        self._calls.keep_for(state)
+        observation = self._observe(canary, stored)
+        decision = decide(canary, state, observation)
+        is_farewell = SetFinalizer(is_set=False) in decision.actions
+        if not decision.actions or is_farewell:
+            # The world matches the stored intent: now is the time for its messages, before anybody is asked anything.
+            obj = await self._report(obj, canary, state)
+        if is_farewell:
+            # There may be no other tick: what is not an event by then is lost with the object.
+            await self._reporter.wait_written()
+        answered: Collection[str] = ()
+        if decision.questions:
+            decision, answered = await self._ask(canary, stored, observation, decision)
+        services.metrics.observe_state(canary, state)
+        if decision.actions or decision.questions:
+            await self._apply(obj, canary, decision)
+            return 0
+        if decision.intent is not None:
+            await self._store_intent(obj, canary, state, decision.intent)
+        # Only now: had the write failed, the next tick would have asked again, and not called again.
+        self._calls.forget(answered)
+        warnings = map(warning, (*services.managed.problems(canary), *services.routing.take_warnings(canary)))
+        self._reporter.report_remarks(obj, (*decision.remarks, *warnings))
+        return self._wake_after_s(decision)
+
+    def _observe(self, canary: Canary, stored: StoredCanary) -> Observation:
+        return self._services.observer.observe(canary, stored, self._cooldowns)
+
+    async def _ask(
+        self, canary: Canary, stored: StoredCanary, observation: Observation, decision: Decision
+    ) -> tuple[Decision, Collection[str]]:
+        """Ask, then decide from the answers and from the world as it is by then.
+
+        Returns the decision, and the keys of the hook calls whose answers are dealt with by it. Where something else is
+        decided than what was asked for, the hooks are still to be heard.
+        """
+        services, state, started_at_s = self._services, stored.state, time.monotonic()
+        answering = services.asker.answer(canary, state, observation, decision.questions, self._calls)
+        asked = await ask_while_current(
+            answering,
+            self._woken,
+            asked_about=observation,
+            generation=self._generation,
+            observe=partial(self._observe, canary, stored),
+        )
+        if asked.is_spec_edited:
+            # The next tick reads the spec anew and asks by that; calls that are under way stay so.
+            return decision, ()
+        without_answers = decide(canary, state, asked.observation)
+        if asked.answered is None:
+            return without_answers, ()
+        answers, calls = asked.answered.observation, asked.answered.calls
+        results = tuple(result for group in (answers.answers or {}).values() for result in group)
+        services.metrics.observe_checks(canary, results, time.monotonic() - started_at_s)
+        now = replace(asked.observation, answers=answers.answers, is_drained=answers.is_drained)
+        decision = decide(canary, state, now)
+        return decision, () if decision == without_answers else calls
+
+    def _generation(self) -> int | None:
+        obj = self._services.caches.of(CANARIES).get(*self._key)
+        return None if obj is None else obj["metadata"].get("generation")
+
+    async def _store_intent(self, obj: Object, canary: Canary, before: State, after: State) -> None:
+        # The next transition replaces this one's messages in the status: until they are events, only it keeps them.
+        is_pull = after.traffic.canary_percent < before.traffic.canary_percent
+        await self._reporter.wait_written(*([_WRITTEN_BEFORE_A_PULL_S] if is_pull else []))
+        await self._store(obj, after, target_kind=_target_kind(canary))
+        self._count(canary, before, after)
+
+    async def _apply(self, obj: Object, canary: Canary, decision: Decision) -> None:
+        """Carry out the actions; what the API server refuses cools down for a while, the run goes on."""
+        for action in decision.actions:
+            try:
+                async with self._effect():
+                    await self._services.applier.apply(canary, action)
+            except (PermanentError, TransientError, TemplateLost) as error:
+                if not self._cooldowns.add(action, error):
+                    raise
+                is_reported = not isinstance(error, TransientError)
+                self.count_failure(error, obj, (warning(str(error)),) if is_reported else ())
+
+    def _wake_after_s(self, decision: Decision) -> float | None:
+        waits_s = list(self._cooldowns.waits_s())
+        if decision.wake_after_s is not None:
+            waits_s.append(decision.wake_after_s)
+        return min(waits_s, default=None)
+
+    async def _report(self, obj: Object, canary: Canary, state: State) -> Object:
+        """Report the messages of the stored intent, and return the object as it is stored after that."""
+        self._reporter.report_transition(obj, state, self._services.now_s())
+        store = partial(self._store, obj, target_kind=_target_kind(canary))
+        return await self._alerter.alert_transition(obj, canary, state, store)
+
+    def _send_remark(self, obj: Object, message: Message) -> None:
+        """Send a remark to the event hooks, too; they get the messages of a transition from the alerter."""
+        if self._last_valid is not None:
+            self._services.event_hooks.send(obj, self._last_valid, [message])
+
+    async def _store(self, obj: Object, state: State, *, target_kind: str) -> Object:
+        """Write the intent; a Conflict means that this decision was made from an old object."""
+        generation = int(obj["metadata"].get("generation", 0))
+        status = write_status(state, obj.get("status"), target_kind=target_kind, generation=generation)
+        async with self._effect():
+            answer = await self._services.client.replace(CANARIES, {**obj, "status": status}, subresource="status")
+        self._services.caches.of(CANARIES).remember(answer)
+        return answer
+
+    @asynccontextmanager
+    async def _effect(self) -> AsyncIterator[None]:
+        """Let through what changes the world, all of it: only a leader may, and tests kill around it.
+
+        Raises:
+            Deposed: this process does not lead.
+        """
+        if not self._services.is_leader():
+            raise Deposed(f"not the leader (any more): {'/'.join(self._key)} is left to the one who is")
+        async with self._services.faults.around():
+            yield
+
+    def _count(self, canary: Canary, before: State, after: State) -> None:
+        services = self._services
+        if has_detected(before, after):
+            unmarked: DetectedBy = "resync" if self.is_resynced else "watch"
+            by: DetectedBy = "admission" if after.revisions.change is not None else unmarked
+            target = services.caches.target(canary)
+            written_s = None if target is None else written_at_s(target)
+            services.metrics.count_detection(by, None if written_s is None else services.now_s() - written_s)
+        has_ended = before.phase not in IDLE and after.phase in {Phase.SUCCEEDED, Phase.FAILED}
+        if has_ended:
+            services.metrics.count_end(canary, after)
+
+
+def _target_kind(canary: Canary) -> str:
+    return canary.spec.target_ref.kind or "Deployment"
