@@ -19,7 +19,7 @@ _Key = tuple[str, str, str]
 
 
 class AppliedObjects:
-    """Applies rendered bodies, and tells which need it.
+    """Applies rendered bodies, and knows which need it.
 
     An object needs it when it is missing, when its rendering is not what was last applied (so that a field that went
     from the rendering goes from the object), or when it was changed since. But the API server may store a value in
@@ -34,7 +34,7 @@ class AppliedObjects:
         self._followed: set[str] = set()
 
     def is_due(self, resource: Resource, rendered: Object) -> bool:
-        """Is the object missing, or not as rendered?"""
+        """Return whether the object is missing, or not as rendered."""
         metadata = rendered["metadata"]
         live = self._caches.of(resource).get(metadata["namespace"], metadata["name"])
         if live is None:

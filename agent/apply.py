@@ -63,14 +63,14 @@ class Applier:
         if target is None:
             return
         match action:
-            case ReleaseObject(part):
-                await release_object(self._client, self._caches, canary, target, part)
+            case ReleaseObject(wanted):
+                await release_object(self._client, self._caches, canary, target, wanted)
             case ApplyObject(ManagedObject.TARGET_SCALER):
                 await self._pause_scaler(canary, is_paused=True)
             case ApplyObject(ManagedObject.CANARY_CONFIG):
                 await self._patch(target, restart_patch(target, self._config_hash(canary, target)))
-            case ApplyObject(part):
-                await self._managed.apply(canary, target, part)
+            case ApplyObject(wanted):
+                await self._managed.apply(canary, target, wanted)
             case ScaleTarget(replicas):
                 await self._pause_scaler(canary, is_paused=replicas == 0)
                 config_hash = self._config_hash(canary, target)

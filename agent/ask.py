@@ -20,7 +20,7 @@ from render.names import Side
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How hooks of a type are called: `text` begins the result's sentence, `phase` is the one that they are told."""
+    """How hooks of a type are called: `text` begins the result's sentence, `phase` is the one in their payload."""
 
     hook_type: str
     text: str
@@ -65,7 +65,7 @@ class _Asked:
     key: str = ""
 
     def is_pull(self) -> bool:
-        """Has it come back with an answer that pulls the traffic?"""
+        """Return whether it has come back with an answer that pulls the traffic."""
         if not self.task.done() or self.task.cancelled() or self.task.exception() is not None:
             return False
         return (self.question, self.task.result().verdict) in _PULLS

@@ -77,19 +77,19 @@ class Caches:
         }
 
     def of(self, resource: Resource) -> Cache:
-        """The cache of a watched kind."""
+        """Return the cache of a watched kind."""
         return self._caches[resource]
 
     def all(self) -> Iterable[Cache]:
-        """Every cache."""
+        """Return every cache."""
         return self._caches.values()
 
     def target(self, canary: Canary) -> Object | None:
-        """The workload that the canary watches over; None when there is none, it is going, or its kind can't be one."""
+        """Return the target workload; None when there is none, it is being deleted, or its kind can't be one."""
         return self._workload(canary, canary.spec.target_ref.name)
 
     def primary(self, canary: Canary) -> Object | None:
-        """The generated primary workload."""
+        """Return the generated primary workload, None when there is none."""
         return self._workload(canary, f"{canary.spec.target_ref.name}-primary")
 
     def _workload(self, canary: Canary, name: str) -> Object | None:
@@ -107,7 +107,7 @@ class Caches:
         await asyncio.gather(*(cache.wait_synced() for cache in self.all()))
 
     def stale(self) -> str:
-        """Name the caches that heard nothing for minutes, empty when all is well."""
+        """Return which caches heard nothing for minutes, empty when all is well."""
         silent = [
             cache.resource.plural
             for cache in self.all()

@@ -27,7 +27,7 @@ def canary_patch(obj: Object, action: ClaimRequest | DropRequest | SetFinalizer)
 
 
 def has_finalizer(obj: Object) -> bool:
-    """Does the deletion of the Canary wait for us?"""
+    """Return whether the deletion of the Canary waits for us."""
     return FINALIZER in (obj["metadata"].get("finalizers") or ())
 
 

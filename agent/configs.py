@@ -32,7 +32,7 @@ class CopyNotOurs(TemplateLost):
 
 
 def tracked_configs(canary: Canary, target: Object, template: Object, caches: Caches) -> Contents:
-    """What a pod template is configured by, as it is now.
+    """Return what a pod template is configured by, as it is now.
 
     One that is missing is no change: it counts with the hash that the canary's status has for it, as long as the
     template is the one that this was stored for; a read may fail, and `kubectl replace --force` deletes for a moment.
@@ -50,18 +50,18 @@ def tracked_configs(canary: Canary, target: Object, template: Object, caches: Ca
 
 
 def target_revision(canary: Canary, target: Object, caches: Caches) -> tuple[str, dict[str, str]]:
-    """The target's revision, and the content hashes in it as `status.trackedConfigs` spells them."""
+    """Return the target's revision, and the content hashes in it as `status.trackedConfigs` spells them."""
     template = target["spec"]["template"]
     configs = _names_of(tracked_configs(canary, target, template, caches))
     return with_configs(revision_of(template), configs), configs
 
 
 def is_started_otherwise(canary: Canary, target: Object, caches: Caches) -> bool:
-    """Do pods of the revision under analysis run that were started with another configuration?
+    """Return whether pods of the revision under analysis run that were started with another configuration.
 
     They do after an edit in mid-run. Others are left alone, for their pods may have the users' traffic: a revision that
-    no run is about yet, and one that is being promoted. (Pods that came up under Flagger tell nothing of what they
-    started with.)
+    no run is about yet, and one that is being promoted. (Of pods that came up under Flagger it is
+    unknown what they started with.)
     """
     status = _status(canary, caches)
     revision, _ = target_revision(canary, target, caches)
@@ -70,7 +70,7 @@ def is_started_otherwise(canary: Canary, target: Object, caches: Caches) -> bool
 
 
 def config_copies(canary: Canary, target: Object, template: Object, caches: Caches) -> dict[ConfigRef, str]:
-    """Which references of the primary's template point to which copies, where the target is promoted as it is now."""
+    """Return the name of each reference's copy, for a promotion of the target as it is now."""
     return _copies(canary, target, template, tracked_configs(canary, target, template, caches), caches)
 
 

@@ -1,7 +1,7 @@
-"""Is a Flagger at work in this cluster? Two controllers would undo each other's writes.
+"""Watching for a Flagger in this cluster: two controllers would undo each other's writes.
 
-Its leader's Lease tells. Without leader election, which is how its chart installs it, there is no Lease, and its
-Deployment tells.
+Its leader's Lease shows it. Without leader election, which is how its chart installs it, there is no Lease, and its
+Deployment shows it.
 """
 
 import asyncio
@@ -96,7 +96,7 @@ class FlaggerWatch:
 
 
 def _runs_flagger(deployment: Object) -> bool:
-    """Has it pods of an image that is named `flagger`, in whatever registry?"""
+    """Return whether it has pods of an image that is named `flagger`, in whatever registry."""
     if not (deployment.get("status") or {}).get("replicas"):
         return False
     containers = deployment["spec"]["template"]["spec"].get("containers") or ()

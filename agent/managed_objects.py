@@ -17,7 +17,7 @@ from render.services import address_problem, apex_service, side_service
 
 
 class ManagedObjects:
-    """Renders the parts of a canary and compares them with the caches; the route's are behind the routing port."""
+    """Renders the objects of a canary and compares them with the caches; the route's are behind the routing port."""
 
     def __init__(self, caches: Caches, applied: AppliedObjects, routing: Routing) -> None:
         self._caches = caches
@@ -25,15 +25,15 @@ class ManagedObjects:
         self._routing = routing
 
     def due(self, canary: Canary, target: Object) -> frozenset[ManagedObject]:
-        """Those parts that are missing or not as rendered.
+        """Return the objects that are missing or not as rendered.
 
         Raises:
             render.objects.UnusableObjectError: nothing can be rendered from the target.
         """
         due = set(self._routing.due_objects(canary, target))
-        for part, (resource, render) in self._renderers(canary, target).items():
+        for managed, (resource, render) in self._renderers(canary, target).items():
             if self._applied.is_due(resource, render()):
-                due.add(part)
+                due.add(managed)
         scaler = self.scaler(canary)
         if scaler is not None and wanted_replicas(target) == 0 and not is_idle_at_zero(scaler):
             due.add(ManagedObject.TARGET_SCALER)
@@ -42,17 +42,17 @@ class ManagedObjects:
         return frozenset(due)
 
     def problems(self, canary: Canary) -> tuple[str, ...]:
-        """What of the spec the generated objects can't follow. Nothing is held for it; the users should know."""
+        """Return what of the spec the generated objects can't follow. It holds nothing up, but users should know."""
         names, services = Names.of(canary), self._caches.of(SERVICES)
         found = (services.get(canary.namespace, name) for name in names.services)
         return tuple(problem for service in found if (problem := address_problem(canary, service)))
 
-    async def apply(self, canary: Canary, target: Object, part: ManagedObject) -> None:
-        """Make one part as rendered; those that are the users' own are not rendered, see `Applier`."""
-        if part in ROUTING_OBJECTS:
-            await self._routing.apply(canary, target, part)
+    async def apply(self, canary: Canary, target: Object, managed: ManagedObject) -> None:
+        """Make one object as rendered; the users' own are not rendered, see `Applier`."""
+        if managed in ROUTING_OBJECTS:
+            await self._routing.apply(canary, target, managed)
             return
-        resource, render = self._renderers(canary, target)[part]
+        resource, render = self._renderers(canary, target)[managed]
         await self._applied.apply(resource, render())
 
     def _renderers(self, canary: Canary, target: Object) -> dict[ManagedObject, tuple[Resource, Callable[[], Object]]]:
@@ -85,7 +85,7 @@ class ManagedObjects:
         return found
 
     def scaler(self, canary: Canary) -> Object | None:
-        """The target's own HPA or ScaledObject, None when the canary names none or it does not exist."""
+        """Return the target's own HPA or ScaledObject, None when the canary names none or it does not exist."""
         reference = canary.spec.autoscaler_ref
         if reference is None or reference.kind not in SCALERS:
             return None

@@ -21,18 +21,18 @@ from render.scaled_object import SCALED_OBJECT, is_idle_at_zero, pause_patch
 
 
 def unreleased_objects(canary: Canary, target: Object, caches: Caches) -> frozenset[ManagedObject]:
-    """Those parts that still belong to the Canary, or lead to its primary."""
-    return frozenset(part for part, _, _, operations in _patches(canary, target, caches) if operations)
+    """Return the objects that still belong to the Canary, or lead to its primary."""
+    return frozenset(managed for managed, _, _, operations in _patches(canary, target, caches) if operations)
 
 
 async def release_object(client: Client, caches: Caches, canary: Canary, target: Object, wanted: ManagedObject) -> None:
-    """Let go of one part.
+    """Let go of one object.
 
     Raises:
         kube.errors.KubeError: it was not done; a Conflict asks for another look.
     """
-    for part, resource, obj, operations in _patches(canary, target, caches):
-        if part is not wanted or not operations:
+    for managed, resource, obj, operations in _patches(canary, target, caches):
+        if managed is not wanted or not operations:
             continue
         name = obj["metadata"]["name"]
         answer = await client.json_patch(resource, name, canary.namespace, operations, field_manager=FIELD_MANAGER)
@@ -42,23 +42,23 @@ async def release_object(client: Client, caches: Caches, canary: Canary, target:
 def _patches(
     canary: Canary, target: Object, caches: Caches
 ) -> Iterator[tuple[ManagedObject, Resource, Object, list[Operation]]]:
-    for part, resource, name in _places(canary, caches):
+    for managed, resource, name in _places(canary, caches):
         obj = caches.of(resource).get(canary.namespace, name)
         if obj is None:
             continue
-        match part:
+        match managed:
             case ManagedObject.APEX_SERVICE:
-                yield part, resource, obj, _released_apex(obj, canary, target)
+                yield managed, resource, obj, _released_apex(obj, canary, target)
             case ManagedObject.ROUTE:
-                yield part, resource, obj, released_route(obj, canary)
+                yield managed, resource, obj, released_route(obj, canary)
             case ManagedObject.TARGET_SCALER:
-                yield part, resource, obj, pause_patch(obj, is_paused=False) if is_idle_at_zero(obj) else []
+                yield managed, resource, obj, pause_patch(obj, is_paused=False) if is_idle_at_zero(obj) else []
             case _:
-                yield part, resource, obj, released_object(obj, canary)
+                yield managed, resource, obj, released_object(obj, canary)
 
 
 def _released_apex(service: Object, canary: Canary, target: Object) -> list[Operation]:
-    """A target that no side can be told from was never given traffic by us: there is nothing to give back."""
+    """Release the apex Service; a target without a usable selector never got traffic from us, nothing is given back."""
     try:
         return released_apex(service, canary, target)
     except UnusableObjectError:

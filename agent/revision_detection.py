@@ -9,7 +9,7 @@ from kube.resource import Object
 from kube.store import Change
 
 DetectedBy = Literal["admission", "watch", "resync"]
-"""A mark named it; or it was unmarked, and a watch event told it, or a list after a gap did."""
+"""By a mark; or it was unmarked, and became known by a watch event, or by a list after a gap."""
 
 # Beside the API's own fields, in cached workloads only: of managedFields, which are many times as large, this is kept.
 _WRITTEN_AT: Final = "serin.dev/writtenAt"
@@ -30,13 +30,13 @@ def keep_written_at(workload: Object) -> Object:
 
 
 def written_at_s(workload: Object) -> float | None:
-    """When a cached workload was last written, in seconds since the epoch; None when nobody knows."""
+    """Return when a cached workload was last written, in seconds since the epoch; None if unknown."""
     text: str = workload["metadata"].get(_WRITTEN_AT, "")
     return datetime.fromisoformat(text).timestamp() if text else None
 
 
 def is_edit(change: Change) -> bool:
-    """Did somebody write more than a status?"""
+    """Return whether somebody wrote more than a status."""
     if change.old is None or change.new is None:
         return True
     old, new = change.old["metadata"], change.new["metadata"]
@@ -44,7 +44,7 @@ def is_edit(change: Change) -> bool:
 
 
 def has_detected(before: State, after: State) -> bool:
-    """Is this move the reaction to a revision that was not known before?
+    """Return whether this transition is the reaction to a revision that was not known before.
 
     Only a run's beginning is stamped with its time; a revision that is merely read otherwise keeps the old stamp.
     """

@@ -1,4 +1,4 @@
-"""What the agent is told at its start."""
+"""The agent's settings: its command line, read."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +14,8 @@ class Settings:
 
     `namespace` limits the agent to one, empty is all. `metrics_server` is the Prometheus of the builtin checks where a
     canary names none. `query_timeout_s` bounds one query; a hook has its own timeout. `slack_url`, if any,
-    is told of the canaries that name no chat of their own; url, token and proxy are secrets. `event_webhook`, if any,
-    is told of the events of the canaries that name no event hook of their own.
+    gets the alerts of the canaries that name no chat of their own; url, token and proxy are secrets. `event_webhook`,
+    if any, gets the events of the canaries that name no event hook of their own.
     """
 
     metrics_server: str

@@ -87,7 +87,7 @@ class Supervisor:
     def _on_config(self, kind: ConfigKind, change: Change) -> None:
         """Wake the canaries whose target refers to a ConfigMap or Secret that has another content now.
 
-        The target tells which: no canary names what it is configured by, so there is no concern to look up.
+        The target refers to it: no canary names what it is configured by, so there is no concern to look up.
         """
         before, after = (None if obj is None else obj["content"] for obj in (change.old, change.new))
         if before == after:

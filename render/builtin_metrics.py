@@ -40,7 +40,7 @@ class SuccessCounts:
 
     @property
     def rate_percent(self) -> float | None:
-        """None without requests."""
+        """Return the share of good answers in percent, None without requests."""
         return 100 * self.good / self.total if self.total > 0 else None
 
 
@@ -68,13 +68,13 @@ def success_counts(by_code: Mapping[str, float]) -> SuccessCounts:
 
 
 def request_duration(names: Names, side: Side, window_s: int) -> ValueQuery:
-    """The 99th percentile of the side's response times, in milliseconds."""
+    """Return a query for the 99th percentile of the side's response times, in milliseconds."""
     series = f"envoy_cluster_upstream_rq_time_bucket{_cluster(names, side)}"
     return ValueQuery(f"histogram_quantile(0.99, sum by (le) (rate({series}[{window_s}s])))")
 
 
 def request_count(names: Names, side: Side, window_s: int) -> ValueQuery:
-    """Requests sent to the side in the last `window_s` seconds, answered or not."""
+    """Return a query for the requests sent to the side in the last `window_s` seconds, answered or not."""
     return ValueQuery(f"sum(increase(envoy_cluster_upstream_rq_total{_cluster(names, side)}[{window_s}s]))")
 
 

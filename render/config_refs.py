@@ -19,12 +19,12 @@ class ConfigRef(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        """As in Flagger's `status.trackedConfigs`: `configmap/conf`."""
+        """Return the spelling of Flagger's `status.trackedConfigs`: `configmap/conf`."""
         return f"{self.kind.lower()}/{self.name}"
 
     @property
     def copy_name(self) -> str:
-        """The name of the primary's copy."""
+        """Return the name of the primary's copy."""
         return f"{self.name}{PRIMARY_SUFFIX}"
 
 

@@ -22,7 +22,7 @@ _CONTENT: Final = ("data", "binaryData")
 
 
 def is_tracking_disabled(obj: Object) -> bool:
-    """Does the annotation on a ConfigMap, a Secret or a target say so?"""
+    """Return whether the annotation on a ConfigMap, a Secret or a target disables tracking."""
     annotations = obj["metadata"].get("annotations") or {}
     return str(annotations.get(TRACKING, "")).startswith("disable")
 
@@ -48,7 +48,7 @@ def content_of(config: Object) -> str:
 
 
 def is_copy(config: Object) -> bool:
-    """Was it made for a Canary? Two canaries of a namespace that use one ConfigMap share its copy."""
+    """Return whether it was made for a Canary. Canaries of a namespace that use one ConfigMap share its copy."""
     return any(owner.get("kind") == CANARY_KIND for owner in config["metadata"].get("ownerReferences") or ())
 
 

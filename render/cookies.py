@@ -48,7 +48,7 @@ def cookies_set(options: Object | None) -> Iterator[str]:
 
 
 def asks_for(route: Object, cookie: str) -> bool:
-    """Is the route one for requests that send the cookie?"""
+    """Return whether the route is one for requests that send the cookie."""
     headers = [header for matcher in route.get("matchers") or () for header in matcher.get("headers") or ()]
     return _pattern(cookie) in [header.get("value") for header in headers if header.get("name") == "cookie"]
 

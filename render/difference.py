@@ -9,7 +9,7 @@ _KEYED_LISTS: Final = {"ownerReferences": ("uid",), "ports": ("port", "protocol"
 
 
 def is_as_rendered(live: Object, rendered: Object) -> bool:
-    """Is every field that we render there, with our value? Fields that we don't render (defaults, others') don't count.
+    """Return whether every field that we render is there with our value; other fields don't count.
 
     For the bodies of server-side apply. The RouteTable is compared by its weights, the primary by its template.
     """

@@ -90,7 +90,7 @@ def _judgements(status: dict[str, Any]) -> Iterator[tuple[GlooState, str, bool]]
 
 
 def _state(entry: dict[str, Any]) -> GlooState:
-    """An emptied entry is Pending, and so is a word that this version doesn't know."""
+    """Return the state of an entry; an emptied one is Pending, and so is a word that this version doesn't know."""
     state = entry.get("state")
     if isinstance(state, int):
         return _BY_NUMBER[state] if 0 <= state < len(_BY_NUMBER) else GlooState.PENDING

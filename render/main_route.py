@@ -78,7 +78,7 @@ def main_route(canary: Canary, table: Object, place: Place, wanted: Traffic, *, 
 
 
 def _is_flaggers(canary: Canary, table: Object) -> bool:
-    """Was the table made for this canary, and never written by us? Then its matchers are not a user's either."""
+    """Return whether the table was made for this canary, and never written by us: its matchers are no user's."""
     annotations = table["metadata"].get("annotations") or {}
     return is_owned_by(table, canary) and OWNED_ANNOTATION not in annotations
 

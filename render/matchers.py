@@ -39,7 +39,7 @@ def narrowed(matchers: list[Object], conditions: list[Object]) -> list[Object]:
 
 
 def has_path(matcher: Object) -> bool:
-    """Does the matcher say which paths it is for? An empty path is none."""
+    """Return whether the matcher says which paths it is for; an empty path is none."""
     return any(matcher.get(path) for path in PATHS)
 
 

@@ -55,7 +55,7 @@ def owned_metadata(
 
 
 def is_owned_by(obj: Object, canary: Canary) -> bool:
-    """Is the canary this object's controller?
+    """Return whether the canary is this object's controller.
 
     The name counts, as with Flagger, not the uid: a canary that was deleted with its objects orphaned and then created
     again finds them as its own.

@@ -20,7 +20,7 @@ def released_object(obj: Object, canary: Canary) -> list[Operation]:
 
 
 def released_apex(service: Object, canary: Canary, target: Object) -> list[Operation]:
-    """Have the apex Service select the target's pods; one that a user made goes back to whoever applied it.
+    """Make the apex Service select the target's pods; one that a user made goes back to whoever applied it.
 
     Raises:
         UnusableObjectError: the target's selector has no label to tell the sides apart by.

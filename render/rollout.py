@@ -16,7 +16,7 @@ _DEPLOYMENT_DEFAULT: Final = "25%"
 
 
 def keeps_a_pod(workload: Object, replicas: int) -> bool:
-    """Does a rollout of the workload's strategy leave at least one of so many available pods available?"""
+    """Return whether a rollout of the workload's strategy keeps at least one of so many pods available."""
     if workload["kind"] == "DaemonSet":
         return replicas > _daemonset_unavailable(workload["spec"].get("updateStrategy") or {}, replicas)
     strategy = workload["spec"].get("strategy") or {}
@@ -26,7 +26,7 @@ def keeps_a_pod(workload: Object, replicas: int) -> bool:
 
 
 def keeps_a_pod_when_promoted(canary: Canary, primary: Object, target: Object) -> bool:
-    """Will a promotion, which copies strategy and number of the target, leave the primary an available pod?"""
+    """Return whether a promotion, which copies strategy and number of the target, keeps a primary's pod available."""
     pods = wanted_replicas(primary)
     if target["kind"] == "DaemonSet":
         # The new template may ask for fewer nodes.
@@ -35,7 +35,7 @@ def keeps_a_pod_when_promoted(canary: Canary, primary: Object, target: Object) -
 
 
 def is_rolling(workload: Object) -> bool:
-    """Has the workload pods of an older template still, or has its controller not looked at the newest one yet?"""
+    """Return whether the workload still has pods of an older template, or its controller has not seen the newest."""
     status = workload.get("status") or {}
     if int(status.get("observedGeneration", 0)) < int(workload["metadata"].get("generation", 0)):
         return True

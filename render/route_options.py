@@ -69,7 +69,7 @@ def _header_manipulation(headers: Headers) -> dict[str, Any]:
 
 
 def _added_headers(operations: HeaderOperations) -> list[dict[str, Any]]:
-    """`set` replaces what the request has of a name, `add` comes on top of it."""
+    """Return the header changes: `set` replaces what the request has of a name, `add` comes on top of it."""
     return [
         {"header": {"key": key, "value": value}, "append": is_added}
         for is_added, entries in ((False, operations.set), (True, operations.add))
@@ -99,7 +99,7 @@ def _cors(policy: CorsPolicy) -> dict[str, Any]:
 
 
 def _origin_regex(origin: StringMatch) -> str | None:
-    """Envoy matches the whole origin against the pattern."""
+    """Return the pattern of an origin: Envoy matches the whole origin against it."""
     if origin.regex is not None:
         return origin.regex
     if origin.prefix is not None:

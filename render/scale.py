@@ -15,7 +15,7 @@ _POD_ANNOTATIONS = ("spec", "template", "metadata", "annotations")
 
 
 def wanted_replicas(workload: Object) -> int:
-    """How many replicas the spec of a Deployment wants, or a DaemonSet on its nodes; 0 when it is scaled to zero."""
+    """Return how many replicas a Deployment's spec wants, or a DaemonSet on its nodes; 0 when scaled to zero."""
     if workload["kind"] == "DaemonSet":
         if SCALE_TO_ZERO in (workload["spec"]["template"]["spec"].get("nodeSelector") or {}):
             return 0
@@ -24,7 +24,7 @@ def wanted_replicas(workload: Object) -> int:
 
 
 def replicas_from_zero(target: Object, primary: Object | None, scaler: Object | None) -> int:
-    """How many replicas the target gets for an analysis.
+    """Return how many replicas the target gets for an analysis.
 
     Its own number where it has one; else what its HPA or ScaledObject starts from or, where there is neither, what the
     primary has; at least one.
@@ -38,7 +38,7 @@ def replicas_from_zero(target: Object, primary: Object | None, scaler: Object | 
 
 
 def full_size(target: Object, primary: Object | None, scaler: Object | None) -> int:
-    """How many replicas the target needs to carry all that the primary carries, as far as its scaler allows them.
+    """Return how many replicas the target needs to carry what the primary carries, as its scaler allows.
 
     A DaemonSet has as many as there are nodes for it.
     """
@@ -67,7 +67,7 @@ def scale_patch(target: Object, replicas: int, *, config_hash: str = "") -> list
 
 
 def is_configured_by(target: Object, config_hash: str) -> bool:
-    """Did the target's pods start with this configuration, or are there none? Their env is read once, at the start."""
+    """Return whether the target's pods, if any, started with this configuration: env is read once, at the start."""
     return wanted_replicas(target) == 0 or not _annotate(target, config_hash)
 
 

@@ -52,7 +52,7 @@ def primary_scaled_object(canary: Canary, scaled_object: Object) -> Object:
 
 
 def is_idle_at_zero(scaler: Object) -> bool:
-    """Does it leave a workload at zero replicas alone? Kubernetes disables an HPA there, KEDA must be told to."""
+    """Return whether it leaves a workload at zero replicas alone: an HPA is disabled there, KEDA must be paused."""
     annotations = scaler["metadata"].get("annotations") or {}
     return scaler["kind"] != SCALED_OBJECT or bool(annotations.get(PAUSED_REPLICAS) == "0")
 

@@ -80,7 +80,7 @@ def _service(
 
 
 def _can_be_headless(existing: Object | None) -> bool:
-    """A Service's clusterIP is immutable: one that has an address keeps it."""
+    """Return the clusterIP, which is immutable: a Service that has an address keeps it."""
     return existing is None or existing.get("spec", {}).get("clusterIP") == "None"
 
 

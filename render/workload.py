@@ -36,7 +36,7 @@ class SelectorLabel(NamedTuple):
 
     @property
     def primary_value(self) -> str:
-        """The value on the primary's pods."""
+        """Return the value on the primary's pods."""
         return f"{self.value}{PRIMARY_SUFFIX}"
 
     def pods(self, side: Side) -> dict[str, str]:
@@ -97,19 +97,19 @@ def primary_workload(
 
 
 def bootstrap_replicas(target: Object) -> int:
-    """How many replicas a new primary gets: the target's, but one when that is scaled to zero."""
+    """Return how many replicas a new primary gets: the target's, but one when that is scaled to zero."""
     return int(target["spec"].get("replicas", 1)) or 1
 
 
 def promoted_replicas(canary: Canary, target: Object) -> int | None:
-    """How many replicas a promotion gives the primary: the target's, as Flagger does, unless a scaler decides."""
+    """Return a promoted primary's replicas: the target's, as Flagger does; None if a scaler decides."""
     if canary.spec.autoscaler_ref is not None:
         return None
     return int(target["spec"].get("replicas", 1)) or None
 
 
 def promotion_patch(primary: Object, rendered: Object) -> list[Operation]:
-    """Return an existing primary the rendered template, exactly, and the strategy that goes with it.
+    """Return the patch that gives an existing primary the rendered template, exactly, and its strategy.
 
     A patch and no server-side apply, because apply merges: what another manager (Flagger, before a takeover) once put
     into the template would stay in it, and a template with two env entries of one name can't be applied at all. The
@@ -131,7 +131,7 @@ def promotion_patch(primary: Object, rendered: Object) -> list[Operation]:
 
 
 def is_primary_template(primary: Object, rendered: Object) -> bool:
-    """Does the primary have the rendered template? Flagger's `flagger-id` and our CONFIG_ANNOTATION don't count."""
+    """Return whether the primary has the rendered template; `flagger-id` and our CONFIG_ANNOTATION don't count."""
     return is_same_template(primary["spec"]["template"], rendered["spec"]["template"])
 
 

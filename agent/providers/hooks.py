@@ -1,4 +1,4 @@
-"""Hooks: services that are asked, or told, in the course of a run.
+"""Hooks: services that are called in the course of a run.
 
 Source of payload, codes and retries: Flagger 1.44, `pkg/controller/webhook.go`, and the retrying client that it uses.
 """
@@ -44,7 +44,7 @@ class Answer:
 
     @property
     def verdict(self) -> Verdict:
-        """Up to 202 is a yes, above a no; without an answer nothing is known."""
+        """Return PASS up to 202 and FAIL above; without an answer nothing is known."""
         if self.status is None:
             return Verdict.ERROR
         return Verdict.PASS if self.status <= HTTPStatus.ACCEPTED else Verdict.FAIL

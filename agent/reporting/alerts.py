@@ -34,7 +34,7 @@ class Alerter:
     """Sends what a canary's transitions have for chats and event hooks, once its process is named in the status.
 
     `process` names this process and no other, a restarted one of the same pod neither. The name is what makes a write
-    whose answer was lost harmless: the next look at the status tells whose the alerts are.
+    whose answer was lost harmless: the next look at the status shows whose the alerts are.
     """
 
     def __init__(self, outbox: Outbox, events: Events, process: str) -> None:

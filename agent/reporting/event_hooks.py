@@ -1,4 +1,4 @@
-"""Event hooks: whatever is told of a canary goes to the services that it names, too.
+"""Event hooks: whatever is reported of a canary is sent to the services that it names, too.
 
 Source of payload and choice: Flagger 1.44, `sendEventToWebhook` and `CallEventWebhook`.
 """

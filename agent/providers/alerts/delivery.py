@@ -67,11 +67,11 @@ class Delivery:
         try:
             await self._exchange(message, destination)
         except ProviderError as error:
-            told = type(error)(f"{destination.name}: {destination.without_secrets(str(error))}")
-            if isinstance(told, ProviderUnavailable) and isinstance(error, ProviderUnavailable):
-                told.retry_after_s = error.retry_after_s
+            shown = type(error)(f"{destination.name}: {destination.without_secrets(str(error))}")
+            if isinstance(shown, ProviderUnavailable) and isinstance(error, ProviderUnavailable):
+                shown.retry_after_s = error.retry_after_s
             # The cause's own words, which a traceback would show, may hold the address.
-            raise told from None
+            raise shown from None
 
     async def _exchange(self, message: Message, destination: Destination) -> None:
         chat = CHAT_FORMATS[destination.type]

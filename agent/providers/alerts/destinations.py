@@ -32,16 +32,16 @@ class Recipient:
 
 
 class Directory(Protocol):
-    """Who is told, and where they are: `Destinations`, or what stands for it in a test."""
+    """Who gets alerts, and where: `Destinations`, or what stands for it in a test."""
 
     def recipients(self, canary: Canary, severity: str) -> list[Recipient]:
-        """Who is told of a canary's message of a severity."""
+        """Return who is sent a canary's message of a severity."""
 
     def type_of(self, recipient: Recipient) -> str:
-        """The type of a recipient's chat, empty when it is not known."""
+        """Return the type of a recipient's chat, empty when it is not known."""
 
     async def find(self, recipient: Recipient) -> Destination:
-        """Where a recipient's messages go.
+        """Return where a recipient's messages go.
 
         Raises:
             ProviderRefused: it is not there, or can't be used as written.

@@ -39,7 +39,7 @@ class AlertDispatcher:
     """`async with AlertDispatcher(...) as alerts`: leaving it sends what is queued, for `drain_s` at most.
 
     Messages to one provider arrive in order; one that is slow holds up no other. An alert that can't be sent is
-    logged, counted and told as an event of its canary.
+    logged, counted and reported as an event of its canary.
     """
 
     def __init__(

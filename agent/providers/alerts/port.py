@@ -36,13 +36,13 @@ class Destination:
 
 
 class ChatFormat(Protocol):
-    """How one type of chat wants to be told. Pure: the POST itself is `delivery`'s."""
+    """How alerts are written for one type of chat. Pure: the POST itself is `delivery`'s."""
 
     def headers(self, destination: Destination) -> dict[str, str]:
-        """Headers besides the content's type."""
+        """Return the headers besides the content's type."""
 
     def payload(self, message: Message, destination: Destination) -> dict[str, Any]:
-        """The JSON body."""
+        """Return the JSON body."""
 
     def check_answer(self, body: bytes) -> None:
         """Look into the body of an answer with a code of success.

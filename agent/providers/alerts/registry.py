@@ -1,4 +1,4 @@
-"""The types of chats that can be told, by `spec.type` of an AlertProvider."""
+"""The types of chats that alerts can be sent to, by `spec.type` of an AlertProvider."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -42,7 +42,7 @@ class Slack:
         }
 
     def check_answer(self, body: bytes) -> None:
-        """See `ChatFormat`. A hook answers `ok`; the Web API an object whose `ok` tells."""
+        """See `ChatFormat`. A hook answers `ok`; the Web API an object with `ok` in it."""
         try:
             answer = orjson.loads(body)
         except orjson.JSONDecodeError:

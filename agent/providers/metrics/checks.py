@@ -49,13 +49,13 @@ class MetricChecks:
             sample = await self._sample(canary, state, metric, now_s)
         except (ProviderError, TemplateError, InvalidObject, KubeError) as error:
             sample = Sample(error=str(error))
-        except Exception as error:  # noqa: BLE001  one check's fault must not silence the others: it is an ERROR, and told
+        except Exception as error:  # noqa: BLE001  one check's fault must not silence the others: it is an ERROR, and reported
             _log.exception("check %s of %s failed", metric.name, target)
             sample = Sample(error=f"{type(error).__name__}: {error}")
         return judge(metric, sample, target)
 
     async def is_drained(self, canary: Canary, side: Side, since_s: float, now_s: float) -> bool | None:
-        """Has a side got no new request since `since_s`, over two scrapes at least? None: nobody can tell."""
+        """Return whether a side got no new request since `since_s`, over two scrapes at least; None if unknown."""
         window_s = int(now_s - since_s)
         if window_s < 1:
             return None

@@ -2,7 +2,7 @@
 
 The only acknowledgement that Gloo gives is that it empties the proxy's entry in the table's status and fills it again,
 some 1.6 s after the write (recorded in tests/contract/gloo). It is awaited for 5 s at the most; that it did not come is
-told once for each write.
+reported once for each write.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class _Write:
     """A write that is not settled until `settles_at_s`. `was_emptied`: half of its acknowledgement was seen.
 
     `left_port`: the port that the route was led away from by this write; None once the gateway has followed.
-    `is_answered`: it was acknowledged or, if not, that was told.
+    `is_answered`: it was acknowledged or, if not, that was reported.
     """
 
     settles_at_s: float
@@ -35,7 +35,7 @@ class _Write:
     is_answered: bool = False
 
     def is_worth_remembering(self, now_s: float) -> bool:
-        """Is it not settled, or is it still to be told that it was not acknowledged?"""
+        """Return whether it is not settled, or its missing acknowledgement is still to be reported."""
         return now_s < self.settles_at_s + (0 if self.is_answered else _ASKED_ABOUT_WITHIN_S)
 
 
@@ -46,7 +46,7 @@ class Acknowledgements:
         self._writes: dict[Key, _Write] = {}
 
     def __len__(self) -> int:
-        """How many writes are remembered."""
+        """Return how many writes are remembered."""
         return len(self._writes)
 
     def expect(self, table: Key, now_s: float, left_port: int | None) -> None:
@@ -55,12 +55,12 @@ class Acknowledgements:
         self._writes[table] = _Write(now_s + ACKNOWLEDGED_WITHIN_S, left_port)
 
     def is_pending(self, table: Key, now_s: float) -> bool:
-        """Is it still to come, and its time not over?"""
+        """Return whether it is still to come, and its time not over."""
         write = self._writes.get(table)
         return write is not None and now_s < write.settles_at_s
 
     def take_missing(self, table: Key, now_s: float) -> bool:
-        """Did it not come in time? Says yes once for each write."""
+        """Return whether it did not come in time; True once for each write."""
         write = self._writes.get(table)
         if write is None or write.is_answered or now_s < write.settles_at_s:
             return False

@@ -52,7 +52,7 @@ class GlooRouting:
     def observe(self, canary: Canary, now_s: float) -> Route | None:
         """See `Routing`. A table whose write is not acknowledged after 5 s counts as settled: Gloo may be down.
 
-        That is told, see `take_warnings`: what follows (a side that is scaled down, above all) trusts in the write.
+        That is reported, see `take_warnings`: what follows (a side that is scaled down, above all) trusts in the write.
         """
         table = self._table(canary)
         exposure = None if table is None else read_exposure(canary, table)
@@ -79,7 +79,9 @@ class GlooRouting:
     def due_objects(self, canary: Canary, target: Object) -> frozenset[ManagedObject]:
         """See `Routing`. An existing table is due when our routes in it are not as rendered: the rest is the users'."""
         check_reference(canary, self._reference(canary))
-        due = {part for part in _SIDES if self._applied.is_due(UPSTREAMS, self._upstream(canary, target, part))}
+        due = {
+            managed for managed in _SIDES if self._applied.is_due(UPSTREAMS, self._upstream(canary, target, managed))
+        }
         table = self._table(canary)
         if table is not None:
             check_mirror(canary, table)
@@ -95,10 +97,10 @@ class GlooRouting:
             return served
         return self._acknowledgements.left_port(_key(canary), self._now_s())
 
-    async def apply(self, canary: Canary, target: Object, part: ManagedObject) -> None:
+    async def apply(self, canary: Canary, target: Object, managed: ManagedObject) -> None:
         """See `Routing`."""
-        if part in _SIDES:
-            await self._applied.apply(UPSTREAMS, self._upstream(canary, target, part))
+        if managed in _SIDES:
+            await self._applied.apply(UPSTREAMS, self._upstream(canary, target, managed))
             return
         table = self._table(canary)
         if table is not None:
@@ -190,8 +192,8 @@ class GlooRouting:
             return None
         return self._caches.of(UPSTREAMS).get(reference.namespace or canary.namespace, reference.name)
 
-    def _upstream(self, canary: Canary, target: Object, part: ManagedObject) -> Object:
-        return upstream(canary, target, _SIDES[part], self._reference(canary))
+    def _upstream(self, canary: Canary, target: Object, managed: ManagedObject) -> Object:
+        return upstream(canary, target, _SIDES[managed], self._reference(canary))
 
 
 def _traffic(canary: Canary, table: Object) -> Traffic:

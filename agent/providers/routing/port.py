@@ -15,7 +15,7 @@ class Routing(Protocol):
     """Weights are percent. Errors of the cluster come through as `kube.errors.KubeError`."""
 
     def observe(self, canary: Canary, now_s: float) -> Route | None:
-        """The route as it stands and what the gateway says of it; None while there is none.
+        """Return the route as it stands and what the gateway says of it; None while there is none.
 
         In an A/B test the weights are those of the requests that match, and all others go to the primary, unless the
         route is for everyone. Where any requests reach the canary side that should not, the weights show it.
@@ -25,16 +25,16 @@ class Routing(Protocol):
         """Say what somebody on call should know of the last writes, each once."""
 
     def due_objects(self, canary: Canary, target: Object) -> frozenset[ManagedObject]:
-        """Those of ROUTING_OBJECTS that are missing or not as rendered.
+        """Return those of ROUTING_OBJECTS that are missing or not as rendered.
 
         Raises:
             render.objects.UnusableObjectError: something that the canary refers to is missing or can't be used.
         """
 
     def kept_port(self, canary: Canary) -> int | None:
-        """The port that requests still come in by though the spec has another by now; None when there is no such."""
+        """Return the port that requests still come in by though the spec has another one; None without one."""
 
-    async def apply(self, canary: Canary, target: Object, part: ManagedObject) -> None:
+    async def apply(self, canary: Canary, target: Object, managed: ManagedObject) -> None:
         """Make one of ROUTING_OBJECTS as rendered. A new route sends all to the primary; others keep their split.
 
         Raises:
@@ -42,7 +42,7 @@ class Routing(Protocol):
         """
 
     async def set_traffic(self, canary: Canary, wanted: SetTraffic) -> None:
-        """Change the split, only if the route still is what the last observation showed, its move included.
+        """Change the split, only if the route still is what the last observation showed, its transition included.
 
         Raises:
             kube.errors.Conflict: it is not; observe again.
