@@ -128,7 +128,7 @@ def route_patch(
 ) -> list[Operation]:
     """Patch `table`, as it was read, so that our routes are as rendered and split as wanted.
 
-    `sequence` is the number of the transition that wants it. No operations when they are as wanted. The patch is refused
+    `sequence` is the number of the transition that wants it. No operations when all is as wanted. The patch is refused
     when the Upstreams no longer stand where they were seen, when the weights or the transition have been changed since
     or, where more than weights is to change, when anything has: read again and decide again then. A table without our
     route gets it, behind the routes of others. Without `is_renaming` the route keeps the Upstreams of an earlier port.

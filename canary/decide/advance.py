@@ -1,30 +1,158 @@
-"""The way forward: the next step of an analysis, or its good end."""
+"""The way forward: the canary side that must be up for it, what comes next, and how the next step is taken."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from string import ascii_letters
 from typing import Final
 
+from canary.decide.gates import CONFIRM_PROMOTION, CONFIRM_TRAFFIC_INCREASE, unanswered_hooks
 from canary.decide.tick import Tick
-from canary.decide.transitions import promote, stop_waiting
-from canary.run.decision import Decision
-from canary.run.messages import Message, canary_iteration_advanced, canary_weight_advanced, routing_to_canary
+from canary.decide.timing import ENDPOINTS_KNOWN_S, PATIENCE_S
+from canary.decide.transitions import promote, roll_back, stop_waiting
+from canary.run.action import ScaleTarget
+from canary.run.decision import Decision, act, wait
+from canary.run.messages import (
+    Message,
+    canary_iteration_advanced,
+    canary_weight_advanced,
+    not_ready,
+    routing_to_canary,
+    scaling_to_full_size,
+)
 from canary.run.phase import Phase
 from canary.run.steps import Step, next_step
 
 _COOKIE_CHARS: Final = 10
 
 
-def step_ahead(tick: Tick) -> Step | None:
-    """Return the step that comes next, None when the promotion does."""
+# What comes next.
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What comes next in an analysis, and what keeps it from coming.
+
+    `step` is None when the promotion is next. `gate` is the type of the gates that must open before it, None when none
+    has to. `why_not` is None when nothing else is in the way; `needs_growth`: it is only the canary side's size, and
+    that grows when the gates are open, for they may take days.
+    """
+
+    step: Step | None
+    gate: str | None
+    why_not: Message | None
+    needs_growth: bool
+
+
+def look_ahead(tick: Tick) -> Ahead:
+    """Return what comes next, as the world is now."""
     state = tick.state
     present = Step(state.traffic, state.analysis.iterations) if tick.analysis_started else None
-    return next_step(tick.canary, present, rollout_interrupts_primary=tick.rollout_interrupts_primary)
+    step = next_step(tick.canary, present, rollout_interrupts_primary=tick.rollout_interrupts_primary)
+    gate = _gate_before(tick, step)
+    why_not = _why_canary_not_ready(tick) or tick.why_not_advancing()
+    carries_everything = step is not None and step.carries_everything
+    needs_growth = why_not is None and gate is None and carries_everything and _is_too_small(tick)
+    return Ahead(step, gate, _report_growth(tick) if needs_growth else why_not, needs_growth)
 
 
-def advance(tick: Tick, *messages: Message) -> Decision:
-    """Take the next step; `messages` come first."""
-    step = step_ahead(tick)
+def _gate_before(tick: Tick, step: Step | None) -> str | None:
+    """Return the type of the gates that must open before a step (None: the promotion), None when the way is free.
+
+    As with Flagger, the gate before a growing weight is asked before the promotion, too: that is the last increase.
+    Where the canary gets all the traffic before its promotion, as always in blue/green, both are asked before that.
+    """
+    kinds = []
+    if tick.canary.strategy == "canary" and not (step is None and tick.state.traffic.includes_unmatched):
+        kinds.append(CONFIRM_TRAFFIC_INCREASE)
+    if step is None or step.carries_everything:
+        kinds.append(CONFIRM_PROMOTION)
+    return next((kind for kind in kinds if unanswered_hooks(tick.canary, tick.state, kind)), None)
+
+
+# The canary side while it must be up, and its size before it carries everything.
+
+
+def _why_canary_not_ready(tick: Tick) -> Message | None:
+    """Return why the canary side is not up, None when it is.
+
+    When its time to grow is over, fewer pods than it was to grow to are enough.
+    """
+    readiness = tick.target.readiness
+    if readiness.is_ready or (readiness.has_available and _is_growth_over(tick)):
+        return None
+    return not_ready(tick.target_name, readiness.explanation, is_canary_side=True)
+
+
+def await_canary(tick: Tick) -> Decision | None:
+    """Wait for the canary side until the progress deadline, by the stored clock; return None when it is up."""
+    why = _why_canary_not_ready(tick)
+    if why is None:
+        return None
+    state = tick.state
+    if state.timing.unready_at_s is None:
+        # Checks that passed spoke of a side that was up.
+        timing = replace(state.timing, unready_at_s=tick.now_s)
+        return tick.update(replace(state, timing=timing, analysis=replace(state.analysis, checks_passed=False)))
+    left_s = state.timing.unready_at_s + tick.canary.progress_deadline_s - tick.now_s
+    if left_s > 0:
+        return wait(why, seconds=min(left_s, PATIENCE_S))
+    return roll_back(tick, f"progress deadline exceeded {tick.target.readiness.explanation}")
+
+
+def _is_too_small(tick: Tick) -> bool:
+    """Return whether the canary side has fewer replicas than it needs to carry what the primary carries."""
+    is_small = tick.rollout_interrupts_primary and tick.target.replicas < tick.observation.full_size
+    return is_small and not _is_growth_over(tick)
+
+
+def _is_growth_over(tick: Tick) -> bool:
+    """Return whether the canary side has had the time of the progress deadline to grow.
+
+    Where there is no room for so many pods, or an autoscaler takes them away again, fewer carry more than none.
+    """
+    growth_started_at_s = tick.state.analysis.growth_started_at_s
+    return growth_started_at_s is not None and tick.now_s - growth_started_at_s >= tick.canary.progress_deadline_s
+
+
+def has_grown(tick: Tick) -> bool:
+    """Return whether it has the size that was waited for; the time for it is counted anew when it loses that again."""
+    has_size = tick.target.replicas >= tick.observation.full_size and tick.target.readiness.is_ready
+    return tick.state.analysis.growth_started_at_s is not None and has_size
+
+
+def grow(tick: Tick) -> Decision:
+    """Report it once, then scale the canary side up."""
+    analysis = tick.state.analysis
+    if analysis.growth_started_at_s is None:
+        growing = replace(analysis, growth_started_at_s=tick.now_s)
+        return tick.update(replace(tick.state, analysis=growing), _report_growth(tick))
+    return act(ScaleTarget(tick.observation.full_size))
+
+
+def _report_growth(tick: Tick) -> Message:
+    return scaling_to_full_size(tick.target_name, tick.observation.full_size, tick.primary_name)
+
+
+def skip_to_promotion(tick: Tick) -> Decision:
+    """Promote as soon as the canary side, which is up, can carry everything; at once where it won't have to."""
+    if tick.rollout_interrupts_primary:
+        if tick.state.timing.unready_at_s is not None:
+            # No check is waited for, only the gateway: everything will be sent to the new pods.
+            known_at_s = tick.now_s + ENDPOINTS_KNOWN_S
+            timing = replace(tick.state.timing, unready_at_s=None, next_check_at_s=known_at_s)
+            return tick.update(replace(tick.state, timing=timing))
+        if _is_too_small(tick):
+            return grow(tick)
+        if 0 < tick.remaining_s <= ENDPOINTS_KNOWN_S:
+            return wait(seconds=tick.remaining_s)
+    return promote(tick, skips_analysis=True)
+
+
+# The step itself.
+
+
+def advance(tick: Tick, step: Step | None, *messages: Message) -> Decision:
+    """Take a step, or begin the promotion where there is none; `messages` come first."""
     if step is None:
         return promote(tick, *messages, skips_analysis=False)
     state = stop_waiting(tick.state)

@@ -2,50 +2,123 @@
 
 from dataclasses import replace
 
-from canary.decide.advance import advance, step_ahead
-from canary.decide.gates import gate_before
+from canary.decide.advance import Ahead, advance, look_ahead
+from canary.decide.gates import (
+    CONFIRM_PROMOTION,
+    CONFIRM_TRAFFIC_INCREASE,
+    PRE_ROLLOUT,
+    GateAnswers,
+    answer_key,
+    read_gates,
+    unanswered_hooks,
+    with_answers,
+)
 from canary.decide.tick import Tick
 from canary.decide.transitions import roll_back
-from canary.run.decision import Decision
+from canary.run.decision import Decision, wait
 from canary.run.judge import CheckResult, Verdict, overall
 from canary.run.managed import ManagedObject
-from canary.run.messages import Message, halted, held
+from canary.run.messages import Message, analysis_started, halted, held, hook_passed
+from canary.run.observation import Question
+from canary.run.phase import Phase
 from canary.run.state import State
 
+# Before the first step.
 
-def judge_checks(tick: Tick, checks: tuple[CheckResult, ...], why_not_advancing: Message | None) -> Decision:
-    """Judge a tick's checks: when they pass, the next step is taken, or what stands before it is done first.
 
-    `why_not_advancing`, if any, lets nothing go forward.
+def judge_entry(tick: Tick) -> Decision:
+    """Judge what was asked before the first step: the pre-rollout hooks, or the gate to traffic."""
+    answers = tick.observation.answered(Question.PRE_ROLLOUT)
+    if answers is not None:
+        return _judge_pre_rollout(tick, answers)
+    gate = read_gates(tick, CONFIRM_TRAFFIC_INCREASE)
+    if gate is None or gate.is_open:
+        return begin_analysis(tick) if gate is None else begin_analysis(tick.having(gate.state), *gate.messages)
+    # Nothing is exposed while the gate is shut: the time without a sample begins anew.
+    held = _next_interval(tick, _note_decisive(tick, gate.state))
+    return tick.transition(held, *_report_start(tick), *gate.messages, remarks=gate.remarks)
+
+
+def _judge_pre_rollout(tick: Tick, answers: tuple[CheckResult, ...]) -> Decision:
+    """Begin once every hook said yes; a refusal is a failed check.
+
+    A hook that said yes is not asked again for this revision, whatever the others say.
     """
+    passed = {answer.name for answer in answers if answer.verdict is Verdict.PASS}
+    hooks = [hook for hook in unanswered_hooks(tick.canary, tick.state, PRE_ROLLOUT) if hook.name in passed]
+    messages = [hook_passed(PRE_ROLLOUT, hook.name) for hook in hooks]
+    kept = tick.having(with_answers(tick.state, *(answer_key(tick.state, hook) for hook in hooks)))
+    verdict = overall(answers)
+    if verdict is Verdict.PASS:
+        return begin_analysis(kept, *messages)
+    return _hold_back(kept, verdict, answers, *_report_start(tick), *messages)
+
+
+def begin_analysis(tick: Tick, *messages: Message) -> Decision:
+    """Take the first step; or only keep what was answered, where a gate is shut or the world changed meanwhile."""
+    ahead, said = look_ahead(tick), (*_report_start(tick), *messages)
+    is_ready = tick.target.readiness.is_ready and tick.why_not_advancing() is None and ahead.gate is None
+    if is_ready and not tick.due(*ManagedObject):
+        return advance(tick, ahead.step, *said)
+    return tick.transition(_note_decisive(tick, tick.state), *said)
+
+
+def _report_start(tick: Tick) -> tuple[Message, ...]:
+    """Report once that the analysis starts: before anything was judged."""
+    return (analysis_started(tick.target_name),) if tick.state.analysis.decisive_at_s is None else ()
+
+
+# From the first step on.
+
+
+def judge_analysis(tick: Tick, ahead: Ahead) -> Decision:
+    """Judge the checks of an interval, or read the gates of the step ahead."""
+    checks = tick.observation.answered(Question.CHECKS)
+    if checks is not None:
+        return _judge_checks(tick, checks, ahead)
+    gates = ((kind, read_gates(tick, kind)) for kind in (CONFIRM_TRAFFIC_INCREASE, CONFIRM_PROMOTION))
+    asked = next(((kind, gate) for kind, gate in gates if gate is not None), None)
+    return wait(seconds=tick.remaining_s) if asked is None else _pass_gate(tick, *asked)
+
+
+def _judge_checks(tick: Tick, checks: tuple[CheckResult, ...], ahead: Ahead) -> Decision:
+    """Take the next step where the checks pass, or do first what stands before it."""
     verdict = overall(checks)
     if verdict is not Verdict.PASS:
-        return hold_back(tick, verdict, checks)
-    if why_not_advancing is not None:
-        return tick.transition(_after_checks(tick, passed=False), remarks=(why_not_advancing,))
-    if tick.due(*ManagedObject) or gate_before(tick, step_ahead(tick)) is not None:
-        overdue = _report_overdue(tick) if tick.state.analysis.checks_passed else ()
-        return tick.transition(_after_checks(tick, passed=True), remarks=overdue)
-    analysis = replace(tick.state.analysis, decisive_at_s=tick.now_s)
-    return advance(tick.having(replace(tick.state, analysis=analysis)))
-
-
-def _after_checks(tick: Tick, *, passed: bool) -> State:
-    analysis = replace(tick.state.analysis, decisive_at_s=tick.now_s, checks_passed=passed)
-    return _next_interval(tick, replace(tick.state, analysis=analysis))
-
-
-def _next_interval(tick: Tick, state: State) -> State:
-    return replace(state, timing=replace(state.timing, next_check_at_s=tick.now_s + tick.canary.interval_s))
+        return _hold_back(tick, verdict, checks)
+    passed = _note_decisive(tick, tick.state)
+    is_due = bool(tick.due(*ManagedObject))
+    if ahead.why_not is None and ahead.gate is None and not is_due:
+        return advance(tick.having(passed), ahead.step)
+    analysis = replace(passed.analysis, checks_passed=ahead.why_not is None)
+    remarks = (ahead.why_not,) if ahead.why_not is not None else _report_overdue(tick)
+    return tick.transition(_next_interval(tick, replace(passed, analysis=analysis)), remarks=remarks)
 
 
 def _report_overdue(tick: Tick) -> tuple[Message, ...]:
     """Report what has been due since the checks before, which passed too: it was tried again and again."""
-    due = sorted(tick.observation.due_objects)
+    due = sorted(tick.observation.due_objects) if tick.state.analysis.checks_passed else ()
     return (halted(tick.name, f"not applied yet: {', '.join(due)}"),) if due else ()
 
 
-def hold_back(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *before: Message) -> Decision:
+def _pass_gate(tick: Tick, kind: str, gate: GateAnswers) -> Decision:
+    """Take the step whose gates are open; shut ones are asked again after the next checks that pass."""
+    if not gate.is_open:
+        phase = Phase.WAITING_PROMOTION if kind == CONFIRM_PROMOTION else tick.state.phase
+        analysis = replace(gate.state.analysis, checks_passed=False)
+        shut = replace(gate.state, phase=phase, analysis=analysis)
+        return tick.transition(shut, *gate.messages, remarks=gate.remarks)
+    opened = tick.having(gate.state)
+    ahead = look_ahead(opened)
+    if ahead.gate is not None or ahead.why_not is not None or tick.due(*ManagedObject):
+        return tick.transition(gate.state, *gate.messages)
+    return advance(opened, ahead.step, *gate.messages)
+
+
+# Whenever checks don't pass.
+
+
+def _hold_back(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *before: Message) -> Decision:
     """Stay where the traffic is until the next interval; or roll back, at once, when the limit is reached."""
     failed = (*before, *(halted(tick.name, answer.text) for answer in answers if answer.verdict is Verdict.FAIL))
     because = "; ".join(answer.text for answer in answers if answer.verdict is verdict)
@@ -57,11 +130,18 @@ def hold_back(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *b
         is_over, reason = count >= tick.canary.threshold, f"failed checks threshold reached {count}"
     else:
         unobserved_s = now_s - decisive_at_s
-        if analysis.decisive_at_s is None:
-            analysis = replace(analysis, decisive_at_s=now_s)
+        analysis = replace(analysis, decisive_at_s=decisive_at_s)
         is_over, reason = unobserved_s >= tick.unobserved_deadline_s, f"no decisive sample for {unobserved_s:.0f} s"
     held_back = _next_interval(tick, replace(tick.state, analysis=analysis))
     if is_over:
         return roll_back(tick.having(held_back), reason, *failed, because=because)
     undecided = tuple(held(answer.text) for answer in answers if answer.verdict in {Verdict.NO_DATA, Verdict.ERROR})
     return tick.transition(held_back, *failed, remarks=undecided)
+
+
+def _note_decisive(tick: Tick, state: State) -> State:
+    return replace(state, analysis=replace(state.analysis, decisive_at_s=tick.now_s))
+
+
+def _next_interval(tick: Tick, state: State) -> State:
+    return replace(state, timing=replace(state.timing, next_check_at_s=tick.now_s + tick.canary.interval_s))

@@ -15,7 +15,6 @@ from canary.run.judge import Verdict
 from canary.run.messages import Message, gate_shut, held, hook_passed, rollback_asked_for, rollback_not_asked_for
 from canary.run.observation import Question
 from canary.run.state import State
-from canary.run.steps import Step
 
 CONFIRM_ROLLOUT: Final = "confirm-rollout"
 PRE_ROLLOUT: Final = "pre-rollout"
@@ -93,20 +92,6 @@ def _report_shut(tick: Tick, kind: str, shut: tuple[CanaryWebhook, ...]) -> list
     new = [hook for hook in shut if answer_key(tick.state, hook) not in waiting_for]
     alerted = None if waiting_for else next((hook for hook in new if not hook.mute_alert), None)
     return [gate_shut(tick.name, kind, hook.name, is_alerted=hook is alerted) for hook in new]
-
-
-def gate_before(tick: Tick, step: Step | None) -> str | None:
-    """Return the type of the gates that must open before a step (None: the promotion), None when the way is free.
-
-    As with Flagger, the gate before a growing weight is asked before the promotion, too: that is the last increase.
-    Where the canary gets all the traffic before its promotion, as always in blue/green, both are asked before that.
-    """
-    kinds = []
-    if tick.canary.strategy == "canary" and not (step is None and tick.state.traffic.includes_unmatched):
-        kinds.append(CONFIRM_TRAFFIC_INCREASE)
-    if step is None or step.carries_everything:
-        kinds.append(CONFIRM_PROMOTION)
-    return next((kind for kind in kinds if unanswered_hooks(tick.canary, tick.state, kind)), None)
 
 
 def with_rollback(tick: Tick, *questions: Question) -> tuple[Question, ...]:

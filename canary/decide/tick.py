@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from canary.api.canary import Canary
 from canary.decide.timing import DEFAULT_DRAIN_S, DEFAULT_UNOBSERVED_DEADLINE_S, ENDPOINTS_KNOWN_S
 from canary.run.action import Action, ApplyObject, ScaleTarget, SetTraffic
-from canary.run.decision import Decision, store
+from canary.run.decision import Decision
 from canary.run.managed import ManagedObject
 from canary.run.messages import Message, halted, info, not_ready, warning
 from canary.run.observation import Observation, RouteState, Target
@@ -189,12 +189,12 @@ class Tick:
         return Tick(self.canary, state, self.observation)
 
     def transition(self, after: State, *messages: Message, remarks: tuple[Message, ...] = ()) -> Decision:
-        """Store `after` as the next transition, at the present time."""
-        return store(self.state.transition_to(after, self.now_s, *messages), *remarks)
+        """Store `after` as the next transition, at the present time; the next tick follows at once."""
+        return Decision(intent=self.state.transition_to(after, self.now_s, *messages), remarks=remarks, wake_after_s=0)
 
     def update(self, after: State, *messages: Message, remarks: tuple[Message, ...] = ()) -> Decision:
         """Store `after` as the next transition, but keep the time of the last one: the run stands where it did."""
-        return store(self.state.update_to(after, self.now_s, *messages), *remarks)
+        return Decision(intent=self.state.update_to(after, self.now_s, *messages), remarks=remarks, wake_after_s=0)
 
     def update_timing(
         self, *messages: Message, unready_at_s: float | None = None, shifted_at_s: float | None = None

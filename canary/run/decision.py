@@ -25,11 +25,6 @@ class Decision:
     wake_after_s: float | None = None
 
 
-def store(intent: State, *remarks: Message) -> Decision:
-    """Store a new intent; the next tick follows at once."""
-    return Decision(intent=intent, remarks=remarks, wake_after_s=0)
-
-
 def act(*actions: Action) -> Decision:
     """Make the world match the intent; the next tick follows at once and looks at what came of it."""
     return Decision(actions=actions, wake_after_s=0)
