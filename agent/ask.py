@@ -211,7 +211,7 @@ async def ask_while_current(
             if _is_more_urgent(asked_about, now):
                 return Asked(now)
     finally:
-        task.cancel()
+        await _end(task)
     return Asked(observe(), task.result())
 
 
@@ -220,7 +220,12 @@ async def _until_done_or_woken(task: asyncio.Task[Answered], woken: asyncio.Even
     try:
         await asyncio.wait({task, waking}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        waking.cancel()
+        await _end(waking)
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _is_more_urgent(before: Observation, now: Observation) -> bool:

@@ -50,6 +50,7 @@ def up(
     context: typer.Context,
     *,
     without_serin: Annotated[bool, typer.Option("--without-serin", help="The bare cluster with Gloo.")] = False,
+    held: Annotated[bool, typer.Option("--held", help="End it when nobody holds its lifeline any more.")] = False,
 ) -> None:
     """Start the cluster and return when it is ready; harmless when it is up already. Ctrl-C stops it again."""
     state: State = context.obj
@@ -58,7 +59,7 @@ def up(
         tools.build()
     except (preflight.PreflightError, tools.BuildError) as error:
         _fail(str(error))
-    started = namespace.start_or_find(state, with_serin=not without_serin)
+    started = namespace.start_or_find(state, with_serin=not without_serin, is_held=held)
     try:
         ended = _follow(state)
     except KeyboardInterrupt:

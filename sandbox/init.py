@@ -8,11 +8,13 @@ import os
 import signal
 import socket
 import ssl
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 
-from sandbox import forward, network, pki
+from sandbox import forward, lifeline, network, pki
 from sandbox.network import API_SERVICE_IP, NODE_IP
 from sandbox.parts import API_URL, all_parts
 from sandbox.paths import State
@@ -49,6 +51,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("state")
     parser.add_argument("--door", action="append", default=[], help="NAME=FD of a socket that listens on the host")
     parser.add_argument("--with-serin", action="store_true")
+    parser.add_argument("--held", action="store_true", help="end when nobody holds the state's lifeline any more")
     return parser.parse_args()
 
 
@@ -56,8 +59,14 @@ async def _run(state: State, report: Report, arguments: argparse.Namespace) -> N
     running = asyncio.current_task()
     assert running is not None
     loop = asyncio.get_running_loop()
+    stop = partial(_stop_once, running, report, state)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _stop_once, running, report, state)
+        loop.add_signal_handler(number, stop)
+    with lifeline.watched(state.lifeline, stop) if arguments.held else nullcontext():
+        await _supervise(state, report, arguments)
+
+
+async def _supervise(state: State, report: Report, arguments: argparse.Namespace) -> None:
     network.set_up()
     network.mount_resolver(state.run)
     network.mount_tmpfs(state.run / "etcd")
@@ -72,7 +81,7 @@ async def _run(state: State, report: Report, arguments: argparse.Namespace) -> N
 
 
 def _stop_once(running: asyncio.Task[None], report: Report, state: State) -> None:
-    """A second signal must not cut short the orderly end that the first one has begun."""
+    """Stop the cluster. A second signal must not cut short the orderly end that the first one has begun."""
     if report.phase is not Phase.STOPPING:
         report.phase = Phase.STOPPING
         report.write(state.status)

@@ -55,10 +55,10 @@ def is_alive(state: State) -> bool:
     return entered.returncode == 0 and found is not None and found.phase in (Phase.STARTING, Phase.READY)
 
 
-def start_or_find(state: State, *, with_serin: bool) -> bool:
+def start_or_find(state: State, *, with_serin: bool, is_held: bool = False) -> bool:
     """Return once a cluster starts or lives here, True if this call started it; waits for the end of one that ends."""
     deadline = time.monotonic() + _STOP_S + _KILL_S
-    while not start(state, with_serin=with_serin):
+    while not start(state, with_serin=with_serin, is_held=is_held):
         if is_alive(state):
             return False
         if time.monotonic() > deadline:
@@ -67,8 +67,11 @@ def start_or_find(state: State, *, with_serin: bool) -> bool:
     return True
 
 
-def start(state: State, *, with_serin: bool) -> bool:
-    """Start the namespaces and return at once; False when another cluster holds the lock."""
+def start(state: State, *, with_serin: bool, is_held: bool = False) -> bool:
+    """Start the namespaces and return at once; return False when another cluster holds the lock.
+
+    With `is_held` the cluster ends when nobody holds the state's lifeline any more.
+    """
     state.root.mkdir(parents=True, exist_ok=True)
     with state.lock.open("a+") as lock:
         try:
@@ -82,6 +85,7 @@ def start(state: State, *, with_serin: bool) -> bool:
         command = [sys.executable, "-m", "sandbox.init", str(state.root)]
         command += [f"--door={name}={door.fileno()}" for name, door in doors.items()]
         command += ["--with-serin"] if with_serin else []
+        command += ["--held"] if is_held else []
         with state.log("init").open("wb") as log:
             holder = subprocess.Popen(
                 ["unshare", *NAMESPACES, *command],

@@ -45,6 +45,11 @@ class State:
         return self.root / "lock"
 
     @property
+    def lifeline(self) -> Path:
+        """Return the FIFO that whoever wants a held cluster keeps open: see sandbox.lifeline."""
+        return self.root / "lifeline"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -1,8 +1,15 @@
-"""Fixtures of all tests: one sandbox cluster for each process that runs tests, and a fresh namespace for each test."""
+"""Fixtures of all tests: the sandbox cluster that they share, and a namespace for each test.
 
+tests/cluster and tests/contract share one cluster, whichever process runs them: their tests keep to their namespace.
+Those in tests/exclusive stop agents, hold Leases or change what belongs to the whole cluster: each process that runs
+them has a cluster of its own, see tests/exclusive/conftest.py.
+"""
+
+import asyncio
+import inspect
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.api import new_namespace
 from tests.support.cluster import REPOSITORY, Cluster
-from tests.support.webhook_patience import patience
+from tests.support.webhook_patience import be_patient
 
 # How long an example takes says nothing on a busy machine: speed is measured by `make bench`.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -18,27 +25,16 @@ settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
-def cluster(worker_id: str) -> Iterator[Cluster]:
-    """A sandbox with Serin on it; SERIN_TEST_SANDBOX=STATE_DIR uses one that is up already, and leaves it up.
+def cluster() -> Iterator[Cluster]:
+    """The sandbox that tests share; SERIN_TEST_SANDBOX=STATE_DIR uses one that is up already.
 
-    Tests that run side by side share none: some stop the agent or the webhook, or hold Flagger's Lease.
+    It ends with the last process that uses it. On a machine that may stand still for seconds its API server waits
+    longer for the webhook than users' do, so that no test sees an unmarked change.
     """
-    if existing := os.environ.get("SERIN_TEST_SANDBOX"):
-        yield Cluster(Path(existing))
-        return
-    ours = Cluster(REPOSITORY / "build" / f"test-sandbox-{worker_id}")
-    ours.up()
-    try:
-        yield ours
-    finally:
-        ours.down()
-
-
-@pytest.fixture(scope="module")
-def patient_webhook(cluster: Cluster) -> Iterator[None]:
-    """For files whose tests look at marks, warnings and refusals, on a machine that may stand still for seconds."""
-    with patience(cluster):
-        yield
+    shared = Cluster(Path(os.environ.get("SERIN_TEST_SANDBOX") or REPOSITORY / "build" / "test-sandbox"))
+    with shared.held():
+        be_patient(shared)
+        yield shared
 
 
 @pytest.fixture
@@ -47,3 +43,21 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     name = f"test-{secrets.token_hex(4)}"
     with new_namespace(cluster.kubeconfig, name):
         yield name
+
+
+@pytest.fixture
+async def no_task_is_left() -> AsyncIterator[None]:
+    """Fail a test that leaves a task running in its event loop: somebody must own it and end it."""
+    before = asyncio.all_tasks()
+    yield
+    await asyncio.sleep(0)
+    others = asyncio.all_tasks() - before - {asyncio.current_task()}
+    left = [task.get_name() for task in others if not task.done()]
+    assert not left, f"tasks that are still running: {left}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have every asynchronous test look for tasks that it left, when all its other fixtures have ended."""
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
+            item.fixturenames.insert(0, "no_task_is_left")

@@ -7,8 +7,6 @@ from tests.support.cluster import Cluster
 from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, hpa, podinfo
 
-pytestmark = pytest.mark.sandbox
-
 FAULTS = {
     "metrics": [{"name": "nonsense", "thresholdRange": {"min": 99}}],
     "webhooks": [{"name": "gate", "type": "confirm-rollout", "url": "nowhere"}],

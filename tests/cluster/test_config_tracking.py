@@ -10,8 +10,6 @@ from tests.support.cluster import Cluster
 from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = pytest.mark.sandbox
-
 ONE_LONG_STEP = {"interval": "10s", "maxWeight": 25}
 FAILING = {"name": "zero", "query": "vector(0)", "thresholdRange": {"min": 1}, "interval": "10s"}
 

@@ -7,8 +7,6 @@ import pytest
 from tests.support.cluster import Cluster
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = pytest.mark.sandbox
-
 SLOW: dict[str, Any] = {"interval": "2s", "stepWeight": 1}
 
 

@@ -9,8 +9,6 @@ from tests.support.history import watching
 from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = pytest.mark.sandbox
-
 ROLLED = "RollingUpdate"
 SURGE = {"maxSurge": 1, "maxUnavailable": 0}
 ZERO = "flagger.app/scale-to-zero"

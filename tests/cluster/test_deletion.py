@@ -8,8 +8,6 @@ from tests.support.cluster import Cluster
 from tests.support.load import answer, assert_no_request_lost, initialize, serving_tag, steady_load
 from tests.support.rollout import Rollouts, canary
 
-pytestmark = pytest.mark.sandbox
-
 FINALIZER = "finalizer.flagger.app"
 # A deletion waits for all of its drain.
 BRIEF = {"drainSeconds": 5}

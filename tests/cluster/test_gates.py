@@ -11,8 +11,6 @@ from tests.support.load import assert_no_request_lost, initialize, steady_load
 from tests.support.own_metric import OWN_METRIC, own_metric
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = pytest.mark.sandbox
-
 HALTED = "Halt {name} advancement waiting for traffic increase approval confirm-traffic-increase"
 
 

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.support.cluster import Cluster
 from tests.support.denying_webhook import SAID
 from tests.support.load import assert_no_request_lost, initialize, steady_load
@@ -19,8 +17,6 @@ from tests.support.own_metric import OWN_METRIC, own_metric
 from tests.support.rewriting_webhook import configuration
 from tests.support.rollout import Rollouts, canary, podinfo
 from tests.support.self_signed import certificate
-
-pytestmark = pytest.mark.sandbox
 
 # A route that a user added to the table, and forgot to say where it leads. Gloo rejects the whole table.
 WITHOUT_ACTION = {"matchers": [{"prefix": "/theirs"}]}

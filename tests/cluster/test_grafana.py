@@ -15,7 +15,7 @@ from tests.support.cluster import REPOSITORY, Cluster
 from tests.support.eventually import eventually
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.timeout(240)]
 
 FOLDER = REPOSITORY / "manifests" / "grafana"
 DASHBOARD = read_dashboard((FOLDER / "serin-canaries.json").read_text())

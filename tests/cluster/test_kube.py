@@ -31,7 +31,7 @@ from kube.lease import LeaseHolder
 from kube.resource import CONFIGMAPS, DEPLOYMENTS, EVENTS, LEASES, NAMESPACES, Object, Resource
 from tests.support.cluster import Cluster
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(180)]
 
 QUICK = Timing(duration_s=1.5, renew_within_s=1.0, retry_s=0.2)
 POLICIES = Resource(

@@ -10,8 +10,6 @@ from tests.support.history import History, watching
 from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = pytest.mark.sandbox
-
 RECREATE = {"type": "Recreate"}
 ONE_MAY_GO = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 

@@ -9,8 +9,6 @@ from tests.support.mortal_agent import watching_weights
 from tests.support.rollout import Rollouts
 from tests.support.users import BEFORE, Served, asking
 
-pytestmark = pytest.mark.sandbox
-
 # Half the interval of that run.
 AT_ONCE_S = 30.0
 

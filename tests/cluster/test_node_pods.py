@@ -15,8 +15,6 @@ from tests.support.cluster import Cluster
 from tests.support.eventually import eventually
 from tests.support.patience import PATIENCE_S
 
-pytestmark = pytest.mark.sandbox
-
 _NOT_FOUND = 404
 _DEFAULT_GRACE_S = 30.0
 _PODINFO = "stefanprodan/podinfo:3.1.0"

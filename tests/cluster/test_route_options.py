@@ -13,8 +13,6 @@ from tests.support.cluster import Cluster
 from tests.support.load import initialize
 from tests.support.rollout import Rollouts, canary
 
-pytestmark = pytest.mark.sandbox
-
 ORIGIN = "https://shop.example.com"
 SERVICE: dict[str, Any] = {
     "port": 9898,

@@ -22,8 +22,6 @@ from tests.support.eventually import eventually
 from tests.support.rollout import Rollouts, canary, podinfo
 from tests.support.routing import Routed, routed
 
-pytestmark = pytest.mark.sandbox
-
 Json = dict[str, Any]
 
 

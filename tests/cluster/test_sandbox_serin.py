@@ -8,8 +8,6 @@ from tests.support.cluster import Cluster
 from tests.support.eventually import eventually
 from tests.support.mortal_agent import background
 
-pytestmark = pytest.mark.sandbox
-
 
 @pytest.mark.parametrize(
     ("door", "path"), [("agent", "/healthz"), ("prometheus", "/-/ready"), ("apiserver", "/readyz"), ("gateway", "/")]

@@ -10,8 +10,6 @@ from tests.support.cluster import REPOSITORY, Cluster
 from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, hpa, podinfo
 
-pytestmark = pytest.mark.sandbox
-
 KEDA_CRD = REPOSITORY / "sandbox" / "keda" / "crd-scaledobjects.yaml"
 PAUSED = "autoscaling.keda.sh/paused"
 PAUSE = "autoscaling.keda.sh/paused-replicas"

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
 import pytest_asyncio
 
 from agent.applied_objects import APPLIED_ANNOTATION
@@ -12,8 +11,6 @@ from kube.resource import SERVICES
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually
 from tests.support.routing import Routed, routed
-
-pytestmark = pytest.mark.sandbox
 
 Json = dict[str, Any]
 

@@ -16,8 +16,6 @@ from tests.support.own_metric import OWN_METRIC, own_metric
 from tests.support.rollout import Rollouts
 from tests.support.users import AFTER, BEFORE, CANARY, User, asking
 
-pytestmark = pytest.mark.sandbox
-
 WITHOUT_WEIGHTS: dict[str, Any] = {"stepWeight": None, "maxWeight": None}
 MATCH = [{"headers": {"x-canary": {"exact": "insider"}}}, {"uri": {"prefix": "/api/"}}]
 AB_TEST = WITHOUT_WEIGHTS | {"match": MATCH, "iterations": 3}

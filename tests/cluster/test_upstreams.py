@@ -17,8 +17,6 @@ from tests.support.load import answer, assert_no_request_lost, steady_load, virt
 from tests.support.rollout import Rollouts, canary, podinfo
 from tests.support.routing import Routed, routed
 
-pytestmark = pytest.mark.sandbox
-
 Json = dict[str, Any]
 REFERENCE = {"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "name": "tuned"}
 

@@ -23,7 +23,7 @@ from tests.unit.webhook.certificates.tls import connected, echoing, shown
 from webhook.certificates.configurations import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, bundle_patch
 from webhook.certificates.self_signed import NAME, OwnAuthority
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(180)]
 
 BOTH = (MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS)
 SECRET = "serin-webhook-tls"

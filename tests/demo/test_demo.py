@@ -13,7 +13,7 @@ from sandbox.demo.figures import LIMITS
 from sandbox.namespace import is_running
 from sandbox.paths import REPOSITORY, State
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.timeout(540)]
+pytestmark = [pytest.mark.timeout(540)]
 
 
 HALTS = {

@@ -1,7 +1,7 @@
 """Agents are killed at random moments of runs of every strategy, under load: the same run, the same end, nothing lost.
 
 `make long` plays all cases, a few side by side. That agents die around each single effect is in
-tests/cluster/test_crashes.py. SERIN_KILLS_SEED gives the lives of another play again, as far as a cluster does the
+tests/exclusive/test_crashes.py. SERIN_KILLS_SEED gives the lives of another play again, as far as a cluster does the
 same twice.
 """
 
@@ -32,7 +32,7 @@ SEED = os.environ.get("SERIN_KILLS_SEED") or secrets.token_hex(4)
 # The gateway follows its route within half a second; a busy machine takes longer.
 FOLLOWED_WITHIN_S = 3.0
 
-pytestmark = [pytest.mark.e2e, pytest.mark.long]
+pytestmark = [pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox import namespace
+from sandbox import lifeline, namespace
 from sandbox.paths import State, bin_dir
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -31,6 +32,13 @@ class Cluster:
         """apiserver, gateway, prometheus and agent: name to URL on the host's loopback."""
         urls: dict[str, str] = json.loads((self.state / "endpoints.json").read_text())
         return urls
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Bring the cluster up, or find it up. It ends when no process holds it any more, whatever became of them."""
+        with lifeline.hold(State(self.state.absolute()).lifeline):
+            self.sandbox("up", "--held")
+            yield
 
     def up(self, *, with_serin: bool = True) -> str:
         """Bring the cluster up, or find it up; the output has a line for each part."""

@@ -15,8 +15,6 @@ from tests.support.own_metric import OWN_METRIC, own_metric
 from tests.support.rollout import Rollouts, canary, hpa, podinfo
 from tests.support.users import AFTER, BEFORE, CANARY, Served, asking
 
-pytestmark = pytest.mark.sandbox
-
 WITHOUT_WEIGHTS: dict[str, Any] = {"stepWeight": None, "maxWeight": None}
 INSIDERS = [{"headers": {"x-canary": {"exact": "insider"}}}]
 

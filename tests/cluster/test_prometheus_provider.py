@@ -7,8 +7,6 @@ from agent.providers.errors import ProviderRefused
 from agent.providers.metrics.prometheus import Prometheus
 from tests.support.cluster import Cluster
 
-pytestmark = pytest.mark.sandbox
-
 
 @pytest.mark.parametrize(
     ("query", "expected"),

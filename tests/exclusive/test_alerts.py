@@ -10,8 +10,6 @@ import pytest
 from tests.support.cluster import Cluster
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = pytest.mark.sandbox
-
 PATH = "/services/T0001/B0001/hook-secret"
 ALERTS = {"alerts": [{"name": "on-call", "providerRef": {"name": "on-call"}}]}
 

@@ -15,8 +15,6 @@ import pytest
 from sandbox.paths import bin_dir
 from tests.support.cluster import Cluster
 
-pytestmark = pytest.mark.sandbox
-
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:

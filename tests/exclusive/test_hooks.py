@@ -9,8 +9,6 @@ from tests.support.cluster import Cluster
 from tests.support.receiver import Receiver
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = pytest.mark.sandbox
-
 
 @pytest.fixture
 def rollouts(cluster: Cluster, namespace: str) -> Rollouts:

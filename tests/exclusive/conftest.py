@@ -1,0 +1,23 @@
+"""A cluster for each process that runs these tests: they stop what all others need, or change what all others see."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.cluster import REPOSITORY, Cluster
+from tests.support.webhook_patience import patience
+
+
+@pytest.fixture(scope="session")
+def cluster(worker_id: str) -> Iterator[Cluster]:
+    """A sandbox with Serin on it, of this process alone."""
+    own = Cluster(REPOSITORY / "build" / f"test-sandbox-{worker_id}")
+    with own.held():
+        yield own
+
+
+@pytest.fixture(scope="module")
+def patient_webhook(cluster: Cluster) -> Iterator[None]:
+    """For files whose tests look at marks, warnings and refusals, on a machine that may stand still for seconds."""
+    with patience(cluster):
+        yield
