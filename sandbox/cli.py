@@ -37,11 +37,8 @@ def choose_state(
 
 @app.command()
 def build() -> None:
-    """Build the cluster's Go programs, when their go.mod or go.sum changed."""
-    try:
-        tools.build()
-    except tools.BuildError as error:
-        _fail(str(error))
+    """Check what the machine has, then build the cluster's Go programs if their go.mod or go.sum changed."""
+    _prepare()
     typer.echo(f"all programs are built, in {bin_dir()}")
 
 
@@ -54,11 +51,7 @@ def up(
 ) -> None:
     """Start the cluster and return when it is ready; harmless when it is up already. Ctrl-C stops it again."""
     state: State = context.obj
-    try:
-        preflight.check()
-        tools.build()
-    except (preflight.PreflightError, tools.BuildError) as error:
-        _fail(str(error))
+    _prepare()
     started = namespace.start_or_find(state, with_serin=not without_serin, is_held=held)
     try:
         ended = _follow(state)
@@ -137,6 +130,15 @@ def logs(
         _fail(f"no log of {name!r} in {state.logs}; there are: {known}")
     command = ["tail", "--lines=+1", *(["--follow"] if follow else []), str(path)]
     os.execvp(command[0], command)  # noqa: S606  as above
+
+
+def _prepare() -> None:
+    """Check the machine before the build: a first build takes many minutes, a missing tool is known at once."""
+    try:
+        preflight.check()
+        tools.build()
+    except (preflight.PreflightError, tools.BuildError) as error:
+        _fail(str(error))
 
 
 def _follow(state: State) -> Report:

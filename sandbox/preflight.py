@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import time
+from collections.abc import Sequence
 
 from sandbox.paths import search_path
 
@@ -19,6 +21,14 @@ _COMMANDS = {
 }
 
 NAMESPACES = ("--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child")
+
+
+# A machine that has just booted may be upgrading itself.
+_LOCK_TIMEOUT_S = 600.0
+_LOCKED_AGAIN_S = 1.0
+_LOCKED = "Could not get lock"
+# apt-get itself waits for dpkg's lock only; that of the package lists it reports at once, so it is called again.
+_APT_GET = ("apt-get", "-o", "DPkg::Lock::Timeout=5")
 
 
 class PreflightError(Exception):
@@ -50,12 +60,32 @@ def explain(lacking: dict[str, str]) -> str:
 def _install(lacking: dict[str, str]) -> None:
     packages = sorted(set(lacking.values()))
     print(f"installing {' '.join(packages)} with apt-get", flush=True)
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-qy", "--no-install-recommends", *packages]):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-            raise PreflightError(f"`{' '.join(command)}` failed: {' '.join(last)}")
+    _apt_get("update", "-q")
+    _apt_get("install", "-qy", "--no-install-recommends", *packages)
+
+
+def _apt_get(*arguments: str) -> None:
+    """Run apt-get, once no other package manager is at work. Raises PreflightError."""
+    command = [*_APT_GET, *arguments]
+    give_up_at_s = time.monotonic() + _LOCK_TIMEOUT_S
+    is_announced = False
+    while (error := _run_quietly(command)) is not None:
+        if _LOCKED not in error or time.monotonic() > give_up_at_s:
+            raise PreflightError(f"`{' '.join(command)}` failed: {error}")
+        if not is_announced:
+            print(f"waiting up to {_LOCK_TIMEOUT_S:g} s for another package manager to end: {error}", flush=True)
+            is_announced = True
+        time.sleep(_LOCKED_AGAIN_S)
+
+
+def _run_quietly(command: Sequence[str]) -> str | None:
+    """Run a command; return None when it succeeds, else the line of its output that says why not."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return None
+    lines = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()
+    return next((line for line in lines if _LOCKED in line), lines[-1])
 
 
 def _check_namespaces() -> None:

@@ -1,1 +1,1 @@
-"""The demo: the guide played on a sandbox of its own, watched live and held to what the guide shows."""
+"""The demo: it plays the guide on a sandbox of its own and shows it live. `tests/demo` proves what comes of it."""

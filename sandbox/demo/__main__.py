@@ -1,24 +1,31 @@
-"""`python -m sandbox.demo`: plays the guide in front of you, on a fresh cluster inside this machine."""
+"""`python -m sandbox.demo`: bring up a fresh cluster inside this machine, play the guide on it, take it down again."""
 
-import asyncio
 import json
 import signal
-from collections.abc import Coroutine
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from textwrap import dedent
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from sandbox.demo.acts import ACTS
-from sandbox.demo.cluster import Cluster, CommandError, short
-from sandbox.demo.manifests import Manifests
-from sandbox.demo.performance import Performance, Programme
-from sandbox.demo.screen import Screen
+from sandbox import namespace
+from sandbox.demo import screen
 from sandbox.paths import REPOSITORY, State, bin_dir
-from sandbox.supervisor import last_lines
 
-_LAST_LINES = 20
+_CANARY = REPOSITORY / "manifests" / "examples" / "podinfo-canary.yaml"
+# The load test asks ten times a second and Prometheus scrapes every second: 10 s have enough of both.
+_QUICKER = {
+    "interval: 10s": "interval: 2s",
+    "stepWeight: 5": "stepWeight: 10",
+    "interval: 1m": "interval: 10s",
+    "interval: 30s": "interval: 10s",
+}
+_READY_WITHIN_S = 60.0
 _INTERRUPTED = 130
 
 
@@ -26,97 +33,104 @@ def main(
     output: Annotated[Path, typer.Option(help="Where demo.json and the cluster's state go.")] = REPOSITORY / "build",
     *,
     guide: Annotated[bool, typer.Option("--guide", help="Take the guide's own intervals and steps.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster up and tell how to talk to it.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the cluster up and say how to use it.")] = False,
 ) -> None:
-    """Play the guide; exits with 1 when anything goes otherwise than there, or a figure is over its limit."""
+    """Play the guide; exits with 1 when an act ends otherwise than there, or a figure is over its limit."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     output = output.absolute()
     output.mkdir(parents=True, exist_ok=True)
-    report = output / "demo.json"
+    state, report = State(output / "demo-sandbox"), output / "demo.json"
     report.unlink(missing_ok=True)  # that of an earlier demo must not pass for this one's
-    screen = Screen()
-    cluster = Cluster(State(output / "demo-sandbox"), screen)
-    screen.heading("The guide, on a cluster inside this machine with Serin on it")
-    manifests = Manifests.write(output, is_guide_pace=guide)
-    _tell_pace(screen, manifests)
-    programme = Programme(ACTS, manifests.pace)
-    performance = Performance(cluster, screen, manifests)
-    is_kept = False
+    code, is_kept = _INTERRUPTED, False
     try:
-        asyncio.run(_until_signalled(_play(performance, programme, report)))
-        is_kept = keep and cluster.is_up
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise typer.Exit(_INTERRUPTED) from None
+        screen.heading("The guide, on a cluster inside this machine with Serin on it")
+        canary = _CANARY if guide else _write_quick_canary(output)
+        namespace.stop(state)
+        ready_s = _bring_up(state)
+        arguments = [_short(canary), str(report), f"{ready_s:.2f}", "600" if guide else "150"]
+        code = _run(namespace.enter(state, [sys.executable, "-m", "sandbox.demo.play", *arguments]), state)
+        screen.say(f"all of it is in {_short(report)}")
+        if code != 0:
+            screen.say("the last lines of the agent's log:")
+            agent_log = ["kubectl", "-n", "gloo-system", "logs", "deployment/serin-agent", "--tail=20"]
+            _run(namespace.enter(state, agent_log), state)
+        is_kept = keep
+    except KeyboardInterrupt:
+        screen.say("interrupted")
     finally:
-        _leave(cluster, screen, is_kept=is_kept)
-    raise typer.Exit(programme.exit_code)
+        if is_kept:
+            _show_how_to_use(state)
+        else:
+            screen.say("taking the cluster down")
+            namespace.stop(state)
+    raise typer.Exit(code)
 
 
-def _tell_pace(screen: Screen, manifests: Manifests) -> None:
-    if manifests.changes:
-        screen.say("The guide's canary goes faster here, GUIDE=1 takes it as it is:")
-    for change in manifests.changes:
-        screen.say(f"  [dim]·[/] {change}")
+def _write_quick_canary(folder: Path) -> Path:
+    """Write the guide's Canary with shorter intervals and fewer steps."""
+    text, path = _CANARY.read_text(), folder / _CANARY.name
+    screen.say("faster than in the guide, which `make demo GUIDE=1` plays at its own pace:")
+    for slow, quick in _QUICKER.items():
+        screen.say(f"  {slow} → {quick.split()[1]}")
+        text = text.replace(slow, quick)
+    path.write_text(text)
+    return path
 
 
-async def _play(performance: Performance, programme: Programme, report: Path) -> None:
-    cluster, screen = performance.cluster, performance.screen
-    if cluster.down():
-        screen.say("took down the cluster of an earlier demo")
-    try:
-        programme.note("ready_s", [await cluster.up()])
-        await performance.play(programme)
-    except CommandError as error:
-        screen.failure(str(error))
-    _conclude(screen, programme, report)
-    if not programme.is_as_in_the_guide:
-        await _show_logs(cluster, screen)
+def _bring_up(state: State) -> float:
+    """Return the seconds until Serin's agent was ready; exits with 1 when it is not in time."""
+    screen.command(f"{_command(state)} up")
+    started_at_s = time.monotonic()
+    if _run([sys.executable, "-m", "sandbox", "--state", str(state.root), "up"], state) != 0:
+        raise typer.Exit(1)
+    url = f"{json.loads(state.endpoints.read_text())['agent']}/readyz"
+    while (waited_s := time.monotonic() - started_at_s) < _READY_WITHIN_S:
+        with suppress(OSError), urllib.request.urlopen(url, timeout=2.0):  # noqa: S310  our own agent's
+            return waited_s
+        time.sleep(0.05)
+    screen.result(f"{url} has not answered within {_READY_WITHIN_S:g} s", is_good=False)
+    raise typer.Exit(1)
 
 
-def _conclude(screen: Screen, programme: Programme, report: Path) -> None:
-    screen.heading("Summary")
-    screen.summary(programme.all_results)
-    screen.figures(programme.figures())
-    report.write_text(json.dumps(programme.as_json(), indent=2, ensure_ascii=False) + "\n")
-    screen.say(f"[dim]all of it is in {short(report)}[/]")
+def _run(words: Sequence[str], state: State) -> int:
+    """Run a command in the repository, away from the terminal's Ctrl-C: when we are interrupted, so is it."""
+    environment = namespace.inside_environment(state)
+    with subprocess.Popen(
+        words, cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
 
 
-async def _show_logs(cluster: Cluster, screen: Screen) -> None:
-    try:
-        path = await cluster.save_agent_log()
-    except (CommandError, TimeoutError):
-        screen.say(f"the agent's log can't be had; those of the cluster's parts are in {short(cluster.state.logs)}/")
-        return
-    screen.say(f"the agent's last lines; the whole log is {short(path)}, beside those of the cluster's parts:")
-    screen.output(dedent(last_lines(path, _LAST_LINES)))
-
-
-async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
-    """SIGTERM ends the demo as Ctrl-C does, in order; and Ctrl-C does so even where a shell has it ignored."""
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    await work
-
-
-def _leave(cluster: Cluster, screen: Screen, *, is_kept: bool) -> None:
-    if not is_kept:
-        screen.say("[dim]taking the cluster down[/]")
-        cluster.down()
-        return
-    urls = cluster.urls
+def _show_how_to_use(state: State) -> None:
+    urls = json.loads(state.endpoints.read_text())
     screen.heading("The cluster stays up")
     for what, line in (
-        ("kubectl", f"{cluster.command} kubectl -n test describe canary/podinfo"),
-        ("or", f"KUBECONFIG={short(cluster.state.kubeconfig)} {short(bin_dir())}/kubectl get canaries -A --watch"),
+        ("kubectl", f"{_command(state)} kubectl -n test describe canary/podinfo"),
+        ("or", f"KUBECONFIG={_short(state.kubeconfig)} {_short(bin_dir())}/kubectl get canaries -A --watch"),
         ("the app", f"curl -H 'Host: app.example.com' {urls['gateway']}"),
         ("Prometheus", urls["prometheus"]),
         ("the agent", f"{urls['agent']}/metrics"),
-        ("its log", f"{cluster.command} kubectl -n gloo-system logs deployment/serin-agent -f"),
-        ("inside", f"{cluster.command} run curl http://podinfo.test:9898"),
-        ("take it down", f"{cluster.command} down"),
+        ("its log", f"{_command(state)} kubectl -n gloo-system logs deployment/serin-agent -f"),
+        ("inside", f"{_command(state)} run curl http://podinfo.test:9898"),
+        ("take it down", f"{_command(state)} down"),
     ):
-        screen.hint(what, line)
+        screen.say(f"{what:<13}{line}")
+
+
+def _command(state: State) -> str:
+    """Return how a user calls the sandbox of this state directory."""
+    return f"{_short(Path(sys.executable))} -m sandbox --state {_short(state.root)}"
+
+
+def _short(path: Path) -> str:
+    """Return the path as one types it in the repository."""
+    return str(path).removeprefix(f"{REPOSITORY}/")
 
 
 if __name__ == "__main__":

@@ -1,114 +1,69 @@
-"""Requests at a steady rate from inside the cluster: `python -m sandbox.demo.load NAME=URL ...`, until SIGTERM.
+"""Requests at a steady rate. Open loop: each is sent when it is due, however long the ones before it take."""
 
-Open loop: each request is sent when it is due, over a connection of its own, however long the ones before it take. A
-URL counts from its first expected answer on. One JSON object a line tells `begun`, `failed` (the first few) as it
-happens, with the monotonic clock's seconds, and at the end `answers`: for each URL, each answer's count.
-"""
-
-import argparse
 import asyncio
-import json
-import signal
 import time
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import aiohttp
 
+_HOST = "app.example.com"
 _LONGEST_S = 5.0
-_END_S = 3.0
-_LOOK_EVERY_S = 0.2  # until the first expected answer
-_TOLD_FAILURES = 20
+_ASK_AGAIN_S = 0.2  # until the first expected answer
 
 
-@dataclass
-class Target:
-    """One URL; `answers` counts HTTP codes, and what went wrong where there was none."""
+class Load:
+    """The load on one URL, which counts from its first expected answer on: it is noted as `load`, failures as `failed`.
 
-    name: str
-    url: str
-    expected: str
-    answers: Counter[str] = field(default_factory=Counter)
-    is_begun: bool = False
+    `answers` counts HTTP codes, and errors where there was no answer.
+    """
 
-    @property
-    def failures(self) -> int:
-        return self.answers.total() - self.answers[self.expected]
+    def __init__(self, url: str, *, per_second: float, expected: int, note: Callable[[str, str], None]) -> None:
+        self.answers: Counter[str] = Counter()
+        self._url = url
+        self._every_s = 1 / per_second
+        self._expected = str(expected)
+        self._note = note
+        self._has_begun = False
+        self._is_over = False
 
-    def note(self, answer: str, sent_s: float, *, is_counted: bool) -> None:
-        """Take an answer; `is_counted`: its request was sent when the URL had begun to answer."""
-        if not self.is_begun and answer == self.expected:
-            self.is_begun = True
-            _tell(begun=self.name, at_s=time.monotonic())
-        if not is_counted:
-            return
-        self.answers[answer] += 1
-        if answer != self.expected and self.failures <= _TOLD_FAILURES:
-            now_s = time.monotonic()
-            _tell(failed=self.name, at_s=now_s, took_s=round(now_s - sent_s, 3), why=answer)
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Send during the block; requests under way at its end are waited for."""
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),  # each a connection of its own
+            timeout=aiohttp.ClientTimeout(total=_LONGEST_S),
+            headers={"Host": _HOST},
+        ) as session:
+            sending = asyncio.create_task(self._send_all(session), name=f"load on {self._url}")
+            try:
+                yield
+            finally:
+                self._is_over = True
+                await sending
 
+    async def _send_all(self, session: aiohttp.ClientSession) -> None:
+        due_at_s = time.monotonic()
+        async with asyncio.TaskGroup() as requests:
+            while not self._is_over:
+                requests.create_task(self.send(session), name=f"request to {self._url}")
+                due_at_s += self._every_s if self._has_begun else _ASK_AGAIN_S
+                await asyncio.sleep(due_at_s - time.monotonic())
 
-async def run(targets: list[Target], host: str, per_second: float, stop: asyncio.Event) -> None:
-    """Send until `stop`; requests under way then may end, but not for long."""
-    headers = {"Host": host} if host else {}
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, force_close=True),
-        timeout=aiohttp.ClientTimeout(total=_LONGEST_S),
-        headers=headers,
-    ) as session:
-        await asyncio.gather(*(_send_to(session, target, 1 / per_second, stop) for target in targets))
-
-
-async def _send_to(session: aiohttp.ClientSession, target: Target, every_s: float, stop: asyncio.Event) -> None:
-    under_way: set[asyncio.Task[None]] = set()
-    due_s = time.monotonic()
-    while not stop.is_set():
-        task = asyncio.create_task(_send(session, target), name=f"request to {target.name}")
-        under_way.add(task)
-        task.add_done_callback(under_way.discard)
-        due_s += every_s if target.is_begun else _LOOK_EVERY_S
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(due_s - time.monotonic(), 0)):
-                await stop.wait()
-    if under_way:
-        _, late = await asyncio.wait(under_way, timeout=_END_S)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-
-
-async def _send(session: aiohttp.ClientSession, target: Target) -> None:
-    is_counted, sent_s = target.is_begun, time.monotonic()
-    try:
-        async with session.get(target.url) as response:
-            await response.read()
-            answer = str(response.status)
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        answer = f"{type(error).__name__}: {error}".removesuffix(": ")
-    target.note(answer, sent_s, is_counted=is_counted)
-
-
-def _tell(**what: object) -> None:
-    print(json.dumps(what), flush=True)
-
-
-async def _main(urls: Mapping[str, str], host: str, per_second: float, expected: int) -> None:
-    targets = [Target(name, url, str(expected)) for name, url in urls.items()]
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run(targets, host, per_second, stop)
-    _tell(answers={target.name: dict(target.answers) for target in targets})
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="sandbox.demo.load", description=__doc__)
-    parser.add_argument("--per-second", type=float, required=True, help="how many requests, of each URL")
-    parser.add_argument("--host", default="", help="the Host header, if not the URL's")
-    parser.add_argument("--expected", type=int, default=200, help="the HTTP code that every answer should have")
-    parser.add_argument("urls", nargs="+", metavar="NAME=URL")
-    given = parser.parse_args()
-    named = dict(url.split("=", 1) for url in given.urls)
-    asyncio.run(_main(named, given.host, given.per_second, given.expected))
+    async def send(self, session: aiohttp.ClientSession) -> None:
+        """Send one request, and count its answer if it was sent after the first expected one."""
+        is_counted, sent_at_s = self._has_begun, time.monotonic()
+        try:
+            async with session.get(self._url) as response:
+                await response.read()
+                answer = str(response.status)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            answer = f"{type(error).__name__}: {error}".removesuffix(": ")
+        if is_counted:
+            self.answers[answer] += 1
+            if answer != self._expected:
+                self._note("failed", f"{self._url} after {time.monotonic() - sent_at_s:.2f} s: {answer}")
+        elif answer == self._expected and not self._has_begun:
+            self._has_begun = True
+            self._note("load", f"{self._url} answers {answer}: {1 / self._every_s:g} requests a second from here on")

@@ -1,186 +1,184 @@
-"""What an act has at hand: the user's commands, and waiting for what they bring about."""
+"""Where the acts are played: the commands that a user types, and what is seen of the cluster meanwhile."""
 
-import re
+import asyncio
+import shlex
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from typing import Any
 
-import aiohttp
+from kube.cache import Cache
+from kube.client import Client
+from kube.resource import DEPLOYMENTS, EVENTS, Object, Resource
+from kube.store import Change
+from sandbox.demo import screen
+from sandbox.demo.figures import Moment
+from sandbox.demo.load import Load
 
-from sandbox.demo import grafana, traffic
-from sandbox.demo.cluster import Cluster, CommandError
-from sandbox.demo.dashboard import DashboardError
-from sandbox.demo.figures import CANARY
-from sandbox.demo.guide_lines import OBJECTS, TAKEN_OVER, UPSTREAMS
-from sandbox.demo.manifests import Manifests
-from sandbox.demo.moments import ImageSet, LoadBegan, Moment, PhaseSeen, event_texts, weights
-from sandbox.demo.observer import Observer
-from sandbox.demo.timeline import Timeline
-from sandbox.demo.verdict import Seen
-
-TOLD = "tells which canary takes over"
-REFUSED = "refused, with all its faults"
-
+_CANARIES = Resource("flagger.app", "v1beta1", "canaries", "Canary")
+_ROUTE_TABLES = Resource("gateway.solo.io", "v1", "routetables", "RouteTable")
+_NOT_SHOWN = {"image", "decided"}
 _ENDS = {"Initialized", "Succeeded", "Failed"}
-_KINDS = "deployment,hpa,service,virtualservice,routetable,upstream,canary"
-_IMAGE = ("spec", "template", "spec", "containers", 0, "image")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-_AGENT_RESTARTS = (
-    "-n gloo-system get pods -l app.kubernetes.io/name=serin-agent "
-    "-o jsonpath={.items[*].status.containerStatuses[*].restartCount}"
-)
-_FAULTS_PER_SECOND = 20.0
+
+
+class DemoError(Exception):
+    """The demo does not go on as it should; the message says why, in one line."""
 
 
 class Stage:
-    """One act's. `manifests` has the files that are applied, `waits_for` what the act waited for last."""
+    """`moments` grows while `watch` runs; `canary` and `deployments` (by name) are as they were seen last.
 
-    def __init__(self, cluster: Cluster, observer: Observer, timeline: Timeline, manifests: Manifests) -> None:
-        self.manifests = manifests
-        self._cluster = cluster
-        self._observer = observer
-        self._timeline = timeline
-        self._first = len(observer.moments)
-        self._found: dict[str, str] = {}
+    `act_at_s` is when the act began, on the monotonic clock; `waits_for` says what is waited for now.
+    """
+
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+        self.canary: Object = {}
+        self.deployments: dict[str, Object] = {}
         self.waits_for = ""
+        self.act_at_s = time.monotonic()
+        self._first = 0
+        self._arrived = asyncio.Event()
 
-    @property
-    def moments(self) -> list[Moment]:
-        """What was seen since the act began."""
-        return self._observer.moments[self._first :]
+    def begin_act(self) -> None:
+        """Begin an act: what is seen from here on belongs to it."""
+        self.act_at_s, self._first = time.monotonic(), len(self.moments)
 
-    async def kubectl(self, arguments: str) -> str:
-        """Run kubectl as the guide does, shown after what led to it."""
-        await self._timeline.catch_up()
-        return await self._cluster.kubectl(arguments)
+    def of_act(self, *kinds: str) -> list[Moment]:
+        """Return the moments of these kinds since the act began."""
+        return [moment for moment in self.moments[self._first :] if moment.kind in kinds]
+
+    def texts(self, *kinds: str) -> list[str]:
+        """Return the texts of these moments."""
+        return [moment.text for moment in self.of_act(*kinds)]
+
+    def seen(self) -> dict[str, Any]:
+        """Return what came of the act: its events, the canary's weights in percent, and how it all ended."""
+        weights = [int(weight) for weight in self.texts("weight")]
+        end: dict[str, Any] = {}
+        with suppress(LookupError):  # an act that failed may have brought forth less
+            primary, target = (self.deployments[name]["spec"] for name in ("podinfo-primary", "podinfo"))
+            end |= {
+                "STATUS": self.canary["status"]["phase"],
+                "failed checks": self.canary["status"]["failedChecks"],
+                "primary image": primary["template"]["spec"]["containers"][0]["image"],
+                "canary replicas": target["replicas"],
+            }
+        return {"events": self.texts("event", "warning"), "weights": weights, "end": end}
+
+    async def run(self, line: str, *, is_refused: bool = False) -> None:
+        """Run a command and show it. Raises DemoError if it fails, or if it succeeds though it should be refused."""
+        screen.command(line)
+        process = await asyncio.create_subprocess_exec(
+            *shlex.split(line), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        output, _ = await process.communicate()
+        for shown in output.decode(errors="replace").splitlines():
+            screen.output(shown)
+        if (process.returncode != 0) is not is_refused:
+            raise DemoError(f"`{line}` ended with code {process.returncode}")
 
     async def set_image(self, tag: str) -> None:
-        """The user's change."""
-        image = f"stefanprodan/podinfo:{tag}"
-        await self._timeline.catch_up()
-        self._observer.record(ImageSet(time.monotonic(), image))
-        said = await self.kubectl(f"-n test set image deployment/{CANARY} podinfod={image}")
-        is_told = any(TAKEN_OVER.fits(line) for line in said.splitlines())
-        self._found["set image"] = TOLD if is_told else said
-
-    async def try_faulty(self, path: str, faults: Sequence[str]) -> None:
-        """Apply a Canary that must be refused, and note which of its faults were not told, or that it was taken."""
-        try:
-            await self.kubectl(f"apply -f {path}")
-        except CommandError as error:
-            untold = [fault for fault in faults if f"{fault}: found" not in error.output]
-            self._found["faulty canary"] = f"refused without a word on {', '.join(untold)}" if untold else REFUSED
-        else:
-            self._found["faulty canary"] = "taken"
+        """Change the image as a user does."""
+        self.note("image", tag)
+        await self.run(f"kubectl -n test set image deployment/podinfo podinfod=stefanprodan/podinfo:{tag}")
 
     @asynccontextmanager
-    async def requesting(self, path: str, *, answered: int) -> AsyncIterator[None]:
-        """Ask for `path` through the gateway during the block, as the guide does with `watch curl`, only more often."""
-        load, urls = traffic.Load(_FAULTS_PER_SECOND, answered), {path: traffic.GATEWAY + path}
-        await self._timeline.catch_up()
-        await self._cluster.show_run(load.command(urls))
-        async with traffic.running(load, self._cluster, urls, self._observer.record):
-            self.waits_for = f"{path} to be answered with {answered}"
-            await self._observer.until(
-                lambda: any(isinstance(moment, LoadBegan) and moment.url == path for moment in self.moments)
-            )
+    async def requesting(self, url: str, answer: int) -> AsyncIterator[None]:
+        """Ask for a URL as the guide does with `watch curl`, only more often, from its first answer on."""
+        screen.say(f"20 requests a second, in the place of: watch curl -H 'Host: app.example.com' {url}")
+        async with Load(url, per_second=20, expected=answer, note=self.note).running():
+            await self.until(f"{url} to be answered with {answer}", lambda: bool(self.texts("load")))
             yield
 
-    async def kill_agent(self) -> None:
-        """End the agent's process at once, as a machine that runs out of memory does."""
-        await self._timeline.catch_up()
-        await self._cluster.run(*traffic.PYTHON, "sandbox.demo.kill", "python", "-m", "agent")
-
-    async def ask_dashboard(self) -> None:
-        """Ask everything that the Grafana dashboard asks, and note which panels show nothing."""
-        began_s = self._observer.moments[0].at_s - time.monotonic() + time.time()
-        try:
-            panels = await grafana.ask_panels(self._cluster.urls["prometheus"], since_s=began_s)
-        except (DashboardError, aiohttp.ClientError, TimeoutError) as error:
-            raise CommandError(f"the dashboard's queries: {error}") from error
-        for panel, answers in panels.items():
-            self._cluster.screen.mark(f"{panel:<17}  {grafana.describe(answers)}", is_good=grafana.has_data(answers))
-        empty = [panel for panel, answers in panels.items() if not grafana.has_data(answers)]
-        self._found["panels without data"] = ", ".join(empty) or "none"
-
-    async def until_available(self, deployment: str) -> None:
-        """Return once a Deployment has replicas that are available."""
-
-        def is_available() -> bool:
-            found = self._observer.deployments.get(deployment, {})
-            return bool((found.get("status") or {}).get("availableReplicas"))
-
-        self.waits_for = f"deployment {deployment} to be available"
-        await self._observer.until(is_available)
+    async def until(self, what: str, is_so: Callable[[], bool]) -> None:
+        """Wait until `is_so`, which is asked whenever anything was seen; `what` names it."""
+        self.waits_for = what
+        while not is_so():
+            await self._arrived.wait()
 
     async def until_weight(self, least_percent: int) -> None:
-        """Return once the canary gets so much of the traffic."""
-        self.waits_for = f"a canary weight of {least_percent}"
-        await self._observer.until(lambda: max(weights(self.moments), default=0) >= least_percent)
-
-    async def until_end(self) -> None:
-        """Return once what the act began has ended, one way or another."""
-        self.waits_for = f"a status of {', '.join(sorted(_ENDS))}"
-        await self._observer.until(
-            lambda: any(isinstance(moment, PhaseSeen) and moment.phase in _ENDS for moment in self.moments)
+        """Wait until the canary gets so much of the traffic."""
+        await self.until(
+            f"a canary weight of {least_percent}",
+            lambda: max(map(int, self.texts("weight")), default=0) >= least_percent,
         )
 
-    async def until_event(self, text: str) -> None:
-        """Return once an event with this text was seen: news follow the status that they tell of."""
-        self.waits_for = f"the event {text!r}"
-        await self._observer.until(lambda: text in event_texts(self.moments))
+    async def until_ended(self, phase: str, event: str) -> None:
+        """Wait for the end of what the act began, and the event about it. Raises DemoError if it ends otherwise."""
+        await self.until(f"the status {phase}", lambda: not _ENDS.isdisjoint(self.texts("status")))
+        if phase not in self.texts("status"):
+            raise DemoError(f"found the status {self.texts('status')[-1]}; expected: {phase}")
+        await self.until(f"the event {event!r}", lambda: event in self.texts("event", "warning"))
 
-    async def until_scaled_down(self) -> None:
-        """Return once the canary has no pods left to speak of."""
-        self.waits_for = f"deployment {CANARY} to be scaled to zero"
-        await self._observer.until(lambda: self._replicas() == "0")
-
-    async def look(self) -> Seen:
-        """Look at what came of the act, with the guide's own command; what can't be had is left out."""
-        objects = await self._ask(f"-n test get {_KINDS} -o name", is_shown=False)
-        restarts = await self._ask(_AGENT_RESTARTS, is_shown=False)
-        listing = await self._ask(f"-n test get canary {CANARY}", is_shown=True)
-        details = {
-            "failed checks": _field(self._observer.canaries.get(CANARY), "status", "failedChecks"),
-            "primary image": _field(self._observer.deployments.get(f"{CANARY}-primary"), *_IMAGE),
-            "canary replicas": self._replicas(),
-            "agent restarts": restarts or None,
+    async def watch(self, client: Client) -> None:
+        """Watch until cancelled."""
+        canaries = "involvedObject.kind=Canary"
+        caches = {
+            Cache(client, EVENTS, namespace="test", field_selector=canaries): self._note_event,
+            Cache(client, _ROUTE_TABLES, namespace="test"): self._note_route_table,
+            Cache(client, _CANARIES, namespace="test"): self._note_canary,
+            Cache(client, DEPLOYMENTS, namespace="test"): self._note_deployment,
         }
-        known = {*OBJECTS.values(), *UPSTREAMS}
-        return Seen(
-            events=event_texts(self.moments),
-            weights=weights(self.moments),
-            end=columns(listing)
-            | {name: value for name, value in (details | self._found).items() if value is not None},
-            objects=tuple(name for name in objects.split() if name in known),
-        )
+        async with asyncio.TaskGroup() as tasks:
+            for cache, note in caches.items():
+                cache.subscribe(note)
+                tasks.create_task(cache.run(), name=f"watch {cache.resource.plural}")
 
-    def _replicas(self) -> str | None:
-        return _field(self._observer.deployments.get(CANARY), "spec", "replicas")
+    def note(self, kind: str, text: str, at_s: float | None = None) -> None:
+        """Add and show a moment: now, or at `at_s` on the monotonic clock."""
+        moment = Moment(time.monotonic() if at_s is None else at_s, kind, text)
+        self.moments.append(moment)
+        if kind not in _NOT_SHOWN:
+            screen.moment(moment, self.act_at_s)
+        self._wake()
 
-    async def _ask(self, arguments: str, *, is_shown: bool) -> str:
-        try:
-            return await self._cluster.kubectl(arguments, is_shown=is_shown)
-        except CommandError:
-            return ""
+    def _wake(self) -> None:
+        self._arrived.set()
+        self._arrived = asyncio.Event()
+
+    def _note_event(self, change: Change) -> None:
+        before, event = change.old or {"count": 0}, change.new
+        if event is not None and int(event.get("count") or 1) > int(before.get("count") or 0):
+            self.note("event" if event["type"] == "Normal" else "warning", event["message"])
+
+    def _note_route_table(self, change: Change) -> None:
+        weight = canary_weight(change.new)
+        if weight is not None and weight != canary_weight(change.old):
+            self.note("weight", str(weight))
+
+    def _note_canary(self, change: Change) -> None:
+        self.canary = change.new or {}
+        status, before = self.canary.get("status") or {}, (change.old or {}).get("status") or {}
+        if "phase" in status and status["phase"] != before.get("phase"):
+            if status["phase"] == "Failed":
+                decided_s = datetime.fromisoformat(status["serin"]["lastDecisiveAt"]).timestamp()
+                self.note("decided", "rollback", decided_s - time.time() + time.monotonic())
+            self.note("status", status["phase"])
+
+    def _note_deployment(self, change: Change) -> None:
+        name = change.key.name
+        self.deployments[name] = change.new or {}
+        if is_available(change.new) and not is_available(change.old):
+            self.note("ready" if name == "podinfo" else "pods", f"deployment {name} is available")
+        self._wake()
 
 
-def _field(found: Any, *path: str | int) -> str | None:
-    """A field of an object that was seen, as text; None where there is no such thing."""
-    for step in path:
-        try:
-            found = found[step]
-        except (LookupError, TypeError):
-            return None
-    return str(found)
+def canary_weight(route_table: Object | None) -> int | None:
+    """Return the canary Upstream's weight, None while there is no route to it. An omitted weight is 0, as for Gloo."""
+    for route in ((route_table or {}).get("spec") or {}).get("routes") or ():
+        for destination in ((route.get("routeAction") or {}).get("multi") or {}).get("destinations") or ():
+            if "-canaryupstream-" in destination["destination"]["upstream"]["name"]:
+                return int(destination.get("weight") or 0)
+    return None
 
 
-def columns(listing: str) -> dict[str, str]:
-    """`kubectl get` of one object: column to value, a time as `<time>`. A listing of anything else gives nothing."""
-    lines = [line.split() for line in listing.splitlines()]
-    header, *rows = lines or [[]]
-    if len(rows) != 1 or len(header) != len(rows[0]):
-        return {}
-    values = ("<time>" if _TIME.fullmatch(value) else value for value in rows[0])
-    return dict(zip(header, values, strict=True))
+def is_available(deployment: Object | None) -> bool:
+    """Return whether all replicas that the newest spec wants are available, and none is of an older template."""
+    if deployment is None:
+        return False
+    status, wanted = deployment.get("status") or {}, int(deployment["spec"].get("replicas", 1))
+    counts = {int(status.get(name) or 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
+    is_current = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+    return wanted > 0 and is_current and counts == {wanted}

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from sandbox.demo.dashboard import DashboardError, Window, read_dashboard
-from sandbox.demo.dashboard_answers import Answer, ask
 from tests.support.cluster import REPOSITORY, Cluster
+from tests.support.dashboard import DashboardError, Window, read_dashboard
+from tests.support.dashboard_answers import Answer, ask
 from tests.support.eventually import eventually
 from tests.support.rollout import Rollouts, canary, podinfo
 

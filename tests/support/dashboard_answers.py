@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from sandbox.demo.dashboard import Dashboard, DashboardError, Query, Window, fill
+from tests.support.dashboard import Dashboard, DashboardError, Query, Window, fill
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from canary.run.phase import Phase
 from canary.run.state import State
 from render.builtin_metrics import request_count, request_duration, request_success_rate
 from render.names import Names, Side
-from sandbox.demo.dashboard import DashboardError, Query, Window, fill, read_dashboard
 from tests.support.canaries import canary
 from tests.support.cluster import REPOSITORY
+from tests.support.dashboard import DashboardError, Query, Window, fill, read_dashboard
 from tests.support.exposition import exposed
 
 TEXT = (REPOSITORY / "manifests" / "grafana" / "serin-canaries.json").read_text()
