@@ -133,7 +133,7 @@ def _resource_changes(container: str, resources: _Both) -> Iterator[str]:
 
 
 def _is_told(sides: _Both, field: str) -> bool:
-    """Whether the difference in a container's field was told in full by its parts."""
+    """Return whether the difference in a container's field was shown in full by its parts."""
     match field:
         case "env":
             return bool(_changed_pairs(sides, "env"))

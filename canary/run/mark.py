@@ -38,5 +38,5 @@ class Mark:
         return {REVISION: self.revision, CHANGED: self.changed, CHANGED_BY: self.by}
 
     def __str__(self) -> str:
-        """In words, for messages: `podinfod image 6.0.0 -> 6.0.1, applied by alice`."""
+        """Return it in words, for messages: `podinfod image 6.0.0 -> 6.0.1, applied by alice`."""
         return ", ".join(filter(None, [self.changed, f"applied by {self.by}" if self.by else ""]))

@@ -138,5 +138,5 @@ class Observation:
     is_drained: bool | None = None
 
     def answered(self, question: Question) -> tuple[CheckResult, ...] | None:
-        """What came back for a question, None when it was not asked in this tick."""
+        """Return what came back for a question, None when it was not asked in this tick."""
         return None if self.answers is None else self.answers.get(question)

@@ -53,7 +53,7 @@ class Request:
         return cls(Verb(verb), revision)
 
     def is_about(self, revision: str) -> bool:
-        """Is this the revision that is meant? There is only one that it can be about: a prefix is not ambiguous."""
+        """Return whether this revision is meant; it can be about one only, so a prefix is not ambiguous."""
         return revision.startswith(self.revision)
 
 
