@@ -6,9 +6,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python
 
-# Tests on a cluster mostly wait: three processes, each with a cluster of its own, fill two cores. The files go out in their
-# order, those with a cluster first. What holds times, as the demo does, runs alone after that.
-SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
+# Tests on a cluster mostly wait: six processes fill two cores. Those of tests/cluster share one cluster; the two groups of
+# tests/exclusive have one each. The order is that of tests/support/schedule.py.
+SIDE_BY_SIDE := -n 6 --dist loadgroup --no-loadscope-reorder
+FAST := tests/unit tests/contract
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -26,17 +27,16 @@ demo: .venv/.ready ## Play the guide on a cluster inside this machine (GUIDE=1: 
 	@$(RUN) -m sandbox build
 	@$(RUN) -m sandbox.demo $(if $(GUIDE),--guide) $(if $(KEEP),--keep)
 
-test: .venv/.ready ## Run the tests: unit, contract, integration, end to end (but for those of make long)
+test: .venv/.ready ## Run the tests: unit, contract, on a cluster (but for those of make long)
 	@$(RUN) -m sandbox build
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone and not long"
-	$(BIN)/pytest -m "alone and not long"
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not long" --durations=30 $(FAST) tests/cluster tests/exclusive
 
 unit: .venv/.ready ## Run the tests that need no cluster
-	$(BIN)/pytest -n 2 -m "not sandbox and not e2e"
+	$(BIN)/pytest -n 2 $(FAST)
 
 coverage: .venv/.ready ## Show which lines and branches of canary/ and render/ the unit tests miss
 	@mkdir -p build
-	$(BIN)/pytest -n 2 -m "not sandbox and not e2e" --cov --cov-report=term-missing tests/unit
+	$(BIN)/pytest -n 2 --cov --cov-report=term-missing tests/unit
 
 tapes: .venv/.ready ## Play ten thousand new tapes of crashes, failures and revisions to the state machine
 	SERIN_NEW_TAPES=1 $(BIN)/pytest tests/unit/canary/test_tapes.py

@@ -9,12 +9,15 @@ import asyncio
 import inspect
 import os
 import secrets
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from sandbox.node import syscalls
+from tests.support import schedule
 from tests.support.api import new_namespace
 from tests.support.cluster import REPOSITORY, Cluster
 from tests.support.webhook_patience import be_patient
@@ -56,8 +59,16 @@ async def no_task_is_left() -> AsyncIterator[None]:
     assert not left, f"tasks that are still running: {left}"
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have every asynchronous test look for tasks that it left, when all its other fixtures have ended."""
+    """Have asynchronous tests look for tasks that they left, and sort all tests so that they take the least time."""
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
             item.fixturenames.insert(0, "no_task_is_left")
+    schedule.arrange(items)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have a process that runs tests for another end with it, and so the clusters that it holds, however that ends."""
+    if hasattr(config, "workerinput"):
+        syscalls.die_with_parent(signal.SIGKILL)

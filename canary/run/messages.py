@@ -56,7 +56,7 @@ def initialized(name: str, target_kind: str) -> Message:
 
 
 def run_started(target: str, change: Mark | None = None) -> Message:
-    """Report that a new revision starts a run. `target` is `{target}.{namespace}`; `change` what it changed, if known."""
+    """Report that a new revision starts a run. `target` is `{target}.{namespace}`, `change` what it changed."""
     alert = Alert("info", "New revision detected, progressing canary analysis.", has_settings=True)
     return replace(info(f"New revision detected! Scaling up {target}{_in_words(change)}"), alert=alert)
 

@@ -73,5 +73,5 @@ def daemonset_readiness(daemonset: Mapping[str, Any], threshold_percent: int) ->
 
 
 def _share(replicas: int, threshold_percent: int) -> int:
-    """Return how many of `replicas` are `threshold_percent` of them, rounded down as Flagger does, but never none of some."""
+    """Return `threshold_percent` of `replicas`, rounded down as Flagger does, but never none of some."""
     return max(replicas * threshold_percent // 100, 1 if replicas and threshold_percent else 0)

@@ -10,6 +10,9 @@ from tests.support.cluster import REPOSITORY, Cluster
 from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, hpa, podinfo
 
+# The CRD is there for the tests of this file alone, so one process runs them.
+pytestmark = [pytest.mark.xdist_group("scalers")]
+
 KEDA_CRD = REPOSITORY / "sandbox" / "keda" / "crd-scaledobjects.yaml"
 PAUSED = "autoscaling.keda.sh/paused"
 PAUSE = "autoscaling.keda.sh/paused-replicas"

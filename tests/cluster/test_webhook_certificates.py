@@ -121,7 +121,6 @@ async def test_two_replicas_make_one_certificate_that_is_told_and_served(
                 assert connection.leaf == leaf.certificate
 
 
-@pytest.mark.alone
 async def test_a_wiped_bundle_is_back_within_a_second(
     cluster: Cluster, client: Client, configurations: None, namespace: str, tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ from tests.support.cluster import Cluster
 from tests.support.load import answer, lost_requests, serving_tag, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, podinfo
 
+pytestmark = [pytest.mark.xdist_group("agents")]
+
 PULLED_WITHIN_S = 2.0
 
 # Twenty-five requests a second go to pods that end, for as long as the pull and Gloo (0.4 s to a served route) take.
@@ -38,7 +40,6 @@ async def until_weights(rollouts: Rollouts, primary: int, canary: int, deadline_
             await asyncio.sleep(_LOOK_EVERY_S)
 
 
-@pytest.mark.alone
 async def test_the_traffic_goes_back_at_once_and_the_targets_return_starts_a_run(rollouts: Rollouts) -> None:
     steps = {"stepWeight": 50, "interval": "5s"}
     kubectl, namespace = rollouts.cluster.kubectl, rollouts.namespace

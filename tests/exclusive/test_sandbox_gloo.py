@@ -12,7 +12,7 @@ from tests.support.cluster import Cluster
 from tests.support.envoy import until
 from tests.support.sandbox_gloo import Json, SandboxGloo, deployment, sandbox_gloo
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.xdist_group("webhook"), pytest.mark.asyncio(loop_scope="module")]
 
 _CANARY = "conf-app-canaryupstream-9898_conf"
 _ACCEPTED = {"state": "Accepted"}
@@ -61,7 +61,6 @@ async def test_upstream_gets_the_recorded_status(case: str, gloo: SandboxGloo) -
     await gloo.remove(upstream)
 
 
-@pytest.mark.alone
 async def test_a_weight_takes_as_long_as_recorded(gloo: SandboxGloo) -> None:
     """Never earlier, and no later than a little: the machine may be busy, but not at all of three times."""
     await gloo.settle_case("weight-100-0")
@@ -85,7 +84,6 @@ async def test_a_weight_takes_as_long_as_recorded(gloo: SandboxGloo) -> None:
         assert 1.4 < min(filled_after) < 2.6, took_s
 
 
-@pytest.mark.alone
 async def test_endpoints_come_and_go_as_late_as_recorded(gloo: SandboxGloo) -> None:
     """In one of five rounds: we may look late at the change or at what it leads to, where the machine is busy."""
     await until(lambda: gloo.hosts(_CANARY), lambda hosts: len(hosts) == 1)

@@ -1,6 +1,5 @@
-"""Hooks on the cluster: what a run calls, with what, how often, and what a killed agent does not call again."""
+"""Hooks on the cluster: what a run calls, with what, and how often."""
 
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -25,12 +24,6 @@ def receiver(rollouts: Rollouts) -> Receiver:
 def bootstrap(rollouts: Rollouts, *hooks: dict[str, Any], **analysis: Any) -> None:
     rollouts.apply(podinfo("app"), canary("app", {"webhooks": list(hooks)} | analysis))
     rollouts.wait_for_phase("app", "Initialized")
-
-
-def kill_agent(cluster: Cluster) -> None:
-    """Kill the agent with its pod, which another pod follows at once: no back-off of restarts is waited out."""
-    pods = ("pods", "-l", "app.kubernetes.io/name=serin-agent")
-    cluster.kubectl("-n", "gloo-system", "delete", *pods, "--force", "--grace-period=0")
 
 
 def test_a_run_calls_every_hook_with_flaggers_phase(rollouts: Rollouts, receiver: Receiver) -> None:
@@ -78,10 +71,6 @@ def test_a_refused_pre_rollout_hook_fails_the_run_before_any_traffic(rollouts: R
     assert [call["phase"] for call in receiver.calls("post-rollout")] == ["Failed"]
 
 
-def wait_until_heard(rollouts: Rollouts, receiver: Receiver, text: str) -> None:
-    rollouts.wait_for(f"the event hook hears: {text}", lambda: text in str(receiver.calls("event")))
-
-
 def texts_of(rollouts: Rollouts) -> list[str]:
     return [text for _, text in rollouts.events("app")]
 
@@ -92,36 +81,6 @@ def test_a_refused_rollout_hook_rolls_back(rollouts: Rollouts, receiver: Receive
     rollouts.wait_for_phase("app", "Failed", deadline_s=60)
     halted = f"Halt app.{rollouts.namespace} advancement external check rollout failed so it is"
     rollouts.wait_until_told_times("app", halted, 3)
-
-
-def test_a_restarted_agent_repeats_no_answered_hook_and_no_event(rollouts: Rollouts, receiver: Receiver) -> None:
-    once = ("confirm-rollout", "pre-rollout", "confirm-promotion", "post-rollout")
-    bootstrap(rollouts, *(receiver.hook(kind) for kind in once), receiver.hook("event"), interval="2s")
-    name = f"app.{rollouts.namespace}"
-    moves = [
-        f"Advance {name} canary weight 25",
-        f"Advance {name} canary weight 50",
-        f"Copying {name} template spec to app-primary.{rollouts.namespace}",
-        f"Promotion completed! Scaling down {name}",
-    ]
-    rollouts.set_image("app", "3.1.1")
-    # What a call had for an answer is stored a moment after it came: an agent that dies in between calls again.
-    for move in (moves[0], moves[2]):
-        wait_until_heard(rollouts, receiver, move)
-        kill_agent(rollouts.cluster)
-    rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
-    wait_until_heard(rollouts, receiver, moves[3])
-    rollouts.wait_for("that is stored", lambda: "endUntold" not in rollouts.status("app")["serin"])
-    kill_agent(rollouts.cluster)
-    # The next run's first hook says that the new agent has looked at the old moves.
-    rollouts.set_image("app", "3.1.2")
-    rollouts.wait_for("the next run", lambda: len(receiver.calls("confirm-rollout")) > 1)
-    first_run = receiver.calls("confirm-rollout")[0]["checksum"]
-    counts = {kind: [call["checksum"] for call in receiver.calls(kind)].count(first_run) for kind in once}
-    assert counts == dict.fromkeys(once, 1)
-    events = [call for call in receiver.calls("event") if call["checksum"] == first_run]
-    heard = Counter(event["metadata"]["eventMessage"] for event in events)
-    assert {text: heard[text] for text in moves} == dict.fromkeys(moves, 1)
 
 
 def test_an_event_hook_hears_what_the_events_say(rollouts: Rollouts, receiver: Receiver) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -212,33 +210,6 @@ def test_a_skipped_revision_is_rolled_back_and_only_another_one_runs(rollouts: R
     assert primary_image(rollouts) == "3.1.0"
     rollouts.set_image("app", "3.1.2")
     rollouts.wait_for("another run", lambda: rollouts.status("app")["phase"] == "Progressing")
-
-
-@contextmanager
-def agent_down(cluster: Cluster) -> Iterator[None]:
-    scale = ("-n", "gloo-system", "scale", "deployment/serin-agent")
-    cluster.kubectl(*scale, "--replicas=0")
-    cluster.kubectl("-n", "gloo-system", "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/name=serin-agent")
-    try:
-        yield
-    finally:
-        cluster.kubectl(*scale, "--replicas=1")
-        cluster.kubectl("-n", "gloo-system", "rollout", "status", "deployment/serin-agent", "--timeout=60s")
-
-
-def test_a_request_that_came_while_the_agent_was_down_is_carried_out_once(rollouts: Rollouts) -> None:
-    begin(rollouts, {"stepWeight": 1, "interval": "2s"})
-    with steady_load(rollouts.cluster, rollouts.namespace) as reports:
-        with agent_down(rollouts.cluster):
-            request(rollouts, "promote")
-            assert rollouts.status("app")["phase"] == "Progressing"
-        rollouts.wait_for_phase("app", "Succeeded")
-    assert_no_request_lost(reports[0])
-    assert primary_image(rollouts) == "3.1.1"
-    assert rollouts.status("app")["serin"]["request"]["result"] == "accepted"
-    assert "serin.dev/request" not in rollouts.get("canary", "app")["metadata"]["annotations"]
-    said = f"Promoting app.{rollouts.namespace} without the rest of its analysis, by request"
-    assert [text for _, text in rollouts.events("app")].count(said) == 1
 
 
 def test_a_suspended_run_stands_still_and_goes_on_from_there(rollouts: Rollouts) -> None:
