@@ -59,13 +59,17 @@ async def no_task_is_left() -> AsyncIterator[None]:
     assert not left, f"tasks that are still running: {left}"
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in this hook, too
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Say which tests stay together, before pytest-xdist looks, which it does in `pytest_collection_modifyitems`."""
+    schedule.keep_together(item)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have asynchronous tests look for tasks that they left, and sort all tests so that they take the least time."""
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
             item.fixturenames.insert(0, "no_task_is_left")
-    schedule.arrange(items)
+    schedule.sort(items)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -17,15 +17,18 @@ _LONGEST = (
 )
 
 
-def arrange(items: list[pytest.Item]) -> None:
-    """Sort the tests in place, and give those of a file one group, unless they name another.
+def sort(items: list[pytest.Item]) -> None:
+    """Sort the tests in place."""
+    items.sort(key=_rank)
+
+
+def keep_together(item: pytest.Item) -> None:
+    """Put a test into the group of its file, unless it names another.
 
     Tests in tests/cluster share no more than the cluster, so they are handed out one by one.
     """
-    items.sort(key=_rank)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None and _folder(item) != "cluster":
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(_TESTS))))
+    if item.get_closest_marker("xdist_group") is None and _folder(item) != "cluster":
+        item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(_TESTS))))
 
 
 def _rank(item: pytest.Item) -> tuple[int, int]:
