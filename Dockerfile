@@ -22,7 +22,7 @@ FROM base AS loadtester-packages
 COPY requirements.txt ./
 # Of the pinned packages only what the load tester imports.
 RUN python -m venv /opt/venv \
-    && pip install --no-cache-dir --constraint requirements.txt aiohttp aioprometheus \
+    && pip install --no-cache-dir --constraint requirements.txt aiohttp aioprometheus python-json-logger \
     && python -m compileall -q /opt/venv
 
 FROM base AS serin-loadtester
@@ -32,6 +32,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=hey /hey /usr/local/bin/hey
 COPY --from=loadtester-packages /opt/venv /opt/venv
+COPY service /app/service
 COPY loadtester /app/loadtester
 # Manifests made for Flagger start `./loadtester`.
 RUN printf '#!/bin/sh\nexec python -m loadtester "$@"\n' > loadtester && chmod 0755 loadtester \
@@ -46,6 +47,7 @@ COPY canary /app/canary
 COPY render /app/render
 COPY certs /app/certs
 COPY kube /app/kube
+COPY service /app/service
 COPY agent /app/agent
 COPY webhook /app/webhook
 RUN python -m compileall -q /app

@@ -48,11 +48,12 @@ long: .venv/.ready ## Kill agents in runs of every strategy, and play what else 
 fuzz: .venv/.ready ## Send a million new inputs through the admission webhook's request path
 	SERIN_FUZZ_RUNS=1000000 $(BIN)/pytest -o timeout=0 tests/unit/webhook/test_fuzz.py
 
-check: .venv/.ready ## Format, lint, types, import contracts
+check: .venv/.ready ## Format, lint, types, import contracts, dead code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 
 format: .venv/.ready ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .

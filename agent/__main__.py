@@ -9,11 +9,11 @@ from typing import Annotated, Final
 import typer
 import uvloop
 
-from agent.log import configure_logging
 from agent.main import LeadershipLost, run
 from agent.settings import Settings
 from canary.rules.urls import HTTP_URL, is_http_url
 from kube.errors import KubeError
+from service.log import configure_logging
 
 _LEADER_ELECTION: Final = "enable-leader-election"
 

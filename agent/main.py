@@ -4,14 +4,11 @@ import asyncio
 import logging
 import os
 import secrets
-import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 
@@ -32,7 +29,6 @@ from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
 from agent.providers.routing.gloo import GlooRouting
 from agent.reporting.event_hooks import EventHooks
-from agent.server import serve
 from agent.services import AgentServices
 from agent.settings import Settings
 from agent.supervisor import Supervisor
@@ -40,6 +36,9 @@ from kube.client import Client
 from kube.events import EventRecorder
 from kube.lease import LeaseHolder
 from kube.resource import DEPLOYMENTS, LEASES
+from service.endpoint import serve_health
+from service.lifetime import running, stop_on_signals, wait_until_stopped
+from service.version import serin_version
 
 _log = logging.getLogger(__name__)
 
@@ -50,14 +49,6 @@ class LeadershipLost(Exception):  # noqa: N818  reads as what happened
     """Another agent may lead now: this process must end before it writes anything more."""
 
 
-def serin_version() -> str:
-    """Return the installed version; from a bare checkout `dev`."""
-    try:
-        return version("serin")
-    except PackageNotFoundError:
-        return "dev"
-
-
 async def run(settings: Settings) -> None:
     """Run the agent until SIGTERM or SIGINT.
 
@@ -65,9 +56,7 @@ async def run(settings: Settings) -> None:
         LeadershipLost: the lease went to another agent.
         kube.errors.ConfigError: no way to the API server is known.
     """
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopped = stop_on_signals()
     agent_version = serin_version()
     metrics = AgentMetrics(agent_version)
     async with AsyncExitStack() as stack:
@@ -75,9 +64,9 @@ async def run(settings: Settings) -> None:
             Client.connect(kubeconfig=settings.kubeconfig, user_agent=f"serin/{agent_version}")
         )
         caches = Caches(client, settings.namespace)
-        await stack.enter_async_context(serve(settings.port, metrics, caches.stale))
+        await stack.enter_async_context(serve_health(settings.port, metrics.render, caches.stale))
         vital = [
-            await stack.enter_async_context(_running(cache.run(), f"cache {cache.resource.plural}"))
+            await stack.enter_async_context(running(cache.run(), f"cache {cache.resource.plural}"))
             for cache in caches.all()
         ]
         queries = await stack.enter_async_context(_session())
@@ -104,7 +93,8 @@ async def run(settings: Settings) -> None:
             event_hooks=event_hooks,
             metrics=metrics,
         )
-        await _until(stopped, _lead(settings, client, world), vital)
+        leading = await stack.enter_async_context(running(_lead(settings, client, world), "agent"))
+        await wait_until_stopped(stopped, leading, *vital)
 
 
 def _world(
@@ -172,12 +162,8 @@ async def _lead(settings: Settings, client: Client, world: AgentServices) -> Non
         await lease.wait_acquired()
         _log.info("leading as %s", identity)
         supervisor = Supervisor(replace(world, is_leader=lambda: lease.is_leader))
-        async with _running(supervisor.run(), "supervisor") as task:
-            lost = asyncio.create_task(lease.wait_lost(), name="leadership watch")
-            try:
-                await asyncio.wait({lost, task}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                lost.cancel()
+        async with running(supervisor.run(), "supervisor") as task, running(lease.wait_lost(), "leadership") as lost:
+            await asyncio.wait({lost, task}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 task.result()
         raise LeadershipLost(f"lease {settings.leader_election_namespace}/{_LEASE_NAME} went to another agent")
@@ -190,27 +176,3 @@ def _session(*, is_kept: bool = True) -> aiohttp.ClientSession:
     """
     connector = aiohttp.TCPConnector(limit=0, force_close=not is_kept)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
-
-
-async def _until(stopped: asyncio.Event, work: Coroutine[Any, Any, None], vital: list[asyncio.Task[None]]) -> None:
-    """Work until the signal comes; an error of the work, or of a task that it can't do without, comes through."""
-    async with _running(work, "agent") as task:
-        waiting = asyncio.create_task(stopped.wait(), name="stop signal")
-        try:
-            await asyncio.wait({waiting, task, *vital}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-        for ended in (task, *vital):
-            if ended.done():
-                ended.result()
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[asyncio.Task[None]]:
-    """Run a coroutine as a task for as long as the block lasts."""
-    task = asyncio.create_task(work, name=name)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

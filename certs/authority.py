@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certs.leaf import Leaf
 
-# A client whose clock is late by so much accepts a new certificate.
+# A client whose clock is behind by up to so much accepts a new certificate.
 CLOCK_SKEW_S: Final = 3600.0
 _NO_USAGE: Final = {
     "digital_signature": False,

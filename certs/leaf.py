@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from certs.errors import Mismatched, Unreadable
 
-# What a certificate that parses as a whole may still raise when one looks into it.
+# What a certificate that could be parsed may still raise when its fields are read.
 MALFORMED: Final = (
     ValueError,
     UnsupportedAlgorithm,
@@ -29,17 +29,17 @@ class Leaf:
 
     @property
     def starts_at_s(self) -> float:
-        """Epoch seconds; it is not valid before."""
+        """Return the epoch seconds from which it is valid."""
         return self.certificate.not_valid_before_utc.timestamp()
 
     @property
     def expires_at_s(self) -> float:
-        """Epoch seconds; it is not valid from then on."""
+        """Return the epoch seconds from which it is not valid any more."""
         return self.certificate.not_valid_after_utc.timestamp()
 
     @property
     def names(self) -> frozenset[str]:
-        """The DNS names that it is for."""
+        """Return the DNS names that it is for."""
         try:
             extension = self.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         except MALFORMED:
@@ -47,7 +47,7 @@ class Leaf:
         return frozenset(extension.value.get_values_for_type(x509.DNSName))
 
     def is_signed_by(self, authority: x509.Certificate) -> bool:
-        """Whether this authority's key signed it. Validity in time is not looked at."""
+        """Return whether this authority's key signed it, valid in time or not."""
         try:
             self.certificate.verify_directly_issued_by(authority)
         except (InvalidSignature, TypeError, *MALFORMED):
@@ -80,7 +80,7 @@ def read_certificates(pem: bytes, *, source: str) -> tuple[x509.Certificate, ...
 
 
 def read_public_key(key_pem: bytes, *, source: str) -> bytes:
-    """Parse an unencrypted private key; gives its public half in DER, to compare it.
+    """Parse an unencrypted private key; return its public key in DER, to compare it.
 
     Raises:
         certs.errors.Unreadable: it can't be parsed.

@@ -31,7 +31,7 @@ class Material:
     """None stands for what is missing or damaged; `Material()` for nothing at all.
 
     `authority_key` signs for `authorities[0]`, the newest. The older ones sign nothing any more: their keys are gone.
-    `published_at_s` is since when clients are told of the newest one while the leaf is still an older one's.
+    `published_at_s` is when the newest one was published to clients, while the leaf is still an older one's.
     """
 
     authorities: tuple[x509.Certificate, ...] = ()
@@ -41,19 +41,19 @@ class Material:
 
     @property
     def is_leaf_of_newest(self) -> bool:
-        """Whether the newest authority signed the leaf."""
+        """Return whether the newest authority signed the leaf."""
         return self.leaf is not None and any(map(self.leaf.is_signed_by, self.authorities[:1]))
 
     def ca_bundle(self) -> str:
-        """All authorities, as `clientConfig.caBundle` of a webhook holds them."""
+        """Return all authorities, as `clientConfig.caBundle` of a webhook holds them."""
         return _encode(_pem(self.authorities))
 
 
 def read_material(data: Mapping[str, str], *, source: str) -> tuple[Material, tuple[CertificateError, ...]]:
-    """Take from a Secret's `data` all that is usable; the errors say what is not. `source` names the Secret in them."""
+    """Read what is usable of a Secret's `data`; the errors say what is not. `source` names the Secret in them."""
     values = _Values(data, source)
     authorities = values.usable(values.authorities) or ()
-    # Without the authorities, of what use are their key and leaf?
+    # Without the authorities, their key and leaf are of no use.
     authority_key = values.usable(lambda: values.authority_key(authorities[0])) if authorities else None
     leaf = values.usable(lambda: values.leaf(authorities)) if authorities else None
     published_at_s = values.usable(values.published_at_s)
@@ -81,7 +81,7 @@ class _Values:
         self.errors: list[CertificateError] = []
 
     def usable(self, read: Callable[[], T]) -> T | None:
-        """What a reader gives, or None and one more error."""
+        """Return what `read` returns, or None after adding its error."""
         try:
             return read()
         except CertificateError as error:

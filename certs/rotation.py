@@ -2,12 +2,12 @@
 
     day 0     authority 1, leaf of 1          clients trust 1
     day 60    authority 1, new leaf of 1      clients trust 1
-    day 243   authority 2, leaf of 1          clients are told to trust 2 and 1; the key of 1 is thrown away
-    +1 h      authority 2, leaf of 2          every client knows 2 by now
+    day 243   authority 2, leaf of 1          clients trust 2 and 1; the key of 1 is deleted
+    +1 h      authority 2, leaf of 2          every client trusts 2 by now
     day 365   authority 2                     1 has expired, and is left out
 
-An older authority stays until it has expired. Its leaves end before it does, so that by then none is served, not even
-by a replica that hears nothing; and it can sign nothing, since its key is gone.
+An older authority stays until it has expired. Its leaves expire before it does, so that none is served any more by
+then, not even by a replica without a connection; and it can sign nothing, because its key is gone.
 """
 
 from collections.abc import Set as AbstractSet
@@ -26,10 +26,10 @@ _SPARE: Final = 1 / 3
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """`overlap_s` is how long clients are told of a new authority before they meet a leaf of it.
+    """`overlap_s` is how long a new authority is published before a leaf of it is served.
 
     Raises:
-        ValueError: a leaf would outlive its authority, or end before clients were told long enough.
+        ValueError: a leaf would outlive its authority, or expire before the overlap is over.
     """
 
     authority_s: float = 365 * _DAY_S
@@ -48,7 +48,7 @@ def rotate(
 ) -> Material:
     """Return the material to be stored now: `stored` itself when nothing is due, never one without a usable leaf.
 
-    `is_published`: every client is told to trust all authorities of `stored`. `now_s` is in epoch seconds.
+    `is_published`: every client trusts all authorities of `stored`. `now_s` is in epoch seconds.
     """
     material = _without_expired(stored, now_s)
     if material.authority_key is None or _is_due(material.authorities[0], lifetimes.authority_s, now_s):

@@ -1,4 +1,4 @@
-"""Reads an answer that says no: an HTTP code and, mostly, a `Status` object become an error of kube.errors."""
+"""From a failed answer, an HTTP code and mostly a `Status` object, to an error of kube.errors."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def error_from_answer(
     namespace: str | None = None,
     name: str | None = None,
 ) -> KubeError:
-    """The error that an answer with a code of 300 or more stands for."""
+    """Return the error for an answer with a code of 300 or more."""
     return error_from_status(
         _status_object(code, body),
         retry_after_s=_seconds(headers.get("Retry-After")),
@@ -81,7 +81,7 @@ def error_from_status(
     namespace: str | None = None,
     name: str | None = None,
 ) -> KubeError:
-    """The error that a `Status` object (an answer's body, or the object of a watch's ERROR event) stands for."""
+    """Return the error for a `Status` object: an answer's body, or the object of a watch's ERROR event."""
     code = int(status.get("code") or 500)
     reason = str(status.get("reason") or "")
     message = str(status.get("message") or "the answer says nothing more")
@@ -97,7 +97,7 @@ def error_from_status(
     )
     if isinstance(error, TransientError):
         error.retry_after_s = max(retry_after_s, _seconds(details.get("retryAfterSeconds")))
-        # The server turns 429 and 401 away at its door, before anything is done.
+        # The server refuses with 429 and 401 before it does anything.
         error.is_without_effect = code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS}
     return error
 

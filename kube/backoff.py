@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""How long to wait before a retry: exponential back-off with jitter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Backoff:
     """Delays that double from `first_s` to `max_s`.
 
-    Half of each is random, so that many callers don't come back at once. `draw` gives numbers in [0, 1).
+    Half of each is jitter, so that many callers don't retry at once. `draw` returns numbers in [0, 1).
     """
 
     first_s: float = 0.1
@@ -22,6 +22,6 @@ class Backoff:
     draw: Callable[[], float] = random.random
 
     def delay_s(self, failures: int) -> float:
-        """The wait after so many failures in a row (1: the first)."""
+        """Return the delay after so many consecutive failures (1: the first)."""
         full_s: float = min(self.max_s, self.first_s * 2.0 ** min(failures - 1, 32))
         return full_s * (0.5 + 0.5 * self.draw())

@@ -23,20 +23,20 @@ _log = logging.getLogger(__name__)
 
 # As long as client-go's: a watch is opened anew after 5 to 10 minutes, all of them at different times.
 WATCH_TIMEOUT_S = 300.0
-# A watch that ends sooner, with nothing told, was turned away.
+# A watch that ends sooner, without an event, was refused.
 SHORTEST_WATCH_S = 1.0
-# An optional resource that is not served now is looked for this often.
-UNSERVED_AGAIN_S = 30.0
+# An optional resource that is not served now is listed again after this time.
+UNSERVED_RETRY_S = 30.0
 
 
 class Cache:
-    """The objects of one namespace, or of all, as they were a moment ago. Nobody may change what it gives out.
+    """The objects of one namespace, or of all, as they were a moment ago. Callers must not change what it returns.
 
     `transform` makes an object smaller before it is kept; name, namespace and resourceVersion must stay. It still sees
-    managedFields, which are dropped after it in any case. Somebody must own a task that runs `run()`.
+    managedFields, which are dropped after it in any case. The owner runs `run()` in a task.
 
-    `is_optional`: a cluster may not serve the resource at all. Then there are no objects of it, and nothing is wrong;
-    it is asked for again now and then, for its CRD may come.
+    `is_optional`: a cluster may not serve the resource at all. Then the cache is synced and empty, and lists again now
+    and then, because the CRD may be installed later.
     """
 
     def __init__(
@@ -66,59 +66,62 @@ class Cache:
         self._store = Store()
         self._listeners: list[Callable[[Change], None]] = []
         self._synced = asyncio.Event()
-        self._heard_at_s = clock()
+        self._last_event_at_s = clock()
         self._failures = 0
 
     @property
     def is_synced(self) -> bool:
-        """Whether a first list is in. It stays so through later failures: see `last_event_age_s`."""
+        """Return whether the first list is complete. Later failures do not change that: see `last_event_age_s`."""
         return self._synced.is_set()
 
     @property
     def last_event_age_s(self) -> float:
-        """How long ago the API server last gave a sign: a list, a change, or the bookmark that comes each minute."""
-        return self._clock() - self._heard_at_s
+        """Return the seconds since the last list or watch event; a bookmark comes each minute."""
+        return self._clock() - self._last_event_at_s
 
     async def wait_synced(self) -> None:
+        """Wait until the first list is complete."""
         await self._synced.wait()
 
     def get(self, namespace: str, name: str) -> Object | None:
-        """`namespace` is "" for objects that live in none."""
+        """Return an object, None if there is none. `namespace` is "" for a cluster-scoped object."""
         return self._store.get(Key(namespace, name))
 
     def items(self) -> Objects:
+        """Return all objects, in no order."""
         return self._store.items()
 
     def by_namespace(self, namespace: str) -> Objects:
+        """Return the objects of one namespace."""
         return self._store.by_namespace(namespace)
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
-        """Calls `listener` after each change, until the function that is returned is called.
+        """Call `listener` after each change; return the function that ends the subscription.
 
-        A listener wakes somebody and returns at once; what it raises is logged and stops nothing.
+        A listener must return at once, so it only wakes a task. An exception in it is logged and stops nothing.
         """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def remember(self, obj: Object) -> None:
-        """Takes in the answer of our own write, so that the next read is not older than it."""
-        self._tell([self._store.remember(self._slim(obj))])
+        """Store the answer of our own write, so that the next read is not older."""
+        self._notify([self._store.remember(self._slim(obj))])
 
     async def run(self) -> None:
-        """Forever: lists, then watches; lists again when the watch can't go on."""
+        """List, then watch, until cancelled; list again when the watch can't be continued."""
         while True:
             try:
                 await self._list()
-                await self._follow()
+                await self._keep_watching()
             except KubeError as error:
-                delay_s = self._take_failure(error)
+                delay_s = self._handle_failure(error)
             await self._sleep(delay_s)
 
-    def _take_failure(self, error: KubeError) -> float:
-        """The wait before the next list, in seconds."""
+    def _handle_failure(self, error: KubeError) -> float:
+        """Return the delay before the next list, in seconds."""
         if self._is_optional and isinstance(error, NotFound):
-            self._take_list({}, self._store.resource_version)
-            return UNSERVED_AGAIN_S
+            self._store_list({}, self._store.resource_version)
+            return UNSERVED_RETRY_S
         self._failures += 1
         delay_s = max(getattr(error, "retry_after_s", 0.0), self._backoff.delay_s(self._failures))
         _log.warning("%s: listing again in %.1f s: %s", self.resource.plural, delay_s, error)
@@ -134,37 +137,37 @@ class Cache:
                 version = page.resource_version
                 for obj in page.items:
                     listed[key_of(obj)] = self._slim(obj)
-        self._take_list(listed, version)
+        self._store_list(listed, version)
 
-    def _take_list(self, listed: dict[Key, Object], version: str) -> None:
+    def _store_list(self, listed: dict[Key, Object], version: str) -> None:
         changes = self._store.replace_all(listed, version)
-        self._heard_at_s = self._clock()
+        self._last_event_at_s = self._clock()
         self._synced.set()
-        self._tell(changes)
+        self._notify(changes)
 
-    async def _follow(self) -> NoReturn:
-        """Watches on from the last version known, again and again. Raises what makes a new list necessary.
+    async def _keep_watching(self) -> NoReturn:
+        """Watch from the last known resourceVersion, again and again. Raise what makes a new list necessary.
 
-        A connection that broke after it had told something is only opened again.
+        A watch that breaks off after at least one event is only opened again.
         """
         while True:
             started_at_s = self._clock()
-            has_told = False
+            has_events = False
             try:
                 async with aclosing(self._watch()) as events:
                     async for event in events:
-                        has_told = True
+                        has_events = True
                         self._failures = 0
-                        self._take(event)
-                is_turned_away = not has_told and self._clock() - started_at_s < SHORTEST_WATCH_S
+                        self._handle_event(event)
+                is_refused = not has_events and self._clock() - started_at_s < SHORTEST_WATCH_S
             except TransientError as error:
-                if not has_told:
+                if not has_events:
                     raise
-                _log.info("%s: watching on: %s", self.resource.plural, error)
+                _log.info("%s: watching again: %s", self.resource.plural, error)
                 continue
-            if is_turned_away:
+            if is_refused:
                 raise Unavailable("the watch ended at once", resource=self.resource, namespace=self._namespace)
-            self._heard_at_s = self._clock()
+            self._last_event_at_s = self._clock()
             self._failures = 0
 
     def _watch(self) -> AsyncGenerator[WatchEvent, None]:
@@ -177,30 +180,30 @@ class Cache:
             field_selector=self._field_selector,
         )
 
-    def _take(self, event: WatchEvent) -> None:
-        self._heard_at_s = self._clock()
+    def _handle_event(self, event: WatchEvent) -> None:
+        self._last_event_at_s = self._clock()
         if event.type == "BOOKMARK":
             self._store.resource_version = event.object["metadata"]["resourceVersion"]
         elif event.type == "DELETED":
-            self._tell([self._store.remove(event.object)])
+            self._notify([self._store.remove(event.object)])
         else:
-            self._tell([self._store.put(self._slim(event.object))])
+            self._notify([self._store.put(self._slim(event.object))])
 
     def _slim(self, obj: Object) -> Object:
         if self._transform is not None:
             obj = self._transform(obj)
         metadata = obj["metadata"]
         if "managedFields" in metadata:
-            # A copy: `remember` is given objects of others.
+            # A copy: `remember` gets objects that belong to callers.
             obj = {**obj, "metadata": {key: value for key, value in metadata.items() if key != "managedFields"}}
         return obj
 
-    def _tell(self, changes: Iterable[Change | None]) -> None:
+    def _notify(self, changes: Iterable[Change | None]) -> None:
         for change in changes:
             if change is None:
                 continue
             for listener in tuple(self._listeners):
                 try:
                     listener(change)
-                except Exception:  # noqa: BLE001  a listener's fault must not blind all the others
+                except Exception:  # noqa: BLE001  one listener's error must not keep the others from the change
                     _log.exception("%s %s: a listener failed", self.resource.kind, "/".join(change.key))

@@ -38,7 +38,7 @@ class WatchEvent(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A part of a list; `resource_version` is the moment at which the whole list was true."""
+    """One page of a list; `resource_version` is that of the whole list."""
 
     items: Objects
     resource_version: str
@@ -49,12 +49,12 @@ class Client:
     """A client of one API server; `async with Client.connect(...)` makes one.
 
     Every verb raises the KubeErrors of kube.errors and ends within `deadline_s`, its retries included. A TransientError
-    is retried (up to 4 attempts in all, jittered back-off, at least as long as Retry-After asks) where that is safe:
-    GET, DELETE, apply, merge patch, a replace with a resourceVersion, a JSON patch with a `test`. The price: when only
-    the answer was lost, the second attempt finds its own work and raises NotFound, Conflict or PreconditionFailed. A
-    caller looks again then, as it does when somebody else was faster. Anything else (create above all) is
-    repeated only when the server can't have acted on it: no connection was made, or the answer was 429 or 401.
-    (Below all this, aiohttp sends a GET, PUT or DELETE again when a connection that it kept open turns out closed.)
+    is retried (up to 4 attempts in all, back-off with jitter, at least Retry-After) where that is safe: GET, DELETE,
+    apply, merge patch, a replace with a resourceVersion, a JSON patch with a `test`. If only the answer was lost, the
+    second attempt meets the effect of the first, and raises NotFound, Conflict or PreconditionFailed. The caller reads
+    again then, as after anybody else's write. Anything else (create above all) is retried only if the server can't
+    have acted on it: no connection was made, or the answer was 429 or 401. (Below this, aiohttp sends a GET, PUT or
+    DELETE again if a connection that it kept open turns out to be closed.)
     """
 
     connection: Connection
@@ -77,10 +77,11 @@ class Client:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> AsyncIterator[Client]:
-        """With `kubeconfig`, or else with the pod's service account, or else with the default kubeconfig.
+        """Connect with `kubeconfig`, else with the pod's service account, else with the default kubeconfig.
 
-        Each watch holds one of `max_connections` all the time; requests beyond them wait, within their deadline. The
-        part of `user_agent` before the slash is the field manager of writes that name none. Raises ConfigError.
+        Each watch holds one of `max_connections` all the time; further requests wait, within their deadline. The
+        part of `user_agent` before the slash is the field manager of writes that name none. Raise ConfigError if there
+        is no usable configuration.
         """
         async with open_connection(
             kubeconfig=kubeconfig, context=context, user_agent=user_agent, max_connections=max_connections
@@ -88,17 +89,17 @@ class Client:
             yield cls(connection, deadline_s=deadline_s, backoff=backoff or Backoff(), clock=clock, sleep=sleep)
 
     def within(self, deadline_s: float) -> Client:
-        """The same connections, with another deadline for each call."""
+        """Return a client with the same connections and another deadline for each call."""
         return replace(self, deadline_s=deadline_s)
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
-        """Raises NotFound."""
+        """Read an object. Raise NotFound."""
         return await self._object(Request("GET", resource, namespace, name))
 
     async def list(
         self, resource: Resource, namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
     ) -> Objects:
-        """All objects of one namespace, or of the cluster, in the server's order."""
+        """Return all objects of one namespace, or of the cluster, in the server's order."""
         selectors = {"label_selector": label_selector, "field_selector": field_selector}
         for is_last_try in (False, True):
             items: Objects = []
@@ -107,7 +108,7 @@ class Client:
                     async for page in pages:
                         items += page.items
             except Gone:
-                # The server forgot the moment of the first page. Once is bad luck, twice is worth an error.
+                # The continue token expired. Once is bad luck, twice is worth an error.
                 if is_last_try:
                     raise
             else:
@@ -117,13 +118,13 @@ class Client:
     async def pages(
         self, resource: Resource, namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
     ) -> AsyncGenerator[Page, None]:
-        """All objects as of one moment, up to 500 at a time. Raises Gone when that moment is forgotten midway."""
+        """Yield a consistent list, up to 500 objects a page. Raise Gone when the continue token expires."""
         query = {"limit": str(PAGE_SIZE)} | _selectors(label_selector, field_selector)
         while True:
             answer = await self._object(Request("GET", resource, namespace, query=query))
             items: Objects = answer.get("items") or []
             for item in items:
-                # A list leaves out of its items what it says itself; objects are the same wherever they come from.
+                # A list's items lack both; objects look the same here wherever they come from.
                 item.setdefault("apiVersion", resource.api_version)
                 item.setdefault("kind", resource.kind)
             metadata = answer.get("metadata") or {}
@@ -133,12 +134,15 @@ class Client:
             query["continue"] = metadata["continue"]
 
     async def create(self, resource: Resource, body: Object, namespace: str | None = None) -> Object:
-        """Raises AlreadyExists, Invalid, Rejected. `namespace` need not be given when the body names it."""
+        """Create an object; the body may have the namespace instead. Raise AlreadyExists, Invalid, Rejected."""
         request = self._body_request("POST", resource, body, namespace=namespace)
         return await self._object(replace(request, is_repeatable=False))
 
     async def replace(self, resource: Resource, body: Object, *, subresource: str | None = None) -> Object:
-        """Raises Conflict when the body's resourceVersion is not the stored one; without one the last writer wins."""
+        """Replace an object (PUT). Without a resourceVersion in the body the last writer wins.
+
+        Raise Conflict when the body's resourceVersion is not the stored one.
+        """
         request = self._body_request("PUT", resource, body, subresource=subresource)
         is_guarded = bool(body["metadata"].get("resourceVersion"))
         return await self._object(replace(request, is_repeatable=is_guarded))
@@ -152,9 +156,9 @@ class Client:
         is_forced: bool = True,
         subresource: str | None = None,
     ) -> Object:
-        """Server-side apply: creates the object, or makes the fields in `body` ours and leaves the others.
+        """Create the object or, by server-side apply, own the fields in `body` and leave the others.
 
-        Raises Conflict when the body's resourceVersion is not the stored one, or, when not forced, a field is another
+        Raise Conflict when the body's resourceVersion is not the stored one, or, when not forced, a field is another
         manager's.
         """
         request = self._body_request("PATCH", resource, body, subresource=subresource)
@@ -171,10 +175,10 @@ class Client:
         subresource: str | None = None,
         field_manager: str | None = None,
     ) -> Object:
-        """RFC 6902, where the API server lets `replace` add a key that is not there.
+        """Patch an object by RFC 6902; unlike there, the API server's `replace` may add a missing key.
 
-        Raises PreconditionFailed when a `test` does not hold; or, if `operations` have one, when a path is not there:
-        the server answers both alike. Without a `test`, Invalid.
+        Raise PreconditionFailed when a `test` does not hold; or, if `operations` have one, when a path is not there:
+        the server's answer to both is the same. Without a `test` that is Invalid.
         """
         tested = [str(operation["path"]) for operation in operations if operation.get("op") == "test"]
         request = Request(
@@ -209,7 +213,7 @@ class Client:
         subresource: str | None = None,
         field_manager: str | None = None,
     ) -> Object:
-        """RFC 7386. Raises Conflict when `patch` has a metadata.resourceVersion that is not the stored one."""
+        """Patch an object by RFC 7386. Raise Conflict when `patch` has a resourceVersion that is not the stored one."""
         request = Request(
             "PATCH",
             resource,
@@ -231,7 +235,7 @@ class Client:
         propagation: str = "Background",
         uid: str | None = None,
     ) -> None:
-        """Raises NotFound, and Conflict when `uid` is given and the object of that name is another one."""
+        """Delete an object. Raise NotFound, and Conflict when `uid` is given and the object has another."""
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if uid is not None:
             options["preconditions"] = {"uid": uid}
@@ -248,9 +252,9 @@ class Client:
         field_selector: str = "",
         silence_s: float = WATCH_SILENCE_S,
     ) -> AsyncGenerator[WatchEvent, None]:
-        """What happens after `resource_version`, with bookmarks, until the server ends it after `timeout_s`.
+        """Yield the events after `resource_version`, bookmarks too, until the server ends the watch after `timeout_s`.
 
-        Not retried: the caller knows how far it got. Raises Gone when the version is too old, Unavailable when the
+        Not retried: only the caller knows the last event. Raise Gone when the version is too old, Unavailable when the
         stream breaks off or is silent for `silence_s`. Use it with `contextlib.aclosing`.
         """
         query = _selectors(label_selector, field_selector) | {
@@ -290,17 +294,17 @@ class Client:
         return _parse(await self._call(request), request)
 
     async def _call(self, request: Request) -> bytes:
-        """The one place where requests are repeated."""
-        give_up_at_s = self.clock() + self.deadline_s
+        """Send a request, and retry it; nothing else here retries."""
+        deadline_at_s = self.clock() + self.deadline_s
         failures = 0
         while True:
             try:
-                return await self.connection.send(request, timeout_s=give_up_at_s - self.clock())
+                return await self.connection.send(request, timeout_s=deadline_at_s - self.clock())
             except TransientError as error:
                 failures += 1
                 delay_s = max(error.retry_after_s, self.backoff.delay_s(failures))
                 is_safe = request.is_repeatable or error.is_without_effect
-                if not is_safe or failures >= ATTEMPTS or self.clock() + delay_s >= give_up_at_s:
+                if not is_safe or failures >= ATTEMPTS or self.clock() + delay_s >= deadline_at_s:
                     raise
             await self.sleep(delay_s)
 

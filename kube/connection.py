@@ -37,7 +37,7 @@ CONNECT_TIMEOUT_S = 3.0
 class Request:
     """One request about one object, or about a collection (no name).
 
-    `is_repeatable`: doing it twice leaves the world as doing it once, so that a lost answer may be asked for again.
+    `is_repeatable`: the request is idempotent, so it may be sent again when the answer was lost.
     """
 
     method: str
@@ -52,6 +52,7 @@ class Request:
 
     @property
     def path(self) -> str:
+        """Return the URL's path and query."""
         # A create is about a named object, but is sent to its collection.
         name = None if self.method == "POST" else self.name
         path = self.resource.path(self.namespace, name, self.subresource)
@@ -70,15 +71,15 @@ class Connection:
         self._headers = {"Accept": "application/json", "User-Agent": user_agent}
 
     async def send(self, request: Request, *, timeout_s: float) -> bytes:
-        """The body of the answer. Raises the KubeError that a refusal, or no answer in time, stands for."""
+        """Send a request; return the body of its answer. Raise the KubeError of a refusal, or of no answer in time."""
         limits = aiohttp.ClientTimeout(total=max(timeout_s, 0.001), sock_connect=CONNECT_TIMEOUT_S)
         async with self._answer(request, limits) as response:
             return await response.read()
 
     async def lines(self, request: Request, *, silence_s: float) -> AsyncGenerator[bytes, None]:
-        """The answer line by line as it comes in, until the server ends it.
+        """Yield the lines of the answer as they arrive, until the server ends it.
 
-        Raises Unavailable when it breaks off, in the middle of a line too, or stays silent for `silence_s`.
+        Raise Unavailable when it breaks off, in the middle of a line too, or stays silent for `silence_s`.
         """
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=silence_s)
         async with self._answer(request, limits) as response:
@@ -148,9 +149,9 @@ def _unavailable(request: Request, message: str, *, is_without_effect: bool = Fa
 async def open_connection(
     *, kubeconfig: Path | None, context: str | None, user_agent: str, max_connections: int
 ) -> AsyncIterator[Connection]:
-    """Connections as the kubeconfig says; without one, as the pod's service account or else the default kubeconfig.
+    """Open connections by the kubeconfig; without one, by the pod's service account or else the default kubeconfig.
 
-    Nothing is sent yet. Raises ConfigError when there is nothing usable.
+    Nothing is sent yet. Raise ConfigError when none of them is usable.
     """
     configuration = Configuration()
     configuration.connection_pool_maxsize = max_connections
@@ -177,7 +178,7 @@ async def open_connection(
 async def _load(
     configuration: Configuration, kubeconfig: Path | None, context: str | None
 ) -> asyncio.Task[None] | None:
-    """Fills in `configuration`; the task, if any, keeps a token of a kubeconfig's exec plugin fresh."""
+    """Fill in `configuration`; return the task that renews the token of a kubeconfig's exec plugin, if there is one."""
     if kubeconfig is None and context is None and _is_in_cluster():
         load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         return None

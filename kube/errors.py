@@ -1,17 +1,17 @@
 # ruff: noqa: N818  named by what the API server calls them: NotFound, Conflict, Gone
-"""Everything that can go wrong at the API server's door.
+"""What can go wrong in a request to the API server.
 
 KubeError
-├── TransientError            waiting may mend it: try again later, change nothing
+├── TransientError            it may succeed later, unchanged
 │   ├── Unavailable           no answer, a late one, 5xx, 429
 │   └── Unauthorized          401: a token that expires is replaced by its owner
-├── Conflict                  the object is not what the caller thought: look again, then decide again
+├── Conflict                  the object is not what the caller read: read again, then decide again
 │   └── PreconditionFailed    a `test` of a JSON patch did not hold
 └── PermanentError            the same request will get the same answer
     ├── ConfigError           no usable kubeconfig or service account
     ├── NotFound, AlreadyExists, Forbidden, Gone
     ├── Invalid               the object was refused; `causes` name the fields
-    └── Rejected              an admission webhook said no
+    └── Rejected              an admission webhook refused it
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Cause(NamedTuple):
 
 
 class KubeError(Exception):
-    """A request that did not do what was asked, and which object it was about.
+    """A failed request, and the object that it was about.
 
     `status` is the HTTP code (None: no answer was read), `reason` the server's one-word reason ("" if none).
     """
@@ -71,9 +71,9 @@ class KubeError(Exception):
 
 
 class TransientError(KubeError):
-    """Waiting may mend it. `retry_after_s` is the wait that the server asked for (0: none).
+    """It may succeed later. `retry_after_s` is the delay that the server asked for (0: none).
 
-    `is_without_effect`: the request is known to have changed nothing, so that repeating even a create is safe.
+    `is_without_effect`: the request is known to have changed nothing, so that even a create may be sent again.
     """
 
     retry_after_s: float = 0.0
@@ -125,4 +125,4 @@ class Invalid(PermanentError):
 
 
 class Rejected(PermanentError):
-    """An admission webhook or policy said no; `message` says why."""
+    """An admission webhook or policy refused it; `message` says why."""

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# As client-go's: that many different events are known again when they repeat.
+# As client-go's: so many different events are recognised when they repeat.
 REMEMBERED_EVENTS = 4096
 LONGEST_NAME = 253
 
 
-class _News(NamedTuple):
-    """What happened to which object; two that are equal are one Event with a count of 2."""
+class _EventKey(NamedTuple):
+    """What identifies an Event: two equal ones are one Event with a count of 2."""
 
     api_version: str
     kind: str
@@ -49,10 +49,10 @@ class _Written:
 
 
 class EventRecorder:
-    """`async with EventRecorder(client) as recorder`: leaving it writes what is queued, for `drain_s` at most.
+    """`async with EventRecorder(client) as recorder`: its end writes what is queued, for `drain_s` at most.
 
-    `record` only queues. When the queue of `capacity` is full, or an Event can't be written, it is logged and lost:
-    news that must not be lost belongs into a status.
+    `record` only queues. When the queue of `capacity` is full, or an Event can't be written, that is logged and the
+    Event is lost: what must not be lost belongs into a status.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class EventRecorder:
         self._instance = instance
         self._drain_s = drain_s
         self._now = now
-        self._queue: asyncio.Queue[tuple[_News, datetime, asyncio.Event]] = asyncio.Queue(capacity)
-        self._written: OrderedDict[_News, _Written] = OrderedDict()
+        self._queue: asyncio.Queue[tuple[_EventKey, datetime, asyncio.Event]] = asyncio.Queue(capacity)
+        self._written: OrderedDict[_EventKey, _Written] = OrderedDict()
         self._unwritten = 0
         self._last_suffix = 0
         self._task: asyncio.Task[None] | None = None
@@ -97,14 +97,14 @@ class EventRecorder:
     def record(
         self, obj: Object, type_: Literal["Normal", "Warning"], reason: str, message: str, *, once: str = ""
     ) -> asyncio.Event:
-        """Queues an Event about `obj`, of which apiVersion, kind, and metadata's name, namespace and uid are used.
+        """Queue an Event about `obj`, of which apiVersion, kind, and metadata's name, namespace and uid are used.
 
-        `once` names the Event itself: recorded again under the same name, after a restart too, it stays the one Event.
-        What is returned is set when the Event is written, or lost for good.
+        `once` is the name of the Event itself: recorded again under that name, after a restart too, it stays one Event.
+        Return an asyncio.Event that is set when the Event is written, or lost for good.
         """
         done = asyncio.Event()
         metadata = obj["metadata"]
-        news = _News(
+        key = _EventKey(
             api_version=obj["apiVersion"],
             kind=obj["kind"],
             namespace=metadata.get("namespace", ""),
@@ -116,68 +116,68 @@ class EventRecorder:
             once=once,
         )
         try:
-            self._queue.put_nowait((news, self._now(), done))
+            self._queue.put_nowait((key, self._now(), done))
             self._unwritten += 1
         except asyncio.QueueFull:
-            _log.warning("event lost, the queue is full: %s %s/%s: %s", news.kind, news.namespace, news.name, message)
+            _log.warning("event lost, the queue is full: %s %s/%s: %s", key.kind, key.namespace, key.name, message)
             done.set()
         return done
 
     async def _run(self) -> None:
         while True:
-            news, at, done = await self._queue.get()
+            key, at, done = await self._queue.get()
             try:
-                await self._write(news, at)
+                await self._write(key, at)
             except KubeError as error:
-                _log.warning("event lost: %s %s/%s: %s: %s", news.kind, news.namespace, news.name, news.message, error)
+                _log.warning("event lost: %s %s/%s: %s: %s", key.kind, key.namespace, key.name, key.message, error)
             except Exception:  # noqa: BLE001  whatever it is, the events after it are still to be written
-                _log.exception("event lost: %s %s/%s: %s", news.kind, news.namespace, news.name, news.message)
+                _log.exception("event lost: %s %s/%s: %s", key.kind, key.namespace, key.name, key.message)
             finally:
                 self._unwritten -= 1
                 self._queue.task_done()
                 done.set()
 
-    async def _write(self, news: _News, at: datetime) -> None:
-        written = self._written.get(news)
+    async def _write(self, key: _EventKey, at: datetime) -> None:
+        written = self._written.get(key)
         if written is not None:
             # An Event lives for an hour by default; a repeat after that is a new one.
             with suppress(NotFound):
-                await self._count_up(news, written, at)
+                await self._count_up(key, written, at)
                 return
-        body = self._event(news, at)
-        if news.once:
+        body = self._event(key, at)
+        if key.once:
             with suppress(AlreadyExists):
                 await self._client.create(EVENTS, body)
             return
         await self._client.create(EVENTS, body)
-        self._keep(news, _Written(body["metadata"]["name"], 1))
+        self._keep(key, _Written(body["metadata"]["name"], 1))
 
-    async def _count_up(self, news: _News, written: _Written, at: datetime) -> None:
+    async def _count_up(self, key: _EventKey, written: _Written, at: datetime) -> None:
         count = written.count + 1
         patch = {"count": count, "lastTimestamp": _timestamp(at)}
-        await self._client.merge_patch(EVENTS, written.name, news.namespace or "default", patch)
-        self._keep(news, _Written(written.name, count))
+        await self._client.merge_patch(EVENTS, written.name, key.namespace or "default", patch)
+        self._keep(key, _Written(written.name, count))
 
-    def _keep(self, news: _News, written: _Written) -> None:
-        self._written[news] = written
-        self._written.move_to_end(news)
+    def _keep(self, key: _EventKey, written: _Written) -> None:
+        self._written[key] = written
+        self._written.move_to_end(key)
         if len(self._written) > REMEMBERED_EVENTS:
             self._written.popitem(last=False)
 
-    def _event(self, news: _News, at: datetime) -> Object:
-        namespace = news.namespace or "default"
+    def _event(self, key: _EventKey, at: datetime) -> Object:
+        namespace = key.namespace or "default"
         return {
-            "metadata": {"name": news.once or self._fresh_name(news), "namespace": namespace},
+            "metadata": {"name": key.once or self._fresh_name(key), "namespace": namespace},
             "involvedObject": {
-                "apiVersion": news.api_version,
-                "kind": news.kind,
-                "namespace": news.namespace,
-                "name": news.name,
-                "uid": news.uid,
+                "apiVersion": key.api_version,
+                "kind": key.kind,
+                "namespace": key.namespace,
+                "name": key.name,
+                "uid": key.uid,
             },
-            "type": news.type,
-            "reason": news.reason,
-            "message": news.message,
+            "type": key.type,
+            "reason": key.reason,
+            "message": key.message,
             "count": 1,
             "firstTimestamp": _timestamp(at),
             "lastTimestamp": _timestamp(at),
@@ -186,11 +186,11 @@ class EventRecorder:
             "reportingInstance": self._instance,
         }
 
-    def _fresh_name(self, news: _News) -> str:
-        """client-go's form of name; two events in one nanosecond still get two names."""
+    def _fresh_name(self, key: _EventKey) -> str:
+        """Return a name of client-go's form; two Events of one nanosecond still get two names."""
         self._last_suffix = max(self._last_suffix + 1, time.time_ns())
         suffix = f".{self._last_suffix:x}"
-        return news.name[: LONGEST_NAME - len(suffix)].rstrip("-.") + suffix
+        return key.name[: LONGEST_NAME - len(suffix)].rstrip("-.") + suffix
 
 
 def _timestamp(at: datetime) -> str:

@@ -1,8 +1,9 @@
-"""Who leads, and what to do about it: the rules of leader election over a Lease. Pure: time comes in as a parameter.
+"""The rules of leader election over a Lease, as client-go's. Pure: time is a parameter.
 
-Clocks of different machines are never compared. Each candidate notes on its own monotonic clock when it saw the Lease
-change; a holder that has not changed it for `duration_s` since is gone. A leader stops calling itself one
-`renew_within_s` after the *start* of its last successful renewal, before anybody else's `duration_s` can be over.
+Clocks of different machines are never compared. Each candidate records on its own monotonic clock when it observed the
+Lease change; a holder that has not renewed it for `duration_s` since then is gone. A leader steps down
+`renew_within_s` after the *start* of its last successful renewal, before any other candidate's `duration_s` can be
+over.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """client-go's usual figures. Raises ValueError unless retry_s < renew_within_s < duration_s."""
+    """client-go's defaults: LeaseDuration, RenewDeadline and RetryPeriod.
+
+    Raises:
+        ValueError: not retry_s < renew_within_s < duration_s.
+    """
 
     duration_s: float = 15.0
     renew_within_s: float = 10.0
@@ -31,46 +36,48 @@ class Timing:
             raise ValueError(f"{self}: allowed is 0 < retry_s < renew_within_s < duration_s")
 
 
-class Sighting(NamedTuple):
-    """The Lease's resourceVersion, and when on our own clock it was first seen."""
+class ObservedLease(NamedTuple):
+    """The Lease's resourceVersion, and when on our own clock it was first observed."""
 
     resource_version: str
-    at_s: float
+    observed_at_s: float
 
 
-class Move(Enum):
+class Step(Enum):
     """What a candidate does next."""
 
-    CREATE = "there is no Lease: make one that is ours"
-    TAKE = "nobody holds it, or its holder is gone: make it ours"
-    RENEW = "it is ours: say that we are still here"
+    CREATE = "there is no Lease: create one that is ours"
+    ACQUIRE = "nobody holds it, or its holder is gone: make it ours"
+    RENEW = "it is ours: renew it"
     WAIT = "somebody else holds it"
 
 
-def sight(lease: Object | None, last: Sighting | None, now_s: float) -> Sighting | None:
-    """The sighting to remember, now that `lease` was read: a new one when it changed since `last`."""
+def observe(lease: Object | None, last: ObservedLease | None, now_s: float) -> ObservedLease | None:
+    """Return what to remember of the `lease` that was read: `last` unless it changed since."""
     if lease is None:
         return None
     version = lease["metadata"]["resourceVersion"]
-    return last if last is not None and last.resource_version == version else Sighting(version, now_s)
+    return last if last is not None and last.resource_version == version else ObservedLease(version, now_s)
 
 
-def decide(lease: Object | None, sighting: Sighting | None, identity: str, now_s: float, duration_s: float) -> Move:
-    """`sighting` is that of this very `lease`. A holder's own duration counts where it is longer than ours."""
-    if lease is None or sighting is None:
-        return Move.CREATE
+def decide(
+    lease: Object | None, observed: ObservedLease | None, identity: str, now_s: float, duration_s: float
+) -> Step:
+    """Return what to do next; `observed` is that of this very `lease`. A holder's longer duration is respected."""
+    if lease is None or observed is None:
+        return Step.CREATE
     spec = lease.get("spec") or {}
     holder = spec.get("holderIdentity")
     if holder == identity:
-        return Move.RENEW
+        return Step.RENEW
     held_for_s = max(duration_s, float(spec.get("leaseDurationSeconds") or 0))
-    if not holder or now_s >= sighting.at_s + held_for_s:
-        return Move.TAKE
-    return Move.WAIT
+    if not holder or now_s >= observed.observed_at_s + held_for_s:
+        return Step.ACQUIRE
+    return Step.WAIT
 
 
 def claimed(lease: Object, identity: str, now: datetime, timing: Timing) -> Object:
-    """`lease` as ours, renewed at `now`; its resourceVersion stays, so that only one of two claims is stored."""
+    """Return `lease` as ours, renewed at `now`; its resourceVersion stays, so that only one of two claims is stored."""
     spec: dict[str, Any] = dict(lease.get("spec") or {})
     if spec.get("holderIdentity") != identity:
         spec["acquireTime"] = micro_time(now)
@@ -84,11 +91,11 @@ def claimed(lease: Object, identity: str, now: datetime, timing: Timing) -> Obje
 
 
 def released(lease: Object, now: datetime) -> Object:
-    """`lease` as nobody's, so that the next leader need not wait; the count of transitions is kept."""
+    """Return `lease` without a holder, so that the next leader need not wait; the count of transitions is kept."""
     spec = dict(lease.get("spec") or {})
     return {**lease, "spec": spec | {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": micro_time(now)}}
 
 
 def micro_time(at: datetime) -> str:
-    """A `MicroTime` of the API: UTC, with six digits of a second."""
+    """Return a `MicroTime` of the API: UTC, with six digits of a second."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,4 +1,4 @@
-"""Leader election over a Lease: reads and writes it as kube.leadership decides."""
+"""Leader election over a Lease, which is read and written as kube.leadership decides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from kube.errors import KubeError, NotFound
-from kube.leadership import Move, Sighting, Timing, claimed, decide, released, sight
+from kube.leadership import ObservedLease, Step, Timing, claimed, decide, observe, released
 from kube.resource import LEASES
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ RELEASE_WITHIN_S = 3.0
 
 
 class LeaseHolder:
-    """`async with LeaseHolder(client, ...) as lease` campaigns in the background; leaving it gives the Lease back.
+    """`async with LeaseHolder(client, ...) as lease` campaigns in the background; its end releases the Lease.
 
-    `is_leader` is true only while no other candidate can be, even when this process was stopped for a while: ask it
-    before each write. Stop what only a leader may do before leaving the block. `identity` is this process's alone.
+    `is_leader` is true only while no other candidate can be, even if this process was suspended for a while: check it
+    before each write. Stop what only a leader may do before the block ends. `identity` must be unique to this process.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class LeaseHolder:
         self._sleep = sleep
         # As last read or written; None: to be read.
         self._lease: Object | None = None
-        self._sighting: Sighting | None = None
-        self._leads_until_s = -math.inf
+        self._observed: ObservedLease | None = None
+        self._leadership_ends_at_s = -math.inf
         self._acquired = asyncio.Event()
         self._lost = asyncio.Event()
         self._lost.set()
@@ -64,13 +64,15 @@ class LeaseHolder:
 
     @property
     def is_leader(self) -> bool:
-        return self._clock() < self._leads_until_s
+        """Return whether this process holds the Lease now."""
+        return self._clock() < self._leadership_ends_at_s
 
     async def wait_acquired(self) -> None:
+        """Wait until this process is the leader."""
         await self._acquired.wait()
 
     async def wait_lost(self) -> None:
-        """Returns once this is not the leader (any more), at `renew_within_s` after the last renewal at the latest."""
+        """Wait until this process is not the leader; that is at most `renew_within_s` after the last renewal."""
         await self._lost.wait()
 
     async def __aenter__(self) -> Self:
@@ -90,40 +92,40 @@ class LeaseHolder:
         try:
             while True:
                 try:
-                    await self._move()
+                    await self._take_step()
                 except KubeError as error:
-                    # What is stored now is unknown; the next turn reads it.
+                    # What is stored now is unknown; the next attempt reads it.
                     self._lease = None
                     _log.warning("lease %s/%s: %s", self._namespace, self._name, error)
                 self._announce()
-                left_s = self._leads_until_s - self._clock()
+                left_s = self._leadership_ends_at_s - self._clock()
                 await self._sleep(min(self._timing.retry_s, left_s) if left_s > 0 else self._timing.retry_s)
                 self._announce()
         finally:
             self._acquired.clear()
             self._lost.set()
 
-    async def _move(self) -> None:
-        started_s = self._clock()
+    async def _take_step(self) -> None:
+        started_at_s = self._clock()
         # A hanging request must not outlast the leadership: it ends in time for `wait_lost`.
-        give_up_at_s = self._leads_until_s if self.is_leader else started_s + self._timing.renew_within_s
+        deadline_at_s = self._leadership_ends_at_s if self.is_leader else started_at_s + self._timing.renew_within_s
         if self._lease is None:
-            self._lease = await self._read(self._client.within(give_up_at_s - started_s))
-            self._sighting = sight(self._lease, self._sighting, started_s)
-        client = self._client.within(give_up_at_s - self._clock())
-        match decide(self._lease, self._sighting, self._identity, started_s, self._timing.duration_s):
-            case Move.WAIT:
+            self._lease = await self._read(self._client.within(deadline_at_s - started_at_s))
+            self._observed = observe(self._lease, self._observed, started_at_s)
+        client = self._client.within(deadline_at_s - self._clock())
+        match decide(self._lease, self._observed, self._identity, started_at_s, self._timing.duration_s):
+            case Step.WAIT:
                 self._lease = None
-                self._leads_until_s = -math.inf
+                self._leadership_ends_at_s = -math.inf
                 return
-            case Move.CREATE:
+            case Step.CREATE:
                 empty: Object = {"metadata": {"namespace": self._namespace, "name": self._name}}
                 self._lease = await client.create(LEASES, self._claimed(empty))
-            case Move.TAKE | Move.RENEW:
+            case Step.ACQUIRE | Step.RENEW:
                 assert self._lease is not None
                 self._lease = await client.replace(LEASES, self._claimed(self._lease))
-        self._sighting = sight(self._lease, self._sighting, started_s)
-        self._leads_until_s = started_s + self._timing.renew_within_s
+        self._observed = observe(self._lease, self._observed, started_at_s)
+        self._leadership_ends_at_s = started_at_s + self._timing.renew_within_s
 
     async def _read(self, client: Client) -> Object | None:
         try:
@@ -147,10 +149,10 @@ class LeaseHolder:
 
     async def _release(self) -> None:
         lease, was_leader = self._lease, self.is_leader
-        self._leads_until_s = -math.inf
+        self._leadership_ends_at_s = -math.inf
         if not was_leader or lease is None:
             return
         try:
             await self._client.within(RELEASE_WITHIN_S).replace(LEASES, released(lease, self._now()))
         except KubeError as error:
-            _log.warning("lease %s/%s not released, it ends by itself: %s", self._namespace, self._name, error)
+            _log.warning("lease %s/%s not released, it expires: %s", self._namespace, self._name, error)

@@ -23,20 +23,20 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """As `apiVersion` of an object says it: `apps/v1`, or `v1` in the core group."""
+        """Return the `apiVersion` of its objects: `apps/v1`, or `v1` in the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
-        """The URL path of one object, of a namespace's objects (no name), or of all objects (no namespace either).
+        """Return the URL path of one object, of a namespace's objects (no name), or of all (no namespace either).
 
-        Names come from users' objects. One that would lead to another path raises Invalid, and so does an object
-        without its namespace: the API server would answer 404 for either, or answer about something else.
+        Names come from users' objects. Raise Invalid for a name that would lead to another path, and for an object
+        without its namespace: the API server would answer 404, or answer about another object.
         """
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         if self.is_namespaced and namespace is not None:
             root += f"/namespaces/{self._segment('namespace', namespace)}"
         elif self.is_namespaced and name is not None:
-            raise Invalid(f"found no namespace for {self.kind} {name!r}: it lives in one", resource=self, name=name)
+            raise Invalid(f"found no namespace for {self.kind} {name!r}: it is namespaced", resource=self, name=name)
         path = f"{root}/{self.plural}"
         if name is not None:
             path += f"/{self._segment('name', name)}"
@@ -55,7 +55,6 @@ CONTROLLER_REVISIONS = Resource("apps", "v1", "controllerrevisions", "Controller
 SERVICES = Resource("", "v1", "services", "Service")
 CONFIGMAPS = Resource("", "v1", "configmaps", "ConfigMap")
 SECRETS = Resource("", "v1", "secrets", "Secret")
-PODS = Resource("", "v1", "pods", "Pod")
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", is_namespaced=False)
 EVENTS = Resource("", "v1", "events", "Event")
 HPAS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")

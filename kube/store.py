@@ -1,8 +1,8 @@
-"""The objects of a cache, and the rules by which news about them is believed. Pure: no clock, no I/O.
+"""The objects of a cache, and the rules by which an update replaces what is stored. Pure: no clock, no I/O.
 
-News comes from three sides, in no order: the watch, a new list, and the answers of our own writes. resourceVersions
-decide. The API promises that those of one resource grow, as decimal integers; where one is not a decimal integer,
-anything that differs counts as newer.
+Updates come from three sources, in no order: the watch, a new list, and the answers of our own writes.
+resourceVersions decide. The API promises that those of one resource grow, as decimal integers; where one is not a
+decimal integer, anything that differs counts as newer.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 class Key(NamedTuple):
-    """The name of an object within its resource; `namespace` is "" for one that lives in none."""
+    """The name of an object within its resource; `namespace` is "" for a cluster-scoped one."""
 
     namespace: str
     name: str
 
 
 class Change(NamedTuple):
-    """`old` is None for an object that came, `new` for one that went.
+    """`old` is None for an object that was created, `new` for one that was deleted.
 
-    An object that was deleted and made again between two looks is one change, of two objects with different uids.
-    `is_listed`: a list told it, and nobody knows how long ago it was.
+    An object that was deleted and created again between two updates is one change, of two objects with different uids.
+    `is_listed`: a list showed it, so the time of the change is unknown.
     """
 
     key: Key
@@ -37,28 +37,34 @@ class Change(NamedTuple):
 
 
 class Store:
-    """`resource_version` is the moment up to which list and watch have told everything ("": nothing yet)."""
+    """`resource_version` is the version up to which list and watch have reported every change ("": nothing yet)."""
 
     def __init__(self) -> None:
         self.resource_version = ""
         self._names_by_namespace: dict[str, dict[str, Object]] = {}
 
     def get(self, key: Key) -> Object | None:
+        """Return an object, None if there is none."""
         return self._names_by_namespace.get(key.namespace, {}).get(key.name)
 
     def items(self) -> Objects:
+        """Return all objects, in no order."""
         return list(chain.from_iterable(names.values() for names in self._names_by_namespace.values()))
 
     def by_namespace(self, namespace: str) -> Objects:
+        """Return the objects of one namespace."""
         return list(self._names_by_namespace.get(namespace, {}).values())
 
     def put(self, obj: Object) -> Change | None:
-        """From the watch: it came, or changed. None when that is known already."""
+        """Store an object that the watch reports as added or modified; return None when that is known already."""
         self.resource_version = _version(obj)
         return self._put_newer(obj)
 
     def remove(self, obj: Object) -> Change | None:
-        """From the watch: it went. None when it is not here, or was made again since by a write that was remembered."""
+        """Remove an object that the watch reports as deleted.
+
+        Return None when it is not stored, or when a remembered write has created it again since.
+        """
         self.resource_version = _version(obj)
         key = key_of(obj)
         old = self.get(key)
@@ -67,20 +73,20 @@ class Store:
         return self._set(key, old, None)
 
     def remember(self, obj: Object) -> Change | None:
-        """From an answer of our own write.
+        """Store the answer of our own write; return None when what is stored is as new.
 
-        An object that is not here, and no newer than what the watch has told, is one whose deletion was told already.
+        The watch has already reported the deletion of an object that is not stored and no newer than the watch.
         """
-        is_news = not self.resource_version or _is_newer(_version(obj), self.resource_version)
-        if self.get(key_of(obj)) is None and not is_news:
+        is_newer_than_watch = not self.resource_version or _is_newer(_version(obj), self.resource_version)
+        if self.get(key_of(obj)) is None and not is_newer_than_watch:
             return None
         return self._put_newer(obj)
 
     def replace_all(self, listed: Mapping[Key, Object], resource_version: str) -> list[Change]:
-        """From a list as of `resource_version`: the changes that were missed, deletions too.
+        """Store a list as of `resource_version`; return the changes that were missed, deletions too.
 
-        What was remembered after that moment stays, unless the moment lies before what was told already: then etcd was
-        restored from a backup, and only the list is true.
+        What was remembered from later writes stays, unless the version is older than what was reported already: then
+        etcd was restored from a backup, and only the list is true.
         """
         is_restored = _is_older(resource_version, self.resource_version)
         self.resource_version = resource_version
@@ -115,7 +121,7 @@ class Store:
 
 
 def key_of(obj: Object) -> Key:
-    """Where an object stands in a cache."""
+    """Return the key of an object in a cache."""
     metadata = obj["metadata"]
     return Key(metadata.get("namespace", ""), metadata["name"])
 

@@ -1,36 +1,40 @@
-"""Starts the load tester: `python -m loadtester --port 8080 --log-level info --timeout 1h`."""
+"""Starting the load tester: `python -m loadtester --port 8080 --log-level info --timeout 1h`."""
 
 import asyncio
 import logging
-import signal
 import sys
+from typing import Final
 
-from loadtester.json_log import configure_logging
 from loadtester.options import Options, parse_options
-from loadtester.server import build_app, listen, serving
+from loadtester.server import build_app, serving
+from service.endpoint import listen
+from service.lifetime import stop_on_signals, wait_until_stopped
+from service.log import LineFormat, configure_logging
 
 _log = logging.getLogger("loadtester")
 
+# Commands and their output are text of strangers, and Flagger's load tester says `stacktrace`.
+LINES: Final = LineFormat(
+    has_caller=False, error_key="stacktrace", utc="+00:00", separators=(", ", ": "), is_ascii=True
+)
+
 
 async def serve(options: Options) -> None:
-    """Serves until SIGTERM or SIGINT, then stops in order: the requests, the commands, the process."""
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stop.set)
+    """Serve until SIGTERM or SIGINT, then stop in order: the requests, the commands, the process."""
+    stopped = stop_on_signals()
     app = build_app(timeout_s=options.timeout_s, namespace_pattern=options.namespace_pattern)
     with listen(options.port) as listener:
         async with serving(app, listener):
             port = listener.getsockname()[1]
             _log.info("load tester listens on port %d", port, extra={"port": port})
-            await stop.wait()
+            await wait_until_stopped(stopped)
             _log.info("load tester is stopping")
 
 
 def main() -> None:
-    """Reads the flags, then serves."""
+    """Read the flags, then serve."""
     options = parse_options(sys.argv[1:])
-    configure_logging(options.log_level)
+    configure_logging(options.log_level, line_format=LINES, stream=sys.stderr)
     asyncio.run(serve(options))
 
 

@@ -15,7 +15,7 @@ class NamespaceRefused(Exception):  # noqa: N818  reads as what happened
 
 
 def check_access(request: web.Request, canary: Canary) -> None:
-    """Lets canaries of the allowed namespaces pass.
+    """Let canaries of the allowed namespaces pass.
 
     Raises:
         NamespaceRefused: the canary is in another one.
@@ -29,7 +29,7 @@ def check_access(request: web.Request, canary: Canary) -> None:
 
 @web.middleware
 async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns what a handler refuses into Flagger's codes: 400 for a payload, 403 for a namespace; the reason is told."""
+    """Turn a handler's refusals into Flagger's codes, with the reason: 400 for a payload, 403 for a namespace."""
     try:
         return await handler(request)
     except PayloadError as error:

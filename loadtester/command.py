@@ -50,7 +50,7 @@ class OutputTail(asyncio.Protocol):
         self.closed.set()
 
     def text(self) -> str:
-        """What was kept, headed by a note if something was dropped before it."""
+        """Return what was kept, after a note if something was dropped before it."""
         note = f"[{self._dropped_bytes} bytes dropped] …" if self._dropped_bytes else ""
         return note + self._kept.decode(errors="replace")
 
@@ -58,11 +58,11 @@ class OutputTail(asyncio.Protocol):
 async def run_command(
     argv: Sequence[str], *, timeout_s: float, kept_bytes: int = OUTPUT_KEPT_BYTES, grace_s: float = GRACE_S
 ) -> Completion:
-    """Runs a program until it ended and nobody holds its output open any more, or `timeout_s` seconds have passed.
+    """Run a program until it ended and no process holds its output open any more, or for `timeout_s` seconds.
 
-    That a child which inherited the output is waited for is as in Flagger: `hey … & hey … &` runs both to their end.
-    What is still alive in its process group after that is killed, or a hook asked at each check would pile it up.
-    Cancelling ends the command too: SIGTERM to the group, SIGKILL after `grace_s` seconds.
+    As in Flagger, children that inherited the output are waited for: `hey … & hey … &` runs both to their end. What is
+    still alive in the process group after that is killed, or a hook that is called at each check would leave more and
+    more processes. Cancelling ends the command too: SIGTERM to the group, SIGKILL after `grace_s` seconds.
     """
     async with _open_output(kept_bytes) as (output, write_fd):
         try:
@@ -88,7 +88,7 @@ async def run_command(
 
 @asynccontextmanager
 async def _open_output(kept_bytes: int) -> AsyncIterator[tuple[OutputTail, int]]:
-    """A pipe whose write end is for the command; ours, not asyncio's, so that a child that escapes can't hold us."""
+    """Open a pipe and yield its write end for the command. Not asyncio's own: a child that escapes can't block us."""
     read_fd, write_fd = os.pipe()
     transport, output = await asyncio.get_running_loop().connect_read_pipe(
         lambda: OutputTail(kept_bytes), os.fdopen(read_fd, "rb", buffering=0)
@@ -127,7 +127,7 @@ async def _end_group(process: asyncio.subprocess.Process, grace_s: float) -> Non
 
 
 async def _sweep_group(group: int) -> bool:
-    """Kills what is left of a group whose first process has ended, and reaps it; tells whether something was killed.
+    """Kill and reap what is left of a group whose first process has ended; return whether something was killed.
 
     Orphans become children of process 1, which is this one in a container: nobody else would reap them.
     """

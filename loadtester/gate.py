@@ -1,4 +1,4 @@
-"""Gates that people open and close, and that hooks ask: `/gate/*` for going on, `/rollback/*` for going back.
+"""Gates that people open and close, and that hooks ask: `/gate/*` to go on, `/rollback/*` to roll back.
 
 Source of paths, codes and words: Flagger's load tester 0.38. Each canary has one gate of either kind. All are closed
 until they are opened, and again after a restart of the load tester.
@@ -29,15 +29,15 @@ class Gates:
         self._open: set[tuple[Kind, Canary]] = set()
 
     def open(self, kind: Kind, canary: Canary) -> None:
-        """Opens a gate, or leaves it open."""
+        """Open a gate, or leave it open."""
         self._open.add((kind, canary))
 
     def close(self, kind: Kind, canary: Canary) -> None:
-        """Closes a gate, or leaves it closed."""
+        """Close a gate, or leave it closed."""
         self._open.discard((kind, canary))
 
     def is_open(self, kind: Kind, canary: Canary) -> bool:
-        """Is it open? One that nobody ever opened is closed."""
+        """Return whether a gate is open; one that nobody ever opened is closed."""
         return (kind, canary) in self._open
 
 
@@ -54,12 +54,12 @@ def gate_routes() -> list[web.RouteDef]:
 
 
 async def _approve(_: web.Request) -> web.Response:
-    """Says yes to everybody."""
+    """Say yes to everybody."""
     return web.Response(text="OK")
 
 
 async def _halt(_: web.Request) -> web.Response:
-    """Says no to everybody."""
+    """Say no to everybody."""
     return web.Response(status=403, text="Forbidden")
 
 
@@ -85,7 +85,7 @@ async def _close(request: web.Request) -> web.Response:
 
 
 async def _read(request: web.Request) -> tuple[Kind, Canary]:
-    """Reads whose gate it is. Without a name it would be nobody's, and opening it a mistake that nobody notices."""
+    """Read whose gate it is. Without a name it is nobody's, and nobody would notice that the wrong one was opened."""
     canary = read_canary(parse_payload(await request.read()))
     for key, found in (("name", canary.name), ("namespace", canary.namespace)):
         if not found:

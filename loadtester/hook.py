@@ -18,7 +18,7 @@ class HookType(StrEnum):
 
     @property
     def shell(self) -> str:
-        """The shell that runs the command with `-c`, the same that Flagger takes."""
+        """Return the shell that runs the command with `-c`, the same as Flagger's."""
         return "sh" if self is HookType.CMD else "bash"
 
 
@@ -34,7 +34,7 @@ class Hook:
 
 
 def parse_hook(body: bytes) -> Hook:
-    """Reads the JSON body of a hook's request.
+    """Read the JSON body of a hook's request.
 
     As with Flagger, `metadata.type` is `cmd` unless said otherwise, the switches `logCmdOutput` and `returnCmdOutput`
     are off unless they say true, and unknown keys are ignored.

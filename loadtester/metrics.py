@@ -30,15 +30,15 @@ class RunMetrics:
             self._running.set({"type": hook_type.value}, 0)
 
     def count_start(self, hook_type: HookType) -> None:
-        """One more command runs."""
+        """Count a command that starts."""
         self._running.inc({"type": hook_type.value})
 
     def count_end(self, hook_type: HookType, outcome: str, duration_s: float) -> None:
-        """A command is over: `outcome` is one of `command.Outcome`, or `ended` if somebody ended it."""
+        """Count a command that is over: `outcome` is one of `command.Outcome`, or `ended` if somebody ended it."""
         self._running.dec({"type": hook_type.value})
         self._runs.inc({"type": hook_type.value, "outcome": outcome})
         self._durations.observe({"type": hook_type.value}, duration_s)
 
     def render(self) -> tuple[bytes, Mapping[str, str]]:
-        """The body and the headers of an answer to a scrape."""
+        """Return body and headers of the answer to a scrape, always in the text format."""
         return render(self._registry, [])

@@ -23,7 +23,7 @@ class Options:
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
-    """Reads the flags; a bad one ends the process with status 2 and a message that says what is allowed."""
+    """Read the flags; a bad one ends the process with status 2 and a message that says what is allowed."""
     parser = argparse.ArgumentParser(prog="loadtester", description=__doc__, allow_abbrev=False)
     parser.add_argument("--port", "-port", type=parse_port, default=8080, help="port to listen on (default 8080)")
     parser.add_argument("--log-level", "-log-level", choices=LOG_LEVELS, default="info")
@@ -46,14 +46,14 @@ def parse_options(arguments: Sequence[str]) -> Options:
     flags = parser.parse_args(arguments)
     return Options(
         port=flags.port,
-        log_level=flags.log_level,
+        log_level="warning" if flags.log_level == "warn" else flags.log_level,
         timeout_s=flags.timeout,
         namespace_pattern=flags.namespace_regexp,
     )
 
 
 def parse_port(text: str) -> int:
-    """Reads a TCP port; 0 lets the system choose a free one.
+    """Read a TCP port; 0 lets the system choose a free one.
 
     Raises:
         argparse.ArgumentTypeError: it is not a number from 0 to 65535.
@@ -64,7 +64,7 @@ def parse_port(text: str) -> int:
 
 
 def parse_duration_s(text: str) -> float:
-    """Reads a duration as Go writes it (`1h`, `1h30m`, `500ms`) into seconds.
+    """Read a duration as Go writes it (`1h`, `1h30m`, `500ms`) into seconds.
 
     Raises:
         argparse.ArgumentTypeError: it is not such a duration, or not longer than zero.
@@ -79,7 +79,7 @@ def parse_duration_s(text: str) -> float:
 
 
 def parse_pattern(text: str) -> re.Pattern[str]:
-    """Reads a regular expression, to be searched for anywhere in a namespace's name, as Flagger does.
+    """Read a regular expression, to be searched for anywhere in a namespace's name, as Flagger does.
 
     Raises:
         argparse.ArgumentTypeError: it is not a regular expression.

@@ -17,18 +17,18 @@ class PayloadError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """Who a payload is about."""
+    """The canary that a payload is about."""
 
     name: str
     namespace: str
 
     def __str__(self) -> str:
-        """The canary as logs and events name it."""
+        """Return the canary as logs and events name it."""
         return f"{self.name}.{self.namespace}"
 
 
 def parse_payload(body: bytes) -> dict[str, Any]:
-    """Reads a JSON object.
+    """Read a JSON object.
 
     Raises:
         PayloadError: it is none.
@@ -43,7 +43,7 @@ def parse_payload(body: bytes) -> dict[str, Any]:
 
 
 def read_canary(payload: dict[str, Any]) -> Canary:
-    """Reads whom a payload is about; as with Flagger, both names may be missing (a hook tried by hand).
+    """Read which canary a payload is about; as with Flagger, both names may be missing (a hook tried by hand).
 
     Raises:
         PayloadError: one of them is not a string.
@@ -52,7 +52,7 @@ def read_canary(payload: dict[str, Any]) -> Canary:
 
 
 def read_string(values: dict[str, Any], key: str, prefix: str = "", *, default: str = "") -> str:
-    """Reads a string, `default` where there is none.
+    """Read a string; return `default` where there is none.
 
     Raises:
         PayloadError: it is something else.

@@ -1,4 +1,4 @@
-"""The owner of all running commands: starts them, keeps each background one single, ends all when it closes."""
+"""All running commands: started here, a background one never twice at a time, and ended when the runner closes."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ class Runner:
         await asyncio.gather(*self._runs, return_exceptions=True)
 
     def start(self, hook: Hook) -> bool:
-        """Starts a command in the background; False if the same one of the same canary runs already."""
+        """Start a command in the background; return False if the same one of the same canary runs already."""
         key = (hook.canary, hook.command)
         if key in self._background:
             _log.info("already running: %s", hook.command, extra={"canary": hook.canary})
@@ -44,7 +44,7 @@ class Runner:
         return True
 
     async def run(self, hook: Hook) -> Completion:
-        """Runs a command to its end. Cancelling this ends the command, and does not wait for that."""
+        """Run a command to its end. Cancelling this ends the command, without waiting until it has ended."""
         run = self._own(hook)
         try:
             return await asyncio.shield(run)
@@ -60,7 +60,7 @@ class Runner:
 
     async def _run(self, hook: Hook) -> Completion:
         clock = asyncio.get_running_loop().time
-        started = clock()
+        started_at_s = clock()
         outcome = "ended"
         self._metrics.count_start(hook.type)
         _log.info("command started: %s", hook.command, extra={"canary": hook.canary})
@@ -74,7 +74,7 @@ class Runner:
             _log_completion(hook, completion)
             return completion
         finally:
-            self._metrics.count_end(hook.type, outcome, clock() - started)
+            self._metrics.count_end(hook.type, outcome, clock() - started_at_s)
 
 
 def _end(run: asyncio.Task[Completion]) -> None:

@@ -8,7 +8,7 @@ import typer
 import uvloop
 
 from kube.errors import KubeError
-from webhook.log import configure_logging
+from service.log import configure_logging
 from webhook.main import run
 from webhook.settings import CertificateSource, Settings
 

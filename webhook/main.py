@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-import signal
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Final
 
 from kube.client import Client
+from service.lifetime import running, stop_on_signals, wait_until_stopped
+from service.version import serin_version
 from webhook.caches import Caches
 from webhook.certificates.files import MountedCertificate
 from webhook.certificates.port import ServingCertificate
@@ -36,23 +36,13 @@ ENTRIES: Final[Mapping[str, Handler]] = {
 """Path to handler, as the two configurations in manifests/webhook name them."""
 
 
-def serin_version() -> str:
-    """Return the installed version; from a bare checkout `dev`."""
-    try:
-        return version("serin")
-    except PackageNotFoundError:
-        return "dev"
-
-
 async def run(settings: Settings) -> None:
     """Run the webhook until SIGTERM or SIGINT, then drain it.
 
     Raises:
         kube.errors.ConfigError: no way to the API server is known.
     """
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopped = stop_on_signals()
     installed = serin_version()
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(
@@ -60,7 +50,7 @@ async def run(settings: Settings) -> None:
         )
         certificate = await stack.enter_async_context(_certificate(settings, client))
         caches = Caches(client, settings.namespace)
-        following = await stack.enter_async_context(_running(caches.run(), "caches"))
+        following = await stack.enter_async_context(running(caches.run(), "caches"))
         metrics = WebhookMetrics(installed, lambda: _left_s(certificate))
         admission = Admission(ENTRIES, caches.world(settings.agent), metrics)
         # The plain port outlives the other: a drain must be seen to its end.
@@ -68,14 +58,14 @@ async def run(settings: Settings) -> None:
             serve_health(admission, metrics, settings.metrics_port, lambda: unready(certificate, caches))
         )
         await stack.enter_async_context(serve_admission(admission, settings.port, certificate.context))
-        await _until(stopped, following)
+        await wait_until_stopped(stopped, following)
         _log.info("stopping: no longer ready, serving for another %g s", settings.drain_s)
         admission.drain()
         await asyncio.sleep(settings.drain_s)
 
 
 def unready(certificate: ServingCertificate, caches: Caches) -> str:
-    """Say why reviews can't be answered: the certificate would be refused, or a list is missing. Empty: they can."""
+    """Return why reviews can't be answered (the certificate would be refused, a list is missing), "" when they can."""
     return certificate.problem() or caches.cold()
 
 
@@ -90,22 +80,3 @@ def _certificate(settings: Settings, client: Client) -> AbstractAsyncContextMana
 def _left_s(certificate: ServingCertificate) -> float:
     expires_at_s = certificate.expires_at_s()
     return expires_at_s - time.time() if expires_at_s else 0.0
-
-
-async def _until(stopped: asyncio.Event, vital: asyncio.Task[Any]) -> None:
-    """Wait for the signal; an error of the task that the webhook can't do without comes through."""
-    async with _running(stopped.wait(), "stop signal") as waiting:
-        await asyncio.wait({waiting, vital}, return_when=asyncio.FIRST_COMPLETED)
-    if vital.done():
-        vital.result()
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[Any, Any, Any], name: str) -> AsyncIterator[asyncio.Task[Any]]:
-    """Run a coroutine as a task for as long as the block lasts."""
-    task = asyncio.create_task(work, name=name)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -61,7 +61,6 @@ class Request(NamedTuple):
     name: str
     username: str
     groups: tuple[str, ...]
-    dry_run: bool
     object: Object
     old_object: Object
     options: Object
@@ -129,7 +128,6 @@ def parse_review(body: bytes) -> Request:
         name=_text(request, "name"),
         username=_text(user, "username"),
         groups=_texts(user, "groups"),
-        dry_run=request.get("dryRun") is True,
         object=_mapping(request, "object"),
         old_object=_mapping(request, "oldObject"),
         options=_mapping(request, "options"),

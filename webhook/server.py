@@ -1,4 +1,4 @@
-"""The two doors: admission over TLS for the API server, and plain HTTP for probes and Prometheus.
+"""The two servers: admission over TLS for the API server, and plain HTTP for probes and Prometheus.
 
 The plain port serves nothing that a cluster's networks may not see. It is apart because Prometheus, unlike the kubelet,
 would have to trust our authority, and because /readyz must be able to say that there is no certificate yet.
@@ -8,12 +8,14 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import HttpVersion11, hdrs, web
 
+from service import endpoint
+from service.endpoint import listen, serving
 from webhook.answering import reply_to
 from webhook.context import AdmissionContext, Handler
 from webhook.metrics import WebhookMetrics
@@ -27,8 +29,10 @@ _READ_TIMEOUT_S: Final = 10.0
 # that never sends a whole request ends then, too.
 _KEEP_ALIVE_S: Final = 300.0
 _STOP_TIMEOUT_S: Final = 5.0
-# How long a client that was refused in mid-sentence may go on before the connection is cut.
+# How long a client that was refused in the middle of its body may go on before the connection is closed.
 _LINGER_S: Final = 1.0
+# The API server opens many connections at once after a pause.
+_BACKLOG: Final = 1024
 _CONNECTIONS: Final[Mapping[str, Any]] = {
     "access_log": None,
     "keepalive_timeout": _KEEP_ALIVE_S,
@@ -47,12 +51,12 @@ class Admission:
 
     @property
     def is_draining(self) -> bool:
-        """Whether the end was announced."""
+        """Return whether the end was announced."""
         return self._is_draining
 
     @property
     def world(self) -> AdmissionContext:
-        """What the handlers look at."""
+        """Return the context of the handlers."""
         return self._world
 
     def drain(self) -> None:
@@ -60,7 +64,7 @@ class Admission:
         self._is_draining = True
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a POST to an entry. Raises the HTTP errors 404, 405, and those of a body that is not taken."""
+        """Answer a POST to an entry. Raise the HTTP errors 404, 405, and those of `_read`."""
         path = request.path
         handler = self._entries.get(path)
         if handler is None:
@@ -82,8 +86,8 @@ class Admission:
 
 
 async def _read(request: web.BaseRequest) -> bytes:
-    """Read the body. Raises the HTTP errors 415, 413, 408, and 400 for one that breaks its own encoding."""
-    # A header that is right as it stands need not be taken apart.
+    """Read the body. Raise the HTTP errors 415, 413, 408, and 400 for a broken Content-Encoding."""
+    # A header that is exactly right need not be parsed.
     if request.headers.get(hdrs.CONTENT_TYPE) != JSON and request.content_type != JSON:
         found = request.content_type
         raise web.HTTPUnsupportedMediaType(text=f"Content-Type: found {found!r}; allowed: {JSON!r}\n")
@@ -128,51 +132,28 @@ def _for_good(error: web.HTTPException) -> web.HTTPException:
 
 @asynccontextmanager
 async def serve_admission(admission: Admission, port: int, context: ssl.SSLContext | None) -> AsyncIterator[int]:
-    """Listen on all addresses until the block ends; gives the port (0 picks one). `context` None is plain HTTP."""
+    """Listen on all addresses until the block ends; yield the port (0 picks one). `context` None is plain HTTP.
+
+    At the end, idle connections are closed and requests under way are answered, for up to 5 s.
+    """
     runner = web.ServerRunner(web.Server(admission.answer, **_CONNECTIONS), shutdown_timeout=_STOP_TIMEOUT_S)
-    async with _serving(runner, port, context) as bound:
-        yield bound
+    with listen(port) as listener:
+        async with serving(runner, listener, context=context, backlog=_BACKLOG):
+            yield listener.getsockname()[1]
 
 
-@asynccontextmanager
-async def serve_health(
+def serve_health(
     admission: Admission, metrics: WebhookMetrics, port: int, unready: Callable[[], str]
-) -> AsyncIterator[int]:
-    """Serve `/healthz`, `/readyz` and `/metrics` on all addresses until the block ends; gives the port.
+) -> AbstractAsyncContextManager[int]:
+    """Serve `/healthz`, `/readyz` and `/metrics` on all addresses until the block ends; yield the port.
 
-    `unready` says why reviews can't be answered, empty when they can: then `/readyz` is 200, else 503 with the reason.
+    `unready` says why reviews can't be answered, empty when they can.
     """
 
-    async def answer_metrics(request: web.Request) -> web.Response:
-        body, headers = metrics.render(request.headers.getall("Accept", []), len(admission.world.targets))
-        return web.Response(body=body, headers=headers)
+    def render_metrics(accepted: list[str]) -> tuple[bytes, Mapping[str, str]]:
+        return metrics.render(accepted, len(admission.world.targets))
 
-    async def answer_health(_: web.Request) -> web.Response:
-        return web.Response(text="OK")
+    def why_unready() -> str:
+        return "stopping" if admission.is_draining else unready()
 
-    async def answer_ready(_: web.Request) -> web.Response:
-        reason = "stopping" if admission.is_draining else unready()
-        return web.Response(text=reason or "OK", status=503 if reason else 200)
-
-    app = web.Application()
-    app.add_routes(
-        [
-            web.get("/metrics", answer_metrics),
-            web.get("/healthz", answer_health),
-            web.get("/readyz", answer_ready),
-        ]
-    )
-    runner = web.AppRunner(app, shutdown_timeout=_STOP_TIMEOUT_S, **_CONNECTIONS)
-    async with _serving(runner, port, None) as bound:
-        yield bound
-
-
-@asynccontextmanager
-async def _serving(runner: web.BaseRunner, port: int, context: ssl.SSLContext | None) -> AsyncIterator[int]:
-    """At the end, idle connections are closed and requests under way are answered, for up to 5 s."""
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, port=port, ssl_context=context, backlog=1024).start()
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
+    return endpoint.serve_health(port, render_metrics, why_unready)

@@ -9,6 +9,7 @@ from canary.api.schema import ApiModel
 
 AUTOSCALING_READ_AS_V2 = ("autoscaling/v1", "autoscaling/v2beta1", "autoscaling/v2beta2")
 AUTOSCALING_V2 = "autoscaling/v2"
+"""Kubernetes serves no other version of an HPA since 1.26; it is the same object."""
 
 
 class LocalReference(ApiModel):
@@ -42,8 +43,3 @@ class ScalerReplicas(ApiModel):
 class AutoscalerReference(LocalReference):
     primary_scaler_queries: StringMap = Field(default_factory=dict)
     primary_scaler_replicas: ScalerReplicas | None = None
-
-    @property
-    def api_version_effective(self) -> str:
-        """`autoscaling/v2` for every older HPA version: Kubernetes serves no other since 1.26, for the same object."""
-        return AUTOSCALING_V2 if self.api_version in AUTOSCALING_READ_AS_V2 else self.api_version

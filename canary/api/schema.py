@@ -28,7 +28,6 @@ class ObjectMeta(ApiModel):
     generation: Whole = 0
     labels: StringMap = Field(default_factory=dict)
     annotations: StringMap = Field(default_factory=dict)
-    deletion_timestamp: str | None = None
 
 
 class ApiObject(ApiModel):
@@ -61,10 +60,6 @@ class ApiObject(ApiModel):
     @property
     def annotations(self) -> dict[str, str]:
         return self.metadata.annotations
-
-    @property
-    def is_deleting(self) -> bool:
-        return self.metadata.deletion_timestamp is not None
 
 
 def as_written(value: Any) -> Any:

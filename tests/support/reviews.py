@@ -61,7 +61,6 @@ def request(obj: Object | None, old: Object | None = None, **more: Any) -> Reque
         name=asked["name"],
         username=asked["userInfo"]["username"],
         groups=tuple(asked["userInfo"]["groups"]),
-        dry_run=asked["dryRun"],
         object=asked["object"] or {},
         old_object=asked["oldObject"] or {},
         options=asked["options"],

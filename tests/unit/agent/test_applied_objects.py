@@ -29,5 +29,5 @@ async def test_what_the_api_server_spells_otherwise_is_not_applied_again_and_for
         await applied.apply(SERVICES, rendered)
         assert not applied.is_due(SERVICES, rendered)
         (found,) = services.items()
-        services._tell([services._store.remove(found)])
+        services._notify([services._store.remove(found)])
         assert not applied._left_behind

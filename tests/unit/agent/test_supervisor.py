@@ -99,7 +99,7 @@ async def test_the_series_of_a_deleted_canary_disappear(tmp_path: Path) -> None:
         cache.remember(dying(1))
         show(metrics, dying(1))
         assert shown(metrics)
-        cache._take(WatchEvent("DELETED", dying(2)))
+        cache._handle_event(WatchEvent("DELETED", dying(2)))
         assert shown(metrics) == []
         assert exposed(metrics)['flagger_canary_total{namespace="test"}'] == 0
 
@@ -139,11 +139,11 @@ async def test_an_edit_that_a_list_told_of_is_detected_by_resync_and_one_of_the_
 
         for version, by in ((2, "resync"), (4, "watch"), (6, "resync")):
             if by == "resync":
-                workloads._take_list({Key("test", "podinfo"): target(version, version)}, str(version))
+                workloads._store_list({Key("test", "podinfo"): target(version, version)}, str(version))
             else:
-                workloads._take(WatchEvent("MODIFIED", target(version, version)))
+                workloads._handle_event(WatchEvent("MODIFIED", target(version, version)))
             # What is no edit tells nothing new: a status does not make a watch's news of a list's.
-            workloads._take(WatchEvent("MODIFIED", target(version + 1, version)))
+            workloads._handle_event(WatchEvent("MODIFIED", target(version + 1, version)))
             count = detected(by)
             after = replace(before, revisions=Revisions(analysed=f"rev-{version}"))
             loop._ticker._count(canary, before, before.transition_to(after, 5.0))

@@ -16,11 +16,10 @@ def test_every_example_parses(example: dict[str, Any]) -> None:
 
 def test_metadata_is_read(canary_with: CanaryWith) -> None:
     obj = canary_with({})
-    obj["metadata"] |= {"labels": {"a": "b"}, "annotations": {"c": "d"}, "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    obj["metadata"] |= {"labels": {"a": "b"}, "annotations": {"c": "d"}}
     canary = parse_canary(obj)
     assert (canary.namespace, canary.name, canary.uid, canary.generation) == ("test", "podinfo", "u-1", 3)
-    assert (canary.labels, canary.annotations, canary.is_deleting) == ({"a": "b"}, {"c": "d"}, True)
-    assert not parse_canary(canary_with({})).is_deleting
+    assert (canary.labels, canary.annotations) == ({"a": "b"}, {"c": "d"})
 
 
 def test_unknown_fields_are_kept_and_status_is_not_read(canary_with: CanaryWith) -> None:
@@ -107,22 +106,6 @@ def test_the_old_name_of_analysis_is_read_where_the_new_one_is_absent(canary_wit
     assert (old.analysis_path, old.interval_s, old.is_analysis_skipped) == ("spec.canaryAnalysis", 30, False)
     both = parse_canary(canary_with({"canaryAnalysis": {"stepWeight": 7, "interval": "30s"}}))
     assert (both.analysis_path, both.interval_s) == ("spec.analysis", 10)
-
-
-@pytest.mark.parametrize(
-    ("written", "effective"),
-    [
-        ("autoscaling/v2beta2", "autoscaling/v2"),
-        ("autoscaling/v2beta1", "autoscaling/v2"),
-        ("autoscaling/v1", "autoscaling/v2"),
-        ("autoscaling/v2", "autoscaling/v2"),
-        ("keda.sh/v1alpha1", "keda.sh/v1alpha1"),
-    ],
-)
-def test_older_autoscalers_are_read_as_v2(canary_with: CanaryWith, written: str, effective: str) -> None:
-    reference = parse_canary(canary_with({"autoscalerRef/apiVersion": written})).spec.autoscaler_ref
-    assert reference is not None
-    assert (reference.api_version, reference.api_version_effective) == (written, effective)
 
 
 def test_hooks_and_alerts_have_flaggers_defaults() -> None:

@@ -35,18 +35,18 @@ class Watched:
     def __init__(self, cache: Cache) -> None:
         self.cache = cache
         self.told: list[Change] = []
-        self._news = asyncio.Event()
+        self._has_more = asyncio.Event()
         cache.subscribe(self._take)
 
     def _take(self, change: Change) -> None:
         self.told.append(change)
-        self._news.set()
+        self._has_more.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE_S):
             while not condition():
-                await self._news.wait()
-                self._news.clear()
+                await self._has_more.wait()
+                self._has_more.clear()
 
     def versions(self) -> dict[str, str]:
         return {obj["metadata"]["name"]: obj["metadata"]["resourceVersion"] for obj in self.cache.items()}

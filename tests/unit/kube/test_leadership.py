@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kube.leadership import Move, Sighting, Timing, claimed, decide, released, sight
+from kube.leadership import ObservedLease, Step, Timing, claimed, decide, observe, released
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 5, tzinfo=UTC)
 
@@ -17,35 +17,35 @@ def lease(holder: str | None, version: str = "7", **spec: Any) -> dict[str, Any]
     return {"metadata": {"name": "serin", "namespace": "n", "resourceVersion": version}, "spec": held | spec}
 
 
-def move(stored: dict[str, Any] | None, *, seen_for_s: float = 0.0) -> Move:
-    sighting = None if stored is None else Sighting(stored["metadata"]["resourceVersion"], 100.0)
-    return decide(stored, sighting, "me", 100.0 + seen_for_s, 15.0)
+def step(stored: dict[str, Any] | None, *, seen_for_s: float = 0.0) -> Step:
+    observed = None if stored is None else ObservedLease(stored["metadata"]["resourceVersion"], 100.0)
+    return decide(stored, observed, "me", 100.0 + seen_for_s, 15.0)
 
 
 def test_a_free_lease_is_taken_at_once() -> None:
-    assert move(None) is Move.CREATE
-    assert move(lease(None)) is Move.TAKE
-    assert move(lease("")) is Move.TAKE
+    assert step(None) is Step.CREATE
+    assert step(lease(None)) is Step.ACQUIRE
+    assert step(lease("")) is Step.ACQUIRE
 
 
 def test_ones_own_lease_is_renewed_however_old() -> None:
-    assert move(lease("me")) is Move.RENEW
-    assert move(lease("me"), seen_for_s=1000) is Move.RENEW
+    assert step(lease("me")) is Step.RENEW
+    assert step(lease("me"), seen_for_s=1000) is Step.RENEW
 
 
 def test_anothers_lease_is_taken_only_after_it_stood_still_for_its_duration() -> None:
-    assert move(lease("other"), seen_for_s=14.9) is Move.WAIT
-    assert move(lease("other"), seen_for_s=15.0) is Move.TAKE
-    assert move(lease("other", leaseDurationSeconds=60), seen_for_s=59.9) is Move.WAIT
-    assert move(lease("other", leaseDurationSeconds=60), seen_for_s=60.0) is Move.TAKE
+    assert step(lease("other"), seen_for_s=14.9) is Step.WAIT
+    assert step(lease("other"), seen_for_s=15.0) is Step.ACQUIRE
+    assert step(lease("other", leaseDurationSeconds=60), seen_for_s=59.9) is Step.WAIT
+    assert step(lease("other", leaseDurationSeconds=60), seen_for_s=60.0) is Step.ACQUIRE
 
 
-def test_a_sighting_starts_anew_with_each_change() -> None:
-    first = sight(lease("other", "7"), None, 100.0)
-    assert first == Sighting("7", 100.0)
-    assert sight(lease("other", "7"), first, 110.0) == Sighting("7", 100.0)
-    assert sight(lease("other", "8"), first, 110.0) == Sighting("8", 110.0)
-    assert sight(None, first, 110.0) is None
+def test_a_lease_is_observed_anew_with_each_change() -> None:
+    first = observe(lease("other", "7"), None, 100.0)
+    assert first == ObservedLease("7", 100.0)
+    assert observe(lease("other", "7"), first, 110.0) == ObservedLease("7", 100.0)
+    assert observe(lease("other", "8"), first, 110.0) == ObservedLease("8", 110.0)
+    assert observe(None, first, 110.0) is None
 
 
 def test_a_claim_counts_transitions_and_keeps_the_version_that_guards_it() -> None:
@@ -69,7 +69,7 @@ def test_a_renewal_changes_only_its_time() -> None:
 
 
 def test_a_released_lease_is_nobodys() -> None:
-    assert move(released(lease("me"), NOW)) is Move.TAKE
+    assert step(released(lease("me"), NOW)) is Step.ACQUIRE
 
 
 @pytest.mark.parametrize("figures", [(10.0, 10.0, 2.0), (15.0, 2.0, 2.0), (15.0, 10.0, 0.0)])

@@ -1,4 +1,4 @@
-"""Which news about an object is believed."""
+"""Which updates replace what is stored of an object."""
 
 from __future__ import annotations
 

@@ -35,6 +35,11 @@ def test_flags_may_be_left_out() -> None:
     assert (options.port, options.log_level, options.timeout_s) == (8080, "info", 3600.0)
 
 
+@pytest.mark.parametrize("written", ["warn", "warning"])
+def test_the_level_may_be_written_as_flagger_does(written: str) -> None:
+    assert parse_options([f"-log-level={written}"]).log_level == "warning"
+
+
 @pytest.mark.parametrize(
     ("text", "duration_s"), [("1h", 3600.0), ("1h30m", 5400.0), ("500ms", 0.5), ("1.5m", 90.0), ("2m10s", 130.0)]
 )

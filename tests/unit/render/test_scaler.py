@@ -50,6 +50,12 @@ def test_primary_scaler_replicas_take_the_place_of_the_targets_bounds(
     assert (spec["minReplicas"], spec["maxReplicas"]) == bounds
 
 
+@pytest.mark.parametrize("written", ["autoscaling/v1", "autoscaling/v2beta1", "autoscaling/v2beta2", "autoscaling/v2"])
+def test_older_autoscalers_are_read_as_v2(written: str) -> None:
+    reference = {"apiVersion": written, "kind": "HorizontalPodAutoscaler", "name": "podinfo"}
+    assert primary_scaler(podinfo_canary(autoscalerRef=reference), podinfo_hpa())["apiVersion"] == "autoscaling/v2"
+
+
 def test_a_metric_removed_from_the_targets_hpa_is_a_difference() -> None:
     hpa = podinfo_hpa()
     live = stored(primary_scaler(podinfo_canary(), hpa))

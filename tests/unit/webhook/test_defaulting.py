@@ -52,10 +52,6 @@ def test_defaults_are_added_and_nothing_else_is_touched() -> None:
     assert default(visible) == ALLOWED
 
 
-def test_a_dry_run_gets_the_same() -> None:
-    assert default(least(), dry_run=True) == default(least())
-
-
 @pytest.mark.parametrize(
     ("obj", "more"),
     [

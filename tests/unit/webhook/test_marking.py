@@ -4,8 +4,6 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from canary.run.mark import CHANGED, CHANGED_BY, REVISION, Mark
 from canary.run.revision import revision_of
@@ -122,13 +120,6 @@ def test_a_second_pass_marks_the_object_as_it_is_then() -> None:
 def test_a_second_pass_over_an_unchanged_object_patches_nothing(old: Object | None) -> None:
     obj = marked(deployment("6.0.1"), old)
     assert mark_workload(request(obj, old), WORLD).patch == ()
-
-
-@given(st.sampled_from(["6.0.0", "6.0.1"]), st.sampled_from([None, deployment(), MARKED]), st.booleans())
-def test_a_dry_run_gets_the_same_answer(tag: str, old: Object | None, is_marked: bool) -> None:  # noqa: FBT001  given
-    obj = deployment(tag, mark=mark_of(MARKED) if is_marked else None)
-    answers = [mark_workload(request(obj, old, dry_run=dry_run), WORLD) for dry_run in (False, True)]
-    assert answers[0] == answers[1]
 
 
 def test_the_mark_is_what_the_agent_computes() -> None:

@@ -41,10 +41,14 @@ def as_object(value: object) -> Object:
 
 
 def test_a_review_is_read_field_by_field() -> None:
-    asked = review(OBJECT, OBJECT | {"spec": {}}, subresource="scale", user="bob", dry_run=True)
-    assert parse_review(orjson.dumps(asked)) == request(
-        OBJECT, OBJECT | {"spec": {}}, subresource="scale", user="bob", dry_run=True
-    )
+    asked = review(OBJECT, OBJECT | {"spec": {}}, subresource="scale", user="bob")
+    assert parse_review(orjson.dumps(asked)) == request(OBJECT, OBJECT | {"spec": {}}, subresource="scale", user="bob")
+
+
+def test_a_dry_run_is_the_same_request_and_so_gets_the_same_answer() -> None:
+    asked = [orjson.dumps(review(OBJECT, dry_run=dry_run)) for dry_run in (False, True)]
+    assert asked[0] != asked[1]
+    assert parse_review(asked[0]) == parse_review(asked[1])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What every program of Serin has: logs, version, signals and graceful stop, and the endpoint of probes and scrapes."""

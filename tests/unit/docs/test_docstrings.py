@@ -1,0 +1,76 @@
+"""Each docstring of a function or a method begins with a verb in the imperative: "Return ...", "Raise ...".
+
+Rule: properties too say "Return ...", and yes/no functions "Return whether ..."; classes and modules are named by nouns.
+"""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.cluster import REPOSITORY
+
+# The packages whose docstrings are swept; a package that is added here stays so.
+PACKAGES = ("certs", "kube", "loadtester", "service")
+
+# What a docstring may begin with. ruff's D401 is no substitute: it skips properties, and lets nouns pass. Nor would a list of refused words find each noun ("Connections as ..."). A verb that is
+# missing is added; another part of speech, or a verb in the third person ("Returns"), is not.
+VERBS = frozenset(
+    """
+    Add Announce Answer Apply Ask Begin Bring Build Call Carry Change Check Close Combine Compare Compile Connect Copy
+    Count Create Decide Delete Derive Describe Do Drain Drop Empty End Escape Expect Fill Find Follow Forget Generate
+    Hash Join Judge Keep Kill Lead Leave Let List Listen Look Make Name Note Open Pair Parse Patch Pause Point Post
+    Promote Pull Queue Raise Read Record Refuse Release Remove Rename Render Replace Report Return Revert Roll Run Say
+    Scale See Select Send Separate Serve Set Shorten Show Spell Split Stand Start Stay Store Sum Supervise Take Tell
+    Tick Turn Wait Wake Warn Watch Write Yield
+    """.split()
+)
+
+
+def docstrings(source: str) -> Iterator[tuple[str, int, str]]:
+    """The name, line and docstring of each function and method that has one, nested and private ones too."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (text := ast.get_docstring(node)):
+            yield node.name, node.lineno, text
+
+
+def first_word(text: str) -> str:
+    return text.split()[0].rstrip(".,:;")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_docstring_of_a_function_begins_with_a_verb_in_the_imperative(package: str) -> None:
+    files = sorted((REPOSITORY / package).rglob("*.py"))
+    found = [(file, *parts) for file in files for parts in docstrings(file.read_text())]
+    assert found
+    assert [
+        f"{file.relative_to(REPOSITORY)}:{line} {name}: {text.splitlines()[0]}"
+        for file, name, line, text in found
+        if first_word(text) not in VERBS
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        "Returns the name.",
+        "Is it open?",
+        "Whether it is open.",
+        "The name.",
+        "`a` as ours.",
+        "Gives the name.",
+        "From b.",
+    ],
+)
+@pytest.mark.parametrize(
+    "function",
+    ["def f():\n", "async def f():\n", "class A:\n    @property\n    def f(self):\n    ", "def g():\n  def f():\n  "],
+)
+def test_another_begin_is_found_wherever_it_stands(begin: str, function: str) -> None:
+    found = list(docstrings(f'{function}    """{begin}"""\n'))
+    assert [(name, first_word(text) in VERBS) for name, _, text in found] == [("f", False)]
+
+
+@pytest.mark.parametrize("begin", ["Return the name.", "Return whether it is open.", "Wait.", "Raise, where none is."])
+def test_a_verb_in_the_imperative_is_taken(begin: str) -> None:
+    assert [first_word(text) in VERBS for *_, text in docstrings(f'def f():\n    """{begin}"""\n')] == [True]
