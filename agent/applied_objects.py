@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from agent.caches import Caches
 from agent.settings import FIELD_MANAGER
 from canary.run.revision import content_hash
+from canary.run.wire import APPLIED_ANNOTATION
 from kube.client import Client
 from kube.resource import Object, Resource
 from kube.store import Change
 from render.difference import is_as_rendered
-
-APPLIED_ANNOTATION: Final = "serin.dev/applied"
-"""On the object: a hash of what was last applied. A field that is no longer rendered shows in nothing else."""
 
 _Key = tuple[str, str, str]
 

@@ -10,12 +10,12 @@ from agent.hook_calls import HookCalls
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
 from canary.api.canary import Canary
+from canary.api.names import Side
 from canary.decide.gates import answer_key, unanswered_hooks
 from canary.run.judge import CheckResult, Verdict
 from canary.run.observation import Observation, Question
 from canary.run.phase import Phase
 from canary.run.state import State
-from render.names import Side
 
 
 @dataclass(frozen=True, slots=True)

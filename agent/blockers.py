@@ -1,67 +1,64 @@
-"""What stands in a canary's way: each a reason, and a sentence with object, path, found and allowed."""
+"""What blocks a canary: each a reason, and a sentence with object, path, found and allowed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from agent.caches import SCALERS, WORKLOADS, Caches
-from agent.managed_objects import ManagedObjects
-from agent.resources import ROUTE_TABLES
+from agent.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
 from canary.api.canary import Canary
-from canary.rules.target_port import check_target_port, port_names
+from canary.rules.references import Claim, Owner, Stage, check_references, container_port_names
 from canary.run.state import Blocker
-from kube.resource import Object
-from render.names import Names
+from kube.resource import Object, Resource
+
+_RESOURCES: Final[Mapping[str, Resource]] = {
+    **WORKLOADS,
+    **SCALERS,
+    **{resource.kind: resource for resource in (ALERT_PROVIDERS, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS)},
+}
 
 
-def find_blockers(canary: Canary, target: Object | None, caches: Caches, managed: ManagedObjects) -> list[Blocker]:
-    """Return everything that is in the way, the most basic first; nothing is in the way of a sound canary."""
+def find_blockers(canary: Canary, caches: Caches) -> list[Blocker]:
+    """Return everything that blocks a canary, the most basic first; nothing blocks a sound one."""
     name = f"Canary {canary.namespace}/{canary.name}"
-    found = [
-        *_target(canary, target),
-        *_ports(canary, target, caches),
-        *_scaler(canary, managed),
-        *_others(canary, caches),
-    ]
-    return [Blocker(reason, f"{name} {text}") for reason, text in found]
+    problems = check_references(canary, CachedCluster(caches), Stage.RUN)
+    return [Blocker(str(problem.reason), f"{name} {problem}") for problem in problems]
 
 
-def _target(canary: Canary, target: Object | None) -> Iterator[tuple[str, str]]:
-    reference = canary.spec.target_ref
-    kind = reference.kind or "Deployment"
-    if kind not in WORKLOADS:
-        yield "TargetKindUnsupported", f"spec.targetRef.kind: found {kind!r}; allowed: {', '.join(WORKLOADS)}"
-    elif target is None:
-        allowed = f"the name of a {kind} in namespace {canary.namespace}, and there is none of this name"
-        yield "TargetNotFound", f"spec.targetRef.name: found {reference.name!r}; allowed: {allowed}"
+class CachedCluster:
+    """The cluster as the agent's caches have it: a `canary.rules.references.Cluster`."""
 
+    def __init__(self, caches: Caches) -> None:
+        self._caches = caches
 
-def _ports(canary: Canary, target: Object | None, caches: Caches) -> Iterator[tuple[str, str]]:
-    """See that the Services find their port on both sides, or the side without it answers nobody."""
-    for workload in (target, caches.primary(canary)) if target is not None else ():
-        if workload is not None:
-            for problem in check_target_port(canary, workload["metadata"]["name"], port_names(workload)):
-                yield "TargetPortNotFound", str(problem)
+    def has(self, kind: str, namespace: str, name: str) -> bool | None:
+        """See `Cluster`. A workload that is being deleted is none that a canary could use."""
+        return self._get(kind, namespace, name) is not None if kind in _RESOURCES else None
 
+    def port_names(self, kind: str, namespace: str, name: str) -> Iterable[str] | None:
+        """See `Cluster`."""
+        found = self._get(kind, namespace, name) if kind in WORKLOADS else None
+        return None if found is None else container_port_names(found)
 
-def _scaler(canary: Canary, managed: ManagedObjects) -> Iterator[tuple[str, str]]:
-    scaler = canary.spec.autoscaler_ref
-    if scaler is None:
-        return
-    if scaler.kind not in SCALERS:
-        yield "ScalerKindUnsupported", f"spec.autoscalerRef.kind: found {scaler.kind!r}; allowed: {', '.join(SCALERS)}"
-    elif managed.scaler(canary) is None:
-        allowed = f"the name of a {scaler.kind} in namespace {canary.namespace}, and there is none of this name"
-        yield "ScalerNotFound", f"spec.autoscalerRef.name: found {scaler.name!r}; allowed: {allowed}"
+    def metric_template(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        """See `Cluster`."""
+        return self._get(METRIC_TEMPLATES.kind, namespace, name)
 
+    def claims(self, namespace: str) -> Iterable[Claim]:
+        """See `Cluster`."""
+        canaries = self._caches.of(CANARIES).by_namespace(namespace)
+        return [claim for canary in canaries if (claim := Claim.read(canary)) is not None]
 
-def _others(canary: Canary, caches: Caches) -> Iterator[tuple[str, str]]:
-    """Find another canary's objects under our names: of one that shares the target, or of one that was deleted."""
-    by_target, table = "spec.targetRef.name", Names.of(canary).route_table
-    by_apex = "spec.service.name" if canary.spec.service.name else by_target
-    found = (by_target, caches.primary(canary)), (by_apex, caches.of(ROUTE_TABLES).get(canary.namespace, table))
-    for path, obj in found:
-        for owner in (obj or {}).get("metadata", {}).get("ownerReferences") or ():
-            if owner.get("kind") == "Canary" and owner.get("controller") and owner.get("uid") != canary.uid:
-                assert obj is not None
-                what = f"{obj.get('kind', 'object')} {obj['metadata']['name']} of Canary {owner['name']}"
-                allowed = "a target and a service.name that no other Canary has (or had: its objects are still going)"
-                yield "OwnedByOther", f"{path}: found {what}, uid {owner['uid']}; allowed: {allowed}"
+    def owners(self, kind: str, namespace: str, name: str) -> Iterable[Owner]:
+        """See `Cluster`."""
+        references = (self._get(kind, namespace, name) or {}).get("metadata", {}).get("ownerReferences") or ()
+        return [
+            Owner(reference["name"], reference["uid"])
+            for reference in references
+            if reference.get("kind") == CANARIES.kind and reference.get("controller")
+        ]
+
+    def _get(self, kind: str, namespace: str, name: str) -> Object | None:
+        resource = _RESOURCES.get(kind)
+        found = None if resource is None else self._caches.of(resource).get(namespace, name)
+        is_going = kind in WORKLOADS and found is not None and "deletionTimestamp" in found["metadata"]
+        return None if is_going else found

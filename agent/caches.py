@@ -16,6 +16,7 @@ from agent.resources import (
 )
 from agent.revision_detection import keep_written_at
 from canary.api.canary import Canary
+from canary.api.names import primary_name
 from kube.cache import Cache
 from kube.client import Client
 from kube.resource import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, HPAS, LEASES, SECRETS, SERVICES, Object, Resource
@@ -90,10 +91,10 @@ class Caches:
 
     def primary(self, canary: Canary) -> Object | None:
         """Return the generated primary workload, None when there is none."""
-        return self._workload(canary, f"{canary.spec.target_ref.name}-primary")
+        return self._workload(canary, primary_name(canary.spec.target_ref.name))
 
     def _workload(self, canary: Canary, name: str) -> Object | None:
-        resource = WORKLOADS.get(canary.spec.target_ref.kind or "Deployment")
+        resource = WORKLOADS.get(canary.target_kind)
         if resource is None:
             return None
         found = self.of(resource).get(canary.namespace, name)

@@ -4,14 +4,12 @@ import secrets
 from typing import Final
 
 from canary.run.action import ClaimRequest, DropRequest, SetFinalizer
-from canary.run.request import ANNOTATION, claimed
+from canary.run.request import claimed
+from canary.run.wire import FINALIZER, REQUEST_ANNOTATION
 from kube.resource import Object
 from render.json_patch import Operation, pointer, put, remove, test, unchanged
 
-FINALIZER: Final = "finalizer.flagger.app"
-"""Flagger's name for it, so that a canary taken over is let go of by whoever runs."""
-
-_ANNOTATION_PATH: Final = pointer("metadata", "annotations", ANNOTATION)
+_ANNOTATION_PATH: Final = pointer("metadata", "annotations", REQUEST_ANNOTATION)
 _FINALIZERS_PATH: Final = "/metadata/finalizers"
 
 

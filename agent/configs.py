@@ -12,6 +12,7 @@ from agent.settings import FIELD_MANAGER
 from canary.api.canary import Canary
 from canary.run.phase import ANALYSING
 from canary.run.revision import config_part, revision_of, template_part, with_configs
+from canary.run.wire import SERIN_STATUS, StatusKey
 from kube.client import Client
 from kube.errors import Conflict, NotFound
 from kube.resource import Object
@@ -211,7 +212,7 @@ def _is_of(revision: str, contents: Contents) -> bool:
 
 def _stored(canary: Canary, template: Object, caches: Caches) -> Mapping[str, str]:
     status = _status(canary, caches)
-    seen = (status.get("serin") or {}).get("seen") or {}
+    seen = (status.get(SERIN_STATUS) or {}).get(StatusKey.TARGET) or {}
     if template_part(seen.get("revision", "")) != revision_of(template):
         return {}
     stored: Mapping[str, str] = status.get("trackedConfigs") or {}

@@ -7,9 +7,9 @@ from agent.caches import SCALERS, Caches
 from agent.configs import is_started_otherwise
 from agent.providers.routing.port import ROUTING_OBJECTS, Routing
 from canary.api.canary import Canary
+from canary.api.names import Names, Side
 from canary.run.managed import ManagedObject
 from kube.resource import SERVICES, Object, Resource
-from render.names import Names, Side
 from render.scale import wanted_replicas
 from render.scaled_object import SCALED_OBJECT, is_idle_at_zero, primary_scaled_object
 from render.scaler import primary_scaler

@@ -12,12 +12,12 @@ from aioprometheus.renderer import render
 from agent.revision_detection import DetectedBy
 from canary.api.canary import Canary
 from canary.api.metrics import REQUEST_DURATION, CanaryMetric
+from canary.api.names import primary_name
 from canary.run.judge import CheckResult, effective_range
 from canary.run.phase import Phase
 from canary.run.state import State
 
 _MS_PER_S: Final = 1000
-_PRIMARY_SUFFIX: Final = "-primary"
 _RUNNING, _SUCCEEDED, _FAILED = 0, 1, 2
 _STATUS: Final = {Phase.PROGRESSING: _RUNNING, Phase.FAILED: _FAILED}
 
@@ -98,7 +98,7 @@ class AgentMetrics:
             self._status.set(self._labels(canary, self._status), _STATUS.get(state.phase, _SUCCEEDED))
         target = canary.spec.target_ref.name
         self._set_weight(canary, target, state.traffic.canary_percent)
-        self._set_weight(canary, f"{target}{_PRIMARY_SUFFIX}", state.traffic.primary_percent)
+        self._set_weight(canary, primary_name(target), state.traffic.primary_percent)
         self._info.set(self._labels(canary, self._info, apex=canary.apex_name), 1)
         self._failed_checks.set(self._labels(canary, self._failed_checks), state.analysis.failed_checks)
         self._failed_limit.set(self._labels(canary, self._failed_limit), canary.threshold)

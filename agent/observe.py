@@ -19,14 +19,14 @@ from canary.run.managed import ManagedObject
 from canary.run.mark import Mark
 from canary.run.observation import Observation, Primary, Target
 from canary.run.readiness import Readiness, daemonset_readiness, deployment_readiness
-from canary.run.request import ANNOTATION
 from canary.run.revision import plain_template, template_part
 from canary.run.state import Blocker, TargetIdentity
+from canary.run.wire import REQUEST_ANNOTATION, REVISION_ANNOTATION
 from kube.resource import Object
 from render.objects import UnusableObjectError
 from render.rollout import is_rolling, keeps_a_pod, keeps_a_pod_when_promoted
 from render.scale import full_size, replicas_from_zero, wanted_replicas
-from render.workload import REVISION_ANNOTATION, is_primary_template, primary_workload
+from render.workload import is_primary_template, primary_workload
 
 
 class Observer:
@@ -67,7 +67,7 @@ class Observer:
             blockers=blockers if stored.blocker is None else (stored.blocker, *blockers),
             cooling_down=cooldowns.actions,
             refused_traffic=cooldowns.traffic,
-            request=(obj["metadata"].get("annotations") or {}).get(ANNOTATION, ""),
+            request=(obj["metadata"].get("annotations") or {}).get(REQUEST_ANNOTATION, ""),
             flagger=self._flagger.at_work(),
             is_spec_lost=stored.is_spec_lost,
             is_deleted=is_deleted,
@@ -79,7 +79,7 @@ class Observer:
         self, canary: Canary, target: Object | None
     ) -> tuple[frozenset[ManagedObject], tuple[Blocker, ...]]:
         """Return the objects that are missing or not as rendered, and what blocks the canary."""
-        blockers = tuple(find_blockers(canary, target, self._caches, self._managed))
+        blockers = tuple(find_blockers(canary, self._caches))
         if target is None or blockers:
             return frozenset(), blockers
         try:

@@ -9,11 +9,11 @@ from agent.caches import Caches
 from agent.resources import ROUTE_TABLES, SCALED_OBJECTS, UPSTREAMS
 from agent.settings import FIELD_MANAGER
 from canary.api.canary import Canary
+from canary.api.names import Names, Side
 from canary.run.managed import ManagedObject
 from kube.client import Client
 from kube.resource import SERVICES, Object, Resource
 from render.json_patch import Operation
-from render.names import Names, Side
 from render.objects import UnusableObjectError
 from render.release import released_apex, released_object, released_route
 from render.route_table import served_port

@@ -11,6 +11,7 @@ from agent.loop import CanaryLoop
 from agent.resources import CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
 from agent.revision_detection import is_edit
 from agent.services import AgentServices
+from canary.api.names import Side, apex_name, primary_name, service_names, upstream_name
 from kube.resource import SERVICES, Object, Resource
 from kube.store import Change, Key, key_of
 from render.config_refs import ConfigKind, ConfigRef, config_refs
@@ -123,10 +124,10 @@ def _concerns(obj: Object) -> set[_Concern]:
     found = {(resource.plural, Key(namespace, name)) for resource in WORKLOADS.values() for name in _sides(target)}
     scaler = _name(spec.get("autoscalerRef"))
     found |= {(resource.plural, Key(namespace, name)) for resource in SCALERS.values() for name in _sides(scaler)}
-    found |= {(SERVICES.plural, Key(namespace, name)) for name in (*_sides(apex), f"{apex}-canary")}
+    found |= {(SERVICES.plural, Key(namespace, name)) for name in service_names(apex)}
     found.add((ROUTE_TABLES.plural, Key(namespace, apex)))
     port = (spec.get("service") or {}).get("port")
-    found |= {(UPSTREAMS.plural, Key(namespace, f"{namespace}-{apex}-{side}upstream-{port}")) for side in _SIDES}
+    found |= {(UPSTREAMS.plural, Key(namespace, upstream_name(namespace, apex, side, port))) for side in Side}
     reference = spec.get("upstreamRef") or {}
     found.add((UPSTREAMS.plural, Key(reference.get("namespace") or namespace, _name(reference))))
     for metric in (spec.get("analysis") or spec.get("canaryAnalysis") or {}).get("metrics") or ():
@@ -135,18 +136,15 @@ def _concerns(obj: Object) -> set[_Concern]:
     return found
 
 
-_SIDES: Final = ("primary", "canary")
-
-
 def _names(obj: Object) -> tuple[str, str]:
     """Return the names of a canary's target and apex."""
     spec = obj.get("spec") or {}
     target = _name(spec.get("targetRef"))
-    return target, _name(spec.get("service")) or target
+    return target, apex_name(_name(spec.get("service")), target)
 
 
 def _sides(name: str) -> tuple[str, str]:
-    return name, f"{name}-primary"
+    return name, primary_name(name)
 
 
 def _name(reference: Object | None) -> str:

@@ -23,6 +23,7 @@ from agent.revision_templates import TemplateLost
 from agent.services import AgentServices
 from agent.stored import StoredCanary, is_gone, read_stored
 from canary.api.canary import Canary
+from canary.api.names import DEFAULT_TARGET_KIND
 from canary.decide import Decision, decide
 from canary.run.action import SetFinalizer
 from canary.run.messages import Message, warning
@@ -99,7 +100,7 @@ class CanaryTicker:
         self._reporter.report_transition(obj, state, now_s)
         await self._reporter.wait_written()
         blocked = state.update_to(replace(state, blocker=blocker), now_s, warning(blocker.message))
-        obj = await self._store(obj, blocked, target_kind="Deployment")
+        obj = await self._store(obj, blocked, target_kind=DEFAULT_TARGET_KIND)
         self._reporter.report_transition(obj, blocked, now_s)
 
     async def _advance(self, stored: StoredCanary, canary: Canary) -> float | None:
@@ -170,7 +171,7 @@ class CanaryTicker:
         # The next transition replaces this one's messages in the status: until they are events, only it keeps them.
         is_pull = after.traffic.canary_percent < before.traffic.canary_percent
         await self._reporter.wait_written(*([_WRITTEN_BEFORE_A_PULL_S] if is_pull else []))
-        await self._store(obj, after, target_kind=_target_kind(canary))
+        await self._store(obj, after, target_kind=canary.target_kind)
         self._count(canary, before, after)
 
     async def _apply(self, obj: Object, canary: Canary, decision: Decision) -> None:
@@ -194,7 +195,7 @@ class CanaryTicker:
     async def _report(self, obj: Object, canary: Canary, state: State) -> Object:
         """Report the messages of the stored intent, and return the object as it is stored after that."""
         self._reporter.report_transition(obj, state, self._services.now_s())
-        store = partial(self._store, obj, target_kind=_target_kind(canary))
+        store = partial(self._store, obj, target_kind=canary.target_kind)
         return await self._alerter.alert_transition(obj, canary, state, store)
 
     def _send_remark(self, obj: Object, message: Message) -> None:
@@ -234,7 +235,3 @@ class CanaryTicker:
         has_ended = before.phase not in IDLE and after.phase in {Phase.SUCCEEDED, Phase.FAILED}
         if has_ended:
             services.metrics.count_end(canary, after)
-
-
-def _target_kind(canary: Canary) -> str:
-    return canary.spec.target_ref.kind or "Deployment"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from render.names import Names, Side
+from canary.api.names import Names, Side
 
 CODE_LABEL: Final = "envoy_response_code"
 

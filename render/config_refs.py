@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
-from render.objects import PRIMARY_SUFFIX, Object
+from canary.api.names import primary_name
+from render.objects import Object
 
 ConfigKind = Literal["ConfigMap", "Secret"]
 
@@ -25,7 +26,7 @@ class ConfigRef(NamedTuple):
     @property
     def copy_name(self) -> str:
         """Return the name of the primary's copy."""
-        return f"{self.name}{PRIMARY_SUFFIX}"
+        return primary_name(self.name)
 
 
 NO_COPIES: Final[Mapping[ConfigRef, str]] = MappingProxyType({})

@@ -7,13 +7,11 @@ from typing import Any, Final
 
 from canary.api.canary import Canary
 from canary.run.revision import content_hash
+from canary.run.wire import TRACKING_ANNOTATION
 from render.config_refs import ConfigRef
 from render.json_patch import Operation, put, remove, unchanged
 from render.objects import Object
 from render.ownership import CANARY_KIND, owned_metadata, owner_reference
-
-TRACKING: Final = "flagger.app/config-tracking"
-"""An annotation; a value that begins with `disable` takes the object out of tracking, on a target all it refers to."""
 
 # Others (pull secrets, tokens) belong to service accounts, controllers or the cluster, not to a revision.
 _TRACKED_TYPES: Final = frozenset({"Opaque", "kubernetes.io/basic-auth", "kubernetes.io/ssh-auth", "kubernetes.io/tls"})
@@ -24,7 +22,7 @@ _CONTENT: Final = ("data", "binaryData")
 def is_tracking_disabled(obj: Object) -> bool:
     """Return whether the annotation on a ConfigMap, a Secret or a target disables tracking."""
     annotations = obj["metadata"].get("annotations") or {}
-    return str(annotations.get(TRACKING, "")).startswith("disable")
+    return str(annotations.get(TRACKING_ANNOTATION, "")).startswith("disable")
 
 
 def summary(config: Object) -> Object:

@@ -4,12 +4,13 @@ from copy import deepcopy
 from typing import NamedTuple
 
 from canary.api.canary import Canary
+from canary.api.names import Names, Side
 from canary.run.traffic import TOTAL_PERCENT, Traffic
+from canary.run.wire import OWNED_ANNOTATION
 from render.cookies import asks_for, cookies_set, set_cookie, with_cookie
 from render.front_routes import is_ab_test, mirror_percent, primary_cookie, without_mirror
-from render.names import Names, Side
 from render.objects import Object, UnusableObjectError
-from render.owned_fields import OWNED_ANNOTATION, OwnedFields, overlay
+from render.owned_fields import OwnedFields, overlay
 from render.ownership import is_owned_by
 from render.route_options import route_options
 from render.route_place import (

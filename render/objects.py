@@ -1,11 +1,9 @@
 """Kubernetes objects as plain dicts, and the error for one that can't be used."""
 
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 Object: TypeAlias = dict[str, Any]
 """The body of a Kubernetes object, as in its JSON."""
-
-PRIMARY_SUFFIX: Final = "-primary"
 
 
 class UnusableObjectError(ValueError):

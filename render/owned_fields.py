@@ -3,11 +3,10 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
+from canary.run.wire import OWNED_ANNOTATION
 from render.objects import Object
-
-OWNED_ANNOTATION: Final = "serin.dev/owned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from canary.api.canary import Canary
+from canary.run.wire import OUR_PREFIX
 from render.objects import Object
 
 CANARY_API_VERSION: Final = "flagger.app/v1beta1"
@@ -22,7 +23,7 @@ _APPLIERS_ANNOTATIONS: Final = (
     "deployment.kubernetes.io/revision",
     "deprecated.daemonset.template.generation",
 )
-_APPLIERS_PREFIXES: Final = ("serin.dev/", "argocd.argoproj.io/", "meta.helm.sh/")
+_APPLIERS_PREFIXES: Final = (OUR_PREFIX, "argocd.argoproj.io/", "meta.helm.sh/")
 
 
 def owner_reference(canary: Canary) -> dict[str, Any]:

@@ -4,16 +4,12 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any, Final
 
-from canary.run.revision import CONFIG_ANNOTATION, plain_template
+from canary.api.names import primary_name
+from canary.run.revision import plain_template
+from canary.run.wire import CONFIG_ANNOTATION, FLAGGER_ID_ANNOTATION
 from render.config_refs import NO_COPIES, ConfigRef, point_to_copies
-from render.objects import PRIMARY_SUFFIX, Object
+from render.objects import Object
 from render.ownership import without_flux
-
-FLAGGER_ID: Final = "flagger-id"
-"""A random pod annotation by which Flagger makes every promotion a rolling update.
-
-Ours is one when the template differs, so it is never rendered, and the pods of a cluster taken over need no restart.
-"""
 
 _AFFINITIES: Final = ("podAffinity", "podAntiAffinity")
 
@@ -31,7 +27,7 @@ def primary_template(
     """
     rendered = _plain(template)
     metadata, spec = rendered["metadata"], rendered["spec"]
-    primary_value = f"{label_value}{PRIMARY_SUFFIX}"
+    primary_value = primary_name(label_value)
     metadata["labels"] = without_flux(metadata.get("labels")) | {label_key: primary_value}
     if config_hash:
         metadata["annotations"] = metadata.get("annotations", {}) | {CONFIG_ANNOTATION: config_hash}
@@ -49,7 +45,7 @@ def is_same_template(live: Object, rendered: Object) -> bool:
 def _plain(template: Object) -> Object:
     plain = deepcopy(plain_template(template))
     annotations = without_flux(plain["metadata"].pop("annotations", None))
-    annotations.pop(FLAGGER_ID, None)
+    annotations.pop(FLAGGER_ID_ANNOTATION, None)
     if annotations:
         plain["metadata"]["annotations"] = annotations
     return plain

@@ -5,9 +5,9 @@ user's; a new Canary of the same names finds its objects there.
 """
 
 from canary.api.canary import Canary
+from canary.api.names import Names, Side
 from canary.run.traffic import TOTAL_PERCENT
 from render.json_patch import Operation, pointer, put, put_entries, remove, unchanged
-from render.names import Names, Side
 from render.objects import Object
 from render.ownership import FLUX_LEAVES_IT, is_owned_by
 from render.route_place import destinations_by_side, destinations_of, routes_of

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple, Self
 
+from canary.api.names import Names, Side
 from render.json_patch import Operation, pointer, test
-from render.names import Names, Side
 from render.objects import Object
 
 MATCH_ROUTE: Final = "serin-match"

@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from canary.api.canary import Canary
+from canary.api.names import Names, Side
 from canary.run.traffic import ALL_TO_PRIMARY, TOTAL_PERCENT, Traffic
+from canary.run.wire import MOVE_ANNOTATION, OWNED_ANNOTATION
 from render.front_routes import fronts, is_ab_test, merged_front, render_front
 from render.json_patch import Operation, difference, pointer, put, put_entries, remove, test, unchanged
 from render.main_route import cookie_names, main_route, new_main_route, read_cookies, read_mirror
-from render.names import Names, Side
 from render.objects import Object
-from render.owned_fields import OWNED_ANNOTATION, OwnedFields
+from render.owned_fields import OwnedFields
 from render.ownership import FLUX_LEAVES_IT, is_owned_by, owned_metadata
 from render.route_options import route_options
 from render.route_place import (
@@ -31,13 +32,6 @@ from render.route_place import (
 )
 
 ROUTE_TABLE_API_VERSION: Final = "gateway.solo.io/v1"
-
-MOVE_ANNOTATION: Final = "serin.dev/move"
-"""On the table: the canary's uid and the number of the transition (`status.serin.sequence`) that its weights belong to.
-
-It fences off an agent that was stopped before a write and wakes up after others have moved on: by the weights alone
-100/0 before the run and 100/0 after a rollback are the same.
-"""
 
 
 def route_table(canary: Canary, wanted: Traffic = ALL_TO_PRIMARY) -> Object:

@@ -5,7 +5,7 @@ KEDA does not: a ScaledObject is paused meanwhile (`render.scaled_object`).
 Source: Flagger 1.44, `ScaleToZero` and `ScaleFromZero` of its Deployment and DaemonSet controllers.
 """
 
-from canary.run.revision import CONFIG_ANNOTATION, SCALE_TO_ZERO
+from canary.run.wire import CONFIG_ANNOTATION, SCALE_TO_ZERO_LABEL
 from render.json_patch import Operation, pointer, put, put_entries, remove, same_spec
 from render.objects import Object
 from render.scaled_object import SCALED_OBJECT
@@ -17,7 +17,7 @@ _POD_ANNOTATIONS = ("spec", "template", "metadata", "annotations")
 def wanted_replicas(workload: Object) -> int:
     """Return how many replicas a Deployment's spec wants, or a DaemonSet on its nodes; 0 when scaled to zero."""
     if workload["kind"] == "DaemonSet":
-        if SCALE_TO_ZERO in (workload["spec"]["template"]["spec"].get("nodeSelector") or {}):
+        if SCALE_TO_ZERO_LABEL in (workload["spec"]["template"]["spec"].get("nodeSelector") or {}):
             return 0
         return int((workload.get("status") or {}).get("desiredNumberScheduled", 1)) or 1
     return int(workload["spec"].get("replicas", 1))
@@ -96,7 +96,7 @@ def _maximum(scaler: Object) -> int | None:
 
 def _node_selector_patch(target: Object, *, is_scaled_to_zero: bool) -> list[Operation]:
     if is_scaled_to_zero:
-        return put_entries(target, _NODE_SELECTOR, {SCALE_TO_ZERO: "true"})
+        return put_entries(target, _NODE_SELECTOR, {SCALE_TO_ZERO_LABEL: "true"})
     if wanted_replicas(target) == 0:
-        return [remove(pointer(*_NODE_SELECTOR, SCALE_TO_ZERO))]
+        return [remove(pointer(*_NODE_SELECTOR, SCALE_TO_ZERO_LABEL))]
     return []

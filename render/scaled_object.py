@@ -8,10 +8,10 @@ from copy import deepcopy
 from typing import Any, Final
 
 from canary.api.canary import Canary
+from canary.api.names import Names, primary_name
 from canary.api.references import AutoscalerReference
 from render.json_patch import Operation, pointer, put_entries, remove, same_spec, unchanged
-from render.names import Names
-from render.objects import PRIMARY_SUFFIX, Object
+from render.objects import Object
 from render.ownership import owned_metadata, without_appliers, without_flux
 
 SCALED_OBJECT: Final = "ScaledObject"
@@ -36,7 +36,7 @@ def primary_scaled_object(canary: Canary, scaled_object: Object) -> Object:
     for trigger in spec.get("triggers") or ():
         _rewrite_query(trigger, reference, names.target)
     if hpa_name := _hpa_config(spec).get("name"):
-        _hpa_config(spec)["name"] = f"{hpa_name}{PRIMARY_SUFFIX}"
+        _hpa_config(spec)["name"] = primary_name(hpa_name)
     if bounds := reference.primary_scaler_replicas:
         given = {"minReplicaCount": bounds.min_replicas, "maxReplicaCount": bounds.max_replicas}
         spec |= {field: bound for field, bound in given.items() if bound is not None}
@@ -44,7 +44,7 @@ def primary_scaled_object(canary: Canary, scaled_object: Object) -> Object:
     labels = without_flux(scaled_object["metadata"].get("labels"))
     metadata = owned_metadata(
         canary,
-        f"{scaled_object['metadata']['name']}{PRIMARY_SUFFIX}",
+        primary_name(scaled_object["metadata"]["name"]),
         labels={key: value for key, value in labels.items() if not key.startswith(_KEDAS_LABELS)},
         annotations={key: value for key, value in annotations.items() if not key.startswith(_PAUSES)},
     )
@@ -82,7 +82,7 @@ def _rewrite_query(trigger: dict[str, Any], reference: AutoscalerReference, targ
     elif "query" in metadata:
         # As Flagger: wherever the target's name stands, but for names of labels and what they begin with.
         of_target = rf"{re.escape(target)}(-canary|-primary)?(?![a-zA-Z0-9_]*\s*[=!])"
-        metadata["query"] = re.sub(of_target, lambda _: f"{target}{PRIMARY_SUFFIX}", metadata["query"])
+        metadata["query"] = re.sub(of_target, lambda _: primary_name(target), metadata["query"])
 
 
 def _hpa_config(spec: dict[str, Any]) -> dict[str, Any]:

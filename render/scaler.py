@@ -6,9 +6,9 @@ Source of the shape: Flagger 1.44, `HPAReconciler`. The target's own is never wr
 from typing import Any, Final
 
 from canary.api.canary import Canary
+from canary.api.names import Names, primary_name
 from canary.api.references import AUTOSCALING_V2
-from render.names import Names
-from render.objects import PRIMARY_SUFFIX, Object
+from render.objects import Object
 from render.ownership import owned_metadata, without_flux
 
 _COPIED_FIELDS: Final = ("minReplicas", "maxReplicas", "metrics", "behavior")
@@ -33,7 +33,7 @@ def primary_scaler(canary: Canary, hpa: Object) -> Object:
             spec["maxReplicas"] = bounds.max_replicas
     metadata = owned_metadata(
         canary,
-        f"{hpa['metadata']['name']}{PRIMARY_SUFFIX}",
+        primary_name(hpa["metadata"]["name"]),
         labels=without_flux(hpa["metadata"].get("labels")),
     )
     return {"apiVersion": AUTOSCALING_V2, "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}

@@ -7,8 +7,8 @@ Source of the shape: Flagger 1.44, `KubernetesDefaultRouter`. The bodies are for
 from typing import Any
 
 from canary.api.canary import Canary
+from canary.api.names import Names, Side
 from canary.api.service import CustomMetadata
-from render.names import Names, Side
 from render.objects import Object
 from render.ownership import FLUX_LEAVES_IT, is_owned_by, owned_metadata
 from render.ports import service_ports
@@ -20,8 +20,8 @@ def apex_service(
 ) -> Object:
     """Render the Service that clients call: it selects the primary's pods.
 
-    `existing` is the Service of that name as it stands; one that a user made is taken over: it gets ports and
-    selector, but neither our labels nor an owner, so that it outlives the canary. `kept_port` is as in `service_ports`.
+    `existing` is the Service of that name as it stands; one that a user made gets ports and selector, but
+    neither our labels nor an owner, so that it outlives the canary. `kept_port` is as in `service_ports`.
 
     Raises:
         UnusableObjectError: the target's selector has no label to tell the sides apart by.

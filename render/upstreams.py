@@ -7,8 +7,8 @@ follows those of `loadBalancerConfig` only.
 from typing import Any, Final
 
 from canary.api.canary import Canary
-from render.names import Names, Side
-from render.objects import Object, UnusableObjectError
+from canary.api.names import Names, Side
+from render.objects import Object
 from render.ownership import owned_metadata
 from render.workload import target_selector_label
 
@@ -38,24 +38,6 @@ _COPIED_FIELDS: Final = (
     "preconnectPolicy",
     "disableIstioAutoMtls",
 )
-
-
-def check_reference(canary: Canary, config: Object | None) -> None:
-    """See that `config`, the Upstream that `upstreamRef` names, is there.
-
-    Raises:
-        UnusableObjectError: it is not.
-    """
-    reference = canary.spec.upstream_ref
-    if reference is None or config is not None:
-        return
-    allowed = (
-        f"the name of an Upstream in namespace {reference.namespace or canary.namespace}, "
-        "and there is none of this name"
-    )
-    described = {"kind": "Canary", "metadata": {"name": canary.name, "namespace": canary.namespace}}
-    path, reason = "spec.upstreamRef.name", "UpstreamNotFound"
-    raise UnusableObjectError(described, path, found=reference.name, allowed=allowed, reason=reason)
 
 
 def upstream(canary: Canary, target: Object, side: Side, config: Object | None = None) -> Object:

@@ -7,19 +7,17 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from canary.api.canary import Canary
+from canary.api.names import Names, Side, primary_name
 from canary.run.revision import config_part
+from canary.run.wire import REVISION_ANNOTATION
 from render.config_refs import NO_COPIES, ConfigRef
 from render.json_patch import Operation, put, put_entries, remove, same_spec
-from render.names import Names, Side
-from render.objects import PRIMARY_SUFFIX, Object, UnusableObjectError
+from render.objects import Object, UnusableObjectError
 from render.ownership import owned_metadata, without_appliers
 from render.pod_template import is_same_template, primary_template
 
 SELECTOR_LABELS: Final = ("app", "name", "app.kubernetes.io/name")
 """Labels that may tell the two sides' pods apart, best first. Source: Flagger's flag `-selector-labels`."""
-
-REVISION_ANNOTATION: Final = "serin.dev/revision"
-"""On the primary: the revision whose template it was last given. On the target: the admission webhook's mark."""
 
 # Rendered fields of the spec beside selector, replicas and template.
 _COPIED_FIELDS: Final = {
@@ -37,7 +35,7 @@ class SelectorLabel(NamedTuple):
     @property
     def primary_value(self) -> str:
         """Return the value on the primary's pods."""
-        return f"{self.value}{PRIMARY_SUFFIX}"
+        return primary_name(self.value)
 
     def pods(self, side: Side) -> dict[str, str]:
         """Select the pods of one side."""

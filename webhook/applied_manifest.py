@@ -15,7 +15,7 @@ LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def is_in_a_manifest(obj: Mapping[str, Any], path: Sequence[str]) -> bool | None:
-    """Whether a manifest that was applied has the field; None where no manifest is known. `path` has no list in it."""
+    """Return whether an applied manifest has the field, None where no manifest is known. `path` has no list in it."""
     manifests = list(_manifests(obj))
     if not manifests:
         return None
@@ -27,7 +27,7 @@ def _manifests(obj: Mapping[str, Any]) -> Iterator[tuple[object, str]]:
     metadata = _mapping(obj.get("metadata"))
     text = _mapping(metadata.get("annotations")).get(LAST_APPLIED)
     if isinstance(text, str):
-        with suppress(orjson.JSONDecodeError):  # whatever somebody else put there tells nothing
+        with suppress(orjson.JSONDecodeError):  # something else that somebody put there
             yield orjson.loads(text), ""
     entries = metadata.get("managedFields")
     for entry in map(_mapping, entries if isinstance(entries, list) else ()):

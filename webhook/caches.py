@@ -1,4 +1,4 @@
-"""What the webhook keeps of the cluster: as little of each object as an answer needs, for its memory is small."""
+"""What the webhook keeps of the cluster: as little of each object as an answer needs, because its memory is small."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import orjson
 
-from canary.rules.target_port import port_names
+from canary.rules.references import container_port_names
 from kube.cache import Cache
 from kube.client import Client
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, Object, Resource
+from webhook.canary_index import CanaryIndex
 from webhook.context import AdmissionContext
-from webhook.index import CanaryIndex
 from webhook.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, SCALED_OBJECTS, UPSTREAMS
 
 _NAMES: Final = ("name", "namespace", "resourceVersion")
@@ -30,8 +30,8 @@ class Caches:
 
         self._namespace = namespace
         self._canaries = cache(CANARIES, slim_canary)
-        self._targets = CanaryIndex()
-        self._canaries.subscribe(self._targets.take)
+        self._index = CanaryIndex()
+        self._canaries.subscribe(self._index.take)
         self._others = [
             *(cache(resource, slim_spec) for resource in (METRIC_TEMPLATES, ALERT_PROVIDERS)),
             *(cache(resource, slim_workload) for resource in (DEPLOYMENTS, DAEMONSETS)),
@@ -41,13 +41,13 @@ class Caches:
         ]
 
     def all(self) -> Iterable[Cache]:
-        """Every cache."""
+        """Return every cache."""
         return [self._canaries, *self._others]
 
-    def world(self, agent: str) -> AdmissionContext:
-        """Return the view of the handlers; it follows the caches."""
+    def context(self, agent: str) -> AdmissionContext:
+        """Return what the handlers look at; it follows the caches."""
         lookups = {cache.resource.kind: cache for cache in self.all()}
-        return AdmissionContext(self._targets, lookups, namespace=self._namespace, agent=agent)
+        return AdmissionContext(self._index, lookups, namespace=self._namespace, agent=agent)
 
     async def run(self) -> None:
         """Follow the cluster until cancelled. One list comes after the other: together they would double our memory."""
@@ -57,7 +57,7 @@ class Caches:
                 await cache.wait_synced()
 
     def cold(self) -> str:
-        """Name the caches that have no list yet, empty when all are warm.
+        """Return which caches have no list yet, empty when all have one.
 
         One that went silent since still answers better than no webhook at all, so it is not asked for its age.
         """
@@ -72,7 +72,7 @@ def slim_name(obj: Object) -> Object:
 
 def slim_workload(obj: Object) -> Object:
     """Keep that the object is there, and the names of its containers' ports."""
-    return _copied({"metadata": _kept(obj["metadata"], _NAMES), "portNames": sorted(port_names(obj))})
+    return _copied({"metadata": _kept(obj["metadata"], _NAMES), "portNames": sorted(container_port_names(obj))})
 
 
 def slim_spec(obj: Object) -> Object:

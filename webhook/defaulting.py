@@ -2,7 +2,7 @@
 
 Nothing that the user wrote in a manifest is changed. A default that follows from another field (`targetPort` from
 `port`) goes on following it, or else an object would come to mean something else with the webhook than without it.
-That is told: by an edit or a patch somebody may have written the same value beside the manifest.
+A warning names it: by an edit or a patch somebody may have written the same value beside the manifest.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,22 +11,22 @@ from typing import Any, Final
 from canary.api.defaults import Default, canary_defaults, derived_defaults
 from canary.api.problems import Problem, field_path
 from webhook.applied_manifest import is_in_a_manifest
-from webhook.references import Known
+from webhook.context import AdmissionContext
 from webhook.review import ALLOWED, Answer, Request
 from webhook.validating import is_looked_at, is_of_another_provider, validate_canary
 
 _NOTHING: Final = object()
 
 
-def default_canary(request: Request, known: Known) -> Answer:
-    """Add what is absent. One of another provider is left as it is.
+def default_canary(request: Request, context: AdmissionContext) -> Answer:
+    """Return the patch that adds what is absent. One of another provider is left as it is.
 
     A canary that will be refused is refused here already: next come the rules of its CRD, which know only the worst of
     its problems, and would have the user mend and apply it once more to hear of the others.
     """
     if not is_looked_at(request) or is_of_another_provider(request.object):
         return ALLOWED
-    judged = validate_canary(request, known)
+    judged = validate_canary(request, context)
     if not judged.is_allowed:
         return judged
     stale = [(default, is_in_a_manifest(request.object, default.path)) for default in _stale(request)]
@@ -52,16 +52,16 @@ def _stale(request: Request) -> Iterator[Default]:
 
 
 def _follows(request: Request, default: Default) -> str:
-    """Say that a field follows, which nobody wrote in a manifest."""
-    return _told(request, default, f"no manifest has it, so it follows and is {default.value!r} from now on")
+    """Return the warning that a field follows, which nobody wrote in a manifest."""
+    return _warning(request, default, f"no manifest has it, so it follows and is {default.value!r} from now on")
 
 
 def _stays(request: Request, default: Default) -> str:
-    """Say that a field may be a default of old, and that it is left because the user may as well have written it."""
-    return _told(request, default, f"it does not follow: without this field it would now be {default.value!r}")
+    """Return the warning that a field may be an old default, and is left because the user may have written it."""
+    return _warning(request, default, f"it does not follow: without this field it would now be {default.value!r}")
 
 
-def _told(request: Request, default: Default, what: str) -> str:
+def _warning(request: Request, default: Default, what: str) -> str:
     found = _value(request.object, default.path)
     return str(Problem(field_path(*default.path), found, f"anything, but {what}", is_warning=True))
 

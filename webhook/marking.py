@@ -6,33 +6,32 @@ another mutating webhook give the same patch.
 
 from typing import Final
 
+from canary.rules.target import TARGET_KINDS
 from canary.run.changes import describe_changes
 from canary.run.mark import Mark
 from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.revision import content_hash, plain_template, template_part
 from kube.resource import Object
 from render.json_patch import put_entries
+from webhook.canary_index import CanaryEntry
 from webhook.context import AdmissionContext
-from webhook.index import CanaryEntry
 from webhook.review import ALLOWED, WARNING_CHARS, Answer, Request
 
-TARGET_KINDS: Final = frozenset({"Deployment", "DaemonSet"})
-
 _LEAST_SHOWN: Final = 20
-"""Characters of what changed: fewer tell nothing."""
+"""Characters of what changed: fewer say nothing."""
 
 _ENDING: Final = frozenset({Phase.PROMOTING, Phase.FINALISING})
-_TAKING_OVER: Final = IDLE | ANALYSING | _ENDING
+_STARTING_A_RUN: Final = IDLE | ANALYSING | _ENDING
 
 
-def mark_workload(request: Request, world: AdmissionContext) -> Answer:
+def mark_workload(request: Request, context: AdmissionContext) -> Answer:
     """Answer for a Deployment or DaemonSet: the patch that makes its mark right; a warning when a run will follow."""
     if request.kind.kind not in TARGET_KINDS or request.subresource or request.operation not in {"CREATE", "UPDATE"}:
         return ALLOWED
-    if request.username == world.agent:
+    if request.username == context.agent:
         return ALLOWED
     name = request.name or request.object["metadata"].get("name", "")
-    canaries = [canary for canary in world.targets.of(request.namespace, request.kind.kind, name) if canary.is_ours]
+    canaries = [canary for canary in context.canaries.of(request.namespace, request.kind.kind, name) if canary.is_ours]
     if not canaries:
         return ALLOWED
     template = _template(request.object)
@@ -49,7 +48,7 @@ def mark_workload(request: Request, world: AdmissionContext) -> Answer:
 def _kept_mark(request: Request, revision: str) -> Mark | None:
     """Return the mark of a template that stays as it is; None where nothing needs to be there.
 
-    Who leaves it as it is neither takes over the mark of the one who changed it, nor wipes or forges it.
+    Who leaves it as it is neither gets the mark of the one who changed it, nor removes or forges it.
     """
     old = Mark.read(_annotations(request.old_object))
     if old is not None and old.revision == revision:
@@ -67,11 +66,11 @@ def _marked(request: Request, mark: Mark | None, *warnings: str) -> Answer:
 
 
 def _warning(canary: CanaryEntry, mark: Mark) -> str:
-    """Say what the canary will do with the new revision; nothing where it will not run it, or has yet to begin.
+    """Return what the canary will do with the new revision; nothing where it will not run it, or has yet to begin.
 
     What changed is shortened to the room that the rest leaves: how to follow the run must not be cut off.
     """
-    if canary.is_suspended or canary.phase not in _TAKING_OVER:
+    if canary.is_suspended or canary.phase not in _STARTING_A_RUN:
         return ""
     does = _what_it_does(canary, mark.revision)
     if not does:
@@ -85,9 +84,9 @@ def _warning(canary: CanaryEntry, mark: Mark) -> str:
 
 
 def _what_it_does(canary: CanaryEntry, revision: str) -> str:
-    """Say it in a few words; nothing where the revision is one that the agent would not run.
+    """Return it in a few words; nothing where the revision is one that the agent would not run.
 
-    ManagedObject of a revision may be of configurations, which are not looked at here: the agent has the last word.
+    A part of a revision may be of configurations, which are not looked at here: the agent has the last word.
     """
     if canary.phase in ANALYSING:
         is_back = revision == template_part(canary.promoted)
@@ -95,8 +94,8 @@ def _what_it_does(canary: CanaryEntry, revision: str) -> str:
     if canary.phase in IDLE and revision in {template_part(canary.promoted), template_part(canary.analysed)}:
         return ""
     if canary.phase in _ENDING:
-        return "takes over once its present run has ended"
-    return "takes over"
+        return "starts a run once its present run has ended"
+    return "starts a run"
 
 
 def _template(obj: Object) -> Object:

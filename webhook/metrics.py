@@ -67,7 +67,7 @@ class WebhookMetrics:
 
 
 class _Took:
-    """The times of requests that are told by the same labels."""
+    """The times of requests that have the same labels."""
 
     def __init__(self) -> None:
         self.buckets = [0] * len(_BUCKETS_S)
@@ -76,7 +76,7 @@ class _Took:
 
 
 def _histogram(tooks: list[_Took]) -> Buckets:
-    """Add up as the library wants it: a bucket counts all that is smaller, too."""
+    """Return the sum as the library wants it: a bucket counts all that is smaller, too."""
     counts = [sum(column) for column in zip(*(took.buckets for took in tooks), strict=True)]
     histogram = Buckets(*_BUCKETS_S)
     histogram.buckets.update(zip(_BUCKETS_S, accumulate(counts), strict=True))

@@ -25,7 +25,7 @@ Operation: TypeAlias = Mapping[str, Any]
 
 
 class BadReview(ValueError):  # noqa: N818  reads as what it is
-    """The bytes are no AdmissionReview of v1: whoever sent them is told what is wrong, with a 400."""
+    """The bytes are no AdmissionReview of v1: the answer is a 400 that says what is wrong."""
 
 
 class GroupVersionKind(NamedTuple):
@@ -82,7 +82,7 @@ class Refusal:
 
 
 class Answer(NamedTuple):
-    """What we say: allowed unless there is a refusal. A refusal carries no patch; warnings go with either."""
+    """Our answer: allowed unless there is a refusal. A refusal carries no patch; warnings go with either."""
 
     patch: tuple[Operation, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -90,12 +90,12 @@ class Answer(NamedTuple):
 
     @property
     def is_allowed(self) -> bool:
-        """Whether the request may go on."""
+        """Return whether the request may go on."""
         return self.refusal is None
 
 
 ALLOWED: Final = Answer()
-"""Go on, nothing to say."""
+"""Go on, without a warning."""
 
 
 def parse_review(body: bytes) -> Request:
@@ -148,7 +148,7 @@ def render_review(uid: str, answer: Answer) -> bytes:
 
 
 def fit_warnings(warnings: Sequence[str]) -> list[str]:
-    """Shorten each warning to one line of 256 characters; the last ones beyond 4096 in all are dropped and counted."""
+    """Return each warning as one line of 256 characters; the last ones beyond 4096 in all are dropped and counted."""
     lines = [line for warning in warnings if (line := _one_line(warning))]
     if sum(map(len, lines)) <= WARNINGS_CHARS:
         return lines

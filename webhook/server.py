@@ -16,10 +16,10 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from service import endpoint
 from service.endpoint import listen, serving
-from webhook.answering import reply_to
 from webhook.context import AdmissionContext, Handler
+from webhook.handling import handle_review
+from webhook.http_response import JSON, ReviewResponse, is_kept
 from webhook.metrics import WebhookMetrics
-from webhook.response import JSON, ReviewResponse, is_kept
 
 LONGEST_BODY: Final = 8 * 1024 * 1024
 """Bytes. A review carries object and old object, each up to etcd's limit of 1.5 MiB, more when written with escapes."""
@@ -73,7 +73,7 @@ class Admission:
             raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_POST])
         body = await _read(request)
         started_s = time.perf_counter()
-        reply = reply_to(body, handler, self._world)
+        reply = handle_review(body, handler, self._world)
         self._metrics.observe_request(path[1:], reply.operation, reply.outcome, time.perf_counter() - started_s)
         is_answered = reply.status == HTTPStatus.OK
         if is_answered and is_kept(request) and not self._is_draining:
@@ -151,7 +151,7 @@ def serve_health(
     """
 
     def render_metrics(accepted: list[str]) -> tuple[bytes, Mapping[str, str]]:
-        return metrics.render(accepted, len(admission.world.targets))
+        return metrics.render(accepted, len(admission.world.canaries))
 
     def why_unready() -> str:
         return "stopping" if admission.is_draining else unready()

@@ -1,4 +1,4 @@
-"""What the webhook is told at its start."""
+"""The webhook's settings, from its command line."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,5 +29,5 @@ class Settings:
 
     @property
     def agent(self) -> str:
-        """The user name of the agent, which runs beside us."""
+        """Return the user name of the agent, which runs beside us."""
         return f"system:serviceaccount:{self.service_namespace}:serin-agent"

@@ -1,4 +1,4 @@
-"""What the webhook says of a Canary, a MetricTemplate or an AlertProvider as it is applied: all problems at once.
+"""Checks a Canary, a MetricTemplate or an AlertProvider as it is applied, and reports all problems at once.
 
 An error refuses, unless the stored object had it before; a warning never does.
 """
@@ -12,27 +12,28 @@ from canary.api.canary import GLOO, Canary
 from canary.api.metric_template import MetricTemplate
 from canary.api.problems import Problem
 from canary.rules.canary import OTHER_PROVIDERS, check_canary
+from canary.rules.metric_template import check_metric_template
 from canary.rules.queries import check_queries, check_template_query
+from canary.rules.references import Stage, check_references
 from canary.rules.shape import alert_provider_problems, canary_problems, metric_template_problems
-from canary.rules.templates import check_metric_template
-from webhook.references import Known, check_claims, check_references
+from webhook.context import AdmissionContext
 from webhook.review import ALLOWED, Answer, Cause, Object, Refusal, Request
 
 Problems = tuple[Problem, ...]
 
 _INDEX: Final = re.compile(r"\[\d+\]")
-_MOST_TOLD: Final = 50
-"""Problems in a refusal. Nobody mends more at once, and a faulty list could have many thousands."""
+_MOST_SHOWN: Final = 50
+"""Problems in a refusal. Nobody corrects more at once, and a faulty list could have many thousands."""
 
 
-def validate_canary(request: Request, known: Known) -> Answer:
-    """Judge a Canary. One of another provider is none of our business."""
+def validate_canary(request: Request, context: AdmissionContext) -> Answer:
+    """Return what is wrong with a Canary; nothing for one of another provider, which is left untouched."""
 
     def check(canary: Canary) -> Problems:
         if canary.provider != GLOO:
             return ()
-        own = (*check_canary(canary), *check_queries(canary))
-        return (*own, *check_claims(canary, known), *check_references(canary, known))
+        references = check_references(canary, context, Stage.ADMISSION)
+        return (*check_canary(canary), *check_queries(canary), *references)
 
     def find(obj: Object) -> Problems:
         if is_of_another_provider(obj):
@@ -45,8 +46,8 @@ def validate_canary(request: Request, known: Known) -> Answer:
     return _answer(request, find)
 
 
-def validate_metric_template(request: Request, _: Known) -> Answer:
-    """Judge a MetricTemplate."""
+def validate_metric_template(request: Request, _: AdmissionContext) -> Answer:
+    """Return what is wrong with a MetricTemplate."""
 
     def check(template: MetricTemplate) -> Problems:
         return (*check_metric_template(template), *check_template_query(template))
@@ -54,20 +55,20 @@ def validate_metric_template(request: Request, _: Known) -> Answer:
     return _answer(request, lambda obj: metric_template_problems(obj, check))
 
 
-def validate_alert_provider(request: Request, _: Known) -> Answer:
-    """Judge an AlertProvider."""
+def validate_alert_provider(request: Request, _: AdmissionContext) -> Answer:
+    """Return what is wrong with an AlertProvider."""
     return _answer(request, alert_provider_problems)
 
 
 def is_looked_at(request: Request) -> bool:
-    """Whether a request writes what a user wishes: no subresource, and no object that is on its way out."""
+    """Return whether a request writes what a user wants: no subresource, and no object that is on its way out."""
     metadata = request.object.get("metadata")
     is_going = isinstance(metadata, Mapping) and metadata.get("deletionTimestamp") is not None
     return request.operation in {"CREATE", "UPDATE"} and not request.subresource and not is_going
 
 
 def is_of_another_provider(obj: Object) -> bool:
-    """Whether a Canary is left untouched."""
+    """Return whether a Canary is left untouched."""
     return _provider(obj) in OTHER_PROVIDERS
 
 
@@ -138,9 +139,9 @@ def _what(problem: Problem) -> tuple[str, str]:
 def _refusal(request: Request, errors: Problems) -> Refusal:
     count = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
     name = "/".join(filter(None, [request.namespace, _name(request)]))
-    told, more = errors[:_MOST_TOLD], len(errors) - _MOST_TOLD
-    lines = [f"{request.kind.kind} {name} is refused: {count}", *(f"- {problem}" for problem in told)]
-    causes = [Cause(problem.path, _without_path(problem), _reason(problem)) for problem in told]
+    shown, more = errors[:_MOST_SHOWN], len(errors) - _MOST_SHOWN
+    lines = [f"{request.kind.kind} {name} is refused: {count}", *(f"- {problem}" for problem in shown)]
+    causes = [Cause(problem.path, _without_path(problem), _reason(problem)) for problem in shown]
     if more > 0:
         lines.append(f"- and {more} more")
         causes.append(Cause("spec", f"and {more} more"))

@@ -7,8 +7,8 @@ from canary.api.schema import ApiModel, ApiObject
 
 AlertProviderType = Literal["slack", "msteams", "discord", "rocket", "gchat"]
 
-TOLD_TYPES: tuple[AlertProviderType, ...] = ("slack",)
-"""The types that alerts are sent to by this version; the others are valid, and told as not sent."""
+ALERTED_TYPES: tuple[AlertProviderType, ...] = ("slack",)
+"""The types that this version sends alerts to. Others are valid; an alert for one of them becomes a Warning event."""
 
 
 class AlertProviderSpec(ApiModel):

@@ -26,7 +26,7 @@ class SessionAffinity(ApiModel):
 
     @property
     def max_age_s(self) -> int:
-        """0 is the default, as in Flagger."""
+        """Return the age in seconds; 0 is the default, as in Flagger."""
         return self.max_age or DEFAULT_COOKIE_MAX_AGE_S
 
 

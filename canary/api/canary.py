@@ -4,6 +4,7 @@ from typing import Literal
 
 from canary.api.analysis import CanaryAnalysis
 from canary.api.duration import parse_duration_s
+from canary.api.names import DEFAULT_TARGET_KIND, apex_name
 from canary.api.references import AutoscalerReference, LocalReference, NamespacedReference
 from canary.api.scalars import Count, Switch
 from canary.api.schema import ApiModel, ApiObject
@@ -37,19 +38,27 @@ class CanarySpec(ApiModel):
 
 
 class Canary(ApiObject):
-    """Derived values follow Flagger's pkg/apis/flagger/v1beta1/canary.go unless said otherwise."""
+    """A Canary as its users write it.
+
+    Derived values follow Flagger's pkg/apis/flagger/v1beta1/canary.go where nothing else is noted.
+    """
 
     spec: CanarySpec
 
     @property
     def provider(self) -> str:
-        """`gloo` when absent: there is no other provider to be configured for the whole agent."""
+        """Return the provider, `gloo` when absent: there is no other provider to be configured for the whole agent."""
         return self.spec.provider or GLOO
 
     @property
     def apex_name(self) -> str:
-        """The name of the service that clients call, and of the RouteTable."""
-        return self.spec.service.name or self.spec.target_ref.name
+        """Return the name of the service that clients call, and of the RouteTable."""
+        return apex_name(self.spec.service.name, self.spec.target_ref.name)
+
+    @property
+    def target_kind(self) -> str:
+        """Return the kind of the target, the default where none is written."""
+        return self.spec.target_ref.kind or DEFAULT_TARGET_KIND
 
     @property
     def analysis(self) -> CanaryAnalysis | None:
@@ -57,7 +66,7 @@ class Canary(ApiObject):
 
     @property
     def analysis_path(self) -> str:
-        """Where `analysis` was read, for messages: `spec.analysis` or the deprecated `spec.canaryAnalysis`."""
+        """Return where `analysis` was read, for messages: `spec.analysis` or the deprecated `spec.canaryAnalysis`."""
         is_deprecated = self.spec.analysis is None and self.spec.canary_analysis is not None
         return "spec.canaryAnalysis" if is_deprecated else "spec.analysis"
 
@@ -74,14 +83,14 @@ class Canary(ApiObject):
 
     @property
     def interval_s(self) -> float:
-        """Seconds between two ticks of a run; 1 and more are as written, without Flagger's floor of 10."""
+        """Return the seconds between two ticks of a run; 1 and more are as written, without Flagger's floor of 10."""
         if self.analysis is None or not self.analysis.interval:
             return DEFAULT_INTERVAL_S
         return parse_duration_s(self.analysis.interval)
 
     @property
     def threshold(self) -> int:
-        """The count of failed checks that rolls back."""
+        """Return the count of failed checks that rolls back."""
         if self.analysis is None or self.analysis.threshold <= 0:
             return DEFAULT_THRESHOLD
         return self.analysis.threshold
@@ -96,7 +105,7 @@ class Canary(ApiObject):
 
     @property
     def max_weight(self) -> int:
-        """The canary's last weight before promotion: the last of stepWeights, else maxWeight, else all of it."""
+        """Return the canary's last weight before promotion: the last of stepWeights, else maxWeight, else all of it."""
         analysis = self.analysis
         if analysis is None:
             return self.total_weight
@@ -106,12 +115,12 @@ class Canary(ApiObject):
 
     @property
     def primary_ready_threshold(self) -> int:
-        """Percent of the primary's pods that must be available."""
+        """Return the percentage of the primary's pods that must be available."""
         written = self.analysis.primary_ready_threshold if self.analysis is not None else None
         return DEFAULT_READY_THRESHOLD_PERCENT if written is None else written
 
     @property
     def canary_ready_threshold(self) -> int:
-        """Percent of the canary's pods that must be available."""
+        """Return the percentage of the canary's pods that must be available."""
         written = self.analysis.canary_ready_threshold if self.analysis is not None else None
         return DEFAULT_READY_THRESHOLD_PERCENT if written is None else written

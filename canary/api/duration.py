@@ -24,7 +24,7 @@ _DURATION = re.compile(rf"([-+]?)((?:{_PART.pattern})+)")
 
 
 def parse_duration_s(text: str) -> float:
-    """Seconds of a Go duration, as time.ParseDuration reads it. Raises ValueError for anything else."""
+    """Return the seconds of a Go duration, as time.ParseDuration reads it. Raises ValueError for anything else."""
     if text in {"0", "+0", "-0"}:
         return 0.0
     match = _DURATION.fullmatch(text) if len(text) <= _MAX_CHARS else None
@@ -38,7 +38,7 @@ def parse_duration_s(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The duration as Go prints it: `1m30s`, `1m0s`, `500ms`, `0s`."""
+    """Return the duration as Go prints it: `1m30s`, `1m0s`, `500ms`, `0s`."""
     ns = round(abs(seconds) * _NS_PER_S)
     sign = "-" if seconds < 0 and ns else ""
     if ns == 0:

@@ -1,4 +1,4 @@
-"""Services that are asked, or told, in the course of a run."""
+"""Services that are called in the course of a run: to be asked, or to be informed."""
 
 from typing import Literal
 
@@ -36,12 +36,12 @@ class CanaryWebhook(ApiModel):
 
     @property
     def type_effective(self) -> str:
-        """One of HOOK_TYPES; an empty type is `rollout`."""
+        """Return one of HOOK_TYPES; an empty type is `rollout`."""
         return self.type or "rollout"
 
     @property
     def timeout_s(self) -> float:
-        """Seconds for one answer; absent and 0 are the default, for a hook without an end would hold its canary."""
+        """Return the seconds for one answer; absent and 0 are the default, so that each hook has an end."""
         return parse_duration_s(self.timeout or "0") or parse_duration_s(DEFAULT_HOOK_TIMEOUT)
 
 
@@ -52,9 +52,9 @@ class CanaryAlert(ApiModel):
 
     @property
     def severity_effective(self) -> str:
-        """One of SEVERITIES; an empty severity is `info`."""
+        """Return one of SEVERITIES; an empty severity is `info`."""
         return self.severity or "info"
 
     def is_for(self, severity: str) -> bool:
-        """Is a message of `severity`, one of SEVERITIES, severe enough?"""
+        """Return whether a message of `severity`, one of SEVERITIES, is severe enough."""
         return SEVERITIES.index(severity) >= SEVERITIES.index(self.severity_effective)

@@ -14,17 +14,17 @@ class Image(NamedTuple):
 
     @property
     def version(self) -> str:
-        """What tells it from others of its repository: the tag, else the start of the digest, else `latest`."""
+        """Return the tag, else the start of the digest, else `latest`: what distinguishes images of a repository."""
         return self.tag or self.short_digest or "latest"
 
     @property
     def short_digest(self) -> str:
-        """The first 12 characters of the digest, with its algorithm."""
+        """Return the first 12 characters of the digest, with its algorithm."""
         algorithm, _, content = self.digest.partition(":")
         return f"{algorithm}:{content[:_DIGEST_CHARS]}" if content else algorithm
 
     def __str__(self) -> str:
-        """In whole, but for the rest of the digest."""
+        """Return the whole name, but for the rest of the digest."""
         tag = f":{self.tag}" if self.tag else ""
         return f"{self.repository}{tag}" + (f"@{self.short_digest}" if self.digest else "")
 
@@ -45,6 +45,6 @@ def describe_image(old: str, new: str) -> str:
     if before.tag == after.tag and before.digest and after.digest:
         return f"{before.short_digest} -> {after.short_digest}"
     if before.version == after.version:
-        # The same tag, pinned or no longer pinned: only the whole tells the two apart.
+        # The same tag, pinned or no longer pinned: only the whole distinguishes the two.
         return f"{before} -> {after}"
     return f"{before.version} -> {after.version}"

@@ -17,7 +17,7 @@ class StringMatch(ApiModel):
 
     @property
     def ways(self) -> tuple[str, ...]:
-        """The names of the comparisons that are written, e.g. `("exact",)`."""
+        """Return the names of the comparisons that are written, e.g. `("exact",)`."""
         return tuple(way for way in ("exact", "prefix", "suffix", "regex", "present") if getattr(self, way) is not None)
 
 

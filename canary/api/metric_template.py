@@ -23,7 +23,7 @@ MetricProviderType = Literal[
 ]
 
 PROMETHEUS: Final = "prometheus"
-ASKED_TYPES: tuple[MetricProviderType, ...] = (PROMETHEUS,)
+QUERIED_TYPES: tuple[MetricProviderType, ...] = (PROMETHEUS,)
 """The types that this version asks; the checks of the others are valid, and get no answer."""
 
 

@@ -35,7 +35,7 @@ class CanaryMetric(ApiModel):
 
     @property
     def interval_effective(self) -> str:
-        """The window of the query as written, for `{{ interval }}` in templates."""
+        """Return the window of the query as written, for `{{ interval }}` in templates."""
         return self.interval or DEFAULT_METRIC_INTERVAL
 
     @property
@@ -44,5 +44,5 @@ class CanaryMetric(ApiModel):
 
     @property
     def is_builtin(self) -> bool:
-        """A question that the agent knows by itself; a template or a query of the same name goes before."""
+        """Return whether the agent knows the query by itself; a template or a query of the same name goes before."""
         return self.name in BUILTIN_METRICS and self.template_ref is None and not self.query

@@ -11,6 +11,13 @@ _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """Something found that is no value of a field: it is shown as it stands, not quoted."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One fault of an object. `found` is the value as written, None when the field is absent."""
 
@@ -48,5 +55,7 @@ def field_path(root: str | int, *parts: str | int) -> str:
 def _in_words(found: object) -> str:
     if found is None:
         return "nothing"
+    if isinstance(found, Described):
+        return found.text
     text = repr(found) if isinstance(found, str) else json.dumps(found, default=str, skipkeys=True, ensure_ascii=False)
     return text if len(text) <= FOUND_MAX_CHARS else text[: FOUND_MAX_CHARS - 1] + "…"

@@ -9,7 +9,7 @@ from canary.api.schema import ApiModel
 
 AUTOSCALING_READ_AS_V2 = ("autoscaling/v1", "autoscaling/v2beta1", "autoscaling/v2beta2")
 AUTOSCALING_V2 = "autoscaling/v2"
-"""Kubernetes serves no other version of an HPA since 1.26; it is the same object."""
+"""Kubernetes serves no other version of an HPA since 1.26: for a reference to an older one it is the same object."""
 
 
 class LocalReference(ApiModel):

@@ -14,7 +14,7 @@ MIN_INTERVAL_S = 1
 
 
 def refusal(allowed: str) -> PydanticCustomError:
-    """The error of a value that a validator refuses; `allowed` says in words what it takes."""
+    """Return the error of a value that a validator refuses; `allowed` describes what it accepts."""
     return PydanticCustomError("not_allowed", "{allowed}", {"allowed": allowed})
 
 

@@ -45,12 +45,12 @@ class ApiObject(ApiModel):
 
     @property
     def uid(self) -> str:
-        """Empty until the API server has stored the object."""
+        """Return the uid; empty until the API server has stored the object."""
         return self.metadata.uid
 
     @property
     def generation(self) -> int:
-        """0 until the API server has stored the object."""
+        """Return the generation; 0 until the API server has stored the object."""
         return self.metadata.generation
 
     @property
@@ -63,7 +63,7 @@ class ApiObject(ApiModel):
 
 
 def as_written(value: Any) -> Any:
-    """The value as it stands in the object, without our defaults: what a Problem shows as found."""
+    """Return the value as it stands in the object, without our defaults: what a Problem shows as found."""
     if isinstance(value, BaseModel):
         value = value.model_dump(by_alias=True, exclude_unset=True)
     match value:

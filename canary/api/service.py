@@ -101,11 +101,11 @@ class CanaryService(ApiModel):
 
     @property
     def target_port_effective(self) -> int | str:
-        """The container's port number or name; `port` where none is written (0 and "" count as none)."""
+        """Return the container's port number or name; `port` where none is written (0 and "" count as none)."""
         target_port: int | str | None = self.target_port
         return target_port or self.port
 
     @property
     def timeout_s(self) -> float | None:
-        """How long a request may take; None is no limit of ours."""
+        """Return how long a request may take; None is no limit of ours."""
         return parse_duration_s(self.timeout) if self.timeout else None

@@ -12,6 +12,7 @@ from canary.run.decision import Decision
 from canary.run.messages import rolling_back, taken_over
 from canary.run.phase import ANALYSING, Phase
 from canary.run.state import State
+from canary.run.wire import REQUEST_ANNOTATION
 
 # A word that is no revision. A failed run is not finished with it, so the target is still drained and scaled to zero.
 UNKNOWN: Final = "unknown"
@@ -69,7 +70,7 @@ def _take_as_baseline(tick: Tick, phase: Phase | None) -> Decision:
         return _take(tick, state, "the primary runs the target's template")
     explanation = (
         "the primary runs another template than the target; nothing is rolled out until the target changes, "
-        f"or is asked for by the annotation serin.dev/request: retry@{revision}"
+        f"or is asked for by the annotation {REQUEST_ANNOTATION}: retry@{revision}"
     )
     return _take(tick, state, explanation, is_warning=True)
 

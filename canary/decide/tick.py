@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from canary.api.canary import Canary
+from canary.api.names import primary_name
 from canary.decide.timing import DEFAULT_DRAIN_S, DEFAULT_UNOBSERVED_DEADLINE_S, ENDPOINTS_KNOWN_S
 from canary.run.action import Action, ApplyObject, ScaleTarget, SetTraffic
 from canary.run.decision import Decision
@@ -42,7 +43,7 @@ class Tick:
     @property
     def primary_name(self) -> str:
         """Return `{target}-primary.{namespace}`."""
-        return f"{self.canary.spec.target_ref.name}-primary.{self.canary.namespace}"
+        return f"{primary_name(self.canary.spec.target_ref.name)}.{self.canary.namespace}"
 
     @property
     def target(self) -> Target:

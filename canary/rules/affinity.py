@@ -33,7 +33,7 @@ def cookie_attributes_stay_one(canary: Canary) -> Iterator[Problem]:
 
 
 def cookie_is_kept_by_browsers(canary: Canary) -> Iterator[Problem]:
-    """They drop what is expired, and what asks for a secure channel without being secure itself (RFC 6265bis)."""
+    """Warn of cookies that browsers drop: expired ones, and those that need `secure` but lack it (RFC 6265bis)."""
     for path, affinity in _affinity(canary):
         if affinity.max_age < 0:
             allowed = "0 (the default, a day) or more; browsers drop this cookie at once"
@@ -48,7 +48,7 @@ def cookie_is_kept_by_browsers(canary: Canary) -> Iterator[Problem]:
 
 
 def affinity_is_for_weights(canary: Canary) -> Iterator[Problem]:
-    """In an A/B test the conditions say who sees the canary, in a blue/green release nobody does."""
+    """Warn of affinity without weights: conditions decide in an A/B test, and in blue/green nobody sees the canary."""
     for path, affinity in _affinity(canary):
         if canary.strategy != "canary":
             allowed = "nothing beside iterations; it is for weights (stepWeight, stepWeights), and means nothing here"

@@ -36,8 +36,11 @@ def step_weights_are_steps(canary: Canary) -> Iterator[Problem]:
             yield Problem(f"{path}[{index}]", weight, "a weight from 1 to 100")
 
 
-def steps_are_told_once(canary: Canary) -> Iterator[Problem]:
-    """Source: Flagger's `nextStepWeight`, which takes stepWeight first, and `maxWeight`, which takes stepWeights."""
+def steps_are_given_once(canary: Canary) -> Iterator[Problem]:
+    """Warn of two kinds of steps.
+
+    Source: Flagger's `nextStepWeight`, which takes stepWeight first, and `maxWeight`, which takes stepWeights.
+    """
     analysis = canary.analysis
     if analysis is not None and analysis.step_weight and analysis.step_weights:
         allowed = (
@@ -69,7 +72,7 @@ def analysis_can_end(canary: Canary) -> Iterator[Problem]:
     yield Problem(canary.analysis_path, as_written(analysis), allowed)
 
 
-def analysis_is_told_once(canary: Canary) -> Iterator[Problem]:
+def analysis_is_given_once(canary: Canary) -> Iterator[Problem]:
     if canary.spec.analysis is not None and canary.spec.canary_analysis is not None:
         allowed = "nothing beside spec.analysis, which replaces it"
         yield Problem("spec.canaryAnalysis", as_written(canary.spec.canary_analysis), allowed, is_warning=True)
@@ -114,14 +117,14 @@ def _if_written(analysis: CanaryAnalysis, field: str) -> object:
     return getattr(analysis, field) if field in analysis.model_fields_set else None
 
 
-PACE_RULES = (
+ANALYSIS_RULES = (
     percentages_are_percentages,
     step_weights_are_steps,
-    steps_are_told_once,
+    steps_are_given_once,
     iterations_stand_alone,
     match_has_iterations,
     analysis_can_end,
-    analysis_is_told_once,
+    analysis_is_given_once,
     step_fits_under_max_weight,
     step_weights_rise,
     max_weight_counts,

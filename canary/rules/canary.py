@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from canary.api.canary import GLOO, Canary
 from canary.api.problems import Problem
 from canary.rules.affinity import AFFINITY_RULES
-from canary.rules.analysis import PACE_RULES
+from canary.rules.analysis import ANALYSIS_RULES
 from canary.rules.gloo import GLOO_RULES
 from canary.rules.matching import MATCHING_RULES
 from canary.rules.metrics import METRIC_RULES
@@ -28,7 +28,7 @@ RULES: tuple[Rule, ...] = (
     *TARGET_RULES,
     *SERVICE_RULES,
     *ROUTING_RULES,
-    *PACE_RULES,
+    *ANALYSIS_RULES,
     *AFFINITY_RULES,
     *MATCHING_RULES,
     *PATTERN_RULES,
@@ -39,7 +39,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def check_canary(canary: Canary) -> tuple[Problem, ...]:
-    """Errors and warnings. A canary of another provider is none of our business, so nothing is wrong with it."""
+    """Return errors and warnings; none for a canary of another provider, which is left untouched."""
     if canary.provider != GLOO:
         return ()
     return tuple(problem for rule in RULES for problem in rule(canary))

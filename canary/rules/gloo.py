@@ -6,6 +6,7 @@ Such a field is kept as written, and means nothing on Gloo.
 from collections.abc import Iterator
 
 from canary.api.canary import Canary
+from canary.api.names import Names
 from canary.api.problems import Problem
 from canary.api.schema import ApiModel, as_written
 
@@ -50,8 +51,8 @@ def upstream_is_not_a_generated_one(canary: Canary) -> Iterator[Problem]:
     reference = canary.spec.upstream_ref
     if reference is None or reference.namespace not in {"", canary.namespace}:
         return
-    stem = f"{canary.namespace}-{canary.apex_name}"
-    if reference.name in {f"{stem}-{side}upstream-{canary.spec.service.port}" for side in ("primary", "canary")}:
+    names = Names.of(canary)
+    if reference.name in {names.primary_upstream, names.canary_upstream}:
         allowed = "an Upstream of your own; this one is made from it"
         yield Problem("spec.upstreamRef.name", reference.name, allowed)
 

@@ -20,25 +20,25 @@ _LABEL_VALUE: Final = re.compile(rf"(?:{_NAME})?")
 
 
 def is_token(text: str) -> bool:
-    """Whether it can name a header, a method or a cookie (RFC 9110, 5.6.2; RFC 6265, 4.1.1)."""
+    """Return whether it can name a header, a method or a cookie (RFC 9110, 5.6.2; RFC 6265, 4.1.1)."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def is_field_value(text: str) -> bool:
-    """Whether it can be a header's value: without line breaks and other control characters."""
+    """Return whether it can be a header's value: without line breaks and other control characters."""
     return _FIELD_VALUE.fullmatch(text) is not None
 
 
 def is_cookie_attribute(text: str) -> bool:
-    """Whether it can be a cookie's Domain or Path: no semicolon, for that begins another attribute (RFC 6265)."""
+    """Return whether it can be a cookie's Domain or Path: no semicolon, which begins another attribute (RFC 6265)."""
     return _COOKIE_ATTRIBUTE.fullmatch(text) is not None
 
 
 def is_qualified_name(text: str) -> bool:
-    """Whether it can be the key of a label or an annotation (Kubernetes' IsQualifiedName)."""
+    """Return whether it can be the key of a label or an annotation (Kubernetes' IsQualifiedName)."""
     return _QUALIFIED_NAME.fullmatch(text) is not None
 
 
 def is_label_value(text: str) -> bool:
-    """Whether it can be the value of a label (Kubernetes' IsValidLabelValue)."""
+    """Return whether it can be the value of a label (Kubernetes' IsValidLabelValue)."""
     return _LABEL_VALUE.fullmatch(text) is not None

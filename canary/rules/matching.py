@@ -15,7 +15,7 @@ _NOT_IN_A_PATH = "?#"
 
 
 def each_value_is_compared_in_one_way(canary: Canary) -> Iterator[Problem]:
-    """An empty comparison is refused for headers only: Flagger's CRD lets it pass elsewhere."""
+    """Refuse two comparisons, and for headers none; elsewhere Flagger's CRD accepts none, which is a warning."""
     for condition in conditions(canary):
         count = len(condition.match.ways)
         if count != 1:
@@ -25,7 +25,7 @@ def each_value_is_compared_in_one_way(canary: Canary) -> Iterator[Problem]:
 
 
 def each_origin_is_compared_in_one_way(canary: Canary) -> Iterator[Problem]:
-    """Flagger's CRD lets any of them pass. Of two, both are asked; of none, nothing is."""
+    """Warn of an origin with two comparisons, where both count, or with none: Flagger's CRD accepts both."""
     for condition in origins(canary):
         if len(condition.match.ways) != 1:
             allowed = f"exactly one of {', '.join(condition.ways)}; each is an origin of its own, and {{}} is none"
@@ -48,7 +48,7 @@ def no_entry_matches_everyone(canary: Canary) -> Iterator[Problem]:
 
 
 def names_can_be_sent(canary: Canary) -> Iterator[Problem]:
-    """A header that HTTP can't carry is refused by Envoy; so is a name that is empty."""
+    """Refuse a header that HTTP can't carry, as Envoy does, and a name that is empty."""
     for path, entry in entries(canary):
         for field, matches in (("headers", entry.headers), ("withoutHeaders", entry.without_headers)):
             for name, match in matches.items():

@@ -1,4 +1,4 @@
-"""Rules for the checks of an analysis. What a query says is not looked at here."""
+"""Rules for the checks of an analysis. The text of a query is not looked at here."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ def metric_is_asked_once(canary: Canary) -> Iterator[Problem]:
 
 
 def metric_has_a_threshold(canary: Canary) -> Iterator[Problem]:
-    """Without one a built-in check says nothing; any other is held against 0, or against nothing, as in Flagger."""
+    """Refuse a built-in check without a threshold; any other is compared with 0, or with nothing, as in Flagger."""
     for path, metric in _metrics(canary):
         bounds = metric.threshold_range
         is_bounded = bounds is not None and (bounds.min is not None or bounds.max is not None)
@@ -68,7 +68,7 @@ def metric_interval_is_positive(canary: Canary) -> Iterator[Problem]:
 
 
 def metric_names_differ(canary: Canary) -> Iterator[Problem]:
-    """Each is asked and judged by itself, as in Flagger; the names only tell them apart for who reads them."""
+    """Warn of equal names: each check is judged by itself, as in Flagger, but its readers can't distinguish them."""
     seen: set[str] = set()
     for path, metric in _metrics(canary):
         if metric.name in seen:
@@ -88,7 +88,7 @@ def metric_settings_are_read(canary: Canary) -> Iterator[Problem]:
 
 
 def builtin_checks_have_requests(canary: Canary) -> Iterator[Problem]:
-    """In blue/green nobody is routed to the canary before all its iterations passed."""
+    """Warn of checks without data: in blue/green nobody is routed to the canary before all its iterations passed."""
     analysis = canary.analysis
     if analysis is None or canary.is_analysis_skipped or canary.strategy != "blue-green" or analysis.mirror:
         return

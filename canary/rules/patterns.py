@@ -35,14 +35,14 @@ _ANY_COOKIE_VALUE: Final = "x" * len("abcdefghij-100")
 
 
 class _Compiled(NamedTuple):
-    """What RE2 says of a pattern: its instructions, or else what is wrong with it."""
+    """What RE2 found of a pattern: its instructions, or else what is wrong with it."""
 
     size: int = 0
     fault: str = ""
 
 
 def regexes_are_not_too_many(canary: Canary) -> Iterator[Problem]:
-    """More than anybody writes by hand would keep others waiting who apply something. They are not looked at."""
+    """Refuse more than anybody writes by hand: others who apply something would wait. They are not looked at."""
     first_beyond = _first_beyond(_regexes(canary))
     if first_beyond is not None:
         path, regex = first_beyond
@@ -76,7 +76,10 @@ def patterns_are_small(canary: Canary) -> Iterator[Problem]:
 
 
 def path_patterns_start_with_a_slash(canary: Canary) -> Iterator[Problem]:
-    """Source: Gloo's `isRouteTableValidForDelegatePrefix`, which compares texts and does not read the pattern."""
+    """Warn of others.
+
+    Source: Gloo's `isRouteTableValidForDelegatePrefix`, which compares texts and does not read the pattern.
+    """
     for path, entry in entries(canary):
         regex = entry.uri.regex if entry.uri is not None else None
         if regex and not regex.startswith("/"):
@@ -139,7 +142,7 @@ def _first_beyond(regexes: list[tuple[str, str]]) -> tuple[str, str] | None:
 
 
 def _size(written: str, pattern: str) -> int:
-    """Return the instructions of a pattern; 0 for one that RE2 can't read, which is told elsewhere."""
+    """Return the instructions of a pattern; 0 for one that RE2 can't read: another rule refuses it."""
     is_made_of_a_text = pattern != written
     if is_made_of_a_text and len(written) > _LONG_TEXT:
         return len(written)  # at the least: each letter is one

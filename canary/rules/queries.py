@@ -1,7 +1,7 @@
-"""What is wrong with a query, before it is ever asked: its template, and its PromQL.
+"""What is wrong with a query, before it is ever sent: its template, and its PromQL.
 
-Not among the rules that stop a run: a metrics server may read more than Prometheus does, and it has the last word.
-These are asked where a person is there to read the answer, at admission and by `serin lint`.
+Not among the rules that stop a run: a metrics server may accept more than Prometheus does, and it decides.
+These are checked where a person is there to read the answer, at admission and by `serin lint`.
 """
 
 import re
@@ -80,7 +80,7 @@ def check_filled_queries(
 ) -> Iterator[Problem]:
     """Check the queries of templates with what the metrics fill in. All are warnings: the templates may yet change.
 
-    Of a template in another namespace only its fault is told: who may refer to it need not be allowed to read it.
+    Of a template in another namespace only its fault is shown: who may refer to it need not be allowed to read it.
     `metrics` gives each with its path, e.g. `spec.analysis.metrics[0]`, and the template that it refers to.
     """
     room = _MAX_CHARS_IN_ALL
@@ -88,8 +88,8 @@ def check_filled_queries(
         try:
             text = _filled(canary, metric, template.spec.query)
         except TemplateError as error:
-            is_told = template.namespace == canary.namespace or isinstance(error, UnknownVariable)
-            fault = str(error) if is_told else "has a spec.query whose braces can't be filled in"
+            is_shown = template.namespace == canary.namespace or isinstance(error, UnknownVariable)
+            fault = str(error) if is_shown else "has a spec.query whose braces can't be filled in"
             allowed = f"what MetricTemplate {template.namespace}/{template.name} asks for; it {fault}"
             yield Problem(f"{path}.templateVariables", metric.template_variables or None, allowed, is_warning=True)
             continue
@@ -136,7 +136,7 @@ def _with_samples(query: str, variables: Mapping[str, str]) -> str:
 
 
 def _has_variables_outside_texts(query: str, variables: list[str]) -> bool:
-    """Whether a variable stands outside of quotes and comments: such a one may be any piece of PromQL."""
+    """Return whether a variable stands outside of quotes and comments: such a one may be any piece of PromQL."""
     return _MARK in _COMMENT_OR_TEXT.sub("", _with_samples(query, dict.fromkeys(variables, _MARK)))
 
 

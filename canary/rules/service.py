@@ -53,7 +53,7 @@ def app_protocol_is_a_name(canary: Canary) -> Iterator[Problem]:
 
 
 def metadata_can_be_stored(canary: Canary) -> Iterator[Problem]:
-    """The API server would refuse the service that has it."""
+    """Refuse metadata for which the API server would refuse the service."""
     service = canary.spec.service
     for side, metadata in (("apex", service.apex), ("primary", service.primary), ("canary", service.canary)):
         yield from _metadata_problems(f"spec.service.{side}", metadata)

@@ -1,4 +1,4 @@
-"""Objects of users in, model out; whatever is wrong with an object is told at once."""
+"""Objects of users in, model out; an error has everything that is wrong with an object."""
 
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
@@ -11,15 +11,16 @@ from canary.api.canary import Canary
 from canary.api.metric_template import MetricTemplate
 from canary.api.problems import InvalidObject, Problem
 from canary.api.schema import ApiObject
+from canary.rules.alert_provider import check_alert_provider
 from canary.rules.canary import check_canary
+from canary.rules.metric_template import check_metric_template
 from canary.rules.shape_errors import prune, read_problems
-from canary.rules.templates import check_alert_provider, check_metric_template
 
 T = TypeVar("T", bound=ApiObject)
 Check = Callable[[T], Iterable[Problem]]
 
 MOST_VALUES = 10_000
-"""Of a spec; one that is in use has some hundred. A larger one would keep whoever reads it from everything else."""
+"""Of a spec; one that is in use has some hundred. Reading a larger one would delay everything else."""
 _MOST_MISSHAPEN = 50
 """With more of them the rest is not checked: there is enough to mend first, and each is compared with each problem."""
 
@@ -40,7 +41,7 @@ def parse_alert_provider(obj: Mapping[str, Any]) -> AlertProvider:
 
 
 def canary_problems(obj: Mapping[str, Any], check: Check[Canary] = check_canary) -> tuple[Problem, ...]:
-    """Return every error and warning of a Canary; raises nothing. `check` says what is asked beyond its shape."""
+    """Return every error and warning of a Canary; raises nothing. `check` is what is checked beyond its shape."""
     return _read(Canary, obj, check)[1]
 
 
@@ -82,7 +83,7 @@ def _read(model: type[T], obj: Mapping[str, Any], check: Check[T]) -> tuple[T | 
 def _problems_of_the_rest(
     model: type[T], obj: dict[str, Any], error: ValidationError, check: Check[T]
 ) -> tuple[Problem, ...]:
-    """Check what is left of a misshapen object; a rule that speaks of a misshapen part has nothing to say."""
+    """Check what is left of a misshapen object; the problems of misshapen parts are left out."""
     rest = deepcopy(obj)
     misshapen: list[str] = []
     while True:

@@ -1,4 +1,4 @@
-"""Pydantic's errors as problems: the field's path, the value found, and what is allowed, in a user's words."""
+"""Pydantic's errors as problems: the field's path, the value found, and what is allowed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ Location = tuple[str | int, ...]
 
 
 def read_problems(error: ValidationError) -> tuple[Problem, ...]:
-    """Every error as a Problem, in the order of the object."""
+    """Return every error as a Problem, in the order of the object."""
     return tuple(
         Problem(path=field_path(*location(details)), found=_found(details), allowed=_allowed(details))
         for details in error.errors(include_url=False)
@@ -36,12 +36,12 @@ def read_problems(error: ValidationError) -> tuple[Problem, ...]:
 
 
 def location(details: ErrorDetails) -> Location:
-    """Where the value stands in the object; pydantic's marker for a faulty key is no part of it."""
+    """Return where the value stands in the object; pydantic's marker for a faulty key is no part of it."""
     return tuple(part for part in details["loc"] if part != "[key]")
 
 
 def prune(obj: Any, details: ErrorDetails) -> bool:
-    """Take the faulty value out of the object (in place), so that the rest can be checked; False when it can't be.
+    """Take the faulty value out of the object (in place), so that the rest can be checked. Return whether it was.
 
     What lacks a required field goes with it, and a list goes whole: without an entry the others' paths would be wrong.
     """

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from canary.api.canary import Canary
+from canary.api.names import primary_name
 from canary.api.problems import Problem
 from canary.api.references import AUTOSCALING_READ_AS_V2, AUTOSCALING_V2
 from canary.api.schema import as_written
@@ -11,7 +12,7 @@ from canary.api.schema import as_written
 TARGET_KINDS = ("Deployment", "DaemonSet")
 TARGET_API_VERSION = "apps/v1"
 AUTOSCALER_KINDS = ("HorizontalPodAutoscaler", "ScaledObject")
-APEX_MAX_CHARS = 63 - len("-primary")  # a service's name is a DNS label, and the apex gets this suffix
+APEX_MAX_CHARS = 63 - len(primary_name(""))  # a service's name is a DNS label, and the apex gets this suffix
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -23,10 +24,10 @@ def target_kind_is_known(canary: Canary) -> Iterator[Problem]:
 
 
 def target_is_not_a_primary(canary: Canary) -> Iterator[Problem]:
-    """A workload may have such a name of its own, and runs; mostly it is a generated one, taken for the target."""
+    """Warn of a name that mostly is a generated workload's; a target may have such a name of its own, and runs."""
     name = canary.spec.target_ref.name
-    if name in {f"{canary.name}-primary", f"{canary.spec.service.name}-primary"}:
-        allowed = f"the workload that you change, not a primary; the primary of this one is {name}-primary"
+    if name in {primary_name(canary.name), primary_name(canary.spec.service.name)}:
+        allowed = f"the workload that you change, not a primary; the primary of this one is {primary_name(name)}"
         yield Problem("spec.targetRef.name", name, allowed, is_warning=True)
 
 
@@ -63,7 +64,7 @@ def autoscaler_version_is_served(canary: Canary) -> Iterator[Problem]:
 
 def autoscaler_is_not_the_primarys(canary: Canary) -> Iterator[Problem]:
     reference = canary.spec.autoscaler_ref
-    if reference is not None and reference.name == f"{canary.spec.target_ref.name}-primary":
+    if reference is not None and reference.name == primary_name(canary.spec.target_ref.name):
         allowed = "the target's autoscaler; the primary's is made from it"
         yield Problem("spec.autoscalerRef.name", reference.name, allowed, is_warning=True)
 

@@ -26,7 +26,7 @@ def hook_url_can_be_called(canary: Canary) -> Iterator[Problem]:
 
 
 def hook_timeout_has_an_end(canary: Canary) -> Iterator[Problem]:
-    """Flagger waits without an end for 0s."""
+    """Warn of 0s, for which Flagger waits without an end."""
     for path, hook in _hooks(canary):
         if hook.timeout and parse_duration_s(hook.timeout) == 0:
             allowed = f"a duration such as 5s or 1m, more than 0s; read as {DEFAULT_HOOK_TIMEOUT}"
@@ -34,16 +34,16 @@ def hook_timeout_has_an_end(canary: Canary) -> Iterator[Problem]:
 
 
 def hook_names_differ(canary: Canary) -> Iterator[Problem]:
-    """What gates answer is kept by type and name: a yes of one would be a yes of both. Elsewhere it reads badly."""
+    """Refuse equal names of gates, whose answers are kept by type and name; warn of those of other hooks."""
     types_by_name: dict[str, set[str]] = {}
     for path, hook in _hooks(canary):
         types = types_by_name.setdefault(hook.name, set())
         if types:
-            is_told_apart = hook.type_effective not in types or hook.type_effective not in _KEPT_TYPES
+            is_distinct = hook.type_effective not in types or hook.type_effective not in _KEPT_TYPES
             allowed = "a name that no other webhook of this analysis has"
-            if not is_told_apart:
+            if not is_distinct:
                 allowed += f"; a yes of one {hook.type_effective} hook would count for all of this name"
-            yield Problem(f"{path}.name", hook.name, allowed, is_warning=is_told_apart)
+            yield Problem(f"{path}.name", hook.name, allowed, is_warning=is_distinct)
         types.add(hook.type_effective)
 
 

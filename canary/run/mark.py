@@ -6,11 +6,9 @@ No timestamp is in it, so that a dry run, a retry and a second pass of admission
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
-REVISION: Final = "serin.dev/revision"
-CHANGED: Final = "serin.dev/changed"
-CHANGED_BY: Final = "serin.dev/changed-by"
+from canary.run.wire import CHANGED_ANNOTATION, CHANGED_BY_ANNOTATION, REVISION_ANNOTATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +27,13 @@ class Mark:
     def read(cls, annotations: Mapping[str, str] | None) -> Self | None:
         """Read the mark from a workload's own annotations, None where there is none."""
         found = annotations or {}
-        if not found.get(REVISION):
+        if not found.get(REVISION_ANNOTATION):
             return None
-        return cls(found[REVISION], found.get(CHANGED, ""), found.get(CHANGED_BY, ""))
+        return cls(found[REVISION_ANNOTATION], found.get(CHANGED_ANNOTATION, ""), found.get(CHANGED_BY_ANNOTATION, ""))
 
     def annotations(self) -> dict[str, str]:
         """Return the annotations that carry the mark; an empty value is written too, so that an old one is replaced."""
-        return {REVISION: self.revision, CHANGED: self.changed, CHANGED_BY: self.by}
+        return {REVISION_ANNOTATION: self.revision, CHANGED_ANNOTATION: self.changed, CHANGED_BY_ANNOTATION: self.by}
 
     def __str__(self) -> str:
         """Return it in words, for messages: `podinfod image 6.0.0 -> 6.0.1, applied by alice`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from canary.run.mark import Mark
+from canary.run.wire import REQUEST_ANNOTATION
 
 Severity = Literal["info", "warn", "error"]
 
@@ -243,7 +244,7 @@ def skipped(target: str, revision: str) -> Message:
 
 def request_refused(namespace: str, name: str, text: str, allowed: str) -> Message:
     """Report a request that can't be carried out; `text` is the annotation's value. The text is ours."""
-    path = "metadata.annotations[serin.dev/request]"
+    path = f"metadata.annotations[{REQUEST_ANNOTATION}]"
     return warning(f"Canary {namespace}/{name} {path}: found {text!r}; allowed: {allowed}")
 
 

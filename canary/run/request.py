@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Self
 
-ANNOTATION: Final = "serin.dev/request"
-
 _CLAIM: Final = "#"
 _SHORTEST_PREFIX_CHARS: Final = 6
 

@@ -12,18 +12,14 @@ from typing import Any, Final
 
 import orjson
 
+from canary.run.wire import CONFIG_ANNOTATION, SCALE_TO_ZERO_LABEL
+
 _REVISION_CHARS: Final = 16
 _CONFIG_CHARS: Final = 8
 _WITH_CONFIGS: Final = re.compile(rf"-([0-9a-f]{{{_CONFIG_CHARS}}})$")
 
 # The ReplicaSet controller adds it to its copy of the template; without it both hash alike.
 _POD_TEMPLATE_HASH: Final = "pod-template-hash"
-
-# A node label that no node has: selecting it is how a DaemonSet is scaled to zero, and no revision of its own.
-SCALE_TO_ZERO: Final = "flagger.app/scale-to-zero"
-
-CONFIG_ANNOTATION: Final = "serin.dev/config"
-"""On pods of either side: the hash of what they were configured by when they started. No revision of its own either."""
 
 
 def revision_of(template: Mapping[str, Any]) -> str:
@@ -62,7 +58,7 @@ def plain_template(template: Mapping[str, Any]) -> dict[str, Any]:
     _leave_out(metadata, "labels", _POD_TEMPLATE_HASH)
     _leave_out(metadata, "annotations", CONFIG_ANNOTATION)
     spec = dict(template.get("spec") or {})
-    _leave_out(spec, "nodeSelector", SCALE_TO_ZERO)
+    _leave_out(spec, "nodeSelector", SCALE_TO_ZERO_LABEL)
     return {"metadata": metadata, "spec": spec}
 
 

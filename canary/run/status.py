@@ -24,6 +24,7 @@ from canary.run.state import (
     TransitionRecord,
 )
 from canary.run.traffic import Traffic
+from canary.run.wire import SERIN_STATUS, StatusKey
 
 READY: Final = "Ready"
 PROMOTED: Final = "Promoted"
@@ -40,54 +41,54 @@ def read_state(status: Mapping[str, Any] | None) -> State:
         UnknownPhase: `phase` is none of Flagger's.
     """
     status = status or {}
-    ours: Mapping[str, Any] = status.get("serin") or {}
+    ours: Mapping[str, Any] = status.get(SERIN_STATUS) or {}
     return State(
         phase=_read_phase(status.get("phase")),
         traffic=Traffic(
             canary_percent=int(status.get("canaryWeight", 0)),
-            mirror_percent=int(ours.get("mirrorPercent", 0)),
+            mirror_percent=int(ours.get(StatusKey.MIRROR_PERCENT, 0)),
             cookie=str(status.get("sessionAffinityCookie", "")),
-            includes_unmatched=bool(ours.get("forEveryone", False)),
+            includes_unmatched=bool(ours.get(StatusKey.INCLUDES_UNMATCHED, False)),
         ),
         previous_cookie=str(status.get("previousSessionAffinityCookie", "")),
-        strategy=ours.get("strategy", "canary"),  # what says nothing was written when there were no others
-        target=_read_target(ours.get("seen"), status.get("trackedConfigs")),
+        strategy=ours.get(StatusKey.STRATEGY, "canary"),  # what says nothing was written when there were no others
+        target=_read_target(ours.get(StatusKey.TARGET), status.get("trackedConfigs")),
         revisions=Revisions(
             analysed=str(status.get("lastAppliedSpec", "")),
             promoted=str(status.get("lastPromotedSpec", "")),
-            finished=str(ours.get("finishedRevision", "")),
-            change=_read_change(ours.get("change")),
+            finished=str(ours.get(StatusKey.FINISHED_REVISION, "")),
+            change=_read_change(ours.get(StatusKey.CHANGE)),
         ),
         analysis=Analysis(
-            started_at_s=_read_time(ours.get("firstWeightAt")),
-            decisive_at_s=_read_time(ours.get("lastDecisiveAt")),
+            started_at_s=_read_time(ours.get(StatusKey.STARTED_AT)),
+            decisive_at_s=_read_time(ours.get(StatusKey.DECISIVE_AT)),
             failed_checks=int(status.get("failedChecks", 0)),
             iterations=int(status.get("iterations", 0)),
-            checks_passed=bool(ours.get("cleared", False)),
-            growth_started_at_s=_read_time(ours.get("grownAt")),
+            checks_passed=bool(ours.get(StatusKey.CHECKS_PASSED, False)),
+            growth_started_at_s=_read_time(ours.get(StatusKey.GROWTH_STARTED_AT)),
         ),
-        promotion=Promotion(is_late=bool(ours.get("promotionLate", False))),
+        promotion=Promotion(is_late=bool(ours.get(StatusKey.PROMOTION_LATE, False))),
         hooks=HookAnswers(
-            answered=tuple(ours.get("answeredHooks", ())),
-            waiting_for=tuple(ours.get("waitingFor", ())),
-            post_rollout_pending=bool(ours.get("endUntold", False)),
+            answered=tuple(ours.get(StatusKey.ANSWERED_HOOKS, ())),
+            waiting_for=tuple(ours.get(StatusKey.WAITING_FOR, ())),
+            post_rollout_pending=bool(ours.get(StatusKey.POST_ROLLOUT_PENDING, False)),
         ),
         control=Control(
-            is_paused=bool(ours.get("paused", False)),
-            skips_analysis=bool(ours.get("analysisSkipped", False)),
-            request=RequestResult.read(ours.get("request")),
+            is_paused=bool(ours.get(StatusKey.PAUSED, False)),
+            skips_analysis=bool(ours.get(StatusKey.ANALYSIS_SKIPPED, False)),
+            request=RequestResult.read(ours.get(StatusKey.REQUEST)),
         ),
         timing=Timing(
-            next_check_at_s=_read_time(ours.get("notBefore")) or 0.0,
-            unready_at_s=_read_time(ours.get("unreadySince")),
-            shifted_at_s=_read_time(ours.get("shiftedAt")),
+            next_check_at_s=_read_time(ours.get(StatusKey.NEXT_CHECK_AT)) or 0.0,
+            unready_at_s=_read_time(ours.get(StatusKey.UNREADY_AT)),
+            shifted_at_s=_read_time(ours.get(StatusKey.SHIFTED_AT)),
         ),
         blocker=_read_blocker(status.get("conditions") or ()),
         transition=TransitionRecord(
-            sequence=int(ours.get("sequence", 0)),
+            sequence=int(ours.get(StatusKey.SEQUENCE, 0)),
             at_s=_read_time(status.get("lastTransitionTime")) or 0.0,
-            messages=tuple(_read_message(item) for item in ours.get("news", ())),
-            alerted_by=str(ours.get("alertedBy", "")),
+            messages=tuple(_read_message(item) for item in ours.get(StatusKey.MESSAGES, ())),
+            alerted_by=str(ours.get(StatusKey.ALERTED_BY, "")),
         ),
     )
 
@@ -97,7 +98,7 @@ def write_status(
 ) -> dict[str, Any]:
     """Return the whole new `.status`: `before` with the state's fields in place of the old ones."""
     status = dict(before or {})
-    ours = dict(status.get("serin") or {}) | _write_ours(state)
+    ours = dict(status.get(SERIN_STATUS) or {}) | _write_ours(state)
     status |= {
         "canaryWeight": state.traffic.canary_percent,
         "sessionAffinityCookie": state.traffic.cookie,
@@ -109,7 +110,7 @@ def write_status(
         "lastTransitionTime": _write_second(state.transition.at_s),
         "observedGeneration": generation,
         "conditions": _write_conditions(state, status.get("conditions") or (), target_kind),
-        "serin": {key: value for key, value in ours.items() if value is not None},
+        SERIN_STATUS: {key: value for key, value in ours.items() if value is not None},
     }
     if state.phase is not None:
         status["phase"] = str(state.phase)
@@ -122,31 +123,31 @@ def _write_ours(state: State) -> dict[str, Any]:
     """Return the fields of `status.serin`; None takes a field away."""
     timing, analysis, hooks, control, target = state.timing, state.analysis, state.hooks, state.control, state.target
     return {
-        "notBefore": _write_time(timing.next_check_at_s or None),
-        "forEveryone": state.traffic.includes_unmatched or None,
-        "mirrorPercent": state.traffic.mirror_percent or None,
-        "sequence": state.transition.sequence,
-        "finishedRevision": state.revisions.finished,
-        "change": _write_change(state.revisions.change),
-        "answeredHooks": list(hooks.answered),
-        "waitingFor": list(hooks.waiting_for) or None,
-        "cleared": analysis.checks_passed or None,
-        "strategy": state.strategy,
-        "endUntold": hooks.post_rollout_pending or None,
-        "analysisSkipped": control.skips_analysis,
-        "promotionLate": state.promotion.is_late or None,
-        "paused": control.is_paused or None,
-        "request": None if control.request is None else control.request.write(),
-        "news": [_write_message(message) for message in state.transition.messages],
-        "alertedBy": state.transition.alerted_by or None,
-        "seen": None
+        StatusKey.NEXT_CHECK_AT: _write_time(timing.next_check_at_s or None),
+        StatusKey.INCLUDES_UNMATCHED: state.traffic.includes_unmatched or None,
+        StatusKey.MIRROR_PERCENT: state.traffic.mirror_percent or None,
+        StatusKey.SEQUENCE: state.transition.sequence,
+        StatusKey.FINISHED_REVISION: state.revisions.finished,
+        StatusKey.CHANGE: _write_change(state.revisions.change),
+        StatusKey.ANSWERED_HOOKS: list(hooks.answered),
+        StatusKey.WAITING_FOR: list(hooks.waiting_for) or None,
+        StatusKey.CHECKS_PASSED: analysis.checks_passed or None,
+        StatusKey.STRATEGY: state.strategy,
+        StatusKey.POST_ROLLOUT_PENDING: hooks.post_rollout_pending or None,
+        StatusKey.ANALYSIS_SKIPPED: control.skips_analysis,
+        StatusKey.PROMOTION_LATE: state.promotion.is_late or None,
+        StatusKey.PAUSED: control.is_paused or None,
+        StatusKey.REQUEST: None if control.request is None else control.request.write(),
+        StatusKey.MESSAGES: [_write_message(message) for message in state.transition.messages],
+        StatusKey.ALERTED_BY: state.transition.alerted_by or None,
+        StatusKey.TARGET: None
         if target is None
         else {"uid": target.uid, "generation": target.generation, "revision": target.revision},
-        "unreadySince": _write_time(timing.unready_at_s),
-        "firstWeightAt": _write_time(analysis.started_at_s),
-        "lastDecisiveAt": _write_time(analysis.decisive_at_s),
-        "shiftedAt": _write_time(timing.shifted_at_s),
-        "grownAt": _write_time(analysis.growth_started_at_s),
+        StatusKey.UNREADY_AT: _write_time(timing.unready_at_s),
+        StatusKey.STARTED_AT: _write_time(analysis.started_at_s),
+        StatusKey.DECISIVE_AT: _write_time(analysis.decisive_at_s),
+        StatusKey.SHIFTED_AT: _write_time(timing.shifted_at_s),
+        StatusKey.GROWTH_STARTED_AT: _write_time(analysis.growth_started_at_s),
     }
 
 

@@ -1,11 +1,11 @@
-"""The generated Services on a real API server: made, followed through edits of the spec, and taken over from users."""
+"""The generated Services on a real API server: made, followed through edits of the spec, and shared with users."""
 
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest_asyncio
 
-from agent.applied_objects import APPLIED_ANNOTATION
+from canary.run.wire import APPLIED_ANNOTATION
 from kube.errors import NotFound
 from kube.resource import SERVICES
 from tests.support.cluster import Cluster

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from canary.run.mark import CHANGED_BY, REVISION, Mark
+from canary.run.mark import Mark
 from canary.run.revision import revision_of
+from canary.run.wire import CHANGED_BY_ANNOTATION, REVISION_ANNOTATION
 from tests.support.api import create, new_namespace
 from tests.support.applying import Kubectl, scaled_to
 from tests.support.cluster import Cluster
@@ -33,7 +34,9 @@ def kubectl(cluster: Cluster, namespace: str) -> Kubectl:
 def watched(kubectl: Kubectl) -> Kubectl:
     """A namespace with a target whose canary is suspended: nobody but the test changes it."""
     kubectl.apply(canary("app", suspend=True))
-    wait_until_steady("the target is marked", lambda: REVISION in rehearsed(kubectl, OLD)["metadata"]["annotations"])
+    wait_until_steady(
+        "the target is marked", lambda: REVISION_ANNOTATION in rehearsed(kubectl, OLD)["metadata"]["annotations"]
+    )
     kubectl.apply(OLD)
     return kubectl
 
@@ -142,9 +145,9 @@ def _replace(watched: Kubectl, obj: dict[str, Any]) -> None:
 
 
 def test_a_mark_that_is_forged_or_removed_comes_back(watched: Kubectl) -> None:
-    watched("annotate", "deployment/app", f"{CHANGED_BY}=the-boss", "--overwrite")
+    watched("annotate", "deployment/app", f"{CHANGED_BY_ANNOTATION}=the-boss", "--overwrite")
     assert is_marked(watched, "")
-    watched("annotate", "deployment/app", f"{REVISION}-")
+    watched("annotate", "deployment/app", f"{REVISION_ANNOTATION}-")
     assert is_marked(watched, "")
 
 
@@ -206,7 +209,7 @@ def test_what_the_developer_sees_from_the_change_to_the_scaling_under_the_run(ru
     said = running("set", "image", "deployment/app", "podinfod=stefanprodan/podinfo:3.1.1")
     [warning] = said.warnings
     assert warning == (
-        f"Canary webhook-warnings/app takes over: revision {revision(running)} ({UPGRADE}). "
+        f"Canary webhook-warnings/app starts a run: revision {revision(running)} ({UPGRADE}). "
         "Follow it: kubectl -n webhook-warnings get canary app -w"
     )
     assert running("label", "deployment/app", "team=a").warnings == []

@@ -90,7 +90,7 @@ def test_a_change_that_was_made_while_the_agent_was_down_is_run_and_told_with_wh
         revision = revision_of(kubectl.get("deployment", "app")["spec"]["template"])
         assert kubectl.mark("app") == Mark(revision, UPGRADE, "bob")
         [warning] = said.warnings
-        assert warning.startswith(f"Canary {kubectl.namespace}/app takes over: revision {revision} ({UPGRADE}). ")
+        assert warning.startswith(f"Canary {kubectl.namespace}/app starts a run: revision {revision} ({UPGRADE}). ")
         assert rollouts.status("app")["phase"] == "Initialized"
     told = f"New revision detected! Scaling up app.{kubectl.namespace}: {UPGRADE}, applied by bob"
     rollouts.wait_for("its event", lambda: ("Normal", told) in rollouts.events("app"))

@@ -21,9 +21,9 @@ import atheris
 with atheris.instrument_imports(include=["canary", "render", "webhook"]):
     from kube.store import Change, Key
     from tests.support.long_values import LONG
-    from webhook.answering import reply_to
+    from webhook.canary_index import CanaryIndex
     from webhook.context import AdmissionContext
-    from webhook.index import CanaryIndex
+    from webhook.handling import handle_review
     from webhook.main import ENTRIES
 
 # The API server sends workloads in their shape only: of what has another it is enough that it passes.
@@ -107,13 +107,13 @@ class Shelf:
         return list(self._objects.values()) if namespace == "test" else []
 
 
-def _world() -> AdmissionContext:
+def _context() -> AdmissionContext:
     """Return one with a canary, and with something of each kind that a canary may name."""
     spec = {"targetRef": {"kind": "Deployment", "name": "podinfo"}}
     canaries = Shelf("podinfo", spec=spec, status={"phase": "Succeeded"})
-    targets = CanaryIndex()
+    index = CanaryIndex()
     for obj in canaries.by_namespace("test"):
-        targets.take(Change(Key("test", obj["metadata"]["name"]), None, obj))
+        index.take(Change(Key("test", obj["metadata"]["name"]), None, obj))
     query = 'sum(rate(x{a="{{ variables.x }}"}[{{ interval }}]))'
     template = {"provider": {"type": "prometheus", "address": "http://p"}, "query": query}
     lookups = {
@@ -122,14 +122,14 @@ def _world() -> AdmissionContext:
         "Deployment": Shelf("podinfo", portNames=["http"]),
         **{kind: Shelf("podinfo") for kind in ("DaemonSet", "HorizontalPodAutoscaler", "Upstream", "AlertProvider")},
     }
-    return AdmissionContext(targets, lookups)
+    return AdmissionContext(index, lookups)
 
 
-def check(body: bytes, world: AdmissionContext) -> None:
+def check(body: bytes, context: AdmissionContext) -> None:
     """Send a body to every entry. Raises AssertionError when an answer is none, or comes too late."""
     for path, handler in ENTRIES.items():
         started_s = time.process_time()
-        reply = reply_to(body, handler, world)
+        reply = handle_review(body, handler, context)
         spent_s = time.process_time() - started_s
         assert spent_s < _WAITED_S, f"{path}: {spent_s:.1f} s"
         if reply.status == HTTPStatus.BAD_REQUEST:
@@ -180,9 +180,9 @@ def _places(holder: Any) -> Iterator[tuple[Any, Any]]:
 
 def main() -> None:
     """Hand over to libFuzzer; it ends the process."""
-    world = _world()
+    context = _context()
     logging.disable(logging.CRITICAL)
-    atheris.Setup(sys.argv, lambda body: check(body, world), custom_mutator=mutate)
+    atheris.Setup(sys.argv, lambda body: check(body, context), custom_mutator=mutate)
     atheris.Fuzz()
 
 

@@ -1,4 +1,4 @@
-"""Admission reviews for tests: as the API server would ask, and the world that the webhook answers from."""
+"""Admission reviews for tests: as the API server would ask, and the context that the webhook answers from."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,8 +7,8 @@ import orjson
 
 from kube.store import Change, key_of
 from tests.support.json_patch import apply_patch
+from webhook.canary_index import CanaryIndex
 from webhook.context import AdmissionContext
-from webhook.index import CanaryIndex
 from webhook.review import Answer, GroupVersionKind, Request
 
 Object = dict[str, Any]
@@ -23,7 +23,7 @@ def review(
     resource: str = "",
     dry_run: bool = False,
 ) -> Object:
-    """A review of a CREATE (no `old`), an UPDATE, or a DELETE (no `obj`)."""
+    """Return a review of a CREATE (no `old`), an UPDATE, or a DELETE (no `obj`)."""
     about = obj or old or {}
     group, _, version = str(about.get("apiVersion", "apps/v1")).rpartition("/")
     kind = str(about.get("kind", "Deployment"))
@@ -49,7 +49,7 @@ def review(
 
 
 def request(obj: Object | None, old: Object | None = None, **more: Any) -> Request:
-    """The same, parsed."""
+    """Return the request of a review, parsed."""
     asked = review(obj, old, **more)["request"]
     return Request(
         uid=asked["uid"],
@@ -68,18 +68,18 @@ def request(obj: Object | None, old: Object | None = None, **more: Any) -> Reque
 
 
 def review_bytes(obj: Object | None, old: Object | None = None, **more: Any) -> bytes:
-    """A review as it comes over the wire."""
+    """Return a review as it comes over the wire."""
     return orjson.dumps(review(obj, old, **more))
 
 
 def stored(obj: Object, answer: Answer) -> Object:
-    """The object as the API server stores it after the answer."""
+    """Return the object as the API server stores it after the answer."""
     assert answer.is_allowed
     return apply_patch(obj, [dict(operation) for operation in answer.patch])
 
 
 def canary_object(name: str = "podinfo", *, phase: str = "Initialized", **spec: Any) -> Object:
-    """A Canary of namespace test that watches over the Deployment of its name."""
+    """Return a Canary of namespace test whose target is the Deployment of its name."""
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
     return {
         "apiVersion": "flagger.app/v1beta1",
@@ -90,9 +90,9 @@ def canary_object(name: str = "podinfo", *, phase: str = "Initialized", **spec: 
     }
 
 
-def world_of(canaries: Iterable[Object] = ()) -> AdmissionContext:
-    """A world that knows these canaries, and nothing else."""
-    targets = CanaryIndex()
+def context_of(canaries: Iterable[Object] = ()) -> AdmissionContext:
+    """Return a context that knows these canaries, and nothing else."""
+    index = CanaryIndex()
     for canary in canaries:
-        targets.take(Change(key_of(canary), None, canary))
-    return AdmissionContext(targets)
+        index.take(Change(key_of(canary), None, canary))
+    return AdmissionContext(index)

@@ -26,9 +26,8 @@ LOOK_AGAIN_S: Final = 5.0
 class MountedCertificate:
     """`tls.crt` and `tls.key` of `folder`, a `webhook.certificates.port.ServingCertificate`.
 
-    What is new and unusable is told, and the old one served on. One that expired is served too, but is a problem: a
-    server whose clients refuse it is not ready, and gets so again with the next good certificate.
-    `now_s` gives epoch seconds.
+    A new one that is unusable is reported, and the old one served on. One that expired is served too, but is a problem:
+    a server whose clients refuse it is not ready, until there is a good certificate. `now_s` returns epoch seconds.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class MountedCertificate:
             self._look()
 
     def _look(self) -> None:
-        """Serve what the files hold; an error is kept for `problem`, and told when it is a new one."""
+        """Serve what the files hold; an error is kept for `problem`, and logged when it is a new one."""
         try:
             self._served.serve(self._read())
             self._unreadable = ""

@@ -12,10 +12,10 @@ class ServingCertificate(Protocol):
 
     @property
     def context(self) -> ssl.SSLContext:
-        """For the server's socket, TLS 1.2 or newer: one object for good, with the newest leaf for each handshake."""
+        """Return the context of the server's socket, TLS 1.2 or newer: always one object, with the newest leaf."""
 
     def problem(self) -> str:
-        """Why the server is not ready, as one sentence; "" while a valid certificate is served."""
+        """Return why the server is not ready, as one sentence; "" while a valid certificate is served."""
 
     def expires_at_s(self) -> float:
-        """The end of the served leaf in epoch seconds; 0.0 while there is none."""
+        """Return the end of the served leaf in epoch seconds; 0.0 while there is none."""

@@ -34,7 +34,7 @@ class MaterialSecret:
         return f"Secret {self._namespace}/{self._name}"
 
     def read(self) -> Material:
-        """Return what is usable of it; what is not is told once.
+        """Return what is usable of it; what is not is logged once.
 
         Raises:
             ForeignSecret: it is not ours.
@@ -54,7 +54,7 @@ class MaterialSecret:
         return material
 
     async def write(self, material: Material) -> None:
-        """Store it in place of what `read` gave.
+        """Store it in place of what `read` returned.
 
         Raises:
             kube.errors.Conflict, kube.errors.AlreadyExists: somebody else was faster; `read` gives theirs now.
@@ -73,7 +73,7 @@ class MaterialSecret:
         self._cache.remember(stored)
 
     async def check_current(self) -> None:
-        """Make sure that what `read` gave is what is stored: a watch may be silent for a while before it breaks.
+        """Check that what `read` returned is what is stored: a watch may be silent for a while before it breaks.
 
         Raises:
             kube.errors.Conflict: it is not; `read` gives the newer one now.

@@ -1,4 +1,4 @@
-"""Serin's own authority: kept in a Secret, told to the API server, and replaced in time."""
+"""Serin's own authority: kept in a Secret, published to the API server, and replaced in time."""
 
 import asyncio
 import logging
@@ -102,7 +102,7 @@ class OwnAuthority:
         self._wake.set()
 
     async def _look_again(self) -> None:
-        """Time passes too: often enough to miss no step of the rotation, however short the lifetimes."""
+        """Wake up as time passes: often enough to miss no step of the rotation, however short the lifetimes."""
         pause_s = min(60.0, self._lifetimes.leaf_s / 30)
         while True:
             self._wake.set()
@@ -129,7 +129,7 @@ class OwnAuthority:
                 await self._sleep(_SETTLE_S)
 
     async def _pass(self) -> None:
-        """Store what is due, tell the API server whom to trust, then serve."""
+        """Store what is due, publish to the API server whom to trust, then serve."""
         stored = self._secret.read()
         wanted = rotate(
             stored,
@@ -144,7 +144,7 @@ class OwnAuthority:
         try:
             await self._publish(wanted.ca_bundle())
         finally:
-            # Who can't be told now may be told by another replica, or know already.
+            # What can't be published now may be published by another replica, or be known already.
             self._served.serve(wanted.leaf)
 
     async def _renew(self, stored: Material, wanted: Material) -> None:
@@ -158,7 +158,7 @@ class OwnAuthority:
         _log.info("%s: certificates renewed", self._secret)
 
     def _is_published(self, material: Material) -> bool:
-        """Whether each configuration that is there tells of all authorities."""
+        """Return whether each configuration that is there has all authorities."""
         if not all(cache.is_synced for cache in self._configurations):
             return False
         found = [
@@ -168,7 +168,7 @@ class OwnAuthority:
         return bool(found) and not any(bundle_patch(configuration, bundle) for configuration in found)
 
     async def _publish(self, bundle: str) -> None:
-        """Tell each configuration; one that can't be told keeps no other from it. Raises the first error."""
+        """Write the authorities to each configuration, even if another one fails. Raises the first error."""
         name = self._configuration_name
         errors: list[KubeError] = []
         for cache in self._configurations:

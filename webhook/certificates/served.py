@@ -53,11 +53,11 @@ class ServedLeaf:
         _log.info("serving a certificate for %s until %s", ", ".join(sorted(leaf.names)), _moment(leaf.expires_at_s))
 
     def expires_at_s(self) -> float:
-        """The leaf's end in epoch seconds; 0.0 while there is none."""
+        """Return the leaf's end in epoch seconds; 0.0 while there is none."""
         return self._leaf.expires_at_s if self._leaf is not None else 0.0
 
     def problem(self, now_s: float) -> str:
-        """Why clients will refuse what is served now; "" when they won't."""
+        """Return why clients will refuse what is served now; "" when they won't."""
         if self._leaf is None:
             return "there is no certificate yet"
         if now_s >= self._leaf.expires_at_s:

@@ -15,6 +15,7 @@ from agent.resources import METRIC_TEMPLATES
 from canary.api.canary import Canary
 from canary.api.metric_template import MetricProvider, MetricTemplate
 from canary.api.metrics import SUCCESS_RATE, CanaryMetric
+from canary.api.names import Names, Side
 from canary.api.problems import InvalidObject
 from canary.api.query_template import TemplateError, query_names, render_query
 from canary.rules.shape import parse_metric_template
@@ -23,7 +24,6 @@ from canary.run.state import State
 from kube.client import Client
 from kube.errors import KubeError
 from render.builtin_metrics import CODE_LABEL, request_count, request_duration, request_success_rate, success_counts
-from render.names import Names, Side
 
 _log = logging.getLogger(__name__)
 

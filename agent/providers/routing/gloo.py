@@ -10,6 +10,7 @@ from agent.providers.routing.acknowledgements import ACKNOWLEDGED_WITHIN_S, Ackn
 from agent.resources import ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
 from agent.settings import FIELD_MANAGER
 from canary.api.canary import Canary
+from canary.api.names import Names, Side
 from canary.run.action import SetTraffic
 from canary.run.managed import ManagedObject
 from canary.run.observation import Route, RouteState
@@ -20,10 +21,9 @@ from kube.resource import Object
 from kube.store import Change, Key, key_of
 from render.gloo_status import GlooState, delegates, gloo_verdict, gravest
 from render.main_route import check_mirror
-from render.names import Names, Side
 from render.objects import UnusableObjectError
 from render.route_table import read_exposure, read_sequence, read_traffic, route_patch, route_table, served_port
-from render.upstreams import check_reference, upstream
+from render.upstreams import upstream
 
 # A Service's new port has endpoints at Gloo within 0.8 s (tests/contract/gloo) of the controller's moment for them.
 _PORT_IS_SERVED_AFTER_S: Final = 3.0
@@ -78,7 +78,6 @@ class GlooRouting:
 
     def due_objects(self, canary: Canary, target: Object) -> frozenset[ManagedObject]:
         """See `Routing`. An existing table is due when our routes in it are not as rendered: the rest is the users'."""
-        check_reference(canary, self._reference(canary))
         due = {
             managed for managed in _SIDES if self._applied.is_due(UPSTREAMS, self._upstream(canary, target, managed))
         }

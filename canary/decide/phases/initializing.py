@@ -78,4 +78,4 @@ def _end(tick: Tick) -> Decision:
         traffic=replace(state.traffic, canary_percent=0),
         timing=replace(state.timing, shifted_at_s=None),
     )
-    return tick.transition(ended, initialized(tick.name, tick.canary.spec.target_ref.kind or "Deployment"))
+    return tick.transition(ended, initialized(tick.name, tick.canary.target_kind))

@@ -1,4 +1,4 @@
-"""What stands in a canary's way, read from the caches: each with the path of the field that has to be mended."""
+"""What blocks a canary, read from the caches: each with the path of the field that has to be mended."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,51 +6,56 @@ from typing import Any
 
 import pytest
 
-from agent.applied_objects import AppliedObjects
-from agent.blockers import find_blockers
+from agent.blockers import CachedCluster, find_blockers
 from agent.caches import Caches
-from agent.managed_objects import ManagedObjects
-from agent.providers.routing.gloo import GlooRouting
-from agent.resources import ROUTE_TABLES
-from kube.resource import DEPLOYMENTS, Resource
+from agent.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, SCALED_OBJECTS, UPSTREAMS
+from canary.api.partial import parse_partial
+from canary.rules.references import Claim, Cluster
+from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, Resource
+from tests.support.podinfo import canary_object as podinfo_object
 from tests.support.podinfo import podinfo_canary, podinfo_deployment
+from tests.support.reviews import canary_object
 from tests.unit.kube.apiserver import ManualTime, client_of, running_api_server
 
+UPSTREAM = {"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "name": "tuned"}
 
-class AgentServices:
-    """The agent's caches, and what it finds in them for a canary `podinfo` with these service settings."""
 
-    def __init__(self, caches: Caches, parts: ManagedObjects) -> None:
-        self._caches = caches
-        self._parts = parts
+class CachedObjects:
+    """The agent's caches, and what is found in them for a canary `podinfo`."""
 
-    def has(self, resource: Resource, name: str, *, of_canary: str, uid: str) -> None:
-        owner = {"kind": "Canary", "name": of_canary, "uid": uid, "controller": True}
-        metadata = {"name": name, "namespace": "test", "resourceVersion": "1", "uid": name, "ownerReferences": [owner]}
-        self._caches.of(resource).remember(
-            {"kind": resource.kind, "metadata": metadata, "spec": podinfo_deployment()["spec"]}
+    def __init__(self, caches: Caches) -> None:
+        self.caches = caches
+        self.cluster: Cluster = CachedCluster(caches)
+
+    def add(self, resource: Resource, name: str, *, namespace: str = "test", **metadata: Any) -> None:
+        known = {"name": name, "namespace": namespace, "resourceVersion": "1", "uid": name} | metadata
+        self.caches.of(resource).remember(
+            {"kind": resource.kind, "metadata": known, "spec": podinfo_deployment()["spec"]}
         )
 
-    def has_primary(self, *ports: str) -> None:
+    def add_of_canary(self, resource: Resource, name: str, *, canary: str, uid: str) -> None:
+        owner = {"kind": "Canary", "name": canary, "uid": uid, "controller": True}
+        self.add(resource, name, ownerReferences=[owner])
+
+    def add_primary(self, *ports: str) -> None:
         primary = podinfo_deployment()
         primary["metadata"] |= {"name": "podinfo-primary", "resourceVersion": "1"}
         container = primary["spec"]["template"]["spec"]["containers"][0]
         container["ports"] = [{"name": port, "containerPort": 9898} for port in ports]
-        self._caches.of(DEPLOYMENTS).remember(primary)
+        self.caches.of(DEPLOYMENTS).remember(primary)
 
-    def blockers(self, **service: Any) -> list[tuple[str, str]]:
-        canary = podinfo_canary(service=service, autoscalerRef=None)
-        found = find_blockers(canary, podinfo_deployment(), self._caches, self._parts)
-        return [(obstacle.reason, obstacle.message) for obstacle in found]
+    def blockers(self, service: dict[str, Any] | None = None, **spec: Any) -> list[tuple[str, str]]:
+        canary = podinfo_canary(service=service or {}, **{"autoscalerRef": None} | spec)
+        return [(str(blocker.reason), blocker.message) for blocker in find_blockers(canary, self.caches)]
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[AgentServices]:
-    time = ManualTime()
-    async with running_api_server(tmp_path) as server, client_of(server, time) as client:
-        caches = Caches(client, "")
-        applied = AppliedObjects(client, caches)
-        yield AgentServices(caches, ManagedObjects(caches, applied, GlooRouting(client, caches, applied, lambda: 0.0)))
+async def objects(tmp_path: Path) -> AsyncIterator[CachedObjects]:
+    """Caches that hold the target, and nothing else."""
+    async with running_api_server(tmp_path) as server, client_of(server, ManualTime()) as client:
+        found = CachedObjects(Caches(client, ""))
+        found.add(DEPLOYMENTS, "podinfo")
+        yield found
 
 
 @pytest.mark.parametrize(
@@ -62,30 +67,118 @@ async def world(tmp_path: Path) -> AsyncIterator[AgentServices]:
         (ROUTE_TABLES, "shop", {"name": "shop"}, "spec.service.name"),
     ],
 )
-async def test_objects_of_another_canary_are_told_with_the_field_that_names_them(
-    world: AgentServices, resource: Resource, name: str, service: dict[str, Any], path: str
+async def test_objects_of_another_canary_are_reported_with_the_field_that_names_them(
+    objects: CachedObjects, resource: Resource, name: str, service: dict[str, Any], path: str
 ) -> None:
-    world.has(resource, name, of_canary="twin", uid="of-twin")
-    ((reason, message),) = world.blockers(**service)
-    assert reason == "OwnedByOther"
-    assert message.startswith(
+    objects.add_of_canary(resource, name, canary="twin", uid="of-twin")
+    text = (
         f"Canary test/podinfo {path}: found {resource.kind} {name} of Canary twin, uid of-twin; allowed: "
+        "a target and a service.name that no other Canary has (or had: its objects are still going)"
     )
+    assert objects.blockers(service) == [("OwnedByOther", text)]
 
 
-async def test_own_objects_are_in_nobodys_way(world: AgentServices) -> None:
-    world.has(DEPLOYMENTS, "podinfo-primary", of_canary="podinfo", uid="canary-uid")
-    world.has(ROUTE_TABLES, "podinfo", of_canary="podinfo", uid="canary-uid")
-    assert world.blockers() == []
+async def test_own_objects_and_those_of_no_canary_block_nobody(objects: CachedObjects) -> None:
+    objects.add_of_canary(DEPLOYMENTS, "podinfo-primary", canary="podinfo", uid="canary-uid")
+    owner = {"kind": "HelmRelease", "name": "podinfo", "uid": "x", "controller": True}
+    objects.add(ROUTE_TABLES, "podinfo", ownerReferences=[owner, owner | {"kind": "Canary", "controller": False}])
+    assert objects.blockers() == []
 
 
-async def test_a_target_port_by_name_is_one_of_both_sides(world: AgentServices) -> None:
+async def test_a_target_port_by_name_is_one_of_both_sides(objects: CachedObjects) -> None:
     allowed = "allowed: a number, or the name of a container port of Deployment"
-    ((reason, message),) = world.blockers(targetPort="web")
+    ((reason, message),) = objects.blockers({"targetPort": "web"})
     assert reason == "TargetPortNotFound"
     assert message.startswith(f"Canary test/podinfo spec.service.targetPort: found 'web'; {allowed} podinfo (")
-    assert world.blockers(targetPort="http") == []
-    world.has_primary("old")
-    ((_, message),) = world.blockers(targetPort="http")
+    assert objects.blockers({"targetPort": "http"}) == []
+    objects.add_primary("old")
+    ((_, message),) = objects.blockers({"targetPort": "http"})
     assert message.endswith(f"found 'http'; {allowed} podinfo-primary (old)")
-    assert world.blockers(targetPort=9898) == []
+    assert len(objects.blockers({"targetPort": "web"})) == 2
+    assert objects.blockers({"targetPort": 9898}) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "path", "kind"),
+    [
+        ({"targetRef": {"kind": "Deployment", "name": "absent"}}, "TargetNotFound", "targetRef", "a Deployment"),
+        ({"targetRef": {"kind": "DaemonSet", "name": "absent"}}, "TargetNotFound", "targetRef", "a DaemonSet"),
+        (
+            {"autoscalerRef": {"kind": "HorizontalPodAutoscaler", "name": "absent"}},
+            "ScalerNotFound",
+            "autoscalerRef",
+            "a HorizontalPodAutoscaler",
+        ),
+        (
+            {"autoscalerRef": {"kind": "ScaledObject", "name": "absent"}},
+            "ScalerNotFound",
+            "autoscalerRef",
+            "a ScaledObject",
+        ),
+        ({"upstreamRef": UPSTREAM | {"name": "absent"}}, "UpstreamNotFound", "upstreamRef", "an Upstream"),
+    ],
+)
+async def test_an_object_that_is_missing_blocks_until_it_is_there(
+    objects: CachedObjects, spec: dict[str, Any], reason: str, path: str, kind: str
+) -> None:
+    text = (
+        f"Canary test/podinfo spec.{path}.name: found 'absent'; allowed: the name of {kind} in namespace test, "
+        "and there is none of this name"
+    )
+    assert objects.blockers(**spec) == [(reason, text)]
+    for resource in (DEPLOYMENTS, DAEMONSETS, HPAS, SCALED_OBJECTS, UPSTREAMS):
+        objects.add(resource, "absent")
+    assert objects.blockers(**spec) == []
+
+
+async def test_a_target_that_is_being_deleted_is_none(objects: CachedObjects) -> None:
+    objects.add(DEPLOYMENTS, "podinfo", resourceVersion="2", deletionTimestamp="2026-01-01T00:00:00Z")
+    ((reason, _),) = objects.blockers({"targetPort": "web"})
+    assert reason == "TargetNotFound"
+
+
+async def test_an_upstream_may_be_in_another_namespace(objects: CachedObjects) -> None:
+    spec = {"upstreamRef": UPSTREAM | {"namespace": "shared"}}
+    ((_, message),) = objects.blockers(**spec)
+    assert message.endswith("the name of an Upstream in namespace shared, and there is none of this name")
+    objects.add(UPSTREAMS, "tuned", namespace="shared")
+    assert objects.blockers(**spec) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({"targetRef": {"kind": "StatefulSet", "name": "podinfo"}}, "TargetKindUnsupported"),
+        ({"autoscalerRef": {"kind": "Job", "name": "podinfo"}}, "ScalerKindUnsupported"),
+    ],
+)
+async def test_a_kind_that_is_not_supported_blocks(objects: CachedObjects, spec: dict[str, Any], reason: str) -> None:
+    """A spec that was stored invalid is read in part."""
+    canary = parse_partial(podinfo_object(**{"autoscalerRef": None} | spec))
+    assert canary is not None
+    assert [blocker.reason for blocker in find_blockers(canary, objects.caches)] == [reason]
+
+
+async def test_what_only_a_check_or_an_alert_needs_blocks_nobody(objects: CachedObjects) -> None:
+    metric = {"name": "own", "templateRef": {"name": "absent"}, "threshold": 1}
+    alert = {"name": "on-call", "providerRef": {"name": "absent"}}
+    assert objects.blockers(analysis={"stepWeight": 5, "metrics": [metric], "alerts": [alert]}) == []
+
+
+async def test_the_caches_know_all_that_references_ask_for(objects: CachedObjects) -> None:
+    cluster = objects.cluster
+    for resource in (METRIC_TEMPLATES, ALERT_PROVIDERS):
+        assert cluster.has(resource.kind, "test", "there") is False
+        objects.add(resource, "there")
+        assert cluster.has(resource.kind, "test", "there")
+    assert cluster.has("Secret", "test", "there") is None
+    template = cluster.metric_template("test", "there")
+    assert template is not None
+    assert template["metadata"]["name"] == "there"
+    objects.caches.of(CANARIES).remember(_stored(canary_object("twin")))
+    assert list(cluster.claims("test")) == [Claim("twin", "Deployment", "twin", "twin")]
+    assert cluster.port_names("Upstream", "test", "podinfo") is None
+
+
+def _stored(obj: dict[str, Any]) -> dict[str, Any]:
+    return obj | {"metadata": obj["metadata"] | {"resourceVersion": "1", "uid": "stored-uid"}}

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from agent.canary_patch import FINALIZER, canary_patch, has_finalizer
+from agent.canary_patch import canary_patch, has_finalizer
 from canary.run.action import ClaimRequest, DropRequest, SetFinalizer
-from canary.run.request import ANNOTATION, split_claim
+from canary.run.request import split_claim
+from canary.run.wire import FINALIZER, REQUEST_ANNOTATION
 from tests.support.canaries import canary_object
 from tests.support.json_patch import PatchRefused, apply_patch
 
@@ -17,12 +18,12 @@ def stored(**metadata: Any) -> dict[str, Any]:
     return obj
 
 
-ASKED = stored(annotations={ANNOTATION: "pause@abcdef", "other": "kept"})
+ASKED = stored(annotations={REQUEST_ANNOTATION: "pause@abcdef", "other": "kept"})
 
 
 def test_a_claim_adds_a_token_that_was_never_there() -> None:
     claims = [apply_patch(ASKED, canary_patch(ASKED, ClaimRequest("pause@abcdef"))) for _ in range(2)]
-    values = [obj["metadata"]["annotations"][ANNOTATION] for obj in claims]
+    values = [obj["metadata"]["annotations"][REQUEST_ANNOTATION] for obj in claims]
     assert [split_claim(value)[0] for value in values] == ["pause@abcdef"] * 2
     assert values[0] != values[1]
 
@@ -35,7 +36,7 @@ def test_a_dropped_request_leaves_the_other_annotations() -> None:
 @pytest.mark.parametrize("action", [ClaimRequest("pause@abcdef"), DropRequest("pause@abcdef")])
 def test_a_request_that_was_written_anew_is_left_alone(action: ClaimRequest | DropRequest) -> None:
     with pytest.raises(PatchRefused):
-        apply_patch(stored(annotations={ANNOTATION: "abort@abcdef"}), canary_patch(ASKED, action))
+        apply_patch(stored(annotations={REQUEST_ANNOTATION: "abort@abcdef"}), canary_patch(ASKED, action))
 
 
 @pytest.mark.parametrize("others", [[], ["other/finalizer"]])

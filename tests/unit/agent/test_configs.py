@@ -21,7 +21,8 @@ from agent.configs import (
 )
 from agent.resources import CANARIES
 from canary.run.phase import ANALYSING, Phase
-from canary.run.revision import CONFIG_ANNOTATION, config_part, revision_of
+from canary.run.revision import config_part, revision_of
+from canary.run.wire import CONFIG_ANNOTATION
 from kube.client import Client
 from kube.errors import Conflict
 from render.config_refs import ConfigRef

@@ -15,7 +15,6 @@ import pytest
 from aiohttp import web
 
 from agent.caches import Caches
-from agent.canary_patch import FINALIZER
 from agent.loop import CanaryLoop
 from agent.main import _world
 from agent.metrics import AgentMetrics
@@ -32,10 +31,10 @@ from canary.run.revision import revision_of
 from canary.run.state import Analysis, HookAnswers, Revisions, State, TargetIdentity, Timing, TransitionRecord
 from canary.run.status import write_status
 from canary.run.traffic import Traffic
+from canary.run.wire import FINALIZER, REVISION_ANNOTATION
 from kube.events import EventRecorder
 from kube.resource import DEPLOYMENTS
 from kube.store import Key
-from render.workload import REVISION_ANNOTATION
 from tests.support.canaries import canary_object
 from tests.support.eventually import eventually
 from tests.support.json_patch import apply_patch

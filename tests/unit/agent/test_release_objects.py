@@ -5,8 +5,8 @@ from pathlib import Path
 from agent.caches import Caches
 from agent.release_objects import release_object, unreleased_objects
 from agent.resources import ROUTE_TABLES, UPSTREAMS
+from canary.api.names import Side
 from canary.run.managed import ManagedObject
-from render.names import Side
 from render.route_table import route_table
 from render.upstreams import upstream
 from tests.support.podinfo import podinfo_canary, podinfo_deployment, stored

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.run.revision import CONFIG_ANNOTATION, SCALE_TO_ZERO, plain_template, revision_of
+from canary.run.revision import plain_template, revision_of
+from canary.run.wire import CONFIG_ANNOTATION, SCALE_TO_ZERO_LABEL
 
 TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"app": "podinfo"}, "annotations": {"prometheus.io/scrape": "true"}},
@@ -44,7 +45,7 @@ def test_a_replica_sets_copy_of_the_template_has_the_same_revision() -> None:
 
 def test_a_template_is_left_as_it_was() -> None:
     metadata = {"labels": {"pod-template-hash": "x"}, "annotations": {CONFIG_ANNOTATION: "y", "a": "b"}}
-    template = {"metadata": metadata, "spec": {"nodeSelector": {SCALE_TO_ZERO: "true"}, "containers": []}}
+    template = {"metadata": metadata, "spec": {"nodeSelector": {SCALE_TO_ZERO_LABEL: "true"}, "containers": []}}
     before = deepcopy(template)
     assert plain_template(template) == {"metadata": {"annotations": {"a": "b"}}, "spec": {"containers": []}}
     assert template == before

@@ -6,16 +6,16 @@ def test_a_problem_tells_path_found_and_allowed() -> None:
     assert str(problem) == "spec.analysis.interval: found '5x'; allowed: a duration such as 30s"
 
 
-def test_found_is_told_as_the_user_wrote_it() -> None:
-    told = [str(Problem("p", found, "x")) for found in (None, True, 5, {"min": 2.5}, ["a"], "y" * 500)]
-    assert told[:5] == [
+def test_found_is_texts_as_the_user_wrote_it() -> None:
+    texts = [str(Problem("p", found, "x")) for found in (None, True, 5, {"min": 2.5}, ["a"], "y" * 500)]
+    assert texts[:5] == [
         "p: found nothing; allowed: x",
         "p: found true; allowed: x",
         "p: found 5; allowed: x",
         'p: found {"min": 2.5}; allowed: x',
         'p: found ["a"]; allowed: x',
     ]
-    assert len(told[5]) < 160
+    assert len(texts[5]) < 160
 
 
 def test_an_invalid_object_names_itself_and_every_problem() -> None:

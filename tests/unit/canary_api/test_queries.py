@@ -1,4 +1,4 @@
-"""What is told of a query before anybody asks it: of its template, and of its PromQL."""
+"""What is found in a query before it is sent: of its template, and of its PromQL."""
 
 import time
 import tracemalloc
@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.providers.alerts.registry import CHAT_FORMATS
-from canary.api.alert_provider import TOLD_TYPES
+from canary.api.alert_provider import ALERTED_TYPES
 from canary.api.canary import Canary
-from canary.api.metric_template import ASKED_TYPES, MetricTemplate
+from canary.api.metric_template import QUERIED_TYPES, MetricTemplate
 from canary.api.problems import Problem
 from canary.rules.queries import check_filled_queries, check_queries, check_template_query
 from canary.rules.shape import alert_provider_problems, canary_problems, metric_template_problems, parse_metric_template
@@ -207,19 +207,19 @@ def test_a_type_that_this_version_does_not_ask_is_a_warning(provider_type: str) 
     provider = {"type": provider_type, "address": "http://a/"}
     found = metric_template_problems({"metadata": {"name": "t"}, "spec": {"provider": provider, "query": "x"}})
     assert [(item.path, item.is_warning) for item in found] == (
-        [] if provider_type in ASKED_TYPES else [("spec.provider.type", True)]
+        [] if provider_type in QUERIED_TYPES else [("spec.provider.type", True)]
     )
 
 
 def test_the_types_that_are_told_are_those_that_the_agent_has_a_format_for() -> None:
-    assert set(TOLD_TYPES) == set(CHAT_FORMATS)
+    assert set(ALERTED_TYPES) == set(CHAT_FORMATS)
 
 
 @pytest.mark.parametrize("provider_type", ["slack", "discord"])
 def test_a_type_that_this_version_does_not_tell_is_a_warning(provider_type: str) -> None:
     found = alert_provider_problems({"metadata": {"name": "a"}, "spec": {"type": provider_type, "address": "http://a"}})
     assert [(item.path, item.is_warning) for item in found] == (
-        [] if provider_type in TOLD_TYPES else [("spec.type", True)]
+        [] if provider_type in ALERTED_TYPES else [("spec.type", True)]
     )
 
 

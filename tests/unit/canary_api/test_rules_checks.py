@@ -1,4 +1,4 @@
-"""The rules for conditions, metrics and hooks: the good Canary, changed in one place has exactly the problem told."""
+"""The rules for conditions, metrics and hooks: the good Canary with one change has exactly that problem."""
 
 import time
 from collections.abc import Callable, Mapping

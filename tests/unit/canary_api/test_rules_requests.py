@@ -1,4 +1,4 @@
-"""The rules for what is done to requests, for cookies and for mirroring: one change, and exactly the problem told."""
+"""The rules for what is done to requests, for cookies and for mirroring: one change, and exactly its problem."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

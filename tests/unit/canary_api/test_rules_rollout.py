@@ -128,7 +128,7 @@ CASES: list[Case] = [
         Problem("spec.analysis.stepWeights[0]", 0, "a weight from 1 to 100"),
     ),
     (
-        analysis.steps_are_told_once,
+        analysis.steps_are_given_once,
         {"analysis/maxWeight": ..., "analysis/stepWeights": [10, 20]},
         warning(
             "spec.analysis.stepWeight",
@@ -161,7 +161,7 @@ CASES: list[Case] = [
         ),
     ),
     (
-        analysis.analysis_is_told_once,
+        analysis.analysis_is_given_once,
         {"canaryAnalysis": {"stepWeight": 1}},
         warning("spec.canaryAnalysis", {"stepWeight": 1}, "nothing beside spec.analysis, which replaces it"),
     ),
@@ -270,7 +270,7 @@ def test_the_rule_tells_where_what_was_found_and_what_is_allowed(
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {rule for rule, _, _ in CASES} == {*target.TARGET_RULES, *service.SERVICE_RULES, *analysis.PACE_RULES}
+    assert {rule for rule, _, _ in CASES} == {*target.TARGET_RULES, *service.SERVICE_RULES, *analysis.ANALYSIS_RULES}
 
 
 @pytest.mark.parametrize("changes", NO_PROBLEM, ids=str)

@@ -10,11 +10,11 @@ import promql_parser
 import pytest
 
 from agent.metrics import AgentMetrics
+from canary.api.names import Names, Side
 from canary.run.judge import CheckResult, Verdict
 from canary.run.phase import Phase
 from canary.run.state import State
 from render.builtin_metrics import request_count, request_duration, request_success_rate
-from render.names import Names, Side
 from tests.support.canaries import canary
 from tests.support.cluster import REPOSITORY
 from tests.support.dashboard import DashboardError, Query, Window, fill, read_dashboard

@@ -6,6 +6,7 @@ from typing import Any
 import promql_parser
 import pytest
 
+from canary.api.names import Names, Side
 from render.builtin_metrics import (
     SuccessCounts,
     request_count,
@@ -13,7 +14,6 @@ from render.builtin_metrics import (
     request_success_rate,
     success_counts,
 )
-from render.names import Names, Side
 from tests.support.podinfo import podinfo_canary
 
 NAMES = Names.of(podinfo_canary())

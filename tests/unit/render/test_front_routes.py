@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from canary.api.canary import Canary
 from canary.run.traffic import ALL_TO_PRIMARY, Traffic
+from canary.run.wire import MOVE_ANNOTATION, OWNED_ANNOTATION
 from render.objects import UnusableObjectError
-from render.owned_fields import OWNED_ANNOTATION
 from render.route_place import FRONT_ROUTES
 from render.route_table import (
-    MOVE_ANNOTATION,
     Exposure,
     read_exposure,
     read_traffic,

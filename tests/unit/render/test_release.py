@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from canary.api.names import Names, Side
 from canary.run.traffic import Traffic
 from render.json_patch import Operation
-from render.names import Names, Side
 from render.release import released_apex, released_object, released_route
 from render.route_table import route_patch, route_table
 from render.services import apex_service

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.api.canary import Canary
+from canary.api.names import Names, Side
 from canary.run.traffic import ALL_TO_PRIMARY, Traffic
-from render.names import Names, Side
-from render.owned_fields import OWNED_ANNOTATION
-from render.route_table import MOVE_ANNOTATION, read_sequence, read_traffic, route_patch, route_table
+from canary.run.wire import MOVE_ANNOTATION, OWNED_ANNOTATION
+from render.route_table import read_sequence, read_traffic, route_patch, route_table
 from render.upstreams import upstream
 from tests.support import gloo_cases
 from tests.support.json_patch import PatchRefused, apply_patch

@@ -1,11 +1,11 @@
-"""The three Services, and Services of users that are taken over."""
+"""The three Services, and Services that users made."""
 
 from typing import Any
 
 import pytest
 
+from canary.api.names import Side
 from render.difference import is_as_rendered
-from render.names import Side
 from render.services import address_problem, apex_service, side_service
 from tests.support.podinfo import podinfo_canary, podinfo_deployment, stored
 

@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from canary.api.names import Side
 from canary.api.problems import InvalidObject
 from canary.rules.shape import parse_canary
 from canary.run.traffic import Traffic
-from render.names import Side
 from render.route_table import read_traffic, route_table
 from render.scaler import primary_scaler
 from render.services import apex_service, side_service

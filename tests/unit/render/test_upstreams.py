@@ -1,10 +1,7 @@
 """The two Upstreams."""
 
-import pytest
-
-from render.names import Side
-from render.objects import UnusableObjectError
-from render.upstreams import check_reference, upstream
+from canary.api.names import Side
+from render.upstreams import upstream
 from tests.support.podinfo import podinfo_canary, podinfo_deployment
 
 
@@ -52,18 +49,3 @@ def test_settings_of_the_referenced_upstream_are_copied_but_not_what_it_points_t
         "healthChecks": [{"tcpHealthCheck": {}}],
         "outlierDetection": {"interval": "5s"},
     }
-
-
-@pytest.mark.parametrize(("namespace", "where"), [("", "test"), ("shared", "shared")])
-def test_a_referenced_upstream_that_is_missing_is_named(namespace: str, where: str) -> None:
-    canary = podinfo_canary(
-        upstreamRef={"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "name": "tuned", "namespace": namespace}
-    )
-    with pytest.raises(UnusableObjectError) as error:
-        check_reference(canary, None)
-    assert str(error.value) == (
-        "Canary test/podinfo spec.upstreamRef.name: found 'tuned'; "
-        f"allowed: the name of an Upstream in namespace {where}, and there is none of this name"
-    )
-    check_reference(canary, {"spec": {}})
-    check_reference(podinfo_canary(), None)

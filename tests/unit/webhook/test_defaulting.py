@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.support.canaries import canary_object
 from tests.support.reviews import request, stored
 from webhook.applied_manifest import LAST_APPLIED, is_in_a_manifest
+from webhook.canary_index import CanaryIndex
 from webhook.context import AdmissionContext
 from webhook.defaulting import default_canary
-from webhook.index import CanaryIndex
 from webhook.review import ALLOWED, Answer
 
 Object = dict[str, Any]
@@ -84,8 +84,8 @@ def test_a_default_follows_unless_a_manifest_has_the_field(by: str, is_written: 
     visible = stored(new, default(new, old))
     assert visible["spec"]["service"]["targetPort"] == (80 if is_written else 8080)
     allowed = "anything, but no manifest has it, so it follows and is 8080 from now on"
-    told = f"spec.service.targetPort: found 80; allowed: {allowed}"
-    assert default(new, old).warnings == (() if is_written else (told,))
+    warning = f"spec.service.targetPort: found 80; allowed: {allowed}"
+    assert default(new, old).warnings == (() if is_written else (warning,))
 
 
 def test_where_no_manifest_is_known_a_field_stays_and_its_user_is_warned() -> None:

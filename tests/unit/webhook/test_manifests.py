@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from canary.run.mark import CHANGED, CHANGED_BY, REVISION
+from canary.run.wire import CHANGED_ANNOTATION, CHANGED_BY_ANNOTATION, REVISION_ANNOTATION
 from kube.client import Client
 from tests.support.cluster import REPOSITORY
 from webhook.caches import Caches
@@ -68,7 +68,7 @@ def test_the_agents_writes_and_statuses_never_come_here(kind: str, entry: Object
 def test_the_workloads_entry_looks_at_every_annotation_of_the_mark() -> None:
     [entry] = [entry for _, entry in webhooks() if entry["name"] == "workloads.serin.dev"]
     conditions = " ".join(condition["expression"] for condition in entry["matchConditions"])
-    for key in (REVISION, CHANGED, CHANGED_BY):
+    for key in (REVISION_ANNOTATION, CHANGED_ANNOTATION, CHANGED_BY_ANNOTATION):
         assert f"'{key}'" in conditions
 
 

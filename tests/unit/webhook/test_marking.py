@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from canary.run.mark import CHANGED, CHANGED_BY, REVISION, Mark
+from canary.run.mark import Mark
 from canary.run.revision import revision_of
-from tests.support.reviews import Object, canary_object, request, stored, world_of
+from canary.run.wire import CHANGED_ANNOTATION, CHANGED_BY_ANNOTATION, REVISION_ANNOTATION
+from tests.support.reviews import Object, canary_object, context_of, request, stored
 from webhook.context import AGENT
 from webhook.marking import mark_workload
 from webhook.review import ALLOWED, WARNING_CHARS, fit_warnings
 
-WORLD = world_of([canary_object()])
+CONTEXT = context_of([canary_object()])
 
 
 def deployment(tag: str = "6.0.0", *, mark: Mark | None = None, others: dict[str, str] | None = None) -> Object:
@@ -40,7 +41,7 @@ def mark_of(obj: Object) -> Mark | None:
 
 
 def marked(obj: Object, old: Object | None = None, *, user: str = "alice", **more: Any) -> Object:
-    return stored(obj, mark_workload(request(obj, old, user=user, **more), WORLD))
+    return stored(obj, mark_workload(request(obj, old, user=user, **more), CONTEXT))
 
 
 MARKED = deployment(mark=Mark(revision(deployment()), "podinfod image 5 -> 6.0.0", "alice"))
@@ -73,14 +74,14 @@ def test_who_edits_a_label_does_not_take_the_mark_over() -> None:
     new = deepcopy(MARKED)
     new["metadata"]["labels"] = {"team": "b"}
     new["spec"]["replicas"] = 5
-    assert mark_workload(request(new, MARKED, user="bob"), WORLD) == ALLOWED
+    assert mark_workload(request(new, MARKED, user="bob"), CONTEXT) == ALLOWED
 
 
 def test_a_replace_that_wipes_the_mark_gets_it_back() -> None:
     assert mark_of(marked(deployment(), MARKED, user="bob")) == mark_of(MARKED)
 
 
-@pytest.mark.parametrize("key", [REVISION, CHANGED, CHANGED_BY])
+@pytest.mark.parametrize("key", [REVISION_ANNOTATION, CHANGED_ANNOTATION, CHANGED_BY_ANNOTATION])
 def test_a_forged_mark_is_corrected(key: str) -> None:
     forged = deepcopy(MARKED)
     forged["metadata"]["annotations"][key] = "forged"
@@ -93,12 +94,12 @@ def test_a_forged_mark_where_nobody_knows_better_is_emptied() -> None:
 
 
 def test_a_template_that_was_there_before_the_canary_is_nobodys() -> None:
-    assert mark_workload(request(deployment(others={"note": "x"}), deployment(), user="bob"), WORLD) == ALLOWED
+    assert mark_workload(request(deployment(others={"note": "x"}), deployment(), user="bob"), CONTEXT) == ALLOWED
 
 
 def test_a_mark_that_the_webhook_missed_to_renew_is_left_for_the_agent_to_see_through() -> None:
     stale = deployment("6.0.1", mark=mark_of(MARKED))
-    assert mark_workload(request(stale | {"status": {}}, stale, user="bob"), WORLD) == ALLOWED
+    assert mark_workload(request(stale | {"status": {}}, stale, user="bob"), CONTEXT) == ALLOWED
 
 
 def test_an_undo_that_brings_back_an_old_mark_is_marked_anew() -> None:
@@ -119,7 +120,7 @@ def test_a_second_pass_marks_the_object_as_it_is_then() -> None:
 @pytest.mark.parametrize("old", [None, MARKED])
 def test_a_second_pass_over_an_unchanged_object_patches_nothing(old: Object | None) -> None:
     obj = marked(deployment("6.0.1"), old)
-    assert mark_workload(request(obj, old), WORLD).patch == ()
+    assert mark_workload(request(obj, old), CONTEXT).patch == ()
 
 
 def test_the_mark_is_what_the_agent_computes() -> None:
@@ -139,29 +140,29 @@ def test_the_mark_is_what_the_agent_computes() -> None:
     ],
 )
 def test_what_no_canary_of_ours_watches_over_is_let_pass(canary: Object, what: str) -> None:
-    assert mark_workload(request(deployment("6.0.1"), MARKED), world_of([canary])) == ALLOWED, what
+    assert mark_workload(request(deployment("6.0.1"), MARKED), context_of([canary])) == ALLOWED, what
 
 
 def test_the_agents_own_writes_are_let_pass() -> None:
-    assert mark_workload(request(deployment("6.0.1"), MARKED, user=AGENT), WORLD) == ALLOWED
+    assert mark_workload(request(deployment("6.0.1"), MARKED, user=AGENT), CONTEXT) == ALLOWED
 
 
 def test_scale_and_deletion_are_let_pass() -> None:
-    assert mark_workload(request(deployment("6.0.1"), MARKED, subresource="scale"), WORLD) == ALLOWED
-    assert mark_workload(request(None, MARKED), WORLD) == ALLOWED
+    assert mark_workload(request(deployment("6.0.1"), MARKED, subresource="scale"), CONTEXT) == ALLOWED
+    assert mark_workload(request(None, MARKED), CONTEXT) == ALLOWED
 
 
 def test_a_daemon_set_is_marked_too() -> None:
-    world = world_of([canary_object(targetRef={"kind": "DaemonSet", "name": "podinfo"})])
+    context = context_of([canary_object(targetRef={"kind": "DaemonSet", "name": "podinfo"})])
     old = MARKED | {"kind": "DaemonSet"}
     new = deployment("6.0.1") | {"kind": "DaemonSet"}
-    assert mark_of(stored(new, mark_workload(request(new, old), world))) == Mark(
+    assert mark_of(stored(new, mark_workload(request(new, old), context))) == Mark(
         revision(new), "podinfod image 6.0.0 -> 6.0.1", "alice"
     )
 
 
 def warnings(phase: str, new: Object, old: Object | None = MARKED, **spec: Any) -> tuple[str, ...]:
-    return mark_workload(request(new, old), world_of([canary_object(phase=phase, **spec)])).warnings
+    return mark_workload(request(new, old), context_of([canary_object(phase=phase, **spec)])).warnings
 
 
 NEW = deployment("6.0.1")
@@ -172,11 +173,11 @@ FOLLOW = "Follow it: kubectl -n test get canary podinfo -w"
 @pytest.mark.parametrize(
     ("phase", "warning"),
     [
-        ("Initialized", f"Canary test/podinfo takes over: {WHAT}. {FOLLOW}"),
-        ("Succeeded", f"Canary test/podinfo takes over: {WHAT}. {FOLLOW}"),
-        ("Failed", f"Canary test/podinfo takes over: {WHAT}. {FOLLOW}"),
+        ("Initialized", f"Canary test/podinfo starts a run: {WHAT}. {FOLLOW}"),
+        ("Succeeded", f"Canary test/podinfo starts a run: {WHAT}. {FOLLOW}"),
+        ("Failed", f"Canary test/podinfo starts a run: {WHAT}. {FOLLOW}"),
         ("Progressing", f"Canary test/podinfo starts its analysis again: {WHAT}. {FOLLOW}"),
-        ("Promoting", f"Canary test/podinfo takes over once its present run has ended: {WHAT}. {FOLLOW}"),
+        ("Promoting", f"Canary test/podinfo starts a run once its present run has ended: {WHAT}. {FOLLOW}"),
     ],
 )
 def test_a_change_is_answered_with_what_the_canary_will_do(phase: str, warning: str) -> None:
@@ -193,7 +194,7 @@ def with_revisions(phase: str, promoted: str, analysed: str) -> Object:
 @pytest.mark.parametrize("phase", ["Progressing", "Waiting", "WaitingPromotion"])
 def test_an_undo_in_mid_run_is_answered_with_the_end_of_the_run(phase: str, configs: str) -> None:
     canary = with_revisions(phase, promoted=f"{revision(NEW)}{configs}", analysed=revision(MARKED))
-    [warning] = mark_workload(request(NEW, MARKED), world_of([canary])).warnings
+    [warning] = mark_workload(request(NEW, MARKED), context_of([canary])).warnings
     assert warning == f"Canary test/podinfo ends its run, back at the promoted revision: {WHAT}. {FOLLOW}"
 
 
@@ -201,13 +202,13 @@ def test_an_undo_in_mid_run_is_answered_with_the_end_of_the_run(phase: str, conf
 def test_what_was_promoted_or_analysed_already_is_not_taken_over(phase: str) -> None:
     for promoted, analysed in ((revision(NEW), "other"), ("other", f"{revision(NEW)}-0a1b2c3d")):
         canary = with_revisions(phase, promoted, analysed)
-        assert mark_workload(request(NEW, MARKED), world_of([canary])).warnings == ()
+        assert mark_workload(request(NEW, MARKED), context_of([canary])).warnings == ()
 
 
 def test_an_undo_under_a_promotion_is_a_run_of_its_own() -> None:
     canary = with_revisions("Promoting", promoted=revision(NEW), analysed=revision(MARKED))
-    [warning] = mark_workload(request(NEW, MARKED), world_of([canary])).warnings
-    assert warning.startswith("Canary test/podinfo takes over once its present run has ended")
+    [warning] = mark_workload(request(NEW, MARKED), context_of([canary])).warnings
+    assert warning.startswith("Canary test/podinfo starts a run once its present run has ended")
 
 
 def with_env(tag: str, *values: str) -> Object:
@@ -232,9 +233,9 @@ def test_where_names_are_long_only_the_revision_and_how_to_follow_are_told() -> 
     name = "-".join(["a-name-of-as-many-letters-as-there-may-be"] * 2)
     canary = canary_object(name, targetRef={"kind": "Deployment", "name": "podinfo"})
     new = with_env("6.0.1", *"abcd")
-    [warning] = mark_workload(request(new, MARKED), world_of([canary])).warnings
+    [warning] = mark_workload(request(new, MARKED), context_of([canary])).warnings
     follow = f"Follow it: kubectl -n test get canary {name} -w"
-    assert warning == f"Canary test/{name} takes over: revision {revision(new)}. {follow}"
+    assert warning == f"Canary test/{name} starts a run: revision {revision(new)}. {follow}"
 
 
 @pytest.mark.parametrize("phase", ["", "Initializing", "Terminating", "SomethingNew"])

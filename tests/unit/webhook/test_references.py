@@ -5,13 +5,13 @@ from typing import Any, cast
 
 import pytest
 
+from canary.rules.references import Claim
 from kube.client import Client
 from tests.support.canaries import canary_object
 from tests.support.reviews import request
 from webhook.caches import Caches
+from webhook.canary_index import CanaryIndex
 from webhook.context import AdmissionContext
-from webhook.index import CanaryIndex
-from webhook.references import Claim
 from webhook.review import ALLOWED, Answer
 from webhook.validating import validate_canary
 
@@ -48,12 +48,12 @@ def canary(name: str, target: str, apex: str = "", kind: str = "Deployment", **m
     return obj | {"metadata": {"name": name, "namespace": "test", **metadata}}
 
 
-def world(**shelves: Shelf) -> AdmissionContext:
+def context(**shelves: Shelf) -> AdmissionContext:
     return AdmissionContext(CanaryIndex(), shelves)
 
 
-def validate(obj: Object, known: AdmissionContext, old: Object | None = None) -> Answer:
-    return validate_canary(request(obj, old), known)
+def validate(obj: Object, cluster: AdmissionContext, old: Object | None = None) -> Answer:
+    return validate_canary(request(obj, old), cluster)
 
 
 def test_each_object_that_is_not_there_yet_is_a_warning() -> None:
@@ -65,7 +65,7 @@ def test_each_object_that_is_not_there_yet_is_a_warning() -> None:
         upstreamRef={"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "name": "settings"},
     )
     kinds = ("Deployment", "HorizontalPodAutoscaler", "Upstream", "MetricTemplate", "AlertProvider")
-    answer = validate(obj, world(**{kind: Shelf() for kind in kinds}))
+    answer = validate(obj, context(**{kind: Shelf() for kind in kinds}))
     assert answer.is_allowed
     yet = "there is none of this name yet"
     assert answer.warnings == (
@@ -80,21 +80,21 @@ def test_each_object_that_is_not_there_yet_is_a_warning() -> None:
 def test_what_is_there_or_is_not_known_is_no_warning() -> None:
     obj = canary_object(autoscalerRef=HPA)
     shelves = {"Deployment": Shelf(named("podinfo")), "HorizontalPodAutoscaler": Shelf(named("podinfo"))}
-    assert validate(obj, world(**shelves)) == ALLOWED
-    assert validate(obj, world()) == ALLOWED
+    assert validate(obj, context(**shelves)) == ALLOWED
+    assert validate(obj, context()) == ALLOWED
 
 
 def test_a_target_port_that_the_target_does_not_name_is_a_warning() -> None:
-    known = world(Deployment=Shelf(named("podinfo", portNames=["grpc", "http"])))
-    answer = validate(canary_object(service={"port": 80, "targetPort": "web"}), known)
+    cluster = context(Deployment=Shelf(named("podinfo", portNames=["grpc", "http"])))
+    answer = validate(canary_object(service={"port": 80, "targetPort": "web"}), cluster)
     assert answer.is_allowed
     allowed = "a number, or the name of a container port of Deployment podinfo (grpc, http)"
     assert answer.warnings == (f"spec.service.targetPort: found 'web'; allowed: {allowed}",)
-    assert validate(canary_object(service={"port": 80, "targetPort": "http"}), known) == ALLOWED
+    assert validate(canary_object(service={"port": 80, "targetPort": "http"}), cluster) == ALLOWED
 
 
 class Asking(AdmissionContext):
-    """A world that has nothing, and remembers which kinds it was asked for."""
+    """A context that has nothing, and remembers which kinds it was asked for."""
 
     asked: set[str] = set()  # noqa: RUF012  one test asks
 
@@ -104,10 +104,10 @@ class Asking(AdmissionContext):
 
 
 def test_every_kind_that_is_asked_for_is_kept() -> None:
-    """A kind without a cache would be one of which nothing is ever told."""
+    """A kind without a cache would be one of which nothing is ever reported."""
     metrics = [{"name": "own", "templateRef": {"name": "latency"}, "threshold": 1}]
     alerts = [{"name": "on-call", "providerRef": {"name": "slack"}}]
-    known = Asking(CanaryIndex())
+    cluster = Asking(CanaryIndex())
     for kind in ("HorizontalPodAutoscaler", "ScaledObject"):
         for target in ("Deployment", "DaemonSet"):
             obj = canary_object(
@@ -116,10 +116,10 @@ def test_every_kind_that_is_asked_for_is_kept() -> None:
                 autoscalerRef=HPA | {"kind": kind},
                 upstreamRef={"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "name": "settings"},
             )
-            assert validate(obj, known).is_allowed
-    kept = Caches(cast("Client", None), "").world("agent").lookups
-    assert len(known.asked) == 7
-    assert known.asked <= set(kept)
+            assert validate(obj, cluster).is_allowed
+    kept = Caches(cast("Client", None), "").context("agent").lookups
+    assert len(cluster.asked) == 7
+    assert cluster.asked <= set(kept)
 
 
 @pytest.mark.parametrize(
@@ -135,13 +135,13 @@ def test_every_kind_that_is_asked_for_is_kept() -> None:
 )
 def test_a_template_that_is_there_is_filled_in(spec: Mapping[str, Any], path: str | None) -> None:
     metric = {"name": "m", "templateRef": {"name": "t"}, "templateVariables": {"w": "1m"}, "threshold": 1}
-    answer = validate(canary_object({"metrics": [metric]}), world(MetricTemplate=Shelf(named("t", spec=spec))))
+    answer = validate(canary_object({"metrics": [metric]}), context(MetricTemplate=Shelf(named("t", spec=spec))))
     assert answer.is_allowed
     assert [warning.split(":")[0] for warning in answer.warnings] == ([path] if path else [])
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "shown"),
     [
         ("up", "MetricTemplate private/t has faults: spec.provider.address"),
         ("sum(SECRET", "found 'private/t'; allowed: a template whose spec.query is PromQL"),
@@ -152,7 +152,7 @@ def test_a_template_that_is_there_is_filled_in(spec: Mapping[str, Any], path: st
         ),
     ],
 )
-def test_of_a_template_in_another_namespace_only_the_place_of_a_fault_is_told(query: str, told: str) -> None:
+def test_of_a_template_in_another_namespace_only_the_place_of_a_fault_is_shown(query: str, shown: str) -> None:
     address = "prometheus/SECRET" if query == "up" else "http://prometheus/SECRET"
     spec = {"provider": {"type": "prometheus", "address": address}, "query": query}
     shelf = Shelf({"metadata": {"name": "t", "namespace": "private"}, "spec": spec}, namespace="private")
@@ -162,8 +162,8 @@ def test_of_a_template_in_another_namespace_only_the_place_of_a_fault_is_told(qu
         "templateVariables": {"v": "1"},
         "threshold": 1,
     }
-    [warning] = validate(canary_object({"metrics": [metric]}), world(MetricTemplate=shelf)).warnings
-    assert told in warning
+    [warning] = validate(canary_object({"metrics": [metric]}), context(MetricTemplate=shelf)).warnings
+    assert shown in warning
     assert "SECRET" not in warning
 
 
@@ -179,7 +179,7 @@ def test_of_a_template_in_another_namespace_only_the_place_of_a_fault_is_told(qu
     ],
 )
 def test_what_another_canary_has_is_refused(other: Object, own: Object, path: str) -> None:
-    answer = validate(own, world(Canary=Shelf(other)))
+    answer = validate(own, context(Canary=Shelf(other)))
     assert answer.refusal is not None
     assert [cause.field for cause in answer.refusal.causes] == [path]
     assert "Canary a has web" in answer.refusal.message
@@ -197,17 +197,17 @@ def test_what_another_canary_has_is_refused(other: Object, own: Object, path: st
     ids=["itself", "another workload", "another kind", "on its way out", "no target"],
 )
 def test_what_nobody_else_has_is_free(other: Object) -> None:
-    assert validate(canary("b", "web"), world(Canary=Shelf(other))) == ALLOWED
+    assert validate(canary("b", "web"), context(Canary=Shelf(other))) == ALLOWED
 
 
 def test_a_canary_that_shares_its_target_since_long_stays_editable_and_takes_no_other() -> None:
-    known = world(Canary=Shelf(canary("a", "web"), canary("c", "cart")))
+    cluster = context(Canary=Shelf(canary("a", "web"), canary("c", "cart")))
     old, new, worse = canary("b", "web"), canary("b", "web"), canary("b", "cart")
     new["spec"]["suspend"] = True
-    edited = validate(new, known, old)
+    edited = validate(new, cluster, old)
     assert edited.is_allowed
     assert [warning.split(":")[0] for warning in edited.warnings] == ["spec.targetRef.name"]
-    assert validate(worse, known, old).refusal is not None
+    assert validate(worse, cluster, old).refusal is not None
 
 
 def test_claims_are_read_from_stored_and_from_parsed_canaries_alike() -> None:

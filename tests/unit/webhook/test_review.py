@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.reviews import Object, request, review, world_of
-from webhook.answering import FAILED, reply_to
+from tests.support.reviews import Object, context_of, request, review
 from webhook.context import AdmissionContext
+from webhook.handling import FAILED, handle_review
 from webhook.marking import mark_workload
 from webhook.review import (
     ALLOWED,
@@ -84,7 +84,7 @@ def broken_handler(_: Request, __: AdmissionContext) -> Answer:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused_with_a_text(body: bytes) -> None:
-    reply = reply_to(body, mark_workload, world_of())
+    reply = handle_review(body, mark_workload, context_of())
     assert reply.status == 400
     assert reply.body.decode().strip()
 
@@ -93,7 +93,7 @@ def test_any_bytes_are_refused_with_a_text(body: bytes) -> None:
 def test_any_request_gives_a_review_or_a_refusal(parts: Object, spec: object) -> None:
     asked = review(OBJECT | {"spec": spec}, OBJECT)
     asked["request"] |= parts
-    reply = reply_to(orjson.dumps(asked), mark_workload, world_of([]))
+    reply = handle_review(orjson.dumps(asked), mark_workload, context_of([]))
     assert reply.status in {200, 400}
     if reply.status == 200:
         response = orjson.loads(reply.body)["response"]
@@ -101,7 +101,7 @@ def test_any_request_gives_a_review_or_a_refusal(parts: Object, spec: object) ->
 
 
 def test_an_error_of_the_handler_allows_with_a_warning() -> None:
-    reply = reply_to(orjson.dumps(review(OBJECT)), broken_handler, world_of())
+    reply = handle_review(orjson.dumps(review(OBJECT)), broken_handler, context_of())
     response = orjson.loads(reply.body)["response"]
     assert (reply.status, reply.outcome, response["allowed"]) == (200, "failed", True)
     assert response["warnings"] == [FAILED]
@@ -109,7 +109,7 @@ def test_an_error_of_the_handler_allows_with_a_warning() -> None:
 
 def test_deep_nesting_is_no_way_to_crash() -> None:
     body = orjson.dumps(review(OBJECT)).replace(b'"options":', b'"deep":' + b"[" * 100_000 + b"]" * 100_000 + b',"o":')
-    assert reply_to(body, mark_workload, world_of()).status == 400
+    assert handle_review(body, mark_workload, context_of()).status == 400
 
 
 def test_a_patch_is_written_in_base64() -> None:

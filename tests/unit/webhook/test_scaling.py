@@ -1,10 +1,10 @@
-"""Who edits a primary, or scales a target under a run, is told so; nobody is hindered."""
+"""Users who edit a primary, or scale a target during a run, are warned; nobody is refused."""
 
 from typing import Any
 
 import pytest
 
-from tests.support.reviews import Object, canary_object, request, world_of
+from tests.support.reviews import Object, canary_object, context_of, request
 from webhook.context import AGENT, AdmissionContext
 from webhook.review import ALLOWED
 from webhook.scaling import warn_of_scaling
@@ -26,8 +26,8 @@ def scale(name: str, replicas: int) -> Object:
     }
 
 
-def world(phase: str = "Progressing", **spec: Any) -> AdmissionContext:
-    return world_of([canary_object(phase=phase, **spec)])
+def context(phase: str = "Progressing", **spec: Any) -> AdmissionContext:
+    return context_of([canary_object(phase=phase, **spec)])
 
 
 def scaled(name: str = "podinfo", *, user: str = "alice") -> Any:
@@ -36,41 +36,41 @@ def scaled(name: str = "podinfo", *, user: str = "alice") -> Any:
 
 @pytest.mark.parametrize("phase", ["Progressing", "Waiting", "WaitingPromotion", "Promoting", "Finalising"])
 def test_a_target_scaled_under_a_run_is_warned_of(phase: str) -> None:
-    [warning] = warn_of_scaling(scaled(), world(phase)).warnings
+    [warning] = warn_of_scaling(scaled(), context(phase)).warnings
     assert warning.startswith(f"Canary test/podinfo is {phase}: scaling Deployment podinfo from 2 to 5 by hand")
 
 
 def test_an_update_that_changes_replicas_is_warned_of_too() -> None:
     asked = request(workload("podinfo", replicas=5), workload("podinfo", replicas=2))
-    assert len(warn_of_scaling(asked, world()).warnings) == 1
+    assert len(warn_of_scaling(asked, context()).warnings) == 1
 
 
 @pytest.mark.parametrize(("before", "after"), [(2, 0), (0, 2)])
 def test_a_scale_of_none_is_zero(before: int, after: int) -> None:
     asked = request(scale("podinfo", after), scale("podinfo", before), resource="deployments", subresource="scale")
-    [warning] = warn_of_scaling(asked, world()).warnings
+    [warning] = warn_of_scaling(asked, context()).warnings
     assert f"from {before} to {after} by hand" in warning
 
 
 @pytest.mark.parametrize("phase", ["", "Initialized", "Succeeded", "Failed"])
 def test_a_target_scaled_between_runs_is_nobodys_business(phase: str) -> None:
-    assert warn_of_scaling(scaled(), world(phase)) == ALLOWED
+    assert warn_of_scaling(scaled(), context(phase)) == ALLOWED
 
 
 @pytest.mark.parametrize("user", [AGENT, HPA_CONTROLLER, "system:kube-controller-manager"])
 def test_controllers_are_not_warned(user: str) -> None:
-    assert warn_of_scaling(scaled(user=user), world()) == ALLOWED
+    assert warn_of_scaling(scaled(user=user), context()) == ALLOWED
 
 
 def test_an_update_that_changes_something_else_is_not_warned_of() -> None:
     asked = request(workload("podinfo", replicas=2, paused=True), workload("podinfo", replicas=2))
-    assert warn_of_scaling(asked, world()) == ALLOWED
+    assert warn_of_scaling(asked, context()) == ALLOWED
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
 def test_an_edit_of_the_primary_is_warned_of(kind: str) -> None:
     asked = request(workload("podinfo-primary", kind, template=1), workload("podinfo-primary", kind, template=2))
-    answer = warn_of_scaling(asked, world("Initialized", targetRef={"kind": kind, "name": "podinfo"}))
+    answer = warn_of_scaling(asked, context("Initialized", targetRef={"kind": kind, "name": "podinfo"}))
     assert answer.is_allowed
     [warning] = answer.warnings
     assert warning == (
@@ -80,13 +80,13 @@ def test_an_edit_of_the_primary_is_warned_of(kind: str) -> None:
 
 
 def test_the_primarys_replicas_belong_to_whoever_scales_it() -> None:
-    assert warn_of_scaling(scaled("podinfo-primary"), world()) == ALLOWED
+    assert warn_of_scaling(scaled("podinfo-primary"), context()) == ALLOWED
 
 
 def test_what_only_looks_like_a_primary_is_let_pass() -> None:
     asked = request(workload("database-primary", template=1), workload("database-primary", template=2))
-    assert warn_of_scaling(asked, world()) == ALLOWED
+    assert warn_of_scaling(asked, context()) == ALLOWED
 
 
 def test_canaries_of_another_provider_are_not_ours_to_speak_of() -> None:
-    assert warn_of_scaling(scaled(), world(provider="istio")) == ALLOWED
+    assert warn_of_scaling(scaled(), context(provider="istio")) == ALLOWED

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.patience import PATIENCE_S
-from tests.support.reviews import Object, canary_object, review_bytes, world_of
+from tests.support.reviews import Object, canary_object, context_of, review_bytes
 from webhook.context import AdmissionContext, Handler
 from webhook.main import ENTRIES
 from webhook.metrics import WebhookMetrics
@@ -59,7 +59,7 @@ async def opened(
     entries: dict[str, Handler] | None = None, *, certificate_left_s: float = 3600.0
 ) -> AsyncIterator[Doors]:
     metrics = WebhookMetrics("test", lambda: certificate_left_s)
-    admission = Admission(entries or ENTRIES, world_of([canary_object()]), metrics)
+    admission = Admission(entries or ENTRIES, context_of([canary_object()]), metrics)
     problems: list[str] = []
     async with (
         serve_health(admission, metrics, unused_port(), lambda: " ".join(problems)) as health_port,
@@ -186,7 +186,7 @@ async def test_what_is_no_post_to_an_entry_is_refused(doors: Doors) -> None:
 
 @asynccontextmanager
 async def connected(doors: Doors) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection that says and hears HTTP as it is."""
+    """A connection that writes and reads HTTP as it is."""
     async with asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", int(doors.url.rpartition(":")[2]))
         try:
@@ -201,7 +201,7 @@ def head(body: bytes, *more: str, version: str = "1.1") -> bytes:
     return "\r\n".join([*lines, f"Content-Length: {len(body)}", *more, "\r\n"]).encode()
 
 
-async def heard(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], Object]:
+async def read_response(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], Object]:
     """An answer's first line, headers, and review."""
     first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
@@ -214,15 +214,15 @@ async def test_a_kept_connection_carries_one_answer_after_the_other(doors: Doors
     async with connected(doors) as (reader, writer):
         for _ in range(2):
             writer.write(head(body) + body)
-            first, headers, response = await heard(reader)
+            first, headers, response = await read_response(reader)
             assert (first, headers["Content-Type"]) == ("HTTP/1.1 200 OK", "application/json")
             assert abs(parsedate_to_datetime(headers["Date"]).timestamp() - time.time()) < 60
             assert (response["allowed"], "Connection" in headers) == (True, False)
         # Two at once are two as well, in whatever pieces they come.
         writer.write(head(body) + body + head(body) + body[:100])
-        assert (await heard(reader))[2]["allowed"]
+        assert (await read_response(reader))[2]["allowed"]
         writer.write(body[100:])
-        assert (await heard(reader))[2]["allowed"]
+        assert (await read_response(reader))[2]["allowed"]
 
 
 @pytest.mark.parametrize(("version", "header"), [("1.1", "Connection: close"), ("1.0", "Accept: */*")])
@@ -230,7 +230,7 @@ async def test_a_client_that_wants_one_answer_gets_it_and_the_end(doors: Doors, 
     body = review_bytes(deployment("2"), deployment("1"))
     async with connected(doors) as (reader, writer):
         writer.write(head(body, header, version=version) + body)
-        first, headers, response = await heard(reader)
+        first, headers, response = await read_response(reader)
         assert (first, response["allowed"]) == (f"HTTP/{version} 200 OK", True)
         assert headers.get("Connection") == ("close" if version == "1.1" else None)
         assert await reader.read() == b""
@@ -241,7 +241,7 @@ async def test_an_old_client_that_keeps_its_connection_is_told_that_it_may(doors
     async with connected(doors) as (reader, writer):
         for _ in range(2):
             writer.write(head(body, "Connection: keep-alive", version="1.0") + body)
-            assert (await heard(reader))[1]["Connection"] == "keep-alive"
+            assert (await read_response(reader))[1]["Connection"] == "keep-alive"
 
 
 async def test_a_client_that_asks_before_it_sends_is_told_to_go_on(doors: Doors) -> None:
@@ -250,7 +250,7 @@ async def test_a_client_that_asks_before_it_sends_is_told_to_go_on(doors: Doors)
         writer.write(head(body, "Expect: 100-continue"))
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(body)
-        assert (await heard(reader))[2]["allowed"]
+        assert (await read_response(reader))[2]["allowed"]
 
 
 async def test_an_idle_connection_is_closed_at_the_end() -> None:
@@ -265,7 +265,7 @@ async def test_an_idle_connection_is_closed_at_the_end() -> None:
 async def test_a_connection_that_is_no_tls_harms_nobody() -> None:
     """A handshake without a certificate fails for its client alone."""
     metrics = WebhookMetrics("test", lambda: 0.0)
-    admission = Admission(ENTRIES, world_of(), metrics)
+    admission = Admission(ENTRIES, context_of(), metrics)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     async with serve_admission(admission, unused_port(), context) as port:
         for _ in range(2):

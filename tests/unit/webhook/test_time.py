@@ -10,9 +10,9 @@ import pytest
 from tests.support.canaries import canary_object
 from tests.support.long_values import LONG
 from tests.support.reviews import review_bytes
-from webhook.answering import reply_to
+from webhook.canary_index import CanaryIndex
 from webhook.context import AdmissionContext
-from webhook.index import CanaryIndex
+from webhook.handling import handle_review
 from webhook.main import ENTRIES
 
 Object = dict[str, Any]
@@ -55,7 +55,7 @@ def places(part: Any) -> list[tuple[Any, Any]]:
     ],
 )
 def test_a_long_value_in_any_field_is_judged_in_time(path: str, obj: Object) -> None:
-    world = AdmissionContext(CanaryIndex())
+    context = AdmissionContext(CanaryIndex())
     slow: list[str] = []
     for place in range(len(places(obj["spec"]))):
         for value in LONG:
@@ -64,7 +64,7 @@ def test_a_long_value_in_any_field_is_judged_in_time(path: str, obj: Object) -> 
             holder[key] = value
             body = review_bytes(changed)
             started_s = time.process_time()
-            reply = reply_to(body, ENTRIES[path], world)
+            reply = handle_review(body, ENTRIES[path], context)
             if time.process_time() - started_s > WAITED_S:
                 slow.append(f"{key}: {str(value)[:40]}")
             assert reply.outcome != "failed", f"{key}: {str(value)[:40]}"

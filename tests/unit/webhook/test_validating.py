@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from canary.rules.urls import HTTP_URL
 from tests.support.canaries import canary_object
 from tests.support.reviews import request
+from webhook.canary_index import CanaryIndex
 from webhook.context import AdmissionContext
-from webhook.index import CanaryIndex
 from webhook.review import ALLOWED, Answer
 from webhook.validating import validate_alert_provider, validate_canary, validate_metric_template
 
@@ -226,9 +226,9 @@ def test_a_bad_alert_address_is_refused(address: str) -> None:
 )
 def test_the_secret_part_of_an_address_is_not_shown(spec: Object) -> None:
     answer = validate_alert_provider(request(alert_provider(**spec)), NOWHERE)
-    told = answer.refusal.message if answer.refusal is not None else " ".join(answer.warnings)
-    assert "/…" in told or "…@proxy" in told
-    assert "SECRET" not in told
+    shown = answer.refusal.message if answer.refusal is not None else " ".join(answer.warnings)
+    assert "/…" in shown or "…@proxy" in shown
+    assert "SECRET" not in shown
 
 
 def test_good_templates_and_alert_providers_are_allowed() -> None:

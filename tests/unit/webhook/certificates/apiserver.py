@@ -53,7 +53,7 @@ class FakeCluster:
         gone["metadata"]["resourceVersion"] = str(self.version)
         self.events.append((self.version, "DELETED", path, gone))
 
-    async def tell(self) -> None:
+    async def notify(self) -> None:
         """Let the watches see what `put` and `delete` did."""
         async with self._news:
             self._news.notify_all()
@@ -69,7 +69,7 @@ class FakeCluster:
         return [base64.b64decode(entry["clientConfig"].get("caBundle", "")).decode() for entry in entries]
 
     def trusted(self) -> str:
-        """What every entry of both configurations says; "" while they differ."""
+        """Return the bundle of every entry of both configurations; "" while they differ."""
         found = {bundle for path in (MUTATING, VALIDATING) for bundle in self.bundles(path)}
         return found.pop() if len(found) == 1 else ""
 
@@ -88,7 +88,7 @@ class FakeCluster:
             answer = _no(code, {403: "Forbidden"}.get(code, ""))
         else:
             answer = self._write(request.method, path, sent)
-        await self.tell()
+        await self.notify()
         return answer
 
     def _write(self, method: str, path: str, sent: Any) -> web.Response:
@@ -147,7 +147,7 @@ async def running_cluster(folder: Path) -> AsyncIterator[FakeCluster]:
         yield cluster
     finally:
         app[_CLOSING].set()
-        await cluster.tell()
+        await cluster.notify()
         await runner.cleanup()
 
 

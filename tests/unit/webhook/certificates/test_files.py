@@ -99,16 +99,16 @@ async def test_an_expired_one_is_a_problem_until_it_is_renewed(
     with caplog.at_level(logging.INFO):
         await look(time, mounted, expires_at_s=new.expires_at_s)
     assert mounted.problem() == ""
-    told = [(record.levelname, record.message) for record in caplog.records]
-    assert told[0] == ("WARNING", "the certificate expired at 2027-01-15T09:00:00Z")
-    assert told[-1] == ("INFO", "the certificate is valid again")
+    logged = [(record.levelname, record.message) for record in caplog.records]
+    assert logged[0] == ("WARNING", "the certificate expired at 2027-01-15T09:00:00Z")
+    assert logged[-1] == ("INFO", "the certificate is valid again")
 
 
 def slept_since(time: ManualTime, before: int) -> bool:
     return time.sleeps > before
 
 
-async def test_damaged_files_are_told_once_and_the_old_certificate_is_served_on(
+async def test_damaged_files_are_logged_once_and_the_old_certificate_is_served_on(
     folder: Path, time: ManualTime, mounted: MountedCertificate, caplog: pytest.LogCaptureFixture
 ) -> None:
     good = leaf(time)

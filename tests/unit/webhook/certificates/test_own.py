@@ -1,4 +1,4 @@
-"""Serin's own authority against an API server in memory: made, told, restored, rotated, whatever comes between."""
+"""Serin's own authority against an API server in memory: made, published, restored, rotated, whatever comes between."""
 
 import asyncio
 import base64
@@ -112,15 +112,15 @@ async def test_a_wiped_bundle_is_restored_in_each_entry(
         await ready(time, authority)
         before = cluster.trusted()
         cluster.put(path, configuration())
-        await cluster.tell()
+        await cluster.notify()
         await cluster.when(lambda: cluster.trusted() == before)
         cluster.objects[path]["webhooks"][1]["clientConfig"]["caBundle"] = "Zm9yZWlnbg=="
         cluster.put(path, cluster.objects[path])
-        await cluster.tell()
+        await cluster.notify()
         await cluster.when(lambda: cluster.trusted() == before)
         cluster.delete(path)
         cluster.put(path, configuration())
-        await cluster.tell()
+        await cluster.notify()
         await cluster.when(lambda: cluster.trusted() == before)
 
 
@@ -169,15 +169,15 @@ async def test_years_of_rotation_break_no_connection_and_are_accepted_at_every_s
 
 
 async def settled(cluster: FakeCluster, time: ManualTime, authority: OwnAuthority) -> None:
-    """Until what is stored is told and served, and nothing more is due at this moment."""
+    """Until what is stored is published and served, and nothing more is due at this moment."""
 
     def is_settled() -> bool:
         leaf = stored(cluster).leaf
-        told = base64.b64decode(stored(cluster).ca_bundle()).decode()
+        published = base64.b64decode(stored(cluster).ca_bundle()).decode()
         return (
             leaf is not None
             and leaf.expires_at_s == authority.expires_at_s()
-            and cluster.trusted() == told
+            and cluster.trusted() == published
             and (stored(cluster).is_leaf_of_newest or stored(cluster).published_at_s is not None)
             and leaf.expires_at_s - time.now_s > 29 * DAY_S
         )
@@ -195,7 +195,7 @@ async def test_a_new_authority_waits_until_the_api_server_can_be_told(
         data = dict(cluster.objects[SECRET]["data"])
         del data["ca.key"]
         cluster.put(SECRET, cluster.objects[SECRET] | {"data": data})
-        await cluster.tell()
+        await cluster.notify()
         await passing(time, lambda: cluster.writes.count(("PATCH", VALIDATING)) > 8)
         assert (serial(cluster), stored(cluster).published_at_s) == (first, None)
         cluster.refuse = lambda _method, _path: 0
@@ -232,7 +232,7 @@ async def test_a_deleted_secret_is_made_anew_while_connections_stay(
         async with echoing(authority.context) as port, connected(port, cluster.trusted()) as early:
             old = cluster.trusted()
             cluster.delete(SECRET)
-            await cluster.tell()
+            await cluster.notify()
             await cluster.when(lambda: cluster.trusted() not in {"", old})
             await time.when(lambda: serial(cluster) != early.leaf.serial_number)
             assert (await shown(port, cluster.trusted())).serial_number == serial(cluster)
@@ -253,7 +253,7 @@ async def test_a_secret_of_somebody_else_is_left_alone_and_named(
         assert cluster.objects[SECRET] == foreign
         assert cluster.writes == []
         cluster.delete(SECRET)
-        await cluster.tell()
+        await cluster.notify()
         await passing(time, lambda: not authority.problem())
         assert SECRET in cluster.objects
 
@@ -280,14 +280,14 @@ async def test_what_can_not_be_told_is_served_all_the_same(
         assert cluster.trusted() == ""
 
 
-@pytest.mark.parametrize(("refused", "told"), [(MUTATING, VALIDATING), (VALIDATING, MUTATING)])
+@pytest.mark.parametrize(("refused", "updated"), [(MUTATING, VALIDATING), (VALIDATING, MUTATING)])
 async def test_a_configuration_that_can_not_be_told_keeps_no_other_from_it(
-    cluster: FakeCluster, time: ManualTime, tmp_path: Path, refused: str, told: str
+    cluster: FakeCluster, time: ManualTime, tmp_path: Path, refused: str, updated: str
 ) -> None:
     cluster.refuse = lambda method, path: 403 if (method, path) == ("PATCH", refused) else 0
     async with replica(cluster, time, tmp_path) as authority:
         await ready(time, authority)
-        await cluster.when(lambda: all(cluster.bundles(told)))
+        await cluster.when(lambda: all(cluster.bundles(updated)))
         assert not any(cluster.bundles(refused))
         cluster.refuse = lambda _method, _path: 0
         await passing(time, lambda: cluster.trusted() != "")
@@ -315,14 +315,14 @@ async def test_one_who_hears_nothing_takes_back_nothing(cluster: FakeCluster, ti
         await ready(time, deaf)
         async with replica(cluster, time, tmp_path) as other:
             await ready(time, other)
-            # Only the Secret's news is kept back: the new bundle is heard of, and looks like somebody's meddling.
+            # Only the Secret's event is kept back: the new bundle arrives, and looks like somebody's meddling.
             events = cluster.events
             newer = stored(cluster)
             data = write_material(Material(newer.authorities, None, newer.leaf))
             cluster.put(SECRET, cluster.objects[SECRET] | {"data": data})
             events.pop()
             cluster.put(MUTATING, configuration())
-            await cluster.tell()
+            await cluster.notify()
             await cluster.when(lambda: len(stored_authorities(cluster)) == 2 and cluster.trusted().count("BEGIN") == 2)
             assert cluster.trusted() == base64.b64decode(stored(cluster).ca_bundle()).decode()
 

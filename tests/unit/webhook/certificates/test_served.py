@@ -29,7 +29,7 @@ def leaf() -> Leaf:
 
 
 def rsa_leaf(bits: int = 2048) -> Leaf:
-    """As cert-manager makes them unless told otherwise."""
+    """As cert-manager makes them by default."""
     key = rsa.generate_private_key(65537, bits)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rsa")])
     now = datetime.now(UTC)

@@ -47,7 +47,7 @@ class Connection:
 async def connected(
     port: int, trusted_pem: str = "", *, name: str = NAME, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
 ) -> AsyncIterator[Connection]:
-    """A client; it verifies the server where it is told whom to trust."""
+    """Connect a client; it verifies the server where `trusted_pem` is given."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.maximum_version = newest
     if trusted_pem:

@@ -1,6 +1,6 @@
 """The names are Flagger's: a cluster taken over keeps its objects."""
 
-from render.names import Names, Side, envoy_cluster
+from canary.api.names import Names, Side, envoy_cluster
 from tests.support.podinfo import podinfo_canary
 
 

@@ -1,4 +1,4 @@
-"""The index from target to canaries says after any changes what a look at all canaries would."""
+"""The index from target to canaries finds after any changes what a search through all canaries would."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kube.store import Change, Key, key_of
 from tests.support.reviews import Object, canary_object
 from webhook.caches import slim_canary, slim_name, slim_spec, slim_workload
-from webhook.index import CanaryIndex, read_entry
+from webhook.canary_index import CanaryIndex, read_entry
 
 names = st.sampled_from(["a", "b", "c"])
 canaries = st.builds(
@@ -25,24 +25,24 @@ canaries = st.builds(
 
 @given(st.lists(st.tuples(canaries, st.booleans())))
 def test_the_index_follows_every_change(steps: list[tuple[Object, bool]]) -> None:
-    targets = CanaryIndex()
-    known: dict[Key, Object] = {}
+    index = CanaryIndex()
+    stored: dict[Key, Object] = {}
     for canary, is_deleted in steps:
         key = key_of(canary)
-        old = known.pop(key, None)
+        old = stored.pop(key, None)
         if not is_deleted:
-            known[key] = canary
-        targets.take(Change(key, old, known.get(key)))
+            stored[key] = canary
+        index.take(Change(key, old, stored.get(key)))
     for namespace in "abc":
         for kind in ("Deployment", "DaemonSet"):
             for name in "abc":
                 expected = [
-                    read_entry(known[key])
-                    for key in sorted(known)
-                    if known[key]["spec"]["targetRef"] == {"kind": kind, "name": name} and key.namespace == namespace
+                    read_entry(stored[key])
+                    for key in sorted(stored)
+                    if stored[key]["spec"]["targetRef"] == {"kind": kind, "name": name} and key.namespace == namespace
                 ]
-                assert targets.of(namespace, kind, name) == expected
-    assert len(targets) == len(known)
+                assert index.of(namespace, kind, name) == expected
+    assert len(index) == len(stored)
 
 
 def test_a_slim_canary_says_the_same_of_its_target() -> None:

@@ -18,7 +18,7 @@ _HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Le
 
 
 def is_kept(request: web.BaseRequest) -> bool:
-    """Whether the client goes on using its connection, by HTTP/1.1's rules: what a `ReviewResponse` needs."""
+    """Return whether the client goes on using its connection, by HTTP/1.1's rules: what a `ReviewResponse` needs."""
     return request.keep_alive and request.version == HttpVersion11
 
 
@@ -31,7 +31,7 @@ class ReviewResponse(web.StreamResponse):
 
     @property
     def keep_alive(self) -> bool:
-        """The server asks this once it has written."""
+        """Return True: the server asks this once it has written."""
         return True
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:

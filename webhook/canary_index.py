@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from canary.api.canary import GLOO
+from canary.api.names import DEFAULT_TARGET_KIND
 from kube.resource import Object
 from kube.store import Change, Key
-
-DEFAULT_TARGET_KIND: Final = "Deployment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class CanaryEntry:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is Serin's to run."""
+        """Return whether it is Serin's to run."""
         return self.provider == GLOO
 
     def __str__(self) -> str:
@@ -38,7 +36,7 @@ class CanaryEntry:
 
 
 class CanaryIndex:
-    """An index from target (namespace, kind, name) to canaries; more than one is a mistake that validation tells."""
+    """An index from target (namespace, kind, name) to canaries; more than one is a mistake that validation reports."""
 
     def __init__(self) -> None:
         self._by_key: dict[Key, CanaryEntry] = {}
@@ -57,9 +55,9 @@ class CanaryIndex:
 
     def take(self, change: Change) -> None:
         """Follow a change of a Canary: the listener of a cache."""
-        known = self._by_key.pop(change.key, None)
-        if known is not None:
-            target = _target(known)
+        before = self._by_key.pop(change.key, None)
+        if before is not None:
+            target = _target(before)
             del self._by_target[target][change.key]
             if not self._by_target[target]:
                 del self._by_target[target]

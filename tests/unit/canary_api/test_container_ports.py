@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from canary.rules.target_port import port_names
+from canary.rules.references import container_port_names
 
 
 def container(*ports: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -14,4 +14,4 @@ def test_names_of_containers_and_of_init_containers_that_run_on() -> None:
         "containers": [container({"name": "http"}, {}, {"name": "dns", "protocol": "UDP"}), {"name": "portless"}],
         "initContainers": [container({"name": "mesh"}, restartPolicy="Always"), container({"name": "setup"})],
     }
-    assert port_names({"spec": {"template": {"spec": spec}}}) == {"http", "mesh"}
+    assert container_port_names({"spec": {"template": {"spec": spec}}}) == {"http", "mesh"}

@@ -23,14 +23,14 @@ class Reply(NamedTuple):
     outcome: Outcome
 
 
-def reply_to(body: bytes, handler: Handler, world: AdmissionContext) -> Reply:
-    """Answer a review. A handler that fails allows the request, with a warning: the webhook is never in the way."""
+def handle_review(body: bytes, handler: Handler, context: AdmissionContext) -> Reply:
+    """Return the reply to a review. A handler that fails allows the request, with a warning: we never block others."""
     try:
         request = parse_review(body)
     except BadReview as error:
         return Reply(HTTPStatus.BAD_REQUEST, f"{error}\n".encode(), "", "refused")
     try:
-        answer = handler(request, world)
+        answer = handler(request, context)
         review = render_review(request.uid, answer)
     except Exception:  # noqa: BLE001  whatever it is, the user's apply goes on
         about = f"{request.operation} {request.kind.kind} {request.namespace}/{request.name}"

@@ -1,0 +1,122 @@
+"""The names of a canary's objects. They are Flagger's, so that a cluster taken over keeps its objects.
+
+The functions take plain text, for objects that are not parsed; `Names` has all the names of a parsed canary.
+
+Source: Flagger 1.44, `GetServiceNames` and `GlooRouter.Reconcile`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from canary.api.canary import Canary  # which derives its own names here
+
+DEFAULT_TARGET_KIND: Final = "Deployment"
+
+_PRIMARY_SUFFIX: Final = "-primary"
+_CANARY_SUFFIX: Final = "-canary"
+
+
+class Side(StrEnum):
+    """The two sides of a canary."""
+
+    PRIMARY = "primary"
+    CANARY = "canary"
+
+
+def primary_name(name: str) -> str:
+    """Return the name of the primary's copy of a workload, a scaler, a ConfigMap or a Secret, or of its label value."""
+    return f"{name}{_PRIMARY_SUFFIX}"
+
+
+def primary_of(name: str) -> str | None:
+    """Return what a primary was copied from by its name, None where it is no name of a primary."""
+    return name.removesuffix(_PRIMARY_SUFFIX) if name.endswith(_PRIMARY_SUFFIX) else None
+
+
+def apex_name(service: str, target: str) -> str:
+    """Return the name of the service that clients call, and of the RouteTable: `service.name`, or else the target's."""
+    return service or target
+
+
+def service_name(apex: str, side: Side) -> str:
+    """Return the name of the Service of one side."""
+    return f"{apex}{_PRIMARY_SUFFIX if side is Side.PRIMARY else _CANARY_SUFFIX}"
+
+
+def service_names(apex: str) -> tuple[str, str, str]:
+    """Return the names of all three Services: the apex, the primary's and the canary's."""
+    return apex, service_name(apex, Side.PRIMARY), service_name(apex, Side.CANARY)
+
+
+def upstream_stem(namespace: str, apex: str, side: Side) -> str:
+    """Return what the names of one side's Upstreams of all ports begin with."""
+    return f"{namespace}-{apex}-{side}upstream-"
+
+
+def upstream_name(namespace: str, apex: str, side: Side, port: object) -> str:
+    """Return the name of one side's Upstream of a port."""
+    return f"{upstream_stem(namespace, apex, side)}{port}"
+
+
+def envoy_cluster(upstream: str, namespace: str) -> str:
+    """Return the name of the Envoy cluster of an Upstream, as Prometheus shows it in `envoy_cluster_name`."""
+    return f"{upstream}_{namespace}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Names of the objects, all in `namespace`; `primary_scaler` is None for a canary without autoscalerRef."""
+
+    namespace: str
+    port: int
+    apex: str
+    primary_service: str
+    canary_service: str
+    target: str
+    primary_workload: str
+    primary_scaler: str | None
+    primary_upstream: str
+    canary_upstream: str
+    route_table: str
+
+    @classmethod
+    def of(cls, canary: "Canary") -> Self:
+        """Derive all names."""
+        namespace, apex, spec = canary.namespace, canary.apex_name, canary.spec
+        port, scaler = spec.service.port, spec.autoscaler_ref
+        return cls(
+            namespace=namespace,
+            port=port,
+            apex=apex,
+            primary_service=service_name(apex, Side.PRIMARY),
+            canary_service=service_name(apex, Side.CANARY),
+            target=spec.target_ref.name,
+            primary_workload=primary_name(spec.target_ref.name),
+            primary_scaler=None if scaler is None else primary_name(scaler.name),
+            primary_upstream=upstream_name(namespace, apex, Side.PRIMARY, port),
+            canary_upstream=upstream_name(namespace, apex, Side.CANARY, port),
+            route_table=apex,
+        )
+
+    @property
+    def services(self) -> tuple[str, str, str]:
+        """Return the names of all three Services."""
+        return self.apex, self.primary_service, self.canary_service
+
+    def service(self, side: Side) -> str:
+        """Return the name of the Service of one side."""
+        return self.primary_service if side is Side.PRIMARY else self.canary_service
+
+    def upstream(self, side: Side) -> str:
+        """Return the name of the Upstream of one side."""
+        return self.primary_upstream if side is Side.PRIMARY else self.canary_upstream
+
+    def upstream_stem(self, side: Side) -> str:
+        """Return what the names of one side's Upstreams of all ports begin with."""
+        return upstream_stem(self.namespace, self.apex, side)
+
+    def envoy_cluster(self, side: Side) -> str:
+        """Return the name of the Envoy cluster that Gloo makes of one side's Upstream."""
+        return envoy_cluster(self.upstream(side), self.namespace)

@@ -1,0 +1,32 @@
+"""Rules for AlertProviders."""
+
+from collections.abc import Iterator
+
+from canary.api.alert_provider import ALERTED_TYPES, AlertProvider
+from canary.api.problems import Problem
+from canary.rules.urls import HTTP_URL, is_http_url, shown_address
+
+
+def check_alert_provider(provider: AlertProvider) -> tuple[Problem, ...]:
+    """Return errors and warnings."""
+    return (*_alerts_have_an_address(provider), *_alert_addresses_are_urls(provider), *_type_gets_alerts(provider))
+
+
+def _alerts_have_an_address(provider: AlertProvider) -> Iterator[Problem]:
+    if not provider.spec.address and provider.spec.secret_ref is None:
+        yield Problem("spec.address", None, f"{HTTP_URL}, or a secretRef to a secret that holds it")
+    elif provider.spec.address and provider.spec.secret_ref is not None:
+        allowed = "nothing beside secretRef, whose address is taken"
+        yield Problem("spec.address", shown_address(provider.spec.address), allowed, is_warning=True)
+
+
+def _alert_addresses_are_urls(provider: AlertProvider) -> Iterator[Problem]:
+    for field, address in (("address", provider.spec.address), ("proxy", provider.spec.proxy)):
+        if address and not is_http_url(address):
+            yield Problem(f"spec.{field}", shown_address(address), HTTP_URL)
+
+
+def _type_gets_alerts(provider: AlertProvider) -> Iterator[Problem]:
+    if provider.spec.type not in ALERTED_TYPES:
+        allowed = f"{', '.join(ALERTED_TYPES)} in this version; an alert for another type becomes a Warning event"
+        yield Problem("spec.type", provider.spec.type, allowed, is_warning=True)

@@ -1,0 +1,335 @@
+"""What a Canary says about other objects, checked against those that a cluster has.
+
+Each fact is found here once, with a reason. Admission makes warnings and refusals of them, the agent makes blockers.
+
+Secrets are not looked up: to know their names takes the right to read all of them. The agent, which reads those that a
+MetricTemplate or an AlertProvider refers to, reports a missing one when it needs it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, NamedTuple, Protocol, Self
+
+from canary.api.canary import Canary
+from canary.api.metric_template import MetricTemplate
+from canary.api.metrics import CanaryMetric
+from canary.api.names import Names, apex_name, primary_name, service_names
+from canary.api.problems import Described, InvalidObject, Problem
+from canary.rules.gloo import UPSTREAM_KIND
+from canary.rules.queries import check_filled_queries
+from canary.rules.shape import parse_metric_template
+from canary.rules.target import TARGET_KINDS, autoscaler_kind_is_known, target_kind_is_known
+
+METRIC_TEMPLATE_KIND: Final = "MetricTemplate"
+ALERT_PROVIDER_KIND: Final = "AlertProvider"
+ROUTE_TABLE_KIND: Final = "RouteTable"
+
+_TARGET_NAME: Final = "spec.targetRef.name"
+_TARGET_PORT: Final = "spec.service.targetPort"
+
+
+class Stage(StrEnum):
+    """When references are checked.
+
+    ADMISSION: as the Canary is applied. A missing object may come in the next line of the same `kubectl apply`, so it
+    is a warning. RUN: before the Canary's objects are made or changed.
+    """
+
+    ADMISSION = "admission"
+    RUN = "run"
+
+
+class Reason(StrEnum):
+    """What is wrong with a reference; users see it in the condition `Ready`."""
+
+    TARGET_KIND_UNSUPPORTED = "TargetKindUnsupported"
+    TARGET_NOT_FOUND = "TargetNotFound"
+    TARGET_PORT_NOT_FOUND = "TargetPortNotFound"
+    SCALER_KIND_UNSUPPORTED = "ScalerKindUnsupported"
+    SCALER_NOT_FOUND = "ScalerNotFound"
+    UPSTREAM_NOT_FOUND = "UpstreamNotFound"
+    TEMPLATE_NOT_FOUND = "MetricTemplateNotFound"
+    TEMPLATE_UNUSABLE = "MetricTemplateUnusable"
+    ALERT_PROVIDER_NOT_FOUND = "AlertProviderNotFound"
+    OWNED_BY_OTHER = "OwnedByOther"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceProblem(Problem):
+    """A problem of a reference. `is_warning` is meant for admission; in a run each of them blocks."""
+
+    reason: Reason
+
+
+class Owner(NamedTuple):
+    """The Canary that controls an object, by the object's ownerReferences."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one canary takes for itself in its namespace. `kind` and `target` are those of spec.targetRef."""
+
+    canary: str
+    kind: str
+    target: str
+    apex: str
+
+    @classmethod
+    def of(cls, canary: Canary) -> Self:
+        """Read the claim of a canary that parses."""
+        reference = canary.spec.target_ref
+        return cls(canary.name, reference.kind, reference.name, canary.apex_name)
+
+    @classmethod
+    def read(cls, obj: Mapping[str, Any]) -> Self | None:
+        """Read the claim of a stored canary, None where it has no target or is being deleted."""
+        metadata, spec = _part(obj, "metadata"), _part(obj, "spec")
+        reference = _part(spec, "targetRef")
+        name, target, kind = metadata.get("name"), reference.get("name"), reference.get("kind")
+        if not (isinstance(name, str) and isinstance(target, str) and isinstance(kind, str)):
+            return None
+        if metadata.get("deletionTimestamp") is not None:
+            return None
+        service = _part(spec, "service").get("name")
+        return cls(name, kind, target, apex_name(service if isinstance(service, str) else "", target))
+
+    @property
+    def workloads(self) -> frozenset[str]:
+        """Return the names of the two workloads, of the kind `kind`."""
+        return frozenset({self.target, primary_name(self.target)})
+
+    @property
+    def services(self) -> frozenset[str]:
+        """Return the names of the three generated services."""
+        return frozenset(service_names(self.apex))
+
+
+class Cluster(Protocol):
+    """The objects that a cluster has, looked up from memory.
+
+    Who implements it need not hold all of them: what it does not hold is not known, and nothing is wrong with it.
+    """
+
+    def has(self, kind: str, namespace: str, name: str) -> bool | None:
+        """Return whether there is such an object, None where that is not known.
+
+        Asked for are Deployment, DaemonSet, HorizontalPodAutoscaler, ScaledObject, Upstream, MetricTemplate and
+        AlertProvider.
+        """
+
+    def port_names(self, kind: str, namespace: str, name: str) -> Iterable[str] | None:
+        """Return the names of a workload's container ports, None where it is not there or not known."""
+
+    def metric_template(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        """Return a MetricTemplate as it is stored, None where it is not there or not known."""
+
+    def claims(self, namespace: str) -> Iterable[Claim]:
+        """Return what the canaries of a namespace claim (Claim.read of each), of every provider, the asking one too."""
+
+    def owners(self, kind: str, namespace: str, name: str) -> Iterable[Owner]:
+        """Return the Canaries that control an object, none where it is not there or its owners are not known."""
+
+
+def check_references(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:
+    """Return what is wrong with the objects that a canary names or needs for itself, the most basic first."""
+    for rule in _RULES[stage]:
+        yield from rule(canary, cluster, stage)
+
+
+def container_port_names(workload: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the container ports that a Service can find in the pods of a Deployment or DaemonSet.
+
+    Source: Kubernetes' `FindPort` looks at containers and at those init containers that run on beside them, and at
+    ports of the Service's own protocol, which is TCP with us.
+    """
+    spec = workload["spec"]["template"]["spec"]
+    sidecars = (one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always")
+    return frozenset(
+        port["name"]
+        for container in (*(spec.get("containers") or ()), *sidecars)
+        for port in container.get("ports") or ()
+        if port.get("name") and port.get("protocol", "TCP") == "TCP"
+    )
+
+
+def _nothing_is_claimed_twice(canary: Canary, cluster: Cluster, _: Stage) -> Iterator[ReferenceProblem]:
+    """Find the workload and the services that another canary claims.
+
+    These are errors, though they depend on another object: two canaries on one workload would scale and promote it
+    against each other, so the second one never runs. Whoever wants to pass a workload on deletes the old canary first,
+    and one that is being deleted claims nothing.
+    """
+    own = Claim.of(canary)
+    for other in cluster.claims(canary.namespace):
+        if other.canary == own.canary:
+            continue
+        if other.kind == own.kind and (shared := own.workloads & other.workloads):
+            allowed = f"a workload that no other canary has; Canary {other.canary} has {', '.join(sorted(shared))}"
+            yield ReferenceProblem(_TARGET_NAME, own.target, allowed, reason=Reason.OWNED_BY_OTHER)
+        elif shared := own.services & other.services:
+            allowed = (
+                f"a name of services that no other canary has; Canary {other.canary} has {', '.join(sorted(shared))}"
+            )
+            yield ReferenceProblem(_apex_path(canary), own.apex, allowed, reason=Reason.OWNED_BY_OTHER)
+
+
+def _objects_are_no_others(canary: Canary, cluster: Cluster, _: Stage) -> Iterator[ReferenceProblem]:
+    """Find another canary's objects under our names: of one that shares the target, or of one that was deleted."""
+    names = Names.of(canary)
+    objects = (
+        (_TARGET_NAME, canary.target_kind, names.primary_workload),
+        (_apex_path(canary), ROUTE_TABLE_KIND, names.route_table),
+    )
+    for path, kind, name in objects:
+        for owner in cluster.owners(kind, canary.namespace, name):
+            if owner.uid != canary.uid:
+                found = Described(f"{kind} {name} of Canary {owner.name}, uid {owner.uid}")
+                allowed = "a target and a service.name that no other Canary has (or had: its objects are still going)"
+                yield _warning(path, found, allowed, Reason.OWNED_BY_OTHER)
+
+
+def _target_kind_is_supported(canary: Canary, _: Cluster, __: Stage) -> Iterator[ReferenceProblem]:
+    """Find a kind that `check_canary` refuses, too: a spec that was stored invalid may still have to be wound up."""
+    if canary.target_kind not in TARGET_KINDS:
+        yield from _with_reason(target_kind_is_known(canary), Reason.TARGET_KIND_UNSUPPORTED)
+
+
+def _target_exists(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:
+    kind, name = canary.target_kind, canary.spec.target_ref.name
+    if cluster.has(kind, canary.namespace, name) is False:
+        yield _missing(stage, _TARGET_NAME, kind, canary.namespace, name, Reason.TARGET_NOT_FOUND)
+
+
+def _target_port_is_found(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:
+    """Find a target port by name that a side's pods do not have: these are behind no Service, ready as they may be.
+
+    The primary's pods are looked at in a run only: at admission a promotion may still give them the port.
+    """
+    port, target = canary.spec.service.target_port, canary.spec.target_ref.name
+    if not (isinstance(port, str) and port):
+        return
+    for workload in (target, primary_name(target)) if stage is Stage.RUN else (target,):
+        names = cluster.port_names(canary.target_kind, canary.namespace, workload)
+        if names is None and workload == target:
+            return
+        if names is not None and port not in names:
+            owner = f"{canary.target_kind} {workload}"
+            there = ", ".join(sorted(names)) or "it names none"
+            allowed = f"a number, or the name of a container port of {owner} ({there})"
+            yield _warning(_TARGET_PORT, port, allowed, Reason.TARGET_PORT_NOT_FOUND)
+
+
+def _scaler_kind_is_supported(canary: Canary, _: Cluster, __: Stage) -> Iterator[ReferenceProblem]:
+    """Find a kind that `check_canary` refuses, as for the target."""
+    yield from _with_reason(autoscaler_kind_is_known(canary), Reason.SCALER_KIND_UNSUPPORTED)
+
+
+def _scaler_exists(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:
+    scaler = canary.spec.autoscaler_ref
+    if scaler is not None and cluster.has(scaler.kind, canary.namespace, scaler.name) is False:
+        path = "spec.autoscalerRef.name"
+        yield _missing(stage, path, scaler.kind, canary.namespace, scaler.name, Reason.SCALER_NOT_FOUND)
+
+
+def _upstream_exists(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:
+    upstream = canary.spec.upstream_ref
+    if upstream is None:
+        return
+    namespace = upstream.namespace or canary.namespace
+    if cluster.has(UPSTREAM_KIND, namespace, upstream.name) is False:
+        path = "spec.upstreamRef.name"
+        yield _missing(stage, path, UPSTREAM_KIND, namespace, upstream.name, Reason.UPSTREAM_NOT_FOUND)
+
+
+def _templates_can_be_asked(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:
+    there: list[tuple[str, CanaryMetric, MetricTemplate]] = []
+    for index, metric in enumerate(canary.analysis.metrics if canary.analysis is not None else ()):
+        if metric.template_ref is None:
+            continue
+        metric_path = f"{canary.analysis_path}.metrics[{index}]"
+        path = f"{metric_path}.templateRef.name"
+        namespace, name = metric.template_ref.namespace or canary.namespace, metric.template_ref.name
+        if cluster.has(METRIC_TEMPLATE_KIND, namespace, name) is False:
+            yield _missing(stage, path, METRIC_TEMPLATE_KIND, namespace, name, Reason.TEMPLATE_NOT_FOUND)
+        found = cluster.metric_template(namespace, name)
+        if found is None:
+            continue
+        try:
+            template = parse_metric_template(found)
+        except InvalidObject as error:
+            fault = str(error) if namespace == canary.namespace else _paths(error)
+            yield _warning(path, name, f"a template that can be asked; {fault}", Reason.TEMPLATE_UNUSABLE)
+        else:
+            there.append((metric_path, metric, template))
+    yield from _with_reason(check_filled_queries(canary, there), Reason.TEMPLATE_UNUSABLE)
+
+
+def _alert_providers_exist(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:
+    for index, alert in enumerate(canary.analysis.alerts if canary.analysis is not None else ()):
+        namespace, name = alert.provider_ref.namespace or canary.namespace, alert.provider_ref.name
+        if cluster.has(ALERT_PROVIDER_KIND, namespace, name) is False:
+            path = f"{canary.analysis_path}.alerts[{index}].providerRef.name"
+            yield _missing(stage, path, ALERT_PROVIDER_KIND, namespace, name, Reason.ALERT_PROVIDER_NOT_FOUND)
+
+
+_Rule = Callable[[Canary, Cluster, Stage], Iterable[ReferenceProblem]]
+
+# A missing template or alert provider stops no run: the check or the alert that needs it says so.
+_RULES: Final[Mapping[Stage, tuple[_Rule, ...]]] = {
+    Stage.ADMISSION: (
+        _nothing_is_claimed_twice,
+        _target_exists,
+        _target_port_is_found,
+        _scaler_exists,
+        _upstream_exists,
+        _templates_can_be_asked,
+        _alert_providers_exist,
+    ),
+    Stage.RUN: (
+        _target_kind_is_supported,
+        _target_exists,
+        _target_port_is_found,
+        _scaler_kind_is_supported,
+        _scaler_exists,
+        _objects_are_no_others,
+        _upstream_exists,
+    ),
+}
+
+
+def _missing(stage: Stage, path: str, kind: str, namespace: str, name: str, reason: Reason) -> ReferenceProblem:
+    if stage is Stage.ADMISSION:
+        allowed = f"an existing {kind} in namespace {namespace}; there is none of this name yet"
+    else:
+        article = "an" if kind[0] in "AEIOU" else "a"
+        allowed = f"the name of {article} {kind} in namespace {namespace}, and there is none of this name"
+    return _warning(path, name, allowed, reason)
+
+
+def _warning(path: str, found: object, allowed: str, reason: Reason) -> ReferenceProblem:
+    return ReferenceProblem(path, found, allowed, is_warning=True, reason=reason)
+
+
+def _with_reason(problems: Iterable[Problem], reason: Reason) -> Iterator[ReferenceProblem]:
+    for problem in problems:
+        yield ReferenceProblem(problem.path, problem.found, problem.allowed, problem.is_warning, reason=reason)
+
+
+def _apex_path(canary: Canary) -> str:
+    """Return the path of the field that names the apex."""
+    return "spec.service.name" if canary.spec.service.name else _TARGET_NAME
+
+
+def _paths(error: InvalidObject) -> str:
+    """Return where an object is faulty, but not with what: who may refer to it need not be allowed to read it."""
+    paths = ", ".join(problem.path for problem in error.problems)
+    return f"{error.kind} {error.namespace}/{error.name} has faults: {paths}"
+
+
+def _part(holder: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    found = holder.get(field)
+    return found if isinstance(found, Mapping) else {}

@@ -1,0 +1,91 @@
+"""The names under which we store anything in objects: annotations, a label, the finalizer, and the keys of our status.
+
+Objects that other versions wrote carry them too, so none of them ever changes its meaning.
+"""
+
+from typing import Final
+
+OUR_PREFIX: Final = "serin.dev/"
+"""What our annotations begin with. Those of Flagger that mean the same to us keep Flagger's names."""
+
+# On a Canary.
+
+FINALIZER: Final = "finalizer.flagger.app"
+"""Flagger's name for it, so that a canary taken over is let go of by whoever runs."""
+
+REQUEST_ANNOTATION: Final = "serin.dev/request"
+"""What somebody asks of a run: `canary.run.request`."""
+
+# On a target and its primary.
+
+REVISION_ANNOTATION: Final = "serin.dev/revision"
+"""On the target: the admission webhook's mark. On the primary: the revision whose template it was last given."""
+
+CHANGED_ANNOTATION: Final = "serin.dev/changed"
+"""Of the mark: what changed, in words."""
+
+CHANGED_BY_ANNOTATION: Final = "serin.dev/changed-by"
+"""Of the mark: who applied the change."""
+
+CONFIG_ANNOTATION: Final = "serin.dev/config"
+"""On pods of either side: the hash of what they were configured by when they started. No revision of its own."""
+
+FLAGGER_ID_ANNOTATION: Final = "flagger-id"
+"""A random pod annotation by which Flagger makes every promotion a rolling update.
+
+Ours is one when the template differs, so it is never rendered, and the pods of a cluster taken over need no restart.
+"""
+
+SCALE_TO_ZERO_LABEL: Final = "flagger.app/scale-to-zero"
+"""A node label that no node has: selecting it is how a DaemonSet is scaled to zero. No revision of its own."""
+
+TRACKING_ANNOTATION: Final = "flagger.app/config-tracking"
+"""A value that begins with `disable` takes a ConfigMap or Secret out of tracking, on a target all that it refers to."""
+
+# On generated objects.
+
+APPLIED_ANNOTATION: Final = "serin.dev/applied"
+"""A hash of what was last applied. A field that is no longer rendered shows in nothing else."""
+
+MOVE_ANNOTATION: Final = "serin.dev/move"
+"""On the RouteTable: the Canary's uid and the number of the transition (StatusKey.SEQUENCE) that its weights belong to.
+
+It fences off an agent that was stopped before a write and wakes up after others have moved on: by the weights alone
+100/0 before the run and 100/0 after a rollback are the same.
+"""
+
+OWNED_ANNOTATION: Final = "serin.dev/owned"
+"""On the RouteTable: which of its fields are ours, as `render.owned_fields` writes them."""
+
+# In `.status` of a Canary. Keys outside of `serin` are Flagger's.
+
+SERIN_STATUS: Final = "serin"
+"""The key of `.status` that holds ours."""
+
+
+class StatusKey:
+    """The keys of `.status.serin`. What each means is said at the field of `canary.run.state` that it stores."""
+
+    ALERTED_BY: Final = "alertedBy"
+    ANALYSIS_SKIPPED: Final = "analysisSkipped"
+    ANSWERED_HOOKS: Final = "answeredHooks"
+    CHANGE: Final = "change"
+    CHECKS_PASSED: Final = "cleared"
+    DECISIVE_AT: Final = "lastDecisiveAt"
+    FINISHED_REVISION: Final = "finishedRevision"
+    GROWTH_STARTED_AT: Final = "grownAt"
+    INCLUDES_UNMATCHED: Final = "forEveryone"
+    MESSAGES: Final = "news"
+    MIRROR_PERCENT: Final = "mirrorPercent"
+    NEXT_CHECK_AT: Final = "notBefore"
+    PAUSED: Final = "paused"
+    POST_ROLLOUT_PENDING: Final = "endUntold"
+    PROMOTION_LATE: Final = "promotionLate"
+    REQUEST: Final = "request"
+    SEQUENCE: Final = "sequence"
+    SHIFTED_AT: Final = "shiftedAt"
+    STARTED_AT: Final = "firstWeightAt"
+    STRATEGY: Final = "strategy"
+    TARGET: Final = "seen"
+    UNREADY_AT: Final = "unreadySince"
+    WAITING_FOR: Final = "waitingFor"

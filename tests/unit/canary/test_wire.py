@@ -1,0 +1,52 @@
+"""What is stored in objects keeps its name: other versions wrote it, and people and tools read it."""
+
+import pytest
+
+from canary.run import wire
+
+NAMES = {
+    "OUR_PREFIX": "serin.dev/",
+    "FINALIZER": "finalizer.flagger.app",
+    "REQUEST_ANNOTATION": "serin.dev/request",
+    "REVISION_ANNOTATION": "serin.dev/revision",
+    "CHANGED_ANNOTATION": "serin.dev/changed",
+    "CHANGED_BY_ANNOTATION": "serin.dev/changed-by",
+    "CONFIG_ANNOTATION": "serin.dev/config",
+    "FLAGGER_ID_ANNOTATION": "flagger-id",
+    "SCALE_TO_ZERO_LABEL": "flagger.app/scale-to-zero",
+    "TRACKING_ANNOTATION": "flagger.app/config-tracking",
+    "APPLIED_ANNOTATION": "serin.dev/applied",
+    "MOVE_ANNOTATION": "serin.dev/move",
+    "OWNED_ANNOTATION": "serin.dev/owned",
+    "SERIN_STATUS": "serin",
+}
+STATUS_KEYS = {
+    "ALERTED_BY": "alertedBy",
+    "ANALYSIS_SKIPPED": "analysisSkipped",
+    "ANSWERED_HOOKS": "answeredHooks",
+    "CHANGE": "change",
+    "CHECKS_PASSED": "cleared",
+    "DECISIVE_AT": "lastDecisiveAt",
+    "FINISHED_REVISION": "finishedRevision",
+    "GROWTH_STARTED_AT": "grownAt",
+    "INCLUDES_UNMATCHED": "forEveryone",
+    "MESSAGES": "news",
+    "MIRROR_PERCENT": "mirrorPercent",
+    "NEXT_CHECK_AT": "notBefore",
+    "PAUSED": "paused",
+    "POST_ROLLOUT_PENDING": "endUntold",
+    "PROMOTION_LATE": "promotionLate",
+    "REQUEST": "request",
+    "SEQUENCE": "sequence",
+    "SHIFTED_AT": "shiftedAt",
+    "STARTED_AT": "firstWeightAt",
+    "STRATEGY": "strategy",
+    "TARGET": "seen",
+    "UNREADY_AT": "unreadySince",
+    "WAITING_FOR": "waitingFor",
+}
+
+
+@pytest.mark.parametrize(("holder", "literals"), [(wire, NAMES), (wire.StatusKey, STATUS_KEYS)])
+def test_each_name_is_the_one_that_is_stored_since_long(holder: object, literals: dict[str, str]) -> None:
+    assert {name: value for name, value in vars(holder).items() if name.isupper()} == literals
