@@ -6,9 +6,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python
 
-# Tests on a cluster mostly wait: six processes fill two cores. Those of tests/cluster share one cluster; the two groups of
-# tests/exclusive have one each. The order is that of tests/support/schedule.py.
-SIDE_BY_SIDE := -n 6 --dist loadgroup --no-loadscope-reorder
+# Tests on a cluster mostly wait: six processes fill two cores. Those of tests/cluster share one cluster; each folder of
+# tests/exclusive has its own. tests/support/schedule.py says which process runs what, and when.
+SIDE_BY_SIDE := -n 6
 FAST := tests/unit tests/contract
 
 help: ## Show what there is

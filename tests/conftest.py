@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
 
 from sandbox.node import syscalls
-from tests.support import schedule
 from tests.support.api import new_namespace
 from tests.support.cluster import REPOSITORY, Cluster
+from tests.support.schedule import Schedule, arrange
 from tests.support.webhook_patience import be_patient
 
 # How long an example takes says nothing on a busy machine: speed is measured by `make bench`.
@@ -59,17 +60,17 @@ async def no_task_is_left() -> AsyncIterator[None]:
     assert not left, f"tasks that are still running: {left}"
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say which tests stay together, before pytest-xdist looks, which it does in `pytest_collection_modifyitems`."""
-    schedule.keep_together(item)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have asynchronous tests look for tasks that they left, and sort all tests so that they take the least time."""
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
             item.fixturenames.insert(0, "no_task_is_left")
-    schedule.sort(items)
+    arrange(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedule:
+    """Have pytest-xdist hand the tests out as tests/support/schedule.py says, whatever `--dist` says."""
+    return Schedule(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:

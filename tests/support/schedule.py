@@ -1,11 +1,11 @@
-"""The order in which tests start, and which of them pytest-xdist keeps together in one process."""
+"""The order in which tests start, and which of them stay together in one process of pytest-xdist."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import PurePath
 
 import pytest
-
-_TESTS = Path(__file__).resolve().parent.parent
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # What waits for a cluster starts first, so that what only computes fills the time that is left at the end.
 _FOLDERS = ("exclusive", "cluster", "demo", "contract", "unit")
@@ -16,27 +16,46 @@ _LONGEST = (
     "test_every_query_of_the_dashboard_gives_sensible_values",
 )
 
+# The other files of tests/cluster share nothing but the cluster, so their tests are handed out one by one.
+_WITH_MODULE_FIXTURES = ("test_scalers.py",)
 
-def sort(items: list[pytest.Item]) -> None:
+
+class Schedule(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist ships no types
+    """Hand the tests out in their order, one process at a time taking the next ones that belong together.
+
+    pytest-xdist's own `loadgroup` writes the groups into the tests' ids, which pytest from 9.2 on does not show it.
+    """
+
+    def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def group_of(nodeid: str) -> str:
+    """Return the group of a test; those of one group run one after the other, in one process.
+
+    Each folder of tests/exclusive is a group, and so is each file elsewhere, but for those of tests/cluster.
+    """
+    path = PurePath(nodeid.partition("::")[0])
+    _, folder, *rest = (*path.parts, "", "")
+    if folder == "cluster" and path.name not in _WITH_MODULE_FIXTURES:
+        return nodeid
+    if folder == "exclusive":
+        return f"exclusive/{rest[0]}"
+    return str(path)
+
+
+def arrange(items: list[pytest.Item]) -> None:
     """Sort the tests in place."""
     items.sort(key=_rank)
 
 
-def keep_together(item: pytest.Item) -> None:
-    """Put a test into the group of its file, unless it names another.
-
-    Tests in tests/cluster share no more than the cluster, so they are handed out one by one.
-    """
-    if item.get_closest_marker("xdist_group") is None and _folder(item) != "cluster":
-        item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(_TESTS))))
-
-
 def _rank(item: pytest.Item) -> tuple[int, int]:
-    return _position(_FOLDERS, _folder(item)), _position(_LONGEST, item.name)
-
-
-def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(_TESTS).parts[0] if item.path.is_relative_to(_TESTS) else ""
+    folder = (*PurePath(item.nodeid).parts, "", "")[1]
+    return _position(_FOLDERS, folder), _position(_LONGEST, item.name)
 
 
 def _position(names: Sequence[str], name: str) -> int:

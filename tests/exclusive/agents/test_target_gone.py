@@ -11,8 +11,6 @@ from tests.support.cluster import Cluster
 from tests.support.load import answer, lost_requests, serving_tag, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = [pytest.mark.xdist_group("agents")]
-
 PULLED_WITHIN_S = 2.0
 
 # Twenty-five requests a second go to pods that end, for as long as the pull and Gloo (0.4 s to a served route) take.

@@ -12,7 +12,7 @@ from tests.support.cluster import Cluster
 from tests.support.envoy import until
 from tests.support.sandbox_gloo import Json, SandboxGloo, deployment, sandbox_gloo
 
-pytestmark = [pytest.mark.xdist_group("webhook"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 
 _CANARY = "conf-app-canaryupstream-9898_conf"
 _ACCEPTED = {"state": "Accepted"}

@@ -14,7 +14,7 @@ from tests.support.cluster import REPOSITORY, Cluster
 from tests.support.rollout import canary
 from tests.support.webhook_patience import wait_until_steady
 
-pytestmark = [pytest.mark.xdist_group("webhook"), pytest.mark.usefixtures("patient_webhook")]
+pytestmark = [pytest.mark.usefixtures("patient_webhook")]
 
 CRDS = REPOSITORY / "manifests" / "crds"
 EXAMPLES = REPOSITORY / "tests" / "unit" / "canary_api" / "examples"

@@ -12,8 +12,6 @@ from tests.support.load import answer, assert_no_request_lost, steady_load, virt
 from tests.support.mortal_agent import MortalAgent, watching_weights, without_installed_agent
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = [pytest.mark.xdist_group("agents")]
-
 # An agent that dies before its second effect has made one; one that dies after its first has made one too. So either
 # kills it around every single effect of a run, once on each side. A play takes a minute: all but one belong to
 # `make long`.

@@ -3,13 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from tests.support.cluster import Cluster
 from tests.support.load import virtual_service
 from tests.support.rollout import Rollouts, canary, podinfo
-
-pytestmark = [pytest.mark.xdist_group("agents")]
 
 
 @contextmanager

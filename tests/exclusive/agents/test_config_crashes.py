@@ -10,8 +10,6 @@ from tests.support.load import answer, assert_no_request_lost, steady_load, virt
 from tests.support.mortal_agent import MortalAgent, without_installed_agent
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = [pytest.mark.xdist_group("agents")]
-
 
 @pytest.fixture(scope="module", autouse=True)
 def no_other_agent(cluster: Cluster) -> Iterator[None]:

@@ -17,7 +17,7 @@ from tests.support.replicas import Replicas
 from tests.support.rollout import Rollouts, canary, podinfo
 from tests.support.webhook_patience import wait_until_steady
 
-pytestmark = [pytest.mark.xdist_group("webhook"), pytest.mark.usefixtures("patient_webhook")]
+pytestmark = [pytest.mark.usefixtures("patient_webhook")]
 
 HPA_CONTROLLER = "system:serviceaccount:kube-system:horizontal-pod-autoscaler"
 ADMIN = "admin"

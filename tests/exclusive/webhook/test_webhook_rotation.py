@@ -19,7 +19,7 @@ from tests.support.stream import Stream, apply_target, streaming
 from tests.support.webhook_patience import be_patient
 from webhook.certificates.configurations import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
 
-pytestmark = [pytest.mark.xdist_group("webhook"), pytest.mark.usefixtures("patient_webhook")]
+pytestmark = [pytest.mark.usefixtures("patient_webhook")]
 
 CONFIGURATIONS = REPOSITORY / "manifests" / "webhook" / "configurations.yaml"
 NAME = "serin-webhook"

@@ -18,8 +18,6 @@ from tests.support.rollout import Rollouts, canary, podinfo
 from tests.support.stream import apply_target, streaming
 from tests.support.webhook_patience import patience
 
-pytestmark = [pytest.mark.xdist_group("webhook")]
-
 SHIPPED = REPOSITORY / "sandbox" / "serin"
 COMPONENT = REPOSITORY / "manifests" / "webhook-cert-manager"
 HOUR_S = 3600.0

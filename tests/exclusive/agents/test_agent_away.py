@@ -11,8 +11,6 @@ from tests.support.mortal_agent import without_installed_agent
 from tests.support.receiver import Receiver
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = [pytest.mark.xdist_group("agents")]
-
 
 @pytest.fixture
 def rollouts(cluster: Cluster, namespace: str) -> Rollouts:

@@ -11,8 +11,6 @@ from tests.support.flaggers import flagger_at_work, flaggers_objects, renew_leas
 from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = [pytest.mark.xdist_group("agents")]
-
 
 @pytest.fixture
 def rollouts(cluster: Cluster, namespace: str) -> Rollouts:

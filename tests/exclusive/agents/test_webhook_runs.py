@@ -10,7 +10,7 @@ from tests.support.detected import detected
 from tests.support.replicas import Replicas
 from tests.support.rollout import Rollouts, canary, hpa, podinfo
 
-pytestmark = [pytest.mark.xdist_group("agents"), pytest.mark.usefixtures("patient_webhook")]
+pytestmark = [pytest.mark.usefixtures("patient_webhook")]
 
 AUTOSCALER = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "app"}
 UPGRADE = "podinfod image 3.1.0 -> 3.1.1"

@@ -1,8 +1,7 @@
 """Agents are killed at random moments of runs of every strategy, under load: the same run, the same end, nothing lost.
 
-`make long` plays all cases, a few side by side. That agents die around each single effect is in
-tests/exclusive/test_crashes.py. SERIN_KILLS_SEED gives the lives of another play again, as far as a cluster does the
-same twice.
+`make long` plays all cases, a few side by side. That agents die around each single effect is in test_crashes.py.
+SERIN_KILLS_SEED gives the lives of another play again, as far as a cluster does the same twice.
 """
 
 import json

@@ -15,8 +15,6 @@ from tests.support.flaggers import (
 from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, hpa, podinfo
 
-pytestmark = [pytest.mark.xdist_group("agents")]
-
 SCALER = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "app"}
 CONF = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "conf"}, "data": {"PODINFO_UI_MESSAGE": "hello"}}
 

@@ -14,8 +14,6 @@ from tests.support.cluster import Cluster
 from tests.support.detected import metrics
 from tests.support.rollout import Rollouts, canary, podinfo
 
-pytestmark = [pytest.mark.xdist_group("agents")]
-
 
 @pytest.fixture
 def rollouts(cluster: Cluster, namespace: str) -> Rollouts:

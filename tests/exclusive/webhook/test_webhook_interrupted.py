@@ -19,8 +19,6 @@ from tests.support.self_signed import certificate
 from tests.support.stream import Stream, apply_target, streaming
 from tests.support.webhook_patience import patience
 
-pytestmark = [pytest.mark.xdist_group("webhook")]
-
 WEBHOOK_PODS = ("-l", "app.kubernetes.io/name=serin-webhook")
 # The API server waits 2 s for us at most, twice for a marked change and its second pass; the rest is for the machine.
 # If it were not told so, it would wait 10 s, each time.
