@@ -1,6 +1,6 @@
 """A small client of the API server: plain dicts in and out, and a list+watch cache (Mirror).
 
-The sandbox uses the product only as processes, so it has a door of its own.
+Not kube/: that would take 40 MB more in each of a cluster's long-lived processes, for the import of kubernetes_asyncio.
 """
 
 import asyncio
@@ -89,7 +89,7 @@ class Api:
 
     @classmethod
     def in_cluster(cls) -> "Api":
-        """As a pod: the server from the environment, CA and token from the mounted service account."""
+        """Connect as a pod does: the server from the environment, CA and token from the mounted service account."""
         host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
         api = cls.connect(f"https://{host}:{port}", ca_path=_SERVICE_ACCOUNT / "ca.crt", token=None)
         api.token = TokenFile(_SERVICE_ACCOUNT / "token")
@@ -111,7 +111,7 @@ class Api:
             self._session = None
 
     async def get(self, path: str, *, field_selector: str = "", label_selector: str = "") -> dict[str, Any]:
-        """One object, or a collection's List with `items` and the resourceVersion to watch from."""
+        """Return one object, or a collection's List with `items` and the resourceVersion to watch from."""
         return await self._request("GET", path, query=_query(field_selector, label_selector))
 
     async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:

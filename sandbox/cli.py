@@ -74,7 +74,7 @@ def down(context: typer.Context) -> None:
 
 @app.command()
 def status(context: typer.Context) -> None:
-    """What is up, and where it can be reached; exits with 1 when nothing is ready."""
+    """Show what is up, and where it can be reached; exits with 1 when nothing is ready."""
     state: State = context.obj
     found = report.read(state.status)
     if found is None:

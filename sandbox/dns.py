@@ -24,7 +24,7 @@ Objects = Mapping[tuple[str, str], dict[str, Any]]
 
 
 def addresses(name: str, services: Objects, slices: Objects) -> Sequence[str] | None:
-    """The IPv4 addresses of a name: the ClusterIP, or a headless Service's ready endpoints; None: no such name."""
+    """Return a name's IPv4 addresses: the ClusterIP, or a headless Service's ready endpoints; None: no such name."""
     plain = name.rstrip(".").lower()
     service, _, namespace = plain.removesuffix(_SUFFIX).partition(".")
     if not plain.endswith(_SUFFIX) or (namespace, service) not in services:
@@ -44,7 +44,7 @@ def addresses(name: str, services: Objects, slices: Objects) -> Sequence[str] | 
 
 
 def answer(request: DNSRecord, services: Objects, slices: Objects) -> DNSRecord:
-    """The reply to a query: A records; an empty answer for another type of a known name; NXDOMAIN for the rest."""
+    """Return the reply to a query: A records; nothing for another type of a known name; NXDOMAIN for the rest."""
     reply = request.reply(ra=1, aa=1)
     found = addresses(str(request.q.qname), services, slices)
     if found is None:
@@ -75,7 +75,7 @@ class DnsServer(asyncio.DatagramProtocol):
         self._transport.sendto(packed if len(packed) <= _LARGEST_UDP_BYTES else reply.truncate().pack(), addr)
 
     async def serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Each message is preceded by its length in two bytes."""
+        """Answer over TCP, where each message is preceded by its length in two bytes."""
         try:
             while True:
                 (length,) = struct.unpack("!H", await reader.readexactly(2))

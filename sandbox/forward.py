@@ -40,12 +40,12 @@ DOORS: Mapping[str, Door] = {
 
 
 def open_on_host() -> dict[str, socket.socket]:
-    """A listening socket for each door, on a free port of the host's loopback."""
+    """Return a listening socket for each door, on a free port of the host's loopback."""
     return {name: socket.create_server(("127.0.0.1", 0), backlog=128) for name in DOORS}
 
 
 def urls(sockets: Mapping[str, socket.socket]) -> dict[str, str]:
-    """Name to URL on the host."""
+    """Return the URL on the host of each name."""
     return {name: f"{DOORS[name].scheme}://127.0.0.1:{door.getsockname()[1]}" for name, door in sockets.items()}
 
 

@@ -22,7 +22,7 @@ class Image:
 
 
 def resolve(image: str) -> Image | None:
-    """The local stand-in for `image` by its repository, whatever its registry, tag and digest; None when unknown."""
+    """Return the local stand-in for `image`, whatever registry, tag and digest; None if the repository is unknown."""
     repository = _repository(image)
     for name, stand_in in _stand_ins().items():
         if repository == name or repository.endswith(f"/{name}"):
@@ -31,7 +31,7 @@ def resolve(image: str) -> Image | None:
 
 
 def _repository(image: str) -> str:
-    """`registry:5000/stefanprodan/podinfo:3.1.0@sha256:...` -> `registry:5000/stefanprodan/podinfo`."""
+    """Return `registry:5000/stefanprodan/podinfo` for `registry:5000/stefanprodan/podinfo:3.1.0@sha256:...`."""
     untagged = image.partition("@")[0]
     folder, slash, name = untagged.rpartition("/")
     return f"{folder}{slash}{name.partition(':')[0]}"

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import datetime as dt
 import logging
 import os
 import signal
@@ -70,7 +69,7 @@ async def _supervise(state: State, report: Report, arguments: argparse.Namespace
     network.set_up()
     network.mount_resolver(state.run)
     network.mount_tmpfs(state.run / "etcd")
-    keys = pki.create(state.pki, addresses=(NODE_IP, API_SERVICE_IP, "127.0.0.1"), now=dt.datetime.now(tz=dt.UTC))
+    keys = pki.create(state.pki, addresses=(NODE_IP, API_SERVICE_IP, "127.0.0.1"))
     doors = {name: socket.socket(fileno=int(number)) for name, number in _pairs(arguments.door)}
     for path, server in ((state.inside_kubeconfig, API_URL), (state.kubeconfig, forward.urls(doors)["apiserver"])):
         pki.write_kubeconfig(path, server=server, ca_cert=keys.ca_cert, token=keys.admin_token)
@@ -81,7 +80,7 @@ async def _supervise(state: State, report: Report, arguments: argparse.Namespace
 
 
 def _stop_once(running: asyncio.Task[None], report: Report, state: State) -> None:
-    """Stop the cluster. A second signal must not cut short the orderly end that the first one has begun."""
+    """Begin the orderly end with the first signal, and let no second one cut it short."""
     if report.phase is not Phase.STOPPING:
         report.phase = Phase.STOPPING
         report.write(state.status)

@@ -29,7 +29,7 @@ class NotRunningError(Exception):
 
 
 def is_running(state: State) -> bool:
-    """Whether the processes of a cluster hold the lock."""
+    """Return whether the processes of a cluster hold the lock."""
     try:
         with state.lock.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -41,7 +41,7 @@ def is_running(state: State) -> bool:
 
 
 def is_alive(state: State) -> bool:
-    """Whether a process can be started inside, and nobody has begun to stop the cluster.
+    """Return whether a process can be started inside, and nobody has begun to stop the cluster.
 
     For a moment after its first process was killed, a dying cluster still holds the lock.
     """
@@ -56,7 +56,7 @@ def is_alive(state: State) -> bool:
 
 
 def start_or_find(state: State, *, with_serin: bool, is_held: bool = False) -> bool:
-    """Return once a cluster starts or lives here, True if this call started it; waits for the end of one that ends."""
+    """Return once a cluster starts or lives here: whether this call started it. Waits for the end of one that ends."""
     deadline = time.monotonic() + _STOP_S + _KILL_S
     while not start(state, with_serin=with_serin, is_held=is_held):
         if is_alive(state):
@@ -120,7 +120,7 @@ def stop(state: State) -> bool:
 
 
 def enter(state: State, command: list[str]) -> list[str]:
-    """The command line that runs `command` inside, in the caller's working directory; raises NotRunningError."""
+    """Return the command that runs `command` inside, in the caller's working directory. Raises NotRunningError."""
     if not is_running(state):
         raise NotRunningError(f"no sandbox is up in {state.root}: `python -m sandbox up` starts one")
     holder = Path("/proc") / str(_holder_pid(state)) / "ns"
@@ -140,7 +140,7 @@ def enter(state: State, command: list[str]) -> list[str]:
 
 
 def inside_environment(state: State) -> dict[str, str]:
-    """The caller's environment with our PATH and kubeconfig; without proxies, which can't be reached from inside."""
+    """Return the caller's environment with our PATH and kubeconfig, without proxies: inside, none can be reached."""
     proxies = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
     kept = {name: value for name, value in os.environ.items() if name.lower() not in proxies}
     return kept | {
@@ -159,7 +159,7 @@ def _clear(state: State) -> None:
 
 
 def _holder_pid(state: State) -> int:
-    """The pid of unshare; raises NotRunningError in the moment before it has started."""
+    """Return the pid of unshare; raises NotRunningError in the moment before it has started."""
     text = state.lock.read_text()
     if not text:
         raise NotRunningError(f"the sandbox in {state.root} is only about to start")

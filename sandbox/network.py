@@ -40,7 +40,7 @@ def set_up() -> None:
 
 
 def mount_tmpfs(path: Path) -> None:
-    """Memory at `path`, gone with the mount namespace."""
+    """Mount memory at `path`, gone with the mount namespace."""
     path.mkdir(parents=True, exist_ok=True)
     _run("mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", str(path))
 

@@ -26,7 +26,7 @@ _WORKERS = ("deployment", "replicaset", "endpoint", "service-endpoint", "namespa
 
 
 def all_parts(state: State, pki: Pki, *, with_serin: bool) -> list[Part]:
-    """Every part, each after those that it needs; `with_serin` adds the product as its users install it."""
+    """Return every part, each after those that it needs; `with_serin` adds the product as its users install it."""
     return [
         _etcd(state.run / "etcd"),
         _apiserver(pki),
@@ -66,7 +66,7 @@ def _apiserver(pki: Pki) -> Part:
         f"--tls-private-key-file={pki.server_key}",
         f"--token-auth-file={pki.tokens}",
         f"--service-account-issuer={_ISSUER}",
-        f"--service-account-key-file={pki.service_account_public_key}",
+        f"--service-account-key-file={pki.service_account_key}",
         f"--service-account-signing-key-file={pki.service_account_key}",
         "--authorization-mode=RBAC",
         "--kubelet-preferred-address-types=InternalIP",
@@ -158,7 +158,7 @@ def _dns(state: State) -> Part:
 
 
 def _workloads(state: State, *, with_serin: bool) -> list[Part]:
-    """Gloo, then Serin, with the commands that users type; then wait until both serve."""
+    """Return the parts that apply Gloo, then Serin, as users do, and wait until both serve."""
     applies = [Part("apply-gloo", _kubectl("apply", "-k", GLOO_MANIFESTS), after=("kube-apiserver",))]
     if with_serin:
         applies.append(Part("apply-serin", _kubectl("apply", "-k", SERIN_MANIFESTS), after=("apply-gloo",)))
@@ -179,7 +179,7 @@ def _words(command: Sequence[str | Path]) -> tuple[str, ...]:
 
 
 def _answers(url: str) -> Ready:
-    """Ready when a GET of `url` answers 200."""
+    """Return a check of whether a GET of `url` answers 200."""
 
     async def is_ready(session: aiohttp.ClientSession) -> bool:
         try:
@@ -205,7 +205,7 @@ async def _node_is_ready(session: aiohttp.ClientSession) -> bool:
 
 
 async def _dns_answers(_session: aiohttp.ClientSession) -> bool:
-    """Asked through the resolver of the C library, as every process in here does."""
+    """Return whether a name is resolved through the resolver of the C library, as every process in here does."""
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(f"kubernetes.default.svc.{DOMAIN}", None, family=socket.AF_INET)

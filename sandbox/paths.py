@@ -12,22 +12,22 @@ _SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/
 
 
 def bin_dir() -> Path:
-    """The built Go programs; SERIN_SANDBOX_BIN lets several checkouts share one build."""
+    """Return the folder of the built Go programs; SERIN_SANDBOX_BIN lets several checkouts share one build."""
     return Path(os.environ.get("SERIN_SANDBOX_BIN", REPOSITORY / ".sandbox" / "bin")).absolute()
 
 
 def venv_bin_dir() -> Path:
-    """The programs of the Python environment that we run in: python itself and Envoy."""
+    """Return the folder of our Python environment's programs: python itself and Envoy."""
     return Path(sys.executable).parent
 
 
 def default_state_dir() -> Path:
-    """The cluster that is meant when no `--state` is given; SERIN_SANDBOX names another."""
+    """Return the state directory that is meant without `--state`; SERIN_SANDBOX names another."""
     return Path(os.environ.get("SERIN_SANDBOX", REPOSITORY / ".sandbox"))
 
 
 def search_path() -> str:
-    """PATH for everything that the sandbox starts: our Python's programs, the built tools, then the system's."""
+    """Return PATH for everything that the sandbox starts: our Python's programs, the built tools, then the system's."""
     given = os.environ.get("PATH", "").split(os.pathsep)
     folders = (str(venv_bin_dir()), str(bin_dir()), *given, *_SYSTEM_PATH)
     return os.pathsep.join(dict.fromkeys(folder for folder in folders if folder))
@@ -81,5 +81,5 @@ class State:
         return self.run / "pki"
 
     def log(self, name: str) -> Path:
-        """The log of one part."""
+        """Return the log of one part."""
         return self.logs / f"{name}.log"

@@ -36,7 +36,7 @@ class PreflightError(Exception):
 
 
 def check() -> None:
-    """Raise PreflightError, unless everything is there; root on a machine with apt-get gets the packages installed."""
+    """Install what is missing, as root on a machine with apt-get. Raises PreflightError for what is missing still."""
     lacking = missing(search_path())
     if lacking and os.geteuid() == 0 and shutil.which("apt-get"):
         _install(lacking)
@@ -47,12 +47,12 @@ def check() -> None:
 
 
 def missing(path: str) -> dict[str, str]:
-    """Commands that are not on `path`, each with its package."""
+    """Return the commands that are not on `path`, each with its package."""
     return {command: package for command, package in _COMMANDS.items() if not shutil.which(command, path=path)}
 
 
 def explain(lacking: dict[str, str]) -> str:
-    """One line with every missing command and what to install."""
+    """Return one line with every missing command and what to install."""
     packages = " ".join(sorted(set(lacking.values())))
     return f"missing commands: {', '.join(lacking)}; install the packages: {packages}"
 

@@ -30,7 +30,7 @@ class Report:
 
 
 def read(path: Path) -> Report | None:
-    """The report at `path`; None when there is none yet."""
+    """Return the report at `path`; None when there is none yet."""
     try:
         fields = json.loads(path.read_text())
     except FileNotFoundError:

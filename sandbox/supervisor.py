@@ -133,7 +133,7 @@ class Supervisor:
                     await process.wait()
 
     async def _reap_orphans(self) -> None:
-        """The first process of a pid namespace inherits every orphan in it, and must collect it when it ends."""
+        """Collect orphans when they end: the first process of a pid namespace inherits all of them."""
         while True:
             async with self._forking:
                 _reap({process.pid for _, process in self._processes})
@@ -145,7 +145,7 @@ class Supervisor:
 
 
 def last_lines(path: Path, count: int) -> str:
-    """The last `count` lines of a log, indented."""
+    """Return the last `count` lines of a log, indented."""
     lines = path.read_text(errors="replace").splitlines()[-count:] if path.exists() else []
     return "\n".join(f"    {line}" for line in lines or ["(empty)"])
 

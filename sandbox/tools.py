@@ -27,7 +27,7 @@ class BuildError(Exception):
 
 
 def missing_tools() -> list[str]:
-    """The modules under sandbox/tools that are not built, or were built from another go.mod, go.sum or other tags."""
+    """Return the modules under sandbox/tools that are not built, or from another go.mod, go.sum or other tags."""
     return [module.name for module in _modules() if _read(_stamp_path(module)) != _stamp(module)]
 
 
@@ -43,7 +43,7 @@ def build() -> None:
 
 
 def find_go() -> str:
-    """A Go toolchain that is new enough: PATH's, else one installed beside this Python. Raises BuildError."""
+    """Return a Go toolchain that is new enough: PATH's, else one installed beside this Python. Raises BuildError."""
     own = str(venv_bin_dir() / "go")
     for candidate in (shutil.which("go"), own):
         if candidate and Path(candidate).exists() and go_version(candidate) >= _LEAST_GO:
@@ -56,7 +56,7 @@ def find_go() -> str:
 
 
 def go_version(go: str) -> tuple[int, int]:
-    """(1, 26) of `go version go1.26.8 linux/amd64`; (0, 0) when it does not run."""
+    """Return (1, 26) for `go version go1.26.8 linux/amd64`; (0, 0) if it does not run."""
     answer = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"go(\d+)\.(\d+)", answer)
     return (int(found[1]), int(found[2])) if found else (0, 0)
@@ -82,21 +82,23 @@ def _install(module: Path, go: str) -> None:
     ) as compiler:
         lines: list[str] = []
         finished = threading.Event()
-        teller = threading.Thread(target=_tell, args=(module.name, lines, finished, started), name="build-progress")
-        teller.start()
+        reporter = threading.Thread(
+            target=_report_progress, args=(module.name, lines, finished, started), name="build-progress"
+        )
+        reporter.start()
         try:
             assert compiler.stderr is not None
             lines.extend(compiler.stderr)
         finally:
             finished.set()
-            teller.join()
+            reporter.join()
     if compiler.returncode != 0:
         raise BuildError(f"building {module.name} failed:\n{''.join(lines[-_LAST_LINES:])}")
     print(f"built {module.name} in {time.monotonic() - started:.0f} s", flush=True)
 
 
-def _tell(name: str, lines: list[str], finished: threading.Event, started: float) -> None:
-    """A first build takes minutes: say that it moves."""
+def _report_progress(name: str, lines: list[str], finished: threading.Event, started: float) -> None:
+    """Show that a first build, which takes minutes, makes progress."""
     while not finished.wait(_PROGRESS_EVERY_S):
         now_at = lines[-1].strip() if lines else "downloading modules"
         print(f"  {name}: {time.monotonic() - started:4.0f} s, {len(lines)} packages, {now_at}", flush=True)

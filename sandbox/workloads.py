@@ -17,12 +17,12 @@ _LOOK_EVERY_S = 0.1
 
 
 def unavailable(deployments: list[dict[str, Any]]) -> list[str]:
-    """The names of the Deployments that are not Available."""
+    """Return the names of the Deployments that are not Available."""
     return [item["metadata"]["name"] for item in deployments if not _is_available(item)]
 
 
 def describe(pod: dict[str, Any]) -> Iterator[str]:
-    """A line for each of the pod's containers that is not ready, with the reason that its node gives."""
+    """Yield a line for each of the pod's containers that is not ready, with the reason that its node gives."""
     name, status = pod["metadata"]["name"], pod.get("status", {})
     containers = status.get("containerStatuses", [])
     if not containers:
@@ -35,7 +35,7 @@ def describe(pod: dict[str, Any]) -> Iterator[str]:
 
 
 def cluster_ports(services: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    """The TCP ports on ClusterIPs; headless and external Services have none."""
+    """Return the TCP ports on ClusterIPs; headless and external Services have none."""
     return [
         (service["spec"]["clusterIP"], port["port"])
         for service in services
@@ -57,7 +57,7 @@ async def wait(api: Api) -> None:
 
 
 async def explain(api: Api) -> list[str]:
-    """What is missing, line by line."""
+    """Return what is missing, line by line."""
     deployments = (await api.get(f"/apis/apps/v1/namespaces/{_NAMESPACE}/deployments"))["items"]
     pods = (await api.get(f"/api/v1/namespaces/{_NAMESPACE}/pods"))["items"]
     lines = [f"deployment {name} is not Available" for name in unavailable(deployments)]

@@ -76,7 +76,7 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
             await server.stop(_STOP_GRACE_S)
 
     async def publish(self, translation: Translation) -> None:
-        """Return out `translation`: clusters that are new before the routes, those that are gone a little after."""
+        """Send `translation` to Envoy: clusters that are new before the routes, those that are gone a little after."""
         resources = self._parsed(translation)
         old = self._resources or {type_url: {} for type_url in TYPES}
         both = resources | {kind: old[kind] | resources[kind] for kind in (CLUSTERS, ASSIGNMENTS)}
@@ -130,7 +130,7 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
         return _Resource(config, hashlib.blake2s(message.value, digest_size=8).hexdigest(), message)
 
     async def StreamAggregatedResources(self, requests: AsyncIterator[Any], context: Any) -> None:  # noqa: N802  gRPC's name
-        """One Envoy, from its first request until it goes away."""
+        """Serve one Envoy, from its first request until it goes away."""
         stream = _Stream()
         self._streams.add(stream)
         reader = asyncio.create_task(self._read(requests, stream), name="ads-requests")

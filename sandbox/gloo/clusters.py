@@ -45,7 +45,7 @@ class Clusters:
                 self._slices[(endpoint_slice["metadata"]["namespace"], service)].append(endpoint_slice)
 
     def of_upstream(self, upstream: Json) -> tuple[Cluster | None, list[str]]:
-        """The cluster of an Upstream, or None and Gloo's errors."""
+        """Return the cluster of an Upstream, or None and Gloo's errors."""
         spec, key = upstream["spec"], key_of(upstream)
         name = cluster_name(key)
         try:
@@ -60,7 +60,7 @@ class Clusters:
         return None, ["the sandbox translates Upstreams of kind kube and static only"]
 
     def of_service(self, service: Key, port: int) -> Cluster | None:
-        """The cluster of a Service that a route names directly; None when the Service or its port is missing."""
+        """Return the cluster of a Service that a route names directly; None if the Service or its port is missing."""
         found = self._snapshot.services.get(service)
         if found is None or all(candidate["port"] != port for candidate in found["spec"].get("ports") or []):
             return None
@@ -83,7 +83,7 @@ class Clusters:
 
 
 def _eds(base: Json, spec: Json, targets: list[tuple[str, int]]) -> Cluster:
-    """A cluster that asks for endpoints by a name that changes with its spec, so that it asks anew after a change."""
+    """Return a cluster that asks for endpoints by a name that changes with its spec: it asks anew then."""
     digest = zlib.crc32(json.dumps(spec, sort_keys=True).encode())
     service_name = f"{base['name']}-{digest}"
     source = {"ads": {}, "resource_api_version": "V3"}
@@ -92,7 +92,7 @@ def _eds(base: Json, spec: Json, targets: list[tuple[str, int]]) -> Cluster:
 
 
 def _static(spec: Json, name: str) -> Json | None:
-    """The fields of a cluster with fixed hosts; None without hosts. Raises TranslationError for a host without port."""
+    """Return the fields of a cluster with fixed hosts; None without hosts. Raises TranslationError."""
     static = spec["static"] or {}
     hosts = static.get("hosts") or []
     if not hosts:

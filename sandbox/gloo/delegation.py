@@ -124,7 +124,7 @@ class Flattening:
 
 
 def _merged(route: Json, parent: _Parent | None) -> Json:
-    """`route` with what its parent hands down; raises TranslationError when the two don't fit together."""
+    """Return `route` with what its parent hands down; raises TranslationError when the two don't fit together."""
     if parent is None:
         return route
     path = route.get("inheritablePathMatchers")

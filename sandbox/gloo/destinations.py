@@ -15,18 +15,18 @@ ZERO_WEIGHT = (
 
 
 def cluster_name(upstream: Key) -> str:
-    """(`conf`, `app-9898`) -> `app-9898_conf`."""
+    """Return `app-9898_conf` for (`conf`, `app-9898`)."""
     namespace, name = upstream
     return f"{name}_{namespace}"
 
 
 def kube_upstream(namespace: str, service: str, port: int) -> Key:
-    """The made-up Upstream of one port of a Service."""
+    """Return the made-up Upstream of one port of a Service."""
     return namespace, f"{KUBE_SERVICE}{namespace}-{service}-{port}"
 
 
 def upstream_of(destination: Json, default_namespace: str) -> Key:
-    """The Upstream, real or made up, behind a destination. Raises TranslationError when it names none."""
+    """Return the Upstream, real or made up, behind a destination. Raises TranslationError when it names none."""
     if upstream := destination.get("upstream"):
         return upstream.get("namespace") or default_namespace, upstream.get("name", "")
     if kube := destination.get("kube"):
@@ -36,7 +36,7 @@ def upstream_of(destination: Json, default_namespace: str) -> Key:
 
 
 def kube_destinations(action: Json) -> Iterator[tuple[Key, int]]:
-    """The Services, each with its port, that a route action names directly."""
+    """Return the Services, each with its port, that a route action names directly."""
     single, multi = action.get("single"), action.get("multi") or {}
     destinations = [weighted.get("destination") or {} for weighted in multi.get("destinations") or []]
     for destination in destinations + ([single] if single else []):
@@ -46,7 +46,7 @@ def kube_destinations(action: Json) -> Iterator[tuple[Key, int]]:
 
 
 def find_invalid(action: Json, default_namespace: str, exists: Callable[[Key], bool]) -> str | None:
-    """Gloo's warning about the first destination that does not exist; None when all do."""
+    """Return Gloo's warning about the first destination that does not exist; None when all do."""
     if single := action.get("single"):
         return _find_missing(single, default_namespace, exists)
     if "multi" in action:
@@ -69,7 +69,7 @@ def _find_missing(destination: Json, default_namespace: str, exists: Callable[[K
 
 
 def envoy_clusters(action: Json, default_namespace: str) -> Json:
-    """`{"cluster": name}` or `{"weighted_clusters": {...}}`. Raises TranslationError for an action without either."""
+    """Return `{"cluster": name}` or `{"weighted_clusters": {...}}`. Raises TranslationError for another action."""
     if single := action.get("single"):
         return {"cluster": cluster_name(upstream_of(single, default_namespace))}
     if "multi" not in action:

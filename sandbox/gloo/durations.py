@@ -16,7 +16,7 @@ _SECONDS = {
 
 
 def seconds(text: str) -> Decimal:
-    """`1m30s` -> 90. Raises ValueError for what is no duration in Go's notation."""
+    """Return 90 for `1m30s`. Raises ValueError for what is no duration in Go's notation."""
     parts = list(_PART.finditer(text))
     if not parts or "".join(part[0] for part in parts) != text:
         raise ValueError(f"{text!r} is not a duration: expected for example 500ms, 15s or 1m30s")
@@ -24,7 +24,7 @@ def seconds(text: str) -> Decimal:
 
 
 def envoy_duration(text: str | None) -> str | None:
-    """`1m30s` -> `90s`, `500ms` -> `0.5s`; None stays None."""
+    """Return `90s` for `1m30s`, `0.5s` for `500ms`, None for None."""
     if text is None:
         return None
     return f"{seconds(text).normalize():f}s"

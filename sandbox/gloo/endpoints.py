@@ -8,13 +8,13 @@ _SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 def service_of(endpoint_slice: Json) -> str | None:
-    """The name of the Service, in the same namespace, that `endpoint_slice` belongs to."""
+    """Return the name of the Service, in the same namespace, that `endpoint_slice` belongs to."""
     name: str | None = (endpoint_slice["metadata"].get("labels") or {}).get(_SERVICE_LABEL)
     return name
 
 
 def addresses(service: Json, port: int, slices: Iterable[Json]) -> list[tuple[str, int]]:
-    """(address, port) of each ready endpoint behind `port` of `service`, sorted; empty when it has no such port."""
+    """Return (address, port) of each ready endpoint behind `port` of `service`, sorted; none if it has no such port."""
     ports = service["spec"].get("ports") or []
     found = next((candidate for candidate in ports if candidate["port"] == port), None)
     if found is None:
@@ -38,7 +38,7 @@ def _numbers(endpoint_slice: Json, name: str, *, is_only_port: bool) -> list[int
 
 
 def load_assignment(name: str, targets: list[tuple[str, int]]) -> Json:
-    """The assignment of cluster `name`; one without targets makes Envoy answer 503 `no healthy upstream`."""
+    """Return the assignment of cluster `name`; without targets Envoy answers 503 `no healthy upstream`."""
     endpoints = [
         {"endpoint": {"address": {"socket_address": {"address": address, "port_value": port}}}}
         for address, port in targets

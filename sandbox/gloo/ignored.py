@@ -10,7 +10,7 @@ _BOOKKEEPING = {"namespacedStatuses", "discoveryMetadata", "displayName"}
 
 
 def ignored_fields(snapshot: Snapshot) -> set[str]:
-    """A sentence for each field that real Gloo would heed and the sandbox does not."""
+    """Return a sentence for each field that real Gloo would heed and the sandbox does not."""
     return set(_sentences(snapshot))
 
 

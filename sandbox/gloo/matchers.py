@@ -24,12 +24,12 @@ def regex_match(pattern: str) -> Json:
 
 
 def regex_substitution(rewrite: Json) -> Json:
-    """`{pattern: {regex}, substitution}` as Envoy wants it."""
+    """Return `{pattern: {regex}, substitution}` as Envoy wants it."""
     return {"pattern": regex_match(rewrite["pattern"]["regex"]), "substitution": rewrite.get("substitution", "")}
 
 
 def envoy_match(matcher: Json) -> Json:
-    """One matcher -> one Envoy match: everything named in it must hold."""
+    """Return the Envoy match of one matcher: everything named in it must hold."""
     match: Json = {}
     kind = path_kind(matcher)
     if kind == "regex":
@@ -71,7 +71,7 @@ def _query_parameter(parameter: Json) -> Json:
 
 
 def delegating_matcher(route: Json) -> Json:
-    """The one matcher of a route that delegates. Raises TranslationError when it has several, or no prefix."""
+    """Return the one matcher of a route that delegates. Raises TranslationError if it has several, or no prefix."""
     matchers = route.get("matchers") or [default_matcher()]
     if len(matchers) > 1:
         raise TranslationError("invalid route: routes with delegate actions must omit or specify a single matcher")
@@ -85,7 +85,7 @@ def delegating_matcher(route: Json) -> Json:
 
 
 def inherit(matchers: list[Json], parent: Json, *, path: bool, rest: bool) -> list[Json]:
-    """A delegated route's matchers with what they take over from the parent's: its path, or all the rest."""
+    """Return a delegated route's matchers with what they inherit from the parent's: its path, or all the rest."""
     inherited = [dict(matcher) for matcher in matchers]
     if path:
         taken = without_none(**{kind: parent.get(kind) for kind in _PATHS}, caseSensitive=parent.get("caseSensitive"))
@@ -120,7 +120,7 @@ def check_delegated(matchers: list[Json], parent: Json) -> None:
 
 
 def specificity(matchers: list[Json]) -> tuple[int, int, list[int]]:
-    """Sorts routes of equally weighted tables: more methods, then exact before regex before prefix, then long paths."""
+    """Return the sort key of a route among tables of one weight: methods, exact, regex, prefix, then long paths."""
     return min(_specificity(matcher) for matcher in matchers or [default_matcher()])
 
 

@@ -18,7 +18,7 @@ MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 
 
 def told(error: Exception) -> str:
-    """The text for a status: Gloo's own where we know it."""
+    """Return the text for a status: Gloo's own where we know it."""
     return str(error) if isinstance(error, ValueError) else f"malformed spec: {type(error).__name__}: {error}"
 
 
@@ -30,7 +30,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
 
     def state(self) -> Json:
-        """`{"state": "Accepted"|"Warning"|"Rejected", "reason": ...}`, the reason only when there is one."""
+        """Return `{"state": "Accepted"|"Warning"|"Rejected", "reason": ...}`, the reason only if there is one."""
         warning = "warning: \n  " + "\n".join(self.warnings) if self.warnings else ""
         if self.errors:
             return {"state": "Rejected", "reason": "\n".join(filter(None, [_joined(self.errors), warning]))}
@@ -40,12 +40,12 @@ class Report:
 
 
 def upstream_state(errors: list[str]) -> Json:
-    """An Upstream in error only loses its cluster: Gloo turns its errors into one warning."""
+    """Return an Upstream's state. One in error only loses its cluster: Gloo turns its errors into one warning."""
     return Report(warnings=[_joined(errors)] if errors else []).state()
 
 
 def gateway_status(own: Report, proxy: Json) -> Json:
-    """A VirtualService's or RouteTable's status: its own state, and the proxy's, which all of them share."""
+    """Return the status of a VirtualService or RouteTable: its own state, and the proxy's, which all of them share."""
     return {"reportedBy": "gloo", **own.state(), "subresourceStatuses": {PROXY: proxy}}
 
 
@@ -54,7 +54,7 @@ def upstream_status(errors: list[str]) -> Json:
 
 
 def _joined(errors: list[str]) -> str:
-    """One text of several errors, in the notation of the Go library that Gloo uses for it."""
+    """Return one text of several errors, in the notation of the Go library that Gloo uses for it."""
     count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
     lines = "\n\t".join(f"* {error}" for error in errors)
     return f"{count} occurred:\n\t{lines}\n\n"

@@ -28,7 +28,7 @@ VIRTUAL_HOST_OPTIONS = {"headerManipulation", "cors", "retries"}
 
 
 def action_options(options: Json) -> Json:
-    """What `options` adds to a route's action. Raises TranslationError for a mirror without a target."""
+    """Return what `options` adds to a route's action. Raises TranslationError for a mirror without a target."""
     return without_none(
         prefix_rewrite=options.get("prefixRewrite") or None,
         regex_rewrite=regex_substitution(options["regexRewrite"]) if options.get("regexRewrite") else None,
@@ -41,7 +41,7 @@ def action_options(options: Json) -> Json:
 
 
 def route_options(options: Json) -> Json:
-    """What `options` adds beside a route's action, whatever the action is."""
+    """Return what `options` adds beside a route's action, whatever the action is."""
     fields = header_manipulation(options.get("headerManipulation") or {})
     if cors := options.get("cors"):
         fields["typed_per_filter_config"] = {_CORS_FILTER: _cors(cors)}
@@ -49,7 +49,7 @@ def route_options(options: Json) -> Json:
 
 
 def virtual_host_options(options: Json) -> Json:
-    """A virtual host's share: headers, cors and retries for all its routes."""
+    """Return a virtual host's share: headers, cors and retries for all its routes."""
     fields = route_options(options)
     if retries := options.get("retries"):
         fields["retry_policy"] = retry_policy(retries)

@@ -23,7 +23,7 @@ _NEED_VALUES = _OPERATORS.keys() - {"exists", "doesnotexist"}
 
 
 def select_route_tables(action: Json, owner_namespace: str, route_tables: Collection) -> list[list[Json]]:
-    """The RouteTables behind `action`, lowest `spec.weight` first, those of one weight together.
+    """Return the RouteTables behind `action`, lowest `spec.weight` first, those of one weight together.
 
     Raises TranslationError, with Gloo's warning, when there is none.
     """

@@ -26,10 +26,10 @@ def key_of(item: Json) -> Key:
 
 
 def dotted(key: Key) -> str:
-    """`conf.app`: how Gloo names an object in its messages."""
+    """Return `conf.app`, as Gloo names an object in its messages."""
     return ".".join(key)
 
 
 def without_none(**fields: Any) -> Json:
-    """The fields that are set: protobuf's JSON leaves out the others, and so do the recordings."""
+    """Return the fields that are set: protobuf's JSON leaves out the others, and so do the recordings."""
     return {name: value for name, value in fields.items() if value is not None}

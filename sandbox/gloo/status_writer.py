@@ -38,7 +38,7 @@ class StatusWriter:
         self._work = asyncio.Event()
 
     def want(self, statuses: Mapping[ObjectKey, Json], changed: set[ObjectKey]) -> None:
-        """From now on the statuses are to become `statuses`; `changed` are the objects whose change led to them."""
+        """Let the statuses become `statuses` from now on; `changed` are the objects whose change led to them."""
         self._wanted = statuses
         if not self._work.is_set():
             self._empty_at_s = _now_s() + self._delays().status_emptied_s
@@ -65,7 +65,7 @@ class StatusWriter:
         return {key: status for key, status in shared.items() if key in changed}
 
     async def _write(self, statuses: Mapping[ObjectKey, Json]) -> bool:
-        """Write those that differ from what stands in the cluster; False when one could not be written."""
+        """Write those that differ from the cluster's; return whether all could be written."""
         while self._delays().is_stopped:  # noqa: ASYNC110  the switch is read where it lies, nothing signals it
             await asyncio.sleep(_RETRY_S / 10)
         collections = self._collections()

@@ -26,7 +26,7 @@ class Subscriptions:
     _by_type: dict[str, _Subscription] = field(default_factory=dict)
 
     def note_request(self, type_url: str, names: frozenset[str], *, is_refusal: bool) -> None:
-        """Envoy asked, acknowledged, or refused: all three say what it wants from now on."""
+        """Take a request, an acknowledgement or a refusal of Envoy: all three say what it wants from now on."""
         subscription = self._by_type.setdefault(type_url, _Subscription())
         subscription.names = names
         subscription.is_refused = is_refusal
@@ -35,7 +35,7 @@ class Subscriptions:
             subscription.sent = {name: version for name, version in subscription.sent.items() if name in names}
 
     def next_response(self, versions: Versions) -> tuple[str, list[str]] | None:
-        """The type and the names of the resources to send now, noted as sent; None when Envoy has everything."""
+        """Return type and names of the resources to send now, and note them as sent; None if Envoy has everything."""
         self._forget_ended(versions[ASSIGNMENTS])
         for type_url in TYPES:
             subscription = self._by_type.get(type_url)
@@ -58,17 +58,17 @@ class Subscriptions:
         return None
 
     def _forget_ended(self, assignments: Mapping[str, str]) -> None:
-        """Of a cluster that comes back Envoy wants the endpoints again, even if it has not said so yet."""
+        """Forget clusters that are gone: when one comes back, Envoy wants its endpoints again before it says so."""
         if (known := self._by_type.get(ASSIGNMENTS)) is not None:
             known.sent = {name: version for name, version in known.sent.items() if name in assignments}
 
     def has_routes(self, versions: Versions) -> bool:
-        """Whether Envoy, if it asks for routes at all, was sent the newest of them."""
+        """Return whether Envoy, if it asks for routes at all, was sent the newest of them."""
         routes = self._by_type.get(ROUTES)
         return routes is None or not routes.names or versions[ROUTES].items() <= routes.sent.items()
 
     def _has_clusters(self, versions: Versions) -> bool:
-        """Whether routes may go out: a route to a cluster that still waits for its endpoints would answer 503."""
+        """Return whether routes may be sent: one to a cluster that still waits for its endpoints would answer 503."""
         clusters, assignments = self._by_type.get(CLUSTERS), self._by_type.get(ASSIGNMENTS)
         if clusters is None or clusters.sent != versions[CLUSTERS]:
             return False

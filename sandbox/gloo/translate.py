@@ -96,7 +96,7 @@ def _upstream_clusters(snapshot: Snapshot) -> tuple[dict[str, Cluster], dict[Key
 
 
 def _service_clusters(snapshot: Snapshot, routes: Mapping[Key, list[FlatRoute]]) -> dict[Key, Cluster]:
-    """Clusters of the Services that routes name. Gloo makes one for every Service; these are the ones that matter."""
+    """Return the clusters of the Services that routes name. Gloo makes one for every Service; these matter."""
     build = Clusters(snapshot)
     named = {
         destination

@@ -55,7 +55,7 @@ _DURATIONS = {
 
 
 def tuning(spec: Json) -> Json:
-    """The fields that an Upstream's spec adds to its cluster. Raises TranslationError for what Gloo refuses."""
+    """Return the fields that an Upstream's spec adds to its cluster. Raises TranslationError for what Gloo refuses."""
     return without_none(
         circuit_breakers=_circuit_breakers(spec.get("circuitBreakers")),
         health_checks=_health_checks(spec.get("healthChecks")),

@@ -75,7 +75,7 @@ class DelayedView:
         return released
 
     def next_due_s(self) -> float | None:
-        """When the next change becomes visible; None when none waits."""
+        """Return when the next change becomes visible; None if none waits."""
         return self._waiting[0][0] if self._waiting else None
 
     def snapshot(self) -> Snapshot:
@@ -88,7 +88,7 @@ class DelayedView:
         )
 
     def _hold(self, key: ObjectKey, item: Json | None, due_s: float) -> float:
-        """Keep a change until it is due; gives when that is."""
+        """Keep a change until it is due; return when that is."""
         self._due[key] = max(self._due[key], due_s)
         heapq.heappush(self._waiting, (self._due[key], next(self._order), key, item))
         return self._due[key]

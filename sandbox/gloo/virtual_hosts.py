@@ -34,7 +34,7 @@ class VirtualHosts:
     proxy: Report = field(default_factory=Report)
 
     def build(self, virtual_service: Json, routes: list[FlatRoute], report: Report) -> Json:
-        """`{"name", "domains", "routes", ...}`; regexes that can't be compiled become errors in `report`."""
+        """Return `{"name", "domains", "routes", ...}`; regexes that can't be compiled become errors in `report`."""
         key = key_of(virtual_service)
         host = virtual_service["spec"].get("virtualHost") or {}
         name = virtual_host_name(key)
@@ -109,7 +109,7 @@ def _direct_response(response: Json) -> Json:
 
 
 def _invalid_regexes(key: Key, routes: list[FlatRoute]) -> list[str]:
-    """Gloo itself compiles the regexes of paths and rewrites; those of headers it hands to Envoy unseen."""
+    """Return the errors of regexes: Gloo compiles those of paths and rewrites, and hands those of headers to Envoy."""
     patterns = [matcher["regex"] for route in routes for matcher in route.matchers if path_kind(matcher) == "regex"]
     patterns += [
         route.options[name]["pattern"]["regex"]

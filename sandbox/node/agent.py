@@ -38,7 +38,7 @@ class NodeAgent:
                 await self.mirror.changed.wait()
 
     def _remove_leftovers(self) -> None:
-        """Processes of an earlier node died with it; its pods' folders remain."""
+        """Remove the pods' folders of an earlier node, whose processes died with it."""
         shutil.rmtree(self.node.pods_folder, ignore_errors=True)
 
     def _follow(self, tasks: asyncio.TaskGroup) -> None:

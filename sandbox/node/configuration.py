@@ -85,7 +85,7 @@ class Tokens:
         return known.text
 
     def renew_in_s(self, pod_uid: str) -> float | None:
-        """Seconds until the first of a pod's tokens has to be renewed; None without tokens."""
+        """Return the seconds until the first of a pod's tokens has to be renewed; None without tokens."""
         times = [token.renew_at_s for key, token in self._tokens.items() if key[0] == pod_uid]
         return max(min(times) - asyncio.get_running_loop().time(), 0.0) if times else None
 

@@ -210,7 +210,7 @@ class Container:
             await self._end(process, self._default_grace_s())
 
     async def _end(self, process: Process, grace_s: float) -> None:
-        """PreStop hook and SIGTERM within `grace_s`, then SIGKILL."""
+        """Run the preStop hook and send SIGTERM within `grace_s`, then SIGKILL."""
         try:
             async with asyncio.timeout(grace_s):
                 if self._has_hook("preStop"):
@@ -264,7 +264,7 @@ class Container:
         await self._stopping.wait()
 
     def log_path(self, number: int) -> Path:
-        """The log of the `number`th run, counted by restarts."""
+        """Return the log of the `number`th run, counted by restarts."""
         return self.around.folder / self.record.name / f"{number}.log"
 
     def _target(self) -> ProbeTarget:

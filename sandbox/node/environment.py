@@ -95,7 +95,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 def service_variables(host: str, port: int) -> dict[str, str]:
-    """The variables by which in-cluster clients find the API server."""
+    """Return the variables by which in-cluster clients find the API server."""
     return {
         "KUBERNETES_SERVICE_HOST": host,
         "KUBERNETES_SERVICE_PORT": str(port),

@@ -7,7 +7,7 @@ _CLUSTER_DOMAIN = "cluster.local"
 
 
 def render_hosts(pod: dict[str, Any], address: str) -> str:
-    """The pod's own name and its hostAliases, in a kubelet's form."""
+    """Return the pod's own name and its hostAliases, in a kubelet's form."""
     lines = [
         "# Kubernetes-managed hosts file.",
         "127.0.0.1\tlocalhost",
@@ -20,7 +20,7 @@ def render_hosts(pod: dict[str, Any], address: str) -> str:
 
 
 def render_resolv_conf(pod: dict[str, Any], dns_address: str) -> str:
-    """The cluster's DNS first, unless dnsPolicy is Default (the host's file) or None (dnsConfig alone)."""
+    """Return resolv.conf: the cluster's DNS, or by dnsPolicy the host's file (Default) or dnsConfig alone (None)."""
     policy = pod["spec"].get("dnsPolicy", "ClusterFirst")
     if policy == "Default":
         return Path("/etc/resolv.conf").read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def render_resolv_conf(pod: dict[str, Any], dns_address: str) -> str:
 
 
 def host_name(pod: dict[str, Any]) -> str:
-    """The pod's host name, which a Linux host name's limit cuts at 63 characters."""
+    """Return the pod's host name, which a Linux host name's limit cuts at 63 characters."""
     return str(pod["spec"].get("hostname") or pod["metadata"]["name"])[:63].rstrip("-.")
 
 

@@ -19,7 +19,7 @@ _WRITERS = 8
 
 
 def is_hollow(pod: dict[str, Any]) -> bool:
-    """By annotation, or by an image without a command in a container that names none either."""
+    """Return whether a pod has no processes: by annotation, or because a container has no command at all."""
     if pod["metadata"].get("annotations", {}).get(ANNOTATION) == "true":
         return True
     for container in pod["spec"]["containers"]:

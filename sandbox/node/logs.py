@@ -67,7 +67,7 @@ class LogQuery:
 
     @classmethod
     def parse(cls, query: dict[str, str], now: datetime) -> "LogQuery":
-        """Raises ValueError for a number or time that is none."""
+        """Parse the query of a request for logs. Raises ValueError for a number or time that is none."""
         since = datetime.fromisoformat(query["sinceTime"]) if query.get("sinceTime") else None
         if query.get("sinceSeconds"):
             since = now - timedelta(seconds=int(query["sinceSeconds"]))

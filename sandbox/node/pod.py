@@ -98,7 +98,7 @@ class Pod:
 
     @contextlib.asynccontextmanager
     async def _helpers(self) -> AsyncIterator[None]:
-        """Status writes and volume refreshes beside the pod, and what it holds given back after it."""
+        """Write statuses and refresh volumes beside the pod, and free what it holds after it."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 helpers = [
@@ -134,7 +134,7 @@ class Pod:
         self.status_writer.mark_changed()
 
     async def _prepare(self) -> Surroundings | None:
-        """Network and volumes, tried until they are there; None when the pod is stopped first."""
+        """Prepare network and volumes, until they are there; return None if the pod is stopped first."""
         for record in (*self.record.init_containers, *self.record.containers):
             first = not self.record.init_containers or record.is_sidecar
             record.state = {"waiting": {"reason": "ContainerCreating" if first else "PodInitializing"}}
@@ -187,7 +187,7 @@ class Pod:
         )
 
     def _own_object(self) -> dict[str, Any]:
-        """The pod with the addresses that its status is going to have."""
+        """Return the pod with the addresses that its status is going to have."""
         return self.pod | {"status": {"podIP": self.record.pod_ip, "hostIP": self.record.host_ip}}
 
     async def _run_init_containers(self, around: Surroundings, policy: str, tasks: asyncio.TaskGroup) -> bool:
@@ -215,7 +215,7 @@ class Pod:
         self.containers += containers
 
     async def _stop_containers(self) -> None:
-        """The containers at once, the sidecars after them, all within the grace."""
+        """Stop the containers at once, the sidecars after them, all within the grace."""
         loop = asyncio.get_running_loop()
         end_s = loop.time() + self._grace_s
         mains = [container for container in self.containers if not container.record.is_sidecar]
@@ -223,7 +223,7 @@ class Pod:
         await self._stop_sidecars(end_s - loop.time())
 
     async def _stop_sidecars(self, grace_s: float | None = None) -> None:
-        """In the reverse order of their start."""
+        """Stop them in the reverse order of their start."""
         wanted_s = float(self.pod["spec"].get("terminationGracePeriodSeconds", 30)) if grace_s is None else grace_s
         for container in reversed(self.containers):
             if container.record.is_sidecar:
@@ -240,7 +240,7 @@ class Pod:
                 self._tell("Warning", error.reason, str(error))
 
     async def _wait_for_news(self) -> None:
-        """Until a ConfigMap or Secret has changed, this pod was edited or a token is due."""
+        """Wait until a ConfigMap or Secret has changed, this pod was edited or a token is due."""
         waits = [
             asyncio.ensure_future(self.node.configuration.wait_changed()),
             asyncio.ensure_future(self.status_writer.wait_edited()),
@@ -269,7 +269,7 @@ class Pod:
 
 
 def _new_record(spec: dict[str, Any], before: Mapping[str, dict[str, Any]]) -> ContainerRecord:
-    """A fresh record; a container that ran under a node that was killed counts a restart."""
+    """Return a fresh record; a container that ran under a node that was killed counts a restart."""
     record = ContainerRecord(spec["name"], spec["image"], is_sidecar=spec.get("restartPolicy") == "Always")
     known = before.get(spec["name"])
     if known is None:

@@ -108,7 +108,7 @@ def _render_request(get: dict[str, Any], host: str, port: int) -> bytes:
 
 
 def _accept_any() -> ssl.SSLContext:
-    """A kubelet does not verify the certificates of the pods it probes."""
+    """Return a context that verifies nothing: a kubelet does not verify the certificates of the pods it probes."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -77,7 +77,7 @@ def _find(pods: Mapping[str, Pod], wanted: Mapping[str, str]) -> Container:
 
 
 def _make_tls(state: Path, address: str) -> ssl.SSLContext:
-    """A self-signed certificate: the API server verifies none unless it is told a kubelet authority."""
+    """Make a self-signed certificate: the API server verifies none unless it is told a kubelet authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sandbox-node")])
     now = dt.datetime.now(dt.UTC)

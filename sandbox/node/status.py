@@ -87,12 +87,12 @@ def build_status(pod: dict[str, Any], record: PodRecord, now: str) -> dict[str, 
 
 
 def _render_init(record: ContainerRecord) -> dict[str, Any]:
-    """A completed init container counts as ready."""
+    """Return an init container's status: a completed one counts as ready."""
     return record.render() | {"ready": record.is_ready or (record.exit_code == 0 and not record.is_sidecar)}
 
 
 def quality_of_service(spec: dict[str, Any]) -> str:
-    """Guaranteed, Burstable or BestEffort, by the kubelet's rules for cpu and memory."""
+    """Return Guaranteed, Burstable or BestEffort, by the kubelet's rules for cpu and memory."""
     containers = [*spec["containers"], *spec.get("initContainers", ())]
     resources = [container.get("resources", {}) for container in containers]
     if not any(_amounts(entry, kind) for entry in resources for kind in ("requests", "limits")):
@@ -111,7 +111,7 @@ def _amounts(resources: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def _phase(restart_policy: str, record: PodRecord) -> str:
-    """The kubelet's getPhase."""
+    """Return the phase, as the kubelet's getPhase."""
     if record.failure:
         return "Failed"
     if not all(container.is_done for container in record.init_containers):

@@ -25,7 +25,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def unshare(flags: int) -> None:
-    """Return the calling process new namespaces; CLONE_NEWPID takes effect for its next child."""
+    """Move the calling process to new namespaces; CLONE_NEWPID takes effect for its next child."""
     _check(_libc.unshare(flags), "unshare")
 
 

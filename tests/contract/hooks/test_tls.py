@@ -1,6 +1,5 @@
 """Hooks over TLS: a certificate that nobody vouches for is refused, unless the hook says `disableTLS`."""
 
-import datetime as dt
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from tests.support.web import serving
 @pytest.fixture
 async def url(tmp_path: Path) -> AsyncIterator[str]:
     """A service whose authority is its own."""
-    made = pki.create(tmp_path / "pki", addresses=("127.0.0.1",), now=dt.datetime.now(dt.UTC))
+    made = pki.create(tmp_path / "pki", addresses=("127.0.0.1",))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(made.server_cert, made.server_key)
 

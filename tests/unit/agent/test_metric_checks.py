@@ -1,7 +1,6 @@
 """From a canary's metric to a judged sample, against a metrics server in this process."""
 
 import base64
-import datetime as dt
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -180,7 +179,7 @@ async def test_a_template_may_say_that_the_servers_certificate_is_not_verified(
         result = [{"metric": {}, "value": [1, "1"]}]
         return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
 
-    made = pki.create(tmp_path / "pki", addresses=("127.0.0.1",), now=dt.datetime.now(dt.UTC))
+    made = pki.create(tmp_path / "pki", addresses=("127.0.0.1",))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(made.server_cert, made.server_key)
     client: Any = Secrets(token="t")

@@ -5,7 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import grpc.aio
 import pytest
+from grpc_health.v1 import health
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from sandbox.node.errors import StartError
 from sandbox.node.probes import Outcome, ProbeTarget
@@ -27,6 +31,22 @@ async def serving(answer: bytes, requests: list[bytes] | None = None) -> AsyncIt
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def serving_grpc(statuses: dict[str, str], port: int = 0) -> AsyncIterator[int]:
+    """Answer health checks with the status of each service; yields the port."""
+    servicer = health.aio.HealthServicer()
+    for service, status in statuses.items():
+        await servicer.set(service, HealthCheckResponse.ServingStatus.Value(status))
+    server = grpc.aio.server()
+    add_HealthServicer_to_server(servicer, server)
+    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    try:
+        yield bound
+    finally:
+        await server.stop(None)
 
 
 async def check(
@@ -86,25 +106,25 @@ async def test_of_an_exec_probe_that_can_not_be_started_nothing_is_known_but_why
     assert outcome == Outcome(is_good=False, message="executable file not found in $PATH", is_known=False)
 
 
-@pytest.mark.parametrize(("answer", "is_good"), [(b"\x08\x01", True), (b"\x08\x02", False)])
-async def test_a_grpc_probe_wants_the_answer_serving(answer: bytes, *, is_good: bool) -> None:
-    calls: list[bytes] = []
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        assert await reader.readexactly(24) == b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-        writer.write(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")  # our SETTINGS
-        while True:
-            head = await reader.readexactly(9)
-            payload = await reader.readexactly(int.from_bytes(head[:3], "big"))
-            if head[3] == 0:  # DATA: the call is complete
-                calls.append(payload)
-                break
-        message = b"\x00" + len(answer).to_bytes(4, "big") + answer
-        writer.write(len(message).to_bytes(3, "big") + b"\x00\x00\x00\x00\x00\x01" + message)
-        writer.close()
-
-    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+@pytest.mark.parametrize(("status", "message"), [("SERVING", ""), ("NOT_SERVING", "service unhealthy")])
+async def test_a_grpc_probe_wants_the_answer_serving(status: str, message: str) -> None:
+    async with serving_grpc({"pod": status}) as port:
         outcome = await check({"grpc": {"port": port, "service": "pod"}})
-    assert outcome.is_good == is_good
-    assert calls == [b"\x00\x00\x00\x00\x05\x0a\x03pod"]
+    assert outcome.is_good == (status == "SERVING")
+    assert outcome.message.startswith(message)
+
+
+async def test_a_grpc_probe_of_a_service_that_nobody_knows_has_failed() -> None:
+    async with serving_grpc({"pod": "SERVING"}) as port:
+        assert await check({"grpc": {"port": port, "service": "other"}}) == Outcome(
+            is_good=False, message="NOT_FOUND: "
+        )
+
+
+async def test_a_grpc_probe_that_was_refused_is_tried_anew() -> None:
+    with refused_port() as port:
+        outcome = await check({"grpc": {"port": port}})
+    assert not outcome.is_good
+    assert outcome.message.startswith("UNAVAILABLE: ")
+    async with serving_grpc({"": "SERVING"}, port) as port:
+        assert (await check({"grpc": {"port": port}})).is_good
