@@ -73,7 +73,7 @@ class Hooks:
         return CheckResult(hook.name, answer.verdict, f"{text} {said}")
 
     async def post(self, hook: CanaryWebhook, body: Mapping[str, object]) -> Answer:
-        """POST a body; again, up to the hook's own `retries`, as long as another try may bring another answer."""
+        """Send a body by POST; again, up to the hook's own `retries`, as long as another try may help."""
         answer = await self._post_once(hook, body)
         for attempt in range(1, hook.retries + 1):
             if answer.is_final:

@@ -12,5 +12,5 @@ def attempt(tick: Tick, action: Action) -> Decision | None:
 
 
 def promote_primary(tick: Tick, revision: str) -> Decision:
-    """Give the primary the template of `revision`, or wait until that is tried again."""
+    """Set the primary to the template of `revision`, or wait until that is tried again."""
     return attempt(tick, Promote(revision)) or wait(tick.why_primary_not_ready(), seconds=PATIENCE_S)

@@ -233,7 +233,7 @@ def _is_same_generation(tick: Tick, target: Target) -> bool:
 
 
 def restore_primary(tick: Tick) -> Decision | None:
-    """Give the primary its revision when it is gone, or was left on one that was not promoted.
+    """Bring the primary back when it is gone, or was left on a revision that was not promoted.
 
     A primary of no revision is one that Flagger made.
     """

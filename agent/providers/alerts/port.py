@@ -27,7 +27,7 @@ class Destination:
     username: str = DEFAULT_USERNAME
 
     def without_secrets(self, text: str) -> str:
-        """Blacken whatever of a text gives away how to post here, the address's path by itself too."""
+        """Return a text without what shows how to post here, the address's path on its own too."""
         path = self.address.partition("://")[2].partition("/")[2]
         for secret in (self.address, path, self.token, self.proxy):
             if len(secret) >= _SHORTEST_SECRET_CHARS:

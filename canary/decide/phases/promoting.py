@@ -139,7 +139,7 @@ def _give_way_to_newer(tick: Tick) -> Decision | None:
 
 
 def _bring_back(tick: Tick) -> Decision | None:
-    """Give the primary what was promoted last: when it serves that again, the newer revision gets its run.
+    """Bring the primary back to what was promoted last: when it serves that, the newer revision gets its run.
 
     The canary side, analysed or not, is all that serves meanwhile. None where what was promoted last can't be had:
     then the primary is waited for as it is, and whoever is on call may ask for the promotion of the newer revision.

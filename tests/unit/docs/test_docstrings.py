@@ -12,7 +12,7 @@ import pytest
 from tests.support.cluster import REPOSITORY
 
 # The packages whose docstrings are swept; a package that is added here stays so.
-PACKAGES = ("certs", "kube", "loadtester", "service")
+PACKAGES = ("agent", "canary", "certs", "kube", "loadtester", "render", "service", "webhook")
 
 # What a docstring may begin with. ruff's D401 is no substitute: it skips properties, and lets nouns pass. Nor would a
 # list of refused words find each noun ("Connections as ..."). A verb that is missing is added to the file; another part
