@@ -55,8 +55,8 @@ _PATIENT: Final = {Question.PRE_ROLLOUT, Question.POST_ROLLOUT}
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """One hook or metric under way. `text` begins what is said of it, `key` names a hook's call, metrics have none."""
+class _PendingAnswer:
+    """One hook or metric under way. `text` begins its result, `key` names a hook's call, empty for a metric."""
 
     question: Question
     name: str
@@ -101,7 +101,7 @@ class Asker:
         """Return the answers, hooks first, as Flagger calls them before the metrics.
 
         A hook that takes longer than it is until the next checks has not answered yet; its call goes on in `calls`. One
-        that has answered stays there until whoever asked forgets it: its answer is given again until then.
+        that has answered stays there until whoever asked forgets it: its answer is returned again until then.
         """
         questions = frozenset(questions)
         is_drained = None
@@ -123,7 +123,7 @@ class Asker:
 
     def _ask_hooks(
         self, canary: Canary, state: State, questions: frozenset[Question], calls: HookCalls
-    ) -> Iterator[_Asked]:
+    ) -> Iterator[_PendingAnswer]:
         for question in questions & _KINDS.keys():
             kind = _KINDS[question]
             for hook in unanswered_hooks(canary, state, kind.hook_type):
@@ -136,15 +136,17 @@ class Asker:
                     revision=state.revisions.analysed,
                     text=f"{kind.text} {hook.name}",
                 )
-                yield _Asked(question, hook.name, kind.text, calls.find_or_make(key, call), key)
+                yield _PendingAnswer(question, hook.name, kind.text, calls.find_or_make(key, call), key)
 
-    def _ask_metrics(self, canary: Canary, state: State, now_s: float, group: asyncio.TaskGroup) -> Iterator[_Asked]:
+    def _ask_metrics(
+        self, canary: Canary, state: State, now_s: float, group: asyncio.TaskGroup
+    ) -> Iterator[_PendingAnswer]:
         for metric in canary.analysis.metrics if canary.analysis else ():
             check = self._checks.check(canary, state, metric, now_s)
             task = group.create_task(check, name=f"metric {metric.name}")
-            yield _Asked(Question.CHECKS, metric.name, "metric", task)
+            yield _PendingAnswer(Question.CHECKS, metric.name, "metric", task)
 
-    async def _wait(self, asked: Collection[_Asked], limit_s: float | None) -> None:
+    async def _wait(self, asked: Collection[_PendingAnswer], limit_s: float | None) -> None:
         """Wait for all metrics, which have a timeout of their own, and for the hooks until the limit.
 
         An answer that pulls the traffic waits for the others no longer than the grace.
@@ -171,11 +173,11 @@ def _limit_s(canary: Canary, state: State, now_s: float, questions: Collection[Q
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What became of a tick's questions, and the world as it was observed by then.
+class AskOutcome:
+    """What became of a tick's questions, and what is observed by then.
 
-    `answered` is None where something came up that waits for no answer. `is_spec_edited`: the questions were asked by a
-    spec that is not the present one any more.
+    `answered` is None where something more urgent came up. `is_spec_edited`: the questions come from a spec that has
+    been edited since.
     """
 
     observation: Observation
@@ -190,12 +192,12 @@ async def ask_while_current(
     asked_about: Observation,
     generation: Callable[[], int | None],
     observe: Callable[[], Observation],
-) -> Asked:
-    """Wait for the answers, which may take long, as long as they are about what is the matter.
+) -> AskOutcome:
+    """Wait for the answers, which may take minutes, unless something more urgent comes up.
 
     A newer revision does not wait for them: they would be about the older one. `asked_about` is the observation that
-    the questions come from, `generation` returns the spec's, and `observe` looks at the world again, whenever `woken`
-    is set.
+    the questions come from, `generation` returns the spec's generation, and `observe`, called whenever `woken` is set,
+    returns a new observation.
     """
     asked_generation = generation()
     task = asyncio.create_task(answering, name="answers to questions")
@@ -207,12 +209,12 @@ async def ask_while_current(
             woken.clear()
             now = observe()
             if generation() != asked_generation:
-                return Asked(now, is_spec_edited=True)
+                return AskOutcome(now, is_spec_edited=True)
             if _is_more_urgent(asked_about, now):
-                return Asked(now)
+                return AskOutcome(now)
     finally:
         await _end(task)
-    return Asked(observe(), task.result())
+    return AskOutcome(observe(), task.result())
 
 
 async def _until_done_or_woken(task: asyncio.Task[Answered], woken: asyncio.Event) -> None:
@@ -229,9 +231,9 @@ async def _end(task: asyncio.Task[Any]) -> None:
 
 
 def _is_more_urgent(before: Observation, now: Observation) -> bool:
-    """Return whether something came up that waits for no answer.
+    """Return whether something came up that can't wait for answers.
 
-    That is another revision or none, a request, the canary's deletion, or a Flagger.
+    That is another revision or none, a request, the Canary's deletion, or a Flagger that comes or goes.
     """
     if (before.request, before.is_deleted, before.flagger) != (now.request, now.is_deleted, now.flagger):
         return True

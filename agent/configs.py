@@ -1,4 +1,4 @@
-"""Config tracking: what a target is configured by, seen in the caches, and the copies that a promotion makes of it.
+"""Config tracking: what a target is configured by, as the caches show it, and the copies that a promotion makes of it.
 
 The caches keep hashes, no content. It is read when a promotion copies it, and must hash to what was analysed.
 """
@@ -60,9 +60,9 @@ def target_revision(canary: Canary, target: Object, caches: Caches) -> tuple[str
 def is_started_otherwise(canary: Canary, target: Object, caches: Caches) -> bool:
     """Return whether pods of the revision under analysis run that were started with another configuration.
 
-    They do after an edit in mid-run. Others are left alone, for their pods may have the users' traffic: a revision that
-    no run is about yet, and one that is being promoted. (Of pods that came up under Flagger it is
-    unknown what they started with.)
+    They do after an edit in mid-run. Pods of other revisions are left alone, for they may serve users: those of a
+    revision that no run is about yet, and of one that is being promoted. What pods started with that came up under
+    Flagger is unknown.
     """
     status = _status(canary, caches)
     revision, _ = target_revision(canary, target, caches)
@@ -76,7 +76,7 @@ def config_copies(canary: Canary, target: Object, template: Object, caches: Cach
 
 
 def are_copied(canary: Canary, target: Object, template: Object, caches: Caches) -> bool:
-    """Do the copies hold what the target is configured by now?"""
+    """Return whether the copies hold what the target is configured by now."""
     tracked = tracked_configs(canary, target, template, caches)
     return all(
         (copy := _cached(canary, ConfigRef(ref.kind, ref.copy_name), caches)) is not None and copy["content"] == content
@@ -92,7 +92,7 @@ class ConfigCopies:
         self._caches = caches
 
     async def promote(self, canary: Canary, target: Object, template: Object, revision: str) -> dict[ConfigRef, str]:
-        """Copy the configuration of a revision with this template; gives the names of the copies.
+        """Copy the configuration of a revision with this template; return the names of the copies.
 
         A copy changes here and nowhere else, so that a primary's pod that restarts finds what it was promoted with.
 
@@ -212,8 +212,8 @@ def _is_of(revision: str, contents: Contents) -> bool:
 
 def _stored(canary: Canary, template: Object, caches: Caches) -> Mapping[str, str]:
     status = _status(canary, caches)
-    seen = (status.get(SERIN_STATUS) or {}).get(StatusKey.TARGET) or {}
-    if template_part(seen.get("revision", "")) != revision_of(template):
+    identity = (status.get(SERIN_STATUS) or {}).get(StatusKey.TARGET) or {}
+    if template_part(identity.get("revision", "")) != revision_of(template):
         return {}
     stored: Mapping[str, str] = status.get("trackedConfigs") or {}
     return stored

@@ -1,4 +1,4 @@
-"""Faults on purpose: the agent dies before or after a chosen effect. Off unless SERIN_FAULT is set; no install sets it.
+"""Fault injection: the agent dies before or after a chosen effect. Off unless SERIN_FAULT is set; no install sets it.
 
 Every effect of a canary's loop on the world passes through one place, so a test can kill the agent around each of them
 and hold the end against the end without a kill.
@@ -41,7 +41,7 @@ class FaultInjection:
 
     @asynccontextmanager
     async def around(self) -> AsyncIterator[None]:
-        """Stand around one effect."""
+        """Count one effect, and kill the process before or after it if it is the chosen one."""
         self.passed += 1
         is_due = self.passed == self.number
         if is_due and self.is_before:

@@ -30,19 +30,19 @@ class FlaggerWatch:
     `run` calls `on_change` whenever a Flagger comes or goes.
 
     A Lease is held until its last renewal is older than its duration, by the stamp in it; and for as long after a
-    renewal that was seen to happen, for clocks differ. One whose holder is empty was given back.
+    renewal that this process observed, for clocks differ. One whose holder is empty was released.
     """
 
     def __init__(self, leases: Cache, deployments: Cache, *, now_s: Callable[[], float] = time.time) -> None:
         self._leases = leases
         self._running = {key_of(found) for found in deployments.items() if _runs_flagger(found)}
         self._now_s = now_s
-        self._seen_until_s: dict[Key, float] = {}
+        self._observed_until_s: dict[Key, float] = {}
         self._changed = asyncio.Event()
         deployments.subscribe(self._on_deployment)
 
     def at_work(self) -> str:
-        """Say which Flagger holds its Lease or runs, and where; empty when none does."""
+        """Return which Flagger holds its Lease or runs, and where; empty when none does."""
         held = [lease for lease in self._leases.items() if self._held_until_s(lease) > self._now_s()]
         if held:
             metadata, spec = held[0]["metadata"], held[0]["spec"]
@@ -74,9 +74,9 @@ class FlaggerWatch:
 
     def _on_lease(self, change: Change) -> None:
         if change.new is None:
-            self._seen_until_s.pop(change.key, None)
+            self._observed_until_s.pop(change.key, None)
         elif change.old is not None and _renewed_at(change.old) != _renewed_at(change.new):
-            self._seen_until_s[change.key] = self._now_s() + _duration_s(change.new)
+            self._observed_until_s[change.key] = self._now_s() + _duration_s(change.new)
         self._changed.set()
 
     def _on_deployment(self, change: Change) -> None:
@@ -92,7 +92,7 @@ class FlaggerWatch:
         renewed = _renewed_at(lease)
         stamped_s = datetime.fromisoformat(renewed).timestamp() + _duration_s(lease) if renewed else 0.0
         key = Key(lease["metadata"]["namespace"], lease["metadata"]["name"])
-        return max(stamped_s, self._seen_until_s.get(key, 0.0))
+        return max(stamped_s, self._observed_until_s.get(key, 0.0))
 
 
 def _runs_flagger(deployment: Object) -> bool:

@@ -8,11 +8,9 @@ import logging
 import time
 from typing import Final
 
-from agent.resources import CANARIES
 from agent.revision_templates import TemplateLost
 from agent.services import AgentServices
 from agent.tick import CanaryTicker, Deposed
-from canary.run.messages import warning
 from kube.errors import Conflict, KubeError, TransientError
 from kube.store import Key
 
@@ -94,18 +92,14 @@ class CanaryLoop:
         except Conflict as error:
             _log.info("another look at %s/%s: %s", *self._key, error)
             if self._failures >= _CONFLICTS_ARE_USUAL:
-                self._fail(error, is_reported=True)
+                self._ticker.count_failure(error, is_reported=True)
         except (KubeError, TemplateLost, Deposed) as error:
-            self._fail(error, is_reported=not isinstance(error, TransientError | Deposed))
+            self._ticker.count_failure(error, is_reported=not isinstance(error, TransientError | Deposed))
         except Exception as error:  # noqa: BLE001  a fault in one canary's tick must not stop the others
             _log.exception("tick of %s/%s failed", *self._key)
-            self._fail(error, is_reported=True)
+            self._ticker.count_failure(error, is_reported=True)
         else:
             self._failures = 0
             return sleep_s
         self._failures += 1
         return min(_RETRY_FIRST_S * 2.0 ** min(self._failures, _RETRY_DOUBLINGS), _RETRY_MAX_S)
-
-    def _fail(self, error: Exception, *, is_reported: bool) -> None:
-        obj = self._services.caches.of(CANARIES).get(*self._key)
-        self._ticker.count_failure(error, obj, (warning(str(error)),) if is_reported else ())

@@ -48,7 +48,7 @@ class ManagedObjects:
         return tuple(problem for service in found if (problem := address_problem(canary, service)))
 
     async def apply(self, canary: Canary, target: Object, managed: ManagedObject) -> None:
-        """Make one object as rendered; the users' own are not rendered, see `Applier`."""
+        """Create or update one object as rendered; the users' own are not rendered, see `Applier`."""
         if managed in ROUTING_OBJECTS:
             await self._routing.apply(canary, target, managed)
             return

@@ -1,6 +1,6 @@
-"""Releasing: at the deletion of a Canary, what carries the traffic is let go of, object by object.
+"""Releasing: at the deletion of a Canary, the objects that carry the traffic are released one by one.
 
-The target's ScaledObject is let go of, too, where it is still paused at zero.
+The target's ScaledObject is released, too, where it is still paused at zero.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def unreleased_objects(canary: Canary, target: Object, caches: Caches) -> frozen
 
 
 async def release_object(client: Client, caches: Caches, canary: Canary, target: Object, wanted: ManagedObject) -> None:
-    """Let go of one object.
+    """Release one object.
 
     Raises:
         kube.errors.KubeError: it was not done; a Conflict asks for another look.
@@ -58,7 +58,7 @@ def _patches(
 
 
 def _released_apex(service: Object, canary: Canary, target: Object) -> list[Operation]:
-    """Release the apex Service; a target without a usable selector never got traffic from us, nothing is given back."""
+    """Release the apex Service; a target without a usable selector never got traffic from us, and gets none back."""
     try:
         return released_apex(service, canary, target)
     except UnusableObjectError:

@@ -20,7 +20,7 @@ from kube.events import EventRecorder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentServices:
-    """The agent's parts, each of them one for all canaries.
+    """The services of one agent, each of them one for all canaries.
 
     `process` names this process and no other, a restarted one neither. `now_s` returns seconds since the epoch,
     `is_leader` whether this process may write.

@@ -64,12 +64,13 @@ class CanaryTicker:
         """End the hook calls under way."""
         await self._calls.close()
 
-    def count_failure(self, error: Exception, obj: Object | None, remarks: tuple[Message, ...]) -> None:
-        """Count and log an error, and report the remarks on it, if any."""
+    def count_failure(self, error: Exception, *, is_reported: bool) -> None:
+        """Count and log an error; report it as a remark on the Canary as it is stored by now, if `is_reported`."""
         self._services.metrics.count_error(type(error).__name__)
         _log.warning("tick of %s/%s: %s", *self._key, error)
-        if remarks and obj is not None:
-            self._reporter.report_remarks(obj, remarks)
+        obj = self._stored()
+        if is_reported and obj is not None:
+            self._reporter.report_remarks(obj, (warning(str(error)),))
 
     async def tick(self) -> float | None:
         """Do what is to be done now; return the seconds until the next tick, None until something changes.
@@ -77,7 +78,7 @@ class CanaryTicker:
         Raises:
             kube.errors.KubeError, TemplateLost, Deposed: something was not done; another tick will try.
         """
-        obj = self._services.caches.of(CANARIES).get(*self._key)
+        obj = self._stored()
         if obj is None or is_gone(obj):
             return None
         try:
@@ -120,7 +121,7 @@ class CanaryTicker:
             decision, answered = await self._ask(canary, stored, observation, decision)
         services.metrics.observe_state(canary, state)
         if decision.actions or decision.questions:
-            await self._apply(obj, canary, decision)
+            await self._apply(canary, decision)
             return 0
         if decision.intent is not None:
             await self._store_intent(obj, canary, state, decision.intent)
@@ -136,35 +137,38 @@ class CanaryTicker:
     async def _ask(
         self, canary: Canary, stored: StoredCanary, observation: Observation, decision: Decision
     ) -> tuple[Decision, Collection[str]]:
-        """Ask, then decide from the answers and from the world as it is by then.
+        """Ask, then decide from the answers and from what is observed by then.
 
-        Returns the decision, and the keys of the hook calls whose answers are dealt with by it. Where something else is
-        decided than what was asked for, the hooks are still to be heard.
+        Return the decision, and the keys of the hook calls that it has used the answers of. Where the answers change
+        nothing, because something else comes first, none has been used: the hooks' answers are still needed.
         """
         services, state, started_at_s = self._services, stored.state, time.monotonic()
         answering = services.asker.answer(canary, state, observation, decision.questions, self._calls)
-        asked = await ask_while_current(
+        outcome = await ask_while_current(
             answering,
             self._woken,
             asked_about=observation,
             generation=self._generation,
             observe=partial(self._observe, canary, stored),
         )
-        if asked.is_spec_edited:
+        if outcome.is_spec_edited:
             # The next tick reads the spec anew and asks by that; calls that are under way stay so.
             return decision, ()
-        without_answers = decide(canary, state, asked.observation)
-        if asked.answered is None:
+        without_answers = decide(canary, state, outcome.observation)
+        if outcome.answered is None:
             return without_answers, ()
-        answers, calls = asked.answered.observation, asked.answered.calls
+        answers, calls = outcome.answered.observation, outcome.answered.calls
         results = tuple(result for group in (answers.answers or {}).values() for result in group)
         services.metrics.observe_checks(canary, results, time.monotonic() - started_at_s)
-        now = replace(asked.observation, answers=answers.answers, is_drained=answers.is_drained)
+        now = replace(outcome.observation, answers=answers.answers, is_drained=answers.is_drained)
         decision = decide(canary, state, now)
         return decision, () if decision == without_answers else calls
 
+    def _stored(self) -> Object | None:
+        return self._services.caches.of(CANARIES).get(*self._key)
+
     def _generation(self) -> int | None:
-        obj = self._services.caches.of(CANARIES).get(*self._key)
+        obj = self._stored()
         return None if obj is None else obj["metadata"].get("generation")
 
     async def _store_intent(self, obj: Object, canary: Canary, before: State, after: State) -> None:
@@ -174,7 +178,7 @@ class CanaryTicker:
         await self._store(obj, after, target_kind=canary.target_kind)
         self._count(canary, before, after)
 
-    async def _apply(self, obj: Object, canary: Canary, decision: Decision) -> None:
+    async def _apply(self, canary: Canary, decision: Decision) -> None:
         """Carry out the actions; what the API server refuses cools down for a while, the run goes on."""
         for action in decision.actions:
             try:
@@ -183,8 +187,7 @@ class CanaryTicker:
             except (PermanentError, TransientError, TemplateLost) as error:
                 if not self._cooldowns.add(action, error):
                     raise
-                is_reported = not isinstance(error, TransientError)
-                self.count_failure(error, obj, (warning(str(error)),) if is_reported else ())
+                self.count_failure(error, is_reported=not isinstance(error, TransientError))
 
     def _wake_after_s(self, decision: Decision) -> float | None:
         waits_s = list(self._cooldowns.waits_s())

@@ -52,7 +52,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """HookCalls hooks over one session.
+    """Calls hooks over one session.
 
     The session must not keep connections: a call that meets one at the moment of its end would have no answer.
     """

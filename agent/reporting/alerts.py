@@ -10,7 +10,7 @@ from canary.run.state import State
 from kube.resource import Object
 
 Store = Callable[[State], Awaitable[Object]]
-"""Writes a state and gives the object as stored; a KubeError when that is not sure."""
+"""Writes a state and returns the object as stored; raises KubeError when that is not sure."""
 
 
 class Outbox(Protocol):

@@ -79,7 +79,7 @@ class EventHooks:
         return bool(self._hooks_of(canary))
 
     def send(self, obj: Object, canary: Canary, messages: Sequence[Message]) -> None:
-        """Queue an event for each of the message. `obj` is the Canary as it is stored: phase and revision are its."""
+        """Queue an event for each message. `obj` is the Canary as it is stored: phase and revision are read from it."""
         for hook in self._hooks_of(canary):
             for message in messages:
                 job = _Job(hook, f"{canary.name}.{canary.namespace}", self._body(obj, canary, hook, message))

@@ -42,7 +42,7 @@ class Delivery:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def deliver(self, message: Message, find: Callable[[], Awaitable[Destination]]) -> None:
-        """Post a message to the destination that `find` gives, looked up anew for each attempt.
+        """Post a message to the destination that `find` returns, looked up anew for each attempt.
 
         Where the answer was lost the message may have been posted, and is not sent again.
 

@@ -59,16 +59,16 @@ class AlertDispatcher:
         self._count = count
         self._cluster_name = cluster_name
         self._capacity = capacity
-        self._lanes: KeyedQueue[str, _Job] = KeyedQueue("alerts", self._deliver, capacity=capacity, drain_s=drain_s)
+        self._queues: KeyedQueue[str, _Job] = KeyedQueue("alerts", self._deliver, capacity=capacity, drain_s=drain_s)
 
     async def __aenter__(self) -> Self:
-        await self._lanes.__aenter__()
+        await self._queues.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._lanes.__aexit__(kind, error, trace)
+        await self._queues.__aexit__(kind, error, trace)
 
     def send(self, obj: Object, canary: Canary, alerts: Sequence[Alert]) -> None:
         """Queue alerts of a canary to everybody who is to get them. `obj` is the Canary, for events about it."""
@@ -79,7 +79,7 @@ class AlertDispatcher:
 
     def _put(self, job: _Job) -> None:
         provider = job.recipient.provider
-        if not self._lanes.put("the own chat" if provider is None else "/".join(provider), job):
+        if not self._queues.put("the own chat" if provider is None else "/".join(provider), job):
             self._fail(job, LOST, f"{self._capacity} others wait already")
 
     async def _deliver(self, job: _Job) -> None:

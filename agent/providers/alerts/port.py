@@ -27,7 +27,7 @@ class Destination:
     username: str = DEFAULT_USERNAME
 
     def without_secrets(self, text: str) -> str:
-        """Return a text without what shows how to post here, the address's path on its own too."""
+        """Return a text without what lets its reader post here: address, path of the address, token and proxy."""
         path = self.address.partition("://")[2].partition("/")[2]
         for secret in (self.address, path, self.token, self.proxy):
             if len(secret) >= _SHORTEST_SECRET_CHARS:

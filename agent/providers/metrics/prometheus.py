@@ -53,7 +53,7 @@ class Prometheus:
         return tuple(element for element in self._elements(body.get("data") or {}) if not math.isnan(element.value))
 
     async def value(self, promql: str) -> float | None:
-        """Run an instant query that gives one number, None when it has no value. Errors as `query`.
+        """Run an instant query for one number; return None when it has no value. Errors as `query`.
 
         Of several elements the first counts, as with Flagger.
         """

@@ -1,4 +1,4 @@
-"""From `analysis.alerts` to an address: who is told, and what is said of a reference that leads nowhere."""
+"""From `analysis.alerts` to an address: who is sent an alert, and what a reference that leads nowhere reports."""
 
 import base64
 import re
@@ -161,15 +161,15 @@ async def test_each_alert_of_the_canary_is_asked_for_its_severity(known: Callabl
     alerts = {"alerts": [alert("error", "pager"), alert("", "chat"), alert("warn", "log", "ops")]}
     destinations = known(own=OWN)
 
-    def told(severity: str) -> list[str]:
+    def recipients(severity: str) -> list[str]:
         return [str(recipient.provider) for recipient in destinations.recipients(canary(alerts), severity)]
 
-    assert [key.partition("name=")[2] for key in told("info")] == ["'chat')"]
-    assert [key.partition("name=")[2] for key in told("warn")] == ["'chat')", "'log')"]
-    assert [key.partition("name=")[2] for key in told("error")] == ["'pager')", "'chat')", "'log')"]
+    assert [key.partition("name=")[2] for key in recipients("info")] == ["'chat')"]
+    assert [key.partition("name=")[2] for key in recipients("warn")] == ["'chat')", "'log')"]
+    assert [key.partition("name=")[2] for key in recipients("error")] == ["'pager')", "'chat')", "'log')"]
 
 
-async def test_a_canary_without_alerts_is_told_to_the_agents_own_chat(known: Callable[..., Destinations]) -> None:
+async def test_a_canary_without_alerts_is_reported_to_the_agents_own_chat(known: Callable[..., Destinations]) -> None:
     destinations = known(own=OWN)
     (recipient,) = destinations.recipients(canary(), "info")
     assert await destinations.find(recipient) is OWN

@@ -1,4 +1,4 @@
-"""The dispatcher: whoever sends never waits, each provider gets its messages in order, and a failure is told."""
+"""The dispatcher: whoever sends never waits, each provider gets its messages in order, and a failure is reported."""
 
 import asyncio
 import logging
@@ -49,7 +49,7 @@ class Phonebook:
 
 
 @dataclass
-class Told:
+class Recorded:
     """Takes the place of the event recorder's queue."""
 
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -61,8 +61,8 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def recorded() -> Recorded:
+    return Recorded()
 
 
 @pytest.fixture
@@ -72,14 +72,14 @@ def metrics() -> AgentMetrics:
 
 @asynccontextmanager
 async def dispatching(
-    told: Told, metrics: AgentMetrics, *, capacity: int = 100, drain_s: float = PATIENCE_S, **entries: Find
+    recorded: Recorded, metrics: AgentMetrics, *, capacity: int = 100, drain_s: float = PATIENCE_S, **entries: Find
 ) -> AsyncIterator[AlertDispatcher]:
     async with (
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
         AlertDispatcher(
             Phonebook(entries),
             Delivery(session=session, timeout_s=PATIENCE_S, connect_timeout_s=PATIENCE_S),
-            told,
+            recorded,
             metrics.count_alert,
             capacity=capacity,
             drain_s=drain_s,
@@ -108,47 +108,47 @@ def outcomes(metrics: AgentMetrics) -> dict[str, float]:
     return {name: value for name, value in exposed(metrics).items() if name.startswith("serin_alerts_total")}
 
 
-async def test_alerts_arrive_in_order_and_leaving_waits_for_them(told: Told, metrics: AgentMetrics) -> None:
+async def test_alerts_arrive_in_order_and_leaving_waits_for_them(recorded: Recorded, metrics: AgentMetrics) -> None:
     async with chatting(SLACK_HOOK) as chat:
-        async with dispatching(told, metrics, chat=at(chat.destination)) as alerts:
+        async with dispatching(recorded, metrics, chat=at(chat.destination)) as alerts:
             alerts.send(OBJECT, canary(), [STARTED])
             alerts.send(OBJECT, canary(), [ENDED])
             assert chat.attempts == 0, "sending only queues"
         assert [SLACK_HOOK.text_of(payload) for payload in chat.posted] == ["started", "rolled back"]
     assert outcomes(metrics) == {'serin_alerts_total{outcome="sent",provider_type="slack"}': 2}
-    assert told.events == []
+    assert recorded.events == []
 
 
-async def test_a_provider_that_hangs_holds_up_no_other(told: Told, metrics: AgentMetrics) -> None:
+async def test_a_provider_that_hangs_holds_up_no_other(recorded: Recorded, metrics: AgentMetrics) -> None:
     async with (
         chatting(SLACK_HOOK) as chat,
-        dispatching(told, metrics, drain_s=0, stuck=never, chat=at(chat.destination)) as alerts,
+        dispatching(recorded, metrics, drain_s=0, stuck=never, chat=at(chat.destination)) as alerts,
     ):
         alerts.send(OBJECT, canary(), [STARTED, ENDED])
         await eventually(lambda: len(chat.posted), lambda count: count == 2)
 
 
 async def test_leaving_gives_up_after_the_time_to_drain(
-    told: Told, metrics: AgentMetrics, caplog: pytest.LogCaptureFixture
+    recorded: Recorded, metrics: AgentMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with dispatching(told, metrics, drain_s=0.01, stuck=never) as alerts:
+    async with dispatching(recorded, metrics, drain_s=0.01, stuck=never) as alerts:
         alerts.send(OBJECT, canary(), [STARTED, ENDED])
     assert "2 alerts were not sent in 0.0 s" in caplog.text
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("alerts to")]
 
 
 async def test_a_failure_is_an_event_a_log_line_and_a_count_and_the_next_alert_goes_on(
-    told: Told, metrics: AgentMetrics, caplog: pytest.LogCaptureFixture
+    recorded: Recorded, metrics: AgentMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with (
         chatting(SLACK_HOOK, Answer(404, "no_service")) as chat,
-        dispatching(told, metrics, chat=at(chat.destination)) as alerts,
+        dispatching(recorded, metrics, chat=at(chat.destination)) as alerts,
     ):
         with caplog.at_level(logging.WARNING):
             alerts.send(OBJECT, canary(), [STARTED, ENDED])
             await eventually(lambda: len(chat.posted), lambda count: count == 1)
     text = "Alert 'started' was not sent: AlertProvider test/on-call: 404 no_service"
-    assert told.events == [("Warning", text)]
+    assert recorded.events == [("Warning", text)]
     assert text in caplog.text
     assert chat.destination.address not in caplog.text
     assert outcomes(metrics) == {
@@ -157,15 +157,15 @@ async def test_a_failure_is_an_event_a_log_line_and_a_count_and_the_next_alert_g
     }
 
 
-async def test_a_provider_that_can_not_be_used_is_told_by_name(told: Told, metrics: AgentMetrics) -> None:
-    async with dispatching(told, metrics, chat=nowhere) as alerts:
+async def test_a_provider_that_can_not_be_used_is_reported_by_name(recorded: Recorded, metrics: AgentMetrics) -> None:
+    async with dispatching(recorded, metrics, chat=nowhere) as alerts:
         alerts.send(OBJECT, canary(), [STARTED])
     reason = "AlertProvider test/chat spec.type: found 'pigeon'; allowed: slack"
-    assert told.events == [("Warning", f"Alert 'started' was not sent: {reason}")]
+    assert recorded.events == [("Warning", f"Alert 'started' was not sent: {reason}")]
 
 
-async def test_what_does_not_fit_the_queue_is_lost_and_told(told: Told, metrics: AgentMetrics) -> None:
-    async with dispatching(told, metrics, capacity=2, drain_s=0, stuck=never) as alerts:
+async def test_what_does_not_fit_the_queue_is_lost_and_reported(recorded: Recorded, metrics: AgentMetrics) -> None:
+    async with dispatching(recorded, metrics, capacity=2, drain_s=0, stuck=never) as alerts:
         alerts.send(OBJECT, canary(), [STARTED] * 3)
-    assert told.events == [("Warning", "Alert 'started' was not sent: 2 others wait already")]
+    assert recorded.events == [("Warning", "Alert 'started' was not sent: 2 others wait already")]
     assert outcomes(metrics) == {'serin_alerts_total{outcome="lost",provider_type="slack"}': 1}

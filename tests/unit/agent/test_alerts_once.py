@@ -1,4 +1,4 @@
-"""A move's alerts go out once: whoever has its name on them in the status sends them, however often agents start."""
+"""A transition's alerts go out once: the process that the status names sends them, however often agents start."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ def taken_on(state: State, process: str) -> State:
     return replace(state, transition=replace(state.transition, alerted_by=process))
 
 
-MOVE = State().transition_to(State(), 1.0, run_started("podinfo.test"))
+TRANSITION = State().transition_to(State(), 1.0, run_started("podinfo.test"))
 
 
 @dataclass
@@ -41,15 +41,15 @@ class EventHook:
     def has_hooks(self, canary: Canary) -> bool:
         return self.is_there
 
-    def send(self, obj: dict[str, Any], canary: Canary, news: Sequence[Message]) -> None:
-        self.sent += news
+    def send(self, obj: dict[str, Any], canary: Canary, messages: Sequence[Message]) -> None:
+        self.sent += messages
 
 
 @dataclass
 class Status:
     """The status as the API server stores it. `loses`: the write is done, but its answer never arrives."""
 
-    state: State = MOVE
+    state: State = TRANSITION
     loses: bool = False
     refuses: bool = False
     writes: int = 0
@@ -82,12 +82,12 @@ async def tick(alerter: Alerter, status: Status) -> None:
     await alerter.alert_transition(canary_object(), canary(), status.state, status.store)
 
 
-async def test_a_move_is_alerted_once_with_the_name_in_the_status_first(chat: Chat, status: Status) -> None:
+async def test_a_transition_is_alerted_once_with_the_name_in_the_status_first(chat: Chat, status: Status) -> None:
     alerter = process(chat)
     for _ in range(3):
         await tick(alerter, status)
-    assert chat.sent == list(MOVE.alerts)
-    assert (status.state, status.writes) == (taken_on(MOVE, "agent-1"), 1)
+    assert chat.sent == list(TRANSITION.alerts)
+    assert (status.state, status.writes) == (taken_on(TRANSITION, "agent-1"), 1)
 
 
 async def test_a_restarted_agent_leaves_what_another_process_took_on(chat: Chat, status: Status) -> None:
@@ -122,13 +122,13 @@ async def test_a_lost_answer_to_the_write_loses_no_alert(chat: Chat, status: Sta
     assert len(chat.sent) == 1
 
 
-async def test_a_move_without_alerts_costs_no_write(chat: Chat, status: Status) -> None:
+async def test_a_transition_without_alerts_costs_no_write(chat: Chat, status: Status) -> None:
     status.state = State().transition_to(State(), 1.0, info("Advance podinfo.test canary weight 10"))
     await tick(process(chat), status)
     assert (chat.sent, status.writes) == ([], 0)
 
 
-async def test_the_next_move_has_alerts_of_its_own(chat: Chat, status: Status) -> None:
+async def test_the_next_transition_has_alerts_of_its_own(chat: Chat, status: Status) -> None:
     alerter = process(chat)
     await tick(alerter, status)
     status.state = status.state.transition_to(status.state, 2.0, run_started("podinfo.test"))
@@ -139,7 +139,7 @@ async def test_the_next_move_has_alerts_of_its_own(chat: Chat, status: Status) -
 ADVANCED = State().transition_to(State(), 1.0, info("Advance podinfo.test canary weight 10"))
 
 
-async def test_event_hooks_get_the_news_of_a_move_once_whoever_restarts(chat: Chat, status: Status) -> None:
+async def test_event_hooks_get_the_messages_of_a_transition_once_whoever_restarts(chat: Chat, status: Status) -> None:
     hook, status.state = EventHook(is_there=True), ADVANCED
     first, second = process(chat, "agent-1", hook), process(chat, "agent-2", hook)
     for alerter in (first, first, second):
@@ -148,13 +148,13 @@ async def test_event_hooks_get_the_news_of_a_move_once_whoever_restarts(chat: Ch
     assert (status.state, status.writes) == (taken_on(ADVANCED, "agent-1"), 1)
 
 
-async def test_alerts_and_events_of_a_move_are_taken_on_with_one_write(chat: Chat, status: Status) -> None:
+async def test_alerts_and_events_of_a_transition_are_taken_on_with_one_write(chat: Chat, status: Status) -> None:
     hook = EventHook(is_there=True)
     await tick(process(chat, hook=hook), status)
-    assert (chat.sent, hook.sent, status.writes) == (list(MOVE.alerts), list(MOVE.transition.messages), 1)
+    assert (chat.sent, hook.sent, status.writes) == (list(TRANSITION.alerts), list(TRANSITION.transition.messages), 1)
 
 
-async def test_an_event_hook_that_is_added_later_is_not_told_what_happened_before(chat: Chat, status: Status) -> None:
+async def test_an_event_hook_that_is_added_later_is_not_sent_what_happened_before(chat: Chat, status: Status) -> None:
     hook, status.state = EventHook(), ADVANCED
     alerter = process(chat, hook=hook)
     await tick(alerter, status)

@@ -29,7 +29,7 @@ from tests.unit.kube.apiserver import ApiServer, ManualTime, client_of, no, ok, 
 CANARY = podinfo_canary()
 
 
-class AgentServices:
+class PatchingApi:
     """An API server that patches the objects in `stored`, by plural and name; the caches see them, but no target."""
 
     def __init__(self, client: Client, server: ApiServer) -> None:
@@ -68,42 +68,42 @@ async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
 
 
 @pytest.fixture
-async def world(server: ApiServer) -> AsyncIterator[AgentServices]:
+async def api(server: ApiServer) -> AsyncIterator[PatchingApi]:
     async with client_of(server, ManualTime()) as client:
-        yield AgentServices(client, server)
+        yield PatchingApi(client, server)
 
 
-async def test_traffic_is_pulled_from_a_target_that_is_gone(world: AgentServices) -> None:
-    await world.applier.apply(CANARY, SetTraffic(Traffic(), 5))
-    assert world.weights() == (100, 0)
+async def test_traffic_is_pulled_from_a_target_that_is_gone(api: PatchingApi) -> None:
+    await api.applier.apply(CANARY, SetTraffic(Traffic(), 5))
+    assert api.weights() == (100, 0)
 
 
 @pytest.mark.parametrize("action", [Promote("rev-2"), ScaleTarget(2)])
 async def test_nothing_else_is_done_without_a_target(
-    world: AgentServices, server: ApiServer, action: Promote | ScaleTarget
+    api: PatchingApi, server: ApiServer, action: Promote | ScaleTarget
 ) -> None:
     going = podinfo_deployment()
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    world.store(DEPLOYMENTS, going)
-    await world.applier.apply(CANARY, action)
+    api.store(DEPLOYMENTS, going)
+    await api.applier.apply(CANARY, action)
     assert server.seen == []
 
 
-async def test_a_scaler_that_is_still_paused_is_let_go_of(world: AgentServices) -> None:
+async def test_a_scaler_that_is_still_paused_is_let_go_of(api: PatchingApi) -> None:
     reference = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "podinfo"}
-    asked, target = podinfo_canary(autoscalerRef=reference), world.store(DEPLOYMENTS, podinfo_deployment())
+    asked, target = podinfo_canary(autoscalerRef=reference), api.store(DEPLOYMENTS, podinfo_deployment())
     metadata = {"name": "podinfo", "namespace": "test", "annotations": {PAUSED_REPLICAS: "0"}}
-    world.store(SCALED_OBJECTS, {"kind": "ScaledObject", "metadata": metadata, "spec": {}})
-    assert ManagedObject.TARGET_SCALER in unreleased_objects(asked, target, world.caches)
-    await world.applier.apply(asked, ReleaseObject(ManagedObject.TARGET_SCALER))
-    assert PAUSED_REPLICAS not in world.stored["scaledobjects/podinfo"]["metadata"]["annotations"]
-    assert ManagedObject.TARGET_SCALER not in unreleased_objects(asked, target, world.caches)
+    api.store(SCALED_OBJECTS, {"kind": "ScaledObject", "metadata": metadata, "spec": {}})
+    assert ManagedObject.TARGET_SCALER in unreleased_objects(asked, target, api.caches)
+    await api.applier.apply(asked, ReleaseObject(ManagedObject.TARGET_SCALER))
+    assert PAUSED_REPLICAS not in api.stored["scaledobjects/podinfo"]["metadata"]["annotations"]
+    assert ManagedObject.TARGET_SCALER not in unreleased_objects(asked, target, api.caches)
 
 
-async def test_a_route_that_gloo_does_not_acknowledge_is_told_of_once(world: AgentServices) -> None:
-    await world.applier.apply(CANARY, SetTraffic(Traffic(), 5))
-    assert world.routing.take_warnings(CANARY) == ()
-    world.now_s += 5
-    (told,) = world.routing.take_warnings(CANARY)
-    assert told.startswith("RouteTable test/podinfo is not acknowledged by Gloo after 5 s, going on without")
-    assert world.routing.take_warnings(CANARY) == ()
+async def test_a_route_that_gloo_does_not_acknowledge_is_reported_once(api: PatchingApi) -> None:
+    await api.applier.apply(CANARY, SetTraffic(Traffic(), 5))
+    assert api.routing.take_warnings(CANARY) == ()
+    api.now_s += 5
+    (warning,) = api.routing.take_warnings(CANARY)
+    assert warning.startswith("RouteTable test/podinfo is not acknowledged by Gloo after 5 s, going on without")
+    assert api.routing.take_warnings(CANARY) == ()

@@ -1,4 +1,4 @@
-"""Asking: which hooks a question calls and what they are told, and who waits for whom."""
+"""Asking: which hooks a question calls and what they are sent, and who waits for whom."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -41,7 +41,7 @@ Ask = Callable[..., Awaitable[Answers]]
 
 
 @dataclass
-class AgentServices:
+class Providers:
     """Hook services and a metrics server in one: `/hooks/{name}` and the metrics API.
 
     `codes` are the hooks' answers by name, 200 where nothing is said; those in `hanging` answer when
@@ -62,7 +62,7 @@ class AgentServices:
         if kind != "hooks":
             self.queries.append(str((await request.post())["query"]))
             if self.value is None:
-                await asyncio.Event().wait()
+                await self.release.wait()
             result = {"resultType": "vector", "result": [{"metric": {}, "value": [1, self.value]}]}
             return web.json_response({"status": "success", "data": result})
         (name,) = rest
@@ -95,8 +95,8 @@ class AgentServices:
 
             async def ask(state: State, *questions: Question, is_stored: bool = True) -> Answers:
                 calls.keep_for(state)
-                seen = Observation(now_s=NOW_S, target=None, primary=None, route=None)
-                answered = await asker.answer(asked, state, seen, questions, calls)
+                observation = Observation(now_s=NOW_S, target=None, primary=None, route=None)
+                answered = await asker.answer(asked, state, observation, questions, calls)
                 if is_stored:
                     calls.forget(answered.calls)
                 assert answered.observation.answers is not None
@@ -106,6 +106,8 @@ class AgentServices:
                 yield ask
             finally:
                 await calls.close()
+                # A server's handler goes on without its client: let those that hang end before the server does.
+                self.release.set()
 
 
 def unanswered(results: tuple[CheckResult, ...]) -> list[str]:
@@ -116,7 +118,7 @@ def unanswered(results: tuple[CheckResult, ...]) -> list[str]:
 
 ONE_OF_EACH = {f"my-{kind}": kind for kind in HOOK_TYPES}
 
-TOLD = {
+CALLED = {
     Question.CONFIRM_ROLLOUT: ("my-confirm-rollout", "Waiting"),
     Question.PRE_ROLLOUT: ("my-pre-rollout", "Progressing"),
     Question.CHECKS: ("my-rollout", "Progressing"),
@@ -128,27 +130,27 @@ TOLD = {
 
 
 def test_every_question_but_the_drain_is_about_hooks() -> None:
-    assert set(Question) - TOLD.keys() == {Question.DRAINED}
+    assert set(Question) - CALLED.keys() == {Question.DRAINED}
 
 
-@pytest.mark.parametrize("question", TOLD)
+@pytest.mark.parametrize("question", CALLED)
 async def test_a_question_calls_the_hooks_of_its_type_with_flaggers_phase(question: Question) -> None:
-    world = AgentServices()
-    answers = await world.answers(question, hooks=ONE_OF_EACH, state=State(phase=Phase.WAITING, revisions=REV_2))
-    assert world.calls == [TOLD[question]]
-    assert [(one.name, one.verdict) for one in answers[question]] == [(TOLD[question][0], Verdict.PASS)]
+    providers = Providers()
+    answers = await providers.answers(question, hooks=ONE_OF_EACH, state=State(phase=Phase.WAITING, revisions=REV_2))
+    assert providers.calls == [CALLED[question]]
+    assert [(one.name, one.verdict) for one in answers[question]] == [(CALLED[question][0], Verdict.PASS)]
 
 
 async def test_a_hook_without_a_type_is_called_with_the_checks() -> None:
-    world = AgentServices()
-    await world.answers(Question.CHECKS, hooks={"load-test": ""}, state=State(phase=Phase.PROGRESSING))
-    assert world.calls == [("load-test", "Progressing")]
+    providers = Providers()
+    await providers.answers(Question.CHECKS, hooks={"load-test": ""}, state=State(phase=Phase.PROGRESSING))
+    assert providers.calls == [("load-test", "Progressing")]
 
 
-async def test_the_end_of_a_rollback_is_told_as_one() -> None:
-    world = AgentServices()
-    await world.answers(Question.POST_ROLLOUT, hooks={"report": "post-rollout"}, state=State(phase=Phase.FAILED))
-    assert world.calls == [("report", "Failed")]
+async def test_the_end_of_a_rollback_is_sent_as_one() -> None:
+    providers = Providers()
+    await providers.answers(Question.POST_ROLLOUT, hooks={"report": "post-rollout"}, state=State(phase=Phase.FAILED))
+    assert providers.calls == [("report", "Failed")]
 
 
 @pytest.mark.parametrize(
@@ -160,30 +162,30 @@ async def test_the_end_of_a_rollback_is_told_as_one() -> None:
     ],
 )
 async def test_refusals_read_as_flaggers(question: Question, text: str) -> None:
-    world = AgentServices(codes=dict.fromkeys(ONE_OF_EACH, 403))
-    (result,) = (await world.answers(question, hooks=ONE_OF_EACH, state=State(phase=Phase.PROGRESSING)))[question]
+    providers = Providers(codes=dict.fromkeys(ONE_OF_EACH, 403))
+    (result,) = (await providers.answers(question, hooks=ONE_OF_EACH, state=State(phase=Phase.PROGRESSING)))[question]
     assert (result.verdict, result.text) == (Verdict.FAIL, text)
 
 
 async def test_a_hook_that_said_yes_is_not_asked_again() -> None:
-    world = AgentServices()
+    providers = Providers()
     state = State(phase=Phase.PROGRESSING, hooks=HookAnswers(answered=("pre-rollout/first",)))
     hooks = {"first": "pre-rollout", "second": "pre-rollout"}
-    answers = await world.answers(Question.PRE_ROLLOUT, hooks=hooks, state=state)
-    assert world.calls == [("second", "Progressing")]
+    answers = await providers.answers(Question.PRE_ROLLOUT, hooks=hooks, state=state)
+    assert providers.calls == [("second", "Progressing")]
     assert [one.name for one in answers[Question.PRE_ROLLOUT]] == ["second"]
 
 
 async def test_hooks_come_before_metrics_in_the_order_of_the_spec() -> None:
     hooks = {"b": "rollout", "a": ""}
-    answers = await AgentServices().answers(Question.CHECKS, hooks=hooks, state=State(), metrics=ONE_METRIC)
+    answers = await Providers().answers(Question.CHECKS, hooks=hooks, state=State(), metrics=ONE_METRIC)
     assert [one.name for one in answers[Question.CHECKS]] == ["b", "a", "zero"]
 
 
 async def test_a_failed_metric_does_not_wait_for_a_hook_that_hangs() -> None:
-    world = AgentServices(hanging={"load-test"}, value="0")
+    providers = Providers(hanging={"load-test"}, value="0")
     async with asyncio.timeout(PATIENCE_S):
-        answers = await world.answers(Question.CHECKS, hooks={"load-test": ""}, state=State(), metrics=ONE_METRIC)
+        answers = await providers.answers(Question.CHECKS, hooks={"load-test": ""}, state=State(), metrics=ONE_METRIC)
     assert [(one.name, one.verdict) for one in answers[Question.CHECKS]] == [
         ("load-test", Verdict.ERROR),
         ("zero", Verdict.FAIL),
@@ -192,64 +194,64 @@ async def test_a_failed_metric_does_not_wait_for_a_hook_that_hangs() -> None:
 
 
 async def test_a_failed_hook_does_not_wait_for_a_metrics_server_that_hangs() -> None:
-    world = AgentServices(codes={"smoke": 500}, value=None)
+    providers = Providers(codes={"smoke": 500}, value=None)
     async with asyncio.timeout(PATIENCE_S):
-        answers = await world.answers(Question.CHECKS, hooks={"smoke": ""}, state=State(), metrics=ONE_METRIC)
+        answers = await providers.answers(Question.CHECKS, hooks={"smoke": ""}, state=State(), metrics=ONE_METRIC)
     assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.FAIL, Verdict.ERROR]
     assert answers[Question.CHECKS][1].text == "metric zero has not answered yet"
 
 
 async def test_a_yes_to_the_rollback_waits_for_no_other_hook() -> None:
-    world, hooks = AgentServices(hanging={"load-test"}), {"load-test": "", "stop": "rollback"}
+    providers, hooks = Providers(hanging={"load-test"}), {"load-test": "", "stop": "rollback"}
     async with asyncio.timeout(PATIENCE_S):
-        answers = await world.answers(Question.CHECKS, Question.ROLLBACK, hooks=hooks, state=State())
+        answers = await providers.answers(Question.CHECKS, Question.ROLLBACK, hooks=hooks, state=State())
     assert unanswered(answers[Question.CHECKS]) == ["external check load-test"]
     assert [one.verdict for one in answers[Question.ROLLBACK]] == [Verdict.PASS]
 
 
 async def test_a_no_to_the_rollback_cuts_nobody_short() -> None:
-    world, hooks = AgentServices(codes={"stop": 403}, hanging={"load-test"}), {"load-test": "", "stop": "rollback"}
-    async with world.asking(hooks) as ask:
+    providers, hooks = Providers(codes={"stop": 403}, hanging={"load-test"}), {"load-test": "", "stop": "rollback"}
+    async with providers.asking(hooks) as ask:
         asking = asyncio.ensure_future(ask(State(), Question.CHECKS, Question.ROLLBACK))
-        await eventually(lambda: len(world.answered), lambda count: count == 1)
+        await eventually(lambda: len(providers.answered), lambda count: count == 1)
         await asyncio.wait({asking}, timeout=LONGER_THAN_GRACE_S)
         assert not asking.done()
-        world.release.set()
+        providers.release.set()
         answers = await asking
     assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.PASS]
 
 
 async def test_a_hook_that_takes_longer_than_an_interval_is_called_once_and_its_answer_taken_later() -> None:
-    world = AgentServices(hanging={"load-test"})
-    async with world.asking({"load-test": ""}, metrics=ONE_METRIC) as ask:
+    providers = Providers(hanging={"load-test"})
+    async with providers.asking({"load-test": ""}, metrics=ONE_METRIC) as ask:
         for _ in range(3):
             answers = await ask(SOON, Question.CHECKS)
             assert unanswered(answers[Question.CHECKS]) == ["external check load-test"]
             assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.ERROR, Verdict.PASS]
-        world.release.set()
+        providers.release.set()
         answers = await ask(State(phase=Phase.PROGRESSING, revisions=REV_2), Question.CHECKS)
         assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.PASS, Verdict.PASS]
-        assert len(world.calls) == 1
+        assert len(providers.calls) == 1
         await ask(SOON, Question.CHECKS)
-        await eventually(lambda: len(world.calls), lambda count: count == 2)
+        await eventually(lambda: len(providers.calls), lambda count: count == 2)
 
 
 async def test_a_hook_is_not_called_again_while_its_answer_is_not_stored() -> None:
-    world = AgentServices()
-    async with world.asking({"notify": "post-rollout"}) as ask:
+    providers = Providers()
+    async with providers.asking({"notify": "post-rollout"}) as ask:
         for is_stored in (False, False, True):
             answers = await ask(SOON, Question.POST_ROLLOUT, is_stored=is_stored)
             assert [one.verdict for one in answers[Question.POST_ROLLOUT]] == [Verdict.PASS]
-            assert len(world.calls) == 1
+            assert len(providers.calls) == 1
         await ask(SOON, Question.POST_ROLLOUT)
-        assert len(world.calls) == 2
+        assert len(providers.calls) == 2
 
 
 async def test_a_metric_that_fails_is_known_while_a_hook_still_runs() -> None:
-    world = AgentServices(hanging={"load-test"})
-    async with world.asking({"load-test": ""}, metrics=ONE_METRIC) as ask:
+    providers = Providers(hanging={"load-test"})
+    async with providers.asking({"load-test": ""}, metrics=ONE_METRIC) as ask:
         await ask(SOON, Question.CHECKS)
-        world.value = "0"
+        providers.value = "0"
         answers = await ask(SOON, Question.CHECKS)
     assert unanswered(answers[Question.CHECKS]) == ["external check load-test"]
     assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.ERROR, Verdict.FAIL]
@@ -263,21 +265,21 @@ async def test_a_metric_that_fails_is_known_while_a_hook_still_runs() -> None:
     ],
 )
 async def test_a_gate_that_hangs_leaves_the_next_checks_their_time(question: Question, text: str) -> None:
-    (name, _) = TOLD[question]
-    world = AgentServices(hanging={name})
+    (name, _) = CALLED[question]
+    providers = Providers(hanging={name})
     async with asyncio.timeout(PATIENCE_S):
-        answers = await world.answers(question, hooks=ONE_OF_EACH, state=SOON)
+        answers = await providers.answers(question, hooks=ONE_OF_EACH, state=SOON)
     assert unanswered(answers[question]) == [f"{text} {name}"]
 
 
 async def test_a_pre_rollout_hook_may_take_its_time() -> None:
-    world = AgentServices(hanging={"smoke"})
-    async with world.asking({"smoke": "pre-rollout"}) as ask:
+    providers = Providers(hanging={"smoke"})
+    async with providers.asking({"smoke": "pre-rollout"}) as ask:
         asking = asyncio.ensure_future(ask(SOON, Question.PRE_ROLLOUT))
-        await eventually(lambda: len(world.calls), lambda count: count == 1)
+        await eventually(lambda: len(providers.calls), lambda count: count == 1)
         await asyncio.wait({asking}, timeout=LONGER_THAN_GRACE_S)
         assert not asking.done()
-        world.release.set()
+        providers.release.set()
         answers = await asking
     assert [one.verdict for one in answers[Question.PRE_ROLLOUT]] == [Verdict.PASS]
 
@@ -288,16 +290,16 @@ async def test_a_pre_rollout_hook_may_take_its_time() -> None:
     ids=["revision", "end"],
 )
 async def test_a_call_of_another_run_is_ended(later: State) -> None:
-    world = AgentServices(hanging={"load-test"})
-    async with world.asking({"load-test": ""}) as ask:
+    providers = Providers(hanging={"load-test"})
+    async with providers.asking({"load-test": ""}) as ask:
         for number, state in enumerate((SOON, later, SOON), 1):
             await ask(state, Question.CHECKS)
-            await eventually(lambda: len(world.calls), number.__eq__)
+            await eventually(lambda: len(providers.calls), number.__eq__)
 
 
 async def test_no_call_outlives_its_canary() -> None:
-    world, calls = AgentServices(hanging={"load-test"}), HookCalls()
-    async with world.asking({"load-test": ""}, calls=calls) as ask:
+    providers, calls = Providers(hanging={"load-test"}), HookCalls()
+    async with providers.asking({"load-test": ""}, calls=calls) as ask:
         await ask(SOON, Question.CHECKS)
         assert _hook_tasks()
         await calls.close()
@@ -315,7 +317,7 @@ async def test_all_hooks_of_all_questions_are_called_at_once() -> None:
     names: list[str] = []
 
     @dataclass
-    class Meeting(AgentServices):
+    class Meeting(Providers):
         async def handle(self, request: web.Request) -> web.Response:
             await meeting.wait()
             names.append(request.path)
@@ -327,7 +329,7 @@ async def test_all_hooks_of_all_questions_are_called_at_once() -> None:
 
 
 async def test_a_question_nobody_is_there_for_has_an_empty_answer() -> None:
-    assert await AgentServices().answers(Question.CONFIRM_PROMOTION, hooks={}, state=State()) == {
+    assert await Providers().answers(Question.CONFIRM_PROMOTION, hooks={}, state=State()) == {
         Question.CONFIRM_PROMOTION: ()
     }
 
@@ -336,7 +338,9 @@ async def test_a_question_nobody_is_there_for_has_an_empty_answer() -> None:
     ("phase", "side"), [(Phase.PROMOTING, "primary"), (Phase.FINALISING, "canary"), (Phase.FAILED, "canary")]
 )
 async def test_the_side_that_is_to_go_is_asked_whether_requests_reach_it(phase: Phase, side: str) -> None:
-    world = AgentServices()
-    await world.answers(Question.DRAINED, hooks={}, state=State(phase=phase, timing=Timing(shifted_at_s=NOW_S - 10)))
-    (query,) = world.queries
+    providers = Providers()
+    await providers.answers(
+        Question.DRAINED, hooks={}, state=State(phase=phase, timing=Timing(shifted_at_s=NOW_S - 10))
+    )
+    (query,) = providers.queries
     assert f"test-podinfo-{side}upstream-9898_test" in query

@@ -1,4 +1,4 @@
-"""The agent's command line: Flagger's flags are taken, and what can't be used is told."""
+"""The agent's command line: Flagger's flags are taken, and what can't be used is reported."""
 
 import os
 import subprocess

@@ -50,7 +50,7 @@ def target(**annotations: str) -> Json:
 TEMPLATE = target()["spec"]["template"]
 
 
-class AgentServices:
+class ConfigApi:
     """An API server with ConfigMaps and Secrets, and the agent's caches of it."""
 
     def __init__(self, client: Client, server: ApiServer) -> None:
@@ -60,7 +60,7 @@ class AgentServices:
         self.version = 10
         server.otherwise = self._answer
 
-    def write(self, kind: str, name: str, value: str | None, *, is_seen: bool = True, **metadata: Any) -> None:
+    def write(self, kind: str, name: str, value: str | None, *, is_cached: bool = True, **metadata: Any) -> None:
         """Somebody writes one, with `value` as its content, or deletes it; the caches see it unless they lag."""
         path = f"/api/v1/namespaces/test/{kind.lower()}s/{name}"
         if value is None:
@@ -71,7 +71,7 @@ class AgentServices:
         body: Json = {"kind": kind, "metadata": {"name": name, "namespace": "test"} | metadata, "data": {"a": content}}
         if kind == "Secret":
             body["type"] = "Opaque"
-        self._store(path, body, is_seen=is_seen)
+        self._store(path, body, is_cached=is_cached)
 
     def status(self, **status: Any) -> None:
         self.version += 1
@@ -79,10 +79,10 @@ class AgentServices:
         self.caches.of(CANARIES).remember({"metadata": metadata, "status": status})
 
     def remember(self, phase: Phase = Phase.PROGRESSING) -> str:
-        """Store what is observed, as the state machine does; gives the revision."""
+        """Store what is observed, as the state machine does; return the revision."""
         revision, configs = target_revision(CANARY, target(), self.caches)
-        seen = {"seen": {"revision": revision}}
-        self.status(phase=phase, trackedConfigs=configs, serin=seen, lastAppliedSpec=revision)
+        identity = {"seen": {"revision": revision}}
+        self.status(phase=phase, trackedConfigs=configs, serin=identity, lastAppliedSpec=revision)
         return revision
 
     def revision(self) -> str:
@@ -95,11 +95,11 @@ class AgentServices:
         found = self.stored[f"/api/v1/namespaces/test/{kind.lower()}s/{name}"]["data"]["a"]
         return str(found)
 
-    def _store(self, path: str, body: Json, *, is_seen: bool = True) -> Json:
+    def _store(self, path: str, body: Json, *, is_cached: bool = True) -> Json:
         self.version += 1
         body["metadata"] |= {"resourceVersion": str(self.version), "uid": path}
         self.stored[path] = body
-        if is_seen:
+        if is_cached:
             self.caches.of(CONFIGS[body["kind"]]).remember(body)
         return body
 
@@ -107,25 +107,25 @@ class AgentServices:
         found, body = self.stored.get(request.path), await request.read()
         if request.method == "POST":
             made = orjson.loads(body)
-            return await ok(self._store(f"{request.path}/{made['metadata']['name']}", made, is_seen=False))(request)
+            return await ok(self._store(f"{request.path}/{made['metadata']['name']}", made, is_cached=False))(request)
         if found is None:
             return await no(404, "NotFound")(request)
         if request.method == "PATCH":
-            found = self._store(request.path, apply_patch(found, orjson.loads(body)), is_seen=False)
+            found = self._store(request.path, apply_patch(found, orjson.loads(body)), is_cached=False)
         return await ok(found)(request)
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[AgentServices]:
+async def api(tmp_path: Path) -> AsyncIterator[ConfigApi]:
     async with running_api_server(tmp_path) as server, client_of(server, ManualTime()) as client:
-        made = AgentServices(client, server)
+        made = ConfigApi(client, server)
         made.write("ConfigMap", "conf", "1")
         made.write("Secret", "keys", "1")
         yield made
 
 
-async def test_the_revision_is_the_templates_and_a_hash_of_all_content(world: AgentServices) -> None:
-    revision, configs = target_revision(CANARY, target(), world.caches)
+async def test_the_revision_is_the_templates_and_a_hash_of_all_content(api: ConfigApi) -> None:
+    revision, configs = target_revision(CANARY, target(), api.caches)
     assert revision.startswith(f"{revision_of(TEMPLATE)}-")
     assert len(config_part(revision)) == 8
     assert set(configs) == {"configmap/conf", "secret/keys"}
@@ -133,135 +133,135 @@ async def test_the_revision_is_the_templates_and_a_hash_of_all_content(world: Ag
 
 @pytest.mark.parametrize(("kind", "name"), [("ConfigMap", "conf"), ("Secret", "keys"), ("ConfigMap", "extra")])
 async def test_other_content_is_another_revision_and_the_old_content_the_old_one(
-    world: AgentServices, kind: str, name: str
+    api: ConfigApi, kind: str, name: str
 ) -> None:
-    before = world.revision()
-    world.write(kind, name, "2")
-    assert world.revision() != before
-    world.write(kind, name, "1" if name != "extra" else None)
-    assert world.revision() == before
+    before = api.revision()
+    api.write(kind, name, "2")
+    assert api.revision() != before
+    api.write(kind, name, "1" if name != "extra" else None)
+    assert api.revision() == before
 
 
 @pytest.mark.parametrize("metadata", [{"labels": {"a": "b"}}, {"annotations": {"a": "b"}}])
-async def test_labels_are_no_change(world: AgentServices, metadata: Json) -> None:
-    before = world.revision()
-    world.write("ConfigMap", "conf", "1", **metadata)
-    assert world.revision() == before
+async def test_labels_are_no_change(api: ConfigApi, metadata: Json) -> None:
+    before = api.revision()
+    api.write("ConfigMap", "conf", "1", **metadata)
+    assert api.revision() == before
 
 
-async def test_a_missing_one_is_no_change_once_it_is_known(world: AgentServices) -> None:
-    before = world.remember()
-    world.write("ConfigMap", "conf", None)
-    assert world.revision() == before
+async def test_a_missing_one_is_no_change_once_it_is_known(api: ConfigApi) -> None:
+    before = api.remember()
+    api.write("ConfigMap", "conf", None)
+    assert api.revision() == before
 
 
-async def test_what_is_known_of_another_template_says_nothing(world: AgentServices) -> None:
-    before = world.remember()
-    world.write("ConfigMap", "conf", None)
+async def test_what_is_known_of_another_template_says_nothing(api: ConfigApi) -> None:
+    before = api.remember()
+    api.write("ConfigMap", "conf", None)
     other = target()
     other["spec"]["template"]["spec"]["containers"][0]["image"] = "other"
-    assert config_part(target_revision(CANARY, other, world.caches)[0]) != config_part(before)
+    assert config_part(target_revision(CANARY, other, api.caches)[0]) != config_part(before)
 
 
-async def test_untracked_ones_and_an_untracked_target_have_no_part_in_it(world: AgentServices) -> None:
-    world.write("ConfigMap", "conf", "1", annotations={"flagger.app/config-tracking": "disabled"})
-    before = target_revision(CANARY, target(), world.caches)
+async def test_untracked_ones_and_an_untracked_target_do_not_count(api: ConfigApi) -> None:
+    api.write("ConfigMap", "conf", "1", annotations={"flagger.app/config-tracking": "disabled"})
+    before = target_revision(CANARY, target(), api.caches)
     assert set(before[1]) == {"secret/keys"}
-    world.write("ConfigMap", "conf", "2", annotations={"flagger.app/config-tracking": "disabled"})
-    assert target_revision(CANARY, target(), world.caches) == before
+    api.write("ConfigMap", "conf", "2", annotations={"flagger.app/config-tracking": "disabled"})
+    assert target_revision(CANARY, target(), api.caches) == before
     off = target(**{"flagger.app/config-tracking": "disabled"})
-    assert target_revision(CANARY, off, world.caches) == (revision_of(TEMPLATE), {})
-    assert config_copies(CANARY, off, TEMPLATE, world.caches) == {}
+    assert target_revision(CANARY, off, api.caches) == (revision_of(TEMPLATE), {})
+    assert config_copies(CANARY, off, TEMPLATE, api.caches) == {}
 
 
-async def test_a_promotion_copies_what_was_analysed(world: AgentServices) -> None:
-    copies = await world.promote(world.revision())
+async def test_a_promotion_copies_what_was_analysed(api: ConfigApi) -> None:
+    copies = await api.promote(api.revision())
     # The optional one has no copy yet, and what appears under its own name must be analysed first.
     assert copies == {CONF: "conf-primary", KEYS: "keys-primary", EXTRA: "extra-primary"}
-    assert world.content("ConfigMap", "conf-primary") == "1"
-    assert world.content("Secret", "keys-primary") == "MQ=="
-    assert are_copied(CANARY, target(), TEMPLATE, world.caches)
-    world.write("ConfigMap", "conf", "2")
-    assert not are_copied(CANARY, target(), TEMPLATE, world.caches)
-    await world.promote(world.revision())
-    assert world.content("ConfigMap", "conf-primary") == "2"
+    assert api.content("ConfigMap", "conf-primary") == "1"
+    assert api.content("Secret", "keys-primary") == "MQ=="
+    assert are_copied(CANARY, target(), TEMPLATE, api.caches)
+    api.write("ConfigMap", "conf", "2")
+    assert not are_copied(CANARY, target(), TEMPLATE, api.caches)
+    await api.promote(api.revision())
+    assert api.content("ConfigMap", "conf-primary") == "2"
 
 
-async def test_a_promotion_goes_on_with_the_copies_that_it_made_before_a_crash(world: AgentServices) -> None:
-    revision = world.revision()
-    await world.promote(revision)
-    world.write("Secret", "keys", "2")
-    assert await world.promote(revision) == {CONF: "conf-primary", KEYS: "keys-primary", EXTRA: "extra-primary"}
-    assert world.content("Secret", "keys-primary") == "MQ=="
+async def test_a_promotion_goes_on_with_the_copies_that_it_made_before_a_crash(api: ConfigApi) -> None:
+    revision = api.revision()
+    await api.promote(revision)
+    api.write("Secret", "keys", "2")
+    assert await api.promote(revision) == {CONF: "conf-primary", KEYS: "keys-primary", EXTRA: "extra-primary"}
+    assert api.content("Secret", "keys-primary") == "MQ=="
 
 
-async def test_content_that_nobody_analysed_is_not_copied(world: AgentServices) -> None:
-    revision = world.revision()
-    world.write("ConfigMap", "conf", "2")
+async def test_content_that_nobody_analysed_is_not_copied(api: ConfigApi) -> None:
+    revision = api.revision()
+    api.write("ConfigMap", "conf", "2")
     with pytest.raises(ConfigLost, match=r"Deployment test/podinfo: found configmap/conf, secret/keys with another"):
-        await world.promote(revision)
-    assert len(world.stored) == 2
+        await api.promote(revision)
+    assert len(api.stored) == 2
 
 
-async def test_content_that_the_caches_have_not_seen_yet_is_not_copied_either(world: AgentServices) -> None:
-    revision = world.revision()
-    world.write("Secret", "keys", "2", is_seen=False)
+async def test_content_that_the_caches_do_not_have_yet_is_not_copied_either(api: ConfigApi) -> None:
+    revision = api.revision()
+    api.write("Secret", "keys", "2", is_cached=False)
     with pytest.raises(Conflict, match="its content is not the analysed one"):
-        await world.promote(revision)
-    assert len(world.stored) == 2, "nothing is written before all is read"
+        await api.promote(revision)
+    assert len(api.stored) == 2, "nothing is written before all is read"
 
 
-async def test_one_that_was_deleted_since_can_be_promoted_only_from_its_copy(world: AgentServices) -> None:
-    revision = world.remember()
-    world.write("ConfigMap", "conf", None)
+async def test_one_that_was_deleted_since_can_be_promoted_only_from_its_copy(api: ConfigApi) -> None:
+    revision = api.remember()
+    api.write("ConfigMap", "conf", None)
     with pytest.raises(ConfigLost, match="ConfigMap test/conf"):
-        await world.promote(revision)
-    world.write("ConfigMap", "conf", "1")
-    await world.promote(revision)
-    world.write("ConfigMap", "conf", None)
-    assert (await world.promote(revision))[CONF] == "conf-primary"
+        await api.promote(revision)
+    api.write("ConfigMap", "conf", "1")
+    await api.promote(revision)
+    api.write("ConfigMap", "conf", None)
+    assert (await api.promote(revision))[CONF] == "conf-primary"
 
 
-async def test_a_primary_that_goes_back_takes_its_copies_as_they_are(world: AgentServices) -> None:
-    first = world.revision()
-    world.write("ConfigMap", "conf", "2")
-    await world.promote(world.revision())
-    world.write("ConfigMap", "conf", "3")
-    world.status(lastPromotedSpec=first)
-    assert (await world.promote(first))[CONF] == "conf-primary"
-    assert world.content("ConfigMap", "conf-primary") == "2"
+async def test_a_primary_that_goes_back_takes_its_copies_as_they_are(api: ConfigApi) -> None:
+    first = api.revision()
+    api.write("ConfigMap", "conf", "2")
+    await api.promote(api.revision())
+    api.write("ConfigMap", "conf", "3")
+    api.status(lastPromotedSpec=first)
+    assert (await api.promote(first))[CONF] == "conf-primary"
+    assert api.content("ConfigMap", "conf-primary") == "2"
 
 
-async def test_no_primary_is_made_whose_pods_could_not_start(world: AgentServices) -> None:
-    world.write("ConfigMap", "conf", None)
+async def test_no_primary_is_made_whose_pods_could_not_start(api: ConfigApi) -> None:
+    api.write("ConfigMap", "conf", None)
     with pytest.raises(ConfigLost, match="found a reference to configmap/conf; allowed: the name of a ConfigMap"):
-        await world.promote(world.revision())
+        await api.promote(api.revision())
 
 
-async def test_somebody_elses_object_is_not_overwritten(world: AgentServices) -> None:
-    world.write("ConfigMap", "conf-primary", "mine")
+async def test_somebody_elses_object_is_not_overwritten(api: ConfigApi) -> None:
+    api.write("ConfigMap", "conf-primary", "mine")
     with pytest.raises(CopyNotOurs, match=r"ConfigMap test/conf-primary: found one that no Canary owns"):
-        await world.promote(world.revision())
-    assert world.content("ConfigMap", "conf-primary") == "mine"
+        await api.promote(api.revision())
+    assert api.content("ConfigMap", "conf-primary") == "mine"
 
 
-async def test_pods_of_the_analysed_revision_are_to_run_its_configuration(world: AgentServices) -> None:
-    revision = world.remember()
+async def test_pods_of_the_analysed_revision_are_to_run_its_configuration(api: ConfigApi) -> None:
+    revision = api.remember()
     running = target()
-    assert is_started_otherwise(CANARY, running, world.caches)
+    assert is_started_otherwise(CANARY, running, api.caches)
     running["spec"]["template"]["metadata"]["annotations"][CONFIG_ANNOTATION] = config_part(revision)
-    assert not is_started_otherwise(CANARY, running, world.caches)
-    assert target_revision(CANARY, running, world.caches)[0] == revision
-    world.write("ConfigMap", "conf", "2")
-    assert not is_started_otherwise(CANARY, running, world.caches), "no run is about that yet"
-    world.remember()
-    assert is_started_otherwise(CANARY, running, world.caches)
+    assert not is_started_otherwise(CANARY, running, api.caches)
+    assert target_revision(CANARY, running, api.caches)[0] == revision
+    api.write("ConfigMap", "conf", "2")
+    assert not is_started_otherwise(CANARY, running, api.caches), "no run is about that yet"
+    api.remember()
+    assert is_started_otherwise(CANARY, running, api.caches)
     running["spec"]["replicas"] = 0
-    assert not is_started_otherwise(CANARY, running, world.caches), "pods that come up start with what there is"
+    assert not is_started_otherwise(CANARY, running, api.caches), "pods that come up start with what there is"
 
 
 @pytest.mark.parametrize("phase", sorted(set(Phase) - ANALYSING))
-async def test_pods_that_no_analysis_is_about_are_not_restarted(world: AgentServices, phase: Phase) -> None:
-    """A promotion that was taken over from Flagger has traffic on pods that tell nothing of their configuration."""
-    world.remember(phase)
-    assert not is_started_otherwise(CANARY, target(), world.caches)
+async def test_pods_that_no_analysis_is_about_are_not_restarted(api: ConfigApi, phase: Phase) -> None:
+    """A promotion that was taken over from Flagger has traffic on pods that show nothing of their configuration."""
+    api.remember(phase)
+    assert not is_started_otherwise(CANARY, target(), api.caches)

@@ -31,7 +31,7 @@ def cooldowns(clock: Clock) -> ActionCooldowns:
     return ActionCooldowns(clock)
 
 
-def test_a_refused_part_is_tried_again_after_half_a_minute(cooldowns: ActionCooldowns, clock: Clock) -> None:
+def test_a_refused_object_is_tried_again_after_half_a_minute(cooldowns: ActionCooldowns, clock: Clock) -> None:
     assert cooldowns.add(ApplyObject(ManagedObject.PRIMARY_SCALER), REFUSED)
     assert cooldowns.objects == {ManagedObject.PRIMARY_SCALER}
     assert list(cooldowns.waits_s()) == [30]
@@ -41,7 +41,7 @@ def test_a_refused_part_is_tried_again_after_half_a_minute(cooldowns: ActionCool
 
 
 @pytest.mark.parametrize(("error", "again_s"), [(REFUSED, 30), (UNANSWERED, 1)])
-def test_a_route_is_set_aside_with_its_weights(
+def test_a_route_cools_down_with_its_weights(
     cooldowns: ActionCooldowns, clock: Clock, error: Rejected | Unavailable, again_s: float
 ) -> None:
     assert cooldowns.add(SetTraffic(Traffic(20, 0, "user=a"), 7), error)
@@ -52,7 +52,7 @@ def test_a_route_is_set_aside_with_its_weights(
 
 
 @pytest.mark.parametrize(("error", "again_s"), [(REFUSED, 30), (UNANSWERED, 1), (TemplateLost("gone"), 30)])
-def test_other_actions_are_set_aside_each_for_itself(
+def test_other_actions_cool_down_each_for_itself(
     cooldowns: ActionCooldowns, clock: Clock, error: Rejected | Unavailable | TemplateLost, again_s: float
 ) -> None:
     assert cooldowns.add(Promote("rev-2"), error)
@@ -65,5 +65,5 @@ def test_other_actions_are_set_aside_each_for_itself(
 def test_nothing_goes_on_without_the_rest(cooldowns: ActionCooldowns) -> None:
     assert not cooldowns.add(ScaleTarget(0), REFUSED)
     assert not cooldowns.add(ApplyObject(ManagedObject.ROUTE), UNANSWERED), (
-        "a part that got no answer is asked for again at once"
+        "an object that got no answer is asked for again at once"
     )

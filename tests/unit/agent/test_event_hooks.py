@@ -1,4 +1,4 @@
-"""Event hooks: who is told, what, in which order, and what becomes of an event that nobody takes."""
+"""Event hooks: who is sent what, in which order, and what becomes of an event that nobody takes."""
 
 import asyncio
 import logging
@@ -118,7 +118,7 @@ async def test_the_agents_own_hook_is_for_canaries_without_one(receiver: Receive
     assert receiver.texts("/own") == [HALTED.text]
 
 
-async def test_without_event_hooks_nobody_is_told(receiver: Receiver, metrics: AgentMetrics) -> None:
+async def test_without_event_hooks_nothing_is_sent(receiver: Receiver, metrics: AgentMetrics) -> None:
     async with hooking(receiver, metrics) as (hooks, asked):
         assert not hooks.has_hooks(asked)
         hooks.send(OBJECT, asked, [STARTED])
@@ -167,9 +167,9 @@ async def test_a_hook_that_was_not_called_for_long_is_forgotten(
 
 
 async def send(
-    hooks: EventHooks, asked: Canary, metrics: AgentMetrics, news: list[Message], wanted: dict[str, float]
+    hooks: EventHooks, asked: Canary, metrics: AgentMetrics, messages: list[Message], wanted: dict[str, float]
 ) -> None:
-    hooks.send(OBJECT, asked, news)
+    hooks.send(OBJECT, asked, messages)
     await eventually(lambda: outcomes(metrics), lambda counted: counted == wanted)
 
 

@@ -1,4 +1,4 @@
-"""Is a Flagger at work? Its Lease tells, by the stamp in it and by the renewals that are seen; or its Deployment."""
+"""Is a Flagger at work? Its Lease shows it, by its stamp and by the renewals observed; or its Deployment does."""
 
 import asyncio
 from typing import Any
@@ -73,21 +73,21 @@ def test_a_lease_without_a_renewal_is_not_held(watch: FlaggerWatch, leases: Cach
     assert watch.at_work() == ""
 
 
-async def test_whoever_waits_is_told_when_a_flagger_comes_and_when_it_goes(
+async def test_whoever_waits_is_notified_when_a_flagger_comes_and_when_it_goes(
     watch: FlaggerWatch, leases: Cache, clock: Clock
 ) -> None:
-    told: list[str] = []
-    task = asyncio.create_task(watch.run(lambda: told.append(watch.at_work())), name="watch")
+    changes: list[str] = []
+    task = asyncio.create_task(watch.run(lambda: changes.append(watch.at_work())), name="watch")
     await asyncio.sleep(0)
     leases.remember(lease(1))
     await asyncio.sleep(0)
-    assert len(told) == 1
+    assert len(changes) == 1
     leases.remember(lease(2, renewed="2026-01-01T00:00:04.000000Z"))
     await asyncio.sleep(0)
-    assert len(told) == 1, "a renewal is told to every canary"
+    assert len(changes) == 1, "a renewal wakes every canary"
     leases.remember(lease(3, holder=""))
     await asyncio.sleep(0)
-    assert told[1:] == [""]
+    assert changes[1:] == [""]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -119,13 +119,13 @@ def deployment(version: int, image: str, replicas: int) -> dict[str, Any]:
 async def test_a_flagger_without_a_lease_is_at_work_as_long_as_its_deployment_has_pods(
     watch: FlaggerWatch, deployments: Cache
 ) -> None:
-    told: list[str] = []
-    task = asyncio.create_task(watch.run(lambda: told.append(watch.at_work())), name="watch")
+    changes: list[str] = []
+    task = asyncio.create_task(watch.run(lambda: changes.append(watch.at_work())), name="watch")
     await asyncio.sleep(0)
     for version, replicas in enumerate((1, 1, 0), start=1):
         deployments.remember(deployment(version, "ghcr.example/fluxcd/flagger:1.44.0", replicas))
         await asyncio.sleep(0)
-    assert told == ["Deployment gloo-system/flagger: has pods that run Flagger", ""]
+    assert changes == ["Deployment gloo-system/flagger: has pods that run Flagger", ""]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

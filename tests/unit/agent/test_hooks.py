@@ -85,7 +85,7 @@ async def test_any_other_code_is_a_no_with_the_body_as_reason(status: int) -> No
     assert result == CheckResult("acceptance-test", Verdict.FAIL, "pre-rollout check x failed so it is")
 
 
-async def test_a_no_without_a_body_is_told_by_its_code() -> None:
+async def test_a_refusal_without_a_body_is_reported_by_its_code() -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(status=403)
 

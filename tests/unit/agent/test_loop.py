@@ -1,15 +1,17 @@
-"""The loop of one canary, at its edges: a tick that fails is not tried again at once, whoever wakes the loop."""
+"""The loop of one canary, at its edges: how it waits after a failure, and which object its remarks are about."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
+from agent.apply import Applier
 from agent.caches import Caches
 from agent.loop import CanaryLoop
 from agent.main import _world
@@ -22,17 +24,22 @@ from agent.reporting.event_hooks import EventHooks
 from agent.resources import CANARIES
 from agent.services import AgentServices
 from agent.settings import Settings
+from agent.tick import CanaryTicker
+from canary.api.canary import Canary
+from canary.run.action import Action, DropRequest
+from canary.run.decision import Decision
 from kube.client import Client
+from kube.errors import PermanentError
 from kube.events import EventRecorder
 from kube.store import Key
-from tests.support.canaries import canary_object
+from tests.support.canaries import canary, canary_object
 from tests.support.exposition import exposed
 from tests.unit.kube.apiserver import write_kubeconfig
 
 
 @asynccontextmanager
-async def deposed_world(folder: Path, metrics: AgentMetrics) -> AsyncIterator[AgentServices]:
-    """A world in which every write is refused before it is sent: another agent leads."""
+async def deposed_services(folder: Path, metrics: AgentMetrics) -> AsyncIterator[AgentServices]:
+    """Return services of an agent whose writes are all refused before they are sent: another agent leads."""
     kubeconfig = write_kubeconfig(folder / "kubeconfig", "http://127.0.0.1:1")
     async with (
         Client.connect(kubeconfig=kubeconfig, user_agent="serin/test") as client,
@@ -64,11 +71,9 @@ async def test_a_failing_loop_that_is_woken_all_the_time_still_backs_off(
     for name in ("_RETRY_FIRST_S", "_FIRM_PAUSE_MAX_S"):
         monkeypatch.setattr(f"agent.loop.{name}", 30.0)  # no turns of a slow machine take that long
     metrics = AgentMetrics("1.2.3")
-    async with deposed_world(tmp_path, metrics) as world:
-        obj = canary_object()
-        obj["metadata"]["resourceVersion"] = "1"
-        world.caches.of(CANARIES).remember(obj)
-        loop = CanaryLoop(Key("test", "podinfo"), world)
+    async with deposed_services(tmp_path, metrics) as services:
+        services.caches.of(CANARIES).remember(version_of_canary("1"))
+        loop = CanaryLoop(Key("test", "podinfo"), services)
         task = asyncio.create_task(loop.run(), name="canary")
         for _ in range(200):
             loop.wake()
@@ -76,3 +81,46 @@ async def test_a_failing_loop_that_is_woken_all_the_time_still_backs_off(
         assert errors(metrics) == 1
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass
+class RefusingApplier:
+    """Takes the place of the applier: the Canary is written by somebody, then the action is refused."""
+
+    caches: Caches
+
+    async def apply(self, canary: Canary, action: Action) -> None:
+        self.caches.of(CANARIES).remember(version_of_canary("2"))
+        raise PermanentError("refused", resource=CANARIES, namespace=canary.namespace, name=canary.name)
+
+
+@dataclass
+class Recorded:
+    """Takes the place of the event recorder: `versions` are the resourceVersions that events are about."""
+
+    versions: list[str] = field(default_factory=list)
+
+    def record(self, obj: dict[str, Any], type_: str, reason: str, message: str, *, once: str = "") -> asyncio.Event:
+        self.versions.append(obj["metadata"]["resourceVersion"])
+        return asyncio.Event()
+
+
+def version_of_canary(version: str) -> dict[str, Any]:
+    obj = canary_object()
+    obj["metadata"]["resourceVersion"] = version
+    return obj
+
+
+async def test_a_refused_action_is_reported_of_the_canary_as_it_is_stored_by_then(tmp_path: Path) -> None:
+    async with deposed_services(tmp_path, AgentMetrics("1.2.3")) as deposed:
+        recorded = Recorded()
+        services = replace(
+            deposed,
+            is_leader=lambda: True,
+            recorder=cast("EventRecorder", recorded),
+            applier=cast("Applier", RefusingApplier(deposed.caches)),
+        )
+        services.caches.of(CANARIES).remember(version_of_canary("1"))
+        ticker = CanaryTicker(Key("test", "podinfo"), services, asyncio.Event())
+        await ticker._apply(canary(), Decision(actions=(DropRequest("promote"),)))
+        assert recorded.versions == ["2"]

@@ -1,4 +1,4 @@
-"""The loop of one canary against an API server in memory: what is stored and told, and in which order."""
+"""The loop of one canary against an API server in memory: what is stored and reported, and in which order."""
 
 import asyncio
 import time
@@ -50,7 +50,7 @@ REVISION = revision_of(podinfo_deployment()["spec"]["template"])
 
 
 @dataclass
-class AgentServices:
+class CanaryApi:
     """Stores one Canary as the API server does, with its resourceVersion and finalizers, and takes its events.
 
     `history` is what happened, in order: the texts of events, and `gone`. `hook` is called by each hook.
@@ -64,7 +64,7 @@ class AgentServices:
     hook_code: int = 200
 
     def write(self, obj: Json) -> Json:
-        """Store it under a new resourceVersion, as seen by the caches too."""
+        """Store it under a new resourceVersion, and let the caches have it too."""
         metadata = obj["metadata"] | {"resourceVersion": str(int(self.obj["metadata"]["resourceVersion"]) + 1)}
         self.obj = obj | {"metadata": metadata}
         self.caches.of(CANARIES).remember(self.obj)
@@ -104,26 +104,26 @@ class AgentServices:
 
 
 @asynccontextmanager
-async def looping(server: ApiServer, state: State, analysis: Json, **spec: Any) -> AsyncIterator[AgentServices]:
+async def looping(server: ApiServer, state: State, analysis: Json, **spec: Any) -> AsyncIterator[CanaryApi]:
     """Run the loop of a Canary in this state; `{hooks}` in an analysis' URLs is the address of the hooks."""
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(client_of(server, ManualTime()))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        world = AgentServices({}, Caches(client, ""))
-        hooks_url = await stack.enter_async_context(serving(world.answer_hook))
+        api = CanaryApi({}, Caches(client, ""))
+        hooks_url = await stack.enter_async_context(serving(api.answer_hook))
         obj = canary_object(orjson.loads(orjson.dumps(analysis).decode().replace("{hooks}", hooks_url)), **spec)
         obj["metadata"]["resourceVersion"] = "1"
         obj["status"] = write_status(state, {}, target_kind="Deployment", generation=1)
-        world.obj, server.otherwise = obj, world.answer
-        world.caches.of(CANARIES).remember(obj)
+        api.obj, server.otherwise = obj, api.answer
+        api.caches.of(CANARIES).remember(obj)
         metrics, hooks = AgentMetrics("1.2.3"), Hooks(session=session)
         recorder = await stack.enter_async_context(EventRecorder(client, instance="test"))
-        delivery, destinations = Delivery(session=session), Destinations(client, world.caches, None)
+        delivery, destinations = Delivery(session=session), Destinations(client, api.caches, None)
         alerts = AlertDispatcher(destinations, delivery, recorder, metrics.count_alert)
         made = _world(
             Settings(metrics_server="http://127.0.0.1:1"),
             client,
-            world.caches,
+            api.caches,
             queries=session,
             hooks=hooks,
             recorder=recorder,
@@ -132,10 +132,10 @@ async def looping(server: ApiServer, state: State, analysis: Json, **spec: Any) 
             metrics=metrics,
         )
         loop = CanaryLoop(Key("test", "podinfo"), made)
-        world.caches.of(CANARIES).subscribe(lambda _: loop.wake())
+        api.caches.of(CANARIES).subscribe(lambda _: loop.wake())
         task = asyncio.create_task(loop.run(), name="canary")
         try:
-            yield world
+            yield api
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -154,71 +154,71 @@ def state(phase: Phase, **more: Any) -> State:
     return replace(State(phase=phase, revisions=revisions, target=target, transition=transition), **more)
 
 
-def delete(world: AgentServices, **more: Any) -> None:
-    metadata = world.obj["metadata"] | {"deletionTimestamp": DELETED, "finalizers": [FINALIZER]}
-    world.write(world.obj | {"metadata": metadata} | more)
+def delete(api: CanaryApi, **more: Any) -> None:
+    metadata = api.obj["metadata"] | {"deletionTimestamp": DELETED, "finalizers": [FINALIZER]}
+    api.write(api.obj | {"metadata": metadata} | more)
 
 
-async def test_the_end_of_a_deletion_is_told_before_the_canary_goes(
+async def test_the_end_of_a_deletion_is_reported_before_the_canary_goes(
     server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(EventReporter.wait_written, "__defaults__", (PATIENCE_S,))
-    async with looping(server, state(Phase.SUCCEEDED), {}, revertOnDeletion=True) as world:
-        delete(world)
-        await eventually(lambda: world.is_gone, bool)
-        assert world.history[-2:] == [
+    async with looping(server, state(Phase.SUCCEEDED), {}, revertOnDeletion=True) as api:
+        delete(api)
+        await eventually(lambda: api.is_gone, bool)
+        assert api.history[-2:] == [
             "podinfo.test is gone: there is nothing that could take the traffic back",
             "gone",
         ]
 
 
-def give_workloads(world: AgentServices, promoted: str = REVISION) -> None:
-    """Return the canary a target with two replicas, and a primary that runs the promoted revision."""
+def create_workloads(api: CanaryApi, promoted: str = REVISION) -> None:
+    """Create a target with two replicas, and a primary that runs the promoted revision."""
     target, primary = podinfo_deployment(), podinfo_deployment()
     primary["metadata"] |= {"name": "podinfo-primary", "annotations": {REVISION_ANNOTATION: promoted}}
     for made in (target, primary):
-        world.caches.of(DEPLOYMENTS).remember(stored(made))
+        api.caches.of(DEPLOYMENTS).remember(stored(made))
 
 
-async def test_a_hook_is_told_once_though_somebody_writes_the_canary_meanwhile(server: ApiServer) -> None:
-    told = {"name": "notify", "type": "post-rollout", "url": "{hooks}/notify"}
+async def test_a_hook_is_called_once_though_somebody_writes_the_canary_meanwhile(server: ApiServer) -> None:
+    notify = {"name": "notify", "type": "post-rollout", "url": "{hooks}/notify"}
     async with looping(
-        server, state(Phase.SUCCEEDED, hooks=HookAnswers(post_rollout_pending=True)), {"webhooks": [told]}
-    ) as world:
+        server, state(Phase.SUCCEEDED, hooks=HookAnswers(post_rollout_pending=True)), {"webhooks": [notify]}
+    ) as api:
 
         async def edit() -> None:
-            world.edit(note="somebody was here")
+            api.edit(note="somebody was here")
 
-        world.hook = edit
-        give_workloads(world)
-        await eventually(lambda: world.obj["status"]["serin"].get("endUntold", False), lambda untold: not untold)
-        assert world.hook_calls == 1
-        assert world.obj["metadata"]["annotations"]["note"] == "somebody was here"
+        api.hook = edit
+        create_workloads(api)
+        await eventually(lambda: api.obj["status"]["serin"].get("endUntold", False), lambda is_pending: not is_pending)
+        assert api.hook_calls == 1
+        assert api.obj["metadata"]["annotations"]["note"] == "somebody was here"
 
 
 @pytest.mark.parametrize("broken", ["provider", "phase"])
 async def test_a_canary_that_is_no_longer_understood_can_be_deleted(server: ApiServer, broken: str) -> None:
-    async with looping(server, state(Phase.SUCCEEDED), {}, revertOnDeletion=True) as world:
+    async with looping(server, state(Phase.SUCCEEDED), {}, revertOnDeletion=True) as api:
         if broken == "provider":
-            delete(world, spec=world.obj["spec"] | {"provider": "istio"})
+            delete(api, spec=api.obj["spec"] | {"provider": "istio"})
         else:
-            delete(world, status=world.obj["status"] | {"phase": "Dreaming"})
-        await eventually(lambda: world.is_gone, bool)
+            delete(api, status=api.obj["status"] | {"phase": "Dreaming"})
+        await eventually(lambda: api.is_gone, bool)
 
 
-def ready(world: AgentServices) -> Json:
-    conditions = world.obj["status"].get("conditions", [])
+def ready(api: CanaryApi) -> Json:
+    conditions = api.obj["status"].get("conditions", [])
     return next((found for found in conditions if found["type"] == "Ready"), {})
 
 
 @pytest.mark.parametrize("word", ["", "Progressing"])
 async def test_a_canary_of_another_provider_that_was_never_ours_is_left_alone(server: ApiServer, word: str) -> None:
-    async with looping(server, State(), {}, provider="istio", revertOnDeletion=True) as world:
+    async with looping(server, State(), {}, provider="istio", revertOnDeletion=True) as api:
         status = {"phase": word, "canaryWeight": 10} if word else {}
-        world.write(world.obj | {"status": status})
-        await eventually(lambda: ready(world).get("reason"), lambda reason: reason == "ProviderNotSupported")
-        assert "finalizers" not in world.obj["metadata"]
-        assert (world.obj["status"].get("phase", ""), world.obj["status"]["canaryWeight"]) == (word, 10 if word else 0)
+        api.write(api.obj | {"status": status})
+        await eventually(lambda: ready(api).get("reason"), lambda reason: reason == "ProviderNotSupported")
+        assert "finalizers" not in api.obj["metadata"]
+        assert (api.obj["status"].get("phase", ""), api.obj["status"]["canaryWeight"]) == (word, 10 if word else 0)
 
 
 async def test_a_run_is_still_watched_when_its_provider_is_edited_away(server: ApiServer) -> None:
@@ -231,41 +231,44 @@ async def test_a_run_is_still_watched_when_its_provider_is_edited_away(server: A
     )
     check = {"name": "check", "type": "rollout", "url": "{hooks}/check"}
     analysis = {"webhooks": [check], "metrics": None, "threshold": 1}
-    async with looping(server, exposed, analysis, provider="istio") as world:
-        world.hook_code = 500
-        give_workloads(world, promoted="before")
-        await eventually(lambda: world.obj["status"]["phase"], lambda phase: phase == "Failed")
-        assert world.obj["status"]["canaryWeight"] == 0
+    async with looping(server, exposed, analysis, provider="istio") as api:
+        api.hook_code = 500
+        create_workloads(api, promoted="before")
+        await eventually(lambda: api.obj["status"]["phase"], lambda phase: phase == "Failed")
+        assert api.obj["status"]["canaryWeight"] == 0
 
 
 async def test_an_edited_spec_waits_for_no_hook_that_hangs(server: ApiServer) -> None:
-    told = {"name": "notify", "type": "post-rollout", "url": "{hooks}/notify"}
-    told["timeout"] = "10m"
+    notify = {"name": "notify", "type": "post-rollout", "url": "{hooks}/notify"}
+    notify["timeout"] = "10m"
     async with looping(
-        server, state(Phase.SUCCEEDED, hooks=HookAnswers(post_rollout_pending=True)), {"webhooks": [told]}
-    ) as world:
+        server, state(Phase.SUCCEEDED, hooks=HookAnswers(post_rollout_pending=True)), {"webhooks": [notify]}
+    ) as api:
+        released = asyncio.Event()
 
         async def hang() -> None:
-            await asyncio.Event().wait()
+            await released.wait()
 
-        world.hook = hang
-        give_workloads(world)
-        await eventually(lambda: world.hook_calls, lambda calls: calls == 1)
-        spec = deepcopy(world.obj["spec"])
+        api.hook = hang
+        create_workloads(api)
+        await eventually(lambda: api.hook_calls, lambda calls: calls == 1)
+        spec = deepcopy(api.obj["spec"])
         spec["analysis"]["webhooks"] = []
-        world.write(world.obj | {"metadata": world.obj["metadata"] | {"generation": 2}, "spec": spec})
-        await eventually(lambda: world.obj["status"]["serin"].get("endUntold", False), lambda untold: not untold)
+        api.write(api.obj | {"metadata": api.obj["metadata"] | {"generation": 2}, "spec": spec})
+        await eventually(lambda: api.obj["status"]["serin"].get("endUntold", False), lambda is_pending: not is_pending)
+        # A server's handler goes on without its client.
+        released.set()
 
 
-async def test_conflicts_without_end_are_told(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_conflicts_without_end_are_reported(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.loop._RETRY_FIRST_S", 0.001)
-    async with looping(server, state(Phase.SUCCEEDED, hooks=HookAnswers(post_rollout_pending=True)), {}) as world:
+    async with looping(server, state(Phase.SUCCEEDED, hooks=HookAnswers(post_rollout_pending=True)), {}) as api:
 
         async def answer(request: web.Request) -> web.StreamResponse:
             if request.method == "PUT":
                 return await no(409, "Conflict")(request)
-            return await world.answer(request)
+            return await api.answer(request)
 
         server.otherwise = answer
-        give_workloads(world)
-        await eventually(lambda: any("409 Conflict" in text for text in world.history), bool)
+        create_workloads(api)
+        await eventually(lambda: any("409 Conflict" in text for text in api.history), bool)

@@ -39,11 +39,11 @@ class Secrets:
 
 
 @asynccontextmanager
-async def checks(answer: str, seen: list[tuple[str, str]], **secret: str) -> AsyncIterator[MetricChecks]:
+async def checks(answer: str, queries: list[tuple[str, str]], **secret: str) -> AsyncIterator[MetricChecks]:
     """Return MetricChecks whose server notes (query, Authorization) and gives one value, and that know a template."""
 
     async def handle(request: web.Request) -> web.Response:
-        seen.append((str((await request.post())["query"]), request.headers.get("Authorization", "")))
+        queries.append((str((await request.post())["query"]), request.headers.get("Authorization", "")))
         elements = f'[{{"metric":{{"envoy_response_code":"200"}},"value":[1,"{answer}"]}}]'
         return web.Response(text=f'{{"status":"success","data":{{"resultType":"vector","result":{elements}}}}}')
 
@@ -57,15 +57,15 @@ async def checks(answer: str, seen: list[tuple[str, str]], **secret: str) -> Asy
 async def check(
     answer: str, metric: dict[str, Any], *, state: State | None = None, secret: dict[str, str] | None = None
 ) -> Any:
-    """Judge one metric; gives the result, and what the server was asked."""
-    seen: list[tuple[str, str]] = []
+    """Judge one metric; return the result, and what the server was asked."""
+    queries: list[tuple[str, str]] = []
     made = canary({"metrics": [metric]})
-    async with checks(answer, seen, **(secret or {})) as asked:
+    async with checks(answer, queries, **(secret or {})) as asked:
         assert made.analysis is not None
         result = await asked.check(
             made, state or State(analysis=Analysis(started_at_s=NOW_S - 30)), made.analysis.metrics[0], NOW_S
         )
-    return result, seen
+    return result, queries
 
 
 def template(address: str) -> Object:
@@ -96,14 +96,14 @@ BUILTIN = {"name": "request-success-rate", "thresholdRange": {"min": 99}, "inter
 async def test_a_template_is_filled_in_and_asked_with_its_credentials(
     secret: dict[str, str], authorization: str
 ) -> None:
-    result, seen = await check("6.2", TEMPLATED, secret=secret)
-    assert seen == [('x{ns="test", code="404"}[30s]', authorization)], "its first traffic was 30 s ago"
+    result, queries = await check("6.2", TEMPLATED, secret=secret)
+    assert queries == [('x{ns="test", code="404"}[30s]', authorization)], "its first traffic was 30 s ago"
     assert (result.verdict, result.text) == (Verdict.FAIL, "404s percentage 6.20 > 5")
 
 
 async def test_a_missing_secret_is_an_error_that_names_it() -> None:
-    result, seen = await check("1", TEMPLATED)
-    assert (result.verdict, seen) == (Verdict.ERROR, [])
+    result, queries = await check("1", TEMPLATED)
+    assert (result.verdict, queries) == (Verdict.ERROR, [])
     assert "login" in result.text
 
 
@@ -114,8 +114,8 @@ async def test_a_missing_template_is_an_error_that_names_it() -> None:
 
 
 async def test_a_variable_that_is_not_set_is_an_error_that_names_it() -> None:
-    result, seen = await check("1", TEMPLATED | {"templateVariables": {}}, secret={"token": "t"})
-    assert (result.verdict, seen) == (Verdict.ERROR, [])
+    result, queries = await check("1", TEMPLATED | {"templateVariables": {}}, secret={"token": "t"})
+    assert (result.verdict, queries) == (Verdict.ERROR, [])
     assert "{{ variables.code }}" in result.text
 
 
@@ -132,16 +132,16 @@ async def test_the_window_never_reaches_back_beyond_the_first_traffic(
     metric: dict[str, Any], exposed_for_s: float, window: str
 ) -> None:
     state = State(analysis=Analysis(started_at_s=NOW_S - exposed_for_s))
-    result, seen = await check("10", metric, state=state, secret={"token": "t"})
+    result, queries = await check("10", metric, state=state, secret={"token": "t"})
     assert isinstance(result, CheckResult)
     assert result.verdict is Verdict.PASS
-    assert seen
-    assert all(window in query for query, _ in seen)
+    assert queries
+    assert all(window in query for query, _ in queries)
 
 
 async def test_nothing_is_asked_in_the_first_second() -> None:
-    result, seen = await check("10", BUILTIN, state=State(analysis=Analysis(started_at_s=NOW_S - 0.5)))
-    assert (result.verdict, seen) == (Verdict.NO_DATA, [])
+    result, queries = await check("10", BUILTIN, state=State(analysis=Analysis(started_at_s=NOW_S - 0.5)))
+    assert (result.verdict, queries) == (Verdict.NO_DATA, [])
 
 
 async def test_a_query_of_the_canarys_own_goes_to_the_server_that_the_canary_names() -> None:

@@ -62,7 +62,7 @@ def test_a_reaction_to_another_revision_is_a_detection_and_neither_bootstrap_nor
     assert not has_detected(State(), State().transition_to(known, 5.0))
 
 
-def test_detections_are_counted_by_what_told_of_them() -> None:
+def test_detections_are_counted_by_how_they_became_known() -> None:
     metrics = AgentMetrics("1.2.3")
     metrics.count_detection("admission", 0.4)
     metrics.count_detection("resync", None)

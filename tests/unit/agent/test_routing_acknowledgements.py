@@ -61,13 +61,13 @@ def test_a_write_that_nobody_asks_about_is_forgotten_too() -> None:
     assert len(found) < 700
 
 
-def test_a_missing_acknowledgement_is_told_once_for_each_write() -> None:
+def test_a_missing_acknowledgement_is_reported_once_for_each_write() -> None:
     found = Acknowledgements()
     for written_s in (100.0, 200.0):
         found.expect(TABLE, written_s, None)
         found.expect(Key("test", "other"), written_s + 6, None)
-        told = [found.take_missing(TABLE, written_s + later_s) for later_s in (4.9, 6.0, 7.0)]
-        assert told == [False, True, False]
+        missing = [found.take_missing(TABLE, written_s + later_s) for later_s in (4.9, 6.0, 7.0)]
+        assert missing == [False, True, False]
 
 
 def test_an_acknowledgement_that_came_is_not_missing() -> None:

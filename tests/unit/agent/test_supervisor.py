@@ -45,7 +45,7 @@ def dying(version: int, **spec: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def at_work(folder: Path, metrics: AgentMetrics) -> AsyncIterator[tuple[Supervisor, Caches]]:
-    """A supervisor at work; its caches are told of changes by the test, there is no API server."""
+    """A supervisor at work; the test passes changes to its caches, there is no API server."""
     kubeconfig = write_kubeconfig(folder / "kubeconfig", "http://127.0.0.1:1")
     async with (
         Client.connect(kubeconfig=kubeconfig, user_agent="serin/test") as client,
@@ -57,7 +57,7 @@ async def at_work(folder: Path, metrics: AgentMetrics) -> AsyncIterator[tuple[Su
         alerts = AlertDispatcher(directory, delivery, recorder, metrics.count_alert)
         settings = Settings(metrics_server="http://127.0.0.1:1")
         hooks = Hooks(session=session)
-        world = _world(
+        services = _world(
             settings,
             client,
             caches,
@@ -68,7 +68,7 @@ async def at_work(folder: Path, metrics: AgentMetrics) -> AsyncIterator[tuple[Su
             event_hooks=EventHooks(hooks, metrics.count_event, time.time),
             metrics=metrics,
         )
-        supervisor = Supervisor(world)
+        supervisor = Supervisor(services)
         task = asyncio.create_task(supervisor.run(), name="supervisor")
         await asyncio.sleep(0)  # now it has subscribed
         try:
@@ -80,7 +80,7 @@ async def at_work(folder: Path, metrics: AgentMetrics) -> AsyncIterator[tuple[Su
 
 @asynccontextmanager
 async def supervised(folder: Path, metrics: AgentMetrics) -> AsyncIterator[Cache]:
-    """The same, for who tells of canaries only."""
+    """The same, for a test that changes Canaries only."""
     async with at_work(folder, metrics) as (_, caches):
         yield caches.of(CANARIES)
 
@@ -126,7 +126,7 @@ def target(version: int, generation: int) -> dict[str, Any]:
     }
 
 
-async def test_an_edit_that_a_list_told_of_is_detected_by_resync_and_one_of_the_watch_by_watch(tmp_path: Path) -> None:
+async def test_an_edit_known_by_a_list_is_detected_by_resync_and_one_of_the_watch_by_watch(tmp_path: Path) -> None:
     metrics = AgentMetrics("1.2.3")
     async with at_work(tmp_path, metrics) as (supervisor, caches):
         caches.of(CANARIES).remember(dying(1))
@@ -142,7 +142,7 @@ async def test_an_edit_that_a_list_told_of_is_detected_by_resync_and_one_of_the_
                 workloads._store_list({Key("test", "podinfo"): target(version, version)}, str(version))
             else:
                 workloads._handle_event(WatchEvent("MODIFIED", target(version, version)))
-            # What is no edit tells nothing new: a status does not make a watch's news of a list's.
+            # A status is no edit: the edit before it still counts as known by the list, or by the watch event.
             workloads._handle_event(WatchEvent("MODIFIED", target(version + 1, version)))
             count = detected(by)
             after = replace(before, revisions=Revisions(analysed=f"rev-{version}"))

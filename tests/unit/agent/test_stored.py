@@ -1,0 +1,81 @@
+"""What is read of a stored Canary: its spec, or the last one that could be read, and what blocks it."""
+
+from typing import Any
+
+import pytest
+
+from agent.stored import is_gone, read_stored
+from canary.run.phase import Phase
+from canary.run.state import Revisions, State
+from canary.run.status import UnknownPhase, write_status
+from canary.run.wire import FINALIZER
+from tests.support.canaries import canary, canary_object
+
+DELETED = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+FINISHED = Revisions(analysed="rev-1", promoted="rev-1", finished="rev-1")
+
+
+def with_metadata(**metadata: Any) -> dict[str, Any]:
+    obj = canary_object()
+    return obj | {"metadata": obj["metadata"] | metadata}
+
+
+def invalid(**spec: Any) -> dict[str, Any]:
+    return canary_object({"threshold": "many"}, **spec)
+
+
+def test_a_valid_spec_is_read_and_remembered() -> None:
+    stored = read_stored(canary_object(), None)
+    assert stored.canary == stored.last_valid == canary()
+    assert (stored.blocker, stored.is_spec_lost) == (None, False)
+
+
+def test_an_invalid_spec_is_replaced_by_the_last_valid_one() -> None:
+    known = canary(suspend=True)
+    stored = read_stored(invalid(), known)
+    assert stored.canary is stored.last_valid is known
+    assert stored.blocker is not None
+    assert (stored.blocker.reason, stored.is_spec_lost) == ("InvalidSpec", False)
+
+
+def test_of_an_invalid_spec_that_nobody_knew_the_names_are_read() -> None:
+    stored = read_stored(invalid(), None)
+    assert stored.canary is not None
+    assert (stored.canary.spec.target_ref.name, stored.canary.analysis) == ("podinfo", None)
+    assert (stored.last_valid, stored.is_spec_lost) == (None, True)
+
+
+def test_nothing_is_done_about_a_spec_without_even_names() -> None:
+    stored = read_stored(invalid(targetRef={}), None)
+    assert (stored.canary, stored.is_spec_lost) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "is_watched"),
+    [
+        (State(), False),
+        (State(phase=Phase.PROGRESSING), False),
+        (State(phase=Phase.PROGRESSING, revisions=FINISHED), True),
+    ],
+    ids=["new", "another controller's", "ours"],
+)
+def test_a_canary_of_another_provider_is_watched_only_if_it_was_ours(state: State, is_watched: bool) -> None:  # noqa: FBT001
+    status = write_status(state, {}, target_kind="Deployment", generation=1)
+    stored = read_stored(canary_object(provider="istio") | {"status": status}, None)
+    assert (stored.canary is not None) is is_watched
+    assert stored.blocker is not None
+    assert stored.blocker.reason == "ProviderNotSupported"
+
+
+def test_an_unknown_phase_is_refused_unless_the_canary_is_being_deleted() -> None:
+    status = {"status": {"phase": "Dreaming"}}
+    with pytest.raises(UnknownPhase):
+        read_stored(canary_object() | status, None)
+    assert read_stored(with_metadata(**DELETED) | status, None).state.phase is Phase.FAILED
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"), [({}, False), (DELETED, True), (DELETED | {"finalizers": [FINALIZER]}, False)]
+)
+def test_a_deleted_canary_is_gone_unless_it_waits_for_us(metadata: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
+    assert is_gone(with_metadata(**metadata)) is expected
