@@ -1,14 +1,14 @@
 # Everything here works from a fresh clone: what is missing is installed into .venv and .sandbox.
-.PHONY: help demo test unit coverage tapes long fuzz check format bench sandbox sandbox-down image clean
+.PHONY: help demo test test-demo unit coverage tapes long fuzz check format bench sandbox sandbox-down image clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python
 
-# Tests on a cluster mostly wait: six processes fill two cores. Those of tests/cluster share one cluster; each folder of
-# tests/exclusive has its own. tests/support/schedule.py says which process runs what, and when.
-SIDE_BY_SIDE := -n 6
+# Tests on a cluster mostly wait: four processes fill two cores. Those of tests/cluster share one cluster, each folder of
+# tests/exclusive has one of its own. What comes when, and what stays together, is in tests/support/schedule.py.
+SIDE_BY_SIDE := -n 4
 FAST := tests/unit tests/contract
 
 help: ## Show what there is
@@ -33,6 +33,10 @@ test: .venv/.ready ## Run the tests: unit, contract, on a cluster (but for those
 
 unit: .venv/.ready ## Run the tests that need no cluster
 	$(BIN)/pytest -n 2 $(FAST)
+
+test-demo: .venv/.ready ## Play the demo as its test does, and hold it to the guide line by line
+	@$(RUN) -m sandbox build
+	$(BIN)/pytest tests/demo
 
 coverage: .venv/.ready ## Show which lines and branches of canary/ and render/ the unit tests miss
 	@mkdir -p build

@@ -120,7 +120,7 @@ def assert_shown(text: str) -> None:
     warned = re.findall(r"Warning: Canary test/podinfo (.+): revision \w+ \(podinfod image (\S+) -> (\S+)\)\.", text)
     tags = [(f"3.1.{number}", f"3.1.{number + 1}") for number in range(7)]
     assert [(before, after) for _, before, after in warned] == tags
-    assert {what for what, *_ in warned} == {"takes over", "starts its analysis again"}
+    assert {what for what, *_ in warned} == {"starts a run", "starts its analysis again"}
     assert re.search(r"serin-agent-\S+ +1/1 +Running +1 ", text), "the agent was killed once"
     assert all(f"* {fault}: found" in text for fault in FAULTS)
 
