@@ -82,7 +82,7 @@ async def run(settings: Settings) -> None:
         event_hooks = await stack.enter_async_context(
             EventHooks(hooks, metrics.count_event, time.time, own_url=settings.event_webhook)
         )
-        world = _world(
+        services = connect_services(
             settings,
             client,
             caches,
@@ -93,11 +93,11 @@ async def run(settings: Settings) -> None:
             event_hooks=event_hooks,
             metrics=metrics,
         )
-        leading = await stack.enter_async_context(running(_lead(settings, client, world), "agent"))
+        leading = await stack.enter_async_context(running(_lead(settings, client, services), "agent"))
         await wait_until_stopped(stopped, leading, *vital)
 
 
-def _world(
+def connect_services(
     settings: Settings,
     client: Client,
     caches: Caches,
@@ -109,6 +109,7 @@ def _world(
     event_hooks: EventHooks,
     metrics: AgentMetrics,
 ) -> AgentServices:
+    """Build what the loops of all canaries share from what has a lifetime of its own."""
     applied = AppliedObjects(client, caches)
     routing = GlooRouting(client, caches, applied, time.time)
     managed = ManagedObjects(caches, applied, routing)
@@ -149,11 +150,11 @@ def _own_chat(settings: Settings) -> Destination | None:
     )
 
 
-async def _lead(settings: Settings, client: Client, world: AgentServices) -> None:
+async def _lead(settings: Settings, client: Client, services: AgentServices) -> None:
     """Supervise while this agent holds the lease; the caches fill meanwhile, so that a new leader starts warm."""
-    await world.caches.wait_synced()
+    await services.caches.wait_synced()
     if not settings.is_leader_election_on:
-        await Supervisor(world).run()
+        await Supervisor(services).run()
         return
     identity = f"{socket.gethostname()}_{os.getpid()}"
     async with LeaseHolder(
@@ -161,7 +162,7 @@ async def _lead(settings: Settings, client: Client, world: AgentServices) -> Non
     ) as lease:
         await lease.wait_acquired()
         _log.info("leading as %s", identity)
-        supervisor = Supervisor(replace(world, is_leader=lambda: lease.is_leader))
+        supervisor = Supervisor(replace(services, is_leader=lambda: lease.is_leader))
         async with running(supervisor.run(), "supervisor") as task, running(lease.wait_lost(), "leadership") as lost:
             await asyncio.wait({lost, task}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():

@@ -43,9 +43,9 @@ _CONNECTIONS: Final[Mapping[str, Any]] = {
 class Admission:
     """Answers the entries' requests. While it drains, it asks each client to come back over another connection."""
 
-    def __init__(self, entries: Mapping[str, Handler], world: AdmissionContext, metrics: WebhookMetrics) -> None:
+    def __init__(self, entries: Mapping[str, Handler], context: AdmissionContext, metrics: WebhookMetrics) -> None:
         self._entries = entries
-        self._world = world
+        self._context = context
         self._metrics = metrics
         self._is_draining = False
 
@@ -55,9 +55,9 @@ class Admission:
         return self._is_draining
 
     @property
-    def world(self) -> AdmissionContext:
+    def context(self) -> AdmissionContext:
         """Return the context of the handlers."""
-        return self._world
+        return self._context
 
     def drain(self) -> None:
         """Announce the end."""
@@ -73,7 +73,7 @@ class Admission:
             raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_POST])
         body = await _read(request)
         started_s = time.perf_counter()
-        reply = handle_review(body, handler, self._world)
+        reply = handle_review(body, handler, self._context)
         self._metrics.observe_request(path[1:], reply.operation, reply.outcome, time.perf_counter() - started_s)
         is_answered = reply.status == HTTPStatus.OK
         if is_answered and is_kept(request) and not self._is_draining:
@@ -151,7 +151,7 @@ def serve_health(
     """
 
     def render_metrics(accepted: list[str]) -> tuple[bytes, Mapping[str, str]]:
-        return metrics.render(accepted, len(admission.world.canaries))
+        return metrics.render(accepted, len(admission.context.canaries))
 
     def why_unready() -> str:
         return "stopping" if admission.is_draining else unready()

@@ -76,7 +76,7 @@ def new_namespace(kubeconfig: Path, name: str) -> Iterator[None]:
 
 @contextmanager
 def watch(kubeconfig: Path, namespace: str, kind: str, take: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-    """Return `take` every event of a watch, first those of what exists, in a thread of its own until the block ends.
+    """Pass `take` every event of a watch, first those of what exists, in a thread of its own until the block ends.
 
     A watch that breaks before gives it an event of type ERROR.
     """

@@ -31,7 +31,7 @@ class ServedLeaf:
         self._leaf: Leaf | None = None
 
     def serve(self, leaf: Leaf) -> None:
-        """Return this leaf to handshakes from now on.
+        """Use this leaf for handshakes from now on.
 
         Raises:
             certs.errors.Unreadable: OpenSSL refuses it; the leaf before is served on.

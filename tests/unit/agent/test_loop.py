@@ -14,7 +14,7 @@ import pytest
 from agent.apply import Applier
 from agent.caches import Caches
 from agent.loop import CanaryLoop
-from agent.main import _world
+from agent.main import connect_services
 from agent.metrics import AgentMetrics
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
@@ -47,7 +47,7 @@ async def deposed_services(folder: Path, metrics: AgentMetrics) -> AsyncIterator
     ):
         caches, recorder, hooks = Caches(client, ""), EventRecorder(client, instance="test"), Hooks(session=session)
         directory, delivery = Destinations(client, caches, None), Delivery(session=session)
-        made = _world(
+        made = connect_services(
             Settings(metrics_server="http://127.0.0.1:1"),
             client,
             caches,

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from agent.caches import Caches
 from agent.loop import CanaryLoop
-from agent.main import _world
+from agent.main import connect_services
 from agent.metrics import AgentMetrics
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
@@ -120,7 +120,7 @@ async def looping(server: ApiServer, state: State, analysis: Json, **spec: Any) 
         recorder = await stack.enter_async_context(EventRecorder(client, instance="test"))
         delivery, destinations = Delivery(session=session), Destinations(client, api.caches, None)
         alerts = AlertDispatcher(destinations, delivery, recorder, metrics.count_alert)
-        made = _world(
+        made = connect_services(
             Settings(metrics_server="http://127.0.0.1:1"),
             client,
             api.caches,

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from agent.caches import Caches
-from agent.main import _world
+from agent.main import connect_services
 from agent.metrics import AgentMetrics
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
@@ -57,7 +57,7 @@ async def at_work(folder: Path, metrics: AgentMetrics) -> AsyncIterator[tuple[Su
         alerts = AlertDispatcher(directory, delivery, recorder, metrics.count_alert)
         settings = Settings(metrics_server="http://127.0.0.1:1")
         hooks = Hooks(session=session)
-        services = _world(
+        services = connect_services(
             settings,
             client,
             caches,
