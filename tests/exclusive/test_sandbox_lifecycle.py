@@ -5,15 +5,18 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from sandbox.paths import bin_dir
-from tests.support.cluster import Cluster
+from tests.support.cluster import REPOSITORY, Cluster
+from tests.support.processes import alive, holder_pid, init_pid, name_of, processes
 
 
 @pytest.fixture(scope="module")
@@ -33,40 +36,6 @@ def bare(shared: Cluster) -> Cluster:
     return shared
 
 
-def holder_pid(cluster: Cluster) -> int:
-    return int((cluster.state / "lock").read_text())
-
-
-def init_pid(cluster: Cluster) -> int:
-    """The host's pid of the first process inside."""
-    holder = holder_pid(cluster)
-    return int(Path(f"/proc/{holder}/task/{holder}/children").read_text().split()[0])
-
-
-def processes(cluster: Cluster) -> set[int]:
-    """The host's pids of everything in the cluster's network namespace, and in those of its pods."""
-    user = Path(f"/proc/{holder_pid(cluster)}/ns/user").readlink()
-    return {pid for pid in all_pids() if namespace_of(pid) == user}
-
-
-def all_pids() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def namespace_of(pid: int) -> Path | None:
-    try:
-        return Path(f"/proc/{pid}/ns/user").readlink()
-    except OSError:
-        return None
-
-
-def name_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
-
-
 def wait_until(is_true: Callable[[], bool], timeout_s: float = 15.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not is_true():
@@ -80,19 +49,6 @@ def is_open(url: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def alive(pids: set[int]) -> set[int]:
-    """Those that have not ended; a zombie has."""
-    return {pid for pid in pids if state_of(pid) not in {"", "Z"}}
-
-
-def state_of(pid: int) -> str:
-    """Return the letter of a process' state; empty when there is none of this pid."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
 
 
 def test_up_again_is_harmless(bare: Cluster) -> None:
@@ -163,6 +119,50 @@ def test_a_part_that_dies_ends_the_cluster_and_is_named(bare: Cluster) -> None:
     os.kill(scheduler, signal.SIGKILL)
     wait_until(lambda: bare.try_sandbox("status").stdout.startswith("down\n"))
     assert "kube-scheduler ended with code -9; the last lines of" in bare.try_sandbox("status").stdout
+
+
+# Holds a bare cluster, says so, and waits for its own end.
+HOLD = """
+import sys, time
+from pathlib import Path
+from sandbox import lifeline
+from sandbox.paths import State
+from tests.support.cluster import Cluster
+
+state = Path(sys.argv[1])
+with lifeline.hold(State(state).lifeline):
+    Cluster(state).sandbox("up", "--held", "--without-serin")
+    print("up", flush=True)
+    time.sleep(3600)
+"""
+
+
+@contextmanager
+def holding(state: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Have another process hold the cluster in a state directory, and end it after the block if it lives."""
+    command = [sys.executable, "-c", HOLD, str(state)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "up\n"
+            yield holder
+        finally:
+            holder.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+def test_a_held_cluster_ends_when_its_last_holder_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+    cluster = Cluster(tmp_path)
+    with holding(tmp_path) as first:
+        before = processes(cluster)
+        assert len(before) > 8
+        with holding(tmp_path) as second:
+            first.send_signal(number)
+            first.wait()
+            assert "Ready" in cluster.kubectl("get", "nodes"), "the second one needs it"
+            second.send_signal(number)
+            second.wait()
+            wait_until(lambda: not alive(before))
 
 
 def test_down_leaves_no_process_and_no_door(bare: Cluster) -> None:

@@ -63,6 +63,15 @@ def create(kubeconfig: Path, namespace: str, obj: dict[str, Any], *, dry_run: bo
     return _api_of(kubeconfig.read_text()).request("POST", path, HTTPStatus.CONFLICT, obj | {"metadata": annotated})
 
 
+def set_image(kubeconfig: Path, namespace: str, name: str, container: str, image: str) -> None:
+    """Change the image of a Deployment's container as `kubectl set image` does."""
+    version, _, plural = _RESOURCES["deployment"].partition(" ")
+    path = f"{version}/namespaces/{namespace}/{plural}/{name}?fieldManager=kubectl-set"
+    patch = {"spec": {"template": {"spec": {"containers": [{"name": container, "image": image}]}}}}
+    kind = "application/strategic-merge-patch+json"
+    _api_of(kubeconfig.read_text()).request("PATCH", path, body=patch, content_type=kind)
+
+
 @contextmanager
 def new_namespace(kubeconfig: Path, name: str) -> Iterator[None]:
     """Create a namespace for the block; its deletion goes on behind the caller."""
@@ -130,10 +139,17 @@ class _Api:
         return answer
 
     def request(
-        self, method: str, path: str, empty: HTTPStatus | None = None, body: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        empty: HTTPStatus | None = None,
+        body: dict[str, Any] | None = None,
+        content_type: str = "application/json",
     ) -> dict[str, Any]:
         """Return the answer's object, an empty one for the status `empty`; any other refusal is an AssertionError."""
-        answer = self._pool.request(method, f"{self._server}/{path}", body=None if body is None else json.dumps(body))
+        text = None if body is None else json.dumps(body)
+        headers = {**self._pool.headers, "Content-Type": content_type}
+        answer = self._pool.request(method, f"{self._server}/{path}", body=text, headers=headers)
         if answer.status == empty:
             return {}
         assert answer.status < HTTPStatus.BAD_REQUEST, f"{method} {path}: {answer.status} {answer.data.decode()}"

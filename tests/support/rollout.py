@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tests.support.api import create, read
+from tests.support.api import create, read, set_image
 from tests.support.cluster import Cluster
 
 T = TypeVar("T")
@@ -119,8 +119,7 @@ class Rollouts:
 
     def set_image(self, name: str, tag: str) -> None:
         """Change the target's image, as the guide does."""
-        image = f"podinfod=stefanprodan/podinfo:{tag}"
-        self.cluster.kubectl("-n", self.namespace, "set", "image", f"deployment/{name}", image)
+        set_image(self.cluster.kubeconfig, self.namespace, name, "podinfod", f"stefanprodan/podinfo:{tag}")
 
     def roll_out(self, name: str, tag: str) -> None:
         """Change the target's image and wait until that revision is promoted, which may be past when we look."""
@@ -151,7 +150,8 @@ class Rollouts:
         """See that `look` shows what is expected for so long."""
         until_s = time.monotonic() + for_s
         while time.monotonic() < until_s:
-            assert look() == expected
+            found = look()
+            assert found == expected, f"{found} in place of {expected}"
             time.sleep(_LOOK_EVERY_S)
 
     def wait_for_phase(self, name: str, phase: str, deadline_s: float = 60.0) -> None:
