@@ -31,22 +31,14 @@ from canary.run.managed import ManagedObject
 from canary.run.mark import Mark
 from canary.run.messages import Message
 from canary.run.observation import Observation, Primary, Question, Route, RouteState, Target
-from canary.run.phase import IDLE, Phase
+from canary.run.phase import IDLE
 from canary.run.readiness import Readiness
 from canary.run.request import claimed
 from canary.run.state import Blocker, State, TargetIdentity
 from canary.run.status import read_state, write_status
 from canary.run.traffic import Traffic
 from kube.errors import Rejected
-from tests.support.canaries import canary
-
-READY = Readiness(is_ready=True, has_available=True)
-UNREADY = Readiness(
-    is_ready=False, has_available=False, explanation="waiting for rollout to finish: 0 of 2 are available"
-)
-ROLLING = Readiness(
-    is_ready=False, has_available=True, explanation="waiting for rollout to finish: 1 old replica is left"
-)
+from tests.support.simulated_parts import READY, ROLLING, UNREADY, Refused, always
 
 # Whatever else is decided, `agent.apply` does nothing of it while there is no target.
 _NEEDS_NO_TARGET = SetTraffic | SetFinalizer | ClaimRequest | DropRequest
@@ -61,20 +53,6 @@ _REFUSAL = Rejected("the API server says no")
 
 # No phase needs as many ticks at once; more of them are a loop.
 _BURST_LIMIT = 40
-
-
-class Refused(Exception):  # noqa: N818  the API server's answer to a write made from an old view
-    """A test of a patch or a resourceVersion did not hold."""
-
-
-class Crash(Exception):  # noqa: N818  an event of the tape, not an error
-    """The agent dies here."""
-
-
-def always(verdict: Verdict) -> Iterator[Verdict]:
-    """Answer every question alike."""
-    while True:
-        yield verdict
 
 
 @dataclass
@@ -414,24 +392,3 @@ class SimulatedCluster:
 
 def _same_writes(seen: Route, now: Route) -> bool:
     return replace(seen, state=now.state, explanation=now.explanation) == now
-
-
-def phase(cluster: SimulatedCluster) -> Phase | None:
-    """Read the phase anew: mypy would take it for what an earlier assert narrowed it to."""
-    return cluster.state.phase
-
-
-def bootstrapped(analysis: dict[str, Any] | None = None, **spec: Any) -> SimulatedCluster:
-    """Return an initialized cluster of the guide's canary, with `analysis` and `spec` changed."""
-    cluster = SimulatedCluster(canary(analysis, **spec))
-    cluster.run(30)
-    assert cluster.state.phase is Phase.INITIALIZED
-    cluster.told.clear()
-    cluster.questions.clear()
-    cluster.promoted.clear()
-    return cluster
-
-
-def hook(kind: str, name: str = "", **fields: Any) -> dict[str, Any]:
-    """Return a hook of a type, of the type's own name unless it is given one."""
-    return {"name": name or kind, "type": kind, "url": "http://hooks.test/"} | fields

@@ -7,7 +7,9 @@ import pytest
 from canary.run.judge import Verdict
 from canary.run.observation import Question
 from canary.run.phase import Phase
-from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, always, bootstrapped, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import READY, ROLLING, UNREADY, always
+from tests.support.simulated_runs import bootstrapped, phase
 
 AB: dict[str, Any] = {
     "stepWeight": None,

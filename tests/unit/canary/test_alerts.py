@@ -9,7 +9,8 @@ from canary.run.judge import Verdict
 from canary.run.messages import Alert
 from canary.run.phase import Phase
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import READY, UNREADY, SimulatedCluster, always
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import READY, UNREADY, always
 
 STARTED = Alert("info", "New revision detected, progressing canary analysis.", has_settings=True)
 PROMOTED = Alert("info", "Canary analysis completed successfully, promotion finished.")

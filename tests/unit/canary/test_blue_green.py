@@ -8,7 +8,9 @@ from canary.run.judge import Verdict
 from canary.run.observation import Question
 from canary.run.phase import Phase
 from canary.run.state import Blocker
-from tests.support.simulated_cluster import READY, UNREADY, SimulatedCluster, always, bootstrapped, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import READY, UNREADY, always
+from tests.support.simulated_runs import bootstrapped, phase
 
 BLUE_GREEN: dict[str, Any] = {"stepWeight": None, "maxWeight": None, "threshold": 2, "iterations": 3}
 MIRRORED = BLUE_GREEN | {"mirror": True}

@@ -3,7 +3,8 @@
 from canary.run.phase import Phase
 from canary.run.revision import config_part, template_part, with_configs
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import SimulatedCluster, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_runs import phase
 
 TEMPLATE, LATER_TEMPLATE = "0123456789abcdef", "fedcba9876543210"
 ONE, TWO = ({"configmap/conf": content} for content in ("1", "2"))

@@ -6,7 +6,9 @@ from canary.run.judge import Verdict
 from canary.run.phase import Phase
 from canary.run.state import Blocker
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import Crash, SimulatedCluster, always, bootstrapped, hook, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import Crash, always
+from tests.support.simulated_runs import bootstrapped, hook, phase
 
 REVISION = "aaaaaaaaaaaaaaaa"
 OTHER = "bbbbbbbbbbbbbbbb"

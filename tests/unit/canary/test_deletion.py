@@ -11,7 +11,9 @@ from canary.run.managed import ManagedObject
 from canary.run.phase import IDLE, Phase
 from canary.run.state import Blocker, Revisions, Timing
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import UNREADY, Crash, SimulatedCluster, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import UNREADY, Crash
+from tests.support.simulated_runs import phase
 
 REVERTED: dict[str, Any] = {"revertOnDeletion": True}
 NEW = "aaaaaaaaaaaaaaaa"

@@ -9,7 +9,9 @@ from canary.run.judge import Verdict
 from canary.run.phase import Phase
 from canary.run.state import Blocker
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, bootstrapped, hook, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import READY, ROLLING, UNREADY
+from tests.support.simulated_runs import bootstrapped, hook, phase
 
 WEIGHTS: dict[str, Any] = {"stepWeight": 20, "maxWeight": 60, "threshold": 2}
 BLUE_GREEN: dict[str, Any] = {"stepWeight": None, "maxWeight": None, "threshold": 2, "iterations": 3}

@@ -8,7 +8,9 @@ from canary.run.judge import Verdict
 from canary.run.messages import Alert
 from canary.run.observation import Question
 from canary.run.phase import Phase
-from tests.support.simulated_cluster import UNREADY, SimulatedCluster, always, bootstrapped, hook, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import UNREADY, always
+from tests.support.simulated_runs import bootstrapped, hook, phase
 
 WEIGHTS: dict[str, Any] = {"stepWeight": 20, "maxWeight": 40, "threshold": 2}
 ITERATIONS: dict[str, Any] = {"stepWeight": None, "maxWeight": None, "threshold": 2, "iterations": 2}

@@ -1,7 +1,9 @@
 """Promotions of a primary that does not come up, while a newer revision waits: told, and a way out for each."""
 
 from canary.run.phase import Phase
-from tests.support.simulated_cluster import READY, UNREADY, SimulatedCluster, bootstrapped, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import READY, UNREADY
+from tests.support.simulated_runs import bootstrapped, phase
 
 REVISION = "aaaaaaaaaaaaaaaa"
 OTHER = "bbbbbbbbbbbbbbbb"

@@ -10,7 +10,9 @@ from canary.run.observation import Question, RouteState
 from canary.run.phase import Phase
 from tests.support.canaries import canary
 from tests.support.serving_rules import check_at_rest, check_before_promote
-from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, always, hook, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import READY, ROLLING, UNREADY, always
+from tests.support.simulated_runs import hook, phase
 
 REVISION = "aaaaaaaaaaaaaaaa"
 

@@ -8,7 +8,9 @@ import pytest
 from canary.run.judge import Verdict
 from canary.run.observation import Question
 from canary.run.phase import Phase
-from tests.support.simulated_cluster import SimulatedCluster, always, bootstrapped, hook, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import always
+from tests.support.simulated_runs import bootstrapped, hook, phase
 
 MIRRORED: dict[str, Any] = {"stepWeight": 20, "maxWeight": 40, "threshold": 2, "mirror": True}
 AFFINE: dict[str, Any] = {

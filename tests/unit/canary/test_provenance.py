@@ -6,7 +6,8 @@ from canary.run.judge import Verdict
 from canary.run.mark import Mark
 from canary.run.phase import Phase
 from canary.run.state import State
-from tests.support.simulated_cluster import SimulatedCluster, always
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import always
 
 A, B, ONE, TWO = ("a" * 16, "b" * 16, "1" * 8, "2" * 8)
 

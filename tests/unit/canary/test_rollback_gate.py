@@ -8,7 +8,9 @@ from canary.run.judge import Verdict
 from canary.run.messages import Alert
 from canary.run.observation import Question
 from canary.run.phase import Phase
-from tests.support.simulated_cluster import Crash, SimulatedCluster, always, bootstrapped, hook, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import Crash, always
+from tests.support.simulated_runs import bootstrapped, hook, phase
 
 WEIGHTS: dict[str, Any] = {"stepWeight": 20, "maxWeight": 40, "threshold": 2}
 ROLLED_BACK = [

@@ -11,7 +11,9 @@ from canary.run.observation import Question, RouteState
 from canary.run.phase import Phase
 from canary.run.state import Blocker
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, always, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import READY, ROLLING, UNREADY, always
+from tests.support.simulated_runs import phase
 
 
 def verdicts(*first: Verdict, then: Verdict = Verdict.PASS) -> Iterator[Verdict]:

@@ -10,7 +10,9 @@ from canary.run.readiness import Readiness
 from canary.run.state import Blocker, State
 from canary.run.status import read_state
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, bootstrapped, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import READY, ROLLING, UNREADY
+from tests.support.simulated_runs import bootstrapped, phase
 
 TARGET = "aaaaaaaaaaaaaaaa"
 FLAGGERS = "6b8c7d9f5"

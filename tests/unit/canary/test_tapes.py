@@ -22,7 +22,8 @@ from canary.run.request import Verb
 from canary.run.state import Blocker, State
 from tests.support.canaries import canary
 from tests.support.serving_rules import check_at_rest, check_before_promote
-from tests.support.simulated_cluster import READY, ROLLING, UNREADY, Crash, Refused, SimulatedCluster, always
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import READY, ROLLING, UNREADY, Crash, Refused, always
 
 # A change is judged by the same tapes each time; `make tapes` looks for new ones, and for many more.
 ALWAYS_THE_SAME = "SERIN_NEW_TAPES" not in os.environ

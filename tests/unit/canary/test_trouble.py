@@ -12,7 +12,9 @@ from canary.run.observation import Question, RouteState
 from canary.run.phase import Phase
 from canary.run.state import Blocker
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import READY, ROLLING, UNREADY, SimulatedCluster, always, bootstrapped, phase
+from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_parts import READY, ROLLING, UNREADY, always
+from tests.support.simulated_runs import bootstrapped, phase
 
 REVISION = "aaaaaaaaaaaaaaaa"
 NO_SCALER = Blocker("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'")

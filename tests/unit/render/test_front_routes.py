@@ -1,15 +1,11 @@
 """Routes in front, mirrors, cookies and options, on tables as users may have left them."""
 
-import json
 from copy import deepcopy
-from functools import cache
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from canary.api.canary import Canary
 from canary.run.traffic import ALL_TO_PRIMARY, Traffic
 from canary.run.wire import MOVE_ANNOTATION, OWNED_ANNOTATION
 from render.objects import UnusableObjectError
@@ -23,57 +19,9 @@ from render.route_table import (
     served_port,
 )
 from tests.support import gloo_cases
+from tests.support.front_routes import SERVICES, STRATEGIES, Json, canary, is_ours, main_of, names_of, ours
 from tests.support.json_patch import PatchRefused, apply_patch
 from tests.support.podinfo import podinfo_canary, stored
-
-Json = dict[str, Any]
-
-AFFINITY = {"cookieName": "c", "maxAge": 60}
-STRATEGIES: dict[str, Json] = {
-    "weights": {"stepWeight": 10, "maxWeight": 50},
-    "sticky": {"stepWeight": 10, "maxWeight": 50, "sessionAffinity": AFFINITY},
-    "both sticky": {"stepWeight": 10, "maxWeight": 50, "sessionAffinity": AFFINITY | {"primaryCookieName": "p"}},
-    "blue/green": {"iterations": 3, "mirror": True},
-    "A/B": {"iterations": 3, "match": [{"headers": {"x-a": {"exact": "1"}}}, {"uri": {"prefix": "/v2"}}]},
-    "A/B by header": {"iterations": 3, "match": [{"headers": {"x-a": {"exact": "2"}}}]},
-}
-SERVICES: list[Json] = [
-    {},
-    {"timeout": "5s"},
-    {"timeout": "9s", "retries": {"attempts": 2}},
-    {"rewrite": {"uri": "/x"}},
-]
-
-
-def canary(strategy: str, service: Json | None = None) -> Canary:
-    return _parsed(strategy, json.dumps(service or {}))
-
-
-@cache
-def _parsed(strategy: str, service: str) -> Canary:
-    analysis = {"interval": "10s", "threshold": 5} | STRATEGIES[strategy]
-    return podinfo_canary(analysis=analysis, service=json.loads(service))
-
-
-def ours(table: Json) -> list[Json]:
-    """Our routes, in order."""
-    return [route for route in table["spec"]["routes"] if is_ours(route)]
-
-
-def is_ours(route: Json) -> bool:
-    destinations = route.get("routeAction", {}).get("multi", {}).get("destinations", [])
-    names = [destination["destination"].get("upstream", {}).get("name", "") for destination in destinations]
-    return any(name.startswith("test-podinfo-canaryupstream-") for name in names)
-
-
-def main_of(table: Json) -> Json:
-    (main,) = (route for route in ours(table) if route.get("name") not in FRONT_ROUTES)
-    return main
-
-
-def names_of(table: Json) -> list[str]:
-    return [route.get("name", "main") for route in ours(table)]
-
 
 FOREIGN = [
     {"matchers": [{"prefix": "/admin"}], "redirectAction": {"hostRedirect": "example.com"}},
@@ -391,35 +339,3 @@ def test_a_sticky_route_that_was_given_its_weight_back_is_seen() -> None:
     table["spec"]["routes"][0]["routeAction"]["multi"]["destinations"][1]["weight"] = 100
     assert read_traffic(said, table) == ALL_TO_PRIMARY
     assert read_exposure(said, table) == Exposure(Traffic(50)), "half of those who send the cookie"
-
-
-def flaggers_table(matchers: list[Json]) -> Json:
-    """A table as Flagger leaves it: one route, and no note of ours on it."""
-    table = stored(route_table(canary("weights")))
-    for annotation in (OWNED_ANNOTATION, MOVE_ANNOTATION):
-        del table["metadata"]["annotations"][annotation]
-    (route,) = table["spec"]["routes"]
-    return table | {"spec": {"routes": [route | ({"matchers": matchers} if matchers else {})]}}
-
-
-def test_flaggers_merged_matcher_goes_and_each_entry_gets_its_own() -> None:
-    merged = [{"headers": [{"name": "x-a", "value": "1"}], "prefix": "/v2"}]
-    table = flaggers_table(merged)
-    taken = apply_patch(table, route_patch(canary("A/B"), table, ALL_TO_PRIMARY, 1))
-    assert names_of(taken) == ["serin-match", "serin-match-path", "main"]
-    assert "matchers" not in main_of(taken), "everyone else would get 404"
-    assert merged[0] not in [matcher for route in ours(taken) for matcher in route.get("matchers", [])]
-
-
-def test_matchers_that_users_give_to_a_table_of_ours_stay() -> None:
-    theirs = [{"headers": [{"name": "x-tenant", "value": "1"}]}]
-    table = flaggers_table([])
-    taken = stored(apply_patch(table, route_patch(canary("weights"), table, ALL_TO_PRIMARY, 1)))
-    main_of(taken)["matchers"] = theirs
-    patch = route_patch(canary("weights"), taken, Traffic(10), 2)
-    assert main_of(apply_patch(taken, patch))["matchers"] == theirs
-
-
-def test_a_table_of_flaggers_is_taken_over_by_the_first_write_whatever_that_is() -> None:
-    table = flaggers_table([])
-    assert route_patch(canary("weights"), table, ALL_TO_PRIMARY, 0), "nobody would know that it is ours now"
