@@ -18,18 +18,7 @@ Case = tuple[Rule, Mapping[str, object], Problem]
 warning = partial(Problem, is_warning=True)
 
 
-LONG = "x" * 100
-LARGE = (
-    "a pattern of at most 100 instructions in RE2, and this one has {}: with more, Envoy drops the whole update unless "
-    "its limit is higher (1024 by default since Gloo 1.15)"
-)
 NEVER_ASKED = {"name": "gate", "type": "confirm-traffic-increase", "url": "http://gate.test/"}
-IGNORED_NOWHERE: list[dict[str, object]] = [{"uri": {"regex": "/a"}}, {"headers": {"a": {"exact": "1"}}}]
-METHODS = "one of GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH"
-
-
-def ab_test(*entries: Mapping[str, object]) -> dict[str, object]:
-    return {"analysis": {"interval": "10s", "threshold": 1, "iterations": 5, "match": list(entries)}}
 
 
 CASES: list[Case] = [

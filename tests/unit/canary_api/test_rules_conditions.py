@@ -25,7 +25,6 @@ LARGE = (
     "a pattern of at most 100 instructions in RE2, and this one has {}: with more, Envoy drops the whole update unless "
     "its limit is higher (1024 by default since Gloo 1.15)"
 )
-NEVER_ASKED = {"name": "gate", "type": "confirm-traffic-increase", "url": "http://gate.test/"}
 IGNORED_NOWHERE: list[dict[str, object]] = [{"uri": {"regex": "/a"}}, {"headers": {"a": {"exact": "1"}}}]
 METHODS = "one of GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH"
 
