@@ -4,13 +4,12 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
 import pytest_asyncio
 
+from agent.blockers import find_blockers
 from agent.resources import UPSTREAMS
 from canary.api.canary import Canary
 from canary.run.observation import RouteState
-from render.objects import UnusableObjectError
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually
 from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
@@ -82,8 +81,8 @@ async def test_a_referenced_upstream_that_is_missing_is_named_and_changes_nothin
     await app.keep(said)
     await app.client.delete(UPSTREAMS, "tuned", said.namespace)
     await eventually(lambda: _is_known(app, said), lambda is_known: not is_known)
-    with pytest.raises(UnusableObjectError, match=r"spec.upstreamRef.name: found 'tuned'; allowed: the name of an Up"):
-        app.parts.due(said, app.target)
+    found = {blocker.reason: blocker.message for blocker in find_blockers(said, app.caches)}
+    assert "spec.upstreamRef.name: found 'tuned'; allowed: the name of an Upstream in" in found["UpstreamNotFound"]
     assert [spec["circuitBreakers"] for spec in await specs(app)] == [{"maxConnections": 5}] * 2
 
 
