@@ -126,13 +126,13 @@ def assert_shown(text: str) -> None:
 
 
 def test_an_interrupted_demo_takes_its_cluster_down(tmp_path: Path) -> None:
-    demo = _demo(tmp_path)
-    assert demo.stdout is not None
-    for line in demo.stdout:
-        if "kubectl create ns test" in line:
-            break
-    demo.send_signal(signal.SIGINT)
-    rest = demo.stdout.read()
-    assert demo.wait() == 130, rest
+    with _demo(tmp_path) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "kubectl create ns test" in line:
+                break
+        demo.send_signal(signal.SIGINT)
+        rest = demo.stdout.read()
+    assert demo.returncode == 130, rest
     assert "Traceback" not in rest
     assert not is_running(State(tmp_path / "demo-sandbox"))
