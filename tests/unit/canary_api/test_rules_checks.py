@@ -1,19 +1,16 @@
 """The rules for metrics and hooks: the good Canary with one change has exactly that problem."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import pytest
 
 from canary.api.canary import Canary
 from canary.api.problems import Problem
 from canary.rules import metrics, webhooks
-from canary.rules.canary import Rule, check_canary
+from canary.rules.canary import Rule
 from canary.rules.urls import HTTP_URL
-
-CanaryWith = Callable[[Mapping[str, object]], dict[str, Any]]
-Case = tuple[Rule, Mapping[str, object], Problem]
+from tests.support.rule_cases import CanaryWith, Case, assert_only_problem, case_name
 
 warning = partial(Problem, is_warning=True)
 
@@ -235,18 +232,11 @@ CASES: list[Case] = [
 ]
 
 
-def _name(value: object) -> str:
-    return getattr(value, "__name__", "")
-
-
-@pytest.mark.parametrize(("rule", "changes", "problem"), CASES, ids=_name)
+@pytest.mark.parametrize(("rule", "changes", "problem"), CASES, ids=case_name)
 def test_the_rule_tells_where_what_was_found_and_what_is_allowed(
     canary_with: CanaryWith, rule: Rule, changes: Mapping[str, object], problem: Problem
 ) -> None:
-    canary = Canary.model_validate(canary_with(changes))
-    assert tuple(rule(canary)) == (problem,)
-    assert problem in check_canary(canary)
-    assert [other for other in check_canary(canary) if other != problem and not other.is_warning] == []
+    assert_only_problem(Canary.model_validate(canary_with(changes)), rule, problem)
 
 
 def test_every_rule_has_a_case() -> None:

@@ -1,8 +1,7 @@
 """The rules for target, services and analysis: a good Canary, changed in one place, has exactly one problem."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -12,9 +11,7 @@ from canary.rules import analysis, service, target
 from canary.rules.canary import Rule, check_canary
 from canary.rules.http_syntax import LABEL_VALUE, QUALIFIED_NAME
 from canary.rules.shape import parse_canary
-
-CanaryWith = Callable[[Mapping[str, object]], dict[str, Any]]
-Case = tuple[Rule, Mapping[str, object], Problem]
+from tests.support.rule_cases import CanaryWith, Case, assert_only_problem, case_name
 
 warning = partial(Problem, is_warning=True)
 
@@ -255,18 +252,11 @@ NO_PROBLEM: list[Mapping[str, object]] = [
 ]
 
 
-def _name(value: object) -> str:
-    return getattr(value, "__name__", "")
-
-
-@pytest.mark.parametrize(("rule", "changes", "problem"), CASES, ids=_name)
+@pytest.mark.parametrize(("rule", "changes", "problem"), CASES, ids=case_name)
 def test_the_rule_tells_where_what_was_found_and_what_is_allowed(
     canary_with: CanaryWith, rule: Rule, changes: Mapping[str, object], problem: Problem
 ) -> None:
-    canary = Canary.model_validate(canary_with(changes))
-    assert tuple(rule(canary)) == (problem,)
-    assert problem in check_canary(canary)
-    assert [other for other in check_canary(canary) if other != problem and not other.is_warning] == []
+    assert_only_problem(Canary.model_validate(canary_with(changes)), rule, problem)
 
 
 def test_every_rule_has_a_case() -> None:
