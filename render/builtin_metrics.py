@@ -1,8 +1,8 @@
 """The builtin checks as PromQL on Envoy's own series, for one side's cluster.
 
 Source: the series and the 5xx rule are those of Flagger 1.44's `GlooObserver`. Unlike there, the cluster is named
-exactly (Flagger's pattern also fits the canary `b-c` in namespace `a` for `c` in `a-b`, and misses every canary with a
-`service.name`), and requests are counted, so that a sample tells how many it speaks of.
+exactly, by each name that it may have (Flagger's pattern also fits the canary `b-c` in namespace `a` for `c` in `a-b`,
+and misses every canary with a `service.name`), and requests are counted, so that a sample tells how many it speaks of.
 """
 
 from collections.abc import Mapping
@@ -79,5 +79,8 @@ def request_count(names: Names, side: Side, window_s: int) -> ValueQuery:
 
 
 def _cluster(names: Names, side: Side) -> str:
-    name = names.envoy_cluster(side).replace("\\", "\\\\").replace('"', '\\"')
-    return f'{{envoy_cluster_name="{name}"}}'
+    """Select a side's cluster by exactly the names that Gloo may give it.
+
+    Prometheus anchors the expression, and no name of a Service or a namespace has a character that is special in it.
+    """
+    return f'{{envoy_cluster_name=~"{"|".join(names.envoy_clusters(side))}"}}'

@@ -60,9 +60,15 @@ def upstream_name(namespace: str, apex: str, side: Side, port: object) -> str:
     return f"{upstream_stem(namespace, apex, side)}{port}"
 
 
-def envoy_cluster(upstream: str, namespace: str) -> str:
-    """Return the name of the Envoy cluster of an Upstream, as Prometheus shows it in `envoy_cluster_name`."""
-    return f"{upstream}_{namespace}"
+def envoy_clusters(upstream: str, namespace: str, service: str, port: int) -> tuple[str, str]:
+    """Return the names that Prometheus may show in `envoy_cluster_name` for an Upstream on a port of a Service.
+
+    The first is the cluster's own name. Gloo 1.19 and newer sets another for the statistics alone where
+    `kubeGateway.enabled` is true. Source: Gloo's `UpstreamToClusterName` and `UpstreamToClusterStatsName`; Service and
+    Upstream are of one namespace here.
+    """
+    cluster = f"{upstream}_{namespace}"
+    return cluster, f"kube-upstream_{cluster}_{namespace}_{service}_{port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +123,6 @@ class Names:
         """Return what the names of one side's Upstreams of all ports begin with."""
         return upstream_stem(self.namespace, self.apex, side)
 
-    def envoy_cluster(self, side: Side) -> str:
-        """Return the name of the Envoy cluster that Gloo makes of one side's Upstream."""
-        return envoy_cluster(self.upstream(side), self.namespace)
+    def envoy_clusters(self, side: Side) -> tuple[str, str]:
+        """Return the names that the Envoy cluster of one side's Upstream may have in Prometheus."""
+        return envoy_clusters(self.upstream(side), self.namespace, self.service(side), self.port)

@@ -1,6 +1,6 @@
 """The names are Flagger's: a cluster taken over keeps its objects."""
 
-from canary.api.names import Names, Side, envoy_cluster
+from canary.api.names import Names, Side, envoy_clusters
 from tests.support.podinfo import podinfo_canary
 
 
@@ -32,6 +32,12 @@ def test_canary_without_autoscaler_has_no_primary_scaler() -> None:
     assert Names.of(podinfo_canary(autoscalerRef=None)).primary_scaler is None
 
 
-def test_envoy_cluster_is_named_as_gloo_names_it() -> None:
-    assert envoy_cluster("conf-app-canaryupstream-9898", "conf") == "conf-app-canaryupstream-9898_conf"
-    assert Names.of(podinfo_canary()).envoy_cluster(Side.PRIMARY) == "test-podinfo-primaryupstream-9898_test"
+def test_envoys_clusters_are_named_as_gloo_names_them_with_and_without_its_kube_gateway() -> None:
+    assert envoy_clusters("conf-app-canaryupstream-9898", "conf", "app-canary", 9898) == (
+        "conf-app-canaryupstream-9898_conf",
+        "kube-upstream_conf-app-canaryupstream-9898_conf_conf_app-canary_9898",
+    )
+    assert Names.of(podinfo_canary()).envoy_clusters(Side.PRIMARY) == (
+        "test-podinfo-primaryupstream-9898_test",
+        "kube-upstream_test-podinfo-primaryupstream-9898_test_test_podinfo-primary_9898",
+    )

@@ -72,9 +72,17 @@ def test_every_series_is_exported_by_the_agent_or_is_one_of_envoys_that_the_chec
 def test_envoys_clusters_are_chosen_by_the_names_that_the_agent_gives_them() -> None:
     names = Names.of(canary())
     patterns = {found for promql in asked() for found in re.findall(r'envoy_cluster_name=~"([^"]*)"', promql)}
+    chosen = {
+        side: [name for name in names.envoy_clusters(side) for found in patterns if re.fullmatch(found, name)]
+        for side in Side
+    }
     assert len(patterns) == 2
-    for side in Side:
-        assert any(re.fullmatch(pattern, names.envoy_cluster(side)) for pattern in patterns)
+    assert chosen == {side: list(names.envoy_clusters(side)) for side in Side}
+    others = (
+        "kube-upstream_test-podinfo-canaryupstream-9898_test_test_podinfo_9898",
+        "x-test-podinfo-canaryupstream-1_test",
+    )
+    assert not [name for name in others for found in patterns if re.fullmatch(found, name)]
 
 
 def test_no_two_panels_overlap_and_none_is_wider_than_the_grid() -> None:

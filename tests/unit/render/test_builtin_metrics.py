@@ -18,6 +18,16 @@ from tests.support.podinfo import podinfo_canary
 
 NAMES = Names.of(podinfo_canary())
 QUERIES = [request_success_rate, request_duration, request_count]
+CLUSTER = {
+    Side.PRIMARY: (
+        "test-podinfo-primaryupstream-9898_test"
+        "|kube-upstream_test-podinfo-primaryupstream-9898_test_test_podinfo-primary_9898"
+    ),
+    Side.CANARY: (
+        "test-podinfo-canaryupstream-9898_test"
+        "|kube-upstream_test-podinfo-canaryupstream-9898_test_test_podinfo-canary_9898"
+    ),
+}
 
 
 def selectors(expression: Any) -> Iterator[Any]:
@@ -31,24 +41,25 @@ def selectors(expression: Any) -> Iterator[Any]:
         yield from selectors(argument)
 
 
+@pytest.mark.parametrize("side", list(Side))
 @pytest.mark.parametrize("query", QUERIES)
-@pytest.mark.parametrize(
-    ("side", "cluster"),
-    [
-        (Side.PRIMARY, "test-podinfo-primaryupstream-9898_test"),
-        (Side.CANARY, "test-podinfo-canaryupstream-9898_test"),
-    ],
-)
-def test_query_is_promql_on_exactly_the_sides_cluster(query: Any, side: Side, cluster: str) -> None:
+def test_query_is_promql_on_exactly_the_sides_cluster(query: Any, side: Side) -> None:
     found = list(selectors(promql_parser.parse(query(NAMES, side, 60).text)))
     assert found
     for selector in found:
         (matcher,) = selector.matchers.matchers
         assert (matcher.name, matcher.op, matcher.value) == (
             "envoy_cluster_name",
-            promql_parser.MatchOp.Equal,
-            cluster,
+            promql_parser.MatchOp.Re,
+            CLUSTER[side],
         )
+
+
+def test_a_drain_is_seen_under_both_names_of_the_cluster() -> None:
+    assert request_count(NAMES, Side.CANARY, 30).text == (
+        'sum(increase(envoy_cluster_upstream_rq_total{envoy_cluster_name=~"test-podinfo-canaryupstream-9898_test'
+        '|kube-upstream_test-podinfo-canaryupstream-9898_test_test_podinfo-canary_9898"}[30s]))'
+    )
 
 
 @pytest.mark.parametrize("query", QUERIES)
