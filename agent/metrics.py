@@ -4,6 +4,7 @@ Source: Flagger 1.44, `pkg/metrics/recorder.go`. A canary's labels carry the tar
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Final
 
 from aioprometheus.collectors import Collector, Counter, Gauge, Histogram, Registry
@@ -110,6 +111,9 @@ class AgentMetrics:
         """Show the values of a tick's checks with their bounds, and how long they took."""
         self._duration.observe(self._labels(canary, self._duration), seconds)
         values = {result.name: result.value for result in results if result.value is not None}
+        self._forget_metrics_but(
+            canary, {metric.name for metric in canary.analysis.metrics} if canary.analysis else set()
+        )
         for metric in canary.analysis.metrics if canary.analysis else ():
             if metric.name in values:
                 labels = self._labels(canary, self._analysis, metric=metric.name)
@@ -118,7 +122,7 @@ class AgentMetrics:
             for bound, limit in (("min", limits.min), ("max", limits.max)):
                 labels = self._labels(canary, self._threshold, metric=metric.name, bound=bound)
                 if limit is None:
-                    self._threshold.values.pop(labels, None)
+                    self._drop(canary, (self._threshold.name, tuple(labels.items())))
                 else:
                     self._threshold.set(labels, _exported(metric, limit))
 
@@ -137,6 +141,20 @@ class AgentMetrics:
         """Drop every series of the canary that watches over a target, its counters too."""
         for name, labels in self._series.pop((namespace, target), ()):
             self._registry.get(name).values.pop(dict(labels), None)
+
+    def _forget_metrics_but(self, canary: Canary, names: Collection[str]) -> None:
+        """Drop the series of metrics that the canary has no longer: each rename would leave one behind."""
+        kept = {_escaped(name) for name in names}
+        series = self._series[canary.namespace, canary.spec.target_ref.name]
+        for name, labels in list(series):
+            metric = dict(labels).get("metric")
+            if metric is not None and metric not in kept:
+                self._drop(canary, (name, labels))
+
+    def _drop(self, canary: Canary, series: _Series) -> None:
+        name, labels = series
+        self._registry.get(name).values.pop(dict(labels), None)
+        self._series[canary.namespace, canary.spec.target_ref.name].discard(series)
 
     def observe_tick(self, seconds: float) -> None:
         """Record how long a wake-up took."""
@@ -167,9 +185,19 @@ class AgentMetrics:
         return self._labels(canary, ends, deployment_strategy=canary.strategy, analysis_status=status)
 
     def _remembered(self, canary: Canary, collector: Collector, labels: dict[str, str]) -> dict[str, str]:
-        """Return the labels back; `forget` will find their series without a look at those of all other canaries."""
-        self._series[canary.namespace, canary.spec.target_ref.name].add((collector.name, tuple(labels.items())))
-        return labels
+        """Return the labels as the page shows them; `forget` finds their series without a look at those of others."""
+        shown = {name: _escaped(value) for name, value in labels.items()}
+        self._series[canary.namespace, canary.spec.target_ref.name].add((collector.name, tuple(shown.items())))
+        return shown
+
+
+def _escaped(value: str) -> str:
+    r"""Return a label's value with backslashes, quotes and line ends escaped, which aioprometheus leaves to its caller.
+
+    Names come from the objects of tenants: unescaped, one writes another's series, or makes Prometheus drop the page.
+    Source: Prometheus' text format 0.0.4, whose only escapes these are.
+    """
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", " ")
 
 
 def _exported(metric: CanaryMetric, value: float) -> float:

@@ -116,3 +116,24 @@ def test_the_agent_and_the_work_of_its_checks_are_shown() -> None:
     assert series['flagger_canary_total{namespace="prod"}'] == 0
     assert series[f"flagger_canary_duration_seconds_sum{{{PODINFO}}}"] == 0.25
     assert series[f"flagger_canary_duration_seconds_count{{{PODINFO}}}"] == 1
+
+
+def test_no_name_of_a_tenant_writes_another_series() -> None:
+    metrics = AgentMetrics("1.2.3")
+    forged = 'p99 "checkout" \\ latency\n} 1\nflagger_canary_status{name="victim",namespace="shop"'
+    metrics.observe_checks(canary({"metrics": [{"name": forged, "query": "x"}]}), (result(forged, 7),), 0.1)
+    body = metrics.render([])[0].decode()
+    written = 'p99 \\"checkout\\" \\\\ latency\\n} 1\\nflagger_canary_status{name=\\"victim\\",namespace=\\"shop\\"'
+    assert f'flagger_canary_metric_analysis{{metric="{written}",{PODINFO}}} 7' in body.splitlines()
+    assert not any(line.startswith("flagger_canary_status{") for line in body.splitlines())
+
+
+def test_a_renamed_metric_leaves_no_series_behind() -> None:
+    metrics = AgentMetrics("1.2.3")
+    for number in range(300):
+        one = {"name": f"metric-{number}", "query": "x", "thresholdRange": {"max": 1}}
+        metrics.observe_checks(canary({"metrics": [one]}), (result(f"metric-{number}", 0.5),), 0.1)
+    assert {series for series in exposed(metrics) if "metric=" in series} == {
+        f'flagger_canary_metric_analysis{{metric="metric-299",{PODINFO}}}',
+        f'serin_canary_metric_threshold{{bound="max",metric="metric-299",{PODINFO}}}',
+    }
