@@ -16,13 +16,14 @@ WORKDIR /home/app
 
 FROM base AS serin-packages
 COPY requirements.txt ./
-RUN python -m venv /opt/venv && pip install --no-cache-dir -r requirements.txt && python -m compileall -q /opt/venv
+RUN python -m venv /opt/venv \
+    && pip install --no-cache-dir --require-hashes -r requirements.txt \
+    && python -m compileall -q /opt/venv
 
 FROM base AS loadtester-packages
-COPY requirements.txt ./
-# Of the pinned packages only what the load tester imports.
+COPY loadtester/requirements.txt ./
 RUN python -m venv /opt/venv \
-    && pip install --no-cache-dir --constraint requirements.txt aiohttp aioprometheus python-json-logger \
+    && pip install --no-cache-dir --require-hashes -r requirements.txt \
     && python -m compileall -q /opt/venv
 
 FROM base AS serin-loadtester
