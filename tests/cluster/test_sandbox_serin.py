@@ -60,3 +60,28 @@ async def test_a_command_inside_ends_with_the_one_that_was_started_outside(clust
 def is_running(cluster: Cluster, words: str) -> bool:
     # A bracket keeps pgrep from finding the command that looks.
     return cluster.try_sandbox("run", "pgrep", "-f", f"[{words[0]}]{words[1:]}").returncode == 0
+
+
+def test_every_pod_of_ours_keeps_to_the_restricted_profile(cluster: Cluster) -> None:
+    """A namespace that enforces the profile is tried on: the API server names the pods that would break it."""
+    enforced = "pod-security.kubernetes.io/enforce=restricted"
+    answer = cluster.try_kubectl("label", "namespace", "gloo-system", enforced, "--dry-run=server", "--overwrite")
+    assert answer.returncode == 0, answer.stderr
+    assert "serin" not in answer.stderr
+    assert "flagger" not in answer.stderr
+
+
+def test_who_may_edit_a_namespace_may_edit_its_canaries_and_who_may_view_it_sees_them(
+    cluster: Cluster, namespace: str
+) -> None:
+    here = f"--namespace={namespace}"
+    for user, role in (("vera", "view"), ("eddie", "edit")):
+        cluster.kubectl(here, "create", "rolebinding", role, f"--clusterrole={role}", f"--user={user}")
+
+    def may(user: str, verb: str, where: str = here) -> bool:
+        asked = cluster.try_kubectl(where, "auth", "can-i", verb, "canaries.flagger.app", f"--as={user}")
+        return asked.stdout.strip() == "yes"
+
+    assert [may("vera", verb) for verb in ("get", "watch", "patch", "delete")] == [True, True, False, False]
+    assert [may("eddie", verb) for verb in ("get", "create", "patch", "delete")] == [True, True, True, True]
+    assert not may("eddie", "patch", "--namespace=default")
