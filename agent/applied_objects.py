@@ -9,6 +9,7 @@ from agent.settings import FIELD_MANAGER
 from canary.run.revision import content_hash
 from canary.run.wire import APPLIED_ANNOTATION
 from kube.client import Client
+from kube.errors import Lost
 from kube.resource import Object, Resource
 from kube.store import Change
 from render.difference import is_as_rendered
@@ -45,7 +46,11 @@ class AppliedObjects:
         return self._left_behind.get(_key(resource, rendered)) != (applied, _own_content(live, rendered))
 
     async def apply(self, resource: Resource, rendered: Object) -> None:
-        """Create the object, or make ours what is rendered of it."""
+        """Create the object, or make ours what is rendered of it.
+
+        Raises:
+            kube.errors.Lost: what tells that it was applied is not in the answer: it would be applied without end.
+        """
         self._follow(resource)
         applied, metadata = content_hash(rendered), rendered["metadata"]
         annotations = (metadata.get("annotations") or {}) | {APPLIED_ANNOTATION: applied}
@@ -53,6 +58,9 @@ class AppliedObjects:
         answer = await self._client.apply(resource, body, field_manager=FIELD_MANAGER)
         self._caches.of(resource).remember(answer)
         self._left_behind[_key(resource, rendered)] = (applied, _own_content(answer, rendered))
+        if (answer["metadata"].get("annotations") or {}).get(APPLIED_ANNOTATION) != applied:
+            text = f"metadata.annotations[{APPLIED_ANNOTATION}] was written, and somebody took it away"
+            raise Lost(text, resource=resource, namespace=metadata["namespace"], name=metadata["name"])
 
     def _follow(self, resource: Resource) -> None:
         """Forget what was applied of objects that are gone."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from agent.caches import SCALERS, WORKLOADS, Caches
-from agent.canary_patch import canary_patch
+from agent.canary_patch import canary_patch, lost_of_patch
 from agent.configs import ConfigCopies, target_revision
 from agent.managed_objects import ManagedObjects
 from agent.providers.routing.port import Routing
@@ -25,10 +25,12 @@ from canary.run.action import (
 )
 from canary.run.managed import ManagedObject
 from canary.run.revision import config_part
+from canary.run.wire import REVISION_ANNOTATION
 from kube.client import Client
+from kube.errors import Lost
 from kube.resource import Object
 from render.json_patch import Operation
-from render.scale import restart_patch, scale_patch
+from render.scale import restart_patch, scale_patch, wanted_replicas
 from render.scaled_object import SCALED_OBJECT, pause_patch
 from render.workload import bootstrap_replicas, primary_workload, promoted_replicas, promotion_patch
 
@@ -72,11 +74,16 @@ class Applier:
             case ApplyObject(wanted):
                 await self._managed.apply(canary, target, wanted)
             case ScaleTarget(replicas):
-                await self._pause_scaler(canary, is_paused=replicas == 0)
-                config_hash = self._config_hash(canary, target)
-                await self._patch(target, scale_patch(target, replicas, config_hash=config_hash))
+                await self._scale(canary, target, replicas)
             case Promote(revision):
                 await self._promote(canary, target, revision)
+
+    async def _scale(self, canary: Canary, target: Object, replicas: int) -> None:
+        await self._pause_scaler(canary, is_paused=replicas == 0)
+        config_hash = self._config_hash(canary, target)
+        scaled = await self._patch(target, scale_patch(target, replicas, config_hash=config_hash))
+        if (replicas == 0) != (wanted_replicas(scaled) == 0):
+            _check(scaled, "spec.replicas", wanted_replicas(scaled), replicas)
 
     async def _patch_canary(self, canary: Canary, action: ClaimRequest | DropRequest | SetFinalizer) -> None:
         cache = self._caches.of(CANARIES)
@@ -87,6 +94,14 @@ class Applier:
                 CANARIES, canary.name, canary.namespace, operations, field_manager=FIELD_MANAGER
             )
             cache.remember(answer)
+            lost = lost_of_patch(answer, action)
+            if lost:
+                raise Lost(
+                    f"{lost} was written, and somebody changed it back at once: is there a webhook on Canaries?",
+                    resource=CANARIES,
+                    namespace=canary.namespace,
+                    name=canary.name,
+                )
 
     async def _promote(self, canary: Canary, target: Object, revision: str) -> None:
         template = await read_template(self._client, target, revision)
@@ -97,7 +112,9 @@ class Applier:
             canary, target, template, revision=revision, replicas=replicas, config_copies=copies
         )
         if primary is not None:
-            await self._patch(primary, promotion_patch(primary, rendered))
+            promoted = await self._patch(primary, promotion_patch(primary, rendered))
+            found = (promoted["metadata"].get("annotations") or {}).get(REVISION_ANNOTATION)
+            _check(promoted, f"metadata.annotations[{REVISION_ANNOTATION}]", found, revision)
             return
         resource = WORKLOADS[target["kind"]]
         # Not applied: server-side apply refuses templates that the API takes otherwise (two env entries of a name).
@@ -112,11 +129,29 @@ class Applier:
         if scaler is not None and scaler["kind"] == SCALED_OBJECT:
             await self._patch(scaler, pause_patch(scaler, is_paused=is_paused))
 
-    async def _patch(self, obj: Object, operations: list[Operation]) -> None:
+    async def _patch(self, obj: Object, operations: list[Operation]) -> Object:
+        """Patch an object as it was read, and return it as it is stored."""
         if not operations:
-            return
+            return obj
         resource, metadata = _PATCHED[obj["kind"]], obj["metadata"]
         answer = await self._client.json_patch(
             resource, metadata["name"], metadata["namespace"], operations, field_manager=FIELD_MANAGER
         )
         self._caches.of(resource).remember(answer)
+        return answer
+
+
+def _check(answer: Object, path: str, found: object, written: object) -> None:
+    """Compare what was written with what is stored of it.
+
+    Raises:
+        kube.errors.Lost: it is not there.
+    """
+    if found != written:
+        kind, metadata = answer.get("kind", ""), answer["metadata"]
+        raise Lost(
+            f"{path}: found {found!r} after {written!r} was written: is there a webhook that changes it?",
+            resource=_PATCHED.get(kind),
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+        )

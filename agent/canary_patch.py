@@ -24,6 +24,18 @@ def canary_patch(obj: Object, action: ClaimRequest | DropRequest | SetFinalizer)
             return _finalizer_patch(obj, is_set=is_set)
 
 
+def lost_of_patch(answer: Object, action: ClaimRequest | DropRequest | SetFinalizer) -> str:
+    """Return what of a patch is not in the API server's answer to it, empty where all of it is."""
+    found = (answer["metadata"].get("annotations") or {}).get(REQUEST_ANNOTATION)
+    match action:
+        case ClaimRequest(text):
+            return f"metadata.annotations[{REQUEST_ANNOTATION}]" if found in {None, text} else ""
+        case DropRequest(text):
+            return f"metadata.annotations[{REQUEST_ANNOTATION}]" if found == text else ""
+        case SetFinalizer(is_set):
+            return f"metadata.finalizers[{FINALIZER}]" if has_finalizer(answer) != is_set else ""
+
+
 def has_finalizer(obj: Object) -> bool:
     """Return whether the deletion of the Canary waits for us."""
     return FINALIZER in (obj["metadata"].get("finalizers") or ())

@@ -13,8 +13,36 @@ from kube.errors import KubeError, PermanentError
 
 _REFUSED_AGAIN_S: Final = 30.0
 
+# An object is set right so many times within a minute; then somebody else changes it in turns with us, and gets longer
+# and longer to stop. A split of the traffic is never left wrong for long.
+_TURNS: Final = 5
+_TURNS_WITHIN_S: Final = 60.0
+_TURNS_AGAIN_FIRST_S: Final = 1.0
+_TURNS_AGAIN_MAX_S: Final = 60.0
+_TRAFFIC_AGAIN_MAX_S: Final = 5.0
+_TURNS_FORGOTTEN_S: Final = 2 * _TURNS_AGAIN_MAX_S
+
 # Checks go on meanwhile. A webhook in the way that is down, or a slow API server, is soon asked again.
 _UNANSWERED_AGAIN_S: Final = 1.0
+
+
+@dataclass
+class _Turns:
+    """When an action was carried out lately, and how often it was held back since somebody undid it last."""
+
+    done_at_s: list[float] = field(default_factory=list)
+    pauses: int = 0
+
+    def note(self, now_s: float) -> float:
+        """Note that it was carried out; return for how long it is to be held back, 0 for not at all."""
+        if self.done_at_s and now_s - self.done_at_s[-1] > _TURNS_FORGOTTEN_S:
+            self.done_at_s, self.pauses = [], 0
+        self.done_at_s = [*self.done_at_s[1 - _TURNS :], now_s]
+        is_fight = len(self.done_at_s) == _TURNS and now_s - self.done_at_s[0] <= _TURNS_WITHIN_S
+        if not is_fight and not self.pauses:
+            return 0.0
+        self.pauses += 1
+        return min(_TURNS_AGAIN_FIRST_S * 2.0 ** min(self.pauses - 1, 10), _TURNS_AGAIN_MAX_S)
 
 
 @dataclass
@@ -26,6 +54,7 @@ class ActionCooldowns:
     _traffic: Traffic | None = None
     _traffic_until_s: float = 0.0
     _actions_until_s: dict[Action, float] = field(default_factory=dict)
+    _turns: dict[Action, _Turns] = field(default_factory=dict)
 
     def add(self, action: Action, error: KubeError | TemplateLost) -> bool:
         """Let an action cool down because of an error; return False where nothing can go on without it.
@@ -34,7 +63,24 @@ class ActionCooldowns:
         other weights than the refused ones are tried at once.
         """
         is_refused = isinstance(error, PermanentError | TemplateLost)
-        again_s = self.clock() + (_REFUSED_AGAIN_S if is_refused else _UNANSWERED_AGAIN_S)
+        return self._hold_back(action, _REFUSED_AGAIN_S if is_refused else _UNANSWERED_AGAIN_S, is_refused=is_refused)
+
+    def note_done(self, action: Action) -> bool:
+        """Note that an action was carried out; return False where it was so again and again, and cools down for that.
+
+        Whoever changes an object in turns with us is not raced: neither of the two would ever win.
+        """
+        now_s = self.clock()
+        self._turns = {
+            one: turns for one, turns in self._turns.items() if now_s - turns.done_at_s[-1] <= _TURNS_FORGOTTEN_S
+        }
+        wait_s = self._turns.setdefault(action, _Turns()).note(now_s)
+        if isinstance(action, SetTraffic):
+            wait_s = min(wait_s, _TRAFFIC_AGAIN_MAX_S)
+        return not wait_s or not self._hold_back(action, wait_s, is_refused=True)
+
+    def _hold_back(self, action: Action, wait_s: float, *, is_refused: bool) -> bool:
+        again_s = self.clock() + wait_s
         match action:
             case ApplyObject(managed) if is_refused:
                 self._objects_until_s[managed] = again_s

@@ -21,12 +21,13 @@ from agent.resources import CANARIES
 from agent.revision_detection import DetectedBy, has_detected, written_at_s
 from agent.revision_templates import TemplateLost
 from agent.services import AgentServices
+from agent.status_read_back import StatusReadBack
 from agent.stored import StoredCanary, is_gone, read_stored
 from canary.api.canary import Canary
 from canary.api.names import DEFAULT_TARGET_KIND
 from canary.decide import Decision, decide
-from canary.run.action import SetFinalizer
-from canary.run.messages import Message, warning
+from canary.run.action import Action, SetFinalizer, describe
+from canary.run.messages import Message, undone_again, warning
 from canary.run.observation import Observation
 from canary.run.phase import IDLE, Phase
 from canary.run.state import State
@@ -56,6 +57,7 @@ class CanaryTicker:
         self._alerter = Alerter(services.alerts, services.event_hooks, services.process)
         self._calls = HookCalls()
         self._cooldowns = ActionCooldowns()
+        self._read_back = StatusReadBack()
         self._last_valid: Canary | None = None
         self.is_resynced = True
         """Whether the target's last edit became known by a list. At the start everything does."""
@@ -132,7 +134,8 @@ class CanaryTicker:
         return self._wake_after_s(decision)
 
     def _observe(self, canary: Canary, stored: StoredCanary) -> Observation:
-        return self._services.observer.observe(canary, stored, self._cooldowns)
+        observation = self._services.observer.observe(canary, stored, self._cooldowns)
+        return replace(observation, unstored=self._read_back.blocker)
 
     async def _ask(
         self, canary: Canary, stored: StoredCanary, observation: Observation, decision: Decision
@@ -184,13 +187,20 @@ class CanaryTicker:
             try:
                 async with self._effect():
                     await self._services.applier.apply(canary, action)
+                if not self._cooldowns.note_done(action):
+                    self._report_undone(canary, action)
             except (PermanentError, TransientError, TemplateLost) as error:
                 if not self._cooldowns.add(action, error):
                     raise
                 self.count_failure(error, is_reported=not isinstance(error, TransientError))
 
+    def _report_undone(self, canary: Canary, action: Action) -> None:
+        obj = self._stored()
+        if obj is not None:
+            self._reporter.report_remarks(obj, (undone_again(f"{canary.name}.{canary.namespace}", describe(action)),))
+
     def _wake_after_s(self, decision: Decision) -> float | None:
-        waits_s = list(self._cooldowns.waits_s())
+        waits_s = [*self._cooldowns.waits_s(), *self._read_back.waits_s()]
         if decision.wake_after_s is not None:
             waits_s.append(decision.wake_after_s)
         return min(waits_s, default=None)
@@ -207,12 +217,18 @@ class CanaryTicker:
             self._services.event_hooks.send(obj, self._last_valid, [message])
 
     async def _store(self, obj: Object, state: State, *, target_kind: str) -> Object:
-        """Write the intent; a Conflict means that this decision was made from an old object."""
+        """Write the intent, and read back what is stored of it.
+
+        Raises:
+            kube.errors.Conflict: this decision was made from an old object.
+            kube.errors.Lost: it was written, and is not stored.
+        """
         generation = int(obj["metadata"].get("generation", 0))
         status = write_status(state, obj.get("status"), target_kind=target_kind, generation=generation)
         async with self._effect():
             answer = await self._services.client.replace(CANARIES, {**obj, "status": status}, subresource="status")
         self._services.caches.of(CANARIES).remember(answer)
+        self._read_back.check(CANARIES, answer, status)
         return answer
 
     @asynccontextmanager

@@ -11,7 +11,8 @@ KubeError
     ├── ConfigError           no usable kubeconfig or service account
     ├── NotFound, AlreadyExists, Forbidden, Gone
     ├── Invalid               the object was refused; `causes` name the fields
-    └── Rejected              an admission webhook refused it
+    ├── Rejected              an admission webhook refused it
+    └── Lost                  it was accepted, but the answer does not have it
 """
 
 from __future__ import annotations
@@ -126,3 +127,7 @@ class Invalid(PermanentError):
 
 class Rejected(PermanentError):
     """An admission webhook or policy refused it; `message` says why."""
+
+
+class Lost(PermanentError):
+    """It was accepted, but the answer does not have it: a schema, a webhook or another controller took it away."""

@@ -21,6 +21,7 @@ __all__ = ["Decision", "decide"]
 GUARDS: Final[tuple[Callable[[Tick], Decision | None], ...]] = (
     guards.refuse_old_view,
     guards.stand_back_for_flagger,
+    guards.pull_what_is_not_stored,
     terminating.decide,
     guards.take_over_from_flagger,
     guards.keep_traffic_safe,

@@ -9,6 +9,7 @@ from canary.decide.tick import Tick
 from canary.decide.timing import PATIENCE_S
 from canary.decide.transitions import (
     clear_traffic,
+    fail,
     give_everything_to_canary,
     restart_analysis,
     restart_run,
@@ -58,10 +59,35 @@ def stand_back_for_flagger(tick: Tick) -> Decision | None:
     return _store_blocker(tick, Blocker("FlaggerRunning", text)) or wait()
 
 
+def pull_what_is_not_stored(tick: Tick) -> Decision | None:
+    """Pull the traffic and stand still where the API server does not store what is written of the intent.
+
+    Flagger's part of it is stored even then, and the weight and the phase are in that: both are written before the
+    route is, as always. What was asked, and since when, is known to nobody from one tick to the next.
+    """
+    unstored, state = tick.observation.unstored, tick.state
+    if unstored is None:
+        return None
+    blocked = tick.having(replace(state, blocker=unstored))
+    if state.phase in ANALYSING:
+        return fail(blocked, warning(unstored.message))
+    is_pulled = state.phase not in {None, Phase.INITIALIZING, Phase.TERMINATING, Phase.TERMINATED}
+    if is_pulled and state.traffic.canary_percent > 0 and tick.can_primary_serve:
+        return _route_to_primary(blocked)
+    due = tick.due_traffic() if is_pulled else ()
+    if due:
+        return act(*due)
+    reported = _store_blocker(tick, unstored)
+    return reported if reported is not None and reported.intent is not None else wait(warning(unstored.message))
+
+
 def take_over_from_flagger(tick: Tick) -> Decision | None:
     """Make a canary ours whose status another controller wrote; nothing else is done with one before that."""
     if not takeover.is_foreign(tick.state):
         return None
+    if tick.state.phase is Phase.FAILED and tick.due_traffic():
+        # What was pulled is pulled from the route first, whatever may be known of the target.
+        return act(*tick.due_traffic())
     return takeover.take_over(tick) or stand_still(tick) or wait()
 
 

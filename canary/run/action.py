@@ -67,3 +67,20 @@ class DropRequest:
 
 
 Action = ApplyObject | SetTraffic | ScaleTarget | Promote | ReleaseObject | SetFinalizer | ClaimRequest | DropRequest
+
+
+def describe(action: Action) -> str:
+    """Return what an action is about, in words for people on call."""
+    match action:
+        case ApplyObject(part) | ReleaseObject(part):
+            return f"the {part}"
+        case SetTraffic(traffic):
+            return f"the route's weight of {traffic.canary_percent} for the canary side"
+        case ScaleTarget(replicas):
+            return f"the target's size of {replicas}"
+        case Promote():
+            return "the primary's template"
+        case SetFinalizer():
+            return "the Canary's finalizer"
+        case ClaimRequest() | DropRequest():
+            return "the Canary's request annotation"

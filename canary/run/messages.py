@@ -180,6 +180,14 @@ def held(reason: str) -> Message:
     return warning(f"Halt advancement {reason}")
 
 
+def undone_again(name: str, what: str) -> Message:
+    """Report that somebody else changes in turns with us what is ours. The text is ours."""
+    return warning(
+        f"Halt {name} advancement {what} is changed back by somebody else each time it is set, and is now set less "
+        "often: look for another controller, a GitOps source or a webhook that writes it"
+    )
+
+
 def copying_template(target: str, primary: str) -> Message:
     """Report that the promotion begins. Both names are `{workload}.{namespace}`."""
     return info(f"Copying {target} template spec to {primary}")

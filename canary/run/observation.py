@@ -106,6 +106,7 @@ class Observation:
     `scale_to`: how many replicas the canary side gets when it is scaled up; `full_size`: how many it needs to carry
     what the primary carries, as far as its autoscaler allows them.
     `blockers`: what stands in the way (a missing target, HPA, ...).
+    `unstored`: what the API server did not store of the intent when it was last written, None where it did.
     `cooling_down`: other actions that failed a moment ago, and that are tried again later.
     `refused_traffic`: the split that the API server refused a moment ago, tried again later.
     `request`: the text of the Canary's request annotation, empty without one.
@@ -126,6 +127,7 @@ class Observation:
     scale_to: int = 1
     full_size: int = 1
     blockers: tuple[Blocker, ...] = ()
+    unstored: Blocker | None = None
     cooling_down: "frozenset[Action]" = frozenset()
     refused_traffic: Traffic | None = None
     request: str = ""

@@ -119,6 +119,18 @@ def write_status(
     return status
 
 
+def lost_fields(written: Mapping[str, Any], stored: Mapping[str, Any], path: str = "status") -> list[str]:
+    """Name the fields of a written status that are not stored as they were written: each highest one by its path."""
+    lost = []
+    for key, value in written.items():
+        found = stored.get(key)
+        if isinstance(value, Mapping) and isinstance(found, Mapping):
+            lost += lost_fields(value, found, f"{path}.{key}")
+        elif found != value and (found or value):
+            lost.append(f"{path}.{key}")
+    return lost
+
+
 def _write_ours(state: State) -> dict[str, Any]:
     """Return the fields of `status.serin`; None takes a field away."""
     timing, analysis, hooks, control, target = state.timing, state.analysis, state.hooks, state.control, state.target

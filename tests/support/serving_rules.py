@@ -1,5 +1,6 @@
-"""What must hold of a promotion's traffic: nobody is sent to a side without a pod while the other side has one."""
+"""What must hold of the traffic: nobody is sent to a side without a pod while the other side has one, and the like."""
 
+from canary.run.action import SetTraffic
 from canary.run.observation import RouteState
 from canary.run.phase import Phase
 from tests.support.simulated_cluster import SimulatedCluster
@@ -32,3 +33,11 @@ def check_at_rest(cluster: SimulatedCluster) -> None:
         assert to_primary == 0, "users are on a primary without a pod, and the canary has one"
     if cluster.can_primary_serve and not cluster.can_canary_serve:
         assert to_canary == 0, "users are on a canary without a pod, and the primary has one"
+
+
+def check_stored(cluster: SimulatedCluster) -> None:
+    """See that nothing is exposed by a run of which the API server stores nothing, once there is nothing more to do."""
+    is_run = cluster.state.phase not in {None, Phase.INITIALIZING, Phase.TERMINATING, Phase.TERMINATED}
+    is_free = not (cluster.stale or SetTraffic in cluster.refused_actions or cluster.is_in_gap)
+    if cluster.storage.lost is not None and is_run and is_free and cluster.can_primary_serve:
+        assert (cluster.weights or (100, 0))[1] == 0, "exposed, and nobody knows what is asked of it"

@@ -35,10 +35,11 @@ from canary.run.phase import IDLE
 from canary.run.readiness import Readiness
 from canary.run.request import claimed
 from canary.run.state import Blocker, State, TargetIdentity
-from canary.run.status import read_state, write_status
+from canary.run.status import read_state
 from canary.run.traffic import Traffic
 from kube.errors import Rejected
 from tests.support.simulated_parts import READY, ROLLING, UNREADY, Refused, always
+from tests.support.simulated_storage import SimulatedStorage
 
 # Whatever else is decided, `agent.apply` does nothing of it while there is no target.
 _NEEDS_NO_TARGET = SetTraffic | SetFinalizer | ClaimRequest | DropRequest
@@ -117,6 +118,7 @@ class SimulatedCluster:
     asked: list[str] = field(default_factory=list)
     passed: set[str] = field(default_factory=set)
     _kept: set[str] = field(default_factory=set)
+    storage: SimulatedStorage = field(init=False, compare=False)
     _cooldowns: ActionCooldowns = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -126,6 +128,8 @@ class SimulatedCluster:
         """Start the agent anew: it knows of nothing that it told or set aside."""
         self.told_sequence = -1
         self._cooldowns = ActionCooldowns(lambda: self.now_s)
+        is_pruning = hasattr(self, "storage") and self.storage.prunes
+        self.storage = SimulatedStorage(lambda: self.now_s, prunes=is_pruning)
 
     def set_image(self, revision: str) -> None:
         """Change the target's template, as `kubectl set image` does."""
@@ -153,6 +157,7 @@ class SimulatedCluster:
             scale_to=2,
             full_size=_PRIMARY_SIZE,
             blockers=self.blockers,
+            unstored=self.storage.lost,
             cooling_down=self._cooldowns.actions,
             refused_traffic=self._cooldowns.traffic,
             request=self.request,
@@ -263,7 +268,7 @@ class SimulatedCluster:
         return is_part or type(action) in self.refused_actions
 
     def _wake_after_s(self, decision: Decision) -> float | None:
-        waits = list(self._cooldowns.waits_s())
+        waits = [*self._cooldowns.waits_s(), *self.storage.read_back.waits_s()]
         if decision.wake_after_s is not None:
             waits.append(decision.wake_after_s)
         return min(waits, default=None)
@@ -271,8 +276,9 @@ class SimulatedCluster:
     def _store(self, intent: State) -> None:
         before, after = self.state, intent
         # What is not written, or not read again, is lost here as in the cluster.
-        self.status = write_status(intent, self.status, target_kind="Deployment", generation=1)
+        written, self.status = self.storage.store(intent, self.status)
         self.state = read_state(self.status)
+        self.storage.check(written, self.status)
         is_run = before.phase in IDLE or before.revisions.analysed != after.revisions.analysed
         is_analysis = before.analysis.started_at_s is not None and after.analysis.started_at_s is None
         if is_run or is_analysis:

@@ -16,7 +16,7 @@ from canary.run.managed import ManagedObject
 from canary.run.observation import Route, RouteState
 from canary.run.traffic import ALL_TO_PRIMARY, Traffic
 from kube.client import Client
-from kube.errors import Conflict, PermanentError
+from kube.errors import Conflict, Lost, PermanentError
 from kube.resource import Object
 from kube.store import Change, Key, key_of
 from render.gloo_status import GlooState, delegates, gloo_verdict, gravest
@@ -132,6 +132,9 @@ class GlooRouting:
             ROUTE_TABLES, name, canary.namespace, operations, field_manager=FIELD_MANAGER
         )
         self._caches.of(ROUTE_TABLES).remember(answer)
+        if route_patch(canary, answer, wanted, sequence, is_renaming=is_renaming):
+            text = "spec.routes: found others than those that were written: is there a webhook that changes them?"
+            raise Lost(text, resource=ROUTE_TABLES, namespace=canary.namespace, name=name)
 
     def _wait_for_port(self, canary: Canary, table: Object) -> None:
         """Lead the route to the Upstreams of another port only when Gloo has them, with their endpoints."""

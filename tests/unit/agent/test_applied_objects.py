@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import orjson
+import pytest
 from aiohttp import web
 
 from agent.applied_objects import AppliedObjects
 from agent.caches import Caches
+from kube.errors import Lost
 from kube.resource import SERVICES
 from tests.support.podinfo import stored
 from tests.unit.kube.apiserver import ManualTime, client_of, ok, running_api_server
@@ -31,3 +33,12 @@ async def test_what_the_api_server_spells_otherwise_is_not_applied_again_and_for
         (found,) = services.items()
         services._notify([services._store.remove(found)])
         assert not applied._left_behind
+
+
+async def test_an_object_that_forgets_what_was_applied_is_told_as_lost(tmp_path: Path) -> None:
+    rendered = {"kind": "Service", "metadata": {"name": "app", "namespace": "test"}, "spec": {}}
+    async with running_api_server(tmp_path) as server, client_of(server, ManualTime()) as client:
+        applied = AppliedObjects(client, Caches(client, ""))
+        server.otherwise = ok(stored(rendered))
+        with pytest.raises(Lost, match=r"Service test/app: metadata\.annotations\[serin\.dev/applied\] was written"):
+            await applied.apply(SERVICES, rendered)

@@ -1,6 +1,6 @@
 """What actions do to an API server in memory, at the edges: the target or another writer was faster."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from canary.run.action import Promote, ReleaseObject, ScaleTarget, SetTraffic
 from canary.run.managed import ManagedObject
 from canary.run.traffic import Traffic
 from kube.client import Client
+from kube.errors import Lost
 from kube.resource import DEPLOYMENTS, Resource
 from render.route_table import read_exposure, route_table
 from render.scaled_object import PAUSED_REPLICAS
@@ -39,6 +40,7 @@ class PatchingApi:
         routing = self.routing = GlooRouting(client, self.caches, applied, lambda: self.now_s)
         self.applier = Applier(client, self.caches, ManagedObjects(self.caches, applied, routing), routing)
         self.stored: dict[str, Any] = {}
+        self.undo: Callable[[dict[str, Any]], None] = lambda _: None
         self.store(ROUTE_TABLES, route_table(CANARY, Traffic(50)))
         server.otherwise = self._answer
 
@@ -53,6 +55,7 @@ class PatchingApi:
             return await no(404, "NotFound")(request)
         patched = self.stored[key] = apply_patch(self.stored[key], orjson.loads(await request.read()))
         patched["metadata"]["resourceVersion"] += "0"
+        self.undo(patched)
         return await ok(patched)(request)
 
     def weights(self) -> tuple[int, int]:
@@ -107,3 +110,20 @@ async def test_a_route_that_gloo_does_not_acknowledge_is_reported_once(api: Patc
     (warning,) = api.routing.take_warnings(CANARY)
     assert warning.startswith("RouteTable test/podinfo is not acknowledged by Gloo after 5 s, going on without")
     assert api.routing.take_warnings(CANARY) == ()
+
+
+async def test_a_route_that_a_webhook_changes_back_is_told_as_lost(api: PatchingApi) -> None:
+    def undo(table: dict[str, Any]) -> None:
+        destinations = table["spec"]["routes"][-1]["routeAction"]["multi"]["destinations"]
+        destinations[0]["weight"], destinations[1]["weight"] = 50, 50
+
+    api.undo = undo
+    with pytest.raises(Lost, match=r"RouteTable test/podinfo: spec\.routes: found others than those"):
+        await api.applier.apply(CANARY, SetTraffic(Traffic(), 5))
+
+
+async def test_a_size_that_a_webhook_changes_back_is_told_as_lost(api: PatchingApi) -> None:
+    api.store(DEPLOYMENTS, podinfo_deployment())
+    api.undo = lambda target: target["spec"].update(replicas=2)
+    with pytest.raises(Lost, match=r"Deployment test/podinfo: spec\.replicas: found 2 after 0 was written"):
+        await api.applier.apply(CANARY, ScaleTarget(0))

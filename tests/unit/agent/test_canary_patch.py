@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.canary_patch import canary_patch, has_finalizer
+from agent.canary_patch import canary_patch, has_finalizer, lost_of_patch
 from canary.run.action import ClaimRequest, DropRequest, SetFinalizer
 from canary.run.request import split_claim
 from canary.run.wire import FINALIZER, REQUEST_ANNOTATION
@@ -50,3 +50,25 @@ def test_the_finalizer_comes_and_goes_beside_those_of_others(others: list[str]) 
     assert let_go["metadata"]["finalizers"] == others
     with pytest.raises(PatchRefused):
         apply_patch(stored(resourceVersion="8"), canary_patch(bare, SetFinalizer(is_set=True)))
+
+
+PATH = f"metadata.annotations[{REQUEST_ANNOTATION}]"
+
+
+@pytest.mark.parametrize(
+    ("action", "answer", "lost"),
+    [
+        (ClaimRequest("pause@abcdef"), ASKED, PATH),
+        (ClaimRequest("pause@abcdef"), stored(), PATH),
+        (ClaimRequest("pause@abcdef"), stored(annotations={REQUEST_ANNOTATION: "pause@abcdef claimed-by 1"}), ""),
+        (DropRequest("pause@abcdef"), ASKED, PATH),
+        (DropRequest("pause@abcdef"), stored(), ""),
+        (SetFinalizer(is_set=True), stored(), "metadata.finalizers[finalizer.flagger.app]"),
+        (SetFinalizer(is_set=True), stored(finalizers=[FINALIZER]), ""),
+        (SetFinalizer(is_set=False), stored(finalizers=[FINALIZER]), "metadata.finalizers[finalizer.flagger.app]"),
+    ],
+)
+def test_what_the_answer_does_not_have_of_a_patch_is_named(
+    action: ClaimRequest | DropRequest | SetFinalizer, answer: dict[str, Any], lost: str
+) -> None:
+    assert lost_of_patch(answer, action) == lost

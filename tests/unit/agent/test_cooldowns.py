@@ -67,3 +67,32 @@ def test_nothing_goes_on_without_the_rest(cooldowns: ActionCooldowns) -> None:
     assert not cooldowns.add(ApplyObject(ManagedObject.ROUTE), UNANSWERED), (
         "an object that got no answer is asked for again at once"
     )
+
+
+def test_what_somebody_else_changes_in_turns_with_us_is_set_less_and_less_often(
+    cooldowns: ActionCooldowns, clock: Clock
+) -> None:
+    apply, done_at_s = ApplyObject(ManagedObject.APEX_SERVICE), []
+    while clock.now_s < 1000:
+        if ManagedObject.APEX_SERVICE not in cooldowns.objects:
+            cooldowns.note_done(apply)
+            done_at_s.append(clock.now_s - 100)
+        clock.now_s += 1
+    assert done_at_s[:9] == [0, 1, 2, 3, 4, 5, 7, 11, 19]
+    assert done_at_s[-1] - done_at_s[-2] == 60
+
+
+def test_what_is_set_now_and_then_is_not_held_back(cooldowns: ActionCooldowns, clock: Clock) -> None:
+    for _ in range(50):
+        assert cooldowns.note_done(ApplyObject(ManagedObject.APEX_SERVICE))
+        assert cooldowns.note_done(SetTraffic(Traffic(int(clock.now_s) % 100), 7))
+        clock.now_s += 16
+
+
+def test_a_split_that_somebody_changes_back_is_set_again_within_five_seconds(
+    cooldowns: ActionCooldowns, clock: Clock
+) -> None:
+    for _ in range(100):
+        cooldowns.note_done(SetTraffic(Traffic(), 7))
+        clock.now_s += 5
+        assert cooldowns.traffic is None

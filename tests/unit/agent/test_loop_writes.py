@@ -62,6 +62,8 @@ class CanaryApi:
     hook: Callable[[], Awaitable[None]] | None = None
     hook_calls: int = 0
     hook_code: int = 200
+    prunes_status: bool = False
+    puts: int = 0
 
     def write(self, obj: Json) -> Json:
         """Store it under a new resourceVersion, and let the caches have it too."""
@@ -94,7 +96,9 @@ class CanaryApi:
             return await ok(patched)(request)
         if body["metadata"]["resourceVersion"] != self.obj["metadata"]["resourceVersion"]:
             return await no(409, "Conflict")(request)
-        return await ok(self.write(self.obj | {"status": body["status"]}))(request)
+        self.puts += 1
+        status = {key: value for key, value in body["status"].items() if key != "serin" or not self.prunes_status}
+        return await ok(self.write(self.obj | {"status": status}))(request)
 
     async def answer_hook(self, request: web.Request) -> web.Response:
         self.hook_calls += 1
@@ -272,3 +276,26 @@ async def test_conflicts_without_end_are_reported(server: ApiServer, monkeypatch
         server.otherwise = answer
         create_workloads(api)
         await eventually(lambda: any("409 Conflict" in text for text in api.history), bool)
+
+
+async def test_a_status_that_the_api_server_prunes_is_told_once_and_not_written_without_end(server: ApiServer) -> None:
+    exposed = state(
+        Phase.PROGRESSING,
+        revisions=Revisions(analysed=REVISION, promoted="before", finished="before"),
+        traffic=Traffic(10),
+        analysis=Analysis(started_at_s=1.0, decisive_at_s=time.time()),
+        timing=Timing(next_check_at_s=1.0),
+    )
+    check = {"name": "check", "type": "rollout", "url": "{hooks}/check"}
+    async with looping(server, exposed, {"webhooks": [check], "metrics": None}) as api:
+        api.prunes_status = True
+        create_workloads(api, promoted="before")
+        await eventually(lambda: ready(api).get("reason"), lambda reason: reason == "StatusNotStored")
+        assert (api.obj["status"]["phase"], api.obj["status"]["canaryWeight"]) == ("Failed", 0)
+        puts = api.puts
+        assert puts <= 4
+        await eventually(lambda: api.puts, lambda now: now > puts)
+        told = [text for text in api.history if "status.serin" in text]
+        assert told == [ready(api)["message"]]
+        api.prunes_status = False
+        await eventually(lambda: ready(api).get("status"), lambda status: status == "True")

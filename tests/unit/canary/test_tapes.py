@@ -21,7 +21,7 @@ from canary.run.phase import ANALYSING, IDLE, TRANSITIONS, Phase
 from canary.run.request import Verb
 from canary.run.state import Blocker, State
 from tests.support.canaries import canary
-from tests.support.serving_rules import check_at_rest, check_before_promote
+from tests.support.serving_rules import check_at_rest, check_before_promote, check_stored
 from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.simulated_parts import READY, ROLLING, UNREADY, Crash, Refused, always
 
@@ -95,6 +95,7 @@ happenings = st.one_of(
     st.tuples(st.just("gone"), st.booleans()),
     st.tuples(st.just("conflicts"), st.integers(1, 3)),
     st.tuples(st.just("rolls_without_gap"), st.booleans()),
+    st.tuples(st.just("pruned"), st.booleans()),
 )
 
 
@@ -180,6 +181,11 @@ class Watcher:
             assert share == mirrored == 0, "traffic returns to a canary that was pulled"
 
 
+def check_all_at_rest(cluster: SimulatedCluster) -> None:
+    check_at_rest(cluster)
+    check_stored(cluster)
+
+
 def play(cluster: SimulatedCluster, watcher: Watcher, tape: list[tuple[str, Any]]) -> None:
     """Let everything on the tape happen; after a crash the next tick starts from what is stored."""
     old_view = (cluster.state, cluster.observe())
@@ -218,6 +224,8 @@ def happen(cluster: SimulatedCluster, watcher: Watcher, kind: str, value: Any) -
             now = cluster.observe()
             # A target that is seen to be gone is an obstacle, too: the two come from one cache.
             cluster.stale = {name: getattr(now, name) for name in value if getattr(now, name) is not None}
+        case "pruned":
+            cluster.storage.prunes = value
         case "lost":
             cluster.parts -= value
         case "gone":
@@ -267,7 +275,7 @@ def all_well(cluster: SimulatedCluster, watcher: Watcher) -> None:
     watcher.crash_in = 0
     cluster.target_readiness = cluster.primary_readiness = READY
     cluster.route_state, cluster.is_drained = RouteState.SETTLED, None
-    play(cluster, watcher, [("gone", False), ("suspend", False)])
+    play(cluster, watcher, [("gone", False), ("suspend", False), ("pruned", False)])
     cluster.refused_objects, cluster.refused_actions, cluster.gates = set(), set(), {}
     cluster.stale.clear()
 
@@ -284,7 +292,7 @@ def test_no_tape_breaks_a_rule_and_every_run_ends(
 ) -> None:
     cluster = SimulatedCluster(tried, verdicts=from_tape(verdicts), rolls_without_gap=rolls_without_gap)
     watcher = Watcher(cluster)
-    cluster.before_effect, cluster.at_rest = watcher, partial(check_at_rest, cluster)
+    cluster.before_effect, cluster.at_rest = watcher, partial(check_all_at_rest, cluster)
     play(cluster, watcher, tape)
     all_well(cluster, watcher)
     run(cluster, 10)
@@ -318,11 +326,11 @@ def test_every_deletion_ends_with_the_target_in_charge(
     watcher = Watcher(cluster)
     cluster.before_effect = watcher
     play(cluster, watcher, tape)
-    play(cluster, watcher, [("gone", False), ("suspend", False)])
+    play(cluster, watcher, [("gone", False), ("suspend", False), ("pruned", False)])
     watcher.crash_in = 0
     cluster.canary = with_spec(cluster.canary, revert_on_deletion=True)
     cluster.refused_actions.clear()
-    run(cluster, 31)
+    run(cluster, 61)
     assert cluster.has_finalizer or cluster.state.phase is None
     has_begun = cluster.state.phase is not None
     cluster.is_deleted, cluster.before_effect = True, watcher.crash
