@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
-from kube.errors import AlreadyExists, KubeError, NotFound
+from kube.backoff import Backoff
+from kube.errors import AlreadyExists, KubeError, NotFound, TransientError
 from kube.resource import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from kube.client import Client
@@ -42,17 +44,42 @@ class _EventKey(NamedTuple):
     once: str
 
 
+class _Subject(NamedTuple):
+    """The object that Events are about."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Written:
     name: str
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """An Event to be written, under `name` unless it is a repeat: tried again, it stays one Event."""
+
+    key: _EventKey
+    at: datetime
+    name: str
+    give_up_at_s: float
+    done: asyncio.Event
+
+    @property
+    def about(self) -> str:
+        """Return the object and the message, for the log."""
+        return f"{self.key.kind} {self.key.namespace}/{self.key.name}: {self.key.message}"
+
+
 class EventRecorder:
     """`async with EventRecorder(client) as recorder`: its end writes what is queued, for `drain_s` at most.
 
-    `record` only queues. When the queue of `capacity` is full, or an Event can't be written, that is logged and the
-    Event is lost: what must not be lost belongs into a status.
+    `record` only queues. Those of one object are written in their order, those of `writers` objects at once. What can't
+    be written now is tried again for `kept_for_s`; after that, or when it is refused, that is logged and the Event is
+    lost, and so is one without a name of its own (`once`) when `capacity` others wait.
     """
 
     def __init__(
@@ -62,37 +89,46 @@ class EventRecorder:
         component: str = "serin",
         instance: str = "",
         capacity: int = 1000,
+        writers: int = 4,
+        kept_for_s: float = 600.0,
         drain_s: float = 5.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
         self._component = component
         self._instance = instance
+        self._capacity = capacity
+        self._writers = asyncio.Semaphore(writers)
+        self._kept_for_s = kept_for_s
         self._drain_s = drain_s
         self._now = now
-        self._queue: asyncio.Queue[tuple[_EventKey, datetime, asyncio.Event]] = asyncio.Queue(capacity)
+        self._clock = clock
+        self._sleep = sleep
+        self._backoff = Backoff(first_s=0.2, max_s=10.0)
+        self._queues: dict[_Subject, deque[_Job]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._written: OrderedDict[_EventKey, _Written] = OrderedDict()
         self._unwritten = 0
         self._last_suffix = 0
-        self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="event recorder")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._task is not None
+        tasks = list(self._tasks)
         try:
-            async with asyncio.timeout(self._drain_s):
-                await self._queue.join()
-        except TimeoutError:
-            _log.warning("%d events were not written in %.1f s", self._unwritten, self._drain_s)
+            if tasks:
+                await asyncio.wait(tasks, timeout=self._drain_s)
+            if self._unwritten:
+                _log.warning("%d events were not written in %.1f s", self._unwritten, self._drain_s)
         finally:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def record(
         self, obj: Object, type_: Literal["Normal", "Warning"], reason: str, message: str, *, once: str = ""
@@ -102,7 +138,6 @@ class EventRecorder:
         `once` is the name of the Event itself: recorded again under that name, after a restart too, it stays one Event.
         Return an asyncio.Event that is set when the Event is written, or lost for good.
         """
-        done = asyncio.Event()
         metadata = obj["metadata"]
         key = _EventKey(
             api_version=obj["apiVersion"],
@@ -115,42 +150,73 @@ class EventRecorder:
             message=message,
             once=once,
         )
+        name = once or self._fresh_name(key)
+        job = _Job(key, self._now(), name, self._clock() + self._kept_for_s, asyncio.Event())
+        if self._unwritten >= self._capacity and not once:
+            _log.warning("event lost, too many others wait: %s", job.about)
+            job.done.set()
+            return job.done
+        self._unwritten += 1
+        self._queue(job)
+        return job.done
+
+    def _queue(self, job: _Job) -> None:
+        subject = _Subject(job.key.kind, job.key.namespace, job.key.name)
+        queue = self._queues.get(subject)
+        if queue is not None:
+            queue.append(job)
+            return
+        queue = self._queues[subject] = deque([job])
+        task = asyncio.create_task(self._write_queue(subject, queue), name=f"events of {'/'.join(subject)}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _write_queue(self, subject: _Subject, queue: deque[_Job]) -> None:
+        """Write what is queued about an object, then give the queue up."""
         try:
-            self._queue.put_nowait((key, self._now(), done))
-            self._unwritten += 1
-        except asyncio.QueueFull:
-            _log.warning("event lost, the queue is full: %s %s/%s: %s", key.kind, key.namespace, key.name, message)
-            done.set()
-        return done
-
-    async def _run(self) -> None:
-        while True:
-            key, at, done = await self._queue.get()
-            try:
-                await self._write(key, at)
-            except KubeError as error:
-                _log.warning("event lost: %s %s/%s: %s: %s", key.kind, key.namespace, key.name, key.message, error)
-            except Exception:  # noqa: BLE001  whatever it is, the events after it are still to be written
-                _log.exception("event lost: %s %s/%s: %s", key.kind, key.namespace, key.name, key.message)
-            finally:
+            while queue:
+                job = queue[0]
+                await self._write_at_last(job)
+                queue.popleft()
                 self._unwritten -= 1
-                self._queue.task_done()
-                done.set()
+                job.done.set()
+        finally:
+            del self._queues[subject]
 
-    async def _write(self, key: _EventKey, at: datetime) -> None:
-        written = self._written.get(key)
+    async def _write_at_last(self, job: _Job) -> None:
+        """Write an Event, however often it takes; return when it is written, or lost for good."""
+        for failures in count(1):
+            try:
+                async with self._writers:
+                    await self._write(job)
+            except TransientError as error:
+                delay_s = max(error.retry_after_s, self._backoff.delay_s(failures))
+                if self._clock() + delay_s > job.give_up_at_s:
+                    _log.warning("event lost, tried for %.0f s: %s: %s", self._kept_for_s, job.about, error)
+                    return
+                _log.info("event to be written again in %.1f s: %s: %s", delay_s, job.about, error)
+            except KubeError as error:
+                _log.warning("event lost: %s: %s", job.about, error)
+                return
+            except Exception:  # noqa: BLE001  whatever it is, the events after it are still to be written
+                _log.exception("event lost: %s", job.about)
+                return
+            else:
+                return
+            await self._sleep(delay_s)
+
+    async def _write(self, job: _Job) -> None:
+        key, written = job.key, self._written.get(job.key)
         if written is not None:
             # An Event lives for an hour by default; a repeat after that is a new one.
             with suppress(NotFound):
-                await self._count_up(key, written, at)
+                await self._count_up(key, written, job.at)
                 return
-        body = self._event(key, at)
-        if key.once:
-            with suppress(AlreadyExists):
-                await self._client.create(EVENTS, body)
-            return
-        await self._client.create(EVENTS, body)
-        self._keep(key, _Written(body["metadata"]["name"], 1))
+        # By an agent before a restart, or by an attempt of which only the answer was lost.
+        with suppress(AlreadyExists):
+            await self._client.create(EVENTS, self._event(job))
+        if not key.once:
+            self._keep(key, _Written(job.name, 1))
 
     async def _count_up(self, key: _EventKey, written: _Written, at: datetime) -> None:
         count = written.count + 1
@@ -164,10 +230,10 @@ class EventRecorder:
         if len(self._written) > REMEMBERED_EVENTS:
             self._written.popitem(last=False)
 
-    def _event(self, key: _EventKey, at: datetime) -> Object:
-        namespace = key.namespace or "default"
+    def _event(self, job: _Job) -> Object:
+        key, at = job.key, job.at
         return {
-            "metadata": {"name": key.once or self._fresh_name(key), "namespace": namespace},
+            "metadata": {"name": job.name, "namespace": key.namespace or "default"},
             "involvedObject": {
                 "apiVersion": key.api_version,
                 "kind": key.kind,

@@ -17,7 +17,8 @@ from kube.resource import Object
 
 _log = logging.getLogger("serin")
 
-_WRITTEN_WITHIN_S: Final = 2.0
+# Until they are written only the status keeps the messages, and the next transition replaces them there.
+_WRITTEN_WITHIN_S: Final = 10.0
 _REPORTED_AGAIN_WITHIN_S: Final = 600.0
 
 
@@ -42,6 +43,11 @@ class EventReporter:
         self._reported: tuple[int, tuple[Message, ...]] | None = None
         self._remarks: tuple[Message, ...] = ()
         self._unwritten: list[asyncio.Event] = []
+
+    @property
+    def is_written(self) -> bool:
+        """Return whether the events of the last transition are written."""
+        return all(written.is_set() for written in self._unwritten)
 
     async def wait_written(self, limit_s: float = _WRITTEN_WITHIN_S) -> None:
         """Return once the events of the last transition are written, or after `limit_s`: slow events hold no run."""

@@ -9,7 +9,7 @@ import pytest
 from kube.client import Client
 from kube.events import EventRecorder
 from tests.support.patience import PATIENCE_S
-from tests.unit.kube.apiserver import ApiServer, hang, no, ok
+from tests.unit.kube.apiserver import Answer, ApiServer, ManualTime, hang, no, ok, reset
 
 POD_INFO = {
     "apiVersion": "flagger.app/v1beta1",
@@ -84,14 +84,55 @@ async def test_an_event_that_can_not_be_written_is_logged_and_the_next_one_is_wr
     assert "being terminated" in caplog.text
 
 
-async def test_a_full_queue_loses_the_new_event_and_never_waits(
+@pytest.mark.parametrize("fault", [no(503), no(429), reset()])
+async def test_an_event_that_can_not_be_written_now_is_written_later_under_its_name(
+    api: ApiServer, client: Client, time: ManualTime, fault: Answer
+) -> None:
+    api.will(*[fault] * 9, no(409, "AlreadyExists"), ok({}, 201))
+    async with EventRecorder(client, drain_s=PATIENCE_S, clock=time.clock, sleep=time.sleep) as recorder:
+        first = recorder.record(POD_INFO, "Normal", "Synced", "first")
+        second = recorder.record(POD_INFO, "Normal", "Synced", "second", once="podinfo.2")
+        await second.wait()
+        assert first.is_set()
+    assert [seen.body["message"] for seen in api.seen] == ["first"] * 10 + ["second"]
+    assert len({seen.body["metadata"]["name"] for seen in api.seen[:10]}) == 1
+    assert max(time.slept_s) <= 10.0
+
+
+async def test_an_event_that_can_not_be_written_for_minutes_is_lost_and_told(
+    api: ApiServer, client: Client, time: ManualTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.otherwise, started_s = no(503), time.now_s
+    async with EventRecorder(client, drain_s=PATIENCE_S, clock=time.clock, sleep=time.sleep) as recorder:
+        await recorder.record(POD_INFO, "Normal", "Synced", "first").wait()
+    assert 590.0 <= time.now_s - started_s <= 600.0
+    assert "event lost, tried for 600 s" in caplog.text
+
+
+async def test_events_that_hang_hold_up_neither_other_objects_nor_the_order_of_one(
+    api: ApiServer, client: Client
+) -> None:
+    api.will(hang(), ok({}, 201), ok({}, 201))
+    other = POD_INFO | {"metadata": {"name": "other", "namespace": "test", "uid": "u2"}}
+    async with EventRecorder(client, drain_s=0.0) as recorder:
+        recorder.record(POD_INFO, "Normal", "Synced", "hangs")
+        recorder.record(POD_INFO, "Normal", "Synced", "waits for it")
+        await api.wait_seen(1)
+        for message in ("one", "two"):
+            recorder.record(other, "Normal", "Synced", message)
+        await api.wait_seen(3)
+    assert [seen.body["message"] for seen in api.seen] == ["hangs", "one", "two"]
+
+
+async def test_a_full_queue_loses_a_remark_and_never_waits_and_loses_no_named_event(
     api: ApiServer, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    api.will(*[ok({}, 201)] * 2)
+    api.will(*[ok({}, 201)] * 3)
     async with EventRecorder(client, capacity=2, drain_s=PATIENCE_S) as recorder:
         for message in ("first", "second", "third"):
             recorder.record(POD_INFO, "Normal", "Synced", message)
-    assert [seen.body["message"] for seen in api.seen] == ["first", "second"]
+        recorder.record(POD_INFO, "Normal", "Synced", "fourth", once="podinfo.4")
+    assert [seen.body["message"] for seen in api.seen] == ["first", "second", "fourth"]
     assert "third" in caplog.text
 
 
