@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 import uvloop
 
-from agent.main import LeadershipLost, run
+from agent.main import run
 from agent.settings import Settings
 from canary.rules.urls import HTTP_URL, is_http_url
 from kube.errors import KubeError
@@ -72,7 +72,7 @@ def main(
     )
     try:
         uvloop.run(run(settings))
-    except (KubeError, LeadershipLost) as error:
+    except KubeError as error:
         sys.exit(f"serin agent: {error}")
 
 

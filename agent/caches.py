@@ -107,6 +107,10 @@ class Caches:
         """Return once every cache holds its first list."""
         await asyncio.gather(*(cache.wait_synced() for cache in self.all()))
 
+    async def wait_current(self) -> None:
+        """Return once no cache waits to be listed again: what is decided then is not about a cluster of long ago."""
+        await asyncio.gather(*(cache.wait_current() for cache in self.all()))
+
     def stale(self) -> str:
         """Return which caches heard nothing for minutes, empty when all is well."""
         silent = [

@@ -8,9 +8,10 @@ import logging
 import time
 from typing import Final
 
+from agent.leadership import Deposed
 from agent.revision_templates import TemplateLost
 from agent.services import AgentServices
-from agent.tick import CanaryTicker, Deposed
+from agent.tick import CanaryTicker
 from kube.errors import Conflict, KubeError, TransientError
 from kube.store import Key
 
@@ -53,12 +54,16 @@ class CanaryLoop:
         """Tick for ever; cancel it to stop. An action under way is finished or cancelled like any request."""
         try:
             while True:
-                self._woken.clear()
                 started_at_s = time.monotonic()
+                await self._ticker.turn.take(self._ticker.urgency())
+                # Only now: whatever woke it while it waited for its turn is one wake-up.
+                self._woken.clear()
                 sleep_s = await self._tick_until_quiet()
+                self._ticker.turn.give_back()
                 self._services.metrics.observe_tick(time.monotonic() - started_at_s)
                 await self._sleep(sleep_s)
         finally:
+            self._ticker.turn.give_back()
             await self._ticker.close()
 
     async def _sleep(self, sleep_s: float | None) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import secrets
 import socket
 import time
@@ -18,6 +17,7 @@ from agent.ask import Asker
 from agent.caches import Caches
 from agent.fault_injection import FaultInjection
 from agent.flagger import FlaggerWatch
+from agent.leadership import Fence
 from agent.managed_objects import ManagedObjects
 from agent.metrics import AgentMetrics
 from agent.observe import Observer
@@ -34,7 +34,8 @@ from agent.settings import Settings
 from agent.supervisor import Supervisor
 from kube.client import Client
 from kube.events import EventRecorder
-from kube.lease import LeaseHolder
+from kube.leadership import Timing
+from kube.lease import LeaseHolder, Tenure
 from kube.resource import DEPLOYMENTS, LEASES
 from service.endpoint import serve_health
 from service.lifetime import running, stop_on_signals, wait_until_stopped
@@ -44,16 +45,14 @@ _log = logging.getLogger(__name__)
 
 _LEASE_NAME: Final = "serin-agent"
 
-
-class LeadershipLost(Exception):  # noqa: N818  reads as what happened
-    """Another agent may lead now: this process must end before it writes anything more."""
+# One renews, and one may still hang.
+_LEASE_CONNECTIONS: Final = 2
 
 
 async def run(settings: Settings) -> None:
     """Run the agent until SIGTERM or SIGINT.
 
     Raises:
-        LeadershipLost: the lease went to another agent.
         kube.errors.ConfigError: no way to the API server is known.
     """
     stopped = stop_on_signals()
@@ -62,6 +61,12 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(
             Client.connect(kubeconfig=settings.kubeconfig, user_agent=f"serin/{agent_version}")
+        )
+        # A renewal must wait for nobody's connection: hundreds of writes may wait for the others.
+        lease_client = await stack.enter_async_context(
+            Client.connect(
+                kubeconfig=settings.kubeconfig, user_agent=f"serin/{agent_version}", max_connections=_LEASE_CONNECTIONS
+            )
         )
         caches = Caches(client, settings.namespace)
         await stack.enter_async_context(serve_health(settings.port, metrics.render, caches.stale))
@@ -82,9 +87,10 @@ async def run(settings: Settings) -> None:
         event_hooks = await stack.enter_async_context(
             EventHooks(hooks, metrics.count_event, time.time, own_url=settings.event_webhook)
         )
+        fence = Fence()
         services = connect_services(
             settings,
-            client,
+            client.guarded(fence.check),
             caches,
             queries=queries,
             hooks=hooks,
@@ -93,7 +99,8 @@ async def run(settings: Settings) -> None:
             event_hooks=event_hooks,
             metrics=metrics,
         )
-        leading = await stack.enter_async_context(running(_lead(settings, client, services), "agent"))
+        services = replace(services, is_leader=fence.is_open)
+        leading = await stack.enter_async_context(running(lead(settings, lease_client, services, fence), "agent"))
         await wait_until_stopped(stopped, leading, *vital)
 
 
@@ -150,24 +157,47 @@ def _own_chat(settings: Settings) -> Destination | None:
     )
 
 
-async def _lead(settings: Settings, client: Client, services: AgentServices) -> None:
-    """Supervise while this agent holds the lease; the caches fill meanwhile, so that a new leader starts warm."""
+async def lead(
+    settings: Settings, lease_client: Client, services: AgentServices, fence: Fence, timing: Timing | None = None
+) -> None:
+    """Supervise while this agent holds the Lease, and again whenever it got it back.
+
+    The caches fill and follow meanwhile, so that a new leader starts warm.
+    """
     await services.caches.wait_synced()
     if not settings.is_leader_election_on:
-        await Supervisor(services).run()
+        with fence.opened(lambda: True):
+            await Supervisor(services).run()
         return
-    identity = f"{socket.gethostname()}_{os.getpid()}"
+    namespace, name = settings.leader_election_namespace, lease_name(settings.namespace)
     async with LeaseHolder(
-        client, namespace=settings.leader_election_namespace, name=_LEASE_NAME, identity=identity
+        lease_client, namespace=namespace, name=name, identity=services.process, timing=timing
     ) as lease:
-        await lease.wait_acquired()
-        _log.info("leading as %s", identity)
-        supervisor = Supervisor(replace(services, is_leader=lambda: lease.is_leader))
-        async with running(supervisor.run(), "supervisor") as task, running(lease.wait_lost(), "leadership") as lost:
-            await asyncio.wait({lost, task}, return_when=asyncio.FIRST_COMPLETED)
+        while True:
+            tenure = await lease.wait_acquired()
+            _log.info("leading as %s", services.process)
+            await _supervise(services, fence, tenure)
+            _log.warning("lease %s/%s was lost: every canary is left alone until it is ours again", namespace, name)
+
+
+def lease_name(namespace: str) -> str:
+    """Return the name of the Lease of the agent that is limited to a namespace, empty for all of them."""
+    return f"{_LEASE_NAME}-{namespace}" if namespace else _LEASE_NAME
+
+
+async def _supervise(services: AgentServices, fence: Fence, tenure: Tenure) -> None:
+    """Supervise until the tenure is over; then every loop has ended."""
+
+    async def work() -> None:
+        # An outage in which the Lease was lost may have broken off the watches, too.
+        await services.caches.wait_current()
+        await Supervisor(services).run()
+
+    with fence.opened(lambda: tenure.is_on):
+        async with running(work(), "supervisor") as task, running(tenure.wait_over(), "leadership") as over:
+            await asyncio.wait({over, task}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 task.result()
-        raise LeadershipLost(f"lease {settings.leader_election_namespace}/{_LEASE_NAME} went to another agent")
 
 
 def _session(*, is_kept: bool = True) -> aiohttp.ClientSession:

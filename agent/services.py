@@ -1,7 +1,7 @@
 """What the loops of all canaries share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.apply import Applier
 from agent.ask import Asker
@@ -14,6 +14,7 @@ from agent.observe import Observer
 from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.routing.port import Routing
 from agent.reporting.event_hooks import EventHooks
+from agent.turns import Turns
 from kube.client import Client
 from kube.events import EventRecorder
 
@@ -42,3 +43,4 @@ class AgentServices:
     process: str
     now_s: Callable[[], float]
     is_leader: Callable[[], bool] = lambda: True
+    turns: Turns = field(default_factory=Turns)

@@ -6,15 +6,16 @@ What a tick stores is the intent; what it applies makes the world match that int
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from agent.ask import ask_while_current
+from agent.ask import AskOutcome, ask_while_current
 from agent.cooldowns import ActionCooldowns
 from agent.hook_calls import HookCalls
+from agent.leadership import Deposed
 from agent.reporting.alerts import Alerter
 from agent.reporting.events import EventReporter
 from agent.resources import CANARIES
@@ -23,10 +24,12 @@ from agent.revision_templates import TemplateLost
 from agent.services import AgentServices
 from agent.status_read_back import StatusReadBack
 from agent.stored import StoredCanary, is_gone, read_stored
+from agent.turns import Turn, Urgency
 from canary.api.canary import Canary
 from canary.api.names import DEFAULT_TARGET_KIND
 from canary.decide import Decision, decide
-from canary.run.action import Action, SetFinalizer, describe
+from canary.run.action import Action, SetFinalizer, SetTraffic, describe
+from canary.run.judge import Verdict
 from canary.run.messages import Message, undone_again, warning
 from canary.run.observation import Observation
 from canary.run.phase import IDLE, Phase
@@ -41,9 +44,8 @@ _log = logging.getLogger(__name__)
 # Traffic is pulled at once: the events of the transition before may be late, and after a crash even lost.
 _WRITTEN_BEFORE_A_PULL_S: Final = 0.3
 
-
-class Deposed(Exception):  # noqa: N818  reads as what happened
-    """This process may not write: another agent leads, or none does at the moment."""
+# The phases in which an agent may have died between the intent that pulls the traffic and the route.
+_PULLING: Final = frozenset({Phase.FAILED, Phase.TERMINATING})
 
 
 class CanaryTicker:
@@ -59,12 +61,27 @@ class CanaryTicker:
         self._cooldowns = ActionCooldowns()
         self._read_back = StatusReadBack()
         self._last_valid: Canary | None = None
+        self._is_pulling: bool | None = None
+        """Whether the last decision was to take traffic off the canary side; at the start nobody knows."""
+        self.turn = Turn(services.turns)
+        """Taken by whoever calls `tick`, which gives it back and takes it again around its questions."""
         self.is_resynced = True
         """Whether the target's last edit became known by a list. At the start everything does."""
 
     async def close(self) -> None:
         """End the hook calls under way."""
         await self._calls.close()
+
+    def urgency(self) -> Urgency:
+        """Return how urgent the next tick is, from the Canary as it is stored."""
+        obj = self._stored()
+        status: Mapping[str, Any] = {} if obj is None else obj.get("status") or {}
+        phase, is_unknown = status.get("phase") or "", self._is_pulling is None
+        if self._is_pulling or (is_unknown and phase in _PULLING):
+            return Urgency.PULL
+        if status.get("canaryWeight"):
+            return Urgency.EXPOSED
+        return Urgency.RESTING if phase in {"", *IDLE} else Urgency.RUNNING
 
     def count_failure(self, error: Exception, *, is_reported: bool) -> None:
         """Count and log an error; report it as a remark on the Canary as it is stored by now, if `is_reported`."""
@@ -101,7 +118,7 @@ class CanaryTicker:
             return
         now_s = self._services.now_s()
         self._reporter.report_transition(obj, state, now_s)
-        await self._reporter.wait_written()
+        await self._wait_written()
         blocked = state.update_to(replace(state, blocker=blocker), now_s, warning(blocker.message))
         obj = await self._store(obj, blocked, target_kind=DEFAULT_TARGET_KIND)
         self._reporter.report_transition(obj, blocked, now_s)
@@ -111,13 +128,14 @@ class CanaryTicker:
         self._calls.keep_for(state)
         observation = self._observe(canary, stored)
         decision = decide(canary, state, observation)
+        self._is_pulling = _is_pull(decision, observation)
         is_farewell = SetFinalizer(is_set=False) in decision.actions
         if not decision.actions or is_farewell:
             # The world matches the stored intent: now is the time for its messages, before anybody is asked anything.
             obj = await self._report(obj, canary, state)
         if is_farewell:
             # There may be no other tick: what is not an event by then is lost with the object.
-            await self._reporter.wait_written()
+            await self._wait_written()
         answered: Collection[str] = ()
         if decision.questions:
             decision, answered = await self._ask(canary, stored, observation, decision)
@@ -146,6 +164,7 @@ class CanaryTicker:
         nothing, because something else comes first, none has been used: the hooks' answers are still needed.
         """
         services, state, started_at_s = self._services, stored.state, time.monotonic()
+        self.turn.give_back()
         answering = services.asker.answer(canary, state, observation, decision.questions, self._calls)
         outcome = await ask_while_current(
             answering,
@@ -154,6 +173,7 @@ class CanaryTicker:
             generation=self._generation,
             observe=partial(self._observe, canary, stored),
         )
+        await self.turn.take(Urgency.PULL if _has_failed(outcome) else self.urgency())
         if outcome.is_spec_edited:
             # The next tick reads the spec anew and asks by that; calls that are under way stay so.
             return decision, ()
@@ -177,9 +197,20 @@ class CanaryTicker:
     async def _store_intent(self, obj: Object, canary: Canary, before: State, after: State) -> None:
         # The next transition replaces this one's messages in the status: until they are events, only it keeps them.
         is_pull = after.traffic.canary_percent < before.traffic.canary_percent
-        await self._reporter.wait_written(*([_WRITTEN_BEFORE_A_PULL_S] if is_pull else []))
+        if is_pull:
+            await self._reporter.wait_written(_WRITTEN_BEFORE_A_PULL_S)
+        else:
+            await self._wait_written()
         await self._store(obj, after, target_kind=canary.target_kind)
         self._count(canary, before, after)
+
+    async def _wait_written(self) -> None:
+        """Wait for the events of the last transition; others have their turns meanwhile."""
+        if self._reporter.is_written:
+            return
+        self.turn.give_back()
+        await self._reporter.wait_written()
+        await self.turn.take(self.urgency())
 
     async def _apply(self, canary: Canary, decision: Decision) -> None:
         """Carry out the actions; what the API server refuses cools down for a while, the run goes on."""
@@ -254,3 +285,18 @@ class CanaryTicker:
         has_ended = before.phase not in IDLE and after.phase in {Phase.SUCCEEDED, Phase.FAILED}
         if has_ended:
             services.metrics.count_end(canary, after)
+
+
+def _is_pull(decision: Decision, observation: Observation) -> bool:
+    """Return whether traffic is taken off the canary side."""
+    exposed_percent = 0 if observation.route is None else observation.route.traffic.canary_percent
+    return any(
+        isinstance(action, SetTraffic) and action.traffic.canary_percent < exposed_percent
+        for action in decision.actions
+    )
+
+
+def _has_failed(outcome: AskOutcome) -> bool:
+    """Return whether a check failed: the traffic may have to be pulled."""
+    groups = (outcome.answered.observation.answers or {}).values() if outcome.answered is not None else ()
+    return any(result.verdict is Verdict.FAIL for group in groups for result in group)

@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 WATCH_TIMEOUT_S = 300.0
 # A watch that ends sooner, without an event, was refused.
 SHORTEST_WATCH_S = 1.0
+# So long at most a list waits that may succeed now: whoever leads again after an outage waits for it.
+TRANSIENT_DELAY_MAX_S = 5.0
 # An optional resource that is not served now is listed again after this time.
 UNSERVED_RETRY_S = 30.0
 
@@ -66,6 +68,7 @@ class Cache:
         self._store = Store()
         self._listeners: list[Callable[[Change], None]] = []
         self._synced = asyncio.Event()
+        self._current = asyncio.Event()
         self._last_event_at_s = clock()
         self._failures = 0
 
@@ -82,6 +85,10 @@ class Cache:
     async def wait_synced(self) -> None:
         """Wait until the first list is complete."""
         await self._synced.wait()
+
+    async def wait_current(self) -> None:
+        """Wait until the last list succeeded, if it has to be listed again just now because the watch broke off."""
+        await self._current.wait()
 
     def get(self, namespace: str, name: str) -> Object | None:
         """Return an object, None if there is none. `namespace` is "" for a cluster-scoped object."""
@@ -123,7 +130,10 @@ class Cache:
             self._store_list({}, self._store.resource_version)
             return UNSERVED_RETRY_S
         self._failures += 1
-        delay_s = max(getattr(error, "retry_after_s", 0.0), self._backoff.delay_s(self._failures))
+        self._current.clear()
+        delay_s = self._backoff.delay_s(self._failures)
+        if isinstance(error, TransientError):
+            delay_s = max(error.retry_after_s, min(delay_s, TRANSIENT_DELAY_MAX_S))
         _log.warning("%s: listing again in %.1f s: %s", self.resource.plural, delay_s, error)
         return delay_s
 
@@ -143,6 +153,7 @@ class Cache:
         changes = self._store.replace_all(listed, version)
         self._last_event_at_s = self._clock()
         self._synced.set()
+        self._current.set()
         self._notify(changes)
 
     async def _keep_watching(self) -> NoReturn:

@@ -62,6 +62,7 @@ class Client:
     backoff: Backoff = field(default_factory=Backoff)
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    guard: Callable[[], None] = lambda: None
 
     @classmethod
     @asynccontextmanager
@@ -91,6 +92,13 @@ class Client:
     def within(self, deadline_s: float) -> Client:
         """Return a client with the same connections and another deadline for each call."""
         return replace(self, deadline_s=deadline_s)
+
+    def guarded(self, guard: Callable[[], None]) -> Client:
+        """Return a client with the same connections that calls `guard` before each write, retries too.
+
+        What `guard` raises, the caller gets; then nothing was sent.
+        """
+        return replace(self, guard=guard)
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         """Read an object. Raise NotFound."""
@@ -298,6 +306,8 @@ class Client:
         deadline_at_s = self.clock() + self.deadline_s
         failures = 0
         while True:
+            if request.method != "GET":
+                self.guard()
             try:
                 return await self.connection.send(request, timeout_s=deadline_at_s - self.clock())
             except TransientError as error:

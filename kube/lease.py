@@ -26,11 +26,43 @@ _log = logging.getLogger(__name__)
 RELEASE_WITHIN_S = 3.0
 
 
+class Tenure:
+    """One time as the leader, without a gap: who lost the Lease and got it back has another tenure."""
+
+    def __init__(self, ends_at_s: float, clock: Callable[[], float]) -> None:
+        self._ends_at_s = ends_at_s
+        self._clock = clock
+        self._over = asyncio.Event()
+
+    @property
+    def left_s(self) -> float:
+        """Return how many seconds are left unless it is renewed; nothing once it is over."""
+        return 0.0 if self._over.is_set() else max(self._ends_at_s - self._clock(), 0.0)
+
+    @property
+    def is_on(self) -> bool:
+        """Return whether no other candidate can be the leader, even if this process was suspended for a while."""
+        return self.left_s > 0
+
+    async def wait_over(self) -> None:
+        """Wait until it is over; that is at most `renew_within_s` after the last renewal."""
+        await self._over.wait()
+
+    def extend(self, ends_at_s: float) -> None:
+        """Set a later end; only while it is on."""
+        self._ends_at_s = ends_at_s
+
+    def end(self) -> None:
+        """End for good."""
+        self._over.set()
+
+
 class LeaseHolder:
     """`async with LeaseHolder(client, ...) as lease` campaigns in the background; its end releases the Lease.
 
-    `is_leader` is true only while no other candidate can be, even if this process was suspended for a while: check it
-    before each write. Stop what only a leader may do before the block ends. `identity` must be unique to this process.
+    A Lease that was lost is campaigned for again. Before each write, check that the tenure in which it was decided is
+    still on. Stop what only a leader may do before the block ends. `identity` must be unique to this process. `client`
+    should have connections of its own: a renewal that waits for those of others comes too late when it matters most.
     """
 
     def __init__(
@@ -56,24 +88,19 @@ class LeaseHolder:
         # As last read or written; None: to be read.
         self._lease: Object | None = None
         self._observed: ObservedLease | None = None
-        self._leadership_ends_at_s = -math.inf
+        self._tenure = Tenure(-math.inf, clock)
         self._acquired = asyncio.Event()
-        self._lost = asyncio.Event()
-        self._lost.set()
         self._task: asyncio.Task[None] | None = None
 
     @property
     def is_leader(self) -> bool:
         """Return whether this process holds the Lease now."""
-        return self._clock() < self._leadership_ends_at_s
+        return self._tenure.is_on
 
-    async def wait_acquired(self) -> None:
-        """Wait until this process is the leader."""
+    async def wait_acquired(self) -> Tenure:
+        """Return the tenure of this process as soon as it is the leader."""
         await self._acquired.wait()
-
-    async def wait_lost(self) -> None:
-        """Wait until this process is not the leader; that is at most `renew_within_s` after the last renewal."""
-        await self._lost.wait()
+        return self._tenure
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._campaign(), name=f"lease {self._namespace}/{self._name}")
@@ -83,10 +110,12 @@ class LeaseHolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._task is not None
+        was_leader = self.is_leader
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
-        await self._release()
+        if was_leader:
+            await self._release()
 
     async def _campaign(self) -> None:
         try:
@@ -98,17 +127,17 @@ class LeaseHolder:
                     self._lease = None
                     _log.warning("lease %s/%s: %s", self._namespace, self._name, error)
                 self._announce()
-                left_s = self._leadership_ends_at_s - self._clock()
+                left_s = self._tenure.left_s
                 await self._sleep(min(self._timing.retry_s, left_s) if left_s > 0 else self._timing.retry_s)
                 self._announce()
         finally:
             self._acquired.clear()
-            self._lost.set()
+            self._tenure.end()
 
     async def _take_step(self) -> None:
         started_at_s = self._clock()
-        # A hanging request must not outlast the leadership: it ends in time for `wait_lost`.
-        deadline_at_s = self._leadership_ends_at_s if self.is_leader else started_at_s + self._timing.renew_within_s
+        # A request that hangs leaves time for another one, and ends with the tenure at the latest.
+        deadline_at_s = started_at_s + min(self._tenure.left_s or math.inf, self._timing.renew_within_s / 2)
         if self._lease is None:
             self._lease = await self._read(self._client.within(deadline_at_s - started_at_s))
             self._observed = observe(self._lease, self._observed, started_at_s)
@@ -116,7 +145,7 @@ class LeaseHolder:
         match decide(self._lease, self._observed, self._identity, started_at_s, self._timing.duration_s):
             case Step.WAIT:
                 self._lease = None
-                self._leadership_ends_at_s = -math.inf
+                self._tenure.end()
                 return
             case Step.CREATE:
                 empty: Object = {"metadata": {"namespace": self._namespace, "name": self._name}}
@@ -125,7 +154,14 @@ class LeaseHolder:
                 assert self._lease is not None
                 self._lease = await client.replace(LEASES, self._claimed(self._lease))
         self._observed = observe(self._lease, self._observed, started_at_s)
-        self._leadership_ends_at_s = started_at_s + self._timing.renew_within_s
+        self._hold_until(started_at_s + self._timing.renew_within_s)
+
+    def _hold_until(self, ends_at_s: float) -> None:
+        if self.is_leader:
+            self._tenure.extend(ends_at_s)
+            return
+        self._tenure.end()
+        self._tenure = Tenure(ends_at_s, self._clock)
 
     async def _read(self, client: Client) -> Object | None:
         try:
@@ -141,16 +177,14 @@ class LeaseHolder:
             return
         _log.info("lease %s/%s: %s", self._namespace, self._name, "acquired" if self.is_leader else "lost")
         if self.is_leader:
-            self._lost.clear()
             self._acquired.set()
         else:
             self._acquired.clear()
-            self._lost.set()
+            self._tenure.end()
 
     async def _release(self) -> None:
-        lease, was_leader = self._lease, self.is_leader
-        self._leadership_ends_at_s = -math.inf
-        if not was_leader or lease is None:
+        lease = self._lease
+        if lease is None:
             return
         try:
             await self._client.within(RELEASE_WITHIN_S).replace(LEASES, released(lease, self._now()))

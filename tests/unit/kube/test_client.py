@@ -144,6 +144,22 @@ async def test_a_retry_after_beyond_the_deadline_is_told_at_once(
     assert time.slept_s == []
 
 
+async def test_a_guard_stands_before_each_attempt_of_a_write_and_before_no_read(api: ApiServer, client: Client) -> None:
+    refusals: list[Exception | None] = [None, PermanentError("not any more")]
+
+    def guard() -> None:
+        refusal = refusals.pop(0)
+        if refusal is not None:
+            raise refusal
+
+    api.will(ok({}), no(503), ok({}))
+    guarded = client.guarded(guard)
+    await guarded.get(CONFIGMAPS, "a", "test")
+    with pytest.raises(PermanentError, match="not any more"):
+        await guarded.merge_patch(CONFIGMAPS, "a", "test", {"data": {"x": "1"}})
+    assert [seen.method for seen in api.seen] == ["GET", "PATCH"]
+
+
 async def test_a_patch_whose_connection_was_reset_is_sent_again(api: ApiServer, client: Client) -> None:
     api.will(ok({}), reset(), ok({}))
     for _ in range(2):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 from kube.client import Client
+from kube.leadership import Timing
 from kube.lease import LeaseHolder
-from tests.unit.kube.apiserver import ApiServer, ManualTime, no, ok
+from tests.unit.kube.apiserver import ApiServer, ManualTime, hang, no, ok
 
 
 def lease(holder: str, version: str) -> dict[str, Any]:
@@ -55,9 +58,9 @@ async def test_leadership_ends_in_time_when_the_server_only_fails(
     api.will(ok(lease("", "1")), ok(lease("me", "2")))
     api.otherwise = no(500)
     async with holder(client, time) as held:
-        await held.wait_acquired()
+        tenure = await held.wait_acquired()
         acquired_s = time.now_s
-        await held.wait_lost()
+        await tenure.wait_over()
         assert not held.is_leader
         assert time.now_s - acquired_s <= 10.0
 
@@ -75,9 +78,9 @@ async def test_who_was_stopped_for_a_while_is_no_leader_when_it_wakes(
 async def test_another_holder_ends_the_leadership_at_once(api: ApiServer, client: Client, time: ManualTime) -> None:
     api.will(ok(lease("", "1")), ok(lease("me", "2")), no(409, "Conflict"), ok(lease("other", "3")))
     async with holder(client, time) as held:
-        await held.wait_acquired()
+        tenure = await held.wait_acquired()
         acquired_s = time.now_s
-        await held.wait_lost()
+        await tenure.wait_over()
         assert time.now_s - acquired_s < 5
         assert not held.is_leader
 
@@ -90,3 +93,39 @@ async def test_two_claims_at_once_give_one_leader(api: ApiServer, client: Client
         acquired = asyncio.ensure_future(held.wait_acquired())
         assert not acquired.done()
         acquired.cancel()
+
+
+async def test_a_lease_that_nobody_took_is_had_again_as_another_tenure(
+    api: ApiServer, client: Client, time: ManualTime
+) -> None:
+    api.will(ok(lease("", "1")), ok(lease("me", "2")), *[no(500)] * 40)
+    api.otherwise = ok(lease("me", "2"))
+    async with holder(client, time) as held:
+        first = await held.wait_acquired()
+        await first.wait_over()
+        second = await held.wait_acquired()
+        assert (first.is_on, second.is_on) == (False, True)
+
+
+async def test_a_tenure_that_lapsed_unnoticed_is_over_even_if_the_lease_is_renewed(
+    api: ApiServer, client: Client, time: ManualTime
+) -> None:
+    api.will(ok(lease("", "1")), ok(lease("me", "2")))
+    api.otherwise = ok(lease("me", "3"))
+    async with holder(client, time) as held:
+        first = await held.wait_acquired()
+        time.now_s += 11  # the process stood still, and no task of it has run since
+        await first.wait_over()
+        second = await held.wait_acquired()
+        assert (first.is_on, second.is_on) == (False, True)
+
+
+async def test_a_renewal_that_hangs_leaves_time_for_another(api: ApiServer, client: Client) -> None:
+    timing = Timing(duration_s=60.0, renew_within_s=2.0, retry_s=0.01)
+    api.will(ok(lease("", "1")), ok(lease("me", "2")), hang())
+    api.otherwise = ok(lease("me", "3"))
+    client = replace(client, clock=monotonic, sleep=asyncio.sleep)
+    async with LeaseHolder(client, namespace="n", name="serin", identity="me", timing=timing) as held:
+        tenure = await held.wait_acquired()
+        await api.wait_seen(6)
+        assert tenure.is_on
