@@ -32,7 +32,9 @@ class CachedCluster:
 
     def has(self, kind: str, namespace: str, name: str) -> bool | None:
         """See `Cluster`. A workload that is being deleted is none that a canary could use."""
-        return self._get(kind, namespace, name) is not None if kind in _RESOURCES else None
+        if kind in WORKLOADS:
+            return self._get(kind, namespace, name) is not None
+        return self._caches.has(_RESOURCES[kind], namespace, name) if kind in _RESOURCES else None
 
     def port_names(self, kind: str, namespace: str, name: str) -> Iterable[str] | None:
         """See `Cluster`."""
@@ -59,6 +61,6 @@ class CachedCluster:
 
     def _get(self, kind: str, namespace: str, name: str) -> Object | None:
         resource = _RESOURCES.get(kind)
-        found = None if resource is None else self._caches.of(resource).get(namespace, name)
+        found = None if resource is None else self._caches.find(resource, namespace, name)
         is_going = kind in WORKLOADS and found is not None and "deletionTimestamp" in found["metadata"]
         return None if is_going else found

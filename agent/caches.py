@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from agent.elsewhere import Elsewhere, Reference
 from agent.flagger import FLAGGERS_LEASE
 from agent.resources import (
     ALERT_PROVIDERS,
@@ -52,8 +53,10 @@ _OPTIONAL: Final = frozenset({SCALED_OBJECTS})
 # Helm keeps a Secret of up to a megabyte for each release of a chart, and no pod uses any.
 _FIELD_SELECTORS: Final = {SECRETS: "type!=helm.sh/release.v1", LEASES: FLAGGERS_LEASE}
 
-# A Flagger works on the whole cluster from wherever it runs, whatever namespace this agent is limited to.
-_OF_ALL_NAMESPACES: Final = frozenset({LEASES})
+# A Flagger works on the whole cluster from wherever it runs, and a VirtualService anywhere may delegate to a table.
+# An agent that is limited to a namespace, and may not see the VirtualServices of all, sees those of its own.
+_OF_ALL_IF_ALLOWED: Final = frozenset({VIRTUAL_SERVICES})
+_OF_ALL_NAMESPACES: Final = frozenset({LEASES}) | _OF_ALL_IF_ALLOWED
 
 # Bookmarks come about once a minute: silence for longer than that means that this agent sees an old cluster.
 _STALE_AFTER_S: Final = 180.0
@@ -62,14 +65,16 @@ _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Caches:
-    """One cache for each watched kind, of one namespace or of all (empty)."""
+    """One cache for each watched kind, of one namespace or of all (empty); `elsewhere` is what that leaves out."""
 
     def __init__(self, client: Client, namespace: str) -> None:
+        self.elsewhere = Elsewhere(client, namespace)
         self._caches = {
             resource: Cache(
                 client,
                 resource,
                 namespace=None if resource in _OF_ALL_NAMESPACES else namespace or None,
+                fallback_namespace=namespace or None if resource in _OF_ALL_IF_ALLOWED else None,
                 field_selector=_FIELD_SELECTORS.get(resource, ""),
                 transform=_transform(resource),
                 is_optional=resource in _OPTIONAL,
@@ -84,6 +89,18 @@ class Caches:
     def all(self) -> Iterable[Cache]:
         """Return every cache."""
         return self._caches.values()
+
+    def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """Return an object that may be in a namespace that is not watched; None where it is not there, or not known."""
+        if self.elsewhere.is_watched(namespace):
+            return self.of(resource).get(namespace, name)
+        return self.elsewhere.get(Reference(resource, namespace, name))
+
+    def has(self, resource: Resource, namespace: str, name: str) -> bool | None:
+        """Return whether there is such an object, None where that is not known."""
+        if self.elsewhere.is_watched(namespace):
+            return self.of(resource).get(namespace, name) is not None
+        return self.elsewhere.has(Reference(resource, namespace, name))
 
     def target(self, canary: Canary) -> Object | None:
         """Return the target workload; None when there is none, it is being deleted, or its kind can't be one."""

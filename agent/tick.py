@@ -126,6 +126,7 @@ class CanaryTicker:
     async def _advance(self, stored: StoredCanary, canary: Canary) -> float | None:
         services, state, obj = self._services, stored.state, stored.obj
         self._calls.keep_for(state)
+        await services.caches.elsewhere.refresh(canary)
         observation = self._observe(canary, stored)
         decision = decide(canary, state, observation)
         self._is_pulling = _is_pull(decision, observation)
@@ -149,7 +150,7 @@ class CanaryTicker:
         self._calls.forget(answered)
         warnings = map(warning, (*services.managed.problems(canary), *services.routing.take_warnings(canary)))
         self._reporter.report_remarks(obj, (*decision.remarks, *warnings))
-        return self._wake_after_s(decision)
+        return self._wake_after_s(canary, decision)
 
     def _observe(self, canary: Canary, stored: StoredCanary) -> Observation:
         observation = self._services.observer.observe(canary, stored, self._cooldowns)
@@ -230,11 +231,10 @@ class CanaryTicker:
         if obj is not None:
             self._reporter.report_remarks(obj, (undone_again(f"{canary.name}.{canary.namespace}", describe(action)),))
 
-    def _wake_after_s(self, decision: Decision) -> float | None:
-        waits_s = [*self._cooldowns.waits_s(), *self._read_back.waits_s()]
-        if decision.wake_after_s is not None:
-            waits_s.append(decision.wake_after_s)
-        return min(waits_s, default=None)
+    def _wake_after_s(self, canary: Canary, decision: Decision) -> float | None:
+        reads_s = self._services.caches.elsewhere.read_again_after_s(canary)
+        waits_s = (*self._cooldowns.waits_s(), *self._read_back.waits_s(), decision.wake_after_s, reads_s)
+        return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
 
     async def _report(self, obj: Object, canary: Canary, state: State) -> Object:
         """Report the messages of the stored intent, and return the object as it is stored after that."""

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, NoReturn
 
 from kube.backoff import Backoff
-from kube.errors import KubeError, NotFound, TransientError, Unavailable
+from kube.errors import Forbidden, KubeError, NotFound, TransientError, Unavailable
 from kube.store import Change, Key, Store, key_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Cache:
     `transform` makes an object smaller before it is kept; name, namespace and resourceVersion must stay. It still sees
     managedFields, which are dropped after it in any case. The owner runs `run()` in a task.
 
+    `fallback_namespace`: when the objects of all may not be read, those of this one are kept.
+
     `is_optional`: a cluster may not serve the resource at all. Then the cache is synced and empty, and lists again now
     and then, because the CRD may be installed later.
     """
@@ -47,6 +49,7 @@ class Cache:
         resource: Resource,
         *,
         namespace: str | None = None,
+        fallback_namespace: str | None = None,
         label_selector: str = "",
         field_selector: str = "",
         transform: Callable[[Object], Object] | None = None,
@@ -58,6 +61,7 @@ class Cache:
         self.resource = resource
         self._client = client
         self._namespace = namespace
+        self._fallback_namespace = fallback_namespace
         self._label_selector = label_selector
         self._field_selector = field_selector
         self._transform = transform
@@ -129,6 +133,10 @@ class Cache:
         if self._is_optional and isinstance(error, NotFound):
             self._store_list({}, self._store.resource_version)
             return UNSERVED_RETRY_S
+        if isinstance(error, Forbidden) and self._fallback_namespace is not None:
+            self._namespace, self._fallback_namespace = self._fallback_namespace, None
+            _log.warning("%s: only those of namespace %s: %s", self.resource.plural, self._namespace, error)
+            return 0.0
         self._failures += 1
         self._current.clear()
         delay_s = self._backoff.delay_s(self._failures)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.caches import Caches
+from agent.elsewhere import NOT_READABLE
 from agent.providers.alerts.port import DEFAULT_CHANNEL, DEFAULT_USERNAME, Destination
 from agent.providers.alerts.registry import CHAT_FORMATS
 from agent.providers.credentials import read_secret
@@ -89,6 +90,8 @@ class Destinations:
             return self._own
         namespace, name = recipient.provider
         found = self._cached(recipient.provider)
+        if found is None and self._caches.has(ALERT_PROVIDERS, namespace, name) is None:
+            raise ProviderRefused(f"AlertProvider {namespace}/{name} {NOT_READABLE}")
         if found is None:
             allowed = f"the name of an AlertProvider in namespace {namespace}, and there is none of this name"
             raise ProviderRefused(str(Problem(recipient.named_by, name, allowed)))
@@ -134,4 +137,4 @@ class Destinations:
         return address, secret.get("token", "")
 
     def _cached(self, key: Key) -> Object | None:
-        return self._caches.of(ALERT_PROVIDERS).get(*key)
+        return self._caches.find(ALERT_PROVIDERS, *key)

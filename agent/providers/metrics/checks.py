@@ -8,6 +8,7 @@ from typing import Final
 import aiohttp
 
 from agent.caches import Caches
+from agent.elsewhere import NOT_READABLE
 from agent.providers.credentials import read_secret
 from agent.providers.errors import ProviderError, ProviderRefused
 from agent.providers.metrics.prometheus import Access, Prometheus
@@ -100,7 +101,9 @@ class MetricChecks:
         return Prometheus(self._session, address, timeout_s=self._timeout_s)
 
     def _template(self, namespace: str, name: str) -> MetricTemplate:
-        found = self._caches.of(METRIC_TEMPLATES).get(namespace, name)
+        found = self._caches.find(METRIC_TEMPLATES, namespace, name)
+        if found is None and self._caches.has(METRIC_TEMPLATES, namespace, name) is None:
+            raise ProviderRefused(f"MetricTemplate {namespace}/{name} {NOT_READABLE}")
         if found is None:
             raise ProviderRefused(f"MetricTemplate {namespace}/{name} does not exist")
         return parse_metric_template(found)

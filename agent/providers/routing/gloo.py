@@ -188,11 +188,25 @@ class GlooRouting:
         return self._caches.of(ROUTE_TABLES).get(*_key(canary))
 
     def _reference(self, canary: Canary) -> Object | None:
-        """Find the Upstream that `upstreamRef` names."""
+        """Find the Upstream that `upstreamRef` names.
+
+        Raises:
+            UnusableObjectError: it is in another namespace than this agent's, and can't be read.
+        """
         reference = canary.spec.upstream_ref
         if reference is None:
             return None
-        return self._caches.of(UPSTREAMS).get(reference.namespace or canary.namespace, reference.name)
+        namespace = reference.namespace or canary.namespace
+        if self._caches.has(UPSTREAMS, namespace, reference.name) is None:
+            named_by = {"kind": "Canary", "metadata": {"namespace": canary.namespace, "name": canary.name}}
+            raise UnusableObjectError(
+                named_by,
+                "spec.upstreamRef",
+                found=f"{namespace}/{reference.name}",
+                allowed=f"an Upstream that this agent, which is limited to namespace {canary.namespace}, may read",
+                reason="UpstreamNotReadable",
+            )
+        return self._caches.find(UPSTREAMS, namespace, reference.name)
 
     def _upstream(self, canary: Canary, target: Object, managed: ManagedObject) -> Object:
         return upstream(canary, target, _SIDES[managed], self._reference(canary))

@@ -22,6 +22,7 @@ from tests.unit.kube.apiserver import (
     bookmark,
     client_of,
     config_map,
+    hang,
     line,
     listing,
     no,
@@ -293,3 +294,31 @@ async def test_a_field_selector_narrows_list_and_watch(api: ApiServer, client: C
     async with running(client, time, field_selector="type!=x") as watched:
         await watched.until(lambda: bool(watched.told))
     assert [seen.query["fieldSelector"] for seen in api.seen] == ["type!=x", "type!=x"]
+
+
+async def test_who_may_not_read_the_objects_of_all_namespaces_keeps_those_of_one(
+    api: ApiServer, client: Client, time: ManualTime, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.will(no(403, "Forbidden"), listing(5, config_map("a", 5)))
+    async with running(client, time, fallback_namespace="test") as watched:
+        await watched.cache.wait_synced()
+        await api.wait_seen(3)
+    assert [seen.path for seen in api.seen] == [
+        "/api/v1/configmaps",
+        "/api/v1/namespaces/test/configmaps",
+        "/api/v1/namespaces/test/configmaps",
+    ]
+    assert "only those of namespace test" in caplog.text
+
+
+async def test_a_cache_that_has_to_list_again_is_not_current_until_it_has(
+    api: ApiServer, client: Client, time: ManualTime
+) -> None:
+    api.will(listing(5), no(503), no(503), no(503), no(503), hang())
+    async with running(client, time) as watched:
+        await api.wait_seen(6)
+        current = asyncio.ensure_future(watched.cache.wait_current())
+        await asyncio.sleep(0)
+        assert watched.cache.is_synced
+        assert not current.done()
+        current.cancel()
