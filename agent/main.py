@@ -18,6 +18,7 @@ from agent.caches import Caches
 from agent.fault_injection import FaultInjection
 from agent.flagger import FlaggerWatch
 from agent.leadership import Fence
+from agent.loop_lag import watch_loop_lag
 from agent.managed_objects import ManagedObjects
 from agent.metrics import AgentMetrics
 from agent.observe import Observer
@@ -68,6 +69,7 @@ async def run(settings: Settings) -> None:
                 kubeconfig=settings.kubeconfig, user_agent=f"serin/{agent_version}", max_connections=_LEASE_CONNECTIONS
             )
         )
+        _ = await stack.enter_async_context(running(watch_loop_lag(metrics.observe_loop_lag), "loop lag"))
         caches = Caches(client, settings.namespace)
         await stack.enter_async_context(serve_health(settings.port, metrics.render, caches.stale))
         vital = [

@@ -64,6 +64,12 @@ class AgentMetrics:
             registry=registry,
             buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, float("inf")),
         )
+        self._lag = Histogram(
+            "serin_event_loop_lag_seconds",
+            "Seconds by which the agent's event loop was late",
+            registry=registry,
+            buckets=(0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, float("inf")),
+        )
         self._errors = Counter("serin_tick_errors_total", "Ticks that ended in an error", registry=registry)
         self._alerts = Counter("serin_alerts_total", "Alerts by type of chat and outcome", registry=registry)
         self._events = Counter("serin_event_hook_events_total", "Events for hooks by outcome", registry=registry)
@@ -159,6 +165,10 @@ class AgentMetrics:
     def observe_tick(self, seconds: float) -> None:
         """Record how long a wake-up took."""
         self._ticks.observe({}, seconds)
+
+    def observe_loop_lag(self, seconds: float) -> None:
+        """Record how late the event loop was."""
+        self._lag.observe({}, seconds)
 
     def count_alert(self, provider_type: str, outcome: str) -> None:
         """Count an alert that was sent, failed or was lost."""

@@ -1,10 +1,17 @@
 """What `/metrics` shows of a canary, and that nothing of it stays when the canary has gone."""
 
+import asyncio
+import time
+
+import pytest
+
+from agent.loop_lag import watch_loop_lag
 from agent.metrics import AgentMetrics
 from canary.run.judge import CheckResult, Verdict
 from canary.run.phase import Phase
 from canary.run.state import Analysis, State
 from canary.run.traffic import Traffic
+from service.lifetime import running
 from tests.support.canaries import canary
 from tests.support.exposition import exposed
 
@@ -137,3 +144,16 @@ def test_a_renamed_metric_leaves_no_series_behind() -> None:
         f'flagger_canary_metric_analysis{{metric="metric-299",{PODINFO}}}',
         f'serin_canary_metric_threshold{{bound="max",metric="metric-299",{PODINFO}}}',
     }
+
+
+async def test_an_event_loop_that_was_held_up_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.loop_lag._LOOK_EVERY_S", 0.0)
+    metrics = AgentMetrics("1.2.3")
+    async with running(watch_loop_lag(metrics.observe_loop_lag), "lag"):
+        await asyncio.sleep(0)
+        time.sleep(0.06)  # noqa: ASYNC251  it is the fault that is to be seen
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    shown = exposed(metrics)
+    late = shown["serin_event_loop_lag_seconds_count"] - shown['serin_event_loop_lag_seconds_bucket{le="0.05"}']
+    assert late >= 1
