@@ -16,6 +16,9 @@ Store = Callable[[State], Awaitable[Object]]
 class Outbox(Protocol):
     """Where alerts go: an `AlertDispatcher`, or what stands for it in a test."""
 
+    def has_recipients(self, canary: Canary, alerts: Sequence[Alert]) -> bool:
+        """Return whether anybody is to get one of these alerts."""
+
     def send(self, obj: Object, canary: Canary, alerts: Sequence[Alert]) -> None:
         """Queue alerts of a canary."""
 
@@ -52,8 +55,8 @@ class Alerter:
         if self._done_sequence == state.transition.sequence:
             return obj
         has_events = bool(state.transition.messages) and self._events.has_hooks(canary)
-        if not state.alerts and not has_events:
-            # A hook that is added later is not sent what happened before.
+        if not self._outbox.has_recipients(canary, state.alerts) and not has_events:
+            # One write of the status less. Who is added later is not sent what happened before.
             self._done_sequence = state.transition.sequence
             return obj
         if not state.transition.alerted_by:

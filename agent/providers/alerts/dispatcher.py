@@ -70,6 +70,10 @@ class AlertDispatcher:
     ) -> None:
         await self._queues.__aexit__(kind, error, trace)
 
+    def has_recipients(self, canary: Canary, alerts: Sequence[Alert]) -> bool:
+        """Return whether anybody is to get one of these alerts."""
+        return any(self._directory.recipients(canary, alert.severity) for alert in alerts)
+
     def send(self, obj: Object, canary: Canary, alerts: Sequence[Alert]) -> None:
         """Queue alerts of a canary to everybody who is to get them. `obj` is the Canary, for events about it."""
         for alert in alerts:

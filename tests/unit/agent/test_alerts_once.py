@@ -26,6 +26,10 @@ class Chat:
     """Takes the place of the dispatcher's queue."""
 
     sent: list[Alert] = field(default_factory=list)
+    is_there: bool = True
+
+    def has_recipients(self, canary: Canary, alerts: Sequence[Alert]) -> bool:
+        return self.is_there and bool(alerts)
 
     def send(self, obj: dict[str, Any], canary: Canary, alerts: Sequence[Alert]) -> None:
         self.sent += alerts
@@ -161,3 +165,9 @@ async def test_an_event_hook_that_is_added_later_is_not_sent_what_happened_befor
     hook.is_there = True
     await tick(alerter, status)
     assert (hook.sent, status.writes) == ([], 0)
+
+
+async def test_the_status_is_not_written_for_alerts_that_nobody_gets(chat: Chat, status: Status) -> None:
+    chat.is_there = False
+    await process(chat).alert_transition(canary_object(), canary(), TRANSITION, status.store)
+    assert (status.writes, chat.sent) == (0, [])
