@@ -172,12 +172,11 @@ async def lead(
             await Supervisor(services).run()
         return
     namespace, name = settings.leader_election_namespace, lease_name(settings.namespace)
-    async with LeaseHolder(
-        lease_client, namespace=namespace, name=name, identity=services.process, timing=timing
-    ) as lease:
+    identity = f"{socket.gethostname()}_{settings.pod_uid}" if settings.pod_uid else services.process
+    async with LeaseHolder(lease_client, namespace=namespace, name=name, identity=identity, timing=timing) as lease:
         while True:
             tenure = await lease.wait_acquired()
-            _log.info("leading as %s", services.process)
+            _log.info("leading as %s", identity)
             await _supervise(services, fence, tenure)
             _log.warning("lease %s/%s was lost: every canary is left alone until it is ours again", namespace, name)
 

@@ -12,6 +12,7 @@ EVENT_REASON: Final = "Synced"
 class Settings:
     """The command line, read. Times are seconds.
 
+    `pod_uid`, if any, names the agent in its Lease: who is restarted in the same pod goes on as its holder at once.
     `namespace` limits the agent to one, empty is all. `metrics_server` is the Prometheus of the builtin checks where a
     canary names none. `query_timeout_s` bounds one query; a hook has its own timeout. `slack_url`, if any,
     gets the alerts of the canaries that name no chat of their own; url, token and proxy are secrets. `event_webhook`,
@@ -25,6 +26,7 @@ class Settings:
     kubeconfig: Path | None = None
     is_leader_election_on: bool = True
     leader_election_namespace: str = "gloo-system"
+    pod_uid: str = ""
     query_timeout_s: float = 10.0
     slack_url: str = field(default="", repr=False)
     slack_token: str = field(default="", repr=False)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -21,13 +22,18 @@ from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.hooks import Hooks
 from agent.reporting.event_hooks import EventHooks
+from agent.resources import CANARIES as CANARY_OBJECTS
 from agent.services import AgentServices
 from agent.settings import Settings
+from agent.tick import CanaryTicker
+from agent.turns import Urgency
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.leadership import Timing
 from kube.lease import Tenure
+from kube.store import Key
 from service.lifetime import running
+from tests.support.canaries import canary_object
 from tests.support.eventually import eventually
 from tests.support.patience import AGES_S, PATIENCE_S
 from tests.unit.agent.busy_api import BusyApi, busy_api
@@ -49,9 +55,10 @@ class LeadingAgent:
     fence: Fence
     lease_client: Client
     namespace: str = ""
+    pod_uid: str = ""
 
     async def lead(self, timing: Timing) -> None:
-        settings = Settings(metrics_server="http://127.0.0.1:1", namespace=self.namespace)
+        settings = Settings(metrics_server="http://127.0.0.1:1", namespace=self.namespace, pod_uid=self.pod_uid)
         await lead(settings, self.lease_client, self.services, self.fence, timing)
 
 
@@ -169,3 +176,43 @@ async def test_an_agent_of_one_namespace_has_a_lease_of_its_own(tmp_path: Path) 
         assert set(api.leases) == {"serin-agent", "serin-agent-test"}
         holders = {lease["spec"]["holderIdentity"] for lease in api.leases.values()}
         assert len(holders) == 2
+
+
+async def test_who_is_started_again_in_the_same_pod_leads_at_once_and_nobody_else_does(tmp_path: Path) -> None:
+    async with busy_api(tmp_path, 1) as api, agent(api) as killed, agent(api) as successor, agent(api) as other:
+        killed.pod_uid = successor.pod_uid = "u-1"
+        other.pod_uid = "u-2"
+        async with running(killed.lead(UNHURRIED), "killed"):
+            await eventually(killed.fence.is_open, bool)
+            left = api.leases["serin-agent"]
+        api.leases["serin-agent"] = left  # a process that is killed gives nothing back
+        async with running(other.lead(UNHURRIED), "other"), running(successor.lead(UNHURRIED), "successor"):
+            await eventually(successor.fence.is_open, bool)
+            assert not other.fence.is_open()
+    assert left["spec"]["holderIdentity"].endswith("_u-1")
+
+
+@pytest.mark.parametrize(
+    ("status", "is_pulling", "urgency"),
+    [
+        ({"phase": "Progressing", "canaryWeight": 20}, True, Urgency.PULL),
+        ({"phase": "Progressing", "canaryWeight": 0}, True, Urgency.PULL),
+        ({"phase": "Failed", "canaryWeight": 0}, None, Urgency.PULL),
+        ({"phase": "Failed", "canaryWeight": 0}, False, Urgency.RESTING),
+        ({"phase": "Progressing", "canaryWeight": 20}, None, Urgency.EXPOSED),
+        ({"phase": "Promoting", "canaryWeight": 50}, False, Urgency.EXPOSED),
+        ({"phase": "Progressing", "canaryWeight": 0}, False, Urgency.RUNNING),
+        ({"phase": "Succeeded", "canaryWeight": 0}, False, Urgency.RESTING),
+        ({}, None, Urgency.RESTING),
+    ],
+)
+async def test_a_pull_is_more_urgent_than_traffic_on_the_canary_side_and_that_than_a_run_without(
+    tmp_path: Path, *, status: dict[str, Any], is_pulling: bool | None, urgency: Urgency
+) -> None:
+    async with busy_api(tmp_path, 0) as api, agent(api) as unled:
+        obj = canary_object() | {"status": status}
+        obj["metadata"]["resourceVersion"] = "9"
+        unled.services.caches.of(CANARY_OBJECTS).remember(obj)
+        ticker = CanaryTicker(Key("test", "podinfo"), unled.services, asyncio.Event())
+        ticker._is_pulling = is_pulling
+        assert ticker.urgency() is urgency
