@@ -192,7 +192,7 @@ class AgentMetrics:
 
     def _end_labels(self, canary: Canary, state: State, ends: Counter) -> dict[str, str]:
         status = "skipped" if state.control.skips_analysis else "completed"
-        return self._labels(canary, ends, deployment_strategy=canary.strategy, analysis_status=status)
+        return self._labels(canary, ends, deployment_strategy=canary.flaggers_strategy, analysis_status=status)
 
     def _remembered(self, canary: Canary, collector: Collector, labels: dict[str, str]) -> dict[str, str]:
         """Return the labels as the page shows them; `forget` finds their series without a look at those of others."""

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from canary.api.canary import Canary
 from canary.run.traffic import TOTAL_PERCENT, Traffic
 from render.cookies import DELETE_S, cookie_condition, set_cookie, with_cookie
-from render.matchers import conditions, has_path, narrowed
+from render.matchers import conditions, has_path, narrowed, without_path
 from render.objects import Object
 from render.owned_fields import overlay
 from render.route_place import (
@@ -43,7 +43,7 @@ def fronts(canary: Canary, traffic: Traffic, old_cookie: str) -> list[Front]:
     `old_cookie` is the one that the table knows, if any: when it is not wanted any more, those who still send it go to
     the primary and are told to forget it.
     """
-    if is_ab_test(canary):
+    if canary.is_for_matching:
         return list(_match_fronts(canary, traffic))
     if traffic.cookie:
         sticky_percent = TOTAL_PERCENT if traffic.canary_percent > 0 else 0
@@ -55,11 +55,6 @@ def fronts(canary: Canary, traffic: Traffic, old_cookie: str) -> list[Front]:
     if old_cookie and canary.analysis is not None and canary.analysis.session_affinity is not None:
         return [Front(AFFINITY_ROUTE, [cookie_condition(old_cookie)], 0, old_cookie)]
     return []
-
-
-def is_ab_test(canary: Canary) -> bool:
-    """Do the weights belong to the requests that match, and everyone else to the primary?"""
-    return canary.strategy == "ab-testing"
 
 
 def primary_cookie(canary: Canary, traffic: Traffic) -> str:
@@ -79,9 +74,12 @@ def render_front(canary: Canary, front: Front, main: Object, place: Place, cooki
     Cookies of these names are ours: they are set on the main route only.
     """
     route: Object = {key: deepcopy(value) for key, value in main.items() if key != "matchers"} | {"name": front.name}
-    if any(has_path(condition) for condition in front.conditions):
+    matchers = main.get("matchers") or []
+    if route.get(_INHERITS):
+        matchers = [without_path(matcher) for matcher in matchers]  # Gloo does not look at their paths
+    route["matchers"] = narrowed(matchers, front.conditions)
+    if any(has_path(matcher) for matcher in route["matchers"]):
         route[_INHERITS] = False
-    route["matchers"] = narrowed(main.get("matchers") or [], front.conditions)
     if not route.get(_INHERITS):
         route["matchers"] = [
             matcher if has_path(matcher) else {"prefix": _ROOT} | matcher for matcher in route["matchers"]

@@ -8,7 +8,7 @@ from canary.api.names import Names, Side
 from canary.run.traffic import TOTAL_PERCENT, Traffic
 from canary.run.wire import OWNED_ANNOTATION
 from render.cookies import asks_for, cookies_set, set_cookie, with_cookie
-from render.front_routes import is_ab_test, mirror_percent, primary_cookie, without_mirror
+from render.front_routes import mirror_percent, primary_cookie, without_mirror
 from render.objects import Object, UnusableObjectError
 from render.owned_fields import OwnedFields, overlay
 from render.ownership import is_owned_by
@@ -57,7 +57,7 @@ def main_route(canary: Canary, table: Object, place: Place, wanted: Traffic, *, 
         # All entries of `match` in one: behind it there is no route, and everyone else gets 404.
         route.pop("matchers", None)
     names = Names.of(canary)
-    is_for_all = not is_ab_test(canary) or wanted.includes_unmatched
+    is_for_all = not canary.is_for_matching or wanted.includes_unmatched
     weights = (wanted.primary_percent, wanted.canary_percent) if is_for_all else (TOTAL_PERCENT, 0)
     headers = _cookie_headers(canary, wanted)
     for side, position, weight in zip(Side, (place.primary, place.canary), weights, strict=True):
@@ -127,7 +127,7 @@ def cookie_names(canary: Canary, table: Object, place: Place, wanted: Traffic) -
 
 def _cookie_headers(canary: Canary, wanted: Traffic) -> dict[Side, Object | None]:
     """Return the Set-Cookie of each side. The primary's lasts for one step, as Flagger's does."""
-    if not wanted.cookie or is_ab_test(canary):
+    if not wanted.cookie or canary.is_for_matching:
         return {Side.PRIMARY: None, Side.CANARY: None}
     affinity = canary.analysis.session_affinity if canary.analysis is not None else None
     of_canary = set_cookie(wanted.cookie, affinity, 0 if affinity is None else affinity.max_age_s)

@@ -13,7 +13,7 @@ from canary.api.canary import Canary
 from canary.api.names import Names, Side
 from canary.run.traffic import ALL_TO_PRIMARY, TOTAL_PERCENT, Traffic
 from canary.run.wire import MOVE_ANNOTATION, OWNED_ANNOTATION
-from render.front_routes import fronts, is_ab_test, merged_front, render_front
+from render.front_routes import fronts, merged_front, render_front
 from render.json_patch import Operation, difference, pointer, put, put_entries, remove, test, unchanged
 from render.main_route import cookie_names, main_route, new_main_route, read_cookies, read_mirror
 from render.objects import Object
@@ -79,7 +79,7 @@ def read_exposure(canary: Canary, table: Object) -> Exposure | None:
     traffic, names = meant.traffic, Names.of(canary)
     rendered = {front.name: front.canary_percent for front in fronts(canary, traffic, read_cookies(table, place).known)}
     routes = [(route, rendered.get(route["name"], 0)) for route in fronts_of(table).values()]
-    is_main_for_all = not is_ab_test(canary) or traffic.includes_unmatched
+    is_main_for_all = not canary.is_for_matching or traffic.includes_unmatched
     routes.append((routes_of(table)[place.route], traffic.canary_percent if is_main_for_all else 0))
     stray = [
         percent
@@ -98,7 +98,7 @@ def _read_meant(canary: Canary, table: Object) -> Exposure | None:
         return None
     mirror_percent = read_mirror(table, place)
     main = _weights(routes_of(table)[place.route], (place.primary, place.canary))
-    if not is_ab_test(canary):
+    if not canary.is_for_matching:
         traffic = Traffic(_percent(main), mirror_percent, read_cookies(table, place).current)
         return Exposure(traffic, is_exact=sum(main) == TOTAL_PERCENT)
     for route in fronts_of(table).values():

@@ -10,7 +10,8 @@ from canary.api.scalars import Count, Switch
 from canary.api.schema import ApiModel, ApiObject
 from canary.api.service import CanaryService
 
-Strategy = Literal["canary", "blue-green", "ab-testing"]
+Strategy = Literal["canary", "canary-by-match", "blue-green", "ab-testing"]
+"""How the traffic is split; all but `canary-by-match` are Flagger's words."""
 
 GLOO = "gloo"
 TOTAL_WEIGHT_PERCENT = 100
@@ -76,10 +77,31 @@ class Canary(ApiObject):
 
     @property
     def strategy(self) -> Strategy:
+        """Return the strategy that the analysis asks for: iterations go before weights, as in Flagger.
+
+        Source: Flagger 1.44, `DeploymentStrategy`. It says `canary` of weights with match conditions, too.
+        """
         analysis = self.analysis
-        if analysis is None or analysis.iterations <= 0:
+        if analysis is None:
             return "canary"
+        if analysis.iterations <= 0:
+            return "canary-by-match" if analysis.match else "canary"
         return "ab-testing" if analysis.match else "blue-green"
+
+    @property
+    def flaggers_strategy(self) -> str:
+        """Return Flagger's word for the strategy."""
+        return "canary" if self.grows_by_weight else self.strategy
+
+    @property
+    def grows_by_weight(self) -> bool:
+        """Return whether the steps of the analysis are weights, and not iterations."""
+        return self.strategy in {"canary", "canary-by-match"}
+
+    @property
+    def is_for_matching(self) -> bool:
+        """Return whether the weights belong to the requests that match, and everyone else to the primary."""
+        return self.strategy in {"ab-testing", "canary-by-match"}
 
     @property
     def interval_s(self) -> float:

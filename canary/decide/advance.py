@@ -62,7 +62,7 @@ def _gate_before(tick: Tick, step: Step | None) -> str | None:
     Where the canary gets all the traffic before its promotion, as always in blue/green, both are asked before that.
     """
     kinds = []
-    if tick.canary.strategy == "canary" and not (step is None and tick.state.traffic.includes_unmatched):
+    if tick.canary.grows_by_weight and not (step is None and tick.state.traffic.includes_unmatched):
         kinds.append(CONFIRM_TRAFFIC_INCREASE)
     if step is None or step.carries_everything:
         kinds.append(CONFIRM_PROMOTION)
@@ -176,7 +176,7 @@ def advance(tick: Tick, step: Step | None, *messages: Message) -> Decision:
 def _report_step(tick: Tick, step: Step) -> Message:
     if step.carries_everything:
         return routing_to_canary(was_mirrored=tick.state.traffic.mirror_percent > 0)
-    if tick.canary.strategy == "canary":
+    if tick.canary.grows_by_weight:
         return canary_weight_advanced(tick.name, step.traffic.canary_percent)
     assert tick.canary.analysis is not None
     return canary_iteration_advanced(tick.name, step.iterations, tick.canary.analysis.iterations)

@@ -93,7 +93,7 @@ class Tick:
     @property
     def canary_carries_everything(self) -> bool:
         """Return whether all requests are meant for the canary side, also those that match nothing."""
-        is_everyone = self.canary.strategy != "ab-testing" or self.state.traffic.includes_unmatched
+        is_everyone = not self.canary.is_for_matching or self.state.traffic.includes_unmatched
         return self.state.traffic.canary_percent == TOTAL_PERCENT and is_everyone
 
     @property
@@ -152,9 +152,9 @@ class Tick:
 
     @property
     def wanted_traffic(self) -> Traffic:
-        """Return the stored split as a route shows it: only in an A/B test are there requests that match nothing."""
+        """Return the stored split as a route shows it: only beside match conditions is anything unmatched."""
         traffic = self.state.traffic
-        is_shown = not traffic.includes_unmatched or self.canary.strategy == "ab-testing"
+        is_shown = not traffic.includes_unmatched or self.canary.is_for_matching
         return traffic if is_shown else replace(traffic, includes_unmatched=False)
 
     @property

@@ -48,10 +48,13 @@ def cookie_is_kept_by_browsers(canary: Canary) -> Iterator[Problem]:
 
 
 def affinity_is_for_weights(canary: Canary) -> Iterator[Problem]:
-    """Warn of affinity without weights: conditions decide in an A/B test, and in blue/green nobody sees the canary."""
+    """Warn of affinity where conditions decide, and in blue/green, where nobody sees the canary."""
     for path, affinity in _affinity(canary):
         if canary.strategy != "canary":
-            allowed = "nothing beside iterations; it is for weights (stepWeight, stepWeights), and means nothing here"
+            allowed = (
+                "nothing beside iterations or match; it is for weights (stepWeight, stepWeights) among all requests, "
+                "and means nothing here"
+            )
             yield Problem(path, affinity.model_dump(by_alias=True, exclude_unset=True), allowed, is_warning=True)
 
 
@@ -59,8 +62,8 @@ def mirror_means_something(canary: Canary) -> Iterator[Problem]:
     analysis = canary.analysis
     if analysis is None:
         return
-    if analysis.mirror and canary.strategy == "ab-testing":
-        allowed = "nothing beside match: an A/B test is not mirrored, as on Flagger"
+    if analysis.mirror and canary.is_for_matching:
+        allowed = "nothing beside match: what is for some requests is not mirrored, as on Flagger"
         yield Problem(f"{canary.analysis_path}.mirror", analysis.mirror, allowed, is_warning=True)
     if analysis.mirror_weight and not analysis.mirror:
         allowed = "nothing without mirror: true, which it belongs to"

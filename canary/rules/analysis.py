@@ -17,11 +17,19 @@ _PERCENT_FIELDS = {
 }
 
 
+_CAPPED = ("stepWeight", "stepWeightPromotion", "mirrorWeight")
+_WEIGHT_FIELDS = {"stepWeight": "step_weight", "stepWeights": "step_weights", "maxWeight": "max_weight"}
+
+
 def percentages_are_percentages(canary: Canary) -> Iterator[Problem]:
+    """Refuse what no percentage can be; warn of what goes beyond an end and, as in Flagger, is read as that end."""
     for alias, field in _PERCENT_FIELDS.items():
         percent = getattr(canary.analysis, field, None)
-        if percent is not None and not 0 <= percent <= canary.total_weight:
-            yield Problem(f"{canary.analysis_path}.{alias}", percent, "a percentage from 0 to 100")
+        if percent is None or 0 <= percent <= canary.total_weight:
+            continue
+        is_capped = percent < 0 if alias == "maxWeight" else percent > 0 and alias in _CAPPED
+        allowed = "a percentage from 0 to 100" + ("; read as 100" if is_capped else "")
+        yield Problem(f"{canary.analysis_path}.{alias}", percent, allowed, is_warning=is_capped)
 
 
 def step_weights_are_steps(canary: Canary) -> Iterator[Problem]:
@@ -29,11 +37,13 @@ def step_weights_are_steps(canary: Canary) -> Iterator[Problem]:
     if analysis is None or "step_weights" not in analysis.model_fields_set:
         return
     path = f"{canary.analysis_path}.stepWeights"
-    if not analysis.step_weights:
-        yield Problem(path, [], "at least one weight, e.g. [5, 20, 50]")
+    if not analysis.step_weights and (analysis.step_weight or analysis.iterations):
+        yield Problem(path, [], "at least one weight, e.g. [5, 20, 50], or nothing", is_warning=True)
     for index, weight in enumerate(analysis.step_weights):
         if not 1 <= weight <= canary.total_weight:
-            yield Problem(f"{path}[{index}]", weight, "a weight from 1 to 100")
+            is_capped = weight > canary.total_weight
+            allowed = "a weight from 1 to 100" + ("; read as 100" if is_capped else "")
+            yield Problem(f"{path}[{index}]", weight, allowed, is_warning=is_capped)
 
 
 def steps_are_given_once(canary: Canary) -> Iterator[Problem]:
@@ -51,22 +61,31 @@ def steps_are_given_once(canary: Canary) -> Iterator[Problem]:
 
 
 def iterations_stand_alone(canary: Canary) -> Iterator[Problem]:
+    """Warn of weights beside iterations, which go before them (Flagger's `DeploymentStrategy`)."""
     analysis = canary.analysis
-    if analysis is not None and analysis.iterations and _has_steps(analysis):
-        allowed = "either iterations (A/B testing, blue/green) or stepWeight or stepWeights, not both"
-        yield Problem(f"{canary.analysis_path}.iterations", analysis.iterations, allowed)
+    if analysis is None or not analysis.iterations:
+        return
+    kind = "A/B test" if analysis.match else "blue/green release"
+    allowed = f"nothing beside iterations, which go before it: this is {'an' if analysis.match else 'a'} {kind}"
+    for alias, field in _WEIGHT_FIELDS.items():
+        if written := getattr(analysis, field):
+            yield Problem(f"{canary.analysis_path}.{alias}", as_written(written), allowed, is_warning=True)
 
 
 def match_has_iterations(canary: Canary) -> Iterator[Problem]:
+    """Warn of match conditions beside weights: they choose among whom the weight grows."""
     analysis = canary.analysis
-    if analysis is not None and analysis.match and not analysis.iterations:
-        allowed = "1 or more, for an analysis with match conditions counts iterations"
-        yield Problem(f"{canary.analysis_path}.iterations", _if_written(analysis, "iterations"), allowed)
+    if canary.strategy == "canary-by-match" and analysis is not None and _has_steps(analysis):
+        allowed = (
+            "1 or more for an A/B test; without iterations the weight grows in steps, among the requests that match"
+        )
+        path = f"{canary.analysis_path}.iterations"
+        yield Problem(path, _if_written(analysis, "iterations"), allowed, is_warning=True)
 
 
 def analysis_can_end(canary: Canary) -> Iterator[Problem]:
     analysis = canary.analysis
-    if analysis is None or canary.is_analysis_skipped or _has_steps(analysis) or analysis.iterations or analysis.match:
+    if analysis is None or canary.is_analysis_skipped or _has_steps(analysis) or analysis.iterations:
         return
     allowed = "one of stepWeight, stepWeights and iterations, for without them the analysis has no end"
     yield Problem(canary.analysis_path, as_written(analysis), allowed)
@@ -110,7 +129,7 @@ def deadline_leaves_time(canary: Canary) -> Iterator[Problem]:
 
 
 def _has_steps(analysis: CanaryAnalysis) -> bool:
-    return analysis.step_weight != 0 or "step_weights" in analysis.model_fields_set
+    return bool(analysis.step_weight or analysis.step_weights)
 
 
 def _if_written(analysis: CanaryAnalysis, field: str) -> object:

@@ -10,16 +10,16 @@ from canary.api.problems import field_path
 _HEADER_WAYS: Final = ("exact", "prefix", "suffix", "regex", "present")
 _QUERY_WAYS: Final = ("exact", "prefix", "regex", "present")
 _PATH_WAYS: Final = ("exact", "prefix", "regex")
-_METHOD_WAYS: Final = ("exact",)  # Gloo's matcher has a list of methods, no patterns
 
 
 class Condition(NamedTuple):
-    """`ways` are the comparisons that are possible here."""
+    """`ways` are the comparisons that are possible here; `is_always_there`: every request has what is compared."""
 
     path: str
     match: StringMatch
     ways: tuple[str, ...]
     is_header: bool = False
+    is_always_there: bool = False
 
 
 def entries(canary: Canary) -> Iterator[tuple[str, RequestMatch]]:
@@ -33,9 +33,10 @@ def conditions(canary: Canary) -> Iterator[Condition]:
     for path, entry in entries(canary):
         yield from headers_and_parameters(path, entry)
         if entry.uri is not None:
-            yield Condition(f"{path}.uri", entry.uri, _PATH_WAYS)
-        if entry.method is not None:
-            yield Condition(f"{path}.method", entry.method, _METHOD_WAYS)
+            yield Condition(f"{path}.uri", entry.uri, _PATH_WAYS, is_always_there=True)
+        for field, match in entry.of_every_request.items():
+            # To Envoy these are headers: :method, :scheme and :authority.
+            yield Condition(f"{path}.{field}", match, _HEADER_WAYS, is_always_there=True)
 
 
 def headers_and_parameters(path: str, entry: RequestMatch) -> Iterator[Condition]:

@@ -26,14 +26,11 @@ _SERVICE_FIELDS = (
     "mirror",
     "backend_timeout",
 )
-_MATCH_FIELDS = ("source_labels", "source_namespace", "gateways", "scheme", "authority", "port")
 
 
 def fields_mean_something_on_gloo(canary: Canary) -> Iterator[Problem]:
     yield from _ignored(canary.spec, "spec", _SPEC_FIELDS)
     yield from _ignored(canary.spec.service, "spec.service", _SERVICE_FIELDS)
-    for index, entry in enumerate(canary.analysis.match if canary.analysis is not None else ()):
-        yield from _ignored(entry, f"{canary.analysis_path}.match[{index}]", _MATCH_FIELDS)
 
 
 def upstream_is_gloos(canary: Canary) -> Iterator[Problem]:

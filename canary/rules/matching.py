@@ -1,5 +1,7 @@
 """Rules for match conditions: each value compared in one way, in a way that Gloo can, and with what a request can have.
 
+A condition that can't be asked makes its entry one for nobody (`RequestMatch.is_for_somebody`): a warning says so.
+
 What regular expressions must fulfil is in `canary.rules.patterns`.
 """
 
@@ -12,6 +14,7 @@ from canary.rules.conditions import conditions, entries, headers_and_parameters,
 from canary.rules.http_syntax import METHODS, TOKEN, is_field_value, is_token
 
 _NOT_IN_A_PATH = "?#"
+_FOR_NOBODY = "the entry is for nobody"
 
 
 def each_value_is_compared_in_one_way(canary: Canary) -> Iterator[Problem]:
@@ -21,7 +24,10 @@ def each_value_is_compared_in_one_way(canary: Canary) -> Iterator[Problem]:
         if count != 1:
             is_warning = count == 0 and not condition.is_header
             found = as_written(condition.match)
-            yield Problem(condition.path, found, f"exactly one of {', '.join(condition.ways)}", is_warning)
+            allowed = f"exactly one of {', '.join(condition.ways)}"
+            if is_warning and condition.is_always_there:
+                allowed += f"; with none, {_FOR_NOBODY}"
+            yield Problem(condition.path, found, allowed, is_warning)
 
 
 def each_origin_is_compared_in_one_way(canary: Canary) -> Iterator[Problem]:
@@ -40,11 +46,40 @@ def each_comparison_is_possible(canary: Canary) -> Iterator[Problem]:
                 yield Problem(f"{condition.path}.{way}", found, f"only {', '.join(condition.ways)} here")
 
 
-def no_entry_matches_everyone(canary: Canary) -> Iterator[Problem]:
+def each_entry_has_a_condition(canary: Canary) -> Iterator[Problem]:
+    """Warn of an entry without conditions. Everybody at once is blue/green, and no list of conditions is meant so."""
     for path, entry in entries(canary):
-        if not (entry.headers or entry.without_headers or entry.query_params or entry.uri or entry.method):
-            allowed = "a condition on headers, queryParams, uri or method; without one it matches every request"
+        if not entry.has_conditions and not entry.of_a_mesh:
+            allowed = (
+                "a condition on headers, withoutHeaders, queryParams, uri, method, scheme or authority; without one, "
+                f"{_FOR_NOBODY}"
+            )
             yield Problem(path, as_written(entry), allowed, is_warning=True)
+
+
+def a_gateway_can_ask_it(canary: Canary) -> Iterator[Problem]:
+    """Warn of what only a service mesh can ask."""
+    for path, entry in entries(canary):
+        for field, value in entry.of_a_mesh.items():
+            allowed = f"nothing; a gateway can't ask it, so {_FOR_NOBODY}"
+            yield Problem(f"{path}.{field}", as_written(value), allowed, is_warning=True)
+
+
+def some_entry_is_for_somebody(canary: Canary) -> Iterator[Problem]:
+    """Warn of conditions that no request fulfils, as far as they can be asked."""
+    found = [entry for _, entry in entries(canary)]
+    if found and not any(entry.is_for_somebody for entry in found):
+        allowed = "at least one entry that a gateway can ask for; with none, nobody is routed to the canary"
+        yield Problem(f"{canary.analysis_path}.match", as_written(found), allowed, is_warning=True)
+
+
+def texts_are_not_empty(canary: Canary) -> Iterator[Problem]:
+    for path, entry in entries(canary):
+        for field, match in entry.of_every_request.items():
+            if match.ways and match.is_blank:
+                (way, *_) = match.ways
+                allowed = f"a text; every request has its {field}, so with an empty one {_FOR_NOBODY}"
+                yield Problem(f"{path}.{field}.{way}", getattr(match, way), allowed, is_warning=True)
 
 
 def names_can_be_sent(canary: Canary) -> Iterator[Problem]:
@@ -80,13 +115,9 @@ def absence_can_be_asked(canary: Canary) -> Iterator[Problem]:
 def method_is_one_of_http(canary: Canary) -> Iterator[Problem]:
     for path, entry in entries(canary):
         written = entry.method.exact if entry.method is not None else None
-        if written is None or written in METHODS:
-            continue
-        allowed = f"one of {', '.join(METHODS)}"
-        is_warning = is_token(written)
-        if is_warning:
-            allowed += "; any other, and another spelling, is compared as it is"
-        yield Problem(f"{path}.method.exact", written, allowed, is_warning)
+        if written and written not in METHODS:
+            allowed = f"one of {', '.join(METHODS)}; any other, and another spelling, is compared as it is"
+            yield Problem(f"{path}.method.exact", written, allowed, is_warning=True)
 
 
 def paths_are_paths(canary: Canary) -> Iterator[Problem]:
@@ -95,13 +126,13 @@ def paths_are_paths(canary: Canary) -> Iterator[Problem]:
             written = getattr(entry.uri, way, None)
             path = f"{entry_path}.uri.{way}"
             if written == "":
-                yield Problem(
-                    path, written, "a path that starts with /; an empty one asks for nothing", is_warning=True
-                )
+                allowed = f"a path that starts with /; with an empty one, {_FOR_NOBODY}"
+                yield Problem(path, written, allowed, is_warning=True)
             elif written is None or way == "regex":
                 continue
             elif not written.startswith("/"):
-                yield Problem(path, written, "a path that starts with /; no request has any other", is_warning=True)
+                allowed = f"a path that starts with /; no request has any other, so {_FOR_NOBODY}"
+                yield Problem(path, written, allowed, is_warning=True)
             elif set(written) & set(_NOT_IN_A_PATH):
                 allowed = (
                     "a path without ? and #; the query is no part of it (see queryParams), and nothing is behind a #"
@@ -120,7 +151,10 @@ MATCHING_RULES = (
     each_value_is_compared_in_one_way,
     each_origin_is_compared_in_one_way,
     each_comparison_is_possible,
-    no_entry_matches_everyone,
+    each_entry_has_a_condition,
+    a_gateway_can_ask_it,
+    some_entry_is_for_somebody,
+    texts_are_not_empty,
     names_can_be_sent,
     values_can_be_sent,
     absence_can_be_asked,

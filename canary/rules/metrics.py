@@ -29,17 +29,16 @@ def metric_is_asked_once(canary: Canary) -> Iterator[Problem]:
 
 
 def metric_has_a_threshold(canary: Canary) -> Iterator[Problem]:
-    """Refuse a built-in check without a threshold; any other is compared with 0, or with nothing, as in Flagger."""
+    """Warn of a check that is compared with 0, or with nothing, as in Flagger; refuse one that no request can pass."""
     for path, metric in _metrics(canary):
         bounds = metric.threshold_range
         is_bounded = bounds is not None and (bounds.min is not None or bounds.max is not None)
         if is_bounded or (bounds is None and "threshold" in metric.model_fields_set):
             continue
-        allowed = "min or max"
-        if not metric.is_builtin:
-            allowed += "; without one, " + ("at most 0 is good" if bounds is None else "any value is good")
-        found = as_written(bounds)
-        yield Problem(f"{path}.thresholdRange", found, allowed, is_warning=not metric.is_builtin)
+        is_at_most_0 = bounds is None and metric.name != SUCCESS_RATE
+        allowed = "min or max; without one, " + ("at most 0 is good" if is_at_most_0 else "any value is good")
+        is_warning = not (metric.is_builtin and is_at_most_0)
+        yield Problem(f"{path}.thresholdRange", as_written(bounds), allowed, is_warning)
 
 
 def threshold_range_is_ordered(canary: Canary) -> Iterator[Problem]:

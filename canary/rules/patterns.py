@@ -85,7 +85,8 @@ def path_patterns_start_with_a_slash(canary: Canary) -> Iterator[Problem]:
         if regex and not regex.startswith("/"):
             allowed = (
                 "a regular expression whose first character is /: it has to match the whole path, and Gloo leaves out "
-                "a route that does not begin with the prefix of the route that leads to it, even for .* or ^/"
+                "a route that does not begin with the prefix of the route that leads to it, even for .* or ^/, so the "
+                "entry is for nobody"
             )
             yield Problem(f"{path}.uri.regex", regex, allowed, is_warning=True)
 
@@ -94,7 +95,7 @@ def no_regex_is_empty(canary: Canary) -> Iterator[Problem]:
     for path, entry in entries(canary):
         for condition in headers_and_parameters(path, entry):
             if condition.match.regex == "":
-                allowed = "a regular expression; an empty one only asks that the value is there (see present)"
+                allowed = "a regular expression; an empty one asks for an empty value (see present)"
                 yield Problem(f"{condition.path}.regex", "", allowed, is_warning=True)
 
 
@@ -102,6 +103,8 @@ def _patterns(canary: Canary) -> Iterator[tuple[str, str, str]]:
     """Return path and text of what becomes a pattern, and the pattern."""
     for path, entry in entries(canary):
         yield from _patterns_of(headers_and_parameters(path, entry))
+        always_there = entry.of_every_request.items()
+        yield from _patterns_of(Condition(f"{path}.{field}", match, ()) for field, match in always_there)
         if entry.uri is not None and entry.uri.regex is not None:
             yield f"{path}.uri.regex", entry.uri.regex, entry.uri.regex
     yield from _patterns_of(origins(canary))
@@ -113,7 +116,7 @@ def _patterns(canary: Canary) -> Iterator[tuple[str, str, str]]:
 
 
 def _patterns_of(found: Iterator[Condition]) -> Iterator[tuple[str, str, str]]:
-    for path, match, _, _ in found:
+    for path, match, *_ in found:
         if match.regex is not None:
             yield f"{path}.regex", match.regex, match.regex
         if match.prefix is not None:

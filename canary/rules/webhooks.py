@@ -62,7 +62,7 @@ def hook_without_tls_disables_none(canary: Canary) -> Iterator[Problem]:
 
 
 def hook_is_asked(canary: Canary) -> Iterator[Problem]:
-    if canary.strategy == "canary":
+    if canary.grows_by_weight:
         return
     for path, hook in _hooks(canary):
         if hook.type_effective == CONFIRM_TRAFFIC_INCREASE:

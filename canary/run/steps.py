@@ -38,7 +38,7 @@ def next_step(canary: Canary, present: Step | None, *, rollout_interrupts_primar
         return None
     if canary.strategy == "blue-green":
         return _next_blue_green(canary, present)
-    if canary.strategy == "canary":
+    if canary.grows_by_weight:
         step = _next_weights(canary, present)
     else:
         step = _next_iteration(canary, present, Traffic(TOTAL_PERCENT))
@@ -54,7 +54,7 @@ def _everything(iterations: int) -> Step:
 
 
 def _next_weights(canary: Canary, present: Step | None) -> Step | None:
-    if present is None and _mirror_percent(canary):
+    if present is None and _mirror_percent(canary) and not canary.is_for_matching:
         return Step(Traffic(mirror_percent=_mirror_percent(canary)))
     percent = next_weight(canary, present.traffic.canary_percent if present else 0)
     return None if percent is None else Step(Traffic(percent))
@@ -77,7 +77,9 @@ def _next_iteration(canary: Canary, present: Step | None, traffic: Traffic) -> S
 def _mirror_percent(canary: Canary) -> int:
     """Return the share of the requests that is copied while mirroring, 0 without `mirror`; all of them by default."""
     analysis = canary.analysis
-    return (analysis.mirror_weight or TOTAL_PERCENT) if analysis is not None and analysis.mirror else 0
+    if analysis is None or not analysis.mirror:
+        return 0
+    return min(analysis.mirror_weight or TOTAL_PERCENT, TOTAL_PERCENT)
 
 
 def next_weight(canary: Canary, percent: int) -> int | None:

@@ -11,9 +11,9 @@ class Traffic:
     """How the requests are split.
 
     `canary_percent` of the requests go to the canary side, the others to the primary. `mirror_percent` are copied to
-    the canary side as well. `cookie` (`name=value`, or empty) keeps those who send it on the canary side. In an A/B
-    test the percentage is that of the requests that match, unless it `includes_unmatched`; with other strategies it
-    is always that of all requests.
+    the canary side as well. `cookie` (`name=value`, or empty) keeps those who send it on the canary side. With
+    match conditions the percentage is that of the requests that match, unless it `includes_unmatched`; without, it is
+    always that of all requests.
     """
 
     canary_percent: int = 0

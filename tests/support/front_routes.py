@@ -17,6 +17,7 @@ STRATEGIES: dict[str, Json] = {
     "both sticky": {"stepWeight": 10, "maxWeight": 50, "sessionAffinity": AFFINITY | {"primaryCookieName": "p"}},
     "blue/green": {"iterations": 3, "mirror": True},
     "A/B": {"iterations": 3, "match": [{"headers": {"x-a": {"exact": "1"}}}, {"uri": {"prefix": "/v2"}}]},
+    "weights by match": {"stepWeight": 10, "match": [{"headers": {"x-a": {"exact": "1"}}}]},
     "A/B by header": {"iterations": 3, "match": [{"headers": {"x-a": {"exact": "2"}}}]},
 }
 SERVICES: list[Json] = [

@@ -201,10 +201,10 @@ class SimulatedCluster:
     def shares(self) -> tuple[int, int]:
         """How many of all requests, in percent, can reach the primary, and the canary side.
 
-        Those that an A/B test chooses count for the canary side, though nobody knows how many they are.
+        Those that match conditions choose count for the canary side, though nobody knows how many they are.
         """
         primary, share = self.weights or (0, 0)
-        is_some_elsewhere = self.canary.strategy == "ab-testing" and not self.includes_unmatched
+        is_some_elsewhere = self.canary.is_for_matching and not self.includes_unmatched
         return (100, share) if is_some_elsewhere else (primary, share)
 
     def _route(self) -> Route | None:

@@ -59,7 +59,7 @@ def _traffic_routing(canary: Canary) -> str:
             return "A/B Testing"
         case "blue-green":
             return "Blue/Green"
-        case "canary":
+        case "canary" | "canary-by-match":
             return _weights(canary)
 
 

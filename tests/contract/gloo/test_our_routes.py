@@ -150,6 +150,13 @@ REQUESTS: list[tuple[Json, list[dict[str, str]], list[dict[str, str]]]] = [
     ({"queryParams": {"beta": {"regex": "[ab]"}}}, [{"path": "/?x=1&beta=a"}], [{"path": "/?beta=ab"}]),
     ({"queryParams": {"beta": {"present": True}}}, [{"path": "/?beta"}, {"path": "/?beta=1"}], [{"path": "/?b=1"}]),
     ({"method": {"exact": "POST"}}, [{"method": "POST"}], [{"method": "GET"}]),
+    ({"method": {"regex": "P.*T"}}, [{"method": "POST"}, {"method": "PUT"}], [{"method": "GET"}]),
+    ({"authority": {"suffix": ".example.com"}, "headers": {"x-a": {"exact": "1"}}}, [{"x_a": "1"}], [{}]),
+    ({"authority": {"exact": "example.com"}}, [], [{}]),
+    ({"scheme": {"exact": "http"}}, [{}], []),
+    ({"scheme": {"exact": "https"}}, [], [{}]),
+    ({"sourceLabels": {"app": "x"}}, [], [{}]),
+    ({}, [], [{}]),
     (
         {"uri": {"prefix": "/v2"}, "method": {"exact": "PUT"}, "headers": {"x-a": {"exact": "1"}}},
         [{"path": "/v2", "method": "PUT", "x_a": "1"}],
@@ -183,6 +190,21 @@ async def test_entries_are_alternatives_with_and_without_a_path(gateway: Gateway
     assert [await gateway.side(x_a="1"), await gateway.side("/v2"), await gateway.side(x_b="2")] == ["canary"] * 3
     assert await gateway.side(x_a="2") == "primary"
     assert read_traffic(ab_test(*entries), table) == MATCHED
+
+
+async def test_a_condition_is_for_no_more_than_the_main_route_that_users_limited(gateway: Gateway) -> None:
+    said = ab_test({"method": {"exact": "POST"}}, {"uri": {"prefix": "/v"}, "method": {"exact": "GET"}})
+    table = stored(route_table(said))
+    main = table["spec"]["routes"][-1]
+    main |= {"inheritablePathMatchers": False, "matchers": [{"prefix": "/v2", "methods": ["GET"]}]}
+    table = apply_patch(table, route_patch(said, table, MATCHED, 1))
+    rest = {"matchers": [{"prefix": "/"}], "directResponseAction": {"status": 404}}
+    table["spec"]["routes"].append(rest)
+    await gateway.serve(table)
+    assert await gateway.side("/v2/x") == "canary"
+    for path, method in (("/v2/x", "POST"), ("/v1", "GET")):
+        with pytest.raises(AssertionError, match="404"):
+            await gateway.side(path, method)
 
 
 async def test_matched_requests_are_split_by_weight_and_nobody_else_is(gateway: Gateway) -> None:

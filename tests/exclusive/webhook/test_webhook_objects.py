@@ -216,9 +216,9 @@ def test_templates_and_alert_providers_are_checked(kubectl: Kubectl) -> None:
 WORST: list[tuple[str, str, Object]] = [
     ("Canary", "spec.analysis.iterations", canary("a", {"iterations": 5})),
     ("Canary", "spec.analysis", canary("b", {"stepWeight": None, "maxWeight": None})),
-    ("Canary", "spec.analysis.stepWeights", canary("c", {"stepWeight": None, "stepWeights": [5, 120]})),
+    ("Canary", "spec.analysis.stepWeights", canary("c", {"stepWeight": None, "stepWeights": [5, -1]})),
     ("Canary", "spec.analysis.stepWeights", canary("d", {"stepWeight": None, "stepWeights": [0, 20]})),
-    ("Canary", "spec.analysis.stepWeight", canary("f", {"stepWeight": 120})),
+    ("Canary", "spec.analysis.stepWeight", canary("f", {"stepWeight": -1})),
     ("Canary", "spec.analysis.maxWeight", canary("g", {"maxWeight": -1})),
     ("Canary", "spec.analysis.interval", canary("h", {"interval": "soon"})),
     ("Canary", "spec.analysis.match", canary("i", {"match": [{"headers": {"x": {"exact": "y"}}}]})),

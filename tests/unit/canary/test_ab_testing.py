@@ -1,4 +1,7 @@
-"""A/B runs: the matched requests go to the canary at once, and each interval that passes counts an iteration."""
+"""A/B runs: the matched requests go to the canary at once, and each interval that passes counts an iteration.
+
+With weights in place of iterations, the matched requests go there in steps.
+"""
 
 from typing import Any
 
@@ -7,6 +10,7 @@ import pytest
 from canary.run.judge import Verdict
 from canary.run.observation import Question
 from canary.run.phase import Phase
+from tests.support.canaries import canary
 from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.simulated_parts import READY, ROLLING, UNREADY, always
 from tests.support.simulated_runs import bootstrapped, phase
@@ -124,3 +128,33 @@ def test_fewer_iterations_in_mid_run_end_it_and_more_of_them_go_on(cluster: Simu
     cluster.canary = shorter
     cluster.run(11)
     assert phase(cluster) in {Phase.PROMOTING, Phase.FINALISING, Phase.SUCCEEDED}
+
+
+def test_weights_beside_iterations_do_not_count() -> None:
+    cluster = bootstrapped(AB | {"stepWeight": 25, "maxWeight": 50, "stepWeights": [10, 20]})
+    cluster.set_image("rev-2")
+    cluster.run(300)
+    assert (phase(cluster), cluster.history) == (Phase.SUCCEEDED, [(0, 100), (100, 0)])
+
+
+def test_without_iterations_the_weight_grows_among_the_requests_that_match() -> None:
+    cluster = bootstrapped(AB | {"iterations": None, "stepWeight": 25, "maxWeight": 50, "mirror": True})
+    cluster.set_image("rev-2")
+    cluster.run(300, until=lambda: cluster.state.phase is Phase.PROMOTING)
+    assert cluster.history == [(75, 25), (50, 50)]
+    assert not cluster.includes_unmatched
+    assert "Advance podinfo.test canary weight 50" in cluster.texts()
+    assert cluster.state.strategy == "canary-by-match"
+    cluster.run(300)
+    assert (phase(cluster), cluster.history[-1]) == (Phase.SUCCEEDED, (100, 0))
+
+
+def test_a_match_that_is_removed_in_mid_run_gives_the_weight_to_nobody_else() -> None:
+    cluster = bootstrapped(AB | {"iterations": None, "stepWeight": 25, "maxWeight": 50})
+    cluster.set_image("rev-2")
+    cluster.run(300, until=lambda: cluster.weights == (75, 25))
+    cluster.history.clear()
+    cluster.canary = canary({"stepWeight": 5, "maxWeight": 50})
+    cluster.run(40)
+    assert cluster.history[0] == (100, 0)
+    assert "Strategy changed from canary-by-match to canary! Restarting analysis for podinfo.test" in cluster.texts()

@@ -30,6 +30,7 @@ STRATEGIES = {
     "weights, mirror and cookie": WEIGHTS | {"mirror": True, "sessionAffinity": {"cookieName": "side"}},
     "weights and gates": WEIGHTS | {"webhooks": GATES},
     "A/B": ITERATIONS | {"match": [{"headers": {"x-canary": {"exact": "insider"}}}]},
+    "weights by match": WEIGHTS | {"match": [{"headers": {"x-canary": {"exact": "insider"}}}]},
     "A/B and gates": ITERATIONS | {"match": [{"headers": {"x-canary": {"exact": "insider"}}}], "webhooks": GATES},
     "blue/green": ITERATIONS,
     "blue/green and mirror": ITERATIONS | {"mirror": True, "mirrorWeight": 20},

@@ -19,6 +19,7 @@ REVISION = "aaaaaaaaaaaaaaaa"
 WEIGHTS: dict[str, Any] = {"threshold": 2, "stepWeight": 20, "maxWeight": 40}
 ITERATIONS: dict[str, Any] = {"threshold": 2, "stepWeight": None, "maxWeight": None, "iterations": 2}
 AB = ITERATIONS | {"match": [{"headers": {"x-canary": {"exact": "insider"}}}]}
+BY_MATCH = WEIGHTS | {"match": AB["match"]}
 AFFINE = WEIGHTS | {"mirror": True, "sessionAffinity": {"cookieName": "side"}}
 GROWN = "Scaling up podinfo.test to 3 replicas, for it is to carry all that podinfo-primary.test carries"
 
@@ -42,7 +43,7 @@ def is_all_on_canary(cluster: SimulatedCluster) -> bool:
     return cluster.shares == (0, 100)
 
 
-@pytest.mark.parametrize("analysis", [WEIGHTS, AB, ITERATIONS, AFFINE], ids=["weights", "A/B", "blue/green", "affine"])
+@pytest.mark.parametrize("analysis", [WEIGHTS, BY_MATCH, AB, ITERATIONS, AFFINE])
 def test_everyone_is_on_the_canary_while_the_primary_rolls_and_comes_back_after(analysis: dict[str, Any]) -> None:
     cluster = bootstrapped(analysis)
     cluster.set_image(REVISION)

@@ -41,6 +41,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "back in steps": BACK,
     "weights, mirror and cookie": AFFINE,
     "A/B": AB,
+    "weights by match": WEIGHTS | {"match": AB["match"]},
     "blue/green": ITERATIONS,
     "blue/green and mirror": ITERATIONS | {"mirror": True},
 }

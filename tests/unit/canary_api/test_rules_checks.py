@@ -31,12 +31,17 @@ CASES: list[Case] = [
     (
         metrics.metric_has_a_threshold,
         {"analysis/metrics/1/thresholdRange": ...},
-        Problem("spec.analysis.metrics[1].thresholdRange", None, "min or max"),
+        Problem("spec.analysis.metrics[1].thresholdRange", None, "min or max; without one, at most 0 is good"),
     ),
     (
         metrics.metric_has_a_threshold,
         {"analysis/metrics/1/thresholdRange": {}},
-        Problem("spec.analysis.metrics[1].thresholdRange", {}, "min or max"),
+        warning("spec.analysis.metrics[1].thresholdRange", {}, "min or max; without one, any value is good"),
+    ),
+    (
+        metrics.metric_has_a_threshold,
+        {"analysis/metrics/0/thresholdRange": ...},
+        warning("spec.analysis.metrics[0].thresholdRange", None, "min or max; without one, any value is good"),
     ),
     (
         metrics.threshold_range_is_ordered,

@@ -30,6 +30,12 @@ def ab_test(*entries: Mapping[str, object]) -> dict[str, object]:
     return {"analysis": {"interval": "10s", "threshold": 1, "iterations": 5, "match": list(entries)}}
 
 
+FOR_NOBODY: list[list[dict[str, object]]] = [
+    [{"sourceLabels": {"app": "x"}}],
+    [{}, {"uri": {}}],
+    [{"header": {"a": {"exact": "b"}}}],
+]
+
 CASES: list[Case] = [
     (
         matching.each_value_is_compared_in_one_way,
@@ -44,11 +50,6 @@ CASES: list[Case] = [
         matching.each_value_is_compared_in_one_way,
         ab_test({"headers": {"user": {}}}),
         Problem("spec.analysis.match[0].headers.user", {}, "exactly one of exact, prefix, suffix, regex, present"),
-    ),
-    (
-        matching.each_comparison_is_possible,
-        ab_test({"method": {"regex": "GET|HEAD"}}),
-        Problem("spec.analysis.match[0].method.regex", "GET|HEAD", "only exact here"),
     ),
     (
         matching.each_comparison_is_possible,
@@ -110,12 +111,60 @@ CASES: list[Case] = [
         warning("spec.analysis.match[0].queryParams.q", {}, "exactly one of exact, prefix, regex, present"),
     ),
     (
-        matching.no_entry_matches_everyone,
-        ab_test({"name": "all"}),
+        matching.each_entry_has_a_condition,
+        ab_test({"name": "all", "headers": {}}),
         warning(
             "spec.analysis.match[0]",
-            {"name": "all"},
-            "a condition on headers, queryParams, uri or method; without one it matches every request",
+            {"name": "all", "headers": {}},
+            "a condition on headers, withoutHeaders, queryParams, uri, method, scheme or authority; without one, the "
+            "entry is for nobody",
+        ),
+    ),
+    *(
+        (
+            matching.a_gateway_can_ask_it,
+            ab_test({"headers": {"a": {"exact": "b"}}, field: value}),
+            warning(
+                f"spec.analysis.match[0].{field}",
+                value,
+                "nothing; a gateway can't ask it, so the entry is for nobody",
+            ),
+        )
+        for field, value in (
+            ("sourceLabels", {"app": "x"}),
+            ("sourceNamespace", "test"),
+            ("gateways", ["mesh"]),
+            ("port", 80),
+        )
+    ),
+    *(
+        (
+            matching.some_entry_is_for_somebody,
+            ab_test(*entries),
+            warning(
+                "spec.analysis.match",
+                list(entries),
+                "at least one entry that a gateway can ask for; with none, nobody is routed to the canary",
+            ),
+        )
+        for entries in FOR_NOBODY
+    ),
+    (
+        matching.texts_are_not_empty,
+        ab_test({"authority": {"prefix": ""}}),
+        warning(
+            "spec.analysis.match[0].authority.prefix",
+            "",
+            "a text; every request has its authority, so with an empty one the entry is for nobody",
+        ),
+    ),
+    (
+        matching.each_value_is_compared_in_one_way,
+        ab_test({"scheme": {}}),
+        warning(
+            "spec.analysis.match[0].scheme",
+            {},
+            "exactly one of exact, prefix, suffix, regex, present; with none, the entry is for nobody",
         ),
     ),
     *(
@@ -146,11 +195,6 @@ CASES: list[Case] = [
         gloo.fields_mean_something_on_gloo,
         {"routeRef": {"name": "r"}},
         warning("spec.routeRef", {"name": "r"}, "nothing; it is ignored on Gloo"),
-    ),
-    (
-        gloo.fields_mean_something_on_gloo,
-        ab_test({"headers": {"a": {"exact": "b"}}, "sourceLabels": {"app": "x"}}),
-        warning("spec.analysis.match[0].sourceLabels", {"app": "x"}, "nothing; it is ignored on Gloo"),
     ),
     (
         gloo.upstream_is_gloos,
@@ -193,7 +237,11 @@ CASES: list[Case] = [
     (
         matching.method_is_one_of_http,
         ab_test({"method": {"exact": "GET /"}}),
-        Problem("spec.analysis.match[0].method.exact", "GET /", METHODS),
+        warning(
+            "spec.analysis.match[0].method.exact",
+            "GET /",
+            f"{METHODS}; any other, and another spelling, is compared as it is",
+        ),
     ),
     (
         matching.method_is_one_of_http,
@@ -207,14 +255,20 @@ CASES: list[Case] = [
     (
         matching.paths_are_paths,
         ab_test({"uri": {"prefix": "api"}}),
-        warning("spec.analysis.match[0].uri.prefix", "api", "a path that starts with /; no request has any other"),
+        warning(
+            "spec.analysis.match[0].uri.prefix",
+            "api",
+            "a path that starts with /; no request has any other, so the entry is for nobody",
+        ),
     ),
     *(
         (
             matching.paths_are_paths,
             ab_test({"uri": {way: ""}}),
             warning(
-                f"spec.analysis.match[0].uri.{way}", "", "a path that starts with /; an empty one asks for nothing"
+                f"spec.analysis.match[0].uri.{way}",
+                "",
+                "a path that starts with /; with an empty one, the entry is for nobody",
             ),
         )
         for way in ("exact", "prefix", "regex")
@@ -236,7 +290,8 @@ CASES: list[Case] = [
                 "spec.analysis.match[0].uri.regex",
                 regex,
                 "a regular expression whose first character is /: it has to match the whole path, and Gloo leaves out "
-                "a route that does not begin with the prefix of the route that leads to it, even for .* or ^/",
+                "a route that does not begin with the prefix of the route that leads to it, even for .* or ^/, so the "
+                "entry is for nobody",
             ),
         )
         for regex in ("api/.*", ".*", "^/v2", "(/v1|/v2)", "[/]v2")
@@ -247,7 +302,7 @@ CASES: list[Case] = [
         warning(
             "spec.analysis.match[0].withoutHeaders[x-bot].regex",
             "",
-            "a regular expression; an empty one only asks that the value is there (see present)",
+            "a regular expression; an empty one asks for an empty value (see present)",
         ),
     ),
     *(

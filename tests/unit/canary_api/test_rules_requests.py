@@ -159,7 +159,8 @@ CASES: list[Case] = [
         warning(
             AFFINITY,
             {"cookieName": "side"},
-            "nothing beside iterations; it is for weights (stepWeight, stepWeights), and means nothing here",
+            "nothing beside iterations or match; it is for weights (stepWeight, stepWeights) among all requests, and "
+            "means nothing here",
         ),
     ),
     (
@@ -168,7 +169,7 @@ CASES: list[Case] = [
         warning(
             "spec.analysis.mirror",
             found=True,
-            allowed="nothing beside match: an A/B test is not mirrored, as on Flagger",
+            allowed="nothing beside match: what is for some requests is not mirrored, as on Flagger",
         ),
     ),
     (

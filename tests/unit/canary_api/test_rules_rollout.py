@@ -111,13 +111,35 @@ CASES: list[Case] = [
     ),
     (
         analysis.step_weights_are_steps,
-        {"analysis/stepWeight": ..., "analysis/maxWeight": ..., "analysis/stepWeights": []},
-        Problem("spec.analysis.stepWeights", [], "at least one weight, e.g. [5, 20, 50]"),
+        {"analysis/stepWeights": []},
+        warning("spec.analysis.stepWeights", [], "at least one weight, e.g. [5, 20, 50], or nothing"),
+    ),
+    *(
+        (
+            analysis.percentages_are_percentages,
+            {f"analysis/{field}": percent, "analysis/mirror": True},
+            warning(f"spec.analysis.{field}", percent, "a percentage from 0 to 100; read as 100"),
+        )
+        for field, percent in (
+            ("stepWeight", 150),
+            ("stepWeightPromotion", 101),
+            ("mirrorWeight", 150),
+            ("maxWeight", -1),
+        )
+    ),
+    (
+        analysis.analysis_can_end,
+        {"analysis": {"stepWeights": []}},
+        Problem(
+            "spec.analysis",
+            {"stepWeights": []},
+            "one of stepWeight, stepWeights and iterations, for without them the analysis has no end",
+        ),
     ),
     (
         analysis.step_weights_are_steps,
         {"analysis/stepWeight": ..., "analysis/maxWeight": ..., "analysis/stepWeights": [10, 120]},
-        Problem("spec.analysis.stepWeights[1]", 120, "a weight from 1 to 100"),
+        warning("spec.analysis.stepWeights[1]", 120, "a weight from 1 to 100; read as 100"),
     ),
     (
         analysis.step_weights_are_steps,
@@ -136,17 +158,39 @@ CASES: list[Case] = [
     ),
     (
         analysis.iterations_stand_alone,
-        {"analysis/iterations": 10},
-        Problem(
-            "spec.analysis.iterations",
-            10,
-            "either iterations (A/B testing, blue/green) or stepWeight or stepWeights, not both",
+        {"analysis/iterations": 10, "analysis/maxWeight": ...},
+        warning(
+            "spec.analysis.stepWeight",
+            5,
+            "nothing beside iterations, which go before it: this is a blue/green release",
         ),
+    ),
+    (
+        analysis.iterations_stand_alone,
+        {
+            "analysis/iterations": 10,
+            "analysis/stepWeight": ...,
+            "analysis/match": [{"headers": {"x": {"exact": "y"}}}],
+        },
+        warning("spec.analysis.maxWeight", 50, "nothing beside iterations, which go before it: this is an A/B test"),
     ),
     (
         analysis.match_has_iterations,
         {"analysis/match": [{"headers": {"x": {"exact": "y"}}}]},
-        Problem("spec.analysis.iterations", None, "1 or more, for an analysis with match conditions counts iterations"),
+        warning(
+            "spec.analysis.iterations",
+            None,
+            "1 or more for an A/B test; without iterations the weight grows in steps, among the requests that match",
+        ),
+    ),
+    (
+        analysis.analysis_can_end,
+        {"analysis": {"match": [{"headers": {"x": {"exact": "y"}}}]}},
+        Problem(
+            "spec.analysis",
+            {"match": [{"headers": {"x": {"exact": "y"}}}]},
+            "one of stepWeight, stepWeights and iterations, for without them the analysis has no end",
+        ),
     ),
     (
         analysis.analysis_can_end,
@@ -277,7 +321,7 @@ def test_an_analysis_that_is_skipped_needs_no_end(canary_with: CanaryWith) -> No
 
 
 def test_the_old_name_of_analysis_is_checked_under_its_own_path(canary_with: CanaryWith) -> None:
-    old = {"analysis": ..., "canaryAnalysis": {"stepWeight": 101}}
+    old = {"analysis": ..., "canaryAnalysis": {"stepWeight": -1}}
     (problem,) = check_canary(Canary.model_validate(canary_with(old)))
     assert problem.path == "spec.canaryAnalysis.stepWeight"
 

@@ -77,7 +77,7 @@ def a_split(strategy: str) -> st.SearchStrategy[Traffic]:
     if "sticky" in strategy:
         cookies = st.sampled_from(["", "c=one", "c=two"])
         return st.builds(lambda weight, cookie: Traffic(weight, 0, cookie), weights, cookies)
-    if strategy.startswith("A/B"):
+    if strategy.startswith("A/B") or strategy == "weights by match":
         return st.builds(
             lambda weight, is_everyone: Traffic(weight, includes_unmatched=is_everyone and weight > 0),
             weights,

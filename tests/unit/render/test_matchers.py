@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.api.matching import RequestMatch
-from render.matchers import conditions, has_path, literal, narrowed
+from render.matchers import NOBODY, conditions, has_path, literal, narrowed
 
 Json = dict[str, Any]
 
@@ -65,7 +65,7 @@ def test_a_header_that_must_not_be_without_must_be_there() -> None:
 
 
 def test_an_entry_that_gloo_cannot_ask_chooses_nobody() -> None:
-    assert rendered({"queryParams": {"q": {"present": False}}, "headers": {"a": {"exact": "1"}}}) == []
+    assert rendered({"queryParams": {"q": {"present": False}}, "headers": {"a": {"exact": "1"}}}) == [NOBODY]
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,11 @@ def test_an_entry_that_gloo_cannot_ask_chooses_nobody() -> None:
         ({"exact": "/Ab.c"}, {"regex": r"/(?i)Ab\.c"}),
         ({"prefix": "/Ab"}, {"regex": "/(?i)Ab.*"}),
         ({"regex": "/Ab"}, {"regex": "/Ab"}),
-        ({"prefix": ""}, {}),
-        ({"exact": ""}, {}),
     ],
 )
 def test_a_path_of_any_case_begins_with_a_slash_as_its_parents_does(uri: Json, path: Json) -> None:
     assert rendered({"uri": uri, "ignoreUriCase": True}) == [path]
-    assert has_path(path) is bool(path)
+    assert has_path(path)
 
 
 @pytest.mark.parametrize(
@@ -94,16 +92,36 @@ def test_a_path_of_any_case_begins_with_a_slash_as_its_parents_does(uri: Json, p
                 {"exact": "/y", "headers": [{"name": "a"}], "methods": ["GET"]},
             ],
         ),
-        ([{"prefix": "/x", "methods": ["PUT"]}], []),
+        ([{"prefix": "/x", "methods": ["PUT"]}], [{"prefix": "/x", "methods": ["PUT"], **NOBODY}]),
     ],
 )
 def test_a_narrowed_matcher_asks_for_both(matchers: list[Json], expected: list[Json]) -> None:
     assert narrowed(matchers, [{"headers": [{"name": "a"}], "methods": ["GET"]}]) == expected
 
 
-def test_a_path_of_the_condition_stands_in_place_of_the_matchers() -> None:
-    matcher = {"prefix": "/x", "caseSensitive": True, "headers": [{"name": "b"}]}
-    assert narrowed([matcher], [{"exact": "/y"}]) == [{"exact": "/y", "headers": [{"name": "b"}]}]
+@pytest.mark.parametrize(
+    ("matcher", "condition", "expected"),
+    [
+        (
+            {"prefix": "/x", "caseSensitive": True, "headers": [{"name": "b"}]},
+            {"exact": "/y"},
+            {
+                "prefix": "/x",
+                "caseSensitive": True,
+                "headers": [{"name": "b"}, {"name": ":path", "value": r"/y(\?.*)?", "regex": True}],
+            },
+        ),
+        (
+            {"exact": "/x", "caseSensitive": False},
+            {"regex": "/y.*"},
+            {"regex": "/y.*", "headers": [{"name": ":path", "value": r"(?i)/x(\?.*)?", "regex": True}]},
+        ),
+        ({"regex": "/x"}, {"regex": "/y"}, {"regex": "/x", **NOBODY}),
+        ({"caseSensitive": True}, {"prefix": "/y"}, {"prefix": "/y"}),
+    ],
+)
+def test_paths_of_a_matcher_and_of_a_condition_are_both_asked(matcher: Json, condition: Json, expected: Json) -> None:
+    assert narrowed([matcher], [condition]) == [expected]
 
 
 def test_a_parameter_is_compared_in_every_way_that_gloo_can() -> None:

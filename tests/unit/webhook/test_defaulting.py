@@ -103,7 +103,7 @@ def test_a_value_that_was_no_default_neither_follows_nor_warns() -> None:
 
 
 def test_a_canary_with_faults_is_refused_whole_before_its_crd_refuses_the_worst_of_them() -> None:
-    answer = default(canary_object({"stepWeight": None, "stepWeights": [120], "interval": "soon"}))
+    answer = default(canary_object({"stepWeight": None, "stepWeights": [-1], "interval": "soon"}))
     assert answer.patch == ()
     assert answer.refusal is not None
     assert [cause.field for cause in answer.refusal.causes] == [

@@ -20,11 +20,11 @@ Object = dict[str, Any]
 
 NOWHERE = AdmissionContext(CanaryIndex())
 
-BAD_ANALYSIS: Object = {"stepWeights": [10, 120], "maxWeight": None, "stepWeight": None, "interval": "soon"}
+BAD_ANALYSIS: Object = {"stepWeights": [-1, 10], "maxWeight": None, "stepWeight": None, "interval": "soon"}
 REFUSED = """\
 Canary test/podinfo is refused: 3 problems
 - spec.analysis.interval: found 'soon'; allowed: a duration such as 30s or 1m30s, at least 1s
-- spec.analysis.stepWeights[1]: found 120; allowed: a weight from 1 to 100
+- spec.analysis.stepWeights[0]: found -1; allowed: a weight from 1 to 100
 - spec.analysis.metrics[1].thresholdRange: found {"min": 5, "max": 1}; allowed: min that is not above max"""
 
 
@@ -65,14 +65,14 @@ def test_all_problems_are_told_at_once_with_their_causes() -> None:
     assert answer.refusal.message == REFUSED
     assert [(cause.field, cause.reason) for cause in answer.refusal.causes] == [
         ("spec.analysis.interval", "FieldValueInvalid"),
-        ("spec.analysis.stepWeights[1]", "FieldValueInvalid"),
+        ("spec.analysis.stepWeights[0]", "FieldValueInvalid"),
         ("spec.analysis.metrics[1].thresholdRange", "FieldValueInvalid"),
     ]
-    assert answer.refusal.causes[1].message == "found 120; allowed: a weight from 1 to 100"
+    assert answer.refusal.causes[1].message == "found -1; allowed: a weight from 1 to 100"
 
 
 def test_of_very_many_problems_the_first_are_told_at_once_and_the_rest_counted() -> None:
-    obj = canary_object({"stepWeights": [101] * 5_000, "stepWeight": None, "maxWeight": None})
+    obj = canary_object({"stepWeights": [-1] * 5_000, "stepWeight": None, "maxWeight": None})
     started_s = time.process_time()
     answer = validate(obj)
     assert time.process_time() - started_s < 1
@@ -80,7 +80,7 @@ def test_of_very_many_problems_the_first_are_told_at_once_and_the_rest_counted()
     lines = answer.refusal.message.splitlines()
     assert lines[0] == "Canary test/podinfo is refused: 5000 problems"
     assert lines[50:] == [
-        "- spec.analysis.stepWeights[49]: found 101; allowed: a weight from 1 to 100",
+        "- spec.analysis.stepWeights[49]: found -1; allowed: a weight from 1 to 100",
         "- and 4950 more",
     ]
     assert [cause.field for cause in answer.refusal.causes[49:]] == ["spec.analysis.stepWeights[49]", "spec"]
@@ -116,7 +116,7 @@ def test_an_object_with_faults_of_old_stays_editable() -> None:
     assert answer.is_allowed
     assert [warning.split(":")[0] for warning in answer.warnings] == [
         "spec.analysis.interval",
-        "spec.analysis.stepWeights[1]",
+        "spec.analysis.stepWeights[0]",
         "spec.analysis.metrics[1].thresholdRange",
     ]
 
@@ -172,7 +172,7 @@ def test_a_provider_that_nobody_knows_is_told_among_all_other_problems() -> None
     assert [cause.field for cause in answer.refusal.causes] == [
         "spec.provider",
         "spec.analysis.interval",
-        "spec.analysis.stepWeights[1]",
+        "spec.analysis.stepWeights[0]",
     ]
     assert "found 'glooo'; allowed: gloo, or for others apisix, appmesh" in answer.refusal.message
 
