@@ -15,7 +15,14 @@ from canary.api.canary import Canary
 from canary.api.metric_template import PROMETHEUS, MetricTemplate
 from canary.api.metrics import CanaryMetric
 from canary.api.problems import Problem
-from canary.api.query_template import TemplateError, UnknownVariable, query_names, render_query, used_variables
+from canary.api.query_template import (
+    TemplateError,
+    UnknownVariable,
+    has_conditions,
+    query_names,
+    render_query,
+    used_variables,
+)
 
 _MAX_CHARS: Final = 4_096
 """Longer queries are not parsed: the parser recurses, and at a depth of some 10,000 the process would end."""
@@ -71,7 +78,8 @@ def check_template_query(template: MetricTemplate) -> Iterator[Problem]:
         return
     if template.spec.provider.type == PROMETHEUS and len(query) <= _MAX_CHARS:
         problems = _sampled_problems(path, query, variables)
-        is_certain = not _has_variables_outside_texts(query, variables)
+        # What a condition leaves out depends on the variables, too.
+        is_certain = not has_conditions(query) and not _has_variables_outside_texts(query, variables)
         yield from (problem if is_certain else _as_warning(problem) for problem in problems)
 
 

@@ -13,7 +13,7 @@ from agent.providers.alerts.registry import CHAT_FORMATS
 from canary.api.alert_provider import ALERTED_TYPES
 from canary.api.canary import Canary
 from canary.api.metric_template import QUERIED_TYPES, MetricTemplate
-from canary.api.problems import Problem
+from canary.api.problems import Described, Problem
 from canary.rules.queries import check_filled_queries, check_queries, check_template_query
 from canary.rules.shape import alert_provider_problems, canary_problems, metric_template_problems, parse_metric_template
 
@@ -21,7 +21,7 @@ CanaryWith = Callable[[Mapping[str, object]], dict[str, Any]]
 
 BRACES = (
     "between the braces, name, namespace, target, service, ingress, route, interval, variables.NAME, "
-    'index variables "NAME"'
+    'index variables "NAME", printf, eq, ne, and, or, not, if, else, end'
 )
 
 
@@ -50,7 +50,11 @@ def test_a_sound_query_has_no_problem(query: str) -> None:
     ("query", "problem"),
     [
         ("sum(rate(x[1m])", Problem("spec.query", "sum(rate(x[1m])", "PromQL (unclosed left parenthesis)")),
-        ("x{{ pod }}", Problem("spec.query", "{{ pod }}", BRACES)),
+        ("x{{ pod }}", Problem("spec.query", Described("'{{ pod }}' (line 1, column 2)"), BRACES)),
+        (
+            "sum(\n  x{ {{ pod }} }\n)",
+            Problem("spec.query", Described("'{{ pod }}' (line 2, column 6)"), BRACES),
+        ),
         ("rate(x[1m])[", Problem("spec.query", "rate(x[1m])[", "PromQL (unexpected end of input inside brackets)")),
         ("(x[5m])", Problem("spec.query", "(x[5m])", "PromQL whose answer is a number, not a range or a text")),
         (
@@ -91,6 +95,13 @@ def test_a_variable_in_a_comment_makes_nothing_uncertain() -> None:
     assert [problem.is_warning for problem in found] == [False]
 
 
+def test_a_query_with_a_condition_is_never_certainly_wrong() -> None:
+    """Another value of the variable might take another part."""
+    query = '{{ if eq variables.kind "rate" }}rate(x[1m]){{ end }}'
+    assert [problem.is_warning for problem in check_template_query(template(query))] == [True]
+    assert list(check_template_query(template(query.replace("{{ end }}", "{{ else }}x{{ end }}")))) == []
+
+
 def test_a_quote_without_an_end_takes_no_time() -> None:
     """As does an apostrophe in a comment."""
     escaped = "\\\\d" * 14
@@ -102,7 +113,9 @@ def test_a_quote_without_an_end_takes_no_time() -> None:
 
 def test_other_languages_are_not_read_as_promql() -> None:
     assert list(check_template_query(template("avg:requests{*", "datadog"))) == []
-    assert [problem.found for problem in check_template_query(template("{{ pod }}", "datadog"))] == ["{{ pod }}"]
+    assert [problem.found for problem in check_template_query(template("{{ pod }}", "datadog"))] == [
+        Described("'{{ pod }}' (line 1, column 1)")
+    ]
 
 
 def test_a_query_as_deep_as_the_parser_can_bear_is_parsed_and_a_deeper_one_is_left_alone() -> None:
@@ -194,7 +207,7 @@ def test_what_is_filled_in_is_no_longer_than_what_is_parsed(canary_with: CanaryW
     metric = {"name": "m", "templateRef": {"name": "t"}, "templateVariables": {"a": "x" * 1_000_000}, "threshold": 1}
     canary = Canary.model_validate(canary_with({"analysis/metrics/0": metric}))
     assert canary.analysis is not None
-    for wanted in (template("{{ variables.a }}" * 200), template("{{ variables.a }}" * 20_000)):
+    for wanted in (template("{{ variables.a }}" * 200), template("{{ variables.a }}" * 2_000)):
         tracemalloc.start()
         assert list(check_filled_queries(canary, [("m", canary.analysis.metrics[0], wanted)])) == []
         _, peak_bytes = tracemalloc.get_traced_memory()
