@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 # As client-go's: so many different events are recognised when they repeat.
 REMEMBERED_EVENTS = 4096
 LONGEST_NAME = 253
+# As long as a note of events.k8s.io may be. What others say of a cluster with hundreds of faults has no end.
+LONGEST_MESSAGE = 1024
 
 
 class _EventKey(NamedTuple):
@@ -147,7 +149,7 @@ class EventRecorder:
             uid=metadata.get("uid", ""),
             type=type_,
             reason=reason,
-            message=message,
+            message=message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 3] + "...",
             once=once,
         )
         name = once or self._fresh_name(key)

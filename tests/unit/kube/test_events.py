@@ -155,3 +155,14 @@ async def test_events_about_objects_of_the_cluster_go_to_default_and_long_names_
         recorder.record(namespace, "Normal", "Synced", "hello")
     assert api.seen[0].path == "/api/v1/namespaces/default/events"
     assert len(api.seen[0].body["metadata"]["name"]) == 253
+
+
+async def test_a_message_without_an_end_is_cut_and_counted_up_where_only_the_rest_differs(
+    api: ApiServer, client: Client
+) -> None:
+    api.will(ok({}, 201), ok({}))
+    async with EventRecorder(client, drain_s=PATIENCE_S) as recorder:
+        for number in range(2):
+            recorder.record(POD_INFO, "Warning", "Synced", "x" * 2000 + str(number))
+    assert api.seen[0].body["message"] == "x" * 1021 + "..."
+    assert (api.seen[1].method, api.seen[1].body["count"]) == ("PATCH", 2)
