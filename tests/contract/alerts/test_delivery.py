@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.message import Field, Message
@@ -17,6 +18,7 @@ from kube.backoff import Backoff
 from tests.support.chat import PROTOCOLS, Answer, ChatProtocol, chatting
 from tests.support.jumping_clock import jumping_clock
 from tests.support.patience import AGES_S, PATIENCE_S
+from tests.support.web import serving
 
 MESSAGE = Message("podinfo.test", "error", "Failed checks threshold reached 5", (Field("Reason", "success rate 1%"),))
 
@@ -70,6 +72,21 @@ async def test_a_message_is_posted_once_and_shows_the_text(protocol: ChatProtoco
         await delivery.deliver(MESSAGE, at(chat.destination))
     assert [protocol.text_of(payload) for payload in chat.posted] == [MESSAGE.text]
     assert chat.attempts == 1
+
+
+async def test_a_message_goes_through_the_proxy(protocol: ChatProtocol) -> None:
+    """The chat's name is none that could be found: only a proxy can bring a message there."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(f"{request.method} {request.url}")
+        return web.Response(text="ok")
+
+    address = f"http://chat.invalid{protocol.path}"
+    async with serving(answer) as proxy, delivering(Clock()) as delivery:
+        destination = Destination(name="AlertProvider test/on-call", type=protocol.type, address=address, proxy=proxy)
+        await delivery.deliver(MESSAGE, at(destination))
+    assert asked == [f"POST {address}"]
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])

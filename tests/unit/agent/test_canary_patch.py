@@ -44,7 +44,7 @@ def test_the_finalizer_comes_and_goes_beside_those_of_others(others: list[str]) 
     bare = stored(**({"finalizers": others} if others else {}))
     kept = apply_patch(bare, canary_patch(bare, SetFinalizer(is_set=True)))
     assert has_finalizer(kept)
-    assert kept["metadata"]["finalizers"] == [*others, FINALIZER]
+    assert kept["metadata"]["finalizers"] == [*others, "finalizer.flagger.app"]
     assert canary_patch(kept, SetFinalizer(is_set=True)) == []
     let_go = apply_patch(kept, canary_patch(kept, SetFinalizer(is_set=False)))
     assert let_go["metadata"]["finalizers"] == others

@@ -45,6 +45,7 @@ from tests.unit.kube.apiserver import ApiServer, ManualTime, client_of, no, ok, 
 
 Json = dict[str, Any]
 
+NO_TARGET = "the name of a Deployment in namespace test, and there is none of this name"
 DELETED = "2026-01-01T00:00:00Z"
 REVISION = revision_of(podinfo_deployment()["spec"]["template"])
 
@@ -53,7 +54,8 @@ REVISION = revision_of(podinfo_deployment()["spec"]["template"])
 class CanaryApi:
     """Stores one Canary as the API server does, with its resourceVersion and finalizers, and takes its events.
 
-    `history` is what happened, in order: the texts of events, and `gone`. `hook` is called by each hook.
+    `history` is what happened, in order: the texts of events, and `gone`. `puts` are the paths of writes.
+    `hook` is called by each hook.
     """
 
     obj: Json
@@ -63,7 +65,7 @@ class CanaryApi:
     hook_calls: int = 0
     hook_code: int = 200
     prunes_status: bool = False
-    puts: int = 0
+    puts: list[str] = field(default_factory=list)
 
     def write(self, obj: Json) -> Json:
         """Store it under a new resourceVersion, and let the caches have it too."""
@@ -96,7 +98,7 @@ class CanaryApi:
             return await ok(patched)(request)
         if body["metadata"]["resourceVersion"] != self.obj["metadata"]["resourceVersion"]:
             return await no(409, "Conflict")(request)
-        self.puts += 1
+        self.puts.append(request.path)
         status = {key: value for key, value in body["status"].items() if key != "serin" or not self.prunes_status}
         return await ok(self.write(self.obj | {"status": status}))(request)
 
@@ -161,6 +163,15 @@ def state(phase: Phase, **more: Any) -> State:
 def delete(api: CanaryApi, **more: Any) -> None:
     metadata = api.obj["metadata"] | {"deletionTimestamp": DELETED, "finalizers": [FINALIZER]}
     api.write(api.obj | {"metadata": metadata} | more)
+
+
+async def test_the_status_is_written_through_its_subresource(server: ApiServer) -> None:
+    async with looping(server, state(Phase.SUCCEEDED), {}) as api:
+        await eventually(lambda: api.history, bool)
+        assert api.history == ["Canary test/podinfo spec.targetRef.name: found 'podinfo'; allowed: " + NO_TARGET]
+        assert api.puts == ["/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo/status"]
+        ready = {one["type"]: one for one in api.obj["status"]["conditions"]}["Ready"]
+        assert (ready["status"], ready["reason"]) == ("False", "TargetNotFound")
 
 
 async def test_the_end_of_a_deletion_is_reported_before_the_canary_goes(
@@ -292,9 +303,9 @@ async def test_a_status_that_the_api_server_prunes_is_told_once_and_not_written_
         create_workloads(api, promoted="before")
         await eventually(lambda: ready(api).get("reason"), lambda reason: reason == "StatusNotStored")
         assert (api.obj["status"]["phase"], api.obj["status"]["canaryWeight"]) == ("Failed", 0)
-        puts = api.puts
+        puts = len(api.puts)
         assert puts <= 4
-        await eventually(lambda: api.puts, lambda now: now > puts)
+        await eventually(lambda: len(api.puts), lambda now: now > puts)
         told = [text for text in api.history if "status.serin" in text]
         assert told == [ready(api)["message"]]
         api.prunes_status = False

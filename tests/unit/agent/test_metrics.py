@@ -34,6 +34,21 @@ def test_a_running_canary_shows_its_weights_and_what_it_may_still_fail() -> None
     assert series[f"serin_canary_failed_checks_threshold{{{PODINFO}}}"] == 5
 
 
+@pytest.mark.parametrize(
+    ("phase", "shown"),
+    [
+        (Phase.INITIALIZED, 1),
+        (Phase.PROGRESSING, 0),
+        (Phase.SUCCEEDED, 1),
+        (Phase.FAILED, 2),
+    ],
+)
+def test_an_end_is_shown_as_1_for_a_success_and_2_for_a_failure(phase: Phase, shown: int) -> None:
+    metrics = AgentMetrics("1.2.3")
+    metrics.observe_state(canary(), State(phase=phase))
+    assert exposed(metrics)[f"flagger_canary_status{{{PODINFO}}}"] == shown
+
+
 def test_the_apex_is_shown_for_it_names_the_upstreams() -> None:
     metrics = AgentMetrics("1.2.3")
     metrics.observe_state(canary(service={"name": "shop", "port": 80}), RUNNING)
@@ -47,10 +62,11 @@ def test_counters_of_ends_are_there_before_the_first_end() -> None:
     before = exposed(metrics)
     assert before[f"flagger_canary_successes_total{labels}"] == 0
     assert before[f"flagger_canary_failures_total{labels}"] == 0
-    metrics.count_end(canary(), State(phase=Phase.FAILED))
-    metrics.observe_state(canary(), State(phase=Phase.FAILED))
+    for phase in (Phase.FAILED, Phase.SUCCEEDED, Phase.SUCCEEDED):
+        metrics.count_end(canary(), State(phase=phase))
+        metrics.observe_state(canary(), State(phase=phase))
     after = exposed(metrics)
-    assert after[f"flagger_canary_successes_total{labels}"] == 0
+    assert after[f"flagger_canary_successes_total{labels}"] == 2
     assert after[f"flagger_canary_failures_total{labels}"] == 1
 
 

@@ -67,6 +67,7 @@ def test_promotion_tells_what_the_guide_shows(cluster: SimulatedCluster) -> None
         "Routing all traffic to primary",
         "Promotion completed! Scaling down podinfo.test",
     ]
+    assert not any(news.is_warning for news in cluster.told)
     assert cluster.weights == (100, 0)
     assert cluster.target_replicas == 0
     assert cluster.primary_revision == "rev-2"
@@ -102,6 +103,7 @@ def test_failed_checks_up_to_the_threshold_roll_back_in_the_same_tick(cluster: S
         "Rolling back podinfo.test failed checks threshold reached 5",
         "Canary failed! Scaling down podinfo.test",
     ]
+    assert all(news.is_warning for news in cluster.told[-7:])
 
 
 def test_a_rolled_back_revision_is_not_tried_again_and_the_next_one_is(cluster: SimulatedCluster) -> None:
@@ -202,7 +204,10 @@ def test_a_canary_side_that_never_comes_up_is_rolled_back_at_the_progress_deadli
     assert phase(cluster) is Phase.PROGRESSING
     cluster.run(10)
     assert phase(cluster) is Phase.FAILED
-    assert any("progress deadline exceeded" in text for text in cluster.texts())
+    assert cluster.texts()[-2:] == [
+        f"Rolling back podinfo.test progress deadline exceeded {UNREADY.explanation}",
+        "Canary failed! Scaling down podinfo.test",
+    ]
 
 
 @pytest.mark.parametrize("refusal", [RouteState.WARNED, RouteState.REJECTED])

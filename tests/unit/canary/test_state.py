@@ -193,6 +193,29 @@ def test_a_condition_keeps_its_transition_time_while_its_status_stays() -> None:
     assert promoted["lastUpdateTime"] == "2023-11-14T22:15:00Z"
 
 
+# Flagger's, of `pkg/canary/status.go`; Terminating and Terminated set none there.
+CONDITIONS = {
+    Phase.INITIALIZING: ("Unknown", "New Deployment detected, starting initialization."),
+    Phase.INITIALIZED: ("True", "Deployment initialization completed."),
+    Phase.WAITING: ("Unknown", "Waiting for approval."),
+    Phase.WAITING_PROMOTION: ("Unknown", "Waiting for approval."),
+    Phase.PROGRESSING: ("Unknown", "New revision detected, progressing canary analysis."),
+    Phase.PROMOTING: ("Unknown", "Canary analysis completed, starting primary rolling update."),
+    Phase.FINALISING: ("Unknown", "Canary analysis completed, routing all traffic to primary."),
+    Phase.SUCCEEDED: ("True", "Canary analysis completed successfully, promotion finished."),
+    Phase.FAILED: ("False", "Canary analysis failed, Deployment scaled to zero."),
+    Phase.TERMINATING: ("Unknown", "Canary is being deleted."),
+    Phase.TERMINATED: ("Unknown", "Canary was deleted."),
+}
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_each_phase_has_flaggers_condition(phase: Phase) -> None:
+    promoted = conditions(write(State(phase=phase)))["Promoted"]
+    assert (promoted["status"], promoted["message"]) == CONDITIONS[phase]
+    assert promoted["reason"] == str(phase)
+
+
 def test_an_unknown_phase_is_named() -> None:
     with pytest.raises(UnknownPhase, match=r"status\.phase: found 'Dreaming'; allowed: Initializing, "):
         read_state({"phase": "Dreaming"})

@@ -62,6 +62,11 @@ def test_a_drain_is_seen_under_both_names_of_the_cluster() -> None:
     )
 
 
+def test_the_duration_is_the_99th_percentile() -> None:
+    text = request_duration(NAMES, Side.CANARY, 60).text
+    assert text.startswith("histogram_quantile(0.99, sum by (le) (rate(envoy_cluster_upstream_rq_time_bucket{")
+
+
 @pytest.mark.parametrize("query", QUERIES)
 def test_window_is_in_seconds(query: Any) -> None:
     assert "[75s]" in query(NAMES, Side.CANARY, 75).text

@@ -93,6 +93,13 @@ def test_custom_metadata_and_distribution_are_carried_over() -> None:
     assert side_service(canary, target, Side.PRIMARY)["metadata"]["annotations"] == FLUX
 
 
+@pytest.mark.parametrize(("is_headless", "address"), [(True, "None"), (False, None)])
+def test_all_three_services_are_headless_or_none_is(*, is_headless: bool, address: str | None) -> None:
+    canary, target = podinfo_canary(service={"headless": is_headless}), podinfo_deployment()
+    services = [apex_service(canary, target), *(side_service(canary, target, side) for side in Side)]
+    assert [service["spec"].get("clusterIP") for service in services] == [address] * 3
+
+
 def test_unmanaged_metadata_is_not_ours_to_set() -> None:
     service = {
         "apex": {"labels": {"team": "a", "zone": "b"}, "annotations": {"note": "x"}},
