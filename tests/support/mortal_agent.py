@@ -26,10 +26,16 @@ class MortalAgent:
     namespace: str
 
     @contextmanager
-    def running(self, fault: str = "", *, log: IO[str] | None = None) -> Iterator[subprocess.Popen[str]]:
-        """Run it for as long as the block lasts; with a fault (`before:2`) it ends by itself before that."""
+    def running(
+        self, fault: str = "", *, skew_s: float = 0.0, log: IO[str] | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Run it for as long as the block lasts; with a fault (`before:2`) it ends by itself before that.
+
+        `skew_s`: how far its clock is ahead of everybody else's.
+        """
+        program = ["agent"] if skew_s == 0 else ["tests.support.skewed_agent", f"{skew_s}"]
         command = [
-            *("python", "-m", "agent", f"--namespace={self.namespace}", "--no-enable-leader-election", "--port=0"),
+            *("python", "-m", *program, f"--namespace={self.namespace}", "--no-enable-leader-election", "--port=0"),
             f"--kubeconfig={self.cluster.state / 'run' / 'kubeconfig'}",
             "--metrics-server=http://flagger-prometheus.gloo-system:9090",
         ]

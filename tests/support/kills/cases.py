@@ -28,7 +28,7 @@ class Case:
     """`shows`: the exposures of the run, in order (`tests.support.exposure`). `told`: the news of its moves.
 
     `users` are there besides two who send nothing special; those see what `everybody` says. The checks pass where the
-    `query` gives 1.
+    `query` gives 1. `is_alone`: its acts would be felt by others on the same gateway.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Case:
     hooks: Sequence[Hook] = ()
     acts: Sequence[Act] = ()
     query: str = GOOD
+    is_alone: bool = False
     change: Callable[[Scene], None] = Scene.change_image
 
 
@@ -85,6 +86,8 @@ HELD: dict[str, Any] = {
     "acts": (Act("WaitingPromotion", Scene.turn_bad, kills=1),),
 }
 _HELD = "Halt {name} advancement waiting for promotion approval confirm-promotion"
+
+_LOST = "taken over from Flagger in mid-run, and nobody knows what its checks said"
 
 ITERATIONS = {"stepWeight": None, "maxWeight": None, "iterations": 2}
 STEPS = {"stepWeight": None, "maxWeight": None, "stepWeights": [20, 60], "stepWeightPromotion": 30}
@@ -256,5 +259,53 @@ CASES: Sequence[Case] = (
         told=_failed(*_weights(25, 50), _HELD),
         users=(REGULAR,),
         **HELD,
+    ),
+    Case(
+        "weights, the status is pruned",
+        {},
+        "Failed",
+        shows=["0", "25", "0"],
+        told=[*_begins(*_weights(25)), f"Rolling back {{name}} {_LOST}", "Canary failed! Scaling down {name}"],
+        acts=(Act("25", Scene.prune_status),),
+    ),
+    Case(
+        "A/B, the status is pruned",
+        MATCH,
+        "Failed",
+        shows=["0 matched 0", "0 matched 100", "0 matched 0"],
+        told=[*_begins(*_iterations(1, 2)), f"Rolling back {{name}} {_LOST}", "Canary failed! Scaling down {name}"],
+        everybody="primary",
+        users=(INSIDER,),
+        acts=(Act("0 matched 100", Scene.prune_status),),
+    ),
+    Case(
+        "weights, the gateway is silent",
+        {},
+        "Succeeded",
+        shows=["0", "25", "50", "0"],
+        told=_promoted(*_weights(25, 50)),
+        acts=(Act("25", Scene.silence_gateway), Act("50", Scene.silence_gateway)),
+        is_alone=True,
+    ),
+    Case(
+        "A/B, the gateway is silent",
+        MATCH,
+        "Succeeded",
+        shows=["0 matched 0", "0 matched 100", "0 matched 0"],
+        told=_promoted(*_iterations(2, 2)),
+        everybody="primary",
+        users=(INSIDER,),
+        acts=(Act("0 matched 100", Scene.silence_gateway),),
+        is_alone=True,
+    ),
+    Case(
+        "blue/green, the gateway is silent",
+        ITERATIONS,
+        "Succeeded",
+        shows=["0", "100", "0"],
+        told=_promoted(*_iterations(2, 2), _TO_CANARY),
+        everybody="there and back",
+        acts=(Act("100", Scene.silence_gateway),),
+        is_alone=True,
     ),
 )

@@ -16,6 +16,9 @@ _SHORTEST_S, _LONGEST_S = 0.2, 4.0
 _MOST_WRITES = 3
 _BETWEEN_EFFECTS_S, _BETWEEN_TICKS_S = 0.06, 1.2
 
+# On another node an agent may have another clock; a third of the lives do.
+_SKEWS_S = (0.0, 0.0, 0.0, 0.0, -3600.0, 3600.0)
+
 # For a busy machine, on which an agent needs longer to its first write than others live.
 _WRITES_WITHIN_S = 60.0
 _OVER_WITHIN_S = 600.0
@@ -25,32 +28,40 @@ _OVER_WITHIN_S = 600.0
 class Chance:
     """When a life ends: after `seconds` of it, or, with `writes`, so long after so many writes were seen.
 
+    `skew_s`: how far its clock is ahead.
+
     Lives by the clock end in the boot, or after it in some wait; few would end between two effects, which are some
     10 ms apart. And where a busy machine's boot takes longer than they do, the others see to it that the run goes on.
     """
 
     seconds: float
     writes: int = 0
+    skew_s: float = 0.0
 
 
 def chances(seed: str) -> Iterator[Chance]:
     """Return the chances of a seed, always the same ones."""
     dice = random.Random(seed)  # noqa: S311  no secret: it has to be repeatable
     while True:
+        skew_s = dice.choice(_SKEWS_S)
         if dice.random() < 0.5:
-            yield Chance(dice.uniform(_SHORTEST_S, _LONGEST_S))
+            yield Chance(dice.uniform(_SHORTEST_S, _LONGEST_S), skew_s=skew_s)
         else:
             longest_s = dice.choice([_BETWEEN_EFFECTS_S, _BETWEEN_TICKS_S])
-            yield Chance(dice.uniform(0, longest_s), dice.randint(1, _MOST_WRITES))
+            yield Chance(dice.uniform(0, longest_s), dice.randint(1, _MOST_WRITES), skew_s)
 
 
 @dataclass(frozen=True)
 class Kill:
-    """The end of a life. `writes`: how many were seen in it; `phase` is the canary's at its end."""
+    """The end of a life. `writes`: how many were seen in it; `phase` is the canary's at its end.
+
+    `skew_s`: how far its clock was ahead.
+    """
 
     lived_s: float
     writes: int
     phase: str
+    skew_s: float
 
 
 def kill_until(
@@ -67,11 +78,11 @@ def kill_until(
         assert time.monotonic() < give_up_at_s, (
             f"not over after {_OVER_WITHIN_S:g} s and {len(kills)} lives: {history.phase}, route {history.exposure}"
         )
-        with agent.running(log=log) as process:
+        with agent.running(skew_s=chance.skew_s, log=log) as process:
             pid, began_s, before = pid_inside(process), time.monotonic(), history.writes
             _live(history, chance, before, is_over)
             _kill(process, pid)
-            kills.append(Kill(time.monotonic() - began_s, history.writes - before, history.phase))
+            kills.append(Kill(time.monotonic() - began_s, history.writes - before, history.phase, chance.skew_s))
 
 
 def _live(history: History, chance: Chance, before: int, is_over: Callable[[], bool]) -> None:

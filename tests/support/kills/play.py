@@ -119,8 +119,9 @@ def _run(scene: Scene, case: Case, agent: MortalAgent, seed: str, before: int, o
 
     def is_over() -> bool:
         status, target = history.status, history.latest("deployment", "app")
-        is_finished = status["phase"] == case.ends and status["serin"]["finishedRevision"] == status["lastAppliedSpec"]
-        return bool(is_finished and status["serin"]["sequence"] > before and target["spec"]["replicas"] == 0)
+        ours = status.get("serin") or {}
+        is_finished = status["phase"] == case.ends and ours.get("finishedRevision") == status["lastAppliedSpec"]
+        return bool(is_finished and ours["sequence"] > before and target["spec"]["replicas"] == 0)
 
     kills: list[Kill] = []
     with ThreadPoolExecutor(1, thread_name_prefix="people") as people:

@@ -1,5 +1,6 @@
 """Where a case is played: a namespace with the canary `app`, and what people and services around it do."""
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from tests.support.gates import Gates
+from tests.support.gloo_stopped import gloo_stopped
 from tests.support.history import History
 from tests.support.load import answer, virtual_service
 from tests.support.mortal_agent import MortalAgent, pid_inside
@@ -24,6 +26,9 @@ BAD_ONCE_USED = f"{_REQUESTS} == bool 0 or vector(1)"
 """A query that gives 1, and 0 as soon as the canary side got a request."""
 
 _UP_WITHIN_S = 120.0
+
+# An agent waits for an acknowledgement that comes after some 1.6 s; some of its lives begin and end in this time.
+_SILENT_S = 8.0
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,17 @@ class Scene:
     def turn_bad(self) -> None:
         """Let every check fail from now on."""
         self.rollouts.apply(_template(BAD))
+
+    def prune_status(self) -> None:
+        """Lose what the status has of ours, as where Flagger's own CRD is applied for a moment."""
+        without = json.dumps([{"op": "remove", "path": "/status/serin"}])
+        patch = ("patch", "canary", "app", "--subresource=status", "--type=json", f"--patch={without}")
+        self.rollouts.cluster.kubectl("-n", self.rollouts.namespace, *patch)
+
+    def silence_gateway(self) -> None:
+        """Take the gateway's control plane away for a while; it serves on what it served."""
+        with gloo_stopped(self.rollouts.cluster):
+            time.sleep(_SILENT_S)  # the length of the fault: nothing is waited for
 
     def open_gate(self) -> None:
         self._gates.post("gate/open")
