@@ -4,7 +4,8 @@ from typing import Final
 
 from agent.caches import SCALERS, WORKLOADS, Caches
 from agent.canary_patch import canary_patch, lost_of_patch
-from agent.configs import ConfigCopies, target_revision
+from agent.config_copies import ConfigCopies
+from agent.configs import target_revision
 from agent.managed_objects import ManagedObjects
 from agent.providers.routing.port import Routing
 from agent.release_objects import release_object
@@ -67,12 +68,8 @@ class Applier:
         match action:
             case ReleaseObject(wanted):
                 await release_object(self._client, self._caches, canary, target, wanted)
-            case ApplyObject(ManagedObject.TARGET_SCALER):
-                await self._pause_scaler(canary, is_paused=True)
-            case ApplyObject(ManagedObject.CANARY_CONFIG):
-                await self._patch(target, restart_patch(target, self._config_hash(canary, target)))
             case ApplyObject(wanted):
-                await self._managed.apply(canary, target, wanted)
+                await self._apply_object(canary, target, wanted)
             case ScaleTarget(replicas):
                 await self._scale(canary, target, replicas)
             case Promote(revision):
@@ -84,6 +81,17 @@ class Applier:
         scaled = await self._patch(target, scale_patch(target, replicas, config_hash=config_hash))
         if (replicas == 0) != (wanted_replicas(scaled) == 0):
             _check(scaled, "spec.replicas", wanted_replicas(scaled), replicas)
+
+    async def _apply_object(self, canary: Canary, target: Object, wanted: ManagedObject) -> None:
+        match wanted:
+            case ManagedObject.TARGET_SCALER:
+                await self._pause_scaler(canary, is_paused=True)
+            case ManagedObject.CANARY_CONFIG:
+                await self._patch(target, restart_patch(target, self._config_hash(canary, target)))
+            case ManagedObject.PRIMARY_CONFIG:
+                await self._configs.keep(canary, target)
+            case _:
+                await self._managed.apply(canary, target, wanted)
 
     async def _patch_canary(self, canary: Canary, action: ClaimRequest | DropRequest | SetFinalizer) -> None:
         cache = self._caches.of(CANARIES)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from agent.applied_objects import AppliedObjects
 from agent.caches import SCALERS, Caches
 from agent.configs import is_started_otherwise
+from agent.copy_upkeep import find_upkeep
 from agent.providers.routing.port import ROUTING_OBJECTS, Routing
 from canary.api.canary import Canary
 from canary.api.names import Names, Side
@@ -39,6 +40,8 @@ class ManagedObjects:
             due.add(ManagedObject.TARGET_SCALER)
         if is_started_otherwise(canary, target, self._caches):
             due.add(ManagedObject.CANARY_CONFIG)
+        if find_upkeep(canary, target, self._caches).is_needed:
+            due.add(ManagedObject.PRIMARY_CONFIG)
         return frozenset(due)
 
     def problems(self, canary: Canary) -> tuple[str, ...]:
@@ -48,7 +51,7 @@ class ManagedObjects:
         return tuple(problem for service in found if (problem := address_problem(canary, service)))
 
     async def apply(self, canary: Canary, target: Object, managed: ManagedObject) -> None:
-        """Create or update one object as rendered; the users' own are not rendered, see `Applier`."""
+        """Create or update one object as rendered; for those that are not, see `Applier`."""
         if managed in ROUTING_OBJECTS:
             await self._routing.apply(canary, target, managed)
             return

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from agent.blockers import find_blockers
 from agent.caches import Caches
 from agent.canary_patch import has_finalizer
-from agent.configs import are_copied, config_copies, target_revision
+from agent.configs import target_revision
 from agent.cooldowns import ActionCooldowns
+from agent.copy_names import are_copied, present_copies
 from agent.flagger import FlaggerWatch
 from agent.managed_objects import ManagedObjects
 from agent.providers.routing.port import Routing
@@ -110,7 +111,7 @@ class Observer:
     def _runs_target(self, canary: Canary, target: Object, primary: Object) -> bool:
         """Return whether the primary, which another controller made, is as a promotion of the target would make it."""
         template = plain_template(target["spec"]["template"])
-        copies = config_copies(canary, target, template, self._caches)
+        copies = present_copies(canary, target, template, self._caches)
         try:
             rendered = primary_workload(canary, target, template, revision="", replicas=None, config_copies=copies)
         except UnusableObjectError:

@@ -86,9 +86,9 @@ class Supervisor:
             loop.wake()
 
     def _on_config(self, kind: ConfigKind, change: Change) -> None:
-        """Wake the canaries whose target refers to a ConfigMap or Secret that has another content now.
+        """Wake the canaries of whose sides one refers to a ConfigMap or Secret that has another content now.
 
-        The target refers to it: no canary names what it is configured by, so there is no concern to look up.
+        No canary names what it is configured by, so there is no concern to look up.
         """
         before, after = (None if obj is None else obj["content"] for obj in (change.old, change.new))
         if before == after:
@@ -101,7 +101,8 @@ class Supervisor:
     def _configured_by(self, key: Key) -> Collection[ConfigRef]:
         caches = self._services.caches
         target = _name(((caches.of(CANARIES).get(*key) or {}).get("spec") or {}).get("targetRef"))
-        workloads = (caches.of(resource).get(key.namespace, target) for resource in WORKLOADS.values())
+        sides = _sides(target)
+        workloads = (caches.of(kind).get(key.namespace, name) for kind in WORKLOADS.values() for name in sides)
         return {ref for found in workloads if found for ref in config_refs(found["spec"]["template"]["spec"])}
 
     def _forget(self, change: Change) -> None:

@@ -118,6 +118,10 @@ class Cache:
         """Store the answer of our own write, so that the next read is not older."""
         self._notify([self._store.remember(self._slim(obj))])
 
+    def forget(self, obj: Object) -> None:
+        """Drop what our own write deleted, so that the next read is not older."""
+        self._notify([self._store.forget(obj)])
+
     async def run(self) -> None:
         """List, then watch, until cancelled; list again when the watch can't be continued."""
         while True:

@@ -82,6 +82,14 @@ class Store:
             return None
         return self._put_newer(obj)
 
+    def forget(self, obj: Object) -> Change | None:
+        """Drop an object that our own write deleted; return None when it is not stored, or was created again since."""
+        key = key_of(obj)
+        old = self.get(key)
+        if old is None or old["metadata"].get("uid") != obj["metadata"].get("uid"):
+            return None
+        return self._set(key, old, None)
+
     def replace_all(self, listed: Mapping[Key, Object], resource_version: str) -> list[Change]:
         """Store a list as of `resource_version`; return the changes that were missed, deletions too.
 

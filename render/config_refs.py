@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
-from canary.api.names import primary_name
 from render.objects import Object
 
 ConfigKind = Literal["ConfigMap", "Secret"]
@@ -22,11 +21,6 @@ class ConfigRef(NamedTuple):
     def __str__(self) -> str:
         """Return the spelling of Flagger's `status.trackedConfigs`: `configmap/conf`."""
         return f"{self.kind.lower()}/{self.name}"
-
-    @property
-    def copy_name(self) -> str:
-        """Return the name of the primary's copy."""
-        return primary_name(self.name)
 
 
 NO_COPIES: Final[Mapping[ConfigRef, str]] = MappingProxyType({})

@@ -8,6 +8,7 @@ class ManagedObject(StrEnum):
 
     Two are the users' own: `TARGET_SCALER`, a ScaledObject, is due when it is not paused though the target is at zero;
     `CANARY_CONFIG` when the target's pods run the analysed revision, but were started with another configuration.
+    `PRIMARY_CONFIG` is all copies that the primary is configured by, and due when one is missing or is used no more.
     """
 
     APEX_SERVICE = "apex service"
@@ -16,6 +17,7 @@ class ManagedObject(StrEnum):
     PRIMARY_SCALER = "primary scaler"
     TARGET_SCALER = "target scaler"
     CANARY_CONFIG = "canary configuration"
+    PRIMARY_CONFIG = "primary configuration"
     PRIMARY_UPSTREAM = "primary upstream"
     CANARY_UPSTREAM = "canary upstream"
     ROUTE = "route"

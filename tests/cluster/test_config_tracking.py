@@ -90,6 +90,22 @@ def test_copies_belong_to_the_canary_and_are_what_the_primary_refers_to(rollouts
     assert rollouts.get("secret", "keys-primary")["type"] == "kubernetes.io/tls"
     template = json.dumps(rollouts.get("deployment", "app-primary")["spec"]["template"]["spec"])
     assert all(f'"name": "{name}-primary"' in template for name in ("conf", "keys", "extra"))
+    rollouts.cluster.kubectl(*here(rollouts), "delete", "configmap/conf-primary", "secret/keys-primary")
+    rollouts.wait_for("both are made again", lambda: content(rollouts, "secret", "keys-primary") == tls("one")["data"])
+    assert content(rollouts, "configmap", "conf-primary") == {"message": "one"}
+
+
+def test_a_copy_goes_when_the_primary_uses_another_one(rollouts: Rollouts) -> None:
+    """As with the hashed names that kustomize generates."""
+    bootstrap(rollouts)
+    target, newer = configured_podinfo(), conf("two")
+    newer["metadata"]["name"] = "conf-7hk2"
+    target["spec"]["template"]["spec"]["containers"][0]["env"][0]["valueFrom"]["configMapKeyRef"]["name"] = "conf-7hk2"
+    rollouts.apply(newer, target)
+    rollouts.wait_for_phase("app", "Succeeded")
+    rollouts.wait_for("the old copy is gone", lambda: not rollouts.get("configmap", "conf-primary"))
+    assert content(rollouts, "configmap", "conf-7hk2-primary") == {"message": "two"}
+    assert content(rollouts, "configmap", "conf") == {"message": "one"}, "that one is the user's"
 
 
 def test_a_rolled_back_configuration_never_reaches_the_primary(rollouts: Rollouts) -> None:
@@ -194,7 +210,6 @@ def test_somebody_elses_object_is_not_overwritten_by_a_copy(rollouts: Rollouts) 
     foreign = conf("mine")
     foreign["metadata"]["name"] = "conf-primary"
     rollouts.apply(foreign, conf("one"), tls("one"), configured_podinfo(), canary("app"))
-    rollouts.wait_until_told("app", "conf-primary", "no Canary owns")
-    assert content(rollouts, "configmap", "conf-primary") == {"message": "mine"}
-    rollouts.cluster.kubectl(*here(rollouts), "delete", "configmap", "conf-primary")
     rollouts.wait_for_phase("app", "Initialized")
+    assert content(rollouts, "configmap", "conf-primary") == {"message": "mine"}
+    rollouts.wait_for("its primary serves", lambda: greeting(rollouts, "app-primary") == "one")

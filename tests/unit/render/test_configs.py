@@ -1,12 +1,14 @@
 """Tracked ConfigMaps and Secrets: what is kept of one, and the copy of it."""
 
+import re
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
 from render.config_refs import ConfigRef, config_refs
-from render.configs import config_copy, content_of, copy_patch, is_copy, is_tracking_disabled, summary
+from render.configs import content_of, is_tracking_disabled, summary
+from render.copies import config_copy, copy_names, copy_patch, disowned_patch, is_copy, original_of, owned_patch
 from render.ownership import owner_reference
 from tests.support.json_patch import PatchRefused, apply_patch
 from tests.support.podinfo import podinfo_canary, stored
@@ -36,7 +38,7 @@ def test_other_content_has_another_hash(other: Json) -> None:
 def test_no_content_is_kept() -> None:
     kept = summary(secret(data={"password": "aHVudGVyMg=="}))
     assert "aHVudGVyMg==" not in str(kept)
-    assert set(kept) == {"kind", "metadata", "content"}
+    assert set(kept) == {"kind", "metadata", "content", "type", "isImmutable"}
     assert kept["metadata"] == {"name": "conf", "namespace": "test", "resourceVersion": "5", "uid": "u-1"}
 
 
@@ -61,7 +63,7 @@ def test_tracking_is_disabled_by_annotation(value: str, is_disabled: bool) -> No
 def test_a_copy_has_the_content_and_the_type_and_says_whose_it_is() -> None:
     original = secret(type="kubernetes.io/tls", immutable=True)
     original["metadata"] |= {"labels": {"app": "x"}, "annotations": {"argocd.argoproj.io/tracking-id": "x"}}
-    assert config_copy(podinfo_canary(), original) == {
+    assert config_copy(podinfo_canary(), original, "conf-primary") == {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
@@ -75,9 +77,11 @@ def test_a_copy_has_the_content_and_the_type_and_says_whose_it_is() -> None:
 
 
 def test_an_existing_copy_gets_exactly_the_content() -> None:
-    existing = stored(config_copy(podinfo_canary(), config_map(data={"old": "1"}, binaryData={"b": "AA=="})))
+    existing = stored(
+        config_copy(podinfo_canary(), config_map(data={"old": "1"}, binaryData={"b": "AA=="}), "conf-primary")
+    )
     existing["metadata"]["labels"] = {"kept": "yes"}
-    rendered = config_copy(podinfo_canary(), config_map(data={"new": "2"}))
+    rendered = config_copy(podinfo_canary(), config_map(data={"new": "2"}), "conf-primary")
     patched = apply_patch(existing, copy_patch(podinfo_canary(), existing, rendered))
     assert patched["data"] == {"new": "2"}
     assert "binaryData" not in patched
@@ -85,8 +89,10 @@ def test_an_existing_copy_gets_exactly_the_content() -> None:
 
 
 def test_a_copy_that_was_written_in_between_is_not_overwritten() -> None:
-    existing = stored(config_copy(podinfo_canary(), config_map()))
-    operations = copy_patch(podinfo_canary(), existing, config_copy(podinfo_canary(), config_map(data={"b": "2"})))
+    existing = stored(config_copy(podinfo_canary(), config_map(), "conf-primary"))
+    operations = copy_patch(
+        podinfo_canary(), existing, config_copy(podinfo_canary(), config_map(data={"b": "2"}), "conf-primary")
+    )
     later = existing | {"metadata": existing["metadata"] | {"resourceVersion": "8"}}
     with pytest.raises(PatchRefused):
         apply_patch(later, operations)
@@ -94,13 +100,50 @@ def test_a_copy_that_was_written_in_between_is_not_overwritten() -> None:
 
 def test_two_canaries_own_one_copy_and_the_first_is_its_controller() -> None:
     first = owner_reference(podinfo_canary()) | {"name": "first", "uid": "first-uid"}
-    existing = stored(config_copy(podinfo_canary(), config_map()))
+    existing = stored(config_copy(podinfo_canary(), config_map(), "conf-primary"))
     existing["metadata"]["ownerReferences"] = [first]
-    patched = apply_patch(existing, copy_patch(podinfo_canary(), existing, config_copy(podinfo_canary(), config_map())))
+    patched = apply_patch(
+        existing, copy_patch(podinfo_canary(), existing, config_copy(podinfo_canary(), config_map(), "conf-primary"))
+    )
     ours = owner_reference(podinfo_canary()) | {"controller": False}
     assert patched["metadata"]["ownerReferences"] == [first, ours]
     assert is_copy(patched)
     assert not is_copy(config_map())
+
+
+def test_owners_come_and_go_and_the_others_stay() -> None:
+    first = owner_reference(podinfo_canary()) | {"name": "first", "uid": "first-uid"}
+    existing = stored(config_copy(podinfo_canary(), config_map(), "conf-primary"))
+    existing["metadata"]["ownerReferences"] = [first, owner_reference(podinfo_canary()) | {"uid": "of-one-before"}]
+    owned = apply_patch(existing, owned_patch(podinfo_canary(), existing))
+    ours = owner_reference(podinfo_canary()) | {"controller": False}
+    assert owned["metadata"]["ownerReferences"] == [first, ours]
+    left = apply_patch(existing, disowned_patch(podinfo_canary(), existing))
+    assert left["metadata"]["ownerReferences"] == [first]
+
+
+@pytest.mark.parametrize("name", ["conf", "c" * 240, "c" * 253, "a.b-" * 62])
+def test_every_name_of_a_copy_fits_and_tells_what_it_was_made_of(name: str) -> None:
+    names = copy_names("podinfo", ConfigRef("ConfigMap", name))
+    assert len(set(names)) == len(names) >= 3
+    for one in names:
+        assert len(one) <= 253
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", one)
+        assert one.endswith("-primary")
+    if name == "conf":
+        made_of = {original_of("podinfo", ConfigRef("ConfigMap", one)) for one in names}
+        assert made_of == {ConfigRef("ConfigMap", "conf")}
+
+
+def test_no_two_canaries_and_no_two_configurations_have_a_copy_of_one_name() -> None:
+    pairs = [("a-b", "conf"), ("b", "conf-a"), ("b", "conf"), ("a", "conf-b")]
+    own = [name for canary, conf in pairs for name in copy_names(canary, ConfigRef("ConfigMap", conf))[1:]]
+    assert len(set(own)) == len(own)
+
+
+@pytest.mark.parametrize("name", ["conf", "-primary", "primary"])
+def test_what_has_no_name_of_a_copy_is_none(name: str) -> None:
+    assert original_of("podinfo", ConfigRef("ConfigMap", name)) is None
 
 
 def test_references_are_found_at_every_place_and_are_optional_when_all_of_them_are() -> None:
