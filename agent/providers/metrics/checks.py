@@ -42,6 +42,7 @@ class MetricChecks:
         self._caches = caches
         self._metrics_server = metrics_server
         self._timeout_s = timeout_s
+        self._by_get: set[str] = set()
 
     async def check(self, canary: Canary, state: State, metric: CanaryMetric, now_s: float) -> CheckResult:
         """Ask for one metric and judge the answer; every failure to get one is a result too (ERROR)."""
@@ -98,7 +99,7 @@ class MetricChecks:
 
     def _builtin_server(self, canary: Canary) -> Prometheus:
         address = canary.spec.metrics_server or self._metrics_server
-        return Prometheus(self._session, address, timeout_s=self._timeout_s)
+        return self._prometheus(address, Access())
 
     def _template(self, namespace: str, name: str) -> MetricTemplate:
         found = self._caches.find(METRIC_TEMPLATES, namespace, name)
@@ -119,7 +120,10 @@ class MetricChecks:
         headers |= _authorization(await self._credentials(template.namespace, provider))
         access = Access(headers=headers, is_verified=not provider.insecure_skip_verify)
         address = provider.address or self._metrics_server
-        return Prometheus(self._session, address, timeout_s=self._timeout_s, access=access)
+        return self._prometheus(address, access)
+
+    def _prometheus(self, address: str, access: Access) -> Prometheus:
+        return Prometheus(self._session, address, timeout_s=self._timeout_s, access=access, by_get=self._by_get)
 
     async def _credentials(self, namespace: str, provider: MetricProvider) -> dict[str, str]:
         if provider.secret_ref is None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
@@ -10,12 +11,15 @@ import orjson
 
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
 
-_SERVER_ERROR: Final = 500
+_LONGEST_ANSWER_BYTES: Final = 1 << 20
+_ONE_SERIES: Final = "one series, for example by sum() around the query"
+
+_METHOD_REFUSED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element of an answer; a scalar has no labels. NaN never comes out of a query: it is no value."""
+    """One element of an answer; a scalar has no labels. NaN and Inf never come out of a query: they are no value."""
 
     labels: Mapping[str, str]
     value: float
@@ -30,60 +34,101 @@ class Access:
 
 
 class Prometheus:
-    """One server. `address` is its base URL, with or without a path."""
+    """One server. `address` is its base URL, with or without a path.
+
+    `by_get`: the addresses that refuse a POST, as some proxies do, and take a GET; shared by all that ask.
+    """
 
     def __init__(
-        self, session: aiohttp.ClientSession, address: str, *, timeout_s: float, access: Access | None = None
+        self,
+        session: aiohttp.ClientSession,
+        address: str,
+        *,
+        timeout_s: float,
+        access: Access | None = None,
+        by_get: set[str] | None = None,
     ) -> None:
         self._session = session
         self._address = address.rstrip("/")
         self._timeout_s = timeout_s
         self._access = access or Access()
+        self._by_get = set() if by_get is None else by_get
 
     async def query(self, promql: str) -> tuple[Element, ...]:
-        """Run an instant query; empty when it has no value (an empty vector, or NaN as from 0/0).
+        """Run an instant query; empty when it has no value (an empty vector, or NaN and Inf as from 0/0 and 1/0).
 
         Raises:
             ProviderUnavailable: not reached within the timeout, or 5xx.
-            ProviderRefused: bad query, or an answer that is not Prometheus'.
+            ProviderRefused: bad query, or an answer that is not Prometheus' or is too long.
         """
-        body = await self._post(promql)
-        if body.get("status") != "success":
-            raise ProviderRefused(f"{self._address}: {body.get('errorType')}: {body.get('error')}")
-        return tuple(element for element in self._elements(body.get("data") or {}) if not math.isnan(element.value))
+        return tuple(element for element in await self._ask(promql) if math.isfinite(element.value))
 
     async def value(self, promql: str) -> float | None:
-        """Run an instant query for one number; return None when it has no value. Errors as `query`.
+        """Run an instant query for one number; return None when it has no value.
 
-        Of several elements the first counts, as with Flagger.
+        Raises:
+            ProviderUnavailable, ProviderRefused: as `query`; refused is an answer of several series, too: which of
+            them speaks of the revision nobody can tell (Flagger takes the last).
         """
-        elements = await self.query(promql)
-        return elements[0].value if elements else None
+        elements = await self._ask(promql)
+        if len(elements) > 1:
+            raise ProviderRefused(f"{self._address}: the query gives {len(elements)} series; allowed: {_ONE_SERIES}")
+        return elements[0].value if elements and math.isfinite(elements[0].value) else None
 
-    async def _post(self, promql: str) -> dict[str, Any]:
-        timeout = aiohttp.ClientTimeout(total=self._timeout_s)
+    async def _ask(self, promql: str) -> list[Element]:
+        status, text = await self._answer(promql)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise ProviderUnavailable(f"{self._address}: {status} {text[:200]!r}")
         try:
-            async with self._session.post(
+            body = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            raise ProviderRefused(f"{self._address}: {status}, not JSON: {text[:200]!r}") from error
+        if not isinstance(body, dict):
+            raise ProviderRefused(f"{self._address}: {status}, not an object: {text[:200]!r}")
+        if body.get("status") != "success":
+            raise ProviderRefused(f"{self._address}: {body.get('errorType')}: {body.get('error')}")
+        return self._elements(body.get("data") or {})
+
+    async def _answer(self, promql: str) -> tuple[int, bytes]:
+        """Ask by POST, which takes queries of any length; where that is refused by GET, and then so from the start."""
+        is_by_get = self._address in self._by_get
+        first, second = ("GET", "POST") if is_by_get else ("POST", "GET")
+        status, text = await self._send(first, promql)
+        if status not in _METHOD_REFUSED:
+            return status, text
+        status, text = await self._send(second, promql)
+        if status not in _METHOD_REFUSED:
+            (self._by_get.discard if is_by_get else self._by_get.add)(self._address)
+        return status, text
+
+    async def _send(self, method: str, promql: str) -> tuple[int, bytes]:
+        asked = {"query": promql}
+        try:
+            async with self._session.request(
+                method,
                 f"{self._address}/api/v1/query",
-                data={"query": promql},
-                timeout=timeout,
+                params=asked if method == "GET" else None,
+                data=asked if method == "POST" else None,
+                timeout=aiohttp.ClientTimeout(total=self._timeout_s),
                 headers=self._access.headers,
                 ssl=self._access.is_verified,
             ) as response:
-                text = await response.read()
+                return response.status, await self._read(response)
         except TimeoutError as error:
             raise ProviderUnavailable(f"{self._address}: no answer within {self._timeout_s:g} s") from error
         except (aiohttp.ClientError, ValueError) as error:
             raise ProviderUnavailable(f"{self._address}: {error}") from error
-        if response.status >= _SERVER_ERROR:
-            raise ProviderUnavailable(f"{self._address}: {response.status} {text[:200]!r}")
-        try:
-            body = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            raise ProviderRefused(f"{self._address}: {response.status}, not JSON: {text[:200]!r}") from error
-        if not isinstance(body, dict):
-            raise ProviderRefused(f"{self._address}: {response.status}, not an object: {text[:200]!r}")
-        return body
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        """Read an answer, unpacked, to its bound and no further: one of a million series would be all the memory."""
+        read = bytearray()
+        async for chunk in response.content.iter_any():
+            read += chunk
+            if len(read) > _LONGEST_ANSWER_BYTES:
+                raise ProviderRefused(
+                    f"{self._address}: the answer is longer than {_LONGEST_ANSWER_BYTES} bytes; allowed: {_ONE_SERIES}"
+                )
+        return bytes(read)
 
     def _elements(self, data: dict[str, Any]) -> list[Element]:
         result = data.get("result")

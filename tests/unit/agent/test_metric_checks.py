@@ -193,3 +193,23 @@ async def test_a_template_may_say_that_the_servers_certificate_is_not_verified(
         assert watched.analysis is not None
         result = await asked.check(watched, State(), watched.analysis.metrics[0], NOW_S)
     assert result.verdict is verdict
+
+
+async def test_a_server_that_takes_no_post_refuses_one_only_once() -> None:
+    methods: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        methods.append(request.method)
+        if request.method == "POST":
+            return web.Response(status=405)
+        result = [{"metric": {}, "value": [1, "7"]}]
+        return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
+
+    client: Any = None  # no template, no secret: nobody asks the API server
+    made = canary({"metrics": [{"name": "own", "query": "up", "threshold": 5}]})
+    assert made.analysis is not None
+    async with serving(handle) as url, aiohttp.ClientSession() as session:
+        asked = MetricChecks(session, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S)
+        results = [await asked.check(made, State(), made.analysis.metrics[0], NOW_S) for _ in range(2)]
+    assert [result.text for result in results] == ["own 7.00 > 5", "own 7.00 > 5"]
+    assert methods == ["POST", "GET", "GET"]

@@ -1,6 +1,7 @@
 """The Prometheus provider against servers that misbehave; the real one is asked in tests/contract."""
 
 import asyncio
+import zlib
 
 import aiohttp
 import pytest
@@ -35,16 +36,95 @@ def vector(*values: str) -> str:
     ("answer", "expected"),
     [
         (vector("99.5"), 99.5),
-        (vector("1", "2"), 1.0),
         (vector(), None),
         (vector("NaN"), None),
-        (vector("NaN", "3"), 3.0),
-        (vector("+Inf"), float("inf")),
+        (vector("+Inf"), None),
+        (vector("-Inf"), None),
+        ('{"status":"success","data":{"resultType":"scalar","result":[1,"NaN"]}}', None),
         ('{"status":"success","data":{"resultType":"scalar","result":[1,"7"]}}', 7.0),
     ],
 )
 async def test_answers_are_read(answer: str, expected: float | None) -> None:
     assert await value(answering(answer)) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "count"), [(("99.9", "10"), 2), (("99.9", "NaN"), 2), (("NaN", "NaN", "1"), 3), (("1", "1"), 2)]
+)
+async def test_several_series_are_refused_and_counted(values: tuple[str, ...], count: int) -> None:
+    """The first of them would pass where the last one, which Flagger takes, fails."""
+    with pytest.raises(
+        ProviderRefused, match=rf"the query gives {count} series; allowed: one series, for example by sum"
+    ):
+        await value(answering(vector(*values)))
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_an_answer_is_read_to_its_bound_and_no_further(encoding: str) -> None:
+    """As of a query that forgot to aggregate. What is behind the bound is not even sent here."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Encoding": encoding})
+        await response.prepare(request)
+        pack = zlib.compressobj(wbits=31)
+        part = b'{"metric":{},"value":[1,"1"]},' * 4_000
+        try:
+            while True:
+                packed = pack.compress(part) + pack.flush(zlib.Z_SYNC_FLUSH)
+                await response.write(part if encoding == "identity" else packed)
+                await asyncio.sleep(0)  # the client is in this process
+        except ConnectionError:
+            return response
+
+    with pytest.raises(ProviderRefused, match="the answer is longer than 1048576 bytes; allowed: one series"):
+        await value(handle)
+
+
+class GetOnly:
+    """A server that takes no POST, as a proxy before it may say; it notes what it was asked, and how."""
+
+    def __init__(self, refusal: int) -> None:
+        self.asked: list[str] = []
+        self._refusal = refusal
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.asked.append(request.method)
+        if request.method != "GET":
+            return web.Response(text="no", status=self._refusal)
+        assert request.query["query"] == "up"
+        return web.Response(text=vector("7"))
+
+
+@pytest.mark.parametrize("refusal", [403, 405, 501])
+async def test_a_server_that_takes_no_post_is_asked_by_get_and_that_is_remembered(refusal: int) -> None:
+    server, by_get = GetOnly(refusal), set[str]()
+    async with serving(server.handle) as url, aiohttp.ClientSession() as session:
+        for _ in range(3):
+            asked = Prometheus(session, url, timeout_s=PATIENCE_S, by_get=by_get)
+            assert await asked.value("up") == 7.0
+    assert server.asked == ["POST", "GET", "GET", "GET"]
+
+
+async def test_a_server_that_takes_no_get_any_more_is_asked_by_post_again() -> None:
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(request.method)
+        return web.Response(text=vector("7"), status=200 if request.method == "POST" else 405)
+
+    async with serving(handle) as url, aiohttp.ClientSession() as session:
+        by_get = {url}
+        for _ in range(2):
+            assert await Prometheus(session, url, timeout_s=PATIENCE_S, by_get=by_get).value("up") == 7.0
+    assert asked == ["GET", "POST", "POST"]
+
+
+async def test_a_refusal_of_both_methods_says_why() -> None:
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(text="forbidden", status=403)
+
+    with pytest.raises(ProviderRefused, match=r"403, not JSON: b'forbidden'"):
+        await value(handle)
 
 
 @pytest.mark.parametrize(
