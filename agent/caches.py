@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from agent.elsewhere import Elsewhere, Reference
 from agent.flagger import FLAGGERS_LEASE
+from agent.outlines import outline_of
 from agent.resources import (
     ALERT_PROVIDERS,
     CANARIES,
@@ -77,6 +78,7 @@ class Caches:
                 fallback_namespace=namespace or None if resource in _OF_ALL_IF_ALLOWED else None,
                 field_selector=_FIELD_SELECTORS.get(resource, ""),
                 transform=_transform(resource),
+                outline=outline_of(resource),
                 is_optional=resource in _OPTIONAL,
             )
             for resource in WATCHED

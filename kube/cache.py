@@ -35,7 +35,8 @@ class Cache:
     """The objects of one namespace, or of all, as they were a moment ago. Callers must not change what it returns.
 
     `transform` makes an object smaller before it is kept; name, namespace and resourceVersion must stay. It still sees
-    managedFields, which are dropped after it in any case. The owner runs `run()` in a task.
+    managedFields, which are dropped after it in any case. With an `outline` the objects are kept packed until they are
+    read, see `Store`. The owner runs `run()` in a task.
 
     `fallback_namespace`: when the objects of all may not be read, those of this one are kept.
 
@@ -53,6 +54,7 @@ class Cache:
         label_selector: str = "",
         field_selector: str = "",
         transform: Callable[[Object], Object] | None = None,
+        outline: Callable[[Object], Object] | None = None,
         backoff: Backoff | None = None,
         is_optional: bool = False,
         clock: Callable[[], float] = time.monotonic,
@@ -69,7 +71,7 @@ class Cache:
         self._is_optional = is_optional
         self._clock = clock
         self._sleep = sleep
-        self._store = Store()
+        self._store = Store(outline)
         self._listeners: list[Callable[[Change], None]] = []
         self._synced = asyncio.Event()
         self._current = asyncio.Event()
@@ -105,6 +107,10 @@ class Cache:
     def by_namespace(self, namespace: str) -> Objects:
         """Return the objects of one namespace."""
         return self._store.by_namespace(namespace)
+
+    def outlines(self, namespace: str) -> Objects:
+        """Return the outlines of one namespace's objects: of each no more than that was unpacked."""
+        return self._store.outlines(namespace)
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` after each change; return the function that ends the subscription.

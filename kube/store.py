@@ -10,8 +10,10 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+from kube.packing import PackedObject
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from kube.resource import Object, Objects
 
@@ -37,23 +39,39 @@ class Change(NamedTuple):
 
 
 class Store:
-    """`resource_version` is the version up to which list and watch have reported every change ("": nothing yet)."""
+    """`resource_version` is the version up to which list and watch have reported every change ("": nothing yet).
 
-    def __init__(self) -> None:
+    With an `outline`, objects are kept packed; it must keep `metadata` with the name, the namespace, the uid and the
+    resourceVersion.
+    """
+
+    def __init__(self, outline: Callable[[Object], Object] | None = None) -> None:
         self.resource_version = ""
-        self._names_by_namespace: dict[str, dict[str, Object]] = {}
+        self._outline = outline
+        self._names_by_namespace: dict[str, dict[str, Object | PackedObject]] = {}
 
     def get(self, key: Key) -> Object | None:
         """Return an object, None if there is none."""
-        return self._names_by_namespace.get(key.namespace, {}).get(key.name)
+        kept = self._kept(key)
+        return kept.read() if isinstance(kept, PackedObject) else kept
 
     def items(self) -> Objects:
         """Return all objects, in no order."""
-        return list(chain.from_iterable(names.values() for names in self._names_by_namespace.values()))
+        return [_glance(kept) for kept in self._all()]
 
     def by_namespace(self, namespace: str) -> Objects:
         """Return the objects of one namespace."""
-        return list(self._names_by_namespace.get(namespace, {}).values())
+        return [_glance(kept) for kept in self._names_by_namespace.get(namespace, {}).values()]
+
+    def outlines(self, namespace: str) -> Objects:
+        """Return the outlines of one namespace's objects; without an `outline` they are the objects."""
+        return [_outline_of(kept) for kept in self._names_by_namespace.get(namespace, {}).values()]
+
+    def _all(self) -> Iterable[Object | PackedObject]:
+        return chain.from_iterable(names.values() for names in self._names_by_namespace.values())
+
+    def _kept(self, key: Key) -> Object | PackedObject | None:
+        return self._names_by_namespace.get(key.namespace, {}).get(key.name)
 
     def put(self, obj: Object) -> Change | None:
         """Store an object that the watch reports as added or modified; return None when that is known already."""
@@ -67,8 +85,8 @@ class Store:
         """
         self.resource_version = _version(obj)
         key = key_of(obj)
-        old = self.get(key)
-        if old is None or _is_older(_version(obj), _version(old)):
+        old = self._kept(key)
+        if old is None or _is_older(_version(obj), _version(_outline_of(old))):
             return None
         return self._set(key, old, None)
 
@@ -78,15 +96,15 @@ class Store:
         The watch has already reported the deletion of an object that is not stored and no newer than the watch.
         """
         is_newer_than_watch = not self.resource_version or _is_newer(_version(obj), self.resource_version)
-        if self.get(key_of(obj)) is None and not is_newer_than_watch:
+        if self._kept(key_of(obj)) is None and not is_newer_than_watch:
             return None
         return self._put_newer(obj)
 
     def forget(self, obj: Object) -> Change | None:
         """Drop an object that our own write deleted; return None when it is not stored, or was created again since."""
         key = key_of(obj)
-        old = self.get(key)
-        if old is None or old["metadata"].get("uid") != obj["metadata"].get("uid"):
+        old = self._kept(key)
+        if old is None or _outline_of(old)["metadata"].get("uid") != obj["metadata"].get("uid"):
             return None
         return self._set(key, old, None)
 
@@ -99,33 +117,42 @@ class Store:
         is_restored = _is_older(resource_version, self.resource_version)
         self.resource_version = resource_version
         if is_restored:
-            gone = [old for old in self.items() if listed.get(key_of(old)) != old]
+            gone = [old for old in self._all() if listed.get(key_of(_outline_of(old))) != _glance(old)]
         else:
             gone = [
                 old
-                for old in self.items()
-                if key_of(old) not in listed and not _is_newer(_version(old), resource_version)
+                for old in self._all()
+                if key_of(_outline_of(old)) not in listed
+                and not _is_newer(_version(_outline_of(old)), resource_version)
             ]
-        changes = [self._set(key_of(old), old, None) for old in gone]
+        changes = [self._set(key_of(_outline_of(old)), old, None) for old in gone]
         changes += [change for obj in listed.values() if (change := self._put_newer(obj)) is not None]
         return [change._replace(is_listed=True) for change in changes]
 
     def _put_newer(self, obj: Object) -> Change | None:
         key = key_of(obj)
-        old = self.get(key)
-        if old is not None and not _is_newer(_version(obj), _version(old)):
+        old = self._kept(key)
+        if old is not None and not _is_newer(_version(obj), _version(_outline_of(old))):
             return None
         return self._set(key, old, obj)
 
-    def _set(self, key: Key, old: Object | None, new: Object | None) -> Change:
+    def _set(self, key: Key, old: Object | PackedObject | None, new: Object | None) -> Change:
         names = self._names_by_namespace.setdefault(key.namespace, {})
         if new is None:
             names.pop(key.name, None)
             if not names:
                 del self._names_by_namespace[key.namespace]
         else:
-            names[key.name] = new
-        return Change(key, old, new)
+            names[key.name] = new if self._outline is None else PackedObject(new, self._outline)
+        return Change(key, None if old is None else _glance(old), new)
+
+
+def _glance(kept: Object | PackedObject) -> Object:
+    return kept.glance() if isinstance(kept, PackedObject) else kept
+
+
+def _outline_of(kept: Object | PackedObject) -> Object:
+    return kept.outline if isinstance(kept, PackedObject) else kept
 
 
 def key_of(obj: Object) -> Key:

@@ -20,9 +20,13 @@ def listed(*objects: dict[str, Any]) -> dict[Key, dict[str, Any]]:
 A = Key("test", "a")
 
 
-@pytest.fixture
-def store() -> Store:
-    store = Store()
+def outline(whole: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": whole["metadata"]}
+
+
+@pytest.fixture(params=[None, outline], ids=["whole", "packed"])
+def store(request: pytest.FixtureRequest) -> Store:
+    store = Store(request.param)
     store.replace_all(listed(obj("a", 5)), "10")
     return store
 
@@ -111,3 +115,35 @@ def test_objects_without_a_namespace_and_by_namespace(store: Store) -> None:
     store.remove(obj("a", 13, "other"))
     assert store.by_namespace("other") == []
     assert len(store.items()) == 2
+
+
+def test_what_our_own_write_deleted_is_gone_at_once_but_not_what_was_made_since(store: Store) -> None:
+    former, later = obj("b", 11), obj("b", 12)
+    former["metadata"]["uid"], later["metadata"]["uid"] = "1", "2"
+    store.put(former)
+    assert store.forget(former) == Change(Key("test", "b"), former, None)
+    assert store.forget(former) is None
+    store.put(later)
+    assert store.forget(former) is None
+    assert store.get(Key("test", "b")) == later
+
+
+def test_a_packed_object_is_read_as_it_was_put_and_stays_unpacked_only_where_it_is_read_by_name() -> None:
+    store = Store(outline)
+    whole = obj("a", 5) | {"spec": {"replicas": 2, "text": "é"}}
+    store.put(whole)
+    assert store.outlines("test") == [{"metadata": whole["metadata"]}]
+    assert store.items() == store.by_namespace("test") == [whole]
+    assert store.items()[0] is not store.items()[0]
+    assert store.get(A) == whole
+    assert store.get(A) is store.get(A)
+    newer = obj("a", 6) | {"spec": {"replicas": 3}}
+    assert store.put(newer) == Change(A, whole, newer)
+    assert store.get(A) == newer
+
+
+def test_without_an_outline_the_objects_are_their_own() -> None:
+    store = Store()
+    store.put(obj("a", 5))
+    assert store.outlines("test") == [obj("a", 5)]
+    assert store.outlines("other") == []

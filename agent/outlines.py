@@ -1,0 +1,50 @@
+"""What is kept at hand of objects that may never be read: see `kube.packing`.
+
+Most workloads, Services, Upstreams and autoscalers of a cluster belong to no canary.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from agent.resources import UPSTREAMS
+from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, SERVICES, Object, Resource
+
+_METADATA: Final = ("name", "namespace", "uid", "resourceVersion", "generation", "deletionTimestamp", "ownerReferences")
+
+
+def outline_of(resource: Resource) -> Callable[[Object], Object] | None:
+    """Return how objects of a kind are outlined; None for kinds of which nearly all are read."""
+    return _OUTLINES.get(resource)
+
+
+def _metadata(obj: Object) -> Object:
+    found = obj["metadata"]
+    return {"metadata": {field: found[field] for field in _METADATA if field in found}}
+
+
+def _workload(workload: Object) -> Object:
+    """Keep whose pods it has, too: a canary's selectors are held against those of all workloads of its namespace."""
+    spec = workload["spec"]
+    labels = (spec["template"].get("metadata") or {}).get("labels") or {}
+    selector = spec.get("selector") or {}
+    kept = {**selector, "matchLabels": _interned(selector["matchLabels"])} if selector.get("matchLabels") else selector
+    return {
+        "kind": workload.get("kind"),
+        **_metadata(workload),
+        "spec": {"selector": kept, "template": {"metadata": {"labels": _interned(labels)}}},
+    }
+
+
+def _interned(labels: Mapping[str, Any]) -> dict[str, Any]:
+    """Share the texts: a label's value stands in the selector and in the template, and in other workloads."""
+    return {sys.intern(key): sys.intern(value) for key, value in labels.items()}
+
+
+_OUTLINES: Final[Mapping[Resource, Callable[[Object], Object]]] = {
+    DEPLOYMENTS: _workload,
+    DAEMONSETS: _workload,
+    HPAS: _metadata,
+    SERVICES: _metadata,
+    UPSTREAMS: _metadata,
+}
