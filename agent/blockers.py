@@ -17,10 +17,10 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
 }
 
 
-def find_blockers(canary: Canary, caches: Caches) -> list[Blocker]:
-    """Return everything that blocks a canary, the most basic first; nothing blocks a sound one."""
+def find_blockers(canary: Canary, caches: Caches, stage: Stage = Stage.RUN) -> list[Blocker]:
+    """Return everything that blocks a canary, or the start of its runs, the most basic first."""
     name = f"Canary {canary.namespace}/{canary.name}"
-    problems = check_references(canary, CachedCluster(caches), Stage.RUN)
+    problems = check_references(canary, CachedCluster(caches), stage)
     return [Blocker(str(problem.reason), f"{name} {problem}") for problem in problems]
 
 

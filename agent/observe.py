@@ -16,6 +16,7 @@ from agent.resources import CANARIES
 from agent.stored import StoredCanary
 from canary.api.canary import Canary
 from canary.decide.takeover import is_foreign
+from canary.rules.references import Stage
 from canary.run.managed import ManagedObject
 from canary.run.mark import Mark
 from canary.run.observation import Observation, Primary, Target
@@ -66,6 +67,7 @@ class Observer:
             scale_to=1 if target is None else replicas_from_zero(target, primary, scaler),
             full_size=1 if target is None else full_size(target, primary, scaler),
             blockers=blockers if stored.blocker is None else (stored.blocker, *blockers),
+            start_blockers=tuple(find_blockers(canary, caches, Stage.START)),
             cooling_down=cooldowns.actions,
             refused_traffic=cooldowns.traffic,
             request=(obj["metadata"].get("annotations") or {}).get(REQUEST_ANNOTATION, ""),

@@ -37,7 +37,7 @@ def _workload(workload: Object) -> Object:
 
 
 def _interned(labels: Mapping[str, Any]) -> dict[str, Any]:
-    """Share the texts: a label's value stands in the selector and in the template, and in other workloads."""
+    """Copy labels, with equal texts shared: a value stands in selector and template, and in other workloads."""
     return {sys.intern(key): sys.intern(value) for key, value in labels.items()}
 
 

@@ -188,8 +188,13 @@ def keep_finalizer(tick: Tick) -> Decision | None:
 
 
 def stand_still(tick: Tick) -> Decision | None:
-    """Stand still while something blocks the canary, and store what; None when the way is free and was before."""
+    """Stand still while something blocks the canary, and store what; None when the way is free and was before.
+
+    What only keeps the next run from beginning is stored, too, and nothing stands still for it.
+    """
     blocker = _find_blocker(tick)
+    if blocker is None and tick.start_blocker is not None:
+        return None if tick.start_blocker == tick.state.blocker else _store_blocker(tick, tick.start_blocker)
     return None if blocker is None and tick.state.blocker is None else _store_blocker(tick, blocker)
 
 

@@ -11,7 +11,7 @@ from canary.run.managed import ManagedObject
 from canary.run.messages import Message, halted, info, not_ready, warning
 from canary.run.observation import Observation, RouteState, Target
 from canary.run.phase import ANALYSING
-from canary.run.state import State
+from canary.run.state import Blocker, State
 from canary.run.traffic import TOTAL_PERCENT, Traffic
 
 
@@ -80,6 +80,11 @@ class Tick:
         return self.canary.is_analysis_skipped or self.state.control.skips_analysis
 
     @property
+    def start_blocker(self) -> Blocker | None:
+        """Return why a run would end for want of an answer to its checks; None where they can be asked, or need not."""
+        return None if self.skips_analysis else next(iter(self.observation.start_blockers), None)
+
+    @property
     def is_target_newer(self) -> bool:
         """Return whether the target has another revision than the analysed one."""
         return self.target.identity.revision != self.state.revisions.analysed
@@ -122,6 +127,8 @@ class Tick:
             return info(f"Halt {self.name} advancement paused by request")
         if self.observation.blockers:
             return warning(self.observation.blockers[0].message)
+        if self.start_blocker is not None:
+            return warning(self.start_blocker.message)
         if self.observation.failed_objects:
             return halted(self.name, f"not applied: {', '.join(sorted(self.observation.failed_objects))}")
         return self.why_primary_not_ready() or self.why_route_not_served()

@@ -26,5 +26,5 @@ def _prometheus_has_an_address(template: MetricTemplate) -> Iterator[Problem]:
 def _type_is_queried(template: MetricTemplate) -> Iterator[Problem]:
     queried, found = ", ".join(QUERIED_TYPES), template.spec.provider.type
     if found not in QUERIED_TYPES:
-        allowed = f"{queried} in this version; a check that asks another type gets no answer and holds its run"
+        allowed = f"{queried} in this version; a canary that refers to another type begins no run"
         yield Problem("spec.provider.type", found, allowed, is_warning=True)

@@ -14,7 +14,7 @@ import promql_parser
 from canary.api.canary import Canary
 from canary.api.metric_template import PROMETHEUS, MetricTemplate
 from canary.api.metrics import CanaryMetric
-from canary.api.problems import Problem
+from canary.api.problems import Described, Problem
 from canary.api.query_template import (
     TemplateError,
     UnknownVariable,
@@ -23,6 +23,7 @@ from canary.api.query_template import (
     render_query,
     used_variables,
 )
+from canary.rules.promql_position import find_fault
 
 _MAX_CHARS: Final = 4_096
 """Longer queries are not parsed: the parser recurses, and at a depth of some 10,000 the process would end."""
@@ -154,8 +155,11 @@ def _promql_problems(path: str, text: str) -> Iterator[Problem]:
     try:
         parsed = promql_parser.parse(text)
     except ValueError as error:
+        is_small = _count_operators(text) <= _MAX_SAMPLED_OPERATORS
+        fault = find_fault(text, str(error)) if is_small else None
+        found = text if fault is None else Described(fault.describe(text))
         # Of newer servers, and of relatives of Prometheus, there are functions that the parser does not know.
-        yield Problem(path, text, f"PromQL ({error})", is_warning="unknown function" in str(error))
+        yield Problem(path, found, f"PromQL ({error})", is_warning="unknown function" in str(error))
         return
     while isinstance(parsed, promql_parser.ParenExpr):
         parsed = parsed.expr

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol, Self
 
 from canary.api.canary import Canary
-from canary.api.metric_template import MetricTemplate
+from canary.api.metric_template import QUERIED_TYPES, MetricTemplate
 from canary.api.metrics import CanaryMetric
 from canary.api.names import Names, apex_name, primary_name, service_names
 from canary.api.problems import Described, InvalidObject, Problem
@@ -33,11 +33,13 @@ class Stage(StrEnum):
     """When references are checked.
 
     ADMISSION: as the Canary is applied. A missing object may come in the next line of the same `kubectl apply`, so it
-    is a warning. RUN: before the Canary's objects are made or changed.
+    is a warning. RUN: before the Canary's objects are made or changed. START: before a run begins; what is found then
+    would end it, and it would never be tried again.
     """
 
     ADMISSION = "admission"
     RUN = "run"
+    START = "start"
 
 
 class Reason(StrEnum):
@@ -246,6 +248,7 @@ def _upstream_exists(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator
 
 
 def _templates_can_be_asked(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:
+    """Find templates whose checks would get no answer: each run would be rolled back, unobserved, at its deadline."""
     there: list[tuple[str, CanaryMetric, MetricTemplate]] = []
     for index, metric in enumerate(canary.analysis.metrics if canary.analysis is not None else ()):
         if metric.template_ref is None:
@@ -263,9 +266,17 @@ def _templates_can_be_asked(canary: Canary, cluster: Cluster, stage: Stage) -> I
         except InvalidObject as error:
             fault = str(error) if namespace == canary.namespace else _paths(error)
             yield _warning(path, name, f"a template that can be asked; {fault}", Reason.TEMPLATE_UNUSABLE)
-        else:
-            there.append((metric_path, metric, template))
-    yield from _with_reason(check_filled_queries(canary, there), Reason.TEMPLATE_UNUSABLE)
+            continue
+        there.append((metric_path, metric, template))
+        if template.spec.provider.type not in QUERIED_TYPES:
+            allowed = (
+                f"a template whose spec.provider.type is {', '.join(QUERIED_TYPES)} in this version; that of "
+                f"MetricTemplate {namespace}/{name} is {template.spec.provider.type}, and with it no run begins"
+            )
+            yield _warning(path, name, allowed, Reason.TEMPLATE_UNUSABLE)
+    if stage is Stage.ADMISSION:
+        # The metrics server decides what it takes for a query.
+        yield from _with_reason(check_filled_queries(canary, there), Reason.TEMPLATE_UNUSABLE)
 
 
 def _alert_providers_exist(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:
@@ -278,7 +289,7 @@ def _alert_providers_exist(canary: Canary, cluster: Cluster, stage: Stage) -> It
 
 _Rule = Callable[[Canary, Cluster, Stage], Iterable[ReferenceProblem]]
 
-# A missing template or alert provider stops no run: the check or the alert that needs it says so.
+# A missing template stops no run that has begun: the check that needs it says so, as does the alert without a provider.
 _RULES: Final[Mapping[Stage, tuple[_Rule, ...]]] = {
     Stage.ADMISSION: (
         _nothing_is_claimed_twice,
@@ -289,6 +300,7 @@ _RULES: Final[Mapping[Stage, tuple[_Rule, ...]]] = {
         _templates_can_be_asked,
         _alert_providers_exist,
     ),
+    Stage.START: (_templates_can_be_asked,),
     Stage.RUN: (
         _target_kind_is_supported,
         _target_exists,

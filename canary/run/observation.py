@@ -105,7 +105,8 @@ class Observation:
     `failed_objects`: those that the API server refused a moment ago, and that are tried again later.
     `scale_to`: how many replicas the canary side gets when it is scaled up; `full_size`: how many it needs to carry
     what the primary carries, as far as its autoscaler allows them.
-    `blockers`: what stands in the way (a missing target, HPA, ...).
+    `blockers`: what stands in the way (a missing target, HPA, ...). `start_blockers`: why no run could be checked; only
+    the next one waits for these.
     `unstored`: what the API server did not store of the intent when it was last written, None where it did.
     `cooling_down`: other actions that failed a moment ago, and that are tried again later.
     `refused_traffic`: the split that the API server refused a moment ago, tried again later.
@@ -128,6 +129,7 @@ class Observation:
     full_size: int = 1
     blockers: tuple[Blocker, ...] = ()
     unstored: Blocker | None = None
+    start_blockers: tuple[Blocker, ...] = ()
     cooling_down: "frozenset[Action]" = frozenset()
     refused_traffic: Traffic | None = None
     request: str = ""

@@ -99,6 +99,7 @@ class SimulatedCluster:
     refused_actions: set[type[Action]] = field(default_factory=set)
     is_drained: bool | None = True
     blockers: tuple[Blocker, ...] = ()
+    start_blockers: tuple[Blocker, ...] = ()
     refused_objects: set[ManagedObject] = field(default_factory=set)
     told: list[Message] = field(default_factory=list)
     told_sequence: int = field(init=False)
@@ -158,6 +159,7 @@ class SimulatedCluster:
             full_size=_PRIMARY_SIZE,
             blockers=self.blockers,
             unstored=self.storage.lost,
+            start_blockers=self.start_blockers,
             cooling_down=self._cooldowns.actions,
             refused_traffic=self._cooldowns.traffic,
             request=self.request,

@@ -28,11 +28,13 @@ def decide(tick: Tick) -> Decision:
 
 
 def _is_run_due(tick: Tick) -> bool:
-    """Return whether the revision was neither promoted nor rolled back nor skipped.
+    """Return whether the revision was neither promoted nor rolled back nor skipped, and its checks could be asked.
 
     Setting the target back to the promoted revision is a manual rollback and starts nothing, as with Flagger.
     """
     revisions = tick.state.revisions
+    if tick.start_blocker is not None:
+        return False
     return tick.target.identity.revision not in {revisions.finished, revisions.promoted, revisions.analysed}
 
 

@@ -134,7 +134,7 @@ def test_all_faults_of_a_canary_are_told_at_once_each_with_its_path(kubectl: Kub
         "spec.analysis.iterations: found 5; allowed: either iterations",
         'spec.analysis.metrics[0].thresholdRange: found {"min": 100, "max": 1}; allowed: min that is not above max',
         "spec.analysis.metrics[1].name: found 'own'; allowed: request-success-rate or request-duration",
-        "spec.analysis.metrics[2].query: found 'sum(rate(x'; allowed: PromQL (unclosed left parenthesis)",
+        "spec.analysis.metrics[2].query: found 'sum(rate(x' (line 1, column 9, at '(')",
         "spec.analysis.webhooks[0].url: found 'nowhere'; allowed: a URL that starts with http:// or https://",
     ):
         assert problem in answer.stderr
@@ -204,7 +204,7 @@ def test_templates_and_alert_providers_are_checked(kubectl: Kubectl) -> None:
     answer = kubectl.apply(*bad)
     assert answer.stdout == ""
     for problem in (
-        "spec.query: found 'sum(rate(x'; allowed: PromQL (unclosed left parenthesis)",
+        "spec.query: found 'sum(rate(x' (line 1, column 9, at '('); allowed: PromQL (unclosed left parenthesis)",
         "spec.query: found '{{ pod }}'; allowed: between the braces, name, namespace",
         "spec.address: found 'chat'; allowed: a URL that starts with http://",
     ):

@@ -10,7 +10,7 @@ from agent.blockers import CachedCluster, find_blockers
 from agent.caches import Caches
 from agent.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, SCALED_OBJECTS, UPSTREAMS
 from canary.api.partial import parse_partial
-from canary.rules.references import Claim, Cluster
+from canary.rules.references import Claim, Cluster, Stage, check_references
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, Resource
 from tests.support.podinfo import canary_object as podinfo_object
 from tests.support.podinfo import podinfo_canary, podinfo_deployment
@@ -163,6 +163,37 @@ async def test_what_only_a_check_or_an_alert_needs_blocks_nobody(objects: Cached
     metric = {"name": "own", "templateRef": {"name": "absent"}, "threshold": 1}
     alert = {"name": "on-call", "providerRef": {"name": "absent"}}
     assert objects.blockers(analysis={"stepWeight": 5, "metrics": [metric], "alerts": [alert]}) == []
+
+
+@pytest.mark.parametrize(
+    ("provider", "reason", "words"),
+    [
+        (None, "MetricTemplateNotFound", "the name of a MetricTemplate in namespace test, and there is none"),
+        (
+            {"type": "datadog"},
+            "MetricTemplateUnusable",
+            "found 'own'; allowed: a template whose spec.provider.type is prometheus in this version; that of",
+        ),
+        ({"type": "abacus"}, "MetricTemplateUnusable", "MetricTemplate test/own: spec.provider.type: found 'abacus'"),
+        ({"type": "prometheus", "address": "http://prometheus:9090"}, "", ""),
+    ],
+)
+async def test_a_template_that_can_not_be_asked_keeps_runs_from_beginning(
+    objects: CachedObjects, provider: dict[str, str] | None, reason: str, words: str
+) -> None:
+    metric = {"name": "own", "templateRef": {"name": "own"}, "threshold": 1}
+    canary = podinfo_canary(autoscalerRef=None, analysis={"stepWeight": 5, "metrics": [metric]})
+    if provider is not None:
+        metadata = {"name": "own", "namespace": "test", "resourceVersion": "1"}
+        template = {"metadata": metadata, "spec": {"provider": provider, "query": "up"}}
+        objects.caches.of(METRIC_TEMPLATES).remember(template)
+    assert find_blockers(canary, objects.caches) == []
+    found = find_blockers(canary, objects.caches, Stage.START)
+    assert [str(blocker.reason) for blocker in found] == ([reason] if reason else [])
+    assert all(words in blocker.message for blocker in found)
+    assert all("test/podinfo spec.analysis.metrics[0].templateRef.name: found" in blocker.message for blocker in found)
+    admitted = list(check_references(canary, objects.cluster, Stage.ADMISSION))
+    assert [(str(problem.reason), problem.is_warning) for problem in admitted] == ([(reason, True)] if reason else [])
 
 
 async def test_the_caches_know_all_that_references_ask_for(objects: CachedObjects) -> None:

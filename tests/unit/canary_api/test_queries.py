@@ -49,21 +49,44 @@ def test_a_sound_query_has_no_problem(query: str) -> None:
 @pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ("sum(rate(x[1m])", Problem("spec.query", "sum(rate(x[1m])", "PromQL (unclosed left parenthesis)")),
+        (
+            "sum(rate(x[1m])",
+            Problem(
+                "spec.query",
+                Described("'sum(rate(x[1m])' (line 1, column 4, at '(')"),
+                "PromQL (unclosed left parenthesis)",
+            ),
+        ),
         ("x{{ pod }}", Problem("spec.query", Described("'{{ pod }}' (line 1, column 2)"), BRACES)),
         (
             "sum(\n  x{ {{ pod }} }\n)",
             Problem("spec.query", Described("'{{ pod }}' (line 2, column 6)"), BRACES),
         ),
-        ("rate(x[1m])[", Problem("spec.query", "rate(x[1m])[", "PromQL (unexpected end of input inside brackets)")),
+        (
+            "rate(x[1m])[",
+            Problem(
+                "spec.query",
+                Described("'rate(x[1m])[' (line 1, column 12, at '[')"),
+                "PromQL (unexpected end of input inside brackets)",
+            ),
+        ),
         ("(x[5m])", Problem("spec.query", "(x[5m])", "PromQL whose answer is a number, not a range or a text")),
         (
             'sum(x{a="{{ variables.a }}"}',
-            Problem("spec.query", 'sum(x{a="podinfo"}', "PromQL (unclosed left parenthesis)"),
+            Problem(
+                "spec.query",
+                Described("'sum(x{a=\"podinfo\"}' (line 1, column 4, at '(')"),
+                "PromQL (unclosed left parenthesis)",
+            ),
         ),
         (
             "sum({{ variables.a }}",
-            Problem("spec.query", "sum(podinfo", "PromQL (unclosed left parenthesis)", is_warning=True),
+            Problem(
+                "spec.query",
+                Described("'sum(podinfo' (line 1, column 4, at '(')"),
+                "PromQL (unclosed left parenthesis)",
+                is_warning=True,
+            ),
         ),
         (
             "newest(x)",

@@ -184,7 +184,10 @@ def test_a_canary_that_comes_from_another_provider_is_checked_whole() -> None:
 @pytest.mark.parametrize(
     ("obj", "problem"),
     [
-        (template("sum(up"), "spec.query: found 'sum(up'; allowed: PromQL (unclosed left parenthesis)"),
+        (
+            template("sum(up"),
+            "spec.query: found 'sum(up' (line 1, column 4, at '('); allowed: PromQL (unclosed left parenthesis)",
+        ),
         (template("  "), "spec.query: found '  '; allowed: a query in the language of the provider"),
         (
             template(provider={"type": "prometheus"}),
