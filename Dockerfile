@@ -29,7 +29,7 @@ RUN python -m venv /opt/venv \
 FROM base AS serin-loadtester
 # What the commands of hooks are made of; wget is for the probes in manifests made for Flagger.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends bash ca-certificates curl jq wget \
+    && apt-get install --yes --no-install-recommends bash bats ca-certificates curl jq wget wrk \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=hey /hey /usr/local/bin/hey
 COPY --from=loadtester-packages /opt/venv /opt/venv

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -10,6 +11,13 @@ from enum import StrEnum
 
 OUTPUT_KEPT_BYTES = 64 * 1024
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
+
+# What sh and bash write of a program that they don't find, by its name or by its path.
+_NOT_FOUND = re.compile(
+    r"^(?:/\S*/)?(?:ba|da)?sh: (?:line )?(?:\d+: )?(?P<program>\S+): "
+    r"(?:command not found|not found|No such file or directory)$",
+    re.MULTILINE,
+)
 
 
 class Outcome(StrEnum):
@@ -82,8 +90,8 @@ async def run_command(
             await _end_group(process, grace_s)
             raise
         has_leftovers = await _sweep_group(process.pid)
-    outcome = Outcome.SUCCEEDED if exit_code == 0 else Outcome.FAILED
-    return Completion(outcome, _describe_exit(exit_code), output.text(), has_leftovers)
+    outcome, said = Outcome.SUCCEEDED if exit_code == 0 else Outcome.FAILED, output.text()
+    return Completion(outcome, _describe_exit(exit_code, said), said, has_leftovers)
 
 
 @asynccontextmanager
@@ -151,7 +159,10 @@ def _reap_group(group: int) -> bool:
     return was_killed
 
 
-def _describe_exit(exit_code: int) -> str:
+def _describe_exit(exit_code: int, output: str) -> str:
+    """Say how a command ended, and which program it asked for in vain: an image for all hooks there can't be."""
+    if exit_code > 0 and (missing := _NOT_FOUND.search(output)):
+        return f"exit status {exit_code}, for {missing['program']} is not in this image"
     if exit_code >= 0:
         return f"exit status {exit_code}"
     return f"signal {signal.Signals(-exit_code).name}"

@@ -1,4 +1,4 @@
-"""The HTTP side of the load tester: hooks on `POST /`, gates, the probes' `/healthz`, Prometheus' `/metrics`."""
+"""The HTTP side of the load tester: gates, the probes' `/healthz`, Prometheus' `/metrics`, hooks on any other path."""
 
 import re
 import socket
@@ -30,9 +30,10 @@ def build_app(*, timeout_s: float, namespace_pattern: re.Pattern[str]) -> web.Ap
     app.cleanup_ctx.append(_run_commands)
     app.add_routes(
         [
-            web.post("/", answer_hook),
             *endpoint.health_routes(lambda _: metrics.render()),
             *gate_routes(),
+            # As with Flagger on any other path: people give hooks the paths that they like (`/acceptance`).
+            web.post("/{path:.*}", answer_hook),
         ]
     )
     return app

@@ -98,8 +98,3 @@ async def test_gates_of_other_namespaces_are_refused() -> None:
         assert await post(session, "/gate/open") == (202, "")
         status, text = await post(session, "/gate/open", {"name": "podinfo", "namespace": "prod"})
     assert (status, text) == (403, "namespace: found 'prod', allowed is what --namespace-regexp=^test$ matches")
-
-
-async def test_a_path_that_is_none_is_404(gates: ClientSession) -> None:
-    assert (await post(gates, "/gate/lock"))[0] == 404
-    assert (await post(gates, "/rollback/approve"))[0] == 404

@@ -70,6 +70,42 @@ async def test_bash_that_fails_answers_500_with_the_status_and_the_output(load_t
     assert text == "command echo no token; exit 4: exit status 4\nno token\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        ("grpc_health_probe-of-nobody -addr=podinfo:9999", "grpc_health_probe-of-nobody"),
+        ("/opt/of-nobody/ghz --insecure", "/opt/of-nobody/ghz"),
+        ("wrk-of-nobody http://podinfo | tail -1; exit 3", "wrk-of-nobody"),
+        ("sh -c bats-of-nobody", "bats-of-nobody"),
+    ],
+)
+async def test_a_program_that_is_not_in_the_image_is_named(
+    load_tester: ClientSession, command: str, program: str
+) -> None:
+    status, text = await _call(load_tester, type="bash", cmd=command)
+    exit_status = 3 if command.endswith("exit 3") else 127
+    assert status == 500
+    assert text.splitlines()[0] == f"command {command}: exit status {exit_status}, for {program} is not in this image"
+
+
+async def test_a_file_that_a_program_does_not_find_is_none_of_the_image(load_tester: ClientSession) -> None:
+    _, text = await _call(load_tester, type="bash", cmd="cat /of-nobody")
+    assert text.startswith("command cat /of-nobody: exit status 1\n")
+
+
+@pytest.mark.parametrize("path", ["/acceptance", "/a/b/c", "/load?of=podinfo"])
+async def test_a_hook_may_have_any_path(load_tester: ClientSession, path: str) -> None:
+    metadata = {"type": "bash", "cmd": "echo ran", "returnCmdOutput": "true"}
+    async with load_tester.post(path, json={"name": "podinfo", "namespace": "test", "metadata": metadata}) as response:
+        assert (response.status, await response.text()) == (200, "ran\n")
+
+
+@pytest.mark.parametrize("path", ["/gate/approved", "/gate/lock", "/healthy"])
+async def test_a_mistyped_path_says_yes_to_nobody(load_tester: ClientSession, path: str) -> None:
+    async with load_tester.post(path, json={"name": "podinfo", "namespace": "test"}) as response:
+        assert response.status == 400
+
+
 async def test_bash_that_takes_too_long_answers_500() -> None:
     async with _load_tester(timeout_s=0.3) as session:
         status, text = await _call(session, type="bash", cmd="sleep 300")
