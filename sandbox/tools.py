@@ -19,6 +19,9 @@ _PROGRESS_EVERY_S = 10.0
 _LAST_LINES = 20
 # Prometheus can discover targets in a score of clouds; their SDKs take longer to compile than all the rest of it.
 _TAGS = {"prometheus": "remove_all_sd,enable_kubernetes_sd"}
+_KUBERNETES = re.compile(r"^\s*k8s\.io/kubernetes (v(\d+)\.(\d+)\.\S+)", re.MULTILINE)
+# Both packages say which version a program is: the first one at /version, the second one in its User-Agent.
+_VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 _RENAMED = {"server": "etcd"}  # go.etcd.io/etcd/server/v3 is named after its folder
 
 
@@ -27,7 +30,7 @@ class BuildError(Exception):
 
 
 def missing_tools() -> list[str]:
-    """Return the modules under sandbox/tools that are not built, or from another go.mod, go.sum or other tags."""
+    """Return the modules under sandbox/tools that are not built, or from another go.mod, go.sum or other flags."""
     return [module.name for module in _modules() if _read(_stamp_path(module)) != _stamp(module)]
 
 
@@ -72,9 +75,8 @@ def _install(module: Path, go: str) -> None:
     }
     print(f"building {module.name} (once; cold, on 2 cores, some 8 minutes)", flush=True)
     started = time.monotonic()
-    tags = f"-tags={_TAGS.get(module.name, '')}"
     with subprocess.Popen(
-        [go, "install", "-v", "-ldflags=-s -w", tags, "tool"],  # -v names each package as it is compiled
+        [go, "install", "-v", *_flags(module), "tool"],  # -v names each package as it is compiled
         cwd=module,
         env=os.environ | settings,
         stderr=subprocess.PIPE,
@@ -108,16 +110,27 @@ def _modules() -> list[Path]:
     return sorted(path.parent for path in _MODULES.glob("*/go.mod"))
 
 
+def _flags(module: Path) -> list[str]:
+    """Return the compiler's flags; Kubernetes gets its version stamped in, for clients refuse one that is no semver."""
+    linked = ["-s", "-w"]
+    found = _KUBERNETES.search((module / "go.mod").read_text())
+    if found is not None:
+        version, major, minor = found.groups()
+        values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+        linked += [f"-X={package}.{name}={value}" for package in _VERSION_PACKAGES for name, value in values.items()]
+    return [f"-ldflags={' '.join(linked)}", f"-tags={_TAGS.get(module.name, '')}"]
+
+
 def _stamp(module: Path) -> str:
     digest = hashlib.sha256()
     for name in ("go.mod", "go.sum"):
         digest.update((module / name).read_bytes())
-    digest.update(_TAGS.get(module.name, "").encode())
+    digest.update(" ".join(_flags(module)).encode())
     return digest.hexdigest()
 
 
 def _stamp_path(module: Path) -> Path:
-    return bin_dir() / f".{module.name}.stamp"
+    return bin_dir() / f".{module.name}.built"
 
 
 def _read(path: Path) -> str:

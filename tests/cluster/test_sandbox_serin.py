@@ -1,5 +1,7 @@
 """The sandbox with Serin on it: what tests and the demo build on."""
 
+import json
+import re
 import subprocess
 
 import pytest
@@ -22,6 +24,13 @@ def test_each_door_leads_from_the_host_to_its_server(cluster: Cluster, door: str
         check=True,
     )
     assert answer.stdout == ("404" if door == "gateway" else "200")
+
+
+def test_the_api_server_says_which_version_it_is(cluster: Cluster) -> None:
+    """Clients such as Flagger read it as a semantic version, and end where it is none."""
+    version = json.loads(cluster.kubectl("get", "--raw", "/version"))
+    assert re.fullmatch(r"v\d+\.\d+\.\d+", version["gitVersion"])
+    assert version["gitVersion"].startswith(f"v{version['major']}.{version['minor']}.")
 
 
 # Serves the Service too, and asks until it has been answered by both of its pods, itself and the other one.

@@ -41,6 +41,15 @@ def test_a_fresh_checkout_builds_every_module_once(bin_dir: Path, capsys: pytest
     assert "built cluster in" in capsys.readouterr().out
 
 
+def test_kubernetes_has_the_version_of_its_module_stamped_in(bin_dir: Path) -> None:
+    tools.build()
+    cluster, prometheus = (bin_dir / "compiled").read_text().splitlines()
+    assert "-X=k8s.io/component-base/version.gitVersion=v1.36.3 " in cluster
+    assert "-X=k8s.io/component-base/version.gitMajor=1 " in cluster
+    assert "-X=k8s.io/component-base/version.gitMinor=36 " in cluster
+    assert "-X=" not in prometheus
+
+
 def test_etcd_gets_its_own_name(bin_dir: Path) -> None:
     tools.build()
     assert (bin_dir / "etcd").exists()
@@ -49,7 +58,7 @@ def test_etcd_gets_its_own_name(bin_dir: Path) -> None:
 
 def test_a_changed_go_mod_is_built_again(bin_dir: Path) -> None:
     tools.build()
-    (bin_dir / ".cluster.stamp").write_text("the hash of another go.mod")
+    (bin_dir / ".cluster.built").write_text("the hash of another go.mod")
     assert tools.missing_tools() == ["cluster"]
 
 
