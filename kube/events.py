@@ -91,7 +91,7 @@ class EventRecorder:
         component: str = "serin",
         instance: str = "",
         capacity: int = 1000,
-        writers: int = 4,
+        writers: int = 8,
         kept_for_s: float = 600.0,
         drain_s: float = 5.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
