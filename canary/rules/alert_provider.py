@@ -4,12 +4,18 @@ from collections.abc import Iterator
 
 from canary.api.alert_provider import ALERTED_TYPES, AlertProvider
 from canary.api.problems import Problem
+from canary.rules.unknown_fields import fields_are_known
 from canary.rules.urls import HTTP_URL, is_http_url, shown_address
 
 
 def check_alert_provider(provider: AlertProvider) -> tuple[Problem, ...]:
     """Return errors and warnings."""
-    return (*_alerts_have_an_address(provider), *_alert_addresses_are_urls(provider), *_type_gets_alerts(provider))
+    return (
+        *_alerts_have_an_address(provider),
+        *_alert_addresses_are_urls(provider),
+        *_type_gets_alerts(provider),
+        *fields_are_known(provider),
+    )
 
 
 def _alerts_have_an_address(provider: AlertProvider) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from canary.rules.patterns import PATTERN_RULES
 from canary.rules.routing import ROUTING_RULES
 from canary.rules.service import SERVICE_RULES
 from canary.rules.target import TARGET_RULES
+from canary.rules.unknown_fields import UNKNOWN_FIELD_RULES
 from canary.rules.webhooks import WEBHOOK_RULES
 
 OTHER_PROVIDERS = (
@@ -35,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     *METRIC_RULES,
     *WEBHOOK_RULES,
     *GLOO_RULES,
+    *UNKNOWN_FIELD_RULES,
 )
 
 

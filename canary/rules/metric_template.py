@@ -4,12 +4,18 @@ from collections.abc import Iterator
 
 from canary.api.metric_template import PROMETHEUS, QUERIED_TYPES, MetricTemplate
 from canary.api.problems import Problem
+from canary.rules.unknown_fields import fields_are_known
 from canary.rules.urls import HTTP_URL, is_http_url, shown_address
 
 
 def check_metric_template(template: MetricTemplate) -> tuple[Problem, ...]:
     """Return errors and warnings."""
-    return (*_query_is_written(template), *_prometheus_has_an_address(template), *_type_is_queried(template))
+    return (
+        *_query_is_written(template),
+        *_prometheus_has_an_address(template),
+        *_type_is_queried(template),
+        *fields_are_known(template),
+    )
 
 
 def _query_is_written(template: MetricTemplate) -> Iterator[Problem]:

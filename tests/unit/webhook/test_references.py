@@ -148,7 +148,7 @@ def test_a_template_that_is_there_is_filled_in(spec: Mapping[str, Any], path: st
         ("x{{ SECRET }}", "MetricTemplate private/t asks for; it has a spec.query whose braces can't be filled in"),
         (
             "x{{ variables.w }}",
-            "MetricTemplate private/t asks for; it found '{{ variables.w }}'; allowed: the variables v",
+            "private/t asks for; it found '{{ variables.w }}' (line 1, column 2); allowed: the variables v",
         ),
     ],
 )
