@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from canary.api.canary import Canary
+from canary.api.service import DEFAULT_PORT_NAME
 from render.objects import Object
+from render.ownership import is_owned_by
 
 _MESH_SIDECARS: Final = frozenset({"istio-proxy", "envoy"})
 
@@ -20,7 +22,8 @@ def service_ports(
 ) -> list[dict[str, Any]]:
     """Return the Service port of the spec and, with `portDiscovery`, one for each other container port.
 
-    `existing` is the Service as it stands: server-side apply leaves the further ports that others gave it. `kept_port`
+    `existing` is the Service as it stands: server-side apply leaves the further ports that others gave it. Where it is
+    a user's own, what stands there already keeps its name and, but for the port of the spec, its target. `kept_port`
     is one that the route still sends to, though the spec has another by now: it stays as it is.
     """
     service = canary.spec.service
@@ -46,10 +49,41 @@ def service_ports(
                     "targetPort": number,
                 }
             )
+    if existing is not None and not is_owned_by(existing, canary):
+        ports = _merged(ports, existing, is_name_given=service.port_name_effective != DEFAULT_PORT_NAME)
     kept = _kept(ports, existing, kept_port)
     taken = _names_of_others([*ports, *kept], existing) | {port["name"] for port in kept}
     standing = {(port["port"], port.get("protocol", "TCP")): port.get("name") for port in _ports_of(existing)}
     return [*(_named(port, taken, standing) for port in ports), *kept]
+
+
+def _merged(ports: list[dict[str, Any]], theirs: Object, *, is_name_given: bool) -> list[dict[str, Any]]:
+    """Merge our ports, the first of which is the spec's, into those of a user's own Service.
+
+    A container's port that one of theirs leads to already needs no other, and of another protocol than TCP they get no
+    new one: a load balancer might refuse to have both.
+    """
+    standing = {_key(port): port for port in _ports_of(theirs)}
+    names = {port.get("name") for port in standing.values()}
+    led_to = {(port.get("targetPort", port["port"]), _key(port)[1]) for port in standing.values()}
+    merged: list[dict[str, Any]] = []
+    for port in ports:
+        key, is_main = _key(port), port is ports[0]
+        number, protocol = key
+        their_name = standing.get(key, {}).get("name")
+        if their_name and not (is_main and is_name_given):
+            kept = port if is_main else {name: standing[key][name] for name in _KEPT_FIELDS if name in standing[key]}
+            merged.append(kept | {"name": their_name})
+        elif is_main or (protocol == "TCP" and not {(port["targetPort"], "TCP"), (port["name"], "TCP")} & led_to):
+            is_name_free = port["name"] == their_name or port["name"] not in names
+            merged.append(port if is_name_free else port | {"name": f"{protocol.lower()}-{number}"})
+            names.add(merged[-1]["name"])
+    return merged
+
+
+def _key(port: dict[str, Any]) -> tuple[int, str]:
+    """Return what a Service's port is known by."""
+    return port["port"], port.get("protocol", "TCP")
 
 
 def _named(port: dict[str, Any], taken: set[str], standing: dict[tuple[int, str], str | None]) -> dict[str, Any]:

@@ -135,6 +135,53 @@ def test_name_that_a_port_of_others_has_is_not_used_twice() -> None:
     assert names == {9898: "tcp-9898", 9797: "tcp-9797", 9999: "tcp-podinfod-2"}
 
 
+USERS_PORTS = [
+    {"name": "http", "protocol": "TCP", "port": 9003, "targetPort": 9797},
+    {"name": "mcp-server", "protocol": "TCP", "port": 8081, "targetPort": 8081},
+    {"name": "http-ui", "protocol": "TCP", "port": 9090, "targetPort": 9898},
+]
+
+
+def _merged(service: dict[str, Any], *container_ports: dict[str, Any]) -> list[dict[str, Any]]:
+    """The ports of a user's own Service, once they are applied over what stands there, by name."""
+    target = podinfo_deployment()
+    target["spec"]["template"]["spec"]["containers"][0]["ports"] = list(container_ports)
+    users = {"metadata": {"name": "podinfo"}, "spec": {"ports": USERS_PORTS}}
+    ours = apex_service(podinfo_canary(service=service), target, users)["spec"]["ports"]
+    again = {"metadata": {"name": "podinfo"}, "spec": {"ports": [*ours, *(p for p in USERS_PORTS if p not in ours)]}}
+    assert apex_service(podinfo_canary(service=service), target, again)["spec"]["ports"] == ours
+    numbers = {(port["port"], port["protocol"]) for port in ours}
+    merged = [*ours, *(port for port in USERS_PORTS if (port["port"], port["protocol"]) not in numbers)]
+    assert len({port["name"] for port in merged}) == len(merged)
+    return sorted(merged, key=lambda port: port["name"])
+
+
+DISCOVERING = {"port": 9090, "targetPort": 9898, "portDiscovery": True}
+PORTS = ({"containerPort": 9898}, {"containerPort": 9003}, {"name": "mcp", "containerPort": 8081})
+
+
+def test_the_ports_of_a_users_service_keep_their_names_and_targets() -> None:
+    """Among them a port whose number is that of another container port, and one whose target nobody else leads to."""
+    metrics = {"name": "metrics", "containerPort": 9797}
+    assert _merged(DISCOVERING, *PORTS, metrics) == USERS_PORTS[:1] + USERS_PORTS[2:] + USERS_PORTS[1:2]
+
+
+def test_a_users_service_gets_what_it_lacks_under_names_that_are_free() -> None:
+    ports = ({"name": "http-ui", "containerPort": 7070}, {"name": "own", "containerPort": 7071})
+    added = [port for port in _merged(DISCOVERING, *PORTS, *ports) if port not in USERS_PORTS]
+    assert added == [
+        {"name": "own", "protocol": "TCP", "port": 7071, "targetPort": 7071},
+        {"name": "tcp-7070", "protocol": "TCP", "port": 7070, "targetPort": 7070},
+    ]
+    new_main = _merged({"port": 80, "targetPort": 9898}, *PORTS)
+    assert {"name": "tcp-80", "protocol": "TCP", "port": 80, "targetPort": 9898} in new_main
+
+
+def test_the_specs_target_and_name_go_before_those_of_a_users_service() -> None:
+    ports = _merged(DISCOVERING | {"portName": "web", "targetPort": 9999}, *PORTS)
+    assert {"name": "web", "protocol": "TCP", "port": 9090, "targetPort": 9999} in ports
+
+
 def test_own_service_keeps_the_address_that_it_was_created_with() -> None:
     headless = apex({"headless": True})
     assert apex({"headless": True}, existing=headless) == headless
