@@ -115,7 +115,10 @@ class Applier:
         template = await read_template(self._client, target, revision)
         copies = await self._configs.promote(canary, target, template, revision)
         primary = self._caches.primary(canary)
-        replicas = bootstrap_replicas(target) if primary is None else promoted_replicas(canary, target)
+        replicas: int | None = bootstrap_replicas(target)
+        if primary is not None:
+            is_scaled_by_others = self._managed.is_scaled_by_others(canary, primary)
+            replicas = promoted_replicas(canary, target, is_scaled_by_others=is_scaled_by_others)
         rendered = primary_workload(
             canary, target, template, revision=revision, replicas=replicas, config_copies=copies
         )

@@ -1,20 +1,28 @@
 """The generated objects of a canary: which are due, and how each is made."""
 
 from collections.abc import Callable
+from typing import Final
 
 from agent.applied_objects import AppliedObjects
 from agent.caches import SCALERS, Caches
 from agent.configs import is_started_otherwise
 from agent.copy_upkeep import find_upkeep
 from agent.providers.routing.port import ROUTING_OBJECTS, Routing
+from agent.resources import CANARIES
+from agent.revision_detection import replicas_manager
+from agent.settings import FIELD_MANAGER
 from canary.api.canary import Canary
 from canary.api.names import Names, Side
 from canary.run.managed import ManagedObject
+from canary.run.wire import SERIN_STATUS, StatusKey
 from kube.resource import SERVICES, Object, Resource
 from render.scale import wanted_replicas
 from render.scaled_object import SCALED_OBJECT, is_idle_at_zero, primary_scaled_object
 from render.scaler import primary_scaler
 from render.services import address_problem, apex_service, side_service
+
+# Who sets the primary's size as we do (Flagger did before a takeover), and who does it for an HPA: that is looked for.
+_SCALED_AS_OURS: Final = frozenset({"", FIELD_MANAGER, "flagger", "kube-controller-manager"})
 
 
 class ManagedObjects:
@@ -84,8 +92,26 @@ class ManagedObjects:
         scaler = self.scaler(canary)
         if scaler is not None:
             render = primary_scaled_object if scaler["kind"] == SCALED_OBJECT else primary_scaler
-            found[ManagedObject.PRIMARY_SCALER] = (SCALERS[scaler["kind"]], lambda: render(canary, scaler))
+            floor = self._primary_floor(canary)
+            found[ManagedObject.PRIMARY_SCALER] = (SCALERS[scaler["kind"]], lambda: render(canary, scaler, floor))
         return found
+
+    def _primary_floor(self, canary: Canary) -> int:
+        """Return what the stored intent says of the primary's size: how many replicas it must not fall below."""
+        obj = self._caches.of(CANARIES).get(canary.namespace, canary.name) or {}
+        ours = (obj.get("status") or {}).get(SERIN_STATUS) or {}
+        return int(ours.get(StatusKey.PRIMARY_FLOOR, 0))
+
+    def is_scaled_by_others(self, canary: Canary, primary: Object) -> bool:
+        """Return whether somebody else decides of the primary's size: a scaler of the users' own, or whoever set it."""
+        if replicas_manager(primary) not in _SCALED_AS_OURS:
+            return True
+        metadata = primary["metadata"]
+        return any(
+            (scaler["spec"].get("scaleTargetRef") or {}).get("name") == metadata["name"]
+            for resource in SCALERS.values()
+            for scaler in self._caches.of(resource).by_namespace(canary.namespace)
+        )
 
     def scaler(self, canary: Canary) -> Object | None:
         """Return the target's own HPA or ScaledObject, None when the canary names none or it does not exist."""

@@ -27,7 +27,7 @@ from canary.run.wire import REQUEST_ANNOTATION, REVISION_ANNOTATION
 from kube.resource import Object
 from render.objects import UnusableObjectError
 from render.rollout import is_rolling, keeps_a_pod, keeps_a_pod_when_promoted
-from render.scale import full_size, replicas_from_zero, wanted_replicas
+from render.scale import full_size, primary_size_limit, replicas_from_zero, size_limit, wanted_replicas
 from render.workload import is_primary_template, primary_workload
 
 
@@ -65,7 +65,8 @@ class Observer:
             due_objects=due - failed,
             failed_objects=due & failed,
             scale_to=1 if target is None else replicas_from_zero(target, primary, scaler),
-            full_size=1 if target is None else full_size(target, primary, scaler),
+            full_size=1 if target is None else full_size(target, primary),
+            size_limit=None if target is None else size_limit(target, scaler),
             blockers=blockers if stored.blocker is None else (stored.blocker, *blockers),
             start_blockers=tuple(find_blockers(canary, caches, Stage.START)),
             cooling_down=cooldowns.actions,
@@ -106,9 +107,15 @@ class Observer:
             _readiness(primary, canary.primary_ready_threshold),
             # Where another controller wrote the status, no more is known of the primary than its template.
             runs_target=is_foreign(stored.state) and target is not None and self._runs_target(canary, target, primary),
-            rolls_without_gap=target is None or keeps_a_pod_when_promoted(canary, primary, target),
+            rolls_without_gap=target is None or self._rolls_without_gap(canary, primary, target),
             is_lasting=not is_rolling(primary) or keeps_a_pod(primary, wanted_replicas(primary)),
+            replicas=wanted_replicas(primary),
+            size_limit=primary_size_limit(canary, self._managed.scaler(canary)),
         )
+
+    def _rolls_without_gap(self, canary: Canary, primary: Object, target: Object) -> bool:
+        is_scaled_by_others = self._managed.is_scaled_by_others(canary, primary)
+        return keeps_a_pod_when_promoted(canary, primary, target, is_scaled_by_others=is_scaled_by_others)
 
     def _runs_target(self, canary: Canary, target: Object, primary: Object) -> bool:
         """Return whether the primary, which another controller made, is as a promotion of the target would make it."""

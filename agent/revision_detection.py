@@ -13,10 +13,11 @@ DetectedBy = Literal["admission", "watch", "resync"]
 
 # Beside the API's own fields, in cached workloads only: of managedFields, which are many times as large, this is kept.
 _WRITTEN_AT: Final = "serin.dev/writtenAt"
+_REPLICAS_BY: Final = "serin.dev/replicasBy"
 
 
 def keep_written_at(workload: Object) -> Object:
-    """Copy a workload as the API server sent it, with the time of its last write by anybody but us.
+    """Copy a workload as the API server sent it, with the time of its last write by anybody but us, and who scaled it.
 
     Writes of a subresource (status, scale) are no edits. The API server stamps whole seconds, rounded down.
     """
@@ -26,7 +27,21 @@ def keep_written_at(workload: Object) -> Object:
         for entry in metadata.get("managedFields") or ()
         if not entry.get("subresource") and entry.get("manager") != FIELD_MANAGER
     ]
-    return {**workload, "metadata": {**metadata, _WRITTEN_AT: max(times, default="")}}
+    scaled_by = [
+        str(entry.get("manager", ""))
+        for entry in metadata.get("managedFields") or ()
+        if "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
+    # Of several managers, who agree on the number, the one that is not us is told: the others may be many.
+    others = sorted(name for name in scaled_by if name != FIELD_MANAGER)
+    noted = {_WRITTEN_AT: max(times, default=""), _REPLICAS_BY: next(iter([*others, *scaled_by]), "")}
+    return {**workload, "metadata": {**metadata, **noted}}
+
+
+def replicas_manager(workload: Object) -> str:
+    """Return the field manager that set a cached workload's `spec.replicas` last, empty if unknown."""
+    manager: str = workload["metadata"].get(_REPLICAS_BY, "")
+    return manager
 
 
 def written_at_s(workload: Object) -> float | None:

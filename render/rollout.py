@@ -25,13 +25,16 @@ def keeps_a_pod(workload: Object, replicas: int) -> bool:
     return replicas > _deployment_unavailable(strategy.get("rollingUpdate") or {}, replicas)
 
 
-def keeps_a_pod_when_promoted(canary: Canary, primary: Object, target: Object) -> bool:
+def keeps_a_pod_when_promoted(
+    canary: Canary, primary: Object, target: Object, *, is_scaled_by_others: bool = False
+) -> bool:
     """Return whether a promotion, which copies strategy and number of the target, keeps a primary's pod available."""
     pods = wanted_replicas(primary)
     if target["kind"] == "DaemonSet":
         # The new template may ask for fewer nodes.
         return keeps_a_pod(target, min(pods, wanted_replicas(target) or pods))
-    return keeps_a_pod(target, promoted_replicas(canary, target) or pods)
+    replicas = promoted_replicas(canary, target, is_scaled_by_others=is_scaled_by_others)
+    return keeps_a_pod(target, replicas or pods)
 
 
 def is_rolling(workload: Object) -> bool:

@@ -5,10 +5,11 @@ KEDA does not: a ScaledObject is paused meanwhile (`render.scaled_object`).
 Source: Flagger 1.44, `ScaleToZero` and `ScaleFromZero` of its Deployment and DaemonSet controllers.
 """
 
+from canary.api.canary import Canary
 from canary.run.wire import CONFIG_ANNOTATION, SCALE_TO_ZERO_LABEL
 from render.json_patch import Operation, pointer, put, put_entries, remove, same_spec
 from render.objects import Object
-from render.scaled_object import SCALED_OBJECT
+from render.scaled_object import KEDAS_MAXIMUM, SCALED_OBJECT
 
 _NODE_SELECTOR = ("spec", "template", "spec", "nodeSelector")
 _POD_ANNOTATIONS = ("spec", "template", "metadata", "annotations")
@@ -37,16 +38,29 @@ def replicas_from_zero(target: Object, primary: Object | None, scaler: Object | 
     return wanted_replicas(primary) or 1 if primary is not None else 1
 
 
-def full_size(target: Object, primary: Object | None, scaler: Object | None) -> int:
-    """Return how many replicas the target needs to carry what the primary carries, as its scaler allows.
+def full_size(target: Object, primary: Object | None) -> int:
+    """Return how many replicas the target needs to carry what the primary carries.
 
     A DaemonSet has as many as there are nodes for it.
     """
     if target["kind"] == "DaemonSet" or primary is None:
         return wanted_replicas(target) or 1
-    maximum = None if scaler is None else _maximum(scaler)
-    size = wanted_replicas(primary) or 1
-    return size if maximum is None else min(size, maximum)
+    return wanted_replicas(primary) or 1
+
+
+def size_limit(target: Object, scaler: Object | None) -> int | None:
+    """Return how many replicas the target's scaler allows, None where nothing limits them."""
+    return None if scaler is None or target["kind"] == "DaemonSet" else _maximum(scaler)
+
+
+def primary_size_limit(canary: Canary, scaler: Object | None) -> int | None:
+    """Return how many replicas the primary's copy of the scaler allows, None where there is none to scale it."""
+    reference = canary.spec.autoscaler_ref
+    if reference is None or scaler is None:
+        return None
+    bounds = reference.primary_scaler_replicas
+    given = bounds.max_replicas if bounds is not None else None
+    return given or _maximum(scaler) or KEDAS_MAXIMUM
 
 
 def scale_patch(target: Object, replicas: int, *, config_hash: str = "") -> list[Operation]:

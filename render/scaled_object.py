@@ -17,6 +17,9 @@ from render.ownership import owned_metadata, without_appliers, without_flux
 SCALED_OBJECT: Final = "ScaledObject"
 SCALED_OBJECT_API: Final = "keda.sh/v1alpha1"
 
+KEDAS_MAXIMUM: Final = 100
+"""What KEDA takes for `maxReplicaCount` where none is given."""
+
 PAUSED_REPLICAS: Final = "autoscaling.keda.sh/paused-replicas"
 """KEDA holds the workload at this number for as long as the annotation is there."""
 
@@ -27,8 +30,11 @@ _KEDAS_LABELS: Final = "scaledobject.keda.sh/"
 _PAUSES: Final = "autoscaling.keda.sh/paused"
 
 
-def primary_scaled_object(canary: Canary, scaled_object: Object) -> Object:
-    """Copy a ScaledObject for the primary, never paused, with the bounds and queries that the canary gives for it."""
+def primary_scaled_object(canary: Canary, scaled_object: Object, floor: int = 0) -> Object:
+    """Copy a ScaledObject for the primary, never paused, with the bounds and queries that the canary gives for it.
+
+    It keeps the primary from having fewer replicas than `floor`, as far as `maxReplicaCount` allows.
+    """
     reference, names = canary.spec.autoscaler_ref, Names.of(canary)
     assert reference is not None, "nobody looks for a scaler that the canary does not name"
     spec: dict[str, Any] = deepcopy(scaled_object["spec"])
@@ -40,6 +46,8 @@ def primary_scaled_object(canary: Canary, scaled_object: Object) -> Object:
     if bounds := reference.primary_scaler_replicas:
         given = {"minReplicaCount": bounds.min_replicas, "maxReplicaCount": bounds.max_replicas}
         spec |= {field: bound for field, bound in given.items() if bound is not None}
+    if floor > int(spec.get("minReplicaCount") or 0):
+        spec["minReplicaCount"] = min(floor, int(spec.get("maxReplicaCount") or KEDAS_MAXIMUM))
     annotations = without_appliers(scaled_object["metadata"].get("annotations"))
     labels = without_flux(scaled_object["metadata"].get("labels"))
     metadata = owned_metadata(

@@ -14,9 +14,10 @@ from render.ownership import owned_metadata, without_flux
 _COPIED_FIELDS: Final = ("minReplicas", "maxReplicas", "metrics", "behavior")
 
 
-def primary_scaler(canary: Canary, hpa: Object) -> Object:
+def primary_scaler(canary: Canary, hpa: Object, floor: int = 0) -> Object:
     """Copy a v2 HPA for the primary, with the bounds of `primaryScalerReplicas` where they are given.
 
+    It keeps the primary from having fewer replicas than `floor`, as far as `maxReplicas` allows.
     Metrics are copied as they are: what an Object or External metric is measured on does not change with the side.
     """
     names = Names.of(canary)
@@ -31,6 +32,8 @@ def primary_scaler(canary: Canary, hpa: Object) -> Object:
             spec["minReplicas"] = bounds.min_replicas
         if bounds.max_replicas is not None:
             spec["maxReplicas"] = bounds.max_replicas
+    if floor > int(spec.get("minReplicas") or 1):
+        spec["minReplicas"] = min(floor, int(spec["maxReplicas"]))
     metadata = owned_metadata(
         canary,
         primary_name(hpa["metadata"]["name"]),

@@ -99,9 +99,9 @@ def bootstrap_replicas(target: Object) -> int:
     return int(target["spec"].get("replicas", 1)) or 1
 
 
-def promoted_replicas(canary: Canary, target: Object) -> int | None:
-    """Return a promoted primary's replicas: the target's, as Flagger does; None if a scaler decides."""
-    if canary.spec.autoscaler_ref is not None:
+def promoted_replicas(canary: Canary, target: Object, *, is_scaled_by_others: bool = False) -> int | None:
+    """Return a promoted primary's replicas: the target's, as Flagger does; None if a scaler or others decide."""
+    if canary.spec.autoscaler_ref is not None or is_scaled_by_others:
         return None
     return int(target["spec"].get("replicas", 1)) or None
 

@@ -17,10 +17,11 @@ from canary.run.messages import (
     canary_weight_advanced,
     not_ready,
     routing_to_canary,
-    scaling_to_full_size,
+    scaling_to_size,
 )
 from canary.run.phase import Phase
 from canary.run.steps import Step, next_step
+from canary.run.traffic import TOTAL_PERCENT
 
 _COOKIE_CHARS: Final = 10
 
@@ -33,13 +34,14 @@ class Ahead:
     """What comes next in an analysis, and what keeps it from coming.
 
     `step` is None when the promotion is next. `gate` is the type of the gates that must open before it, None when none
-    has to. `why_not` is None when nothing else is in the way; `needs_growth`: it is only the canary side's size, and
-    that grows when the gates are open, for they may take days.
+    has to. `why_not` is None when nothing else is in the way. `size`: how many replicas the canary side needs for it;
+    `needs_growth`: only that is missing, and that side grows when the gates are open, for they may take days.
     """
 
     step: Step | None
     gate: str | None
     why_not: Message | None
+    size: int
     needs_growth: bool
 
 
@@ -49,10 +51,20 @@ def look_ahead(tick: Tick) -> Ahead:
     present = Step(state.traffic, state.analysis.iterations) if tick.analysis_started else None
     step = next_step(tick.canary, present, rollout_interrupts_primary=tick.rollout_interrupts_primary)
     gate = _gate_before(tick, step)
-    why_not = _why_canary_not_ready(tick) or tick.why_not_advancing()
-    carries_everything = step is not None and step.carries_everything
-    needs_growth = why_not is None and gate is None and carries_everything and _is_too_small(tick)
-    return Ahead(step, gate, _report_growth(tick) if needs_growth else why_not, needs_growth)
+    why_not, size = why_canary_not_ready(tick) or tick.why_not_advancing(), _size_for(tick, step)
+    needs_growth = why_not is None and gate is None and is_too_small(tick, size)
+    return Ahead(step, gate, _report_growth(tick, size) if needs_growth else why_not, size, needs_growth)
+
+
+def _size_for(tick: Tick, step: Step | None) -> int:
+    """Return how many replicas the canary side needs for a step: its share of what the primary carries.
+
+    Nobody knows how many requests an A/B test chooses: its own number has to do for those. Copies of requests bring no
+    answers to users, and move nothing.
+    """
+    if step is None or not (step.carries_everything or tick.canary.strategy == "canary"):
+        return 0
+    return tick.canary_size(step.traffic.canary_percent)
 
 
 def _gate_before(tick: Tick, step: Step | None) -> str | None:
@@ -69,10 +81,10 @@ def _gate_before(tick: Tick, step: Step | None) -> str | None:
     return next((kind for kind in kinds if unanswered_hooks(tick.canary, tick.state, kind)), None)
 
 
-# The canary side while it must be up, and its size before it carries everything.
+# The canary side while it must be up, and its size before it carries more.
 
 
-def _why_canary_not_ready(tick: Tick) -> Message | None:
+def why_canary_not_ready(tick: Tick) -> Message | None:
     """Return why the canary side is not up, None when it is.
 
     When its time to grow is over, fewer pods than it was to grow to are enough.
@@ -85,7 +97,7 @@ def _why_canary_not_ready(tick: Tick) -> Message | None:
 
 def await_canary(tick: Tick) -> Decision | None:
     """Wait for the canary side until the progress deadline, by the stored clock; return None when it is up."""
-    why = _why_canary_not_ready(tick)
+    why = why_canary_not_ready(tick)
     if why is None:
         return None
     state = tick.state
@@ -99,10 +111,9 @@ def await_canary(tick: Tick) -> Decision | None:
     return roll_back(tick, f"progress deadline exceeded {tick.target.readiness.explanation}")
 
 
-def _is_too_small(tick: Tick) -> bool:
-    """Return whether the canary side has fewer replicas than it needs to carry what the primary carries."""
-    is_small = tick.rollout_interrupts_primary and tick.target.replicas < tick.observation.full_size
-    return is_small and not _is_growth_over(tick)
+def is_too_small(tick: Tick, size: int) -> bool:
+    """Return whether the canary side has fewer replicas than it needs, and still some time to get them."""
+    return tick.target.replicas < size and not _is_growth_over(tick)
 
 
 def _is_growth_over(tick: Tick) -> bool:
@@ -114,23 +125,33 @@ def _is_growth_over(tick: Tick) -> bool:
     return growth_started_at_s is not None and tick.now_s - growth_started_at_s >= tick.canary.progress_deadline_s
 
 
-def has_grown(tick: Tick) -> bool:
+def has_grown(tick: Tick, size: int) -> bool:
     """Return whether it has the size that was waited for; the time for it is counted anew when it loses that again."""
-    has_size = tick.target.replicas >= tick.observation.full_size and tick.target.readiness.is_ready
+    has_size = tick.target.replicas >= size and tick.target.readiness.is_ready
     return tick.state.analysis.growth_started_at_s is not None and has_size
 
 
-def grow(tick: Tick) -> Decision:
+def grow(tick: Tick, size: int) -> Decision:
     """Report it once, then scale the canary side up."""
     analysis = tick.state.analysis
     if analysis.growth_started_at_s is None:
         growing = replace(analysis, growth_started_at_s=tick.now_s)
-        return tick.update(replace(tick.state, analysis=growing), _report_growth(tick))
-    return act(ScaleTarget(tick.observation.full_size))
+        return tick.update(replace(tick.state, analysis=growing), _report_growth(tick, size))
+    return act(ScaleTarget(size))
 
 
-def _report_growth(tick: Tick) -> Message:
-    return scaling_to_full_size(tick.target_name, tick.observation.full_size, tick.primary_name)
+def await_size(tick: Tick, size: int) -> Decision | None:
+    """Let the canary side grow to a size, and wait until those pods are up; None when it has it, or had its time."""
+    if is_too_small(tick, size):
+        return grow(tick, size)
+    is_growing = tick.state.analysis.growth_started_at_s is not None
+    why = why_canary_not_ready(tick) if is_growing else None
+    return None if why is None else wait(why, seconds=PATIENCE_S)
+
+
+def _report_growth(tick: Tick, size: int) -> Message:
+    is_everything = size >= tick.canary_size(TOTAL_PERCENT)
+    return scaling_to_size(tick.target_name, size, tick.primary_name, is_everything=is_everything)
 
 
 def skip_to_promotion(tick: Tick) -> Decision:
@@ -141,8 +162,8 @@ def skip_to_promotion(tick: Tick) -> Decision:
             known_at_s = tick.now_s + ENDPOINTS_KNOWN_S
             timing = replace(tick.state.timing, unready_at_s=None, next_check_at_s=known_at_s)
             return tick.update(replace(tick.state, timing=timing))
-        if _is_too_small(tick):
-            return grow(tick)
+        if is_too_small(tick, tick.canary_size(TOTAL_PERCENT)):
+            return grow(tick, tick.canary_size(TOTAL_PERCENT))
         if 0 < tick.remaining_s <= ENDPOINTS_KNOWN_S:
             return wait(seconds=tick.remaining_s)
     return promote(tick, skips_analysis=True)
@@ -157,6 +178,8 @@ def advance(tick: Tick, step: Step | None, *messages: Message) -> Decision:
         return promote(tick, *messages, skips_analysis=False)
     state = stop_waiting(tick.state)
     analysis = replace(state.analysis, iterations=step.iterations)
+    if has_grown(tick, _size_for(tick, step)):
+        analysis = replace(analysis, growth_started_at_s=None)
     if not tick.analysis_started:
         analysis = replace(analysis, started_at_s=tick.now_s, decisive_at_s=tick.now_s)
     cookie = _cookie_at(tick, step.traffic.canary_percent)
@@ -167,10 +190,22 @@ def advance(tick: Tick, step: Step | None, *messages: Message) -> Decision:
         traffic=replace(step.traffic, cookie=cookie),
         previous_cookie=state.previous_cookie if is_kept else state.traffic.cookie or state.previous_cookie,
         strategy=tick.canary.strategy,
+        primary_floor=_primary_floor(tick),
         analysis=analysis,
         timing=replace(state.timing, next_check_at_s=tick.now_s + tick.canary.interval_s),
     )
     return tick.transition(forward, *messages, _report_step(tick, step))
+
+
+def _primary_floor(tick: Tick) -> int:
+    """Return how many replicas the primary is to keep while the canary side takes traffic from it.
+
+    Its autoscaler would take away what it is not asked to carry now, and a rollback brings all that back at once.
+    """
+    primary = tick.observation.primary
+    if primary is None or primary.size_limit is None:
+        return 0
+    return max(tick.state.primary_floor, min(primary.replicas, primary.size_limit))
 
 
 def _report_step(tick: Tick, step: Step) -> Message:

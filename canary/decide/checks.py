@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from canary.decide.advance import Ahead, advance, look_ahead
+from canary.decide.advance import Ahead, advance, grow, look_ahead
 from canary.decide.gates import (
     CONFIRM_PROMOTION,
     CONFIRM_TRAFFIC_INCREASE,
@@ -57,9 +57,10 @@ def _judge_pre_rollout(tick: Tick, answers: tuple[CheckResult, ...]) -> Decision
 def begin_analysis(tick: Tick, *messages: Message) -> Decision:
     """Take the first step; or only keep what was answered, where a gate is shut or the world changed meanwhile."""
     ahead, said = look_ahead(tick), (*_report_start(tick), *messages)
-    is_ready = tick.target.readiness.is_ready and tick.why_not_advancing() is None and ahead.gate is None
-    if is_ready and not tick.due(*ManagedObject):
+    if ahead.why_not is None and ahead.gate is None and not tick.due(*ManagedObject):
         return advance(tick, ahead.step, *said)
+    if ahead.needs_growth and not said:
+        return grow(tick, ahead.size)
     return tick.transition(_note_decisive(tick, tick.state), *said)
 
 

@@ -119,6 +119,25 @@ class Tick:
         target = self.observation.target
         return target is not None and target.replicas > 0 and target.readiness.has_available
 
+    # Sizes.
+
+    def canary_size(self, percent: int) -> int:
+        """Return how many replicas the canary side needs to carry so much of what the primary carries."""
+        return _limited(-(-self.observation.full_size * percent // TOTAL_PERCENT), self.observation.size_limit)
+
+    def primary_size(self, percent: int) -> int:
+        """Return how many replicas the primary needs to carry so much of all requests; 0 where no scaler of ours can.
+
+        Its autoscaler has taken some away while others carried its part: it had a size before, which is kept as its
+        floor; and where the canary side carries everything, that has the size that it takes now.
+        """
+        primary, target = self.observation.primary, self.observation.target
+        if primary is None or primary.size_limit is None:
+            return 0
+        carrying = target.replicas if target is not None and self.canary_carries_everything else 0
+        whole = max(self.state.primary_floor, carrying)
+        return _limited(-(-whole * percent // TOTAL_PERCENT), primary.size_limit)
+
     # What keeps it from going forward.
 
     def why_not_advancing(self) -> Message | None:
@@ -216,3 +235,7 @@ class Tick:
         known_at_s = max(self.state.timing.next_check_at_s, self.now_s + ENDPOINTS_KNOWN_S)
         timing = replace(self.state.timing, unready_at_s=None, next_check_at_s=known_at_s)
         return self.update(replace(self.state, timing=timing))
+
+
+def _limited(replicas: int, limit: int | None) -> int:
+    return replicas if limit is None else min(replicas, limit)

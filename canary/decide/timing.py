@@ -22,6 +22,10 @@ RELEASE_SETTLE_S: Final = 5.0
 # Requests that go on for longer come from somebody who calls that side directly: no reason to keep it for ever.
 REQUESTS_END_WITHIN_S: Final = 300.0
 
+# An autoscaler looks back so long before it takes replicas away (its default): by then the primary is asked for all
+# that it carries, and what it was asked for during a run is forgotten.
+AUTOSCALER_LOOKS_BACK_S: Final = 300.0
+
 # The API's defaults, for a canary without an analysis of its own.
 DEFAULT_DRAIN_S: Final = 30.0
 DEFAULT_UNOBSERVED_DEADLINE_S: Final = 600.0

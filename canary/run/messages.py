@@ -150,9 +150,31 @@ def routing_to_canary(*, was_mirrored: bool) -> Message:
     )
 
 
-def scaling_to_full_size(target: str, replicas: int, primary: str) -> Message:
-    """Report that the canary side is scaled to carry all that the primary carries. The text is ours."""
-    return info(f"Scaling up {target} to {replicas} replicas, for it is to carry all that {primary} carries")
+def scaling_to_size(target: str, replicas: int, primary: str, *, is_everything: bool) -> Message:
+    """Report that the canary side is scaled to carry its part of what the primary carries. The text is ours."""
+    part = "all that" if is_everything else "more of what"
+    return info(f"Scaling up {target} to {replicas} replicas, for it is to carry {part} {primary} carries")
+
+
+def target_kept_up(target: str, replicas: int) -> Message:
+    """Report that the target has pods between runs, which get no traffic: somebody scaled it up. The text is ours."""
+    return warning(
+        f"{target} has {replicas} replicas between runs, set by somebody else: they get no traffic. Is spec.replicas "
+        "in what a GitOps source applies? Leave it out there, or scale the target to 0"
+    )
+
+
+def primary_grows(primary: str, replicas: int, present: int) -> Message:
+    """Report that the primary gets the size for what comes back to it. The text is ours."""
+    return info(f"Scaling up {primary} from {present} to {replicas} replicas before the traffic comes back to it")
+
+
+def primary_stays_small(primary: str, replicas: int, present: int) -> Message:
+    """Report that the primary did not get the size for what comes back to it in time. The text is ours."""
+    return warning(
+        f"{primary} has {present} of {replicas} replicas for the traffic that comes back to it now, and had its time "
+        "for more: look at its autoscaler, at quotas and at room on the nodes"
+    )
 
 
 def analysis_resumed(target: str, explanation: str) -> Message:

@@ -73,6 +73,8 @@ class Primary:
     `runs_target`: it has the target's present template; looked at only where another controller wrote the status.
     `rolls_without_gap`: with the strategy that a promotion gives it, a rollout leaves it an available pod all the time.
     `is_lasting`: what is available of it stays so; it is not in a rollout that may take all pods away.
+    `replicas` is what its spec wants. `size_limit`: how many our copy of the autoscaler gives it at the most; None
+    where there is no such copy, for then the promotion sets its size, or somebody else does.
     """
 
     revision: str
@@ -80,6 +82,8 @@ class Primary:
     runs_target: bool = False
     rolls_without_gap: bool = True
     is_lasting: bool = True
+    replicas: int = 1
+    size_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ class Observation:
     `due_objects`: generated objects that are missing or not as rendered.
     `failed_objects`: those that the API server refused a moment ago, and that are tried again later.
     `scale_to`: how many replicas the canary side gets when it is scaled up; `full_size`: how many it needs to carry
-    what the primary carries, as far as its autoscaler allows them.
+    what the primary carries; `size_limit`: how many its autoscaler allows, None where nothing limits them.
     `blockers`: what stands in the way (a missing target, HPA, ...). `start_blockers`: why no run could be checked; only
     the next one waits for these.
     `unstored`: what the API server did not store of the intent when it was last written, None where it did.
@@ -127,6 +131,7 @@ class Observation:
     failed_objects: frozenset[ManagedObject] = frozenset()
     scale_to: int = 1
     full_size: int = 1
+    size_limit: int | None = None
     blockers: tuple[Blocker, ...] = ()
     unstored: Blocker | None = None
     start_blockers: tuple[Blocker, ...] = ()

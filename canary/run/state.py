@@ -78,9 +78,14 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion:
-    """What became of a promotion. `is_late`: it was reported that the primary does not come up."""
+    """What became of a promotion.
+
+    `is_late`: it was reported that the primary does not come up. `growth_started_at_s`: since when the primary is to
+    have the size for the traffic that comes back to it.
+    """
 
     is_late: bool = False
+    growth_started_at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,13 +148,15 @@ class State:
     """The stored intent of a canary.
 
     `previous_cookie` is the session cookie before that of `traffic`. `strategy` is the one under which `traffic` is
-    meant. `target` is None until the target was seen, `blocker` None while nothing blocks the canary.
+    meant. `primary_floor`: how many replicas the primary's autoscaler must leave it, beside the bounds of its users.
+    `target` is None until the target was seen, `blocker` None while nothing blocks the canary.
     """
 
     phase: Phase | None = None
     traffic: Traffic = field(default_factory=Traffic)
     previous_cookie: str = ""
     strategy: Strategy = "canary"
+    primary_floor: int = 0
     target: TargetIdentity | None = None
     revisions: Revisions = field(default_factory=Revisions)
     analysis: Analysis = field(default_factory=Analysis)

@@ -52,6 +52,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
         ),
         previous_cookie=str(status.get("previousSessionAffinityCookie", "")),
         strategy=ours.get(StatusKey.STRATEGY, "canary"),  # what says nothing was written when there were no others
+        primary_floor=int(ours.get(StatusKey.PRIMARY_FLOOR, 0)),
         target=_read_target(ours.get(StatusKey.TARGET), status.get("trackedConfigs")),
         revisions=Revisions(
             analysed=str(status.get("lastAppliedSpec", "")),
@@ -67,7 +68,10 @@ def read_state(status: Mapping[str, Any] | None) -> State:
             checks_passed=bool(ours.get(StatusKey.CHECKS_PASSED, False)),
             growth_started_at_s=_read_time(ours.get(StatusKey.GROWTH_STARTED_AT)),
         ),
-        promotion=Promotion(is_late=bool(ours.get(StatusKey.PROMOTION_LATE, False))),
+        promotion=Promotion(
+            is_late=bool(ours.get(StatusKey.PROMOTION_LATE, False)),
+            growth_started_at_s=_read_time(ours.get(StatusKey.PRIMARY_GROWTH_STARTED_AT)),
+        ),
         hooks=HookAnswers(
             answered=tuple(ours.get(StatusKey.ANSWERED_HOOKS, ())),
             waiting_for=tuple(ours.get(StatusKey.WAITING_FOR, ())),
@@ -148,6 +152,8 @@ def _write_ours(state: State) -> dict[str, Any]:
         StatusKey.POST_ROLLOUT_PENDING: hooks.post_rollout_pending or None,
         StatusKey.ANALYSIS_SKIPPED: control.skips_analysis,
         StatusKey.PROMOTION_LATE: state.promotion.is_late or None,
+        StatusKey.PRIMARY_FLOOR: state.primary_floor or None,
+        StatusKey.PRIMARY_GROWTH_STARTED_AT: _write_time(state.promotion.growth_started_at_s),
         StatusKey.PAUSED: control.is_paused or None,
         StatusKey.REQUEST: None if control.request is None else control.request.write(),
         StatusKey.MESSAGES: [_write_message(message) for message in state.transition.messages],

@@ -79,6 +79,8 @@ class StatusKey:
     MIRROR_PERCENT: Final = "mirrorPercent"
     NEXT_CHECK_AT: Final = "notBefore"
     PAUSED: Final = "paused"
+    PRIMARY_FLOOR: Final = "primaryFloor"
+    PRIMARY_GROWTH_STARTED_AT: Final = "primaryGrownAt"
     POST_ROLLOUT_PENDING: Final = "endUntold"
     PROMOTION_LATE: Final = "promotionLate"
     REQUEST: Final = "request"

@@ -39,21 +39,16 @@ from canary.run.status import read_state
 from canary.run.traffic import Traffic
 from kube.errors import Rejected
 from tests.support.simulated_parts import READY, ROLLING, UNREADY, Refused, always
+from tests.support.simulated_sizes import SimulatedSizes
 from tests.support.simulated_storage import SimulatedStorage
 
 # Whatever else is decided, `agent.apply` does nothing of it while there is no target.
 _NEEDS_NO_TARGET = SetTraffic | SetFinalizer | ClaimRequest | DropRequest
 
-# How long a primary that does not roll without a gap is without a pod, and how long its status does not show it yet.
-GAP_S = 5.0
+GAP_S = 5.0  # so long is a primary that does not roll without a gap without a pod; and its status does not show it yet:
 _UNSEEN_S = 0.5
-
-_PRIMARY_SIZE = 3
-
 _REFUSAL = Rejected("the API server says no")
-
-# No phase needs as many ticks at once; more of them are a loop.
-_BURST_LIMIT = 40
+_BURST_LIMIT = 40  # no phase needs as many ticks at once; more of them are a loop
 
 
 @dataclass
@@ -65,7 +60,7 @@ class SimulatedCluster:
     called when there is nothing to do before time passes.
     `refused_actions` are the kinds that the API server refuses for good, `refused_objects` the parts that it does.
     `stale` has the parts of the observation that a cache does not follow for a while, as it has them.
-    `target_size_limit`: the target's replicas beyond it do not last. `writes_by_others` are those of the Canary.
+    `writes_by_others` are those of the Canary.
     """
 
     canary: Canary
@@ -81,7 +76,7 @@ class SimulatedCluster:
     generation: int = 1
     mark: Mark | None = None
     target_replicas: int = 2
-    target_size_limit: int = 100
+    sizes: SimulatedSizes = field(default_factory=SimulatedSizes)
     is_scaler_paused: bool = False
     is_target_gone: bool = False
     target_readiness: Readiness = READY
@@ -126,11 +121,10 @@ class SimulatedCluster:
         self.restart()
 
     def restart(self) -> None:
-        """Start the agent anew: it knows of nothing that it told or set aside."""
+        """Start the agent anew."""
         self.told_sequence = -1
         self._cooldowns = ActionCooldowns(lambda: self.now_s)
-        is_pruning = hasattr(self, "storage") and self.storage.prunes
-        self.storage = SimulatedStorage(lambda: self.now_s, prunes=is_pruning)
+        self.storage = SimulatedStorage(lambda: self.now_s, hasattr(self, "storage") and self.storage.prunes)
 
     def set_image(self, revision: str) -> None:
         """Change the target's template, as `kubectl set image` does."""
@@ -141,22 +135,23 @@ class SimulatedCluster:
         """Return a cluster that stands where this one does and has the same callbacks; its agent has just started."""
         forked = copy(self)
         for name, value in vars(self).items():
-            if isinstance(value, dict | list | set):
-                setattr(forked, name, value.copy())
+            if isinstance(value, dict | list | set | SimulatedSizes):
+                setattr(forked, name, copy(value))
         forked.restart()
         return forked
 
     def observe(self) -> Observation:
-        """Show everything as it stands."""
+        """Show it all."""
         return Observation(
             now_s=self.now_s,
             target=None if self.is_target_gone else self._target(),
             primary=None if self.primary_revision is None else self._primary(self.primary_revision),
             route=self._route(),
-            due_objects=frozenset(set(ManagedObject) - self.parts - self._cooldowns.objects),
-            failed_objects=frozenset(self._cooldowns.objects - self.parts),
+            due_objects=frozenset(self._due() - self._cooldowns.objects),
+            failed_objects=frozenset(self._cooldowns.objects & self._due()),
             scale_to=2,
-            full_size=_PRIMARY_SIZE,
+            full_size=self.sizes.primary,
+            size_limit=self.sizes.target_limit,
             blockers=self.blockers,
             unstored=self.storage.lost,
             start_blockers=self.start_blockers,
@@ -170,6 +165,9 @@ class SimulatedCluster:
             unreleased_objects=frozenset(self.parts - self.released - self._not_released()),
         )
 
+    def _due(self) -> set[ManagedObject]:
+        return set(ManagedObject) - self.parts | self.sizes.due(self.state.primary_floor)
+
     def _not_released(self) -> set[ManagedObject]:
         return {ManagedObject.PRIMARY_SCALER, *([] if self.is_scaler_paused else [ManagedObject.TARGET_SCALER])}
 
@@ -182,6 +180,8 @@ class SimulatedCluster:
             runs_target=self.primary_runs_target,
             rolls_without_gap=self.rolls_without_gap,
             is_lasting=not self.is_in_gap,
+            replicas=self.sizes.primary,
+            size_limit=self.sizes.primary_limit,
         )
 
     @property
@@ -212,12 +212,11 @@ class SimulatedCluster:
     def _route(self) -> Route | None:
         if self.weights is None:
             return None
-        said = "the gateway's reason"
         return Route(
             Traffic(self.weights[1], self.mirror_percent, self.cookie, self.includes_unmatched),
             self.route_sequence,
             self.route_state,
-            said,
+            "the gateway's reason",
             is_exact=sum(self.weights) == 100,
         )
 
@@ -362,12 +361,13 @@ class SimulatedCluster:
         match action:
             case ApplyObject(part):
                 self.parts.add(part)
+                self.sizes.apply(part, self.state.primary_floor)
                 self.weights = self.weights or ((100, 0) if part is ManagedObject.ROUTE else None)
             case SetTraffic():
                 self._write_route(action)
             case ScaleTarget(replicas):
                 self.stale.pop("target", None)
-                self.target_replicas = min(replicas, self.target_size_limit)
+                self.target_replicas = min(replicas, self.sizes.target_lasts)
                 self.is_scaler_paused = replicas == 0
                 self.generation += 1
             case Promote(revision):

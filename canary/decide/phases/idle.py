@@ -5,11 +5,12 @@ from dataclasses import replace
 from canary.decide.drain import drain_and_scale_down
 from canary.decide.gates import POST_ROLLOUT, hooks_of
 from canary.decide.tick import Tick
+from canary.decide.timing import AUTOSCALER_LOOKS_BACK_S
 from canary.decide.transitions import start_run
-from canary.run.decision import Decision, act, ask
+from canary.run.decision import Decision, act, ask, wait
 from canary.run.judge import Verdict
 from canary.run.managed import ManagedObject
-from canary.run.messages import hook_passed, warning
+from canary.run.messages import hook_passed, target_kept_up, warning
 from canary.run.observation import Question
 
 
@@ -24,7 +25,18 @@ def decide(tick: Tick) -> Decision:
         return act(*due)
     revisions = tick.state.revisions
     is_finished = revisions.finished == revisions.analysed
-    return Decision() if is_finished else drain_and_scale_down(tick, lambda: _finish(tick))
+    return _rest(tick) if is_finished else drain_and_scale_down(tick, lambda: _finish(tick))
+
+
+def _rest(tick: Tick) -> Decision:
+    """Leave the primary's size to its autoscaler again, as soon as that knows what it carries; then rest."""
+    kept_up = (target_kept_up(tick.target_name, tick.target.replicas),) if tick.target.replicas else ()
+    if not tick.state.primary_floor:
+        return wait(*kept_up)
+    left_s = tick.state.transition.at_s + AUTOSCALER_LOOKS_BACK_S - tick.now_s
+    if left_s > 0:
+        return wait(*kept_up, seconds=left_s)
+    return tick.update(replace(tick.state, primary_floor=0))
 
 
 def _is_run_due(tick: Tick) -> bool:

@@ -95,10 +95,10 @@ def _decide_analysis(tick: Tick) -> Decision:
 def _await_step(tick: Tick, ahead: Ahead) -> Decision:
     """Wait for the next checks; after those that passed, bring about what the next step needs."""
     if ahead.needs_growth:
-        return grow(tick)
+        return grow(tick, ahead.size)
     if ahead.why_not is not None:
         return wait(ahead.why_not, seconds=min(tick.remaining_s, PATIENCE_S))
-    if has_grown(tick):
+    if has_grown(tick, ahead.size):
         return tick.update(replace(tick.state, analysis=replace(tick.state.analysis, growth_started_at_s=None)))
     if not tick.state.analysis.checks_passed:
         return wait(seconds=tick.remaining_s)

@@ -7,6 +7,7 @@ docs/decisions/0008.
 
 from dataclasses import replace
 
+from canary.decide.advance import await_size
 from canary.decide.attempts import attempt, promote_primary
 from canary.decide.drain import drain
 from canary.decide.takeover import UNKNOWN
@@ -25,6 +26,8 @@ from canary.run.managed import ManagedObject
 from canary.run.messages import (
     analysis_resumed,
     not_ready,
+    primary_grows,
+    primary_stays_small,
     primary_weight_advanced,
     promotion_waits,
     routing_to_canary,
@@ -48,7 +51,7 @@ def decide(tick: Tick) -> Decision:
     due = tick.due(*ManagedObject)
     if due:
         return act(*due)
-    if not primary.readiness.is_ready:
+    if not primary.readiness.is_ready and not _is_large_enough(tick):
         return _await_primary(tick, primary.readiness.explanation)
     if tick.state.timing.unready_at_s is not None:
         return tick.became_ready()
@@ -61,12 +64,16 @@ def _await_primary(tick: Tick, explanation: str) -> Decision:
     if timing.unready_at_s is not None and timing.shifted_at_s is None:
         return wait(not_ready(tick.primary_name, explanation, is_canary_side=False), seconds=PATIENCE_S)
     begun = replace(timing, unready_at_s=tick.now_s, shifted_at_s=None)
-    return tick.update(replace(tick.state, timing=begun, promotion=Promotion()))
+    promotion = Promotion(growth_started_at_s=tick.state.promotion.growth_started_at_s)
+    return tick.update(replace(tick.state, timing=begun, promotion=promotion))
 
 
 def _shift_back(tick: Tick) -> Decision:
     state = tick.state
     percent = next_promotion_weight(tick.canary, state.traffic.canary_percent)
+    growing = _grow_primary(tick, tick.primary_size(TOTAL_PERCENT - percent))
+    if growing is not None:
+        return growing
     if percent > 0:
         shifting = replace(
             state,
@@ -84,6 +91,34 @@ def _shift_back(tick: Tick) -> Decision:
     return tick.transition(shifted, routing_to_primary())
 
 
+def _is_large_enough(tick: Tick) -> bool:
+    """Return whether a primary without all its pods had its time to grow: some serve, and no more will come."""
+    primary, started_at_s = tick.observation.primary, tick.state.promotion.growth_started_at_s
+    is_over = started_at_s is not None and tick.now_s - started_at_s >= tick.canary.progress_deadline_s
+    return is_over and primary is not None and primary.readiness.has_available and primary.is_lasting
+
+
+def _grow_primary(tick: Tick, size: int) -> Decision | None:
+    """Let the primary's autoscaler give it the size for what comes back; None when it has it, or had its time."""
+    primary, state = tick.observation.primary, tick.state
+    started_at_s = state.promotion.growth_started_at_s
+    is_small = primary is not None and primary.replicas < size
+    if primary is None or not is_small or state.promotion.is_late:
+        return None
+    if started_at_s is None or state.primary_floor < size:
+        begun = replace(
+            state,
+            primary_floor=max(state.primary_floor, size),
+            promotion=replace(state.promotion, growth_started_at_s=started_at_s or tick.now_s),
+        )
+        return tick.update(begun, primary_grows(tick.primary_name, size, primary.replicas))
+    if tick.now_s - started_at_s < tick.canary.progress_deadline_s:
+        return wait(seconds=PATIENCE_S)
+    # Reported once: what is late is not waited for any longer.
+    late = replace(state, promotion=replace(state.promotion, is_late=True))
+    return tick.update(late, primary_stays_small(tick.primary_name, size, primary.replicas))
+
+
 def _evacuate_primary(tick: Tick) -> Decision | None:
     """See everything on the canary side, and nothing on the primary; None when that may be rolled.
 
@@ -98,6 +133,9 @@ def _evacuate_primary(tick: Tick) -> Decision | None:
     if not tick.can_canary_serve:
         return restart_analysis(tick, analysis_resumed(tick.target_name, tick.target.readiness.explanation))
     if not tick.canary_carries_everything:
+        growing = await_size(tick, tick.canary_size(TOTAL_PERCENT))
+        if growing is not None:
+            return growing
         return tick.transition(give_everything_to_canary(tick), routing_to_canary(was_mirrored=False))
     if tick.skips_analysis and tick.is_primary_overdue:
         # Who skips the analysis wants the revision now, and the gateway had its time.

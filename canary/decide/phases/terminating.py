@@ -16,6 +16,7 @@ from canary.run.managed import ManagedObject
 from canary.run.messages import not_ready, nothing_to_revert, routing_to_target, terminated, terminating
 from canary.run.phase import Phase
 from canary.run.state import Timing
+from canary.run.traffic import TOTAL_PERCENT
 
 
 def decide(tick: Tick) -> Decision | None:
@@ -60,7 +61,7 @@ def _is_target_promoted(tick: Tick) -> bool:
 
 def _await_target(tick: Tick) -> Decision:
     """Bring the target up to the primary's size. What it takes to get ready is not limited: the primary serves on."""
-    target, wanted = tick.target, tick.observation.full_size
+    target, wanted = tick.target, tick.canary_size(TOTAL_PERCENT)
     if target.replicas == 0 or (target.replicas < wanted and _has_no_scaler(tick)):
         return act(ScaleTarget(wanted))
     if ManagedObject.TARGET_SCALER in tick.observation.unreleased_objects:

@@ -20,7 +20,7 @@ from canary.run.managed import ManagedObject
 from canary.run.traffic import Traffic
 from kube.client import Client
 from kube.errors import Lost
-from kube.resource import DEPLOYMENTS, Resource
+from kube.resource import DEPLOYMENTS, HPAS, Resource
 from render.route_table import read_exposure, route_table
 from render.scaled_object import PAUSED_REPLICAS
 from tests.support.json_patch import apply_patch
@@ -127,3 +127,29 @@ async def test_a_size_that_a_webhook_changes_back_is_told_as_lost(api: PatchingA
     api.undo = lambda target: target["spec"].update(replicas=2)
     with pytest.raises(Lost, match=r"Deployment test/podinfo: spec\.replicas: found 2 after 0 was written"):
         await api.applier.apply(CANARY, ScaleTarget(0))
+
+
+@pytest.mark.parametrize(
+    ("manager", "scaled", "is_others"),
+    [
+        ("serin", "", False),
+        ("flagger", "", False),
+        ("kube-controller-manager", "", False),
+        ("kubectl", "", True),
+        ("serin", "podinfo-primary", True),
+        ("serin", "podinfo", False),
+    ],
+)
+async def test_a_primarys_size_is_others_where_they_set_it_or_scale_it(
+    api: PatchingApi, manager: str, scaled: str, *, is_others: bool
+) -> None:
+    primary = podinfo_deployment()
+    fields = {"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    primary["metadata"] |= {"name": "podinfo-primary", "managedFields": [fields]}
+    api.store(DEPLOYMENTS, primary)
+    hpa = {"metadata": {"name": "own", "namespace": "test"}, "spec": {"scaleTargetRef": {"name": scaled}}}
+    api.store(HPAS, {"kind": "HorizontalPodAutoscaler", **hpa})
+    canary = podinfo_canary(autoscalerRef=None)
+    cached = api.caches.primary(canary)
+    assert cached is not None
+    assert api.applier._managed.is_scaled_by_others(canary, cached) is is_others

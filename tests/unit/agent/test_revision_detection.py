@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent.metrics import AgentMetrics
-from agent.revision_detection import has_detected, is_edit, keep_written_at, written_at_s
+from agent.revision_detection import has_detected, is_edit, keep_written_at, replicas_manager, written_at_s
 from canary.run.state import Revisions, State, TransitionRecord
 from canary.run.traffic import Traffic
 from kube.store import Change, Key
@@ -71,3 +71,14 @@ def test_detections_are_counted_by_how_they_became_known() -> None:
     assert series['serin_revisions_detected_total{by="resync"}'] == 1
     assert series['serin_revision_detected_seconds_bucket{by="admission",le="0.5"}'] == 1
     assert series['serin_revision_detected_seconds_bucket{by="admission",le="0.25"}'] == 0
+
+
+@pytest.mark.parametrize(
+    ("managers", "manager"),
+    [((), ""), (("serin",), "serin"), (("kubectl",), "kubectl"), (("serin", "kustomize"), "kustomize")],
+)
+def test_who_scaled_a_workload_is_kept(managers: tuple[str, ...], manager: str) -> None:
+    fields: dict[str, Any] = {"fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    others = entry("kube-controller-manager", "2026-01-01T00:00:00Z", "status") | {"fieldsV1": {"f:status": {}}}
+    sent = deployment(others, *(entry(name, "2026-01-01T00:00:00Z") | fields for name in managers))
+    assert replicas_manager(keep_written_at(sent)) == manager

@@ -29,6 +29,7 @@ def test_a_run_routes_nobody_to_the_canary_before_its_end(cluster: SimulatedClus
         "Starting canary analysis for podinfo.test",
         "Pre-rollout check acceptance-test passed",
         *[f"Advance podinfo.test canary iteration {number}/3" for number in range(1, 4)],
+        "Scaling up podinfo.test to 3 replicas, for it is to carry all that podinfo-primary.test carries",
         "Routing all traffic to canary",
         "Copying podinfo.test template spec to podinfo-primary.test",
         "Routing all traffic to primary",
@@ -70,7 +71,7 @@ def test_traffic_stays_on_the_healthy_canary_while_the_primary_does_not_come_up(
     cluster.run(300, until=lambda: cluster.state.phase is Phase.PROMOTING)
     cluster.primary_readiness = UNREADY
     cluster.run(900)
-    assert (phase(cluster), cluster.weights, cluster.target_replicas) == (Phase.PROMOTING, (0, 100), 2)
+    assert (phase(cluster), cluster.weights, cluster.target_replicas) == (Phase.PROMOTING, (0, 100), 3)
 
 
 def test_requests_are_mirrored_for_as_long_as_the_iterations_last() -> None:

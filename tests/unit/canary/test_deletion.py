@@ -111,7 +111,7 @@ def test_a_target_that_can_not_keep_the_primarys_size_takes_the_traffic_with_wha
     target = {"apiVersion": "apps/v1", "kind": kind, "name": "podinfo"}
     cluster = SimulatedCluster(canary(targetRef=target, **REVERTED))
     cluster.run(30)
-    cluster.target_size_limit = 2  # the maximum of its HPA; or fewer nodes than the primary has
+    cluster.sizes.target_lasts = 2  # the maximum of its HPA; or fewer nodes than the primary has
     cluster.is_deleted = True
     cluster.run(120)
     assert (phase(cluster), cluster.weights, cluster.target_replicas) == (Phase.TERMINATED, (0, 100), 2)

@@ -33,6 +33,7 @@ FULL = State(
     traffic=Traffic(15, 40, "side=abcdefghij", includes_unmatched=True),
     previous_cookie="side=ABCDEFGHIJ",
     strategy="blue-green",
+    primary_floor=20,
     target=TargetIdentity("uid-1", 7, "rev-2", {"configmap/conf": "c1", "secret/keys": "s1"}),
     revisions=Revisions(analysed="rev-2", promoted="rev-1", finished="rev-1", change=Mark("rev-2", "image", "alice")),
     analysis=Analysis(
@@ -43,7 +44,7 @@ FULL = State(
         checks_passed=True,
         growth_started_at_s=1_700_000_005.0,
     ),
-    promotion=Promotion(is_late=True),
+    promotion=Promotion(is_late=True, growth_started_at_s=1_700_000_007.0),
     hooks=HookAnswers(
         answered=("pre-rollout/acceptance-test",), waiting_for=("confirm-promotion/gate",), post_rollout_pending=True
     ),
@@ -109,6 +110,8 @@ WRITTEN: dict[str, Any] = {
         "endUntold": True,
         "analysisSkipped": True,
         "promotionLate": True,
+        "primaryFloor": 20,
+        "primaryGrownAt": "2023-11-14T22:13:27.000Z",
         "paused": True,
         "request": {
             "verb": "pause",

@@ -34,6 +34,8 @@ STATUS_KEYS = {
     "MIRROR_PERCENT": "mirrorPercent",
     "NEXT_CHECK_AT": "notBefore",
     "PAUSED": "paused",
+    "PRIMARY_FLOOR": "primaryFloor",
+    "PRIMARY_GROWTH_STARTED_AT": "primaryGrownAt",
     "POST_ROLLOUT_PENDING": "endUntold",
     "PROMOTION_LATE": "promotionLate",
     "REQUEST": "request",

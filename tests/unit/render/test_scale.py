@@ -5,9 +5,18 @@ from typing import Any
 import pytest
 
 from canary.run.revision import revision_of
-from render.scale import full_size, is_configured_by, replicas_from_zero, restart_patch, scale_patch, wanted_replicas
+from render.scale import (
+    full_size,
+    is_configured_by,
+    primary_size_limit,
+    replicas_from_zero,
+    restart_patch,
+    scale_patch,
+    size_limit,
+    wanted_replicas,
+)
 from tests.support.json_patch import PatchRefused, apply_patch
-from tests.support.podinfo import podinfo_daemonset, podinfo_deployment, podinfo_hpa
+from tests.support.podinfo import podinfo_canary, podinfo_daemonset, podinfo_deployment, podinfo_hpa
 
 
 @pytest.mark.parametrize("replicas", [0, 1, 7])
@@ -69,27 +78,48 @@ def test_target_without_hpa_comes_back_with_as_many_as_the_primary(
 
 
 @pytest.mark.parametrize(
-    ("primary", "scaler", "expected"),
+    ("primary", "expected"),
     [
-        (5, None, 5),
-        (0, None, 1),
-        (None, None, 2),
-        (4, podinfo_hpa(), 4),
-        (9, podinfo_hpa(), 4),
-        (9, {"kind": "ScaledObject", "spec": {"maxReplicaCount": 6}}, 6),
-        (9, {"kind": "ScaledObject", "spec": {}}, 9),
+        (5, 5),
+        (0, 1),
+        (None, 2),
     ],
 )
-def test_a_target_is_as_large_as_the_primary_as_far_as_its_own_scaler_lets_it(
-    primary: int | None, scaler: dict[str, Any] | None, expected: int
+def test_a_target_that_carries_everything_is_as_large_as_the_primary(primary: int | None, expected: int) -> None:
+    assert full_size(_with(2), None if primary is None else _with(primary)) == expected
+
+
+@pytest.mark.parametrize(
+    ("scaler", "target", "primary"),
+    [
+        (None, None, None),
+        (podinfo_hpa(), 4, 4),
+        ({"kind": "ScaledObject", "spec": {"maxReplicaCount": 6}}, 6, 6),
+        ({"kind": "ScaledObject", "spec": {}}, None, 100),
+    ],
+)
+def test_a_size_is_limited_by_what_the_scaler_allows(
+    scaler: dict[str, Any] | None, target: int | None, primary: int | None
 ) -> None:
-    assert full_size(_with(2), None if primary is None else _with(primary), scaler) == expected
+    assert size_limit(_with(2), scaler) == target
+    assert primary_size_limit(podinfo_canary(), scaler) == primary
+
+
+def test_a_primary_without_a_scaler_of_ours_has_no_limit_to_grow_to() -> None:
+    assert primary_size_limit(podinfo_canary(autoscalerRef=None), podinfo_hpa()) is None
+
+
+def test_the_limit_of_the_primarys_scaler_is_its_own_where_it_is_given() -> None:
+    reference = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "podinfo"}
+    canary = podinfo_canary(autoscalerRef=reference | {"primaryScalerReplicas": {"maxReplicas": 9}})
+    assert primary_size_limit(canary, podinfo_hpa()) == 9
 
 
 def test_a_daemonset_is_as_large_as_its_nodes_let_it() -> None:
     target = podinfo_daemonset() | {"status": {"desiredNumberScheduled": 2}}
-    assert full_size(target, podinfo_daemonset() | {"status": {"desiredNumberScheduled": 3}}, None) == 2
-    assert full_size(apply_patch(target, scale_patch(target, 0)), podinfo_daemonset(), None) == 1
+    assert full_size(target, podinfo_daemonset() | {"status": {"desiredNumberScheduled": 3}}) == 2
+    assert full_size(apply_patch(target, scale_patch(target, 0)), podinfo_daemonset()) == 1
+    assert size_limit(target, podinfo_hpa()) is None
 
 
 def _with(replicas: int) -> dict[str, Any]:

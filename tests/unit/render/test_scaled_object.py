@@ -160,3 +160,16 @@ def test_a_first_annotation_is_refused_when_somebody_was_faster() -> None:
     annotated["metadata"] |= {"annotations": {"theirs": "1"}, "resourceVersion": "another"}
     with pytest.raises(PatchRefused):
         apply_patch(annotated, patch)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "floor", "minimum"), [((1, 6), 0, 1), ((1, 6), 4, 4), ((1, 6), 9, 6), ((0, None), 200, 100)]
+)
+def test_a_floor_keeps_the_primarys_size_as_far_as_its_maximum_allows(
+    bounds: tuple[int, int | None], floor: int, minimum: int
+) -> None:
+    original = scaled_object()
+    original["spec"] |= {"minReplicaCount": bounds[0], "maxReplicaCount": bounds[1]}
+    named = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "podinfo-so"}
+    copy = primary_scaled_object(podinfo_canary(autoscalerRef=named), original, floor)
+    assert copy["spec"]["minReplicaCount"] == minimum

@@ -63,3 +63,8 @@ def test_a_metric_removed_from_the_targets_hpa_is_a_difference() -> None:
     assert is_as_rendered(live, rendered)
     live["spec"]["metrics"].append({"type": "Resource", "resource": {"name": "memory"}})
     assert not is_as_rendered(live, rendered)
+
+
+@pytest.mark.parametrize(("floor", "minimum"), [(0, 2), (1, 2), (3, 3), (9, 4)])
+def test_a_floor_keeps_the_primarys_size_as_far_as_its_maximum_allows(floor: int, minimum: int) -> None:
+    assert primary_scaler(podinfo_canary(), podinfo_hpa(), floor)["spec"]["minReplicas"] == minimum

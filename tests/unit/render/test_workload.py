@@ -270,6 +270,7 @@ def test_a_promotion_gives_the_primary_the_targets_replicas(replicas: dict[str, 
     target["spec"] = {key: value for key, value in target["spec"].items() if key != "replicas"} | replicas
     assert promoted_replicas(podinfo_canary(autoscalerRef=None), target) == expected
     assert promoted_replicas(podinfo_canary(), target) is None, "its scaler decides"
+    assert promoted_replicas(podinfo_canary(autoscalerRef=None), target, is_scaled_by_others=True) is None
 
 
 def test_rendered_replicas_are_promoted() -> None:
