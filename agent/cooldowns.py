@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agent.revision_templates import TemplateLost
-from canary.run.action import Action, ApplyObject, ClaimRequest, DropRequest, Promote, SetFinalizer, SetTraffic
+from canary.run.action import (
+    Action,
+    ApplyObject,
+    ClaimRequest,
+    DropRequest,
+    Promote,
+    SetFinalizer,
+    SetTraffic,
+    describe,
+)
 from canary.run.managed import ManagedObject
 from canary.run.traffic import Traffic
 from kube.errors import KubeError, PermanentError
@@ -55,6 +64,7 @@ class ActionCooldowns:
     _traffic_until_s: float = 0.0
     _actions_until_s: dict[Action, float] = field(default_factory=dict)
     _turns: dict[Action, _Turns] = field(default_factory=dict)
+    _errors: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def add(self, action: Action, error: KubeError | TemplateLost) -> bool:
         """Let an action cool down because of an error; return False where nothing can go on without it.
@@ -63,7 +73,11 @@ class ActionCooldowns:
         other weights than the refused ones are tried at once.
         """
         is_refused = isinstance(error, PermanentError | TemplateLost)
-        return self._hold_back(action, _REFUSED_AGAIN_S if is_refused else _UNANSWERED_AGAIN_S, is_refused=is_refused)
+        wait_s = _REFUSED_AGAIN_S if is_refused else _UNANSWERED_AGAIN_S
+        is_held_back = self._hold_back(action, wait_s, is_refused=is_refused)
+        if is_held_back:
+            self._note_error(action, str(error), wait_s)
+        return is_held_back
 
     def note_done(self, action: Action) -> bool:
         """Note that an action was carried out; return False where it was so again and again, and cools down for that.
@@ -77,7 +91,20 @@ class ActionCooldowns:
         wait_s = self._turns.setdefault(action, _Turns()).note(now_s)
         if isinstance(action, SetTraffic):
             wait_s = min(wait_s, _TRAFFIC_AGAIN_MAX_S)
-        return not wait_s or not self._hold_back(action, wait_s, is_refused=True)
+        if not wait_s or not self._hold_back(action, wait_s, is_refused=True):
+            return True
+        self._note_error(action, f"{describe(action)} is changed back by somebody else each time", wait_s)
+        return False
+
+    def _note_error(self, action: Action, text: str, wait_s: float) -> None:
+        now_s = self.clock()
+        waiting = {about: noted for about, noted in self._errors.items() if now_s < noted[1]}
+        self._errors = waiting | {describe(action): (text, now_s + wait_s)}
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Return why what is not tried now failed."""
+        return tuple(text for text, until_s in self._errors.values() if self.clock() < until_s)
 
     def _hold_back(self, action: Action, wait_s: float, *, is_refused: bool) -> bool:
         again_s = self.clock() + wait_s

@@ -98,11 +98,15 @@ class CanaryLoop:
             _log.info("another look at %s/%s: %s", *self._key, error)
             if self._failures >= _CONFLICTS_ARE_USUAL:
                 self._ticker.count_failure(error, is_reported=True)
-        except (KubeError, TemplateLost, Deposed) as error:
-            self._ticker.count_failure(error, is_reported=not isinstance(error, TransientError | Deposed))
+        except Deposed as error:
+            self._ticker.count_failure(error, is_reported=False)
+        except (KubeError, TemplateLost) as error:
+            self._ticker.count_failure(error, is_reported=not isinstance(error, TransientError))
+            self._ticker.note_failing(error)
         except Exception as error:  # noqa: BLE001  a fault in one canary's tick must not stop the others
             _log.exception("tick of %s/%s failed", *self._key)
             self._ticker.count_failure(error, is_reported=True)
+            self._ticker.note_failing(error)
         else:
             self._failures = 0
             return sleep_s

@@ -110,7 +110,7 @@ class ManagedObjects:
         return any(
             (scaler["spec"].get("scaleTargetRef") or {}).get("name") == metadata["name"]
             for resource in SCALERS.values()
-            for scaler in self._caches.of(resource).by_namespace(canary.namespace)
+            for scaler in self._caches.of(resource).outlines(canary.namespace)
         )
 
     def scaler(self, canary: Canary) -> Object | None:

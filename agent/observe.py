@@ -71,6 +71,7 @@ class Observer:
             start_blockers=tuple(find_blockers(canary, caches, Stage.START)),
             cooling_down=cooldowns.actions,
             refused_traffic=cooldowns.traffic,
+            failures=cooldowns.errors,
             request=(obj["metadata"].get("annotations") or {}).get(REQUEST_ANNOTATION, ""),
             flagger=self._flagger.at_work(),
             is_spec_lost=stored.is_spec_lost,

@@ -36,6 +36,15 @@ def _workload(workload: Object) -> Object:
     }
 
 
+def _scaler(scaler: Object) -> Object:
+    """Keep what it scales, too: a primary that it scales is not scaled by us."""
+    return {**_metadata(scaler), "spec": {"scaleTargetRef": {"name": _scaled(scaler)}}}
+
+
+def _scaled(scaler: Object) -> str:
+    return str((scaler["spec"].get("scaleTargetRef") or {}).get("name", ""))
+
+
 def _interned(labels: Mapping[str, Any]) -> dict[str, Any]:
     """Copy labels, with equal texts shared: a value stands in selector and template, and in other workloads."""
     return {sys.intern(key): sys.intern(value) for key, value in labels.items()}
@@ -44,7 +53,7 @@ def _interned(labels: Mapping[str, Any]) -> dict[str, Any]:
 _OUTLINES: Final[Mapping[Resource, Callable[[Object], Object]]] = {
     DEPLOYMENTS: _workload,
     DAEMONSETS: _workload,
-    HPAS: _metadata,
+    HPAS: _scaler,
     SERVICES: _metadata,
     UPSTREAMS: _metadata,
 }

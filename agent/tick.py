@@ -24,17 +24,19 @@ from agent.revision_templates import TemplateLost
 from agent.services import AgentServices
 from agent.status_read_back import StatusReadBack
 from agent.stored import StoredCanary, is_gone, read_stored
+from agent.trouble_watch import TroubleWatch
 from agent.turns import Turn, Urgency
 from canary.api.canary import Canary
 from canary.api.names import DEFAULT_TARGET_KIND
-from canary.decide import Decision, decide
+from canary.decide import Decision, decide, find_trouble
 from canary.run.action import Action, SetFinalizer, SetTraffic, describe
 from canary.run.judge import Verdict
 from canary.run.messages import Message, undone_again, warning
 from canary.run.observation import Observation
 from canary.run.phase import IDLE, Phase
-from canary.run.state import State
+from canary.run.state import Blocker, State
 from canary.run.status import UnknownPhase, write_status
+from canary.run.trouble import RETRYING, Trouble
 from kube.errors import PermanentError, TransientError
 from kube.resource import Object
 from kube.store import Key
@@ -60,6 +62,7 @@ class CanaryTicker:
         self._calls = HookCalls()
         self._cooldowns = ActionCooldowns()
         self._read_back = StatusReadBack()
+        self._trouble = TroubleWatch()
         self._last_valid: Canary | None = None
         self._is_pulling: bool | None = None
         """Whether the last decision was to take traffic off the canary side; at the start nobody knows."""
@@ -148,13 +151,25 @@ class CanaryTicker:
             await self._store_intent(obj, canary, state, decision.intent)
         # Only now: had the write failed, the next tick would have asked again, and not called again.
         self._calls.forget(answered)
+        is_news = decision.intent is None and self._note_trouble(canary, state, observation, decision)
         warnings = map(warning, (*services.managed.problems(canary), *services.routing.take_warnings(canary)))
         self._reporter.report_remarks(obj, (*decision.remarks, *warnings))
-        return self._wake_after_s(canary, decision)
+        return 0 if is_news else self._wake_after_s(canary, decision)
+
+    def _note_trouble(self, canary: Canary, state: State, observation: Observation, decision: Decision) -> bool:
+        """Note what is wrong while the canary waits; return whether that is news to be stored by another tick."""
+        self._trouble.note(find_trouble(canary, state, observation, decision))
+        lasting, known = self._trouble.lasting(state.not_ready), observation.lasting
+        return (lasting and lasting.reason) != (known and known.reason)
+
+    def note_failing(self, error: Exception) -> None:
+        """Note that nothing more is known of the canary than why its ticks fail."""
+        self._trouble.note((Trouble(Blocker(RETRYING, str(error))),))
 
     def _observe(self, canary: Canary, stored: StoredCanary) -> Observation:
         observation = self._services.observer.observe(canary, stored, self._cooldowns)
-        return replace(observation, unstored=self._read_back.blocker)
+        lasting = self._trouble.lasting(stored.state.not_ready)
+        return replace(observation, unstored=self._read_back.blocker, lasting=lasting)
 
     async def _ask(
         self, canary: Canary, stored: StoredCanary, observation: Observation, decision: Decision
@@ -233,7 +248,8 @@ class CanaryTicker:
 
     def _wake_after_s(self, canary: Canary, decision: Decision) -> float | None:
         reads_s = self._services.caches.elsewhere.read_again_after_s(canary)
-        waits_s = (*self._cooldowns.waits_s(), *self._read_back.waits_s(), decision.wake_after_s, reads_s)
+        held_s = (*self._cooldowns.waits_s(), *self._read_back.waits_s(), *self._trouble.waits_s())
+        waits_s = (*held_s, decision.wake_after_s, reads_s)
         return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
 
     async def _report(self, obj: Object, canary: Canary, state: State) -> Object:

@@ -9,14 +9,16 @@ from typing import Final
 from canary.api.canary import Canary
 from canary.decide import guards
 from canary.decide.phases import finalising, idle, initializing, progressing, promoting, terminating
+from canary.decide.ready import tell_readiness, why_not_ready
 from canary.decide.requests import answer_request
 from canary.decide.tick import Tick
 from canary.run.decision import Decision, wait
 from canary.run.observation import Observation
 from canary.run.phase import Phase
 from canary.run.state import State
+from canary.run.trouble import Trouble
 
-__all__ = ["Decision", "decide"]
+__all__ = ["Decision", "decide", "find_trouble"]
 
 GUARDS: Final[tuple[Callable[[Tick], Decision | None], ...]] = (
     guards.refuse_old_view,
@@ -39,7 +41,12 @@ def decide(canary: Canary, state: State, observation: Observation) -> Decision:
     """Decide what comes next. Total: every input has an answer."""
     tick = Tick(canary, guards.count_on(state, observation), observation)
     guarded = next((decision for guard in GUARDS if (decision := guard(tick)) is not None), None)
-    return guarded if guarded is not None else _decide_phase(tick)
+    return tell_readiness(tick, guarded if guarded is not None else _decide_phase(tick))
+
+
+def find_trouble(canary: Canary, state: State, observation: Observation, decision: Decision) -> tuple[Trouble, ...]:
+    """Return what is not as it should be in a tick that came to wait, the gravest first."""
+    return why_not_ready(Tick(canary, guards.count_on(state, observation), observation), decision)
 
 
 def _decide_phase(tick: Tick) -> Decision:

@@ -217,7 +217,7 @@ def _store_blocker(tick: Tick, blocker: Blocker | None) -> Decision | None:
     if blocker == tick.state.blocker:
         return None if blocker is None else wait()
     message = info(f"{tick.name} goes on") if blocker is None else warning(blocker.message)
-    return tick.update(replace(tick.state, blocker=blocker), message)
+    return tick.update(replace(tick.state, blocker=blocker, not_ready=None), message)
 
 
 # What the workloads show.

@@ -252,6 +252,16 @@ def run_failed(name: str) -> Message:
     return warning(f"Canary failed! Scaling down {name}")
 
 
+def not_ready_any_more(name: str, why: str) -> Message:
+    """Report that the condition Ready is False from now on, and why. The text is ours."""
+    return warning(f"{name} is not ready: {why}")
+
+
+def ready_again(name: str) -> Message:
+    """Report that the condition Ready is True again. The text is ours."""
+    return info(f"{name} is ready again")
+
+
 def paused(name: str, weight_percent: int) -> Message:
     """Report that somebody asked to pause. The text is ours."""
     return info(f"Pausing {name} at canary weight {weight_percent}, by request. Its checks go on")

@@ -112,6 +112,8 @@ class Observation:
     `blockers`: what stands in the way (a missing target, HPA, ...). `start_blockers`: why no run could be checked; only
     the next one waits for these.
     `unstored`: what the API server did not store of the intent when it was last written, None where it did.
+    `failures`: why what cools down failed, in the API server's words. `lasting`: what has been wrong for longer than it
+    may be, None where nothing is.
     `cooling_down`: other actions that failed a moment ago, and that are tried again later.
     `refused_traffic`: the split that the API server refused a moment ago, tried again later.
     `request`: the text of the Canary's request annotation, empty without one.
@@ -135,6 +137,8 @@ class Observation:
     blockers: tuple[Blocker, ...] = ()
     unstored: Blocker | None = None
     start_blockers: tuple[Blocker, ...] = ()
+    failures: tuple[str, ...] = ()
+    lasting: Blocker | None = None
     cooling_down: "frozenset[Action]" = frozenset()
     refused_traffic: Traffic | None = None
     request: str = ""

@@ -149,7 +149,8 @@ class State:
 
     `previous_cookie` is the session cookie before that of `traffic`. `strategy` is the one under which `traffic` is
     meant. `primary_floor`: how many replicas the primary's autoscaler must leave it, beside the bounds of its users.
-    `target` is None until the target was seen, `blocker` None while nothing blocks the canary.
+    `target` is None until the target was seen, `blocker` None while nothing blocks the canary. `not_ready`: what is
+    wrong for longer than it may be, though the canary goes on as far as it can; None where nothing is.
     """
 
     phase: Phase | None = None
@@ -165,6 +166,7 @@ class State:
     control: Control = field(default_factory=Control)
     timing: Timing = field(default_factory=Timing)
     blocker: Blocker | None = None
+    not_ready: Blocker | None = None
     transition: TransitionRecord = field(default_factory=TransitionRecord)
 
     @property

@@ -87,7 +87,8 @@ def read_state(status: Mapping[str, Any] | None) -> State:
             unready_at_s=_read_time(ours.get(StatusKey.UNREADY_AT)),
             shifted_at_s=_read_time(ours.get(StatusKey.SHIFTED_AT)),
         ),
-        blocker=_read_blocker(status.get("conditions") or ()),
+        blocker=None if ours.get(StatusKey.NOT_READY) else _read_blocker(status.get("conditions") or ()),
+        not_ready=_read_blocker(status.get("conditions") or ()) if ours.get(StatusKey.NOT_READY) else None,
         transition=TransitionRecord(
             sequence=int(ours.get(StatusKey.SEQUENCE, 0)),
             at_s=_read_time(status.get("lastTransitionTime")) or 0.0,
@@ -152,6 +153,7 @@ def _write_ours(state: State) -> dict[str, Any]:
         StatusKey.POST_ROLLOUT_PENDING: hooks.post_rollout_pending or None,
         StatusKey.ANALYSIS_SKIPPED: control.skips_analysis,
         StatusKey.PROMOTION_LATE: state.promotion.is_late or None,
+        StatusKey.NOT_READY: (state.blocker is None and state.not_ready is not None) or None,
         StatusKey.PRIMARY_FLOOR: state.primary_floor or None,
         StatusKey.PRIMARY_GROWTH_STARTED_AT: _write_time(state.promotion.growth_started_at_s),
         StatusKey.PAUSED: control.is_paused or None,
@@ -229,8 +231,9 @@ def _write_conditions(state: State, before: Any, target_kind: str) -> list[dict[
     if state.phase is not None:
         status, message = promoted_condition(state.phase, target_kind)
         new[PROMOTED] = (status, str(state.phase), message)
-    if state.blocker is not None:
-        new[READY] = ("False", state.blocker.reason, state.blocker.message)
+    why = state.blocker or state.not_ready
+    if why is not None:
+        new[READY] = ("False", why.reason, why.message)
     elif state.phase is not None or READY in old:
         new[READY] = ("True", "Reconciling", "The canary is valid and watched.")
     for kind, (verdict, reason, message) in new.items():

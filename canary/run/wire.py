@@ -78,6 +78,7 @@ class StatusKey:
     MESSAGES: Final = "news"
     MIRROR_PERCENT: Final = "mirrorPercent"
     NEXT_CHECK_AT: Final = "notBefore"
+    NOT_READY: Final = "notReady"
     PAUSED: Final = "paused"
     PRIMARY_FLOOR: Final = "primaryFloor"
     PRIMARY_GROWTH_STARTED_AT: Final = "primaryGrownAt"

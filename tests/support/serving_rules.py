@@ -1,9 +1,17 @@
 """What must hold of the traffic: nobody is sent to a side without a pod while the other side has one, and the like."""
 
+from dataclasses import dataclass
+
 from canary.run.action import SetTraffic
 from canary.run.observation import RouteState
 from canary.run.phase import Phase
 from tests.support.simulated_cluster import SimulatedCluster
+from tests.support.simulated_storage import SimulatedStorage
+
+_ENDING = {Phase.TERMINATING, Phase.TERMINATED}
+
+# A minute, and what passes between two looks at the cluster.
+_READY_FALSE_AFTER_S = 61.0
 
 
 def check_before_promote(cluster: SimulatedCluster, effect: str) -> None:
@@ -33,6 +41,36 @@ def check_at_rest(cluster: SimulatedCluster) -> None:
         assert to_primary == 0, "users are on a primary without a pod, and the canary has one"
     if cluster.can_primary_serve and not cluster.can_canary_serve:
         assert to_canary == 0, "users are on a canary without a pod, and the primary has one"
+
+
+@dataclass
+class ReadyRule:
+    """What is not served as meant for more than a minute shows in the condition Ready, once the agent came to rest."""
+
+    cluster: SimulatedCluster
+    _agent: SimulatedStorage | None = None
+    _since_s: float | None = None
+
+    def check(self) -> None:
+        """See it now. An agent that has just started counts anew."""
+        cluster = self.cluster
+        if self._agent is not cluster.storage:
+            self._agent, self._since_s = cluster.storage, None
+        if not self._is_bad():
+            self._since_s = None
+            return
+        self._since_s = cluster.now_s if self._since_s is None else self._since_s
+        if cluster.now_s - self._since_s > _READY_FALSE_AFTER_S:
+            found = [one for one in cluster.status["conditions"] if one["type"] == "Ready"]
+            assert found[0]["status"] == "False", "ready, and the traffic is not served as meant"
+
+    def _is_bad(self) -> bool:
+        """Is a route refused, or a primary without a pod while nothing else is to be expected of it?"""
+        cluster, phase = self.cluster, self.cluster.state.phase
+        if cluster.stale or cluster.weights is None or phase in {None, Phase.INITIALIZING, *_ENDING}:
+            return False
+        is_down = phase is not Phase.PROMOTING and not cluster.can_primary_serve
+        return is_down or cluster.route_state in {RouteState.WARNED, RouteState.REJECTED}
 
 
 def check_stored(cluster: SimulatedCluster) -> None:

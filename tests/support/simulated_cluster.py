@@ -155,6 +155,8 @@ class SimulatedCluster:
             blockers=self.blockers,
             unstored=self.storage.lost,
             start_blockers=self.start_blockers,
+            failures=self._cooldowns.errors,
+            lasting=self.storage.trouble.lasting(self.state.not_ready),
             cooling_down=self._cooldowns.actions,
             refused_traffic=self._cooldowns.traffic,
             request=self.request,
@@ -228,14 +230,11 @@ class SimulatedCluster:
 
     def tick(self) -> Decision:
         """Do what a tick of the loop does, in its order."""
-        return self.tick_of(self.state, replace(self.observe(), **self.stale))
+        state, seen = self.state, replace(self.observe(), **self.stale)
+        return self.storage.note(self.canary, state, seen, self.tick_of(state, seen))
 
     def tick_of(self, state: State, seen: Observation) -> Decision:
-        """Tick with a view of the cluster that may be old; what it does is fenced as the agent's writes are.
-
-        Raises:
-            Refused: the cluster is not what was seen.
-        """
+        """Tick with a view that may be old; raise Refused where the cluster is not what was seen."""
         version = self.writes_by_others
         decision = decide(self.canary, state, seen)
         if decision.questions:
@@ -269,10 +268,8 @@ class SimulatedCluster:
         return is_part or type(action) in self.refused_actions
 
     def _wake_after_s(self, decision: Decision) -> float | None:
-        waits = [*self._cooldowns.waits_s(), *self.storage.read_back.waits_s()]
-        if decision.wake_after_s is not None:
-            waits.append(decision.wake_after_s)
-        return min(waits, default=None)
+        asked = [] if decision.wake_after_s is None else [decision.wake_after_s]
+        return min([*self._cooldowns.waits_s(), *self.storage.waits_s(), *asked], default=None)
 
     def _store(self, intent: State) -> None:
         before, after = self.state, intent

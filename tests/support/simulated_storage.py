@@ -1,12 +1,17 @@
-"""Where a simulated Canary's status is stored: as it was written, or as much of it as another CRD knows."""
+"""Where a simulated Canary's status is stored, all of it or what another CRD knows; and what its agent remembers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent.resources import CANARIES
 from agent.status_read_back import StatusReadBack
+from agent.trouble_watch import TroubleWatch
+from canary.api.canary import Canary
+from canary.decide import find_trouble
+from canary.run.decision import Decision
 from canary.run.messages import Message, warning
+from canary.run.observation import Observation
 from canary.run.state import Blocker, State
 from canary.run.status import write_status
 from kube.errors import Lost
@@ -25,9 +30,24 @@ class SimulatedStorage:
     writes: int = 0
     told: list[Message] = field(default_factory=list)
     read_back: StatusReadBack = field(init=False)
+    trouble: TroubleWatch = field(init=False)
 
     def __post_init__(self) -> None:
-        self.read_back = StatusReadBack(self.clock)
+        self.read_back, self.trouble = StatusReadBack(self.clock), TroubleWatch(self.clock)
+
+    def waits_s(self) -> list[float]:
+        """Return the seconds until something of this is looked at again."""
+        return [*self.read_back.waits_s(), *self.trouble.waits_s()]
+
+    def note(self, canary: Canary, state: State, seen: Observation, decision: Decision) -> Decision:
+        """Note what is wrong where a tick came to wait, as the agent does."""
+        if decision.intent is not None or decision.actions:
+            return decision
+        self.trouble.note(find_trouble(canary, state, seen, decision))
+        lasting, known = self.trouble.lasting(state.not_ready), seen.lasting
+        is_news = (lasting and lasting.reason) != (known and known.reason)
+        asked = [] if decision.wake_after_s is None else [decision.wake_after_s]
+        return replace(decision, wake_after_s=0 if is_news else min([*self.waits_s(), *asked], default=None))
 
     @property
     def lost(self) -> Blocker | None:

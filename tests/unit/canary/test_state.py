@@ -181,6 +181,18 @@ def test_fields_that_we_do_not_know_are_kept() -> None:
     assert {"type": "Theirs"} in written["conditions"]
 
 
+def test_what_is_not_ready_is_told_from_what_blocks() -> None:
+    why = Blocker("RouteNotServed", "the gateway refuses it")
+    written = write(replace(FULL, blocker=None, not_ready=why))
+    assert written["serin"]["notReady"] is True
+    assert conditions(written)["Ready"]["reason"] == "RouteNotServed"
+    assert (read_state(written).blocker, read_state(written).not_ready) == (None, why)
+    cleared = write(replace(FULL, blocker=None), written)
+    assert "notReady" not in cleared["serin"]
+    assert conditions(cleared)["Ready"]["status"] == "True"
+    assert read_state(cleared).not_ready is None
+
+
 def conditions(status: dict[str, Any]) -> dict[str, dict[str, str]]:
     listed = status["conditions"]
     assert isinstance(listed, list)

@@ -21,7 +21,7 @@ from canary.run.phase import ANALYSING, IDLE, TRANSITIONS, Phase
 from canary.run.request import Verb
 from canary.run.state import Blocker, State
 from tests.support.canaries import canary
-from tests.support.serving_rules import check_at_rest, check_before_promote, check_stored
+from tests.support.serving_rules import ReadyRule, check_at_rest, check_before_promote, check_stored
 from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.simulated_parts import READY, ROLLING, UNREADY, Crash, Refused, always
 
@@ -182,9 +182,10 @@ class Watcher:
             assert share == mirrored == 0, "traffic returns to a canary that was pulled"
 
 
-def check_all_at_rest(cluster: SimulatedCluster) -> None:
+def check_all_at_rest(cluster: SimulatedCluster, ready: ReadyRule) -> None:
     check_at_rest(cluster)
     check_stored(cluster)
+    ready.check()
 
 
 def play(cluster: SimulatedCluster, watcher: Watcher, tape: list[tuple[str, Any]]) -> None:
@@ -293,7 +294,7 @@ def test_no_tape_breaks_a_rule_and_every_run_ends(
 ) -> None:
     cluster = SimulatedCluster(tried, verdicts=from_tape(verdicts), rolls_without_gap=rolls_without_gap)
     watcher = Watcher(cluster)
-    cluster.before_effect, cluster.at_rest = watcher, partial(check_all_at_rest, cluster)
+    cluster.before_effect, cluster.at_rest = watcher, partial(check_all_at_rest, cluster, ReadyRule(cluster))
     play(cluster, watcher, tape)
     all_well(cluster, watcher)
     run(cluster, 10)

@@ -33,6 +33,7 @@ STATUS_KEYS = {
     "MESSAGES": "news",
     "MIRROR_PERCENT": "mirrorPercent",
     "NEXT_CHECK_AT": "notBefore",
+    "NOT_READY": "notReady",
     "PAUSED": "paused",
     "PRIMARY_FLOOR": "primaryFloor",
     "PRIMARY_GROWTH_STARTED_AT": "primaryGrownAt",

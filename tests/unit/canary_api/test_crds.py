@@ -184,6 +184,8 @@ def test_kubectl_shows_flaggers_columns() -> None:
         "StepWeight",
         "StepWeights",
         "MaxWeight",
+        "Ready",
+        "Reason",
     ]
 
 
