@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from agent.caches import SCALERS, WORKLOADS, Caches
 from agent.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
+from agent.side_pods import find_side_blockers
 from canary.api.canary import Canary
 from canary.rules.references import Claim, Owner, Stage, check_references, container_port_names
 from canary.run.state import Blocker
@@ -21,7 +22,8 @@ def find_blockers(canary: Canary, caches: Caches, stage: Stage = Stage.RUN) -> l
     """Return everything that blocks a canary, or the start of its runs, the most basic first."""
     name = f"Canary {canary.namespace}/{canary.name}"
     problems = check_references(canary, CachedCluster(caches), stage)
-    return [Blocker(str(problem.reason), f"{name} {problem}") for problem in problems]
+    found = [Blocker(str(problem.reason), f"{name} {problem}") for problem in problems]
+    return [*found, *find_side_blockers(canary, caches)] if stage is Stage.RUN else found
 
 
 class CachedCluster:

@@ -18,7 +18,7 @@ from canary.run.action import (
 )
 from canary.run.managed import ManagedObject
 from canary.run.traffic import Traffic
-from kube.errors import KubeError, PermanentError
+from kube.errors import AlreadyExists, KubeError, PermanentError
 
 _REFUSED_AGAIN_S: Final = 30.0
 
@@ -72,7 +72,8 @@ class ActionCooldowns:
         What a canary's traffic needs most is that its checks go on, so a route that can't be written holds nothing up;
         other weights than the refused ones are tried at once.
         """
-        is_refused = isinstance(error, PermanentError | TemplateLost)
+        # What is in the way is mostly on its way out: a primary that was deleted ends its pods first.
+        is_refused = isinstance(error, PermanentError | TemplateLost) and not isinstance(error, AlreadyExists)
         wait_s = _REFUSED_AGAIN_S if is_refused else _UNANSWERED_AGAIN_S
         is_held_back = self._hold_back(action, wait_s, is_refused=is_refused)
         if is_held_back:

@@ -68,7 +68,7 @@ class ManagedObjects:
 
     def _renderers(self, canary: Canary, target: Object) -> dict[ManagedObject, tuple[Resource, Callable[[], Object]]]:
         names = Names.of(canary)
-        services = self._caches.of(SERVICES)
+        services, primary = self._caches.of(SERVICES), self._caches.primary(canary)
 
         kept_port = self._routing.kept_port(canary)
 
@@ -78,15 +78,19 @@ class ManagedObjects:
         found: dict[ManagedObject, tuple[Resource, Callable[[], Object]]] = {
             ManagedObject.APEX_SERVICE: (
                 SERVICES,
-                lambda: apex_service(canary, target, existing(names.apex), kept_port),
+                lambda: apex_service(canary, target, existing(names.apex), kept_port, primary=primary),
             ),
             ManagedObject.PRIMARY_SERVICE: (
                 SERVICES,
-                lambda: side_service(canary, target, Side.PRIMARY, existing(names.primary_service), kept_port),
+                lambda: side_service(
+                    canary, target, Side.PRIMARY, existing(names.primary_service), kept_port, primary=primary
+                ),
             ),
             ManagedObject.CANARY_SERVICE: (
                 SERVICES,
-                lambda: side_service(canary, target, Side.CANARY, existing(names.canary_service), kept_port),
+                lambda: side_service(
+                    canary, target, Side.CANARY, existing(names.canary_service), kept_port, primary=primary
+                ),
             ),
         }
         scaler = self.scaler(canary)

@@ -48,7 +48,7 @@ def _patches(
             continue
         match managed:
             case ManagedObject.APEX_SERVICE:
-                yield managed, resource, obj, _released_apex(obj, canary, target)
+                yield managed, resource, obj, _released_apex(obj, canary, target, caches)
             case ManagedObject.ROUTE:
                 yield managed, resource, obj, released_route(obj, canary)
             case ManagedObject.TARGET_SCALER:
@@ -57,10 +57,10 @@ def _patches(
                 yield managed, resource, obj, released_object(obj, canary)
 
 
-def _released_apex(service: Object, canary: Canary, target: Object) -> list[Operation]:
+def _released_apex(service: Object, canary: Canary, target: Object, caches: Caches) -> list[Operation]:
     """Release the apex Service; a target without a usable selector never got traffic from us, and gets none back."""
     try:
-        return released_apex(service, canary, target)
+        return released_apex(service, canary, target, primary=caches.primary(canary))
     except UnusableObjectError:
         return released_object(service, canary)
 

@@ -11,6 +11,7 @@ from agent.loop import CanaryLoop
 from agent.resources import CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
 from agent.revision_detection import is_edit
 from agent.services import AgentServices
+from agent.side_pods import workloads_sharing_labels
 from canary.api.names import Side, apex_name, primary_name, service_names, upstream_name
 from kube.resource import SERVICES, Object, Resource
 from kube.store import Change, Key, key_of
@@ -84,6 +85,14 @@ class Supervisor:
             if resource in WORKLOADS.values() and is_edit(change):
                 loop.note_target_edit(is_resynced=change.is_listed)
             loop.wake()
+        if resource in WORKLOADS.values():
+            self._wake_those_sharing_labels(change)
+
+    def _wake_those_sharing_labels(self, change: Change) -> None:
+        """Wake the canaries whose pods another workload's labels may now match, or no longer do."""
+        for workload in workloads_sharing_labels(change, self._services.caches):
+            for key in self._concerns.get((WORKLOADS[workload["kind"]].plural, key_of(workload)), ()):
+                self._loops[key][0].wake()
 
     def _on_config(self, kind: ConfigKind, change: Change) -> None:
         """Wake the canaries of whose sides one refers to a ConfigMap or Secret that has another content now.

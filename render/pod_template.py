@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any, Final
 
-from canary.api.names import primary_name
+from canary.api.names import primary_label_value
 from canary.run.revision import plain_template
 from canary.run.wire import CONFIG_ANNOTATION, FLAGGER_ID_ANNOTATION
 from render.config_refs import NO_COPIES, ConfigRef, point_to_copies
@@ -27,7 +27,7 @@ def primary_template(
     """
     rendered = _plain(template)
     metadata, spec = rendered["metadata"], rendered["spec"]
-    primary_value = primary_name(label_value)
+    primary_value = primary_label_value(label_value)
     metadata["labels"] = without_flux(metadata.get("labels")) | {label_key: primary_value}
     if config_hash:
         metadata["annotations"] = metadata.get("annotations", {}) | {CONFIG_ANNOTATION: config_hash}

@@ -5,9 +5,10 @@ refuse the whole Service: of two with one number the first counts, and a name th
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from canary.api.canary import Canary
+from canary.api.names import LABEL_MAX_CHARS, bounded
 from canary.api.service import DEFAULT_PORT_NAME
 from render.objects import Object
 from render.ownership import is_owned_by
@@ -37,16 +38,16 @@ def service_ports(
         main["appProtocol"] = service.app_protocol
     ports = [main]
     if service.port_discovery:
-        for name, fallback_name, number in _container_ports(target, service.target_port_effective):
-            if number in {port["port"] for port in ports}:
+        for found in _container_ports(target, service.target_port_effective):
+            if (found.number, found.protocol) in {(port["port"], port["protocol"]) for port in ports}:
                 continue
-            is_name_free = name not in {port["name"] for port in ports}
+            is_name_free = found.name not in {port["name"] for port in ports}
             ports.append(
                 {
-                    "name": name if is_name_free else fallback_name,
-                    "protocol": "TCP",
-                    "port": number,
-                    "targetPort": number,
+                    "name": found.name if is_name_free else found.fallback_name,
+                    "protocol": found.protocol,
+                    "port": found.number,
+                    "targetPort": found.number,
                 }
             )
     if existing is not None and not is_owned_by(existing, canary):
@@ -89,7 +90,7 @@ def _key(port: dict[str, Any]) -> tuple[int, str]:
 def _named(port: dict[str, Any], taken: set[str], standing: dict[tuple[int, str], str | None]) -> dict[str, Any]:
     """Return the port a name that is free. One that it has for want of a better it keeps: a new name would cut it off
     until all of kube-proxy and the gateway know its endpoints by that."""
-    free_name = f"tcp-{port['port']}"
+    free_name = f"{port['protocol'].lower()}-{port['port']}"
     is_named_so = standing.get((port["port"], port["protocol"])) == free_name
     return port | {"name": free_name} if is_named_so or port["name"] in taken else port
 
@@ -115,12 +116,26 @@ def _ports_of(existing: Object | None) -> list[dict[str, Any]]:
     return ((existing or {}).get("spec") or {}).get("ports") or []
 
 
-def _container_ports(target: Object, main_port: int | str) -> Iterator[tuple[str, str, int]]:
-    """Return name, name for an unnamed port and number of each container port but the one that is served already."""
+class _ContainerPort(NamedTuple):
+    """A container's port; `fallback_name` is for one without a name, or whose name is taken."""
+
+    name: str
+    fallback_name: str
+    number: int
+    protocol: str
+
+
+def _container_ports(target: Object, main_port: int | str) -> Iterator[_ContainerPort]:
+    """Find each container port but the one that is served already.
+
+    Unlike with Flagger, for which all is TCP, a port keeps its protocol: of another one nothing listens there.
+    """
     for container in target["spec"]["template"]["spec"].get("containers") or ():
         if container["name"] in _MESH_SIDECARS:
             continue
         for position, port in enumerate(container.get("ports") or ()):
-            if main_port not in (port["containerPort"], port.get("name")):
-                fallback_name = f"tcp-{container['name']}-{position}"
-                yield port.get("name") or fallback_name, fallback_name, port["containerPort"]
+            number, protocol = port["containerPort"], port.get("protocol", "TCP")
+            if protocol == "TCP" and main_port in (number, port.get("name")):
+                continue
+            fallback_name = bounded(f"{protocol.lower()}-{container['name']}-{position}", LABEL_MAX_CHARS)
+            yield _ContainerPort(port.get("name") or fallback_name, fallback_name, number, protocol)

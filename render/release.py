@@ -11,7 +11,7 @@ from render.json_patch import Operation, pointer, put, put_entries, remove, unch
 from render.objects import Object
 from render.ownership import FLUX_LEAVES_IT, is_owned_by
 from render.route_place import destinations_by_side, destinations_of, routes_of
-from render.workload import target_selector_label
+from render.selectors import side_selectors
 
 
 def released_object(obj: Object, canary: Canary) -> list[Operation]:
@@ -19,14 +19,18 @@ def released_object(obj: Object, canary: Canary) -> list[Operation]:
     return _guarded(obj, _disowned(obj, canary))
 
 
-def released_apex(service: Object, canary: Canary, target: Object) -> list[Operation]:
+def released_apex(service: Object, canary: Canary, target: Object, *, primary: Object | None = None) -> list[Operation]:
     """Make the apex Service select the target's pods; one that a user made goes back to whoever applied it.
+
+    Labels that neither side is selected by stay. `primary` is the primary workload, None where there is none.
 
     Raises:
         UnusableObjectError: the target's selector has no label to tell the sides apart by.
     """
-    label = target_selector_label(target)
-    operations = put_entries(service, ("spec", "selector"), label.pods(Side.CANARY))
+    selectors, found = side_selectors(target, primary), service["spec"].get("selector") or {}
+    of_primary = [key for key, value in selectors.primary.items() if found.get(key) == value]
+    operations = [remove(pointer("spec", "selector", key)) for key in of_primary if key not in selectors.canary]
+    operations += put_entries(service, ("spec", "selector"), selectors.canary)
     if operations and not is_owned_by(service, canary):
         annotations = service["metadata"].get("annotations") or {}
         ours = [key for key, value in FLUX_LEAVES_IT.items() if annotations.get(key) == value]

@@ -12,34 +12,48 @@ from canary.api.service import CustomMetadata
 from render.objects import Object
 from render.ownership import FLUX_LEAVES_IT, is_owned_by, owned_metadata
 from render.ports import service_ports
-from render.workload import SelectorLabel, target_selector_label
+from render.selectors import SelectorLabel, side_selectors, target_selector_label
 
 
 def apex_service(
-    canary: Canary, target: Object, existing: Object | None = None, kept_port: int | None = None
+    canary: Canary,
+    target: Object,
+    existing: Object | None = None,
+    kept_port: int | None = None,
+    *,
+    primary: Object | None = None,
 ) -> Object:
     """Render the Service that clients call: it selects the primary's pods.
 
     `existing` is the Service of that name as it stands; one that a user made gets ports and selector, but
-    neither our labels nor an owner, so that it outlives the canary. `kept_port` is as in `service_ports`.
+    neither our labels nor an owner, so that it outlives the canary. `kept_port` is as in `service_ports`. `primary` is
+    the primary workload as it stands, None before there is one.
 
     Raises:
         UnusableObjectError: the target's selector has no label to tell the sides apart by.
     """
     ports = service_ports(canary, target, existing, kept_port)
-    custom = canary.spec.service.apex
-    return _service(canary, target_selector_label(target), Names.of(canary).apex, Side.PRIMARY, custom, ports, existing)
+    selector = side_selectors(target, primary).of(Side.PRIMARY)
+    spec: dict[str, Any] = {"selector": selector, "ports": ports}
+    name, custom = Names.of(canary).apex, canary.spec.service.apex
+    return _service(canary, target_selector_label(target), name, custom, spec, existing)
 
 
 def side_service(
-    canary: Canary, target: Object, side: Side, existing: Object | None = None, kept_port: int | None = None
+    canary: Canary,
+    target: Object,
+    side: Side,
+    existing: Object | None = None,
+    kept_port: int | None = None,
+    *,
+    primary: Object | None = None,
 ) -> Object:
-    """Render the Service of one side. `existing`, `kept_port` and errors as with `apex_service`."""
+    """Render the Service of one side. `existing`, `kept_port`, `primary` and errors as with `apex_service`."""
     ports = service_ports(canary, target, existing, kept_port)
     service = canary.spec.service
     custom = service.primary if side is Side.PRIMARY else service.canary
-    name = Names.of(canary).service(side)
-    return _service(canary, target_selector_label(target), name, side, custom, ports, existing)
+    spec: dict[str, Any] = {"selector": side_selectors(target, primary).of(side), "ports": ports}
+    return _service(canary, target_selector_label(target), Names.of(canary).service(side), custom, spec, existing)
 
 
 def address_problem(canary: Canary, existing: Object | None) -> str:
@@ -61,12 +75,10 @@ def _service(
     canary: Canary,
     label: SelectorLabel,
     name: str,
-    side: Side,
     custom: CustomMetadata,
-    ports: list[dict[str, Any]],
+    spec: dict[str, Any],
     existing: Object | None,
 ) -> Object:
-    spec: dict[str, Any] = {"selector": label.pods(side), "ports": ports}
     if existing is not None and not is_owned_by(existing, canary):
         metadata = {"name": name, "namespace": canary.namespace, "annotations": dict(FLUX_LEAVES_IT)}
         return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}

@@ -10,7 +10,7 @@ from canary.api.canary import Canary
 from canary.api.names import Names, Side
 from render.objects import Object
 from render.ownership import owned_metadata
-from render.workload import target_selector_label
+from render.selectors import side_selectors
 
 UPSTREAM_API_VERSION: Final = "gloo.solo.io/v1"
 
@@ -40,8 +40,12 @@ _COPIED_FIELDS: Final = (
 )
 
 
-def upstream(canary: Canary, target: Object, side: Side, config: Object | None = None) -> Object:
+def upstream(
+    canary: Canary, target: Object, side: Side, config: Object | None = None, *, primary: Object | None = None
+) -> Object:
     """Render the Upstream of one side, with the settings of `config`, the Upstream that `upstreamRef` names.
+
+    `primary` is the primary workload as it stands, None before there is one.
 
     Raises:
         UnusableObjectError: the target's selector has no label to tell the sides apart by.
@@ -53,7 +57,7 @@ def upstream(canary: Canary, target: Object, side: Side, config: Object | None =
         "serviceName": names.service(side),
         "serviceNamespace": canary.namespace,
         "servicePort": canary.spec.service.port,
-        "selector": target_selector_label(target).pods(side),
+        "selector": side_selectors(target, primary).of(side),
     }
     metadata = owned_metadata(canary, names.upstream(side))
     return {"apiVersion": UPSTREAM_API_VERSION, "kind": "Upstream", "metadata": metadata, "spec": spec}

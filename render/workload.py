@@ -4,10 +4,10 @@ Source of the shape: Flagger 1.44, `createPrimaryDeployment`, `createPrimaryDaem
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from canary.api.canary import Canary
-from canary.api.names import Names, Side, primary_name
+from canary.api.names import Names, Side
 from canary.run.revision import config_part
 from canary.run.wire import REVISION_ANNOTATION
 from render.config_refs import NO_COPIES, ConfigRef
@@ -15,45 +15,13 @@ from render.json_patch import Operation, put, put_entries, remove, same_spec
 from render.objects import Object, UnusableObjectError
 from render.ownership import owned_metadata, without_appliers
 from render.pod_template import is_same_template, primary_template
-
-SELECTOR_LABELS: Final = ("app", "name", "app.kubernetes.io/name")
-"""Labels that may tell the two sides' pods apart, best first. Source: Flagger's flag `-selector-labels`."""
+from render.selectors import side_selectors, target_selector_label
 
 # Rendered fields of the spec beside selector, replicas and template.
 _COPIED_FIELDS: Final = {
     "Deployment": ("progressDeadlineSeconds", "minReadySeconds", "revisionHistoryLimit", "strategy"),
     "DaemonSet": ("minReadySeconds", "revisionHistoryLimit", "updateStrategy"),
 }
-
-
-class SelectorLabel(NamedTuple):
-    """The label that tells the sides apart: the target's pods have `value`, the primary's `{value}-primary`."""
-
-    key: str
-    value: str
-
-    @property
-    def primary_value(self) -> str:
-        """Return the value on the primary's pods."""
-        return primary_name(self.value)
-
-    def pods(self, side: Side) -> dict[str, str]:
-        """Select the pods of one side."""
-        return {self.key: self.primary_value if side is Side.PRIMARY else self.value}
-
-
-def target_selector_label(target: Object) -> SelectorLabel:
-    """Find the label in the target's `spec.selector.matchLabels`: the first of SELECTOR_LABELS that is there.
-
-    Raises:
-        UnusableObjectError: none of them is.
-    """
-    found: Mapping[str, str] = target["spec"].get("selector", {}).get("matchLabels") or {}
-    for key in SELECTOR_LABELS:
-        if key in found:
-            return SelectorLabel(key, found[key])
-    allowed = f"at least one of the labels {', '.join(SELECTOR_LABELS)}"
-    raise UnusableObjectError(target, "spec.selector.matchLabels", found=dict(found), allowed=allowed)
 
 
 def primary_workload(
@@ -77,7 +45,7 @@ def primary_workload(
     """
     label = target_selector_label(target)
     spec: dict[str, Any] = {
-        "selector": {"matchLabels": label.pods(Side.PRIMARY)},
+        "selector": {"matchLabels": side_selectors(target, None).of(Side.PRIMARY)},
         "template": primary_template(template, label.key, label.value, config_copies, config_part(revision)),
     }
     for name in _copied_fields(target):
@@ -88,7 +56,7 @@ def primary_workload(
     metadata = owned_metadata(
         canary,
         Names.of(canary).primary_workload,
-        labels=label.pods(Side.PRIMARY),
+        labels={label.key: label.primary_value},
         annotations=without_appliers(target["metadata"].get("annotations")) | {REVISION_ANNOTATION: revision},
     )
     return {"apiVersion": "apps/v1", "kind": target["kind"], "metadata": metadata, "spec": spec}

@@ -5,6 +5,7 @@ The functions take plain text, for objects that are not parsed; `Names` has all 
 Source: Flagger 1.44, `GetServiceNames` and `GlooRouter.Reconcile`.
 """
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Self
@@ -17,6 +18,14 @@ DEFAULT_TARGET_KIND: Final = "Deployment"
 _PRIMARY_SUFFIX: Final = "-primary"
 _CANARY_SUFFIX: Final = "-canary"
 
+LABEL_MAX_CHARS: Final = 63
+"""Of a label's value, of a DNS label such as a Service's name, and of the name of a Service's port."""
+
+OBJECT_NAME_MAX_CHARS: Final = 253
+"""Of most objects' names, a Deployment's or an autoscaler's for one."""
+
+_HASH_CHARS: Final = 8
+
 
 class Side(StrEnum):
     """The two sides of a canary."""
@@ -26,8 +35,24 @@ class Side(StrEnum):
 
 
 def primary_name(name: str) -> str:
-    """Return the name of the primary's copy of a workload, a scaler, a ConfigMap or a Secret, or of its label value."""
+    """Return the name of the primary's copy of a workload, a scaler, a ConfigMap or a Secret."""
     return f"{name}{_PRIMARY_SUFFIX}"
+
+
+def primary_label_value(value: str) -> str:
+    """Return what the label that tells the sides apart has on the primary's pods: `{value}-primary`, if that fits."""
+    return f"{bounded(value, LABEL_MAX_CHARS - len(_PRIMARY_SUFFIX))}{_PRIMARY_SUFFIX}"
+
+
+def bounded(text: str, max_chars: int) -> str:
+    """Return a derived name or value as it is where it fits; else its beginning and a hash of all of it.
+
+    The same text gives the same name for ever, and no two texts share one.
+    """
+    if len(text) <= max_chars:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_HASH_CHARS]
+    return f"{text[: max_chars - _HASH_CHARS - 1].rstrip('-._')}-{digest}"
 
 
 def primary_of(name: str) -> str | None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from canary.api.canary import Canary
-from canary.api.names import primary_name
+from canary.api.names import LABEL_MAX_CHARS, OBJECT_NAME_MAX_CHARS, primary_name
 from canary.api.problems import Problem
 from canary.api.references import AUTOSCALING_READ_AS_V2, AUTOSCALING_V2
 from canary.api.schema import as_written
@@ -12,7 +12,11 @@ from canary.api.schema import as_written
 TARGET_KINDS = ("Deployment", "DaemonSet")
 TARGET_API_VERSION = "apps/v1"
 AUTOSCALER_KINDS = ("HorizontalPodAutoscaler", "ScaledObject")
-APEX_MAX_CHARS = 63 - len(primary_name(""))  # a service's name is a DNS label, and the apex gets this suffix
+APEX_MAX_CHARS = LABEL_MAX_CHARS - len(
+    primary_name("")
+)  # a service's name is a DNS label, and the apex gets this suffix
+
+COPIED_MAX_CHARS = OBJECT_NAME_MAX_CHARS - len(primary_name(""))
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -37,6 +41,15 @@ def apex_can_name_services(canary: Canary) -> Iterator[Problem]:
         path = "spec.service.name" if canary.spec.service.name else "spec.targetRef.name"
         allowed = f"lower-case letters, digits and '-', at most {APEX_MAX_CHARS}, for services are named after it"
         yield Problem(path, apex, allowed)
+
+
+def copies_can_be_named(canary: Canary) -> Iterator[Problem]:
+    """Refuse what its primary's copy can't be named after."""
+    references = (("targetRef", canary.spec.target_ref), ("autoscalerRef", canary.spec.autoscaler_ref))
+    for field, reference in references:
+        if reference is not None and len(reference.name) > COPIED_MAX_CHARS:
+            allowed = f"at most {COPIED_MAX_CHARS} characters, for its primary is named {primary_name('{name}')}"
+            yield Problem(f"spec.{field}.name", reference.name, allowed)
 
 
 def autoscaler_kind_is_known(canary: Canary) -> Iterator[Problem]:
@@ -97,6 +110,7 @@ TARGET_RULES = (
     target_kind_is_known,
     target_is_not_a_primary,
     apex_can_name_services,
+    copies_can_be_named,
     autoscaler_kind_is_known,
     autoscaler_bounds_are_ordered,
     autoscaler_version_is_served,

@@ -209,7 +209,8 @@ class GlooRouting:
         return self._caches.find(UPSTREAMS, namespace, reference.name)
 
     def _upstream(self, canary: Canary, target: Object, managed: ManagedObject) -> Object:
-        return upstream(canary, target, _SIDES[managed], self._reference(canary))
+        primary = self._caches.primary(canary)
+        return upstream(canary, target, _SIDES[managed], self._reference(canary), primary=primary)
 
 
 def _traffic(canary: Canary, table: Object) -> Traffic:

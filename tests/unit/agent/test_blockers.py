@@ -29,9 +29,25 @@ class CachedObjects:
 
     def add(self, resource: Resource, name: str, *, namespace: str = "test", **metadata: Any) -> None:
         known = {"name": name, "namespace": namespace, "resourceVersion": "1", "uid": name} | metadata
-        self.caches.of(resource).remember(
-            {"kind": resource.kind, "metadata": known, "spec": podinfo_deployment()["spec"]}
-        )
+        spec = podinfo_deployment()["spec"]
+        spec["selector"]["matchLabels"] = {"app": name}
+        spec["template"]["metadata"]["labels"] = {"app": name}
+        self.caches.of(resource).remember({"kind": resource.kind, "metadata": known, "spec": spec})
+
+    def add_workload(
+        self, name: str, labels: dict[str, str], *, selector: dict[str, str] | None = None, owner: str = ""
+    ) -> None:
+        """Add a Deployment whose pods have these labels; it selects by all of them where nothing else is said."""
+        workload = podinfo_deployment()
+        workload["metadata"] |= {"name": name, "resourceVersion": "2", "uid": name}
+        if owner:
+            uid = "canary-uid" if owner == "podinfo" else f"of-{owner}"
+            workload["metadata"]["ownerReferences"] = [
+                {"kind": "Canary", "name": owner, "uid": uid, "controller": True}
+            ]
+        workload["spec"]["selector"]["matchLabels"] = labels if selector is None else selector
+        workload["spec"]["template"]["metadata"]["labels"] = labels
+        self.caches.of(DEPLOYMENTS).remember(workload)
 
     def add_of_canary(self, resource: Resource, name: str, *, canary: str, uid: str) -> None:
         owner = {"kind": "Canary", "name": canary, "uid": uid, "controller": True}
@@ -39,7 +55,10 @@ class CachedObjects:
 
     def add_primary(self, *ports: str) -> None:
         primary = podinfo_deployment()
-        primary["metadata"] |= {"name": "podinfo-primary", "resourceVersion": "1"}
+        owner = {"kind": "Canary", "name": "podinfo", "uid": "canary-uid", "controller": True}
+        primary["metadata"] |= {"name": "podinfo-primary", "resourceVersion": "1", "ownerReferences": [owner]}
+        primary["spec"]["selector"]["matchLabels"] = {"app": "podinfo-primary"}
+        primary["spec"]["template"]["metadata"]["labels"] = {"app": "podinfo-primary"}
         container = primary["spec"]["template"]["spec"]["containers"][0]
         container["ports"] = [{"name": port, "containerPort": 9898} for port in ports]
         self.caches.of(DEPLOYMENTS).remember(primary)
@@ -85,6 +104,81 @@ async def test_own_objects_and_those_of_no_canary_block_nobody(objects: CachedOb
     assert objects.blockers() == []
 
 
+SHOP = {"app": "podinfo", "component": "web"}
+SHOP_PRIMARY = {"app": "podinfo-primary", "component": "web"}
+
+
+async def test_a_primary_that_no_canary_made_is_named_and_not_adopted(objects: CachedObjects) -> None:
+    objects.add_workload("podinfo-primary", {"app": "podinfo-primary"})
+    text = (
+        "Canary test/podinfo spec.targetRef.name: found Deployment test/podinfo-primary, which no Canary made; "
+        "allowed: none, or one that this Canary controls: delete it, or choose another target; if Canary podinfo is "
+        "to take it over as it is, make the Canary its controller in metadata.ownerReferences"
+    )
+    assert objects.blockers() == [("OwnedByOther", text)]
+
+
+async def test_a_target_made_again_with_another_selector_is_unusable(objects: CachedObjects) -> None:
+    objects.add_workload("podinfo-primary", {"app": "podinfo-primary"}, owner="podinfo")
+    assert objects.blockers() == []
+    objects.add_workload("podinfo", {"app": "podinfo-v2"})
+    ((reason, message),) = objects.blockers()
+    assert reason == "TargetUnusable"
+    assert message.startswith(
+        "Deployment test/podinfo spec.selector.matchLabels: found {'app': 'podinfo-v2'}; allowed: labels that match "
+        "{'app': 'podinfo-primary'} once app is renamed to 'podinfo-v2-primary'"
+    )
+
+
+@pytest.mark.parametrize("replicas", [0, 2])
+async def test_an_unrelated_workload_that_a_side_would_select_is_named(objects: CachedObjects, replicas: int) -> None:
+    objects.add_workload("worker", {"app": "podinfo", "role": "worker"})
+    text = (
+        "Canary test/podinfo spec.targetRef.name: found Deployment test/worker, whose pods match {'app': 'podinfo'}, "
+        "the selector of the canary side's Service; allowed: a target whose spec.selector.matchLabels no pods of "
+        "other workloads have"
+    )
+    worker = objects.caches.of(DEPLOYMENTS).get("test", "worker")
+    assert worker is not None
+    worker["spec"]["replicas"] = replicas
+    assert objects.blockers() == [("TargetUnusable", text)]
+    objects.add_workload("podinfo", SHOP)
+    assert objects.blockers() == [], "all of the labels tell them apart"
+
+
+async def test_two_sides_of_two_canaries_are_told_apart_by_all_their_labels(objects: CachedObjects) -> None:
+    objects.add_workload("podinfo", SHOP)
+    worker = SHOP | {"component": "worker"}
+    objects.add_workload("worker", worker)
+    objects.add_workload("worker-primary", worker | {"app": "podinfo-primary"}, owner="worker")
+    assert objects.blockers() == []
+
+
+async def test_old_primaries_that_share_their_one_label_block_each_other(objects: CachedObjects) -> None:
+    one = {"app": "podinfo-primary"}
+    objects.add_workload("podinfo", SHOP)
+    objects.add_workload("podinfo-primary", SHOP_PRIMARY, selector=one, owner="podinfo")
+    objects.add_workload("worker-primary", {**one, "component": "worker"}, selector=one, owner="worker")
+    ((reason, message),) = objects.blockers()
+    assert reason == "TargetUnusable"
+    assert (
+        "found Deployment test/worker-primary, whose pods match {'app': 'podinfo-primary'}, the selector of the "
+        "primary side's Service"
+    ) in message
+
+
+async def test_no_primary_is_made_whose_pods_another_canarys_primary_would_take(objects: CachedObjects) -> None:
+    objects.add_workload("podinfo", SHOP)
+    one = {"app": "podinfo-primary"}
+    objects.add_workload("worker-primary", {**one, "component": "worker"}, selector=one, owner="worker")
+    ((reason, message),) = objects.blockers()
+    assert reason == "TargetUnusable"
+    assert (
+        "found Deployment test/worker-primary of another Canary, whose selector {'app': 'podinfo-primary'} pods of "
+        "Deployment test/podinfo-primary match"
+    ) in message
+
+
 async def test_a_target_port_by_name_is_one_of_both_sides(objects: CachedObjects) -> None:
     allowed = "allowed: a number, or the name of a container port of Deployment"
     ((reason, message),) = objects.blockers({"targetPort": "web"})
@@ -126,8 +220,8 @@ async def test_an_object_that_is_missing_blocks_until_it_is_there(
         "and there is none of this name"
     )
     assert objects.blockers(**spec) == [(reason, text)]
-    for resource in (DEPLOYMENTS, DAEMONSETS, HPAS, SCALED_OBJECTS, UPSTREAMS):
-        objects.add(resource, "absent")
+    resources = (DEPLOYMENTS, DAEMONSETS, HPAS, SCALED_OBJECTS, UPSTREAMS)
+    objects.add(next(resource for resource in resources if kind.endswith(resource.kind)), "absent")
     assert objects.blockers(**spec) == []
 
 

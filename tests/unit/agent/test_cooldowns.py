@@ -7,9 +7,10 @@ from agent.revision_templates import TemplateLost
 from canary.run.action import ApplyObject, DropRequest, Promote, ScaleTarget, SetTraffic
 from canary.run.managed import ManagedObject
 from canary.run.traffic import Traffic
-from kube.errors import Rejected, Unavailable
+from kube.errors import AlreadyExists, KubeError, Rejected, Unavailable
 
 REFUSED, UNANSWERED = Rejected("Gloo says no"), Unavailable("no answer")
+STILL_GOING = AlreadyExists("object is being deleted")
 
 
 class Clock:
@@ -51,9 +52,11 @@ def test_a_route_cools_down_with_its_weights(
     assert cooldowns.traffic is None
 
 
-@pytest.mark.parametrize(("error", "again_s"), [(REFUSED, 30), (UNANSWERED, 1), (TemplateLost("gone"), 30)])
+@pytest.mark.parametrize(
+    ("error", "again_s"), [(REFUSED, 30), (UNANSWERED, 1), (STILL_GOING, 1), (TemplateLost("gone"), 30)]
+)
 def test_other_actions_cool_down_each_for_itself(
-    cooldowns: ActionCooldowns, clock: Clock, error: Rejected | Unavailable | TemplateLost, again_s: float
+    cooldowns: ActionCooldowns, clock: Clock, error: KubeError | TemplateLost, again_s: float
 ) -> None:
     assert cooldowns.add(Promote("rev-2"), error)
     assert cooldowns.add(DropRequest("abort"), error)

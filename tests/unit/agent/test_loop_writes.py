@@ -190,7 +190,11 @@ async def test_the_end_of_a_deletion_is_reported_before_the_canary_goes(
 def create_workloads(api: CanaryApi, promoted: str = REVISION) -> None:
     """Create a target with two replicas, and a primary that runs the promoted revision."""
     target, primary = podinfo_deployment(), podinfo_deployment()
-    primary["metadata"] |= {"name": "podinfo-primary", "annotations": {REVISION_ANNOTATION: promoted}}
+    owner = {"kind": "Canary", "name": "podinfo", "uid": "c-1", "controller": True}
+    annotations = {REVISION_ANNOTATION: promoted}
+    primary["metadata"] |= {"name": "podinfo-primary", "annotations": annotations, "ownerReferences": [owner]}
+    primary["spec"]["selector"]["matchLabels"] = {"app": "podinfo-primary"}
+    primary["spec"]["template"]["metadata"]["labels"] = {"app": "podinfo-primary"}
     for made in (target, primary):
         api.caches.of(DEPLOYMENTS).remember(stored(made))
 

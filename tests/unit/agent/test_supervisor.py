@@ -149,3 +149,33 @@ async def test_an_edit_known_by_a_list_is_detected_by_resync_and_one_of_the_watc
             loop._ticker._count(canary, before, before.transition_to(after, 5.0))
             assert detected(by) == count + 1
         assert (detected("resync"), detected("watch")) == (2, 1)
+
+
+def labelled(version: int, name: str, **labels: str) -> dict[str, Any]:
+    made = target(version, 1)
+    made["metadata"] |= {"name": name, "uid": name}
+    made["spec"] |= {"selector": {"matchLabels": labels}}
+    made["spec"]["template"] |= {"metadata": {"labels": labels}}
+    return made
+
+
+async def test_another_workload_with_a_sides_label_wakes_the_canary_when_it_comes_changes_and_goes(
+    tmp_path: Path,
+) -> None:
+    async with at_work(tmp_path, AgentMetrics("1.2.3")) as (supervisor, caches):
+        caches.of(CANARIES).remember(dying(1))
+        workloads = caches.of(DEPLOYMENTS)
+        workloads.remember(labelled(2, "podinfo", app="podinfo"))
+        loop, _ = supervisor._loops[Key("test", "podinfo")]
+
+        def wakes(kind: str, workload: dict[str, Any]) -> bool:
+            loop._woken.clear()
+            workloads._handle_event(WatchEvent(kind, workload))
+            return loop._woken.is_set()
+
+        assert wakes("ADDED", labelled(3, "worker", app="podinfo-primary", role="worker"))
+        assert not wakes("MODIFIED", labelled(4, "worker", app="podinfo-primary", role="worker"))
+        assert wakes("MODIFIED", labelled(5, "worker", app="podinfo"))
+        assert wakes("MODIFIED", labelled(6, "worker", app="worker"))
+        assert not wakes("DELETED", labelled(7, "worker", app="worker"))
+        assert not wakes("ADDED", labelled(8, "other", app="other"))

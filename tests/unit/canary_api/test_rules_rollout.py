@@ -44,6 +44,14 @@ CASES: list[Case] = [
     ),
     (target.apex_can_name_services, {"targetRef/name": "pod.info"}, Problem("spec.targetRef.name", "pod.info", NAME)),
     (target.apex_can_name_services, {"service/name": LONG_NAME}, Problem("spec.service.name", LONG_NAME, NAME)),
+    *(
+        (
+            target.copies_can_be_named,
+            {"service/name": "podinfo", f"{field}/name": "a" * 246},
+            Problem(f"spec.{field}.name", "a" * 246, "at most 245 characters, for its primary is named {name}-primary"),
+        )
+        for field in ("targetRef", "autoscalerRef")
+    ),
     (
         target.autoscaler_kind_is_known,
         {"autoscalerRef/kind": "VerticalPodAutoscaler"},

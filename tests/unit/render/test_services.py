@@ -73,7 +73,33 @@ def test_discovered_ports_never_clash_with_others() -> None:
         {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},
     ]
     ports = _discovered({"port": 80, "targetPort": 9898}, target)
-    assert ports == [("http", 80), ("tcp-podinfod-0", 8080), ("dns", 53)]
+    assert ports == [("http", 80), ("tcp-podinfod-0", 8080), ("dns", 53), ("dns-tcp", 53)]
+
+
+def test_a_discovered_port_keeps_its_protocol_also_beside_the_specs_own() -> None:
+    target = podinfo_deployment()
+    target["spec"]["template"]["spec"]["containers"][0]["ports"] = [
+        {"name": "https", "containerPort": 9898},
+        {"name": "quic", "containerPort": 9898, "protocol": "UDP"},
+        {"containerPort": 53, "protocol": "UDP"},
+    ]
+    ports = side_service(podinfo_canary(service={"portDiscovery": True}), target, Side.CANARY)["spec"]["ports"]
+    assert [(port["name"], port["protocol"], port["port"]) for port in ports] == [
+        ("http", "TCP", 9898),
+        ("quic", "UDP", 9898),
+        ("udp-podinfod-2", "UDP", 53),
+    ]
+
+
+def test_the_name_of_an_unnamed_port_fits_however_long_the_containers_is() -> None:
+    target = podinfo_deployment()
+    target["spec"]["template"]["spec"]["containers"] = [
+        {"name": f"{'c' * 61}{last}", "ports": [{"containerPort": number}]} for last, number in (("a", 1), ("b", 2))
+    ]
+    names = [name for name, _ in _discovered({}, target)]
+    assert [len(name) for name in names] == [4, 63, 63]
+    assert len(set(names)) == 3
+    assert names == [name for name, _ in _discovered({}, target)]
 
 
 def test_custom_metadata_and_distribution_are_carried_over() -> None:

@@ -13,7 +13,6 @@ from render.workload import (
     primary_workload,
     promoted_replicas,
     promotion_patch,
-    target_selector_label,
 )
 from tests.support.json_patch import PatchRefused, apply_patch
 from tests.support.podinfo import podinfo_canary, podinfo_daemonset, podinfo_deployment, stored
@@ -38,6 +37,30 @@ def test_primary_is_the_target_with_its_label_renamed() -> None:
     assert primary["spec"]["template"]["spec"] == target["template"]["spec"]
     for field in ("strategy", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds", "replicas"):
         assert primary["spec"][field] == target[field]
+
+
+def test_a_new_primary_has_all_of_the_targets_labels_one_of_them_renamed() -> None:
+    target = podinfo_deployment()
+    labels = {"app.kubernetes.io/name": "shop", "app.kubernetes.io/instance": "a"}
+    target["spec"]["selector"]["matchLabels"] = labels
+    target["spec"]["template"]["metadata"]["labels"] = labels | {"version": "3"}
+    primary = render(target)
+    of_primary = {"app.kubernetes.io/name": "shop-primary", "app.kubernetes.io/instance": "a"}
+    assert primary["spec"]["selector"] == {"matchLabels": of_primary}
+    assert primary["spec"]["template"]["metadata"]["labels"] == of_primary | {"version": "3"}
+
+
+def test_a_label_that_is_too_long_to_be_renamed_is_cut_the_same_way_everywhere() -> None:
+    target = podinfo_deployment()
+    value = "a" * 57
+    target["spec"]["selector"]["matchLabels"] = {"app": value}
+    target["spec"]["template"]["metadata"]["labels"] = {"app": value}
+    primary = render(target)
+    of_primary = primary["spec"]["selector"]["matchLabels"]["app"]
+    assert of_primary == f"{'a' * 46}-f13b2d72-primary"
+    assert len(of_primary) == 63
+    assert primary["spec"]["template"]["metadata"]["labels"] == {"app": of_primary}
+    assert primary["metadata"]["labels"] == {"app": of_primary}
 
 
 def test_primary_belongs_to_the_canary() -> None:
@@ -93,25 +116,6 @@ def test_template_may_come_from_a_replica_set() -> None:
     template["metadata"]["creationTimestamp"] = None
     primary = primary_workload(podinfo_canary(), target, template, revision="r1", replicas=None)
     assert primary["spec"]["template"] == render(target)["spec"]["template"]
-
-
-@pytest.mark.parametrize("key", ["app", "name", "app.kubernetes.io/name"])
-def test_any_of_flaggers_labels_may_tell_the_sides_apart(key: str) -> None:
-    target = podinfo_deployment()
-    target["spec"]["selector"]["matchLabels"] = {"tier": "web", key: "front"}
-    assert target_selector_label(target) == (key, "front")
-    assert render(target)["spec"]["selector"] == {"matchLabels": {key: "front-primary"}}
-
-
-def test_a_target_without_such_a_label_is_named_with_what_was_found_and_what_is_allowed() -> None:
-    target = podinfo_deployment()
-    target["spec"]["selector"]["matchLabels"] = {"tier": "web"}
-    with pytest.raises(UnusableObjectError) as caught:
-        target_selector_label(target)
-    assert str(caught.value) == (
-        "Deployment test/podinfo spec.selector.matchLabels: found {'tier': 'web'}; "
-        "allowed: at least one of the labels app, name, app.kubernetes.io/name"
-    )
 
 
 def test_another_kind_of_target_is_refused() -> None:

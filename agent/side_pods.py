@@ -1,0 +1,120 @@
+"""Whose pods the two sides' selectors match: neither a Service nor an Upstream may lead to anybody else's.
+
+Looked at are Deployments and DaemonSets of the namespace, by the labels of their templates: what has no pod now may
+have some at any time.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from agent.caches import WORKLOADS, Caches
+from agent.resources import CANARIES
+from canary.api.canary import Canary
+from canary.api.names import Names, Side, primary_of
+from canary.run.state import Blocker
+from kube.resource import Object
+from kube.store import Change
+from render.objects import UnusableObjectError, describe
+from render.ownership import is_owned_by
+from render.selectors import (
+    SELECTOR_LABELS,
+    check_same_labels,
+    is_selected,
+    own_selector,
+    pod_labels,
+    side_selectors,
+    target_selector_label,
+)
+
+_TARGET_NAME: Final = "spec.targetRef.name"
+
+_Label = tuple[str, str]
+
+
+def find_side_blockers(canary: Canary, caches: Caches) -> Iterator[Blocker]:
+    """Return what is wrong with the pods that the two sides are to be; nothing where there is no target.
+
+    Of a primary that is another canary's no more is said: that one is in the way as a whole.
+    """
+    target, primary = caches.target(canary), caches.primary(canary)
+    if target is None:
+        return
+    name = f"Canary {canary.namespace}/{canary.name} {_TARGET_NAME}"
+    if primary is not None and not _has_controller(primary):
+        allowed = (
+            f"none, or one that this Canary controls: delete it, or choose another target; if Canary {canary.name} is "
+            "to take it over as it is, make the Canary its controller in metadata.ownerReferences"
+        )
+        text = f"{name}: found {describe(primary)}, which no Canary made; allowed: {allowed}"
+        yield Blocker("OwnedByOther", text)
+    if primary is not None and not is_owned_by(primary, canary):
+        return
+    try:
+        if primary is not None:
+            check_same_labels(target, primary)
+        shared = list(_shared_pods(canary, target, primary, caches))
+    except UnusableObjectError as error:
+        yield Blocker(error.reason, str(error))
+        return
+    for found in shared:
+        allowed = "a target whose spec.selector.matchLabels no pods of other workloads have"
+        yield Blocker("TargetUnusable", f"{name}: found {found}; allowed: {allowed}")
+
+
+def workloads_sharing_labels(change: Change, caches: Caches) -> Iterator[Object]:
+    """Find the workloads that a change may have brought into conflict, or out of it: a label of theirs is the same.
+
+    Nothing where neither the labels of its pods nor its selector changed.
+    """
+    before, after = (frozenset[_Label]() if obj is None else _labels(obj) for obj in (change.old, change.new))
+    if before == after:
+        return
+    touched = _of_either_side(before | after)
+    for workload in _workloads(change.key.namespace, caches):
+        if not _of_either_side(_labels(workload)).isdisjoint(touched):
+            yield workload
+
+
+def _shared_pods(canary: Canary, target: Object, primary: Object | None, caches: Caches) -> Iterator[str]:
+    selectors, label = side_selectors(target, primary), target_selector_label(target)
+    names = Names.of(canary)
+    sides = {
+        Side.PRIMARY: (names.primary_workload, pod_labels(target) | {label.key: label.primary_value}),
+        Side.CANARY: (names.target, pod_labels(target)),
+    }
+    if primary is not None:
+        sides[Side.PRIMARY] = (names.primary_workload, pod_labels(primary))
+    for workload in _workloads(canary.namespace, caches):
+        is_of_kind, name = workload["kind"] == canary.target_kind, workload["metadata"]["name"]
+        is_of_other_canary = not is_owned_by(workload, canary) and _has_controller(workload)
+        for side, (own_name, labels) in sides.items():
+            if is_of_kind and name == own_name:
+                continue
+            if is_selected(selectors.of(side), pod_labels(workload)):
+                what = f"{dict(selectors.of(side))}, the selector of the {side} side's Service"
+                yield f"{describe(workload)}, whose pods match {what}"
+            elif is_of_other_canary and is_selected(own_selector(workload), labels):
+                what = f"pods of {canary.target_kind} {canary.namespace}/{own_name} match"
+                yield f"{describe(workload)} of another Canary, whose selector {dict(own_selector(workload))} {what}"
+
+
+def _workloads(namespace: str, caches: Caches) -> Iterator[Object]:
+    for kind, resource in WORKLOADS.items():
+        for workload in caches.of(resource).outlines(namespace):
+            yield workload | {"kind": kind}
+
+
+def _has_controller(workload: Object) -> bool:
+    """Return whether a Canary controls the workload."""
+    references = workload["metadata"].get("ownerReferences") or ()
+    return any(owner.get("kind") == CANARIES.kind and owner.get("controller") for owner in references)
+
+
+def _labels(workload: Object) -> frozenset[_Label]:
+    """Return all labels that decide whose pods these are: the pods' own, and those that the workload selects by."""
+    return frozenset((*pod_labels(workload).items(), *own_selector(workload).items()))
+
+
+def _of_either_side(labels: frozenset[_Label]) -> set[_Label]:
+    """Return those by which sides are told apart, as the target has them."""
+    return {(key, primary_of(value) or value) for key, value in labels if key in SELECTOR_LABELS}
