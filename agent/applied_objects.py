@@ -1,6 +1,7 @@
 """Objects that the agent keeps as rendered, by server-side apply."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ from agent.settings import FIELD_MANAGER
 from canary.run.revision import content_hash
 from canary.run.wire import APPLIED_ANNOTATION
 from kube.client import Client
-from kube.errors import Lost
+from kube.errors import Lost, NotFound
 from kube.resource import Object, Resource
 from kube.store import Change
 from render.difference import is_as_rendered
@@ -61,6 +62,13 @@ class AppliedObjects:
         if (answer["metadata"].get("annotations") or {}).get(APPLIED_ANNOTATION) != applied:
             text = f"metadata.annotations[{APPLIED_ANNOTATION}] was written, and somebody took it away"
             raise Lost(text, resource=resource, namespace=metadata["namespace"], name=metadata["name"])
+
+    async def delete(self, resource: Resource, obj: Object) -> None:
+        """Delete an object that was applied once, and that nothing is rendered for any more."""
+        metadata = obj["metadata"]
+        with suppress(NotFound):
+            await self._client.delete(resource, metadata["name"], metadata["namespace"], uid=metadata["uid"])
+        self._caches.of(resource).forget(obj)
 
     def _follow(self, resource: Resource) -> None:
         """Forget what was applied of objects that are gone."""

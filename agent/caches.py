@@ -18,7 +18,7 @@ from agent.resources import (
 )
 from agent.revision_detection import keep_written_at
 from canary.api.canary import Canary
-from canary.api.names import primary_name
+from canary.api.names import Identity, primary_name
 from kube.cache import Cache
 from kube.client import Client
 from kube.resource import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, HPAS, LEASES, SECRETS, SERVICES, Object, Resource
@@ -112,11 +112,18 @@ class Caches:
         """Return the generated primary workload, None when there is none."""
         return self._workload(canary, primary_name(canary.spec.target_ref.name))
 
+    def has_target(self, namespace: str, identity: Identity) -> bool:
+        """Return whether the target of these names exists."""
+        return self._find_workload(identity.kind, namespace, identity.target) is not None
+
     def _workload(self, canary: Canary, name: str) -> Object | None:
-        resource = WORKLOADS.get(canary.target_kind)
+        return self._find_workload(canary.target_kind, canary.namespace, name)
+
+    def _find_workload(self, kind: str, namespace: str, name: str) -> Object | None:
+        resource = WORKLOADS.get(kind)
         if resource is None:
             return None
-        found = self.of(resource).get(canary.namespace, name)
+        found = self.of(resource).get(namespace, name)
         if found is not None and "deletionTimestamp" in found["metadata"]:
             return None
         # Items of a list carry no kind of their own on every path; renderers need one.

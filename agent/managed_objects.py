@@ -16,6 +16,7 @@ from canary.api.names import Names, Side
 from canary.run.managed import ManagedObject
 from canary.run.wire import SERIN_STATUS, StatusKey
 from kube.resource import SERVICES, Object, Resource
+from render.ownership import is_owned_by
 from render.scale import wanted_replicas
 from render.scaled_object import SCALED_OBJECT, is_idle_at_zero, primary_scaled_object
 from render.scaler import primary_scaler
@@ -46,6 +47,8 @@ class ManagedObjects:
         scaler = self.scaler(canary)
         if scaler is not None and wanted_replicas(target) == 0 and not is_idle_at_zero(scaler):
             due.add(ManagedObject.TARGET_SCALER)
+        if self._former_scalers(canary):
+            due.add(ManagedObject.FORMER_SCALER)
         if is_started_otherwise(canary, target, self._caches):
             due.add(ManagedObject.CANARY_CONFIG)
         if find_upkeep(canary, target, self._caches).is_needed:
@@ -62,6 +65,10 @@ class ManagedObjects:
         """Create or update one object as rendered; for those that are not, see `Applier`."""
         if managed in ROUTING_OBJECTS:
             await self._routing.apply(canary, target, managed)
+            return
+        if managed is ManagedObject.FORMER_SCALER:
+            for resource, scaler in self._former_scalers(canary):
+                await self._applied.delete(resource, scaler)
             return
         resource, render = self._renderers(canary, target)[managed]
         await self._applied.apply(resource, render())
@@ -117,9 +124,33 @@ class ManagedObjects:
             for scaler in self._caches.of(resource).outlines(canary.namespace)
         )
 
+    def _former_scalers(self, canary: Canary) -> list[tuple[Resource, Object]]:
+        """Find copies of scalers that the spec names no longer: beside another one they scale the primary.
+
+        With two of them Kubernetes scales it no more (AmbiguousSelector), and without one it is to keep its size.
+        """
+        names, reference = Names.of(canary), canary.spec.autoscaler_ref
+        wanted = (None if reference is None else reference.kind, names.primary_scaler)
+        found = []
+        for kind, resource in SCALERS.items():
+            cache = self._caches.of(resource)
+            for outline in cache.outlines(canary.namespace):
+                name = outline["metadata"]["name"]
+                if (kind, name) == wanted or not is_owned_by(outline, canary):
+                    continue
+                scaler = cache.get(canary.namespace, name)
+                if scaler is not None and _scales(scaler, names.primary_workload):
+                    found.append((resource, scaler))
+        return found
+
     def scaler(self, canary: Canary) -> Object | None:
         """Return the target's own HPA or ScaledObject, None when the canary names none or it does not exist."""
         reference = canary.spec.autoscaler_ref
         if reference is None or reference.kind not in SCALERS:
             return None
         return self._caches.of(SCALERS[reference.kind]).get(canary.namespace, reference.name)
+
+
+def _scales(scaler: Object, workload: str) -> bool:
+    is_going = "deletionTimestamp" in scaler["metadata"]
+    return not is_going and (scaler["spec"].get("scaleTargetRef") or {}).get("name") == workload

@@ -74,6 +74,8 @@ class Observer:
             failures=cooldowns.errors,
             request=(obj["metadata"].get("annotations") or {}).get(REQUEST_ANNOTATION, ""),
             flagger=self._flagger.at_work(),
+            renamed_to=stored.renamed_to,
+            has_renamed_target=stored.renamed_to is not None and caches.has_target(canary.namespace, stored.renamed_to),
             is_spec_lost=stored.is_spec_lost,
             is_deleted=is_deleted,
             has_finalizer=has_finalizer(obj),

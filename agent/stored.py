@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.canary_patch import has_finalizer
 from canary.api.canary import GLOO, Canary
+from canary.api.names import Identity
 from canary.api.partial import parse_partial
 from canary.api.problems import InvalidObject
 from canary.decide.takeover import is_foreign
@@ -21,7 +22,8 @@ class StoredCanary:
     """A Canary with what was read of it.
 
     `canary` is None where nothing may be done about it but to say why. `last_valid` is the newest spec that could be
-    read. `blocker` is about the spec itself, None where it can be used.
+    read. `blocker` is about the spec itself, None where it can be used. `renamed_to`: what the spec names, where that
+    is not what the objects were made under; `canary` has the names of the objects.
     """
 
     obj: Object
@@ -29,6 +31,7 @@ class StoredCanary:
     canary: Canary | None
     last_valid: Canary | None
     blocker: Blocker | None = None
+    renamed_to: Identity | None = None
 
     @property
     def is_spec_lost(self) -> bool:
@@ -56,18 +59,27 @@ def read_stored(obj: Object, last_valid: Canary | None) -> StoredCanary:
         return StoredCanary(
             obj=obj,
             state=state,
-            canary=last_valid or parse_partial(obj),
+            canary=_as_named(last_valid or parse_partial(obj), state),
             last_valid=last_valid,
             blocker=Blocker("InvalidSpec", str(error)),
         )
     if canary.provider == GLOO:
-        return StoredCanary(obj=obj, state=state, canary=canary, last_valid=canary)
+        wanted = Identity.of(canary)
+        renamed_to = None if state.identity in {None, wanted} else wanted
+        named = _as_named(canary, state)
+        return StoredCanary(obj=obj, state=state, canary=named, last_valid=canary, renamed_to=renamed_to)
     name = f"Canary {canary.namespace}/{canary.name}"
     text = f"{name} spec.provider: found {canary.provider!r}; allowed: {GLOO}, or nothing"
     # Was it Gloo's and ours, then a run under way is not left exposed, and its deletion not left hanging.
     was_ours = state.phase is not None and not is_foreign(state)
     blocker = Blocker("ProviderNotSupported", text)
-    return StoredCanary(obj=obj, state=state, canary=canary if was_ours else None, last_valid=canary, blocker=blocker)
+    named = _as_named(canary, state) if was_ours else None
+    return StoredCanary(obj=obj, state=state, canary=named, last_valid=canary, blocker=blocker)
+
+
+def _as_named(canary: Canary | None, state: State) -> Canary | None:
+    """Return the canary with the names that its objects have."""
+    return canary if canary is None or state.identity is None else state.identity.applied_to(canary)
 
 
 def _readable_status(obj: Object) -> Mapping[str, Any]:

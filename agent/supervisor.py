@@ -13,6 +13,7 @@ from agent.revision_detection import is_edit
 from agent.services import AgentServices
 from agent.side_pods import workloads_sharing_labels
 from canary.api.names import Side, apex_name, primary_name, service_names, upstream_name
+from canary.run.status import read_identity
 from kube.resource import SERVICES, Object, Resource
 from kube.store import Change, Key, key_of
 from render.config_refs import ConfigKind, ConfigRef, config_refs
@@ -109,8 +110,7 @@ class Supervisor:
 
     def _configured_by(self, key: Key) -> Collection[ConfigRef]:
         caches = self._services.caches
-        target = _name(((caches.of(CANARIES).get(*key) or {}).get("spec") or {}).get("targetRef"))
-        sides = _sides(target)
+        sides = _sides(_names_as_made(caches.of(CANARIES).get(*key) or {})[0])
         workloads = (caches.of(kind).get(key.namespace, name) for kind in WORKLOADS.values() for name in sides)
         return {ref for found in workloads if found for ref in config_refs(found["spec"]["template"]["spec"])}
 
@@ -122,22 +122,26 @@ class Supervisor:
             self._concerns[concern].discard(change.key)
             if not self._concerns[concern]:
                 del self._concerns[concern]
-        names = _names(change.old)
-        if change.new is None or _names(change.new) != names:
+        names = _names_as_made(change.old)
+        if change.new is None or _names_as_made(change.new) != names:
             self._services.metrics.forget(change.key.namespace, names[0])
 
 
 def _concerns(obj: Object) -> set[_Concern]:
-    """Name the objects whose change wakes a canary, read from its spec as it stands, valid or not."""
+    """Name the objects whose change wakes a canary, read from its spec as it stands, valid or not.
+
+    Of a canary with edited names, those that were made under the names before as well.
+    """
     namespace, spec = obj["metadata"]["namespace"], obj.get("spec") or {}
-    target, apex = _names(obj)
-    found = {(resource.plural, Key(namespace, name)) for resource in WORKLOADS.values() for name in _sides(target)}
+    port = (spec.get("service") or {}).get("port")
+    found: set[_Concern] = set()
+    for target, apex in {_names(obj), _names_as_made(obj)}:
+        found |= {(resource.plural, Key(namespace, name)) for resource in WORKLOADS.values() for name in _sides(target)}
+        found |= {(SERVICES.plural, Key(namespace, name)) for name in service_names(apex)}
+        found.add((ROUTE_TABLES.plural, Key(namespace, apex)))
+        found |= {(UPSTREAMS.plural, Key(namespace, upstream_name(namespace, apex, side, port))) for side in Side}
     scaler = _name(spec.get("autoscalerRef"))
     found |= {(resource.plural, Key(namespace, name)) for resource in SCALERS.values() for name in _sides(scaler)}
-    found |= {(SERVICES.plural, Key(namespace, name)) for name in service_names(apex)}
-    found.add((ROUTE_TABLES.plural, Key(namespace, apex)))
-    port = (spec.get("service") or {}).get("port")
-    found |= {(UPSTREAMS.plural, Key(namespace, upstream_name(namespace, apex, side, port))) for side in Side}
     reference = spec.get("upstreamRef") or {}
     found.add((UPSTREAMS.plural, Key(reference.get("namespace") or namespace, _name(reference))))
     for metric in (spec.get("analysis") or spec.get("canaryAnalysis") or {}).get("metrics") or ():
@@ -151,6 +155,12 @@ def _names(obj: Object) -> tuple[str, str]:
     spec = obj.get("spec") or {}
     target = _name(spec.get("targetRef"))
     return target, apex_name(_name(spec.get("service")), target)
+
+
+def _names_as_made(obj: Object) -> tuple[str, str]:
+    """Return the same names as they were when its objects were made."""
+    made = read_identity(obj.get("status") or {})
+    return _names(obj) if made is None else (made.target, made.apex)
 
 
 def _sides(name: str) -> tuple[str, str]:

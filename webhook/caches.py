@@ -83,11 +83,15 @@ def slim_spec(obj: Object) -> Object:
 def slim_canary(obj: Object) -> Object:
     """Keep what a canary claims, and where its run is."""
     spec, status = _mapping(obj.get("spec")), _mapping(obj.get("status"))
-    service = _kept(_mapping(spec.get("service")), ("name",))
+    parts = {
+        field: kept
+        for field, names in (("service", ("name",)), ("autoscalerRef", ("kind", "name")))
+        if (kept := _kept(_mapping(spec.get(field)), names))
+    }
     return _copied(
         {
             "metadata": _kept(obj["metadata"], _METADATA),
-            "spec": _kept(spec, _OF_CANARIES) | ({"service": service} if service else {}),
+            "spec": _kept(spec, _OF_CANARIES) | parts,
             "status": _kept(status, _OF_STATUSES),
         }
     )

@@ -10,12 +10,16 @@ from typing import Any, Final
 
 from canary.api.canary import GLOO, Canary
 from canary.api.metric_template import MetricTemplate
+from canary.api.names import Identity
 from canary.api.problems import Problem
 from canary.rules.canary import OTHER_PROVIDERS, check_canary
+from canary.rules.identity import target_is_kept
 from canary.rules.metric_template import check_metric_template
 from canary.rules.queries import check_queries, check_template_query
-from canary.rules.references import Stage, check_references
+from canary.rules.references import Claim, Stage, check_references
 from canary.rules.shape import alert_provider_problems, canary_problems, metric_template_problems
+from canary.run.phase import Phase
+from canary.run.status import read_identity
 from webhook.context import AdmissionContext
 from webhook.review import ALLOWED, Answer, Cause, Object, Refusal, Request
 
@@ -28,12 +32,14 @@ _MOST_SHOWN: Final = 50
 
 def validate_canary(request: Request, context: AdmissionContext) -> Answer:
     """Return what is wrong with a Canary; nothing for one of another provider, which is left untouched."""
+    made = _identity_of(request.old_object) if request.operation == "UPDATE" else None
 
     def check(canary: Canary) -> Problems:
         if canary.provider != GLOO:
             return ()
         references = check_references(canary, context, Stage.ADMISSION)
-        return (*check_canary(canary), *check_queries(canary), *references)
+        identity = () if made is None else target_is_kept(made, Identity.of(canary))
+        return (*check_canary(canary), *check_queries(canary), *identity, *references)
 
     def find(obj: Object) -> Problems:
         if is_of_another_provider(obj):
@@ -77,6 +83,15 @@ def _provider(obj: Object) -> str:
     spec = obj.get("spec")
     provider = spec.get("provider") if isinstance(spec, Mapping) else None
     return provider if isinstance(provider, str) else ""
+
+
+def _identity_of(stored: Object) -> Identity | None:
+    """Return what a stored canary's objects are named after; None before users are led to any of them."""
+    status, claim = stored.get("status"), Claim.read(stored)
+    phase = status.get("phase") if isinstance(status, Mapping) else None
+    if not isinstance(status, Mapping) or phase in {None, "", Phase.INITIALIZING} or is_of_another_provider(stored):
+        return None
+    return read_identity(status) or (None if claim is None else Identity(claim.target, claim.kind, claim.apex))
 
 
 def _answer(request: Request, find: Callable[[Object], Problems]) -> Answer:

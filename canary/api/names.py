@@ -96,6 +96,36 @@ def envoy_clusters(upstream: str, namespace: str, service: str, port: int) -> tu
     return cluster, f"kube-upstream_{cluster}_{namespace}_{service}_{port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What all of a canary's objects are named after: its target, the target's kind, and the apex."""
+
+    target: str
+    kind: str
+    apex: str
+
+    @classmethod
+    def of(cls, canary: "Canary") -> Self:
+        """Read it from the spec."""
+        return cls(canary.spec.target_ref.name, canary.target_kind, canary.apex_name)
+
+    def applied_to(self, canary: "Canary") -> "Canary":
+        """Return the canary as it would be if its spec named this; nothing else of it changes."""
+        spec = canary.spec
+        target = spec.target_ref.model_copy(update={"name": self.target, "kind": self.kind})
+        service = spec.service.model_copy(update={"name": self.apex})
+        return canary.model_copy(update={"spec": spec.model_copy(update={"target_ref": target, "service": service})})
+
+    @property
+    def workload(self) -> str:
+        """Return the target as messages name it."""
+        return f"{self.kind} {self.target}"
+
+    def has_target_of(self, other: Self) -> bool:
+        """Return whether both are about one workload."""
+        return (self.target, self.kind) == (other.target, other.kind)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
     """Names of the objects, all in `namespace`; `primary_scaler` is None for a canary without autoscalerRef."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from canary.api.canary import Canary
 from canary.decide import guards
+from canary.decide.names import follow_names
 from canary.decide.phases import finalising, idle, initializing, progressing, promoting, terminating
 from canary.decide.ready import tell_readiness, why_not_ready
 from canary.decide.requests import answer_request
@@ -28,6 +29,7 @@ GUARDS: Final[tuple[Callable[[Tick], Decision | None], ...]] = (
     guards.take_over_from_flagger,
     guards.keep_traffic_safe,
     guards.await_spec,
+    follow_names,
     answer_request,
     guards.keep_finalizer,
     guards.stand_still,

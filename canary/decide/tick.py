@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from canary.api.canary import Canary
-from canary.api.names import primary_name
+from canary.api.names import Identity, primary_name
 from canary.decide.timing import DEFAULT_DRAIN_S, DEFAULT_UNOBSERVED_DEADLINE_S, ENDPOINTS_KNOWN_S
 from canary.run.action import Action, ApplyObject, ScaleTarget, SetTraffic
 from canary.run.decision import Decision
@@ -217,11 +217,19 @@ class Tick:
 
     def transition(self, after: State, *messages: Message, remarks: tuple[Message, ...] = ()) -> Decision:
         """Store `after` as the next transition, at the present time; the next tick follows at once."""
-        return Decision(intent=self.state.transition_to(after, self.now_s, *messages), remarks=remarks, wake_after_s=0)
+        named = self._named(after)
+        return Decision(intent=self.state.transition_to(named, self.now_s, *messages), remarks=remarks, wake_after_s=0)
 
     def update(self, after: State, *messages: Message, remarks: tuple[Message, ...] = ()) -> Decision:
         """Store `after` as the next transition, but keep the time of the last one: the run stands where it did."""
-        return Decision(intent=self.state.update_to(after, self.now_s, *messages), remarks=remarks, wake_after_s=0)
+        named = self._named(after)
+        return Decision(intent=self.state.update_to(named, self.now_s, *messages), remarks=remarks, wake_after_s=0)
+
+    def _named(self, after: State) -> State:
+        """Store with the first phase what the objects are named after: from now on they are made."""
+        if after.phase is None or after.identity is not None:
+            return after
+        return replace(after, identity=Identity.of(self.canary))
 
     def update_timing(
         self, *messages: Message, unready_at_s: float | None = None, shifted_at_s: float | None = None

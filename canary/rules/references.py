@@ -27,6 +27,7 @@ ROUTE_TABLE_KIND: Final = "RouteTable"
 
 _TARGET_NAME: Final = "spec.targetRef.name"
 _TARGET_PORT: Final = "spec.service.targetPort"
+_SCALER_NAME: Final = "spec.autoscalerRef.name"
 
 
 class Stage(StrEnum):
@@ -73,18 +74,23 @@ class Owner(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one canary takes for itself in its namespace. `kind` and `target` are those of spec.targetRef."""
+    """What one canary takes for itself in its namespace. `kind` and `target` are those of spec.targetRef.
+
+    `scaler` is its autoscaler, as `{kind} {name}`, empty without one.
+    """
 
     canary: str
     kind: str
     target: str
     apex: str
+    scaler: str = ""
 
     @classmethod
     def of(cls, canary: Canary) -> Self:
         """Read the claim of a canary that parses."""
-        reference = canary.spec.target_ref
-        return cls(canary.name, reference.kind, reference.name, canary.apex_name)
+        reference, scaler = canary.spec.target_ref, canary.spec.autoscaler_ref
+        scaler_name = "" if scaler is None else f"{scaler.kind} {scaler.name}"
+        return cls(canary.name, reference.kind, reference.name, canary.apex_name, scaler_name)
 
     @classmethod
     def read(cls, obj: Mapping[str, Any]) -> Self | None:
@@ -96,8 +102,9 @@ class Claim:
             return None
         if metadata.get("deletionTimestamp") is not None:
             return None
-        service = _part(spec, "service").get("name")
-        return cls(name, kind, target, apex_name(service if isinstance(service, str) else "", target))
+        service, scaler = _part(spec, "service").get("name"), _part(spec, "autoscalerRef")
+        apex = apex_name(service if isinstance(service, str) else "", target)
+        return cls(name, kind, target, apex, f"{scaler.get('kind')} {scaler.get('name')}" if scaler else "")
 
     @property
     def workloads(self) -> frozenset[str]:
@@ -159,11 +166,11 @@ def container_port_names(workload: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _nothing_is_claimed_twice(canary: Canary, cluster: Cluster, _: Stage) -> Iterator[ReferenceProblem]:
-    """Find the workload and the services that another canary claims.
+    """Find the workload, the services and the autoscaler that another canary claims.
 
     These are errors, though they depend on another object: two canaries on one workload would scale and promote it
-    against each other, so the second one never runs. Whoever wants to pass a workload on deletes the old canary first,
-    and one that is being deleted claims nothing.
+    against each other, and with one autoscaler write its copy in turns, so the second one never runs. Whoever wants
+    to pass a workload on deletes the old canary first, and one that is being deleted claims nothing.
     """
     own = Claim.of(canary)
     for other in cluster.claims(canary.namespace):
@@ -177,20 +184,27 @@ def _nothing_is_claimed_twice(canary: Canary, cluster: Cluster, _: Stage) -> Ite
                 f"a name of services that no other canary has; Canary {other.canary} has {', '.join(sorted(shared))}"
             )
             yield ReferenceProblem(_apex_path(canary), own.apex, allowed, reason=Reason.OWNED_BY_OTHER)
+        elif own.scaler and own.scaler == other.scaler:
+            allowed = f"an autoscaler that no other canary has; Canary {other.canary} has {own.scaler}"
+            name = own.scaler.partition(" ")[2]
+            yield ReferenceProblem(_SCALER_NAME, name, allowed, reason=Reason.OWNED_BY_OTHER)
 
 
 def _objects_are_no_others(canary: Canary, cluster: Cluster, _: Stage) -> Iterator[ReferenceProblem]:
     """Find another canary's objects under our names: of one that shares the target, or of one that was deleted."""
-    names = Names.of(canary)
-    objects = (
+    names, scaler = Names.of(canary), canary.spec.autoscaler_ref
+    objects = [
         (_TARGET_NAME, canary.target_kind, names.primary_workload),
         (_apex_path(canary), ROUTE_TABLE_KIND, names.route_table),
-    )
+    ]
+    if scaler is not None and names.primary_scaler is not None:
+        objects.append((_SCALER_NAME, scaler.kind, names.primary_scaler))
     for path, kind, name in objects:
         for owner in cluster.owners(kind, canary.namespace, name):
             if owner.uid != canary.uid:
                 found = Described(f"{kind} {name} of Canary {owner.name}, uid {owner.uid}")
-                allowed = "a target and a service.name that no other Canary has (or had: its objects are still going)"
+                own = "an autoscaler" if path == _SCALER_NAME else "a target and a service.name"
+                allowed = f"{own} that no other Canary has (or had: its objects are still going)"
                 yield _warning(path, found, allowed, Reason.OWNED_BY_OTHER)
 
 
@@ -233,8 +247,7 @@ def _scaler_kind_is_supported(canary: Canary, _: Cluster, __: Stage) -> Iterator
 def _scaler_exists(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:
     scaler = canary.spec.autoscaler_ref
     if scaler is not None and cluster.has(scaler.kind, canary.namespace, scaler.name) is False:
-        path = "spec.autoscalerRef.name"
-        yield _missing(stage, path, scaler.kind, canary.namespace, scaler.name, Reason.SCALER_NOT_FOUND)
+        yield _missing(stage, _SCALER_NAME, scaler.kind, canary.namespace, scaler.name, Reason.SCALER_NOT_FOUND)
 
 
 def _upstream_exists(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:

@@ -301,6 +301,15 @@ def terminating(name: str, target: str, *, is_target_promoted: bool) -> tuple[Me
     return message, warning(f"{target} takes the traffic back with a revision that was not promoted")
 
 
+def renamed(name: str, before: str, after: str) -> Message:
+    """Ours: the canary's objects get other names; those of the old names are not taken away."""
+    text = (
+        f"Names of {name} changed from {before} to {after}. What was made under the old names is kept as it is, with "
+        "all traffic on the primary: delete it when nothing leads there any more"
+    )
+    return info(text)
+
+
 def routing_to_target(target: str) -> Message:
     """Report that the primary gets no new traffic. The text is ours."""
     return info(f"Routing all traffic to {target}")

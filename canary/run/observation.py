@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from canary.api.names import Identity
 from canary.run.judge import CheckResult
 from canary.run.managed import ManagedObject
 from canary.run.mark import Mark
@@ -118,6 +119,8 @@ class Observation:
     `refused_traffic`: the split that the API server refused a moment ago, tried again later.
     `request`: the text of the Canary's request annotation, empty without one.
     `flagger`: the Flagger that is at work in the cluster, in words, empty when none is.
+    `renamed_to`: what the spec names since the canary's objects were made, None where it names the same; the decision
+    is made about the objects as they are named. `has_renamed_target`: the workload that it names by now exists.
     `is_spec_lost`: the spec can't be read and none that could is remembered: nothing can be checked.
     `is_deleted`, `has_finalizer`: the Canary is to go, and waits for us. `unreleased_objects`: objects that carry
     traffic and would go with it, or still point to the primary, and a target's scaler that is paused; looked at only
@@ -143,6 +146,8 @@ class Observation:
     refused_traffic: Traffic | None = None
     request: str = ""
     flagger: str = ""
+    renamed_to: Identity | None = None
+    has_renamed_target: bool = False
     is_spec_lost: bool = False
     is_deleted: bool = False
     has_finalizer: bool = False

@@ -32,7 +32,7 @@ ANALYSING: Final = frozenset({Phase.WAITING, Phase.PROGRESSING, Phase.WAITING_PR
 _FOLLOWING: Final[dict[Phase | None, frozenset[Phase]]] = {
     None: frozenset({Phase.INITIALIZING}),
     Phase.INITIALIZING: frozenset({Phase.INITIALIZED}),
-    Phase.INITIALIZED: frozenset({Phase.PROGRESSING, Phase.WAITING}),
+    Phase.INITIALIZED: frozenset({Phase.PROGRESSING, Phase.WAITING, Phase.INITIALIZING}),
     Phase.WAITING: frozenset({Phase.PROGRESSING, Phase.PROMOTING, Phase.FINALISING, Phase.FAILED}),
     Phase.PROGRESSING: frozenset(
         {Phase.WAITING, Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.FINALISING, Phase.FAILED},
@@ -42,8 +42,8 @@ _FOLLOWING: Final[dict[Phase | None, frozenset[Phase]]] = {
     ),
     Phase.PROMOTING: frozenset({Phase.FINALISING, Phase.WAITING, Phase.PROGRESSING}),
     Phase.FINALISING: frozenset({Phase.SUCCEEDED}),
-    Phase.SUCCEEDED: frozenset({Phase.PROGRESSING, Phase.WAITING}),
-    Phase.FAILED: frozenset({Phase.PROGRESSING, Phase.WAITING}),
+    Phase.SUCCEEDED: frozenset({Phase.PROGRESSING, Phase.WAITING, Phase.INITIALIZING}),
+    Phase.FAILED: frozenset({Phase.PROGRESSING, Phase.WAITING, Phase.INITIALIZING}),
     Phase.TERMINATING: frozenset({Phase.TERMINATED}),
     Phase.TERMINATED: frozenset(),
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from canary.api.canary import Strategy
+from canary.api.names import Identity
 from canary.run.mark import Mark
 from canary.run.messages import Alert, Message
 from canary.run.phase import TRANSITIONS, Phase
@@ -149,8 +150,10 @@ class State:
 
     `previous_cookie` is the session cookie before that of `traffic`. `strategy` is the one under which `traffic` is
     meant. `primary_floor`: how many replicas the primary's autoscaler must leave it, beside the bounds of its users.
-    `target` is None until the target was seen, `blocker` None while nothing blocks the canary. `not_ready`: what is
-    wrong for longer than it may be, though the canary goes on as far as it can; None where nothing is.
+    `identity` is what the objects were named after when they were made, whatever the spec says since; None before the
+    first of them. `target` is None until the target was seen, `blocker` None while nothing blocks the canary.
+    `not_ready`: what is wrong for longer than it may be, though the canary goes on as far as it can; None where nothing
+    is.
     """
 
     phase: Phase | None = None
@@ -158,6 +161,7 @@ class State:
     previous_cookie: str = ""
     strategy: Strategy = "canary"
     primary_floor: int = 0
+    identity: Identity | None = None
     target: TargetIdentity | None = None
     revisions: Revisions = field(default_factory=Revisions)
     analysis: Analysis = field(default_factory=Analysis)

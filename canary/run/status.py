@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from canary.api.names import Identity
 from canary.run.mark import Mark
 from canary.run.messages import Alert, Message
 from canary.run.phase import ConditionStatus, Phase, promoted_condition
@@ -53,6 +54,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
         previous_cookie=str(status.get("previousSessionAffinityCookie", "")),
         strategy=ours.get(StatusKey.STRATEGY, "canary"),  # what says nothing was written when there were no others
         primary_floor=int(ours.get(StatusKey.PRIMARY_FLOOR, 0)),
+        identity=read_identity(status),
         target=_read_target(ours.get(StatusKey.TARGET), status.get("trackedConfigs")),
         revisions=Revisions(
             analysed=str(status.get("lastAppliedSpec", "")),
@@ -96,6 +98,15 @@ def read_state(status: Mapping[str, Any] | None) -> State:
             alerted_by=str(ours.get(StatusKey.ALERTED_BY, "")),
         ),
     )
+
+
+def read_identity(status: Mapping[str, Any]) -> Identity | None:
+    """Read what a canary's objects are named after; None before there are any, and of older versions."""
+    ours = status.get(SERIN_STATUS)
+    names = ours.get(StatusKey.NAMES) if isinstance(ours, Mapping) else None
+    found = [names.get(key) for key in ("target", "kind", "service")] if isinstance(names, Mapping) else []
+    target, kind, apex = (str(name) if name and isinstance(name, str) else "" for name in found or ("", "", ""))
+    return Identity(target, kind, apex) if target and kind and apex else None
 
 
 def write_status(
@@ -150,6 +161,7 @@ def _write_ours(state: State) -> dict[str, Any]:
         StatusKey.WAITING_FOR: list(hooks.waiting_for) or None,
         StatusKey.CHECKS_PASSED: analysis.checks_passed or None,
         StatusKey.STRATEGY: state.strategy,
+        StatusKey.NAMES: None if state.identity is None else _write_identity(state.identity),
         StatusKey.POST_ROLLOUT_PENDING: hooks.post_rollout_pending or None,
         StatusKey.ANALYSIS_SKIPPED: control.skips_analysis,
         StatusKey.PROMOTION_LATE: state.promotion.is_late or None,
@@ -175,6 +187,10 @@ def _read_target(target: Mapping[str, Any] | None, configs: Mapping[str, str] | 
     if not target:
         return None
     return TargetIdentity(target["uid"], int(target["generation"]), target["revision"], dict(configs or {}))
+
+
+def _write_identity(identity: Identity) -> dict[str, str]:
+    return {"target": identity.target, "kind": identity.kind, "service": identity.apex}
 
 
 def _read_phase(word: str | None) -> Phase | None:

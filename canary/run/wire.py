@@ -77,6 +77,7 @@ class StatusKey:
     INCLUDES_UNMATCHED: Final = "forEveryone"
     MESSAGES: Final = "news"
     MIRROR_PERCENT: Final = "mirrorPercent"
+    NAMES: Final = "names"
     NEXT_CHECK_AT: Final = "notBefore"
     NOT_READY: Final = "notReady"
     PAUSED: Final = "paused"

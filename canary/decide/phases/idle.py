@@ -18,7 +18,7 @@ def decide(tick: Tick) -> Decision:
     """Start a due run; else keep the world as it should be, and finish scaling down what failed or was skipped."""
     if tick.state.hooks.post_rollout_pending:
         return _call_post_rollout(tick)
-    if _is_run_due(tick):
+    if _is_run_due(tick) and tick.observation.renamed_to is None:
         return start_run(tick)
     due = tick.due(*ManagedObject)
     if due:

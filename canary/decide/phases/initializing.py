@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from canary.decide.attempts import promote_primary
 from canary.decide.drain import await_shift
+from canary.decide.takeover import UNKNOWN
 from canary.decide.tick import Tick
 from canary.decide.timing import BOOTSTRAP_SETTLE_S, PATIENCE_S, POLL_S
 from canary.run.action import Action
@@ -20,7 +21,8 @@ from canary.run.phase import Phase
 def decide(tick: Tick) -> Decision:
     """Generate the objects, let the primary carry the traffic, scale the target to zero."""
     state, primary = tick.state, tick.observation.primary
-    if state.phase is None or (primary is None and tick.is_target_newer):
+    is_renamed = state.revisions.analysed == UNKNOWN
+    if state.phase is None or is_renamed or (primary is None and tick.is_target_newer):
         return _begin(tick)
     services: tuple[Action, ...] = tick.due(ManagedObject.PRIMARY_SERVICE, ManagedObject.CANARY_SERVICE)
     if primary is None:

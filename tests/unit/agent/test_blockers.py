@@ -97,6 +97,17 @@ async def test_objects_of_another_canary_are_reported_with_the_field_that_names_
     assert objects.blockers(service) == [("OwnedByOther", text)]
 
 
+async def test_the_copy_of_an_autoscaler_that_another_canary_has_too_blocks_the_second(objects: CachedObjects) -> None:
+    hpa = {"kind": "HorizontalPodAutoscaler", "name": "shared"}
+    objects.add(HPAS, "shared")
+    objects.add_of_canary(HPAS, "shared-primary", canary="twin", uid="of-twin")
+    text = (
+        "Canary test/podinfo spec.autoscalerRef.name: found HorizontalPodAutoscaler shared-primary of Canary twin, uid "
+        "of-twin; allowed: an autoscaler that no other Canary has (or had: its objects are still going)"
+    )
+    assert objects.blockers(autoscalerRef=hpa) == [("OwnedByOther", text)]
+
+
 async def test_own_objects_and_those_of_no_canary_block_nobody(objects: CachedObjects) -> None:
     objects.add_of_canary(DEPLOYMENTS, "podinfo-primary", canary="podinfo", uid="canary-uid")
     owner = {"kind": "HelmRelease", "name": "podinfo", "uid": "x", "controller": True}

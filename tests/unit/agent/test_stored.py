@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from agent.stored import is_gone, read_stored
+from canary.api.names import Identity
 from canary.run.phase import Phase
 from canary.run.state import Revisions, State
 from canary.run.status import UnknownPhase, write_status
@@ -79,3 +80,36 @@ def test_an_unknown_phase_is_refused_unless_the_canary_is_being_deleted() -> Non
 )
 def test_a_deleted_canary_is_gone_unless_it_waits_for_us(metadata: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
     assert is_gone(with_metadata(**metadata)) is expected
+
+
+MADE = State(phase=Phase.SUCCEEDED, revisions=FINISHED, identity=Identity("podinfo", "Deployment", "podinfo"))
+
+
+def stored_as(state: State, **spec: Any) -> dict[str, Any]:
+    return canary_object(**spec) | {"status": write_status(state, {}, target_kind="Deployment", generation=1)}
+
+
+def test_objects_keep_the_names_that_they_were_made_under_until_these_are_followed() -> None:
+    other = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "other"}
+    obj = stored_as(MADE, targetRef=other, service={"name": "shop", "port": 80}, progressDeadlineSeconds=7)
+    stored = read_stored(obj, None)
+    assert stored.canary is not None
+    assert Identity.of(stored.canary) == MADE.identity
+    assert (stored.canary.spec.service.port, stored.canary.progress_deadline_s) == (80, 7), "the rest is followed"
+    assert stored.renamed_to == Identity("other", "DaemonSet", "shop")
+    assert stored.last_valid is not None
+    assert stored.last_valid.apex_name == "shop"
+
+
+def test_names_that_are_as_they_were_are_no_edit() -> None:
+    assert read_stored(stored_as(MADE), None).renamed_to is None
+    assert read_stored(stored_as(MADE, service={"name": "podinfo", "port": 80}), None).renamed_to is None
+    assert read_stored(stored_as(State(phase=Phase.SUCCEEDED, revisions=FINISHED)), None).renamed_to is None
+
+
+def test_an_invalid_spec_does_not_lead_to_other_names() -> None:
+    edited = stored_as(MADE, targetRef={"kind": "Deployment", "name": "other"})
+    edited["spec"]["analysis"]["threshold"] = "many"
+    stored = read_stored(edited, None)
+    assert stored.canary is not None
+    assert (Identity.of(stored.canary), stored.renamed_to) == (MADE.identity, None)

@@ -179,3 +179,15 @@ async def test_another_workload_with_a_sides_label_wakes_the_canary_when_it_come
         assert wakes("MODIFIED", labelled(6, "worker", app="worker"))
         assert not wakes("DELETED", labelled(7, "worker", app="worker"))
         assert not wakes("ADDED", labelled(8, "other", app="other"))
+
+
+async def test_a_canary_with_edited_names_is_woken_by_what_was_made_under_the_old_ones(tmp_path: Path) -> None:
+    async with at_work(tmp_path, AgentMetrics("1.2.3")) as (supervisor, caches):
+        renamed = dying(1, targetRef={"kind": "Deployment", "name": "other"}, service={"name": "shop", "port": 80})
+        names = {"target": "podinfo", "kind": "Deployment", "service": "podinfo"}
+        caches.of(CANARIES).remember(renamed | {"status": {"serin": {"names": names}}})
+        loop, _ = supervisor._loops[Key("test", "podinfo")]
+        for version, name in enumerate(("podinfo", "podinfo-primary", "other", "other-primary"), start=2):
+            loop._woken.clear()
+            caches.of(DEPLOYMENTS).remember(labelled(version, name, app=name))
+            assert loop._woken.is_set(), name

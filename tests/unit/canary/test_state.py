@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from canary.api.names import Identity
 from canary.run.mark import Mark
 from canary.run.messages import info, initialized, rolling_back, warning
 from canary.run.phase import TRANSITIONS, Phase
@@ -34,6 +35,7 @@ FULL = State(
     previous_cookie="side=ABCDEFGHIJ",
     strategy="blue-green",
     primary_floor=20,
+    identity=Identity("podinfo", "DaemonSet", "shop"),
     target=TargetIdentity("uid-1", 7, "rev-2", {"configmap/conf": "c1", "secret/keys": "s1"}),
     revisions=Revisions(analysed="rev-2", promoted="rev-1", finished="rev-1", change=Mark("rev-2", "image", "alice")),
     analysis=Analysis(
@@ -107,6 +109,7 @@ WRITTEN: dict[str, Any] = {
         "waitingFor": ["confirm-promotion/gate"],
         "cleared": True,
         "strategy": "blue-green",
+        "names": {"target": "podinfo", "kind": "DaemonSet", "service": "shop"},
         "endUntold": True,
         "analysisSkipped": True,
         "promotionLate": True,

@@ -32,6 +32,7 @@ STATUS_KEYS = {
     "INCLUDES_UNMATCHED": "forEveryone",
     "MESSAGES": "news",
     "MIRROR_PERCENT": "mirrorPercent",
+    "NAMES": "names",
     "NEXT_CHECK_AT": "notBefore",
     "NOT_READY": "notReady",
     "PAUSED": "paused",

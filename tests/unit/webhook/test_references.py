@@ -9,7 +9,7 @@ from canary.rules.references import Claim
 from kube.client import Client
 from tests.support.canaries import canary_object
 from tests.support.reviews import request
-from webhook.caches import Caches
+from webhook.caches import Caches, slim_canary
 from webhook.canary_index import CanaryIndex
 from webhook.context import AdmissionContext
 from webhook.review import ALLOWED, Answer
@@ -214,3 +214,22 @@ def test_claims_are_read_from_stored_and_from_parsed_canaries_alike() -> None:
     assert Claim.read(canary("b", "web", apex="shop")) == Claim("b", "Deployment", "web", "shop")
     assert Claim.read(canary("b", "web")) == Claim("b", "Deployment", "web", "web")
     assert Claim.read({"metadata": [], "spec": None}) is None
+
+
+def with_scaler(name: str, target: str, scaler: str) -> Object:
+    obj = canary(name, target)
+    return obj | {"spec": obj["spec"] | {"autoscalerRef": {"kind": SCALER, "name": scaler}}}
+
+
+def test_an_autoscaler_that_another_canary_has_is_refused() -> None:
+    cluster = context(Canary=Shelf(slim_canary(with_scaler("a", "cart", "podinfo"))))
+    answer = validate(with_scaler("b", "web", "podinfo"), cluster)
+    assert answer.refusal is not None
+    assert answer.refusal.message == (
+        "Canary test/b is refused: 1 problem\n"
+        "- spec.autoscalerRef.name: found 'podinfo'; allowed: an autoscaler that no other canary has; Canary a has "
+        "HorizontalPodAutoscaler podinfo"
+    )
+    assert validate(with_scaler("b", "web", "web"), cluster).is_allowed
+    assert validate(canary("b", "web"), cluster).is_allowed
+    assert Claim.read(with_scaler("b", "web", "w")) == Claim("b", "Deployment", "web", "web", f"{SCALER} w")

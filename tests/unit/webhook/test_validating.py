@@ -267,3 +267,47 @@ def test_any_object_gets_an_answer(obj: Object) -> None:
     for handler in (validate_canary, validate_metric_template, validate_alert_provider):
         answer = handler(asked, NOWHERE)
         assert answer.is_allowed or (answer.refusal is not None and answer.refusal.causes)
+
+
+def made(phase: str = "Succeeded", names: Any = None, **spec: Any) -> Object:
+    serin = {} if names is None else {"serin": {"names": names}}
+    return canary_object(**spec) | {"status": {"phase": phase, **serin}}
+
+
+OTHER = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"}
+NAMES = {"target": "podinfo", "kind": "Deployment", "service": "podinfo"}
+
+
+@pytest.mark.parametrize("names", [None, NAMES, [], {"target": 1}])
+def test_another_target_behind_the_same_services_is_refused(names: Any) -> None:
+    shop = {"name": "podinfo", "port": 9898}
+    answer = validate(made(targetRef=OTHER, service=shop), made(names=names))
+    assert answer.refusal is not None
+    assert answer.refusal.message == (
+        "Canary test/podinfo is refused: 1 problem\n"
+        "- spec.targetRef.name: found 'Deployment other'; allowed: Deployment podinfo as long as the Services are "
+        "named podinfo, for they lead the users to podinfo-primary; to release other, change spec.service.name as "
+        "well, or apply a Canary of its own with another spec.service.name, and lead the VirtualService to the "
+        "RouteTable of that name"
+    )
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        (made(targetRef=OTHER), made(names=NAMES)),
+        (made(service={"name": "shop", "port": 9898}), made(names=NAMES)),
+        (made(targetRef=OTHER, service={"name": "podinfo", "port": 9898}), made("Initializing", NAMES)),
+        (made(targetRef=OTHER, service={"name": "podinfo", "port": 9898}), canary_object()),
+    ],
+    ids=["all names are others", "another service", "nobody is led there yet", "nothing is made yet"],
+)
+def test_names_that_can_be_followed_are_allowed(new: Object, old: Object) -> None:
+    assert validate(new, old).is_allowed
+
+
+def test_what_was_applied_while_the_webhook_was_away_can_be_edited_and_put_back() -> None:
+    shop = {"name": "podinfo", "port": 9898}
+    stored = made(targetRef=OTHER, service=shop, names=NAMES)
+    assert validate(made(targetRef=OTHER, service=shop, progressDeadlineSeconds=5), stored).is_allowed
+    assert validate(made(service=shop), stored).is_allowed
