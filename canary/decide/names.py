@@ -74,7 +74,7 @@ def _why_not(tick: Tick, old: Identity, new: Identity) -> Blocker | None:
 
 
 def _follow(tick: Tick, old: Identity, new: Identity) -> Decision:
-    """Go on under the new names: with the same target between the same runs, with another from the beginning."""
+    """Begin under the new names: with the same target where the state is, with another from the bootstrap on."""
     message = renamed(tick.name, _in_words(old), _in_words(new))
     if old.has_target_of(new):
         return tick.update(replace(tick.state, identity=new, blocker=None), message)

@@ -302,7 +302,7 @@ def terminating(name: str, target: str, *, is_target_promoted: bool) -> tuple[Me
 
 
 def renamed(name: str, before: str, after: str) -> Message:
-    """Ours: the canary's objects get other names; those of the old names are not taken away."""
+    """Report that the objects get other names, and that those of the old names stay. The text is ours."""
     text = (
         f"Names of {name} changed from {before} to {after}. What was made under the old names is kept as it is, with "
         "all traffic on the primary: delete it when nothing leads there any more"

@@ -171,11 +171,8 @@ class SimulatedCluster:
         return set(ManagedObject) - self.parts | self.sizes.due(self.state.primary_floor)
 
     def _not_released(self) -> set[ManagedObject]:
-        return {
-            ManagedObject.FORMER_SCALER,
-            ManagedObject.PRIMARY_SCALER,
-            *([] if self.is_scaler_paused else [ManagedObject.TARGET_SCALER]),
-        }
+        of_scaler = {ManagedObject.FORMER_SCALER, ManagedObject.PRIMARY_SCALER}
+        return of_scaler | (set() if self.is_scaler_paused else {ManagedObject.TARGET_SCALER})
 
     def _primary(self, revision: str) -> Primary:
         readiness = UNREADY if self.is_in_gap else self.primary_readiness

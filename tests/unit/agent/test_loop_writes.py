@@ -26,6 +26,7 @@ from agent.reporting.event_hooks import EventHooks
 from agent.reporting.events import EventReporter
 from agent.resources import CANARIES
 from agent.settings import Settings
+from canary.api.names import Identity
 from canary.run.phase import Phase
 from canary.run.revision import revision_of
 from canary.run.state import Analysis, HookAnswers, Revisions, State, TargetIdentity, Timing, TransitionRecord
@@ -157,7 +158,10 @@ def state(phase: Phase, **more: Any) -> State:
     """A canary of ours at rest, but for its phase."""
     revisions = Revisions(analysed=REVISION, promoted=REVISION, finished=REVISION)
     target, transition = TargetIdentity("stored-uid", 1, REVISION), TransitionRecord(sequence=5)
-    return replace(State(phase=phase, revisions=revisions, target=target, transition=transition), **more)
+    names = Identity("podinfo", "Deployment", "podinfo")
+    return replace(
+        State(phase=phase, revisions=revisions, target=target, transition=transition, identity=names), **more
+    )
 
 
 def delete(api: CanaryApi, **more: Any) -> None:

@@ -130,9 +130,13 @@ def test_the_old_canary_side_is_drained_and_its_hooks_are_called_before_the_name
     cluster.run(20)
     assert (cluster.weights, cluster.state.identity) == ((100, 0), MADE)
     assert "post-rollout/post-rollout" in cluster.asked
-    cluster.is_drained = True
+    cluster.set_image("rev-3")
     cluster.run(20)
-    assert (cluster.state.identity, cluster.target_replicas) == (SHOP, 0)
+    rolled_back = [text for text in cluster.texts() if text.startswith("Rolling back")]
+    assert (phase(cluster), len(rolled_back)) == (Phase.FAILED, 1), "no run begins under names that are to be left"
+    cluster.is_drained = True
+    cluster.run(300)
+    assert (cluster.state.identity, cluster.target_replicas, cluster.promoted) == (SHOP, 0, ["rev-3"])
 
 
 @pytest.mark.parametrize("wanted", [OTHER_BEHIND_PODINFO, AS_DAEMONSET])
