@@ -59,7 +59,7 @@ def service_ports(
 
 
 def _merged(ports: list[dict[str, Any]], theirs: Object, *, is_name_given: bool) -> list[dict[str, Any]]:
-    """Merge our ports, the first of which is the spec's, into those of a user's own Service.
+    """Return our ports, the first of which is the spec's, as merged into those of a user's own Service.
 
     A container's port that one of theirs leads to already needs no other, and of another protocol than TCP they get no
     new one: a load balancer might refuse to have both.

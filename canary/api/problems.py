@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 FOUND_MAX_CHARS = 120
+_CHARS_AROUND = 40
 
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -50,6 +51,15 @@ def field_path(root: str | int, *parts: str | int) -> str:
     for part in parts:
         path += f".{part}" if isinstance(part, str) and _FIELD.fullmatch(part) else f"[{part}]"
     return path
+
+
+def around(text: str, place: int) -> str | Described:
+    """Return what is shown of a text with a fault at `place`: of a long one only the piece around that."""
+    if len(repr(text)) <= FOUND_MAX_CHARS:
+        return text
+    start, end = max(0, place - _CHARS_AROUND), min(len(text), place + _CHARS_AROUND)
+    piece = f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
+    return Described(f"{piece!r} at character {place + 1}")
 
 
 def _in_words(found: object) -> str:

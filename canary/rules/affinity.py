@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from canary.api.analysis import SessionAffinity
 from canary.api.canary import Canary
 from canary.api.problems import Problem
-from canary.rules.http_syntax import TOKEN, is_cookie_attribute, is_token
+from canary.rules.http_syntax import TOKEN, is_cookie_attribute, is_token, shown
 
 _ATTRIBUTE = "visible ASCII characters and spaces, but no semicolon"
 
@@ -19,9 +19,9 @@ def cookies_of_the_sides_differ(canary: Canary) -> Iterator[Problem]:
 def cookie_names_are_tokens(canary: Canary) -> Iterator[Problem]:
     for path, affinity in _affinity(canary):
         if not is_token(affinity.cookie_name):
-            yield Problem(f"{path}.cookieName", affinity.cookie_name, TOKEN)
+            yield Problem(f"{path}.cookieName", shown(affinity.cookie_name, is_token), TOKEN)
         if affinity.primary_cookie_name and not is_token(affinity.primary_cookie_name):
-            yield Problem(f"{path}.primaryCookieName", affinity.primary_cookie_name, TOKEN)
+            yield Problem(f"{path}.primaryCookieName", shown(affinity.primary_cookie_name, is_token), TOKEN)
 
 
 def cookie_attributes_stay_one(canary: Canary) -> Iterator[Problem]:
@@ -29,7 +29,7 @@ def cookie_attributes_stay_one(canary: Canary) -> Iterator[Problem]:
         for field in ("domain", "path"):
             written = getattr(affinity, field)
             if not is_cookie_attribute(written):
-                yield Problem(f"{path}.{field}", written, _ATTRIBUTE)
+                yield Problem(f"{path}.{field}", shown(written, is_cookie_attribute), _ATTRIBUTE)
 
 
 def cookie_is_kept_by_browsers(canary: Canary) -> Iterator[Problem]:

@@ -1,7 +1,10 @@
 """What HTTP, cookies and Kubernetes' metadata allow in names and values. Each test is for the whole text."""
 
 import re
+from collections.abc import Callable
 from typing import Final
+
+from canary.api.problems import Described, around
 
 TOKEN: Final = "a name of letters, digits and !#$%&'*+-.^_`|~ (a token of RFC 9110)"  # noqa: S105  no secret: HTTP calls such names so
 QUALIFIED_NAME: Final = (
@@ -17,6 +20,11 @@ _NAME: Final = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _DNS_LABEL: Final = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _QUALIFIED_NAME: Final = re.compile(rf"(?:(?=[^/]{{1,253}}/){_DNS_LABEL}(?:\.{_DNS_LABEL})*/)?{_NAME}")
 _LABEL_VALUE: Final = re.compile(rf"(?:{_NAME})?")
+
+
+def shown(text: str, is_right: Callable[[str], bool]) -> str | Described:
+    """Return what is shown of a text that has a character for which `is_right` is False: the piece around it."""
+    return around(text, next((place for place, char in enumerate(text) if not is_right(char)), 0))
 
 
 def is_token(text: str) -> bool:

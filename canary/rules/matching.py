@@ -11,7 +11,7 @@ from canary.api.canary import Canary
 from canary.api.problems import Problem, field_path
 from canary.api.schema import as_written
 from canary.rules.conditions import conditions, entries, headers_and_parameters, origins
-from canary.rules.http_syntax import METHODS, TOKEN, is_field_value, is_token
+from canary.rules.http_syntax import METHODS, TOKEN, is_field_value, is_token, shown
 
 _NOT_IN_A_PATH = "?#"
 _FOR_NOBODY = "the entry is for nobody"
@@ -101,7 +101,8 @@ def values_can_be_sent(canary: Canary) -> Iterator[Problem]:
                 written = getattr(condition.match, way)
                 if written is not None and not is_field_value(written):
                     allowed = "a text without control characters; no request has one with them"
-                    yield Problem(f"{condition.path}.{way}", written, allowed, is_warning=True)
+                    found = shown(written, is_field_value)
+                    yield Problem(f"{condition.path}.{way}", found, allowed, is_warning=True)
 
 
 def absence_can_be_asked(canary: Canary) -> Iterator[Problem]:
@@ -137,7 +138,8 @@ def paths_are_paths(canary: Canary) -> Iterator[Problem]:
                 allowed = (
                     "a path without ? and #; the query is no part of it (see queryParams), and nothing is behind a #"
                 )
-                yield Problem(path, written, allowed, is_warning=True)
+                found = shown(written, lambda char: char not in _NOT_IN_A_PATH)
+                yield Problem(path, found, allowed, is_warning=True)
 
 
 def case_is_ignored_somewhere(canary: Canary) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import re2
 
 from canary.api.canary import Canary
-from canary.api.problems import Problem
+from canary.api.problems import Problem, around
 from canary.rules.conditions import Condition, conditions, entries, headers_and_parameters, origins
 
 _RE2_OPTIONS: Final = re2.Options()
@@ -26,6 +26,8 @@ _MOST_CHARS: Final = 2_048
 """Of one regular expression. To read one takes up to 10 KiB a character, whatever limit RE2 is given."""
 _MOST_CHARS_IN_ALL: Final = 16_384
 """Of all regular expressions of a canary: to compile them takes up to a second even so."""
+
+_MOST_SHOWN: Final = 80
 
 _LONG_TEXT: Final = 1_000
 """In characters. To see that a pattern made of a longer text is large, it need not be compiled."""
@@ -59,7 +61,10 @@ def regexes_are_re2(canary: Canary) -> Iterator[Problem]:
         return
     for path, regex in regexes:
         if fault := _compiled(regex).fault:
-            yield Problem(path, regex, f"a regular expression that RE2 reads ({fault})")
+            # RE2 ends with the piece that it can't read, which may be as long as the pattern.
+            place = max(regex.find(fault.partition(": ")[2]), 0)
+            shown = fault if len(fault) <= _MOST_SHOWN else f"{fault[: _MOST_SHOWN - 1]}…"
+            yield Problem(path, around(regex, place), f"a regular expression that RE2 reads ({shown})")
 
 
 def patterns_are_small(canary: Canary) -> Iterator[Problem]:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from canary.api.canary import Canary
-from canary.api.problems import Problem, field_path
+from canary.api.problems import Problem, around, field_path
 from canary.api.schema import as_written
 from canary.api.service import HeaderOperations
-from canary.rules.http_syntax import TOKEN, is_field_value, is_token
+from canary.rules.http_syntax import TOKEN, is_field_value, is_token, shown
 
 _RETRY_ON: Final = (
     *("5xx", "gateway-error", "reset", "reset-before-request", "connect-failure", "envoy-ratelimited"),
@@ -51,9 +51,12 @@ def rewrite_gives_a_path_and_a_host(canary: Canary) -> Iterator[Problem]:
         return
     path = f"{_SERVICE}.rewrite"
     if rewrite.uri and not (rewrite.uri.startswith("/") and is_field_value(rewrite.uri)):
-        yield Problem(f"{path}.uri", rewrite.uri, "a path that starts with /")
-    if not is_field_value(rewrite.authority) or set(rewrite.authority) & set(" /?#@"):
-        yield Problem(f"{path}.authority", rewrite.authority, "a host, with a port or without one")
+        found = shown(rewrite.uri, is_field_value) if rewrite.uri.startswith("/") else rewrite.uri
+        yield Problem(f"{path}.uri", found, "a path that starts with /, without control characters")
+    if not _can_be_a_host(rewrite.authority):
+        yield Problem(
+            f"{path}.authority", shown(rewrite.authority, _can_be_a_host), "a host, with a port or without one"
+        )
     if not rewrite.uri and not rewrite.authority:
         found = as_written(rewrite)
         yield Problem(path, found, "uri or authority; without them nothing is rewritten", is_warning=True)
@@ -78,7 +81,7 @@ def cors_names_are_tokens(canary: Canary) -> Iterator[Problem]:
     for field, names in (*fields, ("exposeHeaders", cors.expose_headers)):
         for index, name in enumerate(names):
             if not is_token(name):
-                yield Problem(f"{path}.{field}[{index}]", name, f"{TOKEN}, or *")
+                yield Problem(f"{path}.{field}[{index}]", shown(name, is_token), f"{TOKEN}, or *")
 
 
 def cors_origins_are_named(canary: Canary) -> Iterator[Problem]:
@@ -101,13 +104,19 @@ def _operations(path: str, operations: HeaderOperations) -> Iterator[Problem]:
     for field, entries in (("set", operations.set), ("add", operations.add)):
         for name, value in entries.items():
             yield from _name(field_path(path, field, name), name)
-            if not is_field_value(value) or "%" in _HEADER_VARIABLES.sub("", value):
+            place = _HEADER_VARIABLES.sub(lambda found: "x" * len(found[0]), value).find("%")
+            if not is_field_value(value) or place >= 0:
                 allowed = (
                     "a text without control characters, and %% for each percent sign that begins no Envoy variable"
                 )
-                yield Problem(field_path(path, field, name), value, allowed)
+                found = around(value, place) if is_field_value(value) else shown(value, is_field_value)
+                yield Problem(field_path(path, field, name), found, allowed)
     for index, name in enumerate(operations.remove):
         yield from _name(f"{path}.remove[{index}]", name)
+
+
+def _can_be_a_host(text: str) -> bool:
+    return is_field_value(text) and not set(text) & set(" /?#@")
 
 
 def _name(path: str, name: str) -> Iterator[Problem]:

@@ -1,4 +1,13 @@
-from canary.api.problems import InvalidObject, Problem, field_path
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from canary.api.problems import InvalidObject, Problem, around, field_path
+from canary.rules.shape import canary_problems
+
+CanaryWith = Callable[[Mapping[str, object]], dict[str, Any]]
+LONG = "a" * 300
 
 
 def test_a_problem_tells_path_found_and_allowed() -> None:
@@ -16,6 +25,50 @@ def test_found_is_texts_as_the_user_wrote_it() -> None:
         'p: found ["a"]; allowed: x',
     ]
     assert len(texts[5]) < 160
+
+
+def test_of_a_long_text_the_piece_around_its_fault_is_shown() -> None:
+    assert around("short", 2) == "short"
+    middle = str(Problem("p", around(f"{LONG}!{LONG}", 300), "x"))
+    assert middle == f"p: found '…{'a' * 40}!{'a' * 39}…' at character 301; allowed: x"
+    assert str(Problem("p", around(f"!{LONG}", 0), "x")) == f"p: found '!{'a' * 39}…' at character 1; allowed: x"
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "piece"),
+    [
+        ({"analysis/sessionAffinity": {"cookieName": f"{LONG} b"}}, "sessionAffinity.cookieName", "a b'"),
+        ({"analysis/sessionAffinity": {"cookieName": "c", "path": f"/{LONG};b"}}, "sessionAffinity.path", "a;b'"),
+        ({"service/rewrite": {"uri": f"/{LONG}\nb"}}, "rewrite.uri", "a\\nb'"),
+        ({"service/rewrite": {"authority": f"{LONG}/b"}}, "rewrite.authority", "a/b'"),
+        ({"service/headers": {"request": {"set": {"x": f"{LONG}%%%b{LONG}"}}}}, "headers.request.set.x", "a%%%ba"),
+        ({"service/headers": {"request": {"set": {"x": f"{LONG}\nb"}}}}, "headers.request.set.x", "a\\nb'"),
+        ({"service/corsPolicy": {"allowOrigin": ["*"], "allowHeaders": [f"{LONG} b"]}}, "allowHeaders[0]", "a b'"),
+        (
+            {"analysis/iterations": 3, "analysis/match": [{"uri": {"exact": f"/{LONG}?b"}}]},
+            "match[0].uri.exact",
+            "a?b'",
+        ),
+        (
+            {"analysis/iterations": 3, "analysis/match": [{"headers": {"a": {"exact": f"{LONG}\nb"}}}]},
+            "match[0].headers.a.exact",
+            "a\\nb'",
+        ),
+        (
+            {"analysis/iterations": 3, "analysis/match": [{"headers": {"a": {"regex": f"{LONG}(?=b){LONG}"}}}]},
+            "match[0].headers.a.regex",
+            "a(?=b)a",
+        ),
+    ],
+    ids=str,
+)
+def test_a_rule_shows_the_fault_of_a_long_text(
+    canary_with: CanaryWith, changes: Mapping[str, object], path: str, piece: str
+) -> None:
+    problems = [str(problem) for problem in canary_problems(canary_with(changes))]
+    (told,) = [text for text in problems if f"{path}: found" in text and " at character 3" in text]
+    assert piece in told
+    assert len(told) < 450
 
 
 def test_an_invalid_object_names_itself_and_every_problem() -> None:
