@@ -1,7 +1,9 @@
 """A cluster is taken over from Flagger: its Lease is respected, and each canary goes on from where it was left."""
 
+import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -144,3 +146,48 @@ def test_a_flagger_without_a_lease_is_seen_by_its_deployment(rollouts: Rollouts)
     assert not rollouts.get("deployment", "app-primary")
     rollouts.cluster.kubectl("-n", rollouts.namespace, "scale", "deployment/flagger", "--replicas=0")
     rollouts.wait_for_phase("app", "Initialized")
+
+
+STATUS_SCHEMA = "/spec/versions/0/schema/openAPIV3Schema/properties/status"
+
+
+@contextmanager
+def crd_that_prunes(cluster: Cluster) -> Iterator[None]:
+    """Give the CRD a schema of the status that knows no more than Flagger's does."""
+    crd = json.loads(cluster.kubectl("get", "crd", "canaries.flagger.app", "-o", "json"))
+    ours = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+    theirs = {key: value for key, value in ours.items() if key != "x-kubernetes-preserve-unknown-fields"}
+    theirs["properties"] = {key: value for key, value in ours["properties"].items() if key != "serin"}
+
+    def put(schema: dict[str, Any]) -> None:
+        patch = json.dumps([{"op": "replace", "path": STATUS_SCHEMA, "value": schema}])
+        cluster.kubectl("patch", "crd", "canaries.flagger.app", "--type=json", "-p", patch)
+
+    put(theirs)
+    try:
+        yield
+    finally:
+        put(ours)
+
+
+def test_flaggers_crd_applied_again_in_mid_run_pulls_the_traffic_and_is_told(rollouts: Rollouts) -> None:
+    rollouts.apply(podinfo("app"), canary("app", {"interval": "5s"}), virtual_service(rollouts.namespace))
+    rollouts.wait_for_phase("app", "Initialized")
+    rollouts.wait_for("the gateway serves it", lambda: bool(answer(rollouts.cluster, rollouts.namespace)))
+    with steady_load(rollouts.cluster, rollouts.namespace) as reports:
+        rollouts.set_image("app", "3.1.1")
+        rollouts.wait_for("the canary has traffic", lambda: weights(rollouts)[1] > 0)
+        with crd_that_prunes(rollouts.cluster):
+            rollouts.wait_for("the traffic is pulled", lambda: weights(rollouts) == [100, 0])
+            rollouts.wait_for(
+                "it is told", lambda: rollouts.condition("app", "Ready").get("reason") == "StatusNotStored"
+            )
+            message = rollouts.condition("app", "Ready")["message"]
+            assert message.startswith(f"Canary {rollouts.namespace}/app: status.")
+            assert "status.serin: found another value after it was written, or none" in message
+            rollouts.wait_until_told("app", message, kind="Warning")
+            assert rollouts.status("app")["phase"] == "Failed"
+        rollouts.wait_for(
+            "it goes on", lambda: rollouts.condition("app", "Ready")["status"] == "True", deadline_s=90 + 30
+        )
+    assert_no_request_lost(reports[0])

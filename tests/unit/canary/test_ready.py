@@ -43,11 +43,6 @@ def refuse_traffic(cluster: SimulatedCluster) -> None:
     cluster.refused_actions = {SetTraffic}
 
 
-def refuse_primary(cluster: SimulatedCluster) -> None:
-    cluster.primary_revision = None
-    cluster.refused_actions = {Promote}
-
-
 TROUBLES: dict[str, Callable[[SimulatedCluster], None]] = {
     "ObjectsNotApplied": refuse_part,
     "RouteNotServed": lambda cluster: setattr(cluster, "route_state", RouteState.REJECTED),
@@ -92,13 +87,11 @@ def test_a_canary_at_rest_is_not_ready_when_its_next_change_could_not_be_rolled_
 
 def test_a_primary_that_can_not_be_written_is_named_with_what_the_api_server_says() -> None:
     cluster = bootstrapped()
-    refuse_primary(cluster)
+    cluster.primary_revision, cluster.refused_actions = "rev-0", {Promote}
     cluster.run(100)
-    assert ready(cluster)[0] == "False"
-    assert cluster.state.not_ready is not None
-    cluster.primary_readiness = READY
-    assert cluster.state.not_ready.reason in {"PrimaryNotReady", "PrimaryNotWritten"}
-    assert cluster.texts()[-1].startswith("podinfo.test is not ready: podinfo-primary.test")
+    assert ready(cluster) == ("False", "PrimaryNotWritten")
+    said = "podinfo.test is not ready: podinfo-primary.test can't be written; API server: the API server says no"
+    assert cluster.texts()[-1] == said
 
 
 def test_pods_that_start_within_the_deadline_are_an_ordinary_wait() -> None:
