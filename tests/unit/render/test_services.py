@@ -203,6 +203,26 @@ def test_a_users_service_gets_what_it_lacks_under_names_that_are_free() -> None:
     assert {"name": "tcp-80", "protocol": "TCP", "port": 80, "targetPort": 9898} in new_main
 
 
+def test_a_users_service_gets_no_port_of_another_protocol_and_keeps_its_own() -> None:
+    dns = {"name": "dns", "containerPort": 53, "protocol": "UDP"}
+    assert 53 not in {port["port"] for port in _merged(DISCOVERING, *PORTS, dns)}
+    assert ("dns", "UDP", 53) in [
+        (port["name"], port["protocol"], port["port"])
+        for port in apex_service(
+            podinfo_canary(service=DISCOVERING), _with_ports(dns), {"metadata": {}, "spec": {"ports": [_USERS_DNS]}}
+        )["spec"]["ports"]
+    ]
+
+
+_USERS_DNS = {"name": "dns", "protocol": "UDP", "port": 53, "targetPort": 53}
+
+
+def _with_ports(*ports: dict[str, Any]) -> dict[str, Any]:
+    target = podinfo_deployment()
+    target["spec"]["template"]["spec"]["containers"][0]["ports"] = list(ports)
+    return target
+
+
 def test_the_specs_target_and_name_go_before_those_of_a_users_service() -> None:
     ports = _merged(DISCOVERING | {"portName": "web", "targetPort": 9999}, *PORTS)
     assert {"name": "web", "protocol": "TCP", "port": 9090, "targetPort": 9999} in ports
