@@ -7,6 +7,7 @@ import socket
 import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -17,6 +18,7 @@ from agent.ask import Asker
 from agent.caches import Caches
 from agent.fault_injection import FaultInjection
 from agent.flagger import FlaggerWatch
+from agent.flagger_pods import cache_pods
 from agent.leadership import Fence
 from agent.loop_lag import watch_loop_lag
 from agent.managed_objects import ManagedObjects
@@ -122,7 +124,7 @@ def connect_services(
     applied = AppliedObjects(client, caches)
     routing = GlooRouting(client, caches, applied, time.time)
     managed = ManagedObjects(caches, applied, routing)
-    flagger = FlaggerWatch(caches.of(LEASES), caches.of(DEPLOYMENTS))
+    flagger = FlaggerWatch(caches.of(LEASES), caches.of(DEPLOYMENTS), partial(cache_pods, client))
     checks = MetricChecks(
         queries, client, caches, metrics_server=settings.metrics_server, timeout_s=settings.query_timeout_s
     )

@@ -48,5 +48,7 @@ def _stand_ins() -> dict[str, Image]:
         "prom/prometheus": Image(("prometheus",), cwd=tools, path=(tools,)),
         "sandbox/envoy": Image(("envoy",), cwd=REPOSITORY, path=ours),
         "sandbox/gloo": Image(("python", "-m", "sandbox.gloo"), cwd=REPOSITORY, path=ours),
+        # Its own image holds no command that could run here: a container of it runs, and does nothing.
+        "fluxcd/flagger": Image((), cwd=Path("/")),
         "hollow": Image((), cwd=Path("/")),
     }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import Cluster
+from tests.support.exposure import exposure
 from tests.support.flaggers import flagger_at_work, flaggers_objects, renew_lease, write_flaggers_status
 from tests.support.load import answer, assert_no_request_lost, steady_load, virtual_service
 from tests.support.rollout import Rollouts, canary, podinfo
@@ -122,7 +123,7 @@ def test_a_lease_that_is_not_renewed_ends_by_itself(rollouts: Rollouts) -> None:
         rollouts.wait_for("it is valid", lambda: rollouts.condition("app", "Ready")["status"] == "True")
 
 
-def test_a_run_of_ours_stands_still_while_a_flagger_is_at_work(rollouts: Rollouts) -> None:
+def test_a_run_of_ours_is_pulled_and_stands_still_while_a_flagger_is_at_work(rollouts: Rollouts) -> None:
     rollouts.apply(podinfo("app"), canary("app", {"interval": "2s", "stepWeight": 5}))
     rollouts.wait_for_phase("app", "Initialized")
     rollouts.set_image("app", "3.1.1")
@@ -130,19 +131,21 @@ def test_a_run_of_ours_stands_still_while_a_flagger_is_at_work(rollouts: Rollout
     with flagger_at_work(rollouts.cluster, rollouts.namespace):
         rollouts.wait_for("it stands", lambda: rollouts.condition("app", "Ready")["reason"] == "FlaggerRunning")
         assert "held by 'flagger-1'" in rollouts.condition("app", "Ready")["message"]
+        rollouts.wait_for("nobody is on it", lambda: exposure(rollouts.get("routetable", "app")) == "0")
         rollouts.see_stay(lambda: rollouts.status("app"), rollouts.status("app"), for_s=5)  # two steps would be due
     rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
 
 
-def test_a_flagger_without_a_lease_is_seen_by_its_deployment(rollouts: Rollouts) -> None:
+def test_a_flagger_without_a_lease_is_seen_by_its_pods(rollouts: Rollouts) -> None:
     flagger = podinfo("flagger")
-    flagger["spec"]["template"]["spec"]["containers"][0]["image"] = "fluxcd/flagger:1.44.0"
+    flagger["spec"]["template"]["spec"]["containers"] = [{"name": "flagger", "image": "fluxcd/flagger:1.44.0"}]
     rollouts.apply(flagger)
-    rollouts.wait_for("it runs", lambda: bool(rollouts.get("deployment", "flagger").get("status", {}).get("replicas")))
+    is_up = lambda: rollouts.get("deployment", "flagger").get("status", {}).get("availableReplicas") == 1  # noqa: E731
+    rollouts.wait_for("it runs", is_up)
     rollouts.apply(podinfo("app"), canary("app"))
     rollouts.wait_for("it stands still", lambda: rollouts.condition("app", "Ready").get("reason") == "FlaggerRunning")
-    found = f"Deployment {rollouts.namespace}/flagger: has pods that run Flagger"
-    assert found in rollouts.condition("app", "Ready")["message"]
+    message = rollouts.condition("app", "Ready")["message"]
+    assert message.startswith(f"Pod {rollouts.namespace}/flagger-")
     assert not rollouts.get("deployment", "app-primary")
     rollouts.cluster.kubectl("-n", rollouts.namespace, "scale", "deployment/flagger", "--replicas=0")
     rollouts.wait_for_phase("app", "Initialized")

@@ -1,6 +1,8 @@
-"""Is a Flagger at work? Its Lease shows it, by its stamp and by the renewals observed; or its Deployment does."""
+"""Is a Flagger at work? Its Lease shows it, by its stamp and by the renewals observed; or its pods do."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -8,7 +10,8 @@ import pytest
 from agent.flagger import FlaggerWatch
 from kube.cache import Cache
 from kube.client import Client
-from kube.resource import DEPLOYMENTS, LEASES
+from kube.resource import DEPLOYMENTS, LEASES, PODS
+from kube.store import key_of
 
 RENEWED_S = 1767225600.0
 
@@ -25,6 +28,11 @@ class Clock:
 
     def __init__(self) -> None:
         self.now_s = RENEWED_S + 5
+        self.monotonic_s = 1000.0
+
+    def pass_by(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.monotonic_s += seconds
 
 
 @pytest.fixture
@@ -44,9 +52,55 @@ def deployments() -> Cache:
     return Cache(Client(connection=None), DEPLOYMENTS)  # type: ignore[arg-type]  # it is never asked
 
 
+class Pods:
+    """The caches of pods that were asked for, by namespace and selector; nobody fills them but the test."""
+
+    def __init__(self) -> None:
+        self.caches: dict[tuple[str, str], Cache] = {}
+
+    def __call__(self, namespace: str, selector: str) -> Cache:
+        self.caches[namespace, selector] = cache = Listless(Client(connection=None), PODS)  # type: ignore[arg-type]
+        return cache
+
+
+class Listless(Cache):
+    """A cache whose list is what the test says."""
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    def list(self, *pods: dict[str, Any]) -> None:
+        version = str(int(self._store.resource_version or 0) + 1)
+        listed = [pod | {"metadata": pod["metadata"] | {"resourceVersion": version}} for pod in pods]
+        self._store_list({key_of(pod): pod for pod in listed}, version)
+
+
 @pytest.fixture
-def watch(leases: Cache, deployments: Cache, clock: Clock) -> FlaggerWatch:
-    return FlaggerWatch(leases, deployments, now_s=lambda: clock.now_s)
+def pods() -> Pods:
+    return Pods()
+
+
+@pytest.fixture
+def watch(leases: Cache, deployments: Cache, pods: Pods, clock: Clock) -> FlaggerWatch:
+    return FlaggerWatch(leases, deployments, pods, now_s=lambda: clock.now_s, clock=lambda: clock.monotonic_s)
+
+
+@asynccontextmanager
+async def running(watch: FlaggerWatch, changes: list[str]) -> AsyncIterator[None]:
+    """Let it watch, and note what is at work at each change."""
+    task = asyncio.create_task(watch.run(lambda: changes.append(watch.at_work())), name="watch")
+    await turns()
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def turns() -> None:
+    """Let everything that is ready run."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def test_no_lease_is_no_flagger(watch: FlaggerWatch) -> None:
@@ -58,7 +112,26 @@ def test_a_held_lease_names_its_holder_until_its_duration_is_over(
 ) -> None:
     leases.remember(lease(1))
     assert watch.at_work() == "Lease flagger-system/flagger-leader-election: held by 'flagger-1'"
-    clock.now_s = RENEWED_S + 16
+    clock.pass_by(11)
+    assert watch.at_work() == ""
+
+
+def test_a_lease_of_a_clock_that_is_ahead_is_held_for_its_duration_and_no_longer(
+    watch: FlaggerWatch, leases: Cache, clock: Clock
+) -> None:
+    leases.remember(lease(1, renewed="2026-01-01T01:00:00.000000Z"))
+    assert watch.at_work()
+    clock.pass_by(14)
+    assert watch.at_work()
+    clock.pass_by(2)
+    assert watch.at_work() == ""
+
+
+def test_a_clock_that_is_set_back_holds_no_lease(watch: FlaggerWatch, leases: Cache, clock: Clock) -> None:
+    leases.remember(lease(1))
+    assert watch.at_work()
+    clock.pass_by(11)
+    clock.now_s -= 3600
     assert watch.at_work() == ""
 
 
@@ -97,45 +170,110 @@ async def test_a_renewal_that_is_seen_counts_where_the_clocks_differ(
 ) -> None:
     task = asyncio.create_task(watch.run(lambda: None), name="watch")
     await asyncio.sleep(0)
-    clock.now_s = RENEWED_S + 3600
+    clock.pass_by(3600)
     leases.remember(lease(1))
     assert watch.at_work() == "", "an old Lease that nobody renews holds everything up"
     leases.remember(lease(2, renewed="2026-01-01T00:00:02.000000Z"))
     assert watch.at_work()
-    clock.now_s += 16
+    clock.pass_by(16)
     assert watch.at_work() == ""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-def deployment(version: int, image: str, replicas: int) -> dict[str, Any]:
+FLAGGER = "ghcr.example/fluxcd/flagger:1.44.0"
+
+
+def deployment(version: int, image: str = FLAGGER, **status: int) -> dict[str, Any]:
     return {
         "metadata": {"namespace": "gloo-system", "name": "flagger", "resourceVersion": str(version)},
-        "spec": {"template": {"spec": {"containers": [{"name": "flagger", "image": image}]}}},
-        "status": {"replicas": replicas} if replicas else {},
+        "spec": {
+            "selector": {
+                "matchLabels": {"app": "flagger", "tier": "b"},
+                "matchExpressions": [
+                    {"key": "canary", "operator": "DoesNotExist"},
+                    {"key": "zone", "operator": "NotIn", "values": ["a", "b"]},
+                    {"key": "team", "operator": "Exists"},
+                ],
+            },
+            "template": {"spec": {"containers": [{"name": "flagger", "image": image}]}},
+        },
+        "status": status,
     }
 
 
-async def test_a_flagger_without_a_lease_is_at_work_as_long_as_its_deployment_has_pods(
-    watch: FlaggerWatch, deployments: Cache
+SELECTED = ("gloo-system", "app=flagger,tier=b,!canary,zone notin (a,b),team")
+
+
+def pod(state: str, *, image: str = FLAGGER, is_terminating: bool = False) -> dict[str, Any]:
+    metadata = {"namespace": "gloo-system", "name": "flagger-1"}
+    return {
+        "metadata": metadata | ({"deletionTimestamp": "2026-01-01T00:00:00Z"} if is_terminating else {}),
+        "spec": {"containers": [{"name": "proxy", "image": "envoy"}, {"name": "main", "image": image}]},
+        "status": {
+            "containerStatuses": [{"name": "proxy", "state": {"running": {}}}, {"name": "main", "state": {state: {}}}]
+        },
+    }
+
+
+@pytest.mark.parametrize("status", [{"replicas": 1}, {"replicas": 0, "terminatingReplicas": 1}])
+async def test_a_flagger_without_a_lease_is_at_work_as_its_deployment_says_until_its_pods_are_known(
+    watch: FlaggerWatch, deployments: Cache, pods: Pods, status: dict[str, int]
 ) -> None:
     changes: list[str] = []
-    task = asyncio.create_task(watch.run(lambda: changes.append(watch.at_work())), name="watch")
-    await asyncio.sleep(0)
-    for version, replicas in enumerate((1, 1, 0), start=1):
-        deployments.remember(deployment(version, "ghcr.example/fluxcd/flagger:1.44.0", replicas))
-        await asyncio.sleep(0)
-    assert changes == ["Deployment gloo-system/flagger: has pods that run Flagger", ""]
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with running(watch, changes):
+        deployments.remember(deployment(1, FLAGGER, **status))
+        await turns()
+        assert changes == ["Deployment gloo-system/flagger: has pods that run Flagger"]
+        deployments.remember(deployment(2, replicas=0))
+        await turns()
+        assert changes[1:] == [""]
 
 
-def test_one_that_runs_already_is_seen_at_the_start(leases: Cache, deployments: Cache) -> None:
-    deployments.remember(deployment(1, "flagger", 1))
-    assert FlaggerWatch(leases, deployments).at_work()
+async def test_a_flagger_is_at_work_as_long_as_a_container_of_it_runs_even_when_its_deployment_is_gone(
+    watch: FlaggerWatch, deployments: Cache, pods: Pods
+) -> None:
+    changes: list[str] = []
+    async with running(watch, changes):
+        deployments.remember(deployment(1, replicas=1))
+        await turns()
+        cache = pods.caches[SELECTED]
+        assert isinstance(cache, Listless)
+        cache.list(pod("running"))
+        await turns()
+        assert changes[-1] == "Pod gloo-system/flagger-1: runs Flagger"
+        deployments._store_list({}, "2")
+        cache.list(pod("running", is_terminating=True))
+        await turns()
+        assert changes[-1] == "Pod gloo-system/flagger-1: runs Flagger"
+        cache.list(pod("terminated", is_terminating=True))
+        await turns()
+        assert changes[-1] == ""
+        deployments.remember(deployment(3, replicas=1))
+        await turns()
+        assert changes[-1] == "Deployment gloo-system/flagger: has pods that run Flagger"
+        assert pods.caches[SELECTED] is not cache, "what is not followed any more is taken for known"
+
+
+@pytest.mark.parametrize("pod", [pod("waiting"), pod("terminated"), pod("running", image="fluxcd/flagger-loadtester")])
+async def test_a_pod_in_which_no_flagger_runs_holds_nothing_up(
+    watch: FlaggerWatch, deployments: Cache, pods: Pods, pod: dict[str, Any]
+) -> None:
+    async with running(watch, []):
+        deployments.remember(deployment(1, replicas=1))
+        await turns()
+        cache = pods.caches[SELECTED]
+        assert isinstance(cache, Listless)
+        cache.list(pod)
+        assert watch.at_work() == ""
+
+
+def test_one_that_runs_already_is_seen_at_the_start(leases: Cache, deployments: Cache, pods: Pods) -> None:
+    deployments.remember(deployment(1, "flagger", replicas=1))
+    assert FlaggerWatch(leases, deployments, pods).at_work()
 
 
 @pytest.mark.parametrize("image", ["ghcr.example/fluxcd/flagger-loadtester:0.36.0", "", "example/flagger/other:1"])
-def test_other_images_are_no_flagger(leases: Cache, deployments: Cache, image: str) -> None:
-    deployments.remember(deployment(1, image, 1))
-    assert FlaggerWatch(leases, deployments).at_work() == ""
+def test_other_images_are_no_flagger(leases: Cache, deployments: Cache, pods: Pods, image: str) -> None:
+    deployments.remember(deployment(1, image, replicas=1))
+    assert FlaggerWatch(leases, deployments, pods).at_work() == ""
