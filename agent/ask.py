@@ -1,6 +1,7 @@
 """Asking: the questions of a tick go out together, and every one of them comes back with an answer."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +17,8 @@ from canary.run.judge import CheckResult, Verdict
 from canary.run.observation import Observation, Question
 from canary.run.phase import Phase
 from canary.run.state import State
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,15 @@ class _PendingAnswer:
         return (self.question, self.task.result().verdict) in _PULLS
 
     def result(self) -> CheckResult:
+        """Return what it came back with; whatever went wrong is a result as well, and what still runs says so."""
         if not self.task.done() or self.task.cancelled():
-            return CheckResult(self.name, Verdict.ERROR, f"{self.text} {self.name} has not answered yet")
-        return self.task.result()
+            text = f"{self.text} {self.name} has not answered yet"
+            return CheckResult(self.name, Verdict.ERROR, text, is_pending=bool(self.key))
+        error = self.task.exception()
+        if error is None:
+            return self.task.result()
+        _log.error("%s %s failed", self.text, self.name, exc_info=error)
+        return CheckResult(self.name, Verdict.ERROR, f"{self.text} {self.name} failed {type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ class Asker:
             if Question.DRAINED in questions:
                 since_s = observation.now_s if state.timing.shifted_at_s is None else state.timing.shifted_at_s
                 side = Side.PRIMARY if state.phase is Phase.PROMOTING else Side.CANARY
-                is_drained = await self._checks.is_drained(canary, side, since_s, observation.now_s)
+                is_drained = await self._is_drained(canary, side, since_s, observation.now_s)
             await self._wait(asked, _limit_s(canary, state, observation.now_s, questions))
             for one in asked:
                 if not one.key:
@@ -120,6 +129,14 @@ class Asker:
         answers = {question: tuple(one.result() for one in asked if one.question is question) for question in questions}
         done = frozenset(one.key for one in asked if one.key and one.task.done())
         return Answered(replace(observation, answers=answers, is_drained=is_drained), done)
+
+    async def _is_drained(self, canary: Canary, side: Side, since_s: float, now_s: float) -> bool | None:
+        """Ask whether a side gets no request any more; None, as of any other, where the answer can't be had."""
+        try:
+            return await self._checks.is_drained(canary, side, since_s, now_s)
+        except Exception:  # noqa: BLE001  a drain that can't be asked about takes its time, and ends
+            _log.exception("drain of %s/%s: not asked", canary.namespace, canary.name)
+            return None
 
     def _ask_hooks(
         self, canary: Canary, state: State, questions: frozenset[Question], calls: HookCalls

@@ -63,7 +63,10 @@ class KeyedQueue(Generic[K, J]):
         """Do what is queued under a key, then give the queue up."""
         try:
             while queue:
-                await self._work(queue[0])
+                try:
+                    await self._work(queue[0])
+                except Exception:  # noqa: BLE001  one job that goes wrong must not take the others with it
+                    _log.exception("%s to %s: one failed", self._what, key)
                 queue.popleft()
         finally:
             del self._queues[key]

@@ -37,7 +37,7 @@ from canary.run.phase import IDLE, Phase
 from canary.run.state import Blocker, State
 from canary.run.status import UnknownPhase, write_status
 from canary.run.trouble import RETRYING, Trouble
-from kube.errors import PermanentError, TransientError
+from kube.errors import KubeError, PermanentError, TransientError
 from kube.resource import Object
 from kube.store import Key
 
@@ -254,9 +254,16 @@ class CanaryTicker:
 
     async def _report(self, obj: Object, canary: Canary, state: State) -> Object:
         """Report the messages of the stored intent, and return the object as it is stored after that."""
-        self._reporter.report_transition(obj, state, self._services.now_s())
-        store = partial(self._store, obj, target_kind=canary.target_kind)
-        return await self._alerter.alert_transition(obj, canary, state, store)
+        try:
+            self._reporter.report_transition(obj, state, self._services.now_s())
+            store = partial(self._store, obj, target_kind=canary.target_kind)
+            return await self._alerter.alert_transition(obj, canary, state, store)
+        except (KubeError, Deposed):
+            raise
+        except Exception as error:  # noqa: BLE001  no run and no check waits for what can't be reported
+            _log.exception("transition of %s/%s: not reported", *self._key)
+            self._services.metrics.count_error(type(error).__name__)
+            return obj
 
     def _send_remark(self, obj: Object, message: Message) -> None:
         """Send a remark to the event hooks, too; they get the messages of a transition from the alerter."""

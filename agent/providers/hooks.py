@@ -4,6 +4,7 @@ Source of payload, codes and retries: Flagger 1.44, `pkg/controller/webhook.go`,
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -20,13 +21,11 @@ from canary.run.phase import Phase
 from canary.run.revision import content_hash
 from kube.backoff import Backoff
 
+_log = logging.getLogger(__name__)
+
 _ANSWER_LIMIT_BYTES: Final = 1024
 _LONGEST_WAIT_S: Final = 30.0
-_FINAL_ERRORS: Final = (
-    aiohttp.TooManyRedirects,
-    aiohttp.InvalidURL,
-    aiohttp.ClientConnectorCertificateError,
-)
+_FINAL_ERRORS: Final = (aiohttp.InvalidURL, aiohttp.ClientConnectorCertificateError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,8 @@ class Answer:
 
     @property
     def verdict(self) -> Verdict:
-        """Return PASS up to 202 and FAIL above; without an answer nothing is known."""
-        if self.status is None:
+        """Return PASS up to 202 and FAIL above; nothing is known without an answer, nor from one that is elsewhere."""
+        if self.status is None or HTTPStatus.MULTIPLE_CHOICES <= self.status < HTTPStatus.BAD_REQUEST:
             return Verdict.ERROR
         return Verdict.PASS if self.status <= HTTPStatus.ACCEPTED else Verdict.FAIL
 
@@ -90,6 +89,8 @@ class Hooks:
                 headers={"Content-Type": "application/json"},
                 timeout=aiohttp.ClientTimeout(total=hook.timeout_s),
                 ssl=not hook.disable_tls,
+                # The page of a login would say yes, with 200, to everything.
+                allow_redirects=False,
             ) as response:
                 return _read(response, await _beginning_of_body(response))
         except TimeoutError:
@@ -97,6 +98,9 @@ class Hooks:
         except (aiohttp.ClientError, ValueError) as error:
             why = f"{_shown(hook.url)} {type(error).__name__}: {error}"
             return Answer(None, why, is_final=isinstance(error, _FINAL_ERRORS))
+        except Exception as error:  # noqa: BLE001  what no call can do right is no answer, whatever it is
+            _log.exception("hook %s: call failed", hook.name)
+            return Answer(None, f"{_shown(hook.url)} {type(error).__name__}: {error}", is_final=True)
 
 
 def payload(canary: Canary, metadata: Mapping[str, str], *, phase: str, revision: str) -> dict[str, object]:
@@ -112,7 +116,10 @@ def payload(canary: Canary, metadata: Mapping[str, str], *, phase: str, revision
 
 def _shown(url: str) -> str:
     """Return a URL without what may be secret in it: user, password and query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "its url"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
@@ -123,9 +130,12 @@ def _read(response: aiohttp.ClientResponse, body: bytes) -> Answer:
     )
     # Seconds; a date, which RFC 9110 allows too, counts as none.
     asked = response.headers.get("Retry-After", "")
+    location = response.headers.get("Location", "")
     return Answer(
         status,
-        body.decode(errors="replace").strip() or f"HTTP {status}",
+        f"HTTP {status}: it is redirected to {_shown(location)}, and redirects are not followed"
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST and location
+        else body.decode(errors="replace").strip() or f"HTTP {status}",
         is_final=not may_change,
         retry_after_s=float(asked) if asked.isdecimal() else 0.0,
     )

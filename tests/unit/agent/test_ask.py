@@ -272,6 +272,32 @@ async def test_a_gate_that_hangs_leaves_the_next_checks_their_time(question: Que
     assert unanswered(answers[question]) == [f"{text} {name}"]
 
 
+async def test_what_goes_wrong_in_a_call_that_nobody_thought_of_is_an_answer_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object, **__: object) -> CheckResult:
+        raise RecursionError("deep inside")
+
+    monkeypatch.setattr(Hooks, "ask", fail)
+    hooks, providers = {"load-test": "rollout", "gate": "rollback"}, Providers(value="0")
+    async with providers.asking(hooks, metrics=ONE_METRIC) as ask:
+        for _ in range(2):
+            answers = await ask(State(phase=Phase.PROGRESSING), Question.CHECKS, Question.ROLLBACK)
+            assert [(one.verdict, one.text) for one in answers[Question.ROLLBACK]] == [
+                (Verdict.ERROR, "Rollback hook gate failed RecursionError: deep inside")
+            ]
+            assert [one.verdict for one in answers[Question.CHECKS]] == [Verdict.ERROR, Verdict.FAIL]
+
+
+async def test_a_drain_that_can_not_be_asked_about_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object, **__: object) -> bool:
+        raise RecursionError("deep inside")
+
+    monkeypatch.setattr(MetricChecks, "is_drained", fail)
+    async with Providers().asking({}) as ask:
+        assert await ask(State(phase=Phase.FINALISING), Question.DRAINED) == {Question.DRAINED: ()}
+
+
 async def test_a_pre_rollout_hook_may_take_its_time() -> None:
     providers = Providers(hanging={"smoke"})
     async with providers.asking({"smoke": "pre-rollout"}) as ask:

@@ -85,6 +85,45 @@ async def test_any_other_code_is_a_no_with_the_body_as_reason(status: int) -> No
     assert result == CheckResult("acceptance-test", Verdict.FAIL, "pre-rollout check x failed so it is")
 
 
+async def test_a_gate_behind_a_login_page_says_neither_yes_nor_no() -> None:
+    asked = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        location = str(request.url.with_path("/login").with_user("ci").with_password("hunter2"))
+        return web.Response(status=302, headers={"Location": location}) if request.path == "/" else web.Response()
+
+    result = await ask(answer, retries=2)
+    assert (result.verdict, asked) == (Verdict.ERROR, ["/"])
+    assert result.text.startswith("pre-rollout check x failed HTTP 302: it is redirected to http://")
+    assert result.text.endswith("/login, and redirects are not followed")
+    assert "hunter2" not in result.text
+
+
+@pytest.mark.parametrize("status", [301, 303, 304, 307, 308])
+async def test_what_is_elsewhere_is_no_answer(status: int) -> None:
+    assert (await ask(Service([status]).answer)).verdict is Verdict.ERROR
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"url": "http://[::1"},
+        {"url": "http://127.0.0.1:99999/"},
+        {"url": "http://" + "a" * 70 + ".test/"},
+        {"url": "http://xn--\udcff.test/"},
+        {"metadata": {"text": "\udcff"}},
+    ],
+)
+async def test_a_call_that_can_not_be_made_is_no_answer(fields: dict[str, Any]) -> None:
+    hook = CanaryWebhook(name="x", url="http://127.0.0.1:1/").model_copy(update=fields)
+    async with aiohttp.ClientSession() as session:
+        asked = Hooks(session=session).ask(canary(), hook, phase=None, revision="rev-2", text="external check x")
+        result = await asked
+    assert result.verdict is Verdict.ERROR
+    assert result.text.startswith("external check x failed ")
+
+
 async def test_a_refusal_without_a_body_is_reported_by_its_code() -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(status=403)
