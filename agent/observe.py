@@ -101,7 +101,9 @@ class Observer:
         mark = Mark.read(metadata.get("annotations"))
         if mark is not None and mark.revision != template_part(revision):
             mark = None
-        return Target(identity, wanted_replicas(target), _readiness(target, canary.canary_ready_threshold), mark)
+        readiness = _readiness(target, canary.canary_ready_threshold)
+        is_paused = bool(target["spec"].get("paused"))
+        return Target(identity, wanted_replicas(target), readiness, mark, is_paused=is_paused)
 
     def _primary(self, canary: Canary, stored: StoredCanary, target: Object | None, primary: Object) -> Primary:
         annotations = primary["metadata"].get("annotations") or {}

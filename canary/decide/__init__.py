@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Final
 
 from canary.api.canary import Canary
-from canary.decide import guards
+from canary.decide import clock, guards
 from canary.decide.names import follow_names
 from canary.decide.phases import finalising, idle, initializing, progressing, promoting, terminating
 from canary.decide.ready import tell_readiness, why_not_ready
-from canary.decide.requests import answer_request
+from canary.decide.requests import answer_request, answer_without_spec
 from canary.decide.tick import Tick
 from canary.run.decision import Decision, wait
 from canary.run.observation import Observation
@@ -25,9 +25,11 @@ GUARDS: Final[tuple[Callable[[Tick], Decision | None], ...]] = (
     guards.refuse_old_view,
     guards.stand_back_for_flagger,
     guards.pull_what_is_not_stored,
+    clock.note_time,
     terminating.decide,
     guards.take_over_from_flagger,
     guards.keep_traffic_safe,
+    answer_without_spec,
     guards.await_spec,
     follow_names,
     answer_request,
@@ -41,14 +43,17 @@ GUARDS: Final[tuple[Callable[[Tick], Decision | None], ...]] = (
 
 def decide(canary: Canary, state: State, observation: Observation) -> Decision:
     """Decide what comes next. Total: every input has an answer."""
-    tick = Tick(canary, guards.count_on(state, observation), observation)
+    watched = clock.count_watched(state, observation.now_s)
+    tick = Tick(canary, guards.count_on(watched, observation), observation)
     guarded = next((decision for guard in GUARDS if (decision := guard(tick)) is not None), None)
-    return tell_readiness(tick, guarded if guarded is not None else _decide_phase(tick))
+    decision = tell_readiness(tick, guarded if guarded is not None else _decide_phase(tick))
+    return clock.noted_within_s(decision) if clock.runs_down(tick) else decision
 
 
 def find_trouble(canary: Canary, state: State, observation: Observation, decision: Decision) -> tuple[Trouble, ...]:
     """Return what is not as it should be in a tick that came to wait, the gravest first."""
-    return why_not_ready(Tick(canary, guards.count_on(state, observation), observation), decision)
+    watched = clock.count_watched(state, observation.now_s)
+    return why_not_ready(Tick(canary, guards.count_on(watched, observation), observation), decision)
 
 
 def _decide_phase(tick: Tick) -> Decision:

@@ -18,6 +18,7 @@ from canary.run.messages import (
     not_ready,
     routing_to_canary,
     scaling_to_size,
+    target_paused,
 )
 from canary.run.phase import Phase
 from canary.run.steps import Step, next_step
@@ -49,7 +50,12 @@ def look_ahead(tick: Tick) -> Ahead:
     """Return what comes next, as the world is now."""
     state = tick.state
     present = Step(state.traffic, state.analysis.iterations) if tick.analysis_started else None
-    step = next_step(tick.canary, present, rollout_interrupts_primary=tick.rollout_interrupts_primary)
+    step = next_step(
+        tick.canary,
+        present,
+        rollout_interrupts_primary=tick.rollout_interrupts_primary,
+        is_primary_lost=tick.is_primary_lost,
+    )
     gate = _gate_before(tick, step)
     why_not, size = why_canary_not_ready(tick) or tick.why_not_advancing(), _size_for(tick, step)
     needs_growth = why_not is None and gate is None and is_too_small(tick, size)
@@ -63,6 +69,9 @@ def _size_for(tick: Tick, step: Step | None) -> int:
     answers to users, and move nothing.
     """
     if step is None or not (step.carries_everything or tick.canary.strategy == "canary"):
+        return 0
+    if tick.is_primary_lost:
+        # Nobody is served while more pods start: any number is better than none.
         return 0
     return tick.canary_size(step.traffic.canary_percent)
 
@@ -101,6 +110,11 @@ def await_canary(tick: Tick) -> Decision | None:
     if why is None:
         return None
     state = tick.state
+    if tick.target.is_paused and not tick.is_exposed:
+        # Whoever paused it holds the run too. With traffic on it, it is to have pods, paused or not.
+        if state.timing.unready_at_s is not None:
+            return tick.update(replace(state, timing=replace(state.timing, unready_at_s=None)))
+        return wait(target_paused(tick.target_name))
     if state.timing.unready_at_s is None:
         # Checks that passed spoke of a side that was up.
         timing = replace(state.timing, unready_at_s=tick.now_s)
@@ -181,7 +195,7 @@ def advance(tick: Tick, step: Step | None, *messages: Message) -> Decision:
     if has_grown(tick, _size_for(tick, step)):
         analysis = replace(analysis, growth_started_at_s=None)
     if not tick.analysis_started:
-        analysis = replace(analysis, started_at_s=tick.now_s, decisive_at_s=tick.now_s)
+        analysis = replace(analysis, started_at_s=tick.now_s, decisive_at_s=tick.now_s, unobserved_s=0.0)
     cookie = _cookie_at(tick, step.traffic.canary_percent)
     is_kept = cookie == state.traffic.cookie != ""
     forward = replace(

@@ -1,6 +1,6 @@
 """From the answers of a tick to the next transition: advance, halt, hold or roll back."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from canary.decide.advance import Ahead, advance, grow, look_ahead
 from canary.decide.gates import (
@@ -16,12 +16,12 @@ from canary.decide.gates import (
 from canary.decide.tick import Tick
 from canary.decide.transitions import roll_back
 from canary.run.decision import Decision, wait
-from canary.run.judge import CheckResult, Verdict, overall
+from canary.run.judge import CheckResult, Verdict, is_observed, overall
 from canary.run.managed import ManagedObject
 from canary.run.messages import Message, analysis_started, halted, held, hook_passed
 from canary.run.observation import Question
 from canary.run.phase import Phase
-from canary.run.state import State
+from canary.run.state import Analysis, State
 
 # Before the first step.
 
@@ -35,7 +35,7 @@ def judge_entry(tick: Tick) -> Decision:
     if gate is None or gate.is_open:
         return begin_analysis(tick) if gate is None else begin_analysis(tick.having(gate.state), *gate.messages)
     # Nothing is exposed while the gate is shut: the time without a sample begins anew.
-    held = _next_interval(tick, _note_decisive(tick, gate.state))
+    held = _next_interval(tick, note_decisive(tick, gate.state))
     return tick.transition(held, *_report_start(tick), *gate.messages, remarks=gate.remarks)
 
 
@@ -61,7 +61,7 @@ def begin_analysis(tick: Tick, *messages: Message) -> Decision:
         return advance(tick, ahead.step, *said)
     if ahead.needs_growth and not said:
         return grow(tick, ahead.size)
-    return tick.transition(_note_decisive(tick, tick.state), *said)
+    return tick.transition(note_decisive(tick, tick.state), *said)
 
 
 def _report_start(tick: Tick) -> tuple[Message, ...]:
@@ -86,14 +86,22 @@ def _judge_checks(tick: Tick, checks: tuple[CheckResult, ...], ahead: Ahead) -> 
     """Take the next step where the checks pass, or do first what stands before it."""
     verdict = overall(checks)
     if verdict is not Verdict.PASS:
-        return _hold_back(tick, verdict, checks)
-    passed = _note_decisive(tick, tick.state)
+        return _await_hooks(tick, checks) if is_observed(checks) else _hold_back(tick, verdict, checks)
+    passed = note_decisive(tick, tick.state)
     is_due = bool(tick.due(*ManagedObject))
     if ahead.why_not is None and ahead.gate is None and not is_due:
         return advance(tick.having(passed), ahead.step)
     analysis = replace(passed.analysis, checks_passed=ahead.why_not is None)
     remarks = (ahead.why_not,) if ahead.why_not is not None else _report_overdue(tick)
     return tick.transition(_next_interval(tick, replace(passed, analysis=analysis)), remarks=remarks)
+
+
+def _await_hooks(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
+    """Stay where the traffic is while hooks still run: it is known how the canary does, as long as all else passes."""
+    passed = note_decisive(tick, tick.state)
+    waiting = replace(passed, analysis=replace(passed.analysis, checks_passed=False))
+    remarks = tuple(held(check.text) for check in checks if check.is_pending)
+    return tick.transition(_next_interval(tick, waiting), remarks=remarks)
 
 
 def _report_overdue(tick: Tick) -> tuple[Message, ...]:
@@ -121,27 +129,59 @@ def _pass_gate(tick: Tick, kind: str, gate: GateAnswers) -> Decision:
 
 def _hold_back(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *before: Message) -> Decision:
     """Stay where the traffic is until the next interval; or roll back, at once, when the limit is reached."""
-    failed = (*before, *(halted(tick.name, answer.text) for answer in answers if answer.verdict is Verdict.FAIL))
-    because = "; ".join(answer.text for answer in answers if answer.verdict is verdict)
+    weighed = weigh(tick, verdict, answers, due_at_s=tick.state.timing.next_check_at_s)
+    held_back = _next_interval(tick, replace(tick.state, analysis=weighed.analysis))
+    failed = (*before, *weighed.failed)
+    if weighed.is_over:
+        return roll_back(tick.having(held_back), weighed.reason, *failed, because=weighed.because)
+    return tick.transition(held_back, *failed, remarks=weighed.remarks)
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What follows from checks that did not pass: `is_over`, for that `reason`, or the analysis as it stands now.
+
+    `failed` reports the checks that failed, `remarks` those that nothing is known from, `because` what decided.
+    """
+
+    analysis: Analysis
+    is_over: bool
+    reason: str
+    because: str
+    failed: tuple[Message, ...]
+    remarks: tuple[Message, ...]
+
+
+def weigh(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *, due_at_s: float) -> Weighed:
+    """Count a failed check; or the time in which nothing was observed, by the checks that were due and asked.
+
+    No clock that jumps counts for more than another interval: so much may the answers to a check take.
+    """
     analysis, now_s = replace(tick.state.analysis, checks_passed=False), tick.now_s
-    decisive_at_s = analysis.decisive_at_s or now_s
     if verdict is Verdict.FAIL:
         count = analysis.failed_checks + 1
-        analysis = replace(analysis, failed_checks=count, decisive_at_s=now_s)
+        analysis = replace(analysis, failed_checks=count, decisive_at_s=now_s, unobserved_s=0.0)
         is_over, reason = count >= tick.canary.threshold, f"failed checks threshold reached {count}"
     else:
-        unobserved_s = now_s - decisive_at_s
-        analysis = replace(analysis, decisive_at_s=decisive_at_s)
+        interval_s = float(tick.canary.interval_s)
+        is_first = analysis.decisive_at_s is None
+        spent_s = 0.0 if is_first else interval_s + min(max(now_s - due_at_s, 0.0), interval_s)
+        unobserved_s = analysis.unobserved_s + spent_s
+        analysis = replace(analysis, decisive_at_s=analysis.decisive_at_s or now_s, unobserved_s=unobserved_s)
         is_over, reason = unobserved_s >= tick.unobserved_deadline_s, f"no decisive sample for {unobserved_s:.0f} s"
-    held_back = _next_interval(tick, replace(tick.state, analysis=analysis))
-    if is_over:
-        return roll_back(tick.having(held_back), reason, *failed, because=because)
-    undecided = tuple(held(answer.text) for answer in answers if answer.verdict in {Verdict.NO_DATA, Verdict.ERROR})
-    return tick.transition(held_back, *failed, remarks=undecided)
+    return Weighed(
+        analysis,
+        is_over,
+        reason,
+        because="; ".join(answer.text for answer in answers if answer.verdict is verdict),
+        failed=tuple(halted(tick.name, answer.text) for answer in answers if answer.verdict is Verdict.FAIL),
+        remarks=tuple(held(answer.text) for answer in answers if answer.verdict in {Verdict.NO_DATA, Verdict.ERROR}),
+    )
 
 
-def _note_decisive(tick: Tick, state: State) -> State:
-    return replace(state, analysis=replace(state.analysis, decisive_at_s=tick.now_s))
+def note_decisive(tick: Tick, state: State) -> State:
+    """Return the state in which it is known now how the canary does."""
+    return replace(state, analysis=replace(state.analysis, decisive_at_s=tick.now_s, unobserved_s=0.0))
 
 
 def _next_interval(tick: Tick, state: State) -> State:

@@ -5,10 +5,12 @@ from typing import Final
 
 from canary.decide import takeover
 from canary.decide.attempts import attempt
+from canary.decide.clock import unchecked_s
 from canary.decide.tick import Tick
 from canary.decide.timing import PATIENCE_S
 from canary.decide.transitions import (
     clear_traffic,
+    end_badly,
     fail,
     give_everything_to_canary,
     restart_analysis,
@@ -18,10 +20,18 @@ from canary.decide.transitions import (
 )
 from canary.run.action import Promote, SetFinalizer
 from canary.run.decision import Decision, act, wait
-from canary.run.messages import info, routing_to_canary, routing_to_primary, target_gone, warning
+from canary.run.messages import (
+    Message,
+    info,
+    routing_to_canary,
+    routing_to_primary,
+    status_restored,
+    target_gone,
+    warning,
+)
 from canary.run.observation import Observation, Target
 from canary.run.phase import ANALYSING, Phase
-from canary.run.revision import config_part, template_part
+from canary.run.revision import UNKNOWN, config_part, template_part
 from canary.run.state import Blocker, State
 
 _SUSPENDED: Final = Blocker("Suspended", "spec.suspend is true: the run stands still until it is false.")
@@ -42,21 +52,49 @@ def count_on(state: State, observation: Observation) -> State:
 
 
 def refuse_old_view(tick: Tick) -> Decision | None:
-    """Do nothing where a transition that we don't know yet wrote the route: then our view is old."""
-    route = tick.observation.route
-    if route is None or route.sequence <= tick.state.transition.sequence:
+    """Change nothing but the status where a transition that we don't know wrote the route.
+
+    If our view is old, the API server refuses that write. If it accepts it, the status itself is: somebody restored it
+    from a backup, say. What it intends is carried out then, for nobody else would ever check what the route shows.
+    """
+    route, state = tick.observation.route, tick.state
+    if route is None or route.sequence <= state.transition.sequence:
         return None
-    text = f"Halt {tick.name} its route was written by a later move: this agent sees an old status"
-    return wait(warning(text), seconds=PATIENCE_S)
+    following = replace(state, transition=replace(state.transition, sequence=route.sequence))
+    return Tick(tick.canary, following, tick.observation).update(following, status_restored(tick.name))
 
 
 def stand_back_for_flagger(tick: Tick) -> Decision | None:
-    """Do nothing while a Flagger is at work."""
+    """Do nothing while a Flagger is at work, but for one thing: what nobody checks from now on is pulled first.
+
+    A Flagger that works on this canary pulls it too, for our revision is none that it knows. One that works on others
+    only, in another namespace or for another mesh, never does.
+    """
     flagger = tick.observation.flagger
     if not flagger:
         return None
     text = f"{flagger}: nothing is done until that Flagger has stopped."
-    return _store_blocker(tick, Blocker("FlaggerRunning", text)) or wait()
+    blocker = Blocker("FlaggerRunning", text)
+    return _pull_from_unchecked(tick, blocker) or _store_blocker(tick, blocker) or wait()
+
+
+def _pull_from_unchecked(tick: Tick, blocker: Blocker) -> Decision | None:
+    """Pull the traffic in one write of the status, and one of the route; None where that is done, or can't be.
+
+    It is written once: a route that shows another split after that was written by the Flagger.
+    """
+    state, route = tick.state, tick.observation.route
+    if takeover.is_foreign(state) or tick.observation.is_deleted:
+        return None
+    if tick.is_exposed and tick.can_primary_serve and state.phase in {*ANALYSING, Phase.PROMOTING}:
+        blocked = tick.having(replace(state, blocker=blocker))
+        messages = (warning(blocker.message), routing_to_primary())
+        return (
+            restart_analysis(blocked, *messages) if state.phase in ANALYSING else _route_to_primary(blocked, *messages)
+        )
+    is_written = route is None or route.sequence >= state.transition.sequence
+    due = () if is_written or tick.is_exposed or state.phase in {None, Phase.INITIALIZING} else tick.due_traffic()
+    return act(*due) if due else None
 
 
 def pull_what_is_not_stored(tick: Tick) -> Decision | None:
@@ -97,7 +135,7 @@ def take_over_from_flagger(tick: Tick) -> Decision | None:
 def keep_traffic_safe(tick: Tick) -> Decision | None:
     """Carry out what was decided of the traffic, and pull it from what nobody analysed, whatever else is the matter."""
     if tick.state.phase in {None, Phase.INITIALIZING}:
-        return None
+        return _pull_forgotten(tick)
     kept = _keep_meaning(tick) or _keep_served(tick)
     if kept is not None:
         return kept
@@ -107,6 +145,19 @@ def keep_traffic_safe(tick: Tick) -> Decision | None:
     if tick.is_traffic_refused and tick.state.phase not in ANALYSING:
         return wait(tick.why_route_not_served(), seconds=PATIENCE_S)
     return _pull_from_unanalysed(tick)
+
+
+def _pull_forgotten(tick: Tick) -> Decision | None:
+    """Pull what a lost status left on the canary side while the bootstrap stands still, for nobody checks it.
+
+    Where nothing stands in the way the bootstrap leads all traffic to the primary as soon as it is sure to serve.
+    """
+    route, primary = tick.observation.route, tick.observation.primary
+    if route is None or primary is None or not primary.readiness.is_ready:
+        return None
+    is_exposed = route.traffic.canary_percent > 0 or route.traffic.mirror_percent > 0
+    due = tick.due_traffic() if is_exposed and _stands_still(tick) else ()
+    return act(*due) if due else None
 
 
 def _keep_meaning(tick: Tick) -> Decision | None:
@@ -146,9 +197,10 @@ def _keep_served(tick: Tick) -> Decision | None:
     return _route_to_primary(tick) if is_exposed and tick.can_primary_serve else None
 
 
-def _route_to_primary(tick: Tick) -> Decision:
+def _route_to_primary(tick: Tick, *messages: Message) -> Decision:
     timing = replace(tick.state.timing, shifted_at_s=None)
-    return tick.transition(replace(clear_traffic(tick.state), timing=timing), routing_to_primary())
+    shifted = replace(clear_traffic(tick.state), timing=timing)
+    return tick.transition(shifted, *(messages or (routing_to_primary(),)))
 
 
 def _pull_from_unanalysed(tick: Tick) -> Decision | None:
@@ -173,11 +225,11 @@ def await_spec(tick: Tick) -> Decision | None:
     reported = stand_still(tick)
     if reported is not None and reported.intent is not None:
         return reported
-    if not tick.analysis_started:
+    if not tick.analysis_started and not tick.is_exposed:
         return wait()
-    decisive_at_s = tick.state.analysis.decisive_at_s
-    since_at_s = tick.state.transition.at_s if decisive_at_s is None else decisive_at_s
-    left_s = since_at_s + tick.unobserved_deadline_s - tick.now_s
+    if tick.state.analysis.is_given_up:
+        return wait(seconds=PATIENCE_S) if tick.must_canary_serve else end_badly(tick)
+    left_s = tick.unobserved_deadline_s - unchecked_s(tick)
     return wait(seconds=left_s) if left_s > 0 else roll_back(tick, "its spec can't be read, nothing can be checked")
 
 
@@ -190,12 +242,22 @@ def keep_finalizer(tick: Tick) -> Decision | None:
 def stand_still(tick: Tick) -> Decision | None:
     """Stand still while something blocks the canary, and store what; None when the way is free and was before.
 
-    What only keeps the next run from beginning is stored, too, and nothing stands still for it.
+    What only keeps the next run from beginning is stored, too, and nothing stands still for it. Who suspends a run
+    wants it to stay where it is. It stays there, but not unseen: its checks go on, as in a pause.
     """
     blocker = _find_blocker(tick)
     if blocker is None and tick.start_blocker is not None:
         return None if tick.start_blocker == tick.state.blocker else _store_blocker(tick, tick.start_blocker)
-    return None if blocker is None and tick.state.blocker is None else _store_blocker(tick, blocker)
+    if blocker is None and tick.state.blocker is None:
+        return None
+    is_suspended = tick.canary.spec.suspend and tick.observation.target is not None
+    is_checked = tick.analysis_started or (tick.state.phase is Phase.PROMOTING and tick.is_exposed)
+    goes_on = is_suspended and is_checked and not tick.observation.is_spec_lost
+    return None if goes_on and blocker == tick.state.blocker else _store_blocker(tick, blocker)
+
+
+def _stands_still(tick: Tick) -> bool:
+    return tick.observation.is_spec_lost or _find_blocker(tick) is not None
 
 
 def _find_blocker(tick: Tick) -> Blocker | None:
@@ -217,7 +279,11 @@ def _store_blocker(tick: Tick, blocker: Blocker | None) -> Decision | None:
     if blocker == tick.state.blocker:
         return None if blocker is None else wait()
     message = info(f"{tick.name} goes on") if blocker is None else warning(blocker.message)
-    return tick.update(replace(tick.state, blocker=blocker, not_ready=None), message)
+    timing = tick.state.timing
+    if blocker is None and timing.unready_at_s is not None:
+        # Nothing was done for the side that is to come up: its time begins anew.
+        timing = replace(timing, unready_at_s=tick.now_s)
+    return tick.update(replace(tick.state, blocker=blocker, not_ready=None, timing=timing), message)
 
 
 # What the workloads show.
@@ -272,5 +338,5 @@ def restore_primary(tick: Tick) -> Decision | None:
     if state.phase in {None, Phase.INITIALIZING, Phase.PROMOTING, Phase.TERMINATING, Phase.TERMINATED}:
         return None
     wanted = state.revisions.analysed if state.phase is Phase.FINALISING else state.revisions.promoted
-    is_as_wanted = primary is not None and (primary.revision in {"", wanted} or wanted == takeover.UNKNOWN)
+    is_as_wanted = primary is not None and (primary.revision in {"", wanted} or wanted == UNKNOWN)
     return None if is_as_wanted else attempt(tick, Promote(wanted))

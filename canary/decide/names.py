@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from canary.api.names import Identity
 from canary.decide.guards import restore_primary
-from canary.decide.takeover import UNKNOWN
 from canary.decide.tick import Tick
 from canary.decide.transitions import roll_back
 from canary.rules.identity import target_is_kept
@@ -16,6 +15,7 @@ from canary.run.decision import Decision, act, wait
 from canary.run.managed import ManagedObject
 from canary.run.messages import renamed, warning
 from canary.run.phase import ANALYSING, IDLE, Phase
+from canary.run.revision import UNKNOWN
 from canary.run.state import Blocker, Control, Revisions, State
 
 

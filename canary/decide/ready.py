@@ -118,10 +118,7 @@ def _not_written(tick: Tick) -> Trouble | None:
 
 
 def _undecided(tick: Tick) -> Trouble | None:
-    decisive_at_s = tick.state.analysis.decisive_at_s
-    if not tick.analysis_started or decisive_at_s is None:
-        return None
-    if tick.now_s - decisive_at_s <= TOLERATED_S + tick.canary.interval_s:
+    if not tick.is_exposed or tick.state.analysis.unobserved_s <= TOLERATED_S:
         return None
     text = (
         f"{tick.name} no check has passed or failed for more than a minute; the canary is rolled back after "

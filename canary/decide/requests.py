@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Final
 
 from canary.decide.attempts import attempt
-from canary.decide.takeover import UNKNOWN
 from canary.decide.tick import Tick
 from canary.decide.transitions import change_of, promote, promote_newer, roll_back, start_run, stop_waiting
 from canary.run.action import ClaimRequest, DropRequest
@@ -12,16 +11,22 @@ from canary.run.decision import Decision
 from canary.run.messages import paused, promoted_by_request, request_refused, resumed, skipped
 from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.request import MalformedRequest, Request, RequestResult, Verb, split_claim
+from canary.run.revision import UNKNOWN
 from canary.run.state import Timing
 
 _PHASES: Final = {
     Verb.PROMOTE: ANALYSING | {Phase.PROMOTING},
-    Verb.ABORT: ANALYSING,
+    Verb.ABORT: ANALYSING | {Phase.PROMOTING},
     Verb.PAUSE: ANALYSING,
     Verb.RESUME: ANALYSING,
     Verb.RETRY: IDLE,
     Verb.SKIP: ANALYSING | IDLE,
 }
+
+
+def answer_without_spec(tick: Tick) -> Decision | None:
+    """Answer what can be carried out while the spec can't be read; None where there is no such request."""
+    return answer_request(tick) if tick.observation.is_spec_lost else None
 
 
 def answer_request(tick: Tick) -> Decision | None:
@@ -30,6 +35,9 @@ def answer_request(tick: Tick) -> Decision | None:
     if not annotation:
         return None
     text, claim = split_claim(annotation)
+    if tick.observation.is_spec_lost and not text.startswith(Verb.ABORT):
+        # What else may be asked for needs a spec; it is answered when there is one.
+        return None
     if not claim:
         return attempt(tick, ClaimRequest(annotation))
     if answered is not None and answered.claim == claim:
@@ -38,7 +46,7 @@ def answer_request(tick: Tick) -> Decision | None:
         request = Request.parse(text)
     except MalformedRequest as error:
         return _refuse(tick, text, claim, str(error))
-    why_refused = _why_refused(tick, request)
+    why_refused = _why_refused(tick, request) or _why_not_again(tick, request, text)
     if why_refused:
         return _refuse(tick, text, claim, why_refused)
     if tick.state.phase in IDLE and tick.state.hooks.post_rollout_pending:
@@ -57,13 +65,13 @@ def _refuse(tick: Tick, text: str, claim: str, allowed: str) -> Decision:
 
 def _why_refused(tick: Tick, request: Request) -> str:
     """Return what is allowed instead, nothing where the request is."""
-    phase, revision = tick.state.phase, _revision_in_question(tick)
+    phase, revision = tick.state.phase, _revision_in_question(tick, request.verb)
     allowed = _PHASES[request.verb]
     if phase not in allowed:
         return f"{request.verb} in phase {', '.join(sorted(allowed))}; the phase is {phase or 'not set yet'}"
     if tick.observation.target is None and (phase in IDLE or request.verb is Verb.PROMOTE):
         return f"{request.verb} while {tick.target_name} exists, and it does not"
-    if phase is Phase.PROMOTING and revision == tick.state.revisions.analysed:
+    if request.verb is Verb.PROMOTE and phase is Phase.PROMOTING and revision == tick.state.revisions.analysed:
         return f"{request.verb} of a newer revision than {revision}, which is being promoted"
     if not request.is_about(revision):
         return f"{request.verb}@{revision}"
@@ -74,9 +82,26 @@ def _why_refused(tick: Tick, request: Request) -> str:
     return ""
 
 
-def _revision_in_question(tick: Tick) -> str:
+def _why_not_again(tick: Tick, request: Request, text: str) -> str:
+    """Return what is allowed instead of a retry that was carried out already, and whose run is the last one.
+
+    A text that is kept in Git is written again whenever it was removed: each failure would be followed by another run.
+    """
+    answered, revision = tick.state.control.request, tick.state.revisions.analysed
+    if request.verb is not Verb.RETRY or answered is None or answered.text != text or not request.is_about(revision):
+        return ""
+    chars = len(request.revision)
+    other = revision[: chars + 1] if chars < len(revision) else revision[: chars - 1]
+    why = (
+        f"{Verb.RETRY}@{other}, or as many characters of {revision} as were not used last; this text was carried out, "
+        "and where it is kept in Git it would be after each failure"
+    )
+    return why if answered.why_refused in {"", why} else ""
+
+
+def _revision_in_question(tick: Tick, verb: Verb) -> str:
     target = tick.observation.target
-    is_analysed = target is None or tick.state.phase in ANALYSING
+    is_analysed = target is None or tick.state.phase in ANALYSING or verb is Verb.ABORT
     return tick.state.revisions.analysed if is_analysed else tick.target.identity.revision
 
 
@@ -124,7 +149,7 @@ def _promote(tick: Tick) -> Decision:
 
 
 def _skip(tick: Tick) -> Decision:
-    revision = _revision_in_question(tick)
+    revision = _revision_in_question(tick, Verb.SKIP)
     if tick.state.phase in ANALYSING:
         return roll_back(tick, f"revision {revision} is skipped by request")
     revisions = replace(

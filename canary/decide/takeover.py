@@ -4,18 +4,15 @@ Flagger's revisions can't be computed again. What is known is whether the primar
 """
 
 from dataclasses import replace
-from typing import Final
 
 from canary.decide.tick import Tick
 from canary.decide.transitions import clear_traffic, fail
 from canary.run.decision import Decision
 from canary.run.messages import rolling_back, taken_over
 from canary.run.phase import ANALYSING, Phase
+from canary.run.revision import UNKNOWN
 from canary.run.state import State
 from canary.run.wire import REQUEST_ANNOTATION
-
-# A word that is no revision. A failed run is not finished with it, so the target is still drained and scaled to zero.
-UNKNOWN: Final = "unknown"
 
 
 def is_foreign(state: State) -> bool:

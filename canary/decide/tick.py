@@ -4,13 +4,19 @@ from dataclasses import dataclass, replace
 
 from canary.api.canary import Canary
 from canary.api.names import Identity, primary_name
-from canary.decide.timing import DEFAULT_DRAIN_S, DEFAULT_UNOBSERVED_DEADLINE_S, ENDPOINTS_KNOWN_S
+from canary.decide.timing import (
+    DEFAULT_DRAIN_S,
+    DEFAULT_UNOBSERVED_DEADLINE_S,
+    ENDPOINTS_KNOWN_S,
+    PRIMARY_LOST_AFTER_S,
+)
 from canary.run.action import Action, ApplyObject, ScaleTarget, SetTraffic
 from canary.run.decision import Decision
 from canary.run.managed import ManagedObject
 from canary.run.messages import Message, halted, info, not_ready, warning
 from canary.run.observation import Observation, RouteState, Target
-from canary.run.phase import ANALYSING
+from canary.run.phase import ANALYSING, Phase
+from canary.run.revision import UNKNOWN
 from canary.run.state import Blocker, State
 from canary.run.traffic import TOTAL_PERCENT, Traffic
 
@@ -75,6 +81,17 @@ class Tick:
         return self.state.phase in ANALYSING and self.state.analysis.started_at_s is not None
 
     @property
+    def is_exposed(self) -> bool:
+        """Return whether requests, or copies of them, are meant for the canary side."""
+        traffic = self.state.traffic
+        return traffic.canary_percent > 0 or traffic.mirror_percent > 0
+
+    @property
+    def is_held(self) -> bool:
+        """Return whether somebody wants the run to stay where it is: then it only goes on being checked."""
+        return self.state.control.is_paused or self.canary.spec.suspend
+
+    @property
     def skips_analysis(self) -> bool:
         """Return whether the analysis is left out, or what is left of it, by the spec or by a request."""
         return self.canary.is_analysis_skipped or self.state.control.skips_analysis
@@ -108,6 +125,17 @@ class Tick:
         return unready_at_s is not None and self.now_s - unready_at_s > self.canary.progress_deadline_s
 
     @property
+    def is_primary_lost(self) -> bool:
+        """Return whether the primary has had no pod for longer than a restart takes, and the canary side has some.
+
+        Then nothing is lost by what takes users from the primary to the canary side, only by waiting.
+        """
+        primary, down_at_s = self.observation.primary, self.state.timing.primary_down_at_s
+        has_pod = primary is not None and primary.readiness.has_available
+        is_down = down_at_s is not None and self.now_s - down_at_s >= PRIMARY_LOST_AFTER_S
+        return is_down and not has_pod and self.can_canary_serve
+
+    @property
     def can_primary_serve(self) -> bool:
         """Return whether the primary has an available pod, and keeps one."""
         primary = self.observation.primary
@@ -138,19 +166,32 @@ class Tick:
         whole = max(self.state.primary_floor, carrying)
         return _limited(-(-whole * percent // TOTAL_PERCENT), primary.size_limit)
 
+    @property
+    def must_canary_serve(self) -> bool:
+        """Return whether those on the canary side would find no pod on the primary, now or while it is brought back."""
+        if self.state.traffic.canary_percent == 0 or not self.can_canary_serve:
+            return False
+        primary, promoted = self.observation.primary, self.state.revisions.promoted
+        is_brought_back = self.state.phase is Phase.PROMOTING and promoted != UNKNOWN
+        is_other = primary is not None and primary.revision not in {"", promoted}
+        return not self.can_primary_serve or (is_brought_back and is_other and self.rollout_interrupts_primary)
+
     # What keeps it from going forward.
 
     def why_not_advancing(self) -> Message | None:
         """Return what keeps a canary from getting (more) traffic though its own side is up; None when nothing does."""
         if self.state.control.is_paused:
             return info(f"Halt {self.name} advancement paused by request")
+        if self.canary.spec.suspend:
+            return info(f"Halt {self.name} advancement suspended, its checks go on")
         if self.observation.blockers:
             return warning(self.observation.blockers[0].message)
         if self.start_blocker is not None:
             return warning(self.start_blocker.message)
         if self.observation.failed_objects:
             return halted(self.name, f"not applied: {', '.join(sorted(self.observation.failed_objects))}")
-        return self.why_primary_not_ready() or self.why_route_not_served()
+        why = None if self.is_primary_lost else self.why_primary_not_ready()
+        return why or self.why_route_not_served()
 
     def why_primary_not_ready(self) -> Message | None:
         """Return why the primary is not up, None when it is."""

@@ -25,6 +25,8 @@ REQUESTS_END_WITHIN_S: Final = 300.0
 # An autoscaler looks back so long before it takes replicas away (its default): by then the primary is asked for all
 # that it carries, and what it was asked for during a run is forgotten.
 AUTOSCALER_LOOKS_BACK_S: Final = 300.0
+# A primary of one pod is without it for some seconds whenever that pod is moved to another node.
+PRIMARY_LOST_AFTER_S: Final = 30.0
 
 # The API's defaults, for a canary without an analysis of its own.
 DEFAULT_DRAIN_S: Final = 30.0

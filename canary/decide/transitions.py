@@ -4,12 +4,14 @@ from dataclasses import replace
 
 from canary.decide.gates import CONFIRM_ROLLOUT, POST_ROLLOUT, PRE_ROLLOUT, hooks_of
 from canary.decide.tick import Tick
-from canary.run.decision import Decision
+from canary.decide.timing import PATIENCE_S
+from canary.run.decision import Decision, wait
 from canary.run.mark import Mark
 from canary.run.messages import (
     Message,
     copying_template,
     returned_to_promoted,
+    rollback_waits,
     rolling_back,
     routing_to_canary,
     run_failed,
@@ -124,7 +126,9 @@ def restart_run(tick: Tick) -> Decision:
 
 
 def restart_analysis(tick: Tick, *messages: Message) -> Decision:
-    """Start the same revision's analysis again, without traffic at first."""
+    """Start the same revision's analysis again, without traffic at first; one that was given up ends instead."""
+    if tick.state.analysis.is_given_up:
+        return fail(tick, *messages)
     begun = reset_analysis(tick.state, tick.now_s)
     return tick.transition(replace(begun, phase=Phase.PROGRESSING), *messages)
 
@@ -171,8 +175,8 @@ def _begin_promotion(state: State, now_s: float, *, skips_analysis: bool) -> Sta
         begun,
         phase=Phase.PROMOTING,
         traffic=replace(state.traffic, mirror_percent=0),
-        analysis=replace(begun.analysis, decisive_at_s=now_s),
-        promotion=Promotion(),
+        analysis=replace(begun.analysis, decisive_at_s=now_s, unobserved_s=0.0),
+        promotion=Promotion(checked_at_s=now_s),
         control=replace(state.control, is_paused=False, skips_analysis=skips_analysis),
         timing=Timing(next_check_at_s=now_s, unready_at_s=now_s),
     )
@@ -180,7 +184,24 @@ def _begin_promotion(state: State, now_s: float, *, skips_analysis: bool) -> Sta
 
 def roll_back(tick: Tick, reason: str, *before: Message, because: str = "") -> Decision:
     """Pull the traffic from the canary and end the run; `before` comes first, `because` is what the checks said."""
-    return fail(tick, *before, rolling_back(tick.name, reason, because))
+    return end_badly(tick, *before, rolling_back(tick.name, reason, because))
+
+
+def end_badly(tick: Tick, *messages: Message) -> Decision:
+    """End a run badly as soon as that takes nobody to a side without a pod; `messages` say why, once."""
+    if tick.must_canary_serve and tick.state.analysis.is_given_up:
+        return wait(tick.why_primary_not_ready(), seconds=PATIENCE_S)
+    if tick.must_canary_serve:
+        state = stop_waiting(tick.state)
+        analysis = replace(state.analysis, is_given_up=True)
+        given_up = replace(state, analysis=analysis, control=replace(state.control, is_paused=False))
+        return tick.transition(given_up, *messages, rollback_waits(tick.name, tick.primary_name))
+    primary, revisions = tick.observation.primary, tick.state.revisions
+    is_rolled = primary is not None and primary.revision == revisions.analysed and primary.readiness.has_available
+    if tick.state.phase is Phase.PROMOTING and tick.rollout_interrupts_primary and is_rolled:
+        # To bring it back to what was promoted before would end the pods that serve everybody: it stays on this one.
+        revisions = replace(revisions, promoted=revisions.analysed)
+    return fail(tick.having(replace(tick.state, revisions=revisions)), *messages)
 
 
 def fail(tick: Tick, *messages: Message) -> Decision:
@@ -189,7 +210,8 @@ def fail(tick: Tick, *messages: Message) -> Decision:
     failed = replace(
         ended,
         phase=Phase.FAILED,
-        analysis=replace(ended.analysis, growth_started_at_s=None),
+        analysis=replace(ended.analysis, growth_started_at_s=None, is_given_up=False),
+        timing=replace(ended.timing, primary_down_at_s=None),
         control=replace(ended.control, is_paused=False),
     )
     return tick.transition(failed, *messages, run_failed(tick.name))

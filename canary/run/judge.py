@@ -36,13 +36,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """A judged check: `text` is the sentence for events, in Flagger's words; `allowed` the threshold as text."""
+    """A judged check: `text` is the sentence for events, in Flagger's words; `allowed` the threshold as text.
+
+    `is_pending`: its hook still runs, and is waited for.
+    """
 
     name: str
     verdict: Verdict
     text: str
     value: float | None = None
     allowed: str = ""
+    is_pending: bool = False
 
 
 def judge(metric: CanaryMetric, sample: Sample, target: str) -> CheckResult:
@@ -70,6 +74,12 @@ def overall(results: Iterable[CheckResult]) -> Verdict:
         if verdict in verdicts:
             return verdict
     return Verdict.PASS
+
+
+def is_observed(results: Iterable[CheckResult]) -> bool:
+    """Return whether all that has come back passed, and something has: no more is missing than hooks that still run."""
+    known = [result for result in results if not result.is_pending]
+    return bool(known) and overall(known) is Verdict.PASS
 
 
 def _without_data(metric: CanaryMetric, text: str, allowed: str) -> CheckResult:

@@ -77,6 +77,11 @@ def returned_to_promoted(target: str) -> Message:
     return info(f"Revision of {target} is the promoted one again, nothing to analyse. Routing all traffic to primary")
 
 
+def target_paused(target: str) -> Message:
+    """Report that somebody keeps the target from rolling its new template out. The text is ours."""
+    return warning(f"Halt advancement {target} is paused (spec.paused: true), waiting for `kubectl rollout resume`")
+
+
 def target_gone(target: str) -> Message:
     """Report that the target was deleted while it had traffic. The text is ours."""
     return warning(f"{target} is gone. Routing all traffic to primary")
@@ -241,6 +246,11 @@ def rolling_back(name: str, reason: str, because: str = "") -> Message:
     return replace(warning(f"Rolling back {name} {reason}"), alert=alert)
 
 
+def rollback_waits(name: str, primary: str) -> Message:
+    """Report that nobody but the canary side can serve now. The text is ours."""
+    return warning(f"Rolling back {name} waits: the traffic stays with the canary until {primary} can serve it")
+
+
 def rolled_back_by_hand(name: str) -> Message:
     """Report a rollback that a rollback gate asked for."""
     message = warning(f"Rolling back {name} manual webhook invoked")
@@ -286,6 +296,11 @@ def request_refused(namespace: str, name: str, text: str, allowed: str) -> Messa
     """Report a request that can't be carried out; `text` is the annotation's value. The text is ours."""
     path = f"metadata.annotations[{REQUEST_ANNOTATION}]"
     return warning(f"Canary {namespace}/{name} {path}: found {text!r}; allowed: {allowed}")
+
+
+def status_restored(name: str) -> Message:
+    """Report that the status is older than what it led to, as one of a backup is. The text is ours."""
+    return warning(f"The status of {name} is older than its route: it was set back by somebody, and is carried out")
 
 
 def taken_over(name: str, explanation: str, *, is_warning: bool) -> Message:

@@ -58,13 +58,15 @@ class Question(Enum):
 class Target:
     """The workload that users edit. `replicas` is what its spec wants, `readiness` that of the canary side.
 
-    `mark` is the admission webhook's, None where it has none or an older template's.
+    `mark` is the admission webhook's, None where it has none or an older template's. `is_paused`: somebody keeps its
+    controller from rolling a template out (`kubectl rollout pause`).
     """
 
     identity: TargetIdentity
     replicas: int
     readiness: Readiness
     mark: Mark | None = None
+    is_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

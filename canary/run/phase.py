@@ -40,7 +40,7 @@ _FOLLOWING: Final[dict[Phase | None, frozenset[Phase]]] = {
     Phase.WAITING_PROMOTION: frozenset(
         {Phase.WAITING, Phase.PROGRESSING, Phase.PROMOTING, Phase.FINALISING, Phase.FAILED},
     ),
-    Phase.PROMOTING: frozenset({Phase.FINALISING, Phase.WAITING, Phase.PROGRESSING}),
+    Phase.PROMOTING: frozenset({Phase.FINALISING, Phase.WAITING, Phase.PROGRESSING, Phase.FAILED}),
     Phase.FINALISING: frozenset({Phase.SUCCEEDED}),
     Phase.SUCCEEDED: frozenset({Phase.PROGRESSING, Phase.WAITING, Phase.INITIALIZING}),
     Phase.FAILED: frozenset({Phase.PROGRESSING, Phase.WAITING, Phase.INITIALIZING}),

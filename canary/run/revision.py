@@ -14,6 +14,9 @@ import orjson
 
 from canary.run.wire import CONFIG_ANNOTATION, SCALE_TO_ZERO_LABEL
 
+UNKNOWN: Final = "unknown"
+"""A word that is no revision. A run that failed with it is not finished: the target is still to be scaled down."""
+
 _REVISION_CHARS: Final = 16
 _CONFIG_CHARS: Final = 8
 _WITH_CONFIGS: Final = re.compile(rf"-([0-9a-f]{{{_CONFIG_CHARS}}})$")

@@ -66,7 +66,8 @@ class Analysis:
     `started_at_s`: the revision's first weight, mirror or iteration; None before. `decisive_at_s`: the last check that
     passed or failed. `failed_checks` counts over the whole run and keeps its value after a rollback. `checks_passed`:
     those of this interval did, and the next step waits for a due object or a gate. `growth_started_at_s`: since
-    when the canary side is to have the primary's size.
+    when the canary side is to have the primary's size. `unobserved_s`: for how long the checks were asked since then,
+    and neither passed nor failed. `is_given_up`: the run ends badly as soon as the primary can serve.
     """
 
     started_at_s: float | None = None
@@ -75,6 +76,8 @@ class Analysis:
     iterations: int = 0
     checks_passed: bool = False
     growth_started_at_s: float | None = None
+    unobserved_s: float = 0.0
+    is_given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +85,13 @@ class Promotion:
     """What became of a promotion.
 
     `is_late`: it was reported that the primary does not come up. `growth_started_at_s`: since when the primary is to
-    have the size for the traffic that comes back to it.
+    have the size for the traffic that comes back to it. `checked_at_s`: when the canary side, which may still have
+    traffic, was last checked.
     """
 
     is_late: bool = False
     growth_started_at_s: float | None = None
+    checked_at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,12 +127,13 @@ class Timing:
 
     `next_check_at_s`: no check and no step is earlier. `unready_at_s`: since when a side that must be up is not.
     `shifted_at_s`: since when the side that is to be scaled down, or rolled without a pod left, is known to get no new
-    traffic.
+    traffic. `primary_down_at_s`: since when the primary has no available pod, looked at only in an analysis.
     """
 
     next_check_at_s: float = 0.0
     unready_at_s: float | None = None
     shifted_at_s: float | None = None
+    primary_down_at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +142,13 @@ class TransitionRecord:
 
     `sequence` counts the transitions of a canary; with a message's position it names the message once and for all.
     `alerted_by`: the one process that sends the alerts of the messages, empty as long as none took them on.
+    `stored_at_s`: when the intent was written, which updates move and `at_s` is not moved by: no other stored moment is
+    later but one that is ahead by a duration of the canary's. 0 where an older version wrote it.
     """
 
     sequence: int = 0
     at_s: float = 0.0
+    stored_at_s: float = 0.0
     messages: tuple[Message, ...] = ()
     alerted_by: str = ""
 
@@ -189,9 +198,12 @@ class State:
         """
         if after.phase is not self.phase and after.phase not in TRANSITIONS[self.phase]:
             raise UndeclaredTransition(f"{self.phase} -> {after.phase}")
-        record = TransitionRecord(sequence=self.transition.sequence + 1, at_s=now_s, messages=messages)
+        record = TransitionRecord(
+            sequence=self.transition.sequence + 1, at_s=now_s, stored_at_s=now_s, messages=messages
+        )
         return replace(after, transition=record)
 
     def update_to(self, after: Self, now_s: float, *messages: Message) -> Self:
         """Return `after` as `transition_to` does, but with the time of the transition before, where there was one."""
-        return self.transition_to(after, self.transition.at_s or now_s, *messages)
+        moved = self.transition_to(after, now_s, *messages)
+        return replace(moved, transition=replace(moved.transition, at_s=self.transition.at_s or now_s))

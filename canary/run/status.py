@@ -69,10 +69,13 @@ def read_state(status: Mapping[str, Any] | None) -> State:
             iterations=int(status.get("iterations", 0)),
             checks_passed=bool(ours.get(StatusKey.CHECKS_PASSED, False)),
             growth_started_at_s=_read_time(ours.get(StatusKey.GROWTH_STARTED_AT)),
+            unobserved_s=float(ours.get(StatusKey.UNOBSERVED, 0.0)),
+            is_given_up=bool(ours.get(StatusKey.GIVEN_UP, False)),
         ),
         promotion=Promotion(
             is_late=bool(ours.get(StatusKey.PROMOTION_LATE, False)),
             growth_started_at_s=_read_time(ours.get(StatusKey.PRIMARY_GROWTH_STARTED_AT)),
+            checked_at_s=_read_time(ours.get(StatusKey.PROMOTION_CHECKED_AT)),
         ),
         hooks=HookAnswers(
             answered=tuple(ours.get(StatusKey.ANSWERED_HOOKS, ())),
@@ -88,12 +91,14 @@ def read_state(status: Mapping[str, Any] | None) -> State:
             next_check_at_s=_read_time(ours.get(StatusKey.NEXT_CHECK_AT)) or 0.0,
             unready_at_s=_read_time(ours.get(StatusKey.UNREADY_AT)),
             shifted_at_s=_read_time(ours.get(StatusKey.SHIFTED_AT)),
+            primary_down_at_s=_read_time(ours.get(StatusKey.PRIMARY_DOWN_AT)),
         ),
         blocker=None if ours.get(StatusKey.NOT_READY) else _read_blocker(status.get("conditions") or ()),
         not_ready=_read_blocker(status.get("conditions") or ()) if ours.get(StatusKey.NOT_READY) else None,
         transition=TransitionRecord(
             sequence=int(ours.get(StatusKey.SEQUENCE, 0)),
             at_s=_read_time(status.get("lastTransitionTime")) or 0.0,
+            stored_at_s=_read_time(ours.get(StatusKey.STORED_AT)) or 0.0,
             messages=tuple(_read_message(item) for item in ours.get(StatusKey.MESSAGES, ())),
             alerted_by=str(ours.get(StatusKey.ALERTED_BY, "")),
         ),
@@ -180,6 +185,11 @@ def _write_ours(state: State) -> dict[str, Any]:
         StatusKey.DECISIVE_AT: _write_time(analysis.decisive_at_s),
         StatusKey.SHIFTED_AT: _write_time(timing.shifted_at_s),
         StatusKey.GROWTH_STARTED_AT: _write_time(analysis.growth_started_at_s),
+        StatusKey.UNOBSERVED: round(analysis.unobserved_s, 3) or None,
+        StatusKey.GIVEN_UP: analysis.is_given_up or None,
+        StatusKey.PROMOTION_CHECKED_AT: _write_time(state.promotion.checked_at_s),
+        StatusKey.PRIMARY_DOWN_AT: _write_time(timing.primary_down_at_s),
+        StatusKey.STORED_AT: _write_time(state.transition.stored_at_s or None),
     }
 
 

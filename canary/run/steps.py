@@ -27,23 +27,28 @@ class Step:
         return self.traffic.includes_unmatched
 
 
-def next_step(canary: Canary, present: Step | None, *, rollout_interrupts_primary: bool = False) -> Step | None:
+def next_step(
+    canary: Canary, present: Step | None, *, rollout_interrupts_primary: bool = False, is_primary_lost: bool = False
+) -> Step | None:
     """Return the step after `present` (None: the analysis has not begun), None when the analysis is at its end.
 
     Weights: with `mirror` one step of mirroring comes before the first weight. A/B: the matched requests go to the
     canary at once, and each step counts an iteration. Blue/green: no traffic, or copies of it, for all iterations; then
     one step with all the traffic. The others have such a step where the rollout of the primary leaves it without a pod.
+    Where the primary has none anyway, that step is the next one: all who are not on the canary side get no answer.
     """
     if present is not None and present.carries_everything:
         return None
+    percent = present.traffic.canary_percent if present is not None else 0
+    carries_everything = canary.strategy == "canary" and percent >= TOTAL_PERCENT
+    if is_primary_lost and not carries_everything:
+        return _everything(present.iterations if present else 0)
     if canary.strategy == "blue-green":
         return _next_blue_green(canary, present)
     if canary.grows_by_weight:
         step = _next_weights(canary, present)
     else:
         step = _next_iteration(canary, present, Traffic(TOTAL_PERCENT))
-    percent = present.traffic.canary_percent if present is not None else 0
-    carries_everything = canary.strategy == "canary" and percent >= TOTAL_PERCENT
     if step is not None or carries_everything or not rollout_interrupts_primary:
         return step
     return _everything(present.iterations if present else 0)

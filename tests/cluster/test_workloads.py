@@ -138,6 +138,21 @@ def test_a_run_without_analysis_is_promoted_at_once(rollouts: Rollouts) -> None:
     assert not any("canary weight" in text for _, text in rollouts.events("app"))
 
 
+def test_a_target_that_is_paused_past_its_deadline_is_rolled_out_when_it_is_resumed(rollouts: Rollouts) -> None:
+    rollouts.apply(podinfo("app"), canary("app", progressDeadlineSeconds=3))
+    rollouts.wait_for_phase("app", "Initialized")
+    kubectl = rollouts.cluster.kubectl
+    kubectl("-n", rollouts.namespace, "rollout", "pause", "deployment/app")
+    rollouts.set_image("app", "3.1.1")
+    text = (
+        f"Halt advancement app.{rollouts.namespace} is paused (spec.paused: true), waiting for `kubectl rollout resume`"
+    )
+    rollouts.wait_for("it says so", lambda: ("Warning", text) in rollouts.events("app"))
+    rollouts.see_stay(lambda: rollouts.status("app")["phase"], "Progressing", for_s=4)
+    kubectl("-n", rollouts.namespace, "rollout", "resume", "deployment/app")
+    rollouts.wait_for_phase("app", "Succeeded")
+
+
 def test_a_suspended_canary_stands_still_and_goes_on_when_it_may(rollouts: Rollouts) -> None:
     rollouts.apply(podinfo("app"), canary("app"))
     rollouts.wait_for_phase("app", "Initialized")

@@ -79,6 +79,7 @@ class SimulatedCluster:
     sizes: SimulatedSizes = field(default_factory=SimulatedSizes)
     is_scaler_paused: bool = False
     is_target_gone: bool = False
+    is_target_paused: bool = False
     target_readiness: Readiness = READY
     primary_revision: str | None = None
     primary_readiness: Readiness = READY
@@ -226,7 +227,11 @@ class SimulatedCluster:
     def _target(self) -> Target:
         readiness = self.target_readiness if self.target_replicas else UNREADY
         return Target(
-            TargetIdentity("uid-1", self.generation, self.revision), self.target_replicas, readiness, self.mark
+            TargetIdentity("uid-1", self.generation, self.revision),
+            self.target_replicas,
+            readiness,
+            self.mark,
+            is_paused=self.is_target_paused,
         )
 
     def tick(self) -> Decision:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from canary.decide.attempts import promote_primary
 from canary.decide.drain import await_shift
-from canary.decide.takeover import UNKNOWN
 from canary.decide.tick import Tick
 from canary.decide.timing import BOOTSTRAP_SETTLE_S, PATIENCE_S, POLL_S
 from canary.run.action import Action
@@ -16,6 +15,7 @@ from canary.run.decision import Decision, act, wait
 from canary.run.managed import ManagedObject
 from canary.run.messages import initialized
 from canary.run.phase import Phase
+from canary.run.revision import UNKNOWN
 
 
 def decide(tick: Tick) -> Decision:

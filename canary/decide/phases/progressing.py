@@ -15,10 +15,11 @@ from canary.decide.gates import (
     unanswered_hooks,
     with_rollback,
 )
+from canary.decide.giving_up import go_back
 from canary.decide.phases import waiting
 from canary.decide.tick import Tick
 from canary.decide.timing import PATIENCE_S
-from canary.decide.transitions import fail
+from canary.decide.transitions import end_badly
 from canary.run.decision import Decision, act, ask, wait
 from canary.run.managed import ManagedObject
 from canary.run.messages import rolled_back_by_hand
@@ -30,7 +31,10 @@ def decide(tick: Tick) -> Decision:
     """Roll back where a rollback gate says so; else do what the run's stage asks for."""
     rollbacks = rollbacks_asked_for(tick)
     if rollbacks:
-        return fail(tick, *rollbacks, rolled_back_by_hand(tick.name))
+        return end_badly(tick, *rollbacks, rolled_back_by_hand(tick.name))
+    guarded = go_back(tick) or _note_primary(tick)
+    if guarded is not None:
+        return guarded
     if tick.analysis_started:
         decision = _decide_analysis(tick)
     elif tick.state.phase is Phase.WAITING:
@@ -38,6 +42,16 @@ def decide(tick: Tick) -> Decision:
     else:
         decision = _decide_entry(tick)
     return replace(decision, remarks=decision.remarks + rollback_remarks(tick))
+
+
+def _note_primary(tick: Tick) -> Decision | None:
+    """Note since when the primary has no pod, or that it has one again; no answers are given up for it."""
+    primary, timing = tick.observation.primary, tick.state.timing
+    is_down = primary is None or not primary.readiness.has_available
+    if is_down == (timing.primary_down_at_s is not None) or tick.observation.answers is not None:
+        return None
+    timing = replace(timing, primary_down_at_s=tick.now_s if is_down else None)
+    return tick.update(replace(tick.state, timing=timing))
 
 
 # Before the first step: the canary side comes up, then one hook after the other must say yes.
@@ -52,7 +66,7 @@ def _decide_entry(tick: Tick) -> Decision:
 
 def _enter(tick: Tick) -> Decision:
     """Take the canary side, which is up, to its first step."""
-    if tick.skips_analysis and not tick.state.control.is_paused:
+    if tick.skips_analysis and not tick.is_held:
         return skip_to_promotion(tick)
     if tick.state.timing.unready_at_s is not None:
         return tick.became_ready()
@@ -81,7 +95,7 @@ def _decide_analysis(tick: Tick) -> Decision:
     awaited = await_canary(tick)
     if awaited is not None and awaited.intent is not None:
         return awaited
-    if tick.skips_analysis and not tick.state.control.is_paused:
+    if tick.skips_analysis and not tick.is_held:
         return awaited or skip_to_promotion(tick)
     if awaited is None and tick.state.timing.unready_at_s is not None:
         # Before anything that may hold the run for long: the next short outage of that side has its own deadline.
@@ -89,7 +103,8 @@ def _decide_analysis(tick: Tick) -> Decision:
     if tick.remaining_s <= 0:
         return ask(*with_rollback(tick, Question.CHECKS))
     due = tick.due(*ManagedObject) + tick.due_scale(tick.observation.scale_to)
-    return act(*due) if due else _await_step(tick, ahead)
+    is_acted = bool(due) and not tick.canary.spec.suspend
+    return act(*due) if is_acted else _await_step(tick, ahead)
 
 
 def _await_step(tick: Tick, ahead: Ahead) -> Decision:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from canary.decide.advance import await_size
 from canary.decide.attempts import attempt, promote_primary
 from canary.decide.drain import drain
-from canary.decide.takeover import UNKNOWN
+from canary.decide.giving_up import go_back
+from canary.decide.promotion_checks import check_promotion
 from canary.decide.tick import Tick
 from canary.decide.timing import PATIENCE_S
 from canary.decide.transitions import (
@@ -35,13 +36,22 @@ from canary.run.messages import (
     still_asked,
 )
 from canary.run.phase import Phase
+from canary.run.revision import UNKNOWN
 from canary.run.state import Promotion
 from canary.run.steps import next_promotion_weight
 from canary.run.traffic import TOTAL_PERCENT
 
 
 def decide(tick: Tick) -> Decision:
-    """Bring the primary up on the analysed template; traffic stays on the healthy canary until it is."""
+    """Bring the primary up on the analysed template; traffic stays on the healthy canary until it is.
+
+    The canary is checked meanwhile: where it fails, the promotion is given up, and the primary gets back what it had.
+    """
+    guarded = go_back(tick) or check_promotion(tick)
+    if guarded is not None:
+        return guarded
+    if tick.canary.spec.suspend:
+        return wait(tick.why_not_advancing(), seconds=PATIENCE_S)
     overdue = _decide_overdue(tick) if tick.is_primary_overdue else None
     if overdue is not None:
         return overdue
@@ -64,7 +74,7 @@ def _await_primary(tick: Tick, explanation: str) -> Decision:
     if timing.unready_at_s is not None and timing.shifted_at_s is None:
         return wait(not_ready(tick.primary_name, explanation, is_canary_side=False), seconds=PATIENCE_S)
     begun = replace(timing, unready_at_s=tick.now_s, shifted_at_s=None)
-    promotion = Promotion(growth_started_at_s=tick.state.promotion.growth_started_at_s)
+    promotion = replace(tick.state.promotion, is_late=False)
     return tick.update(replace(tick.state, timing=begun, promotion=promotion))
 
 
@@ -158,7 +168,7 @@ def _decide_overdue(tick: Tick) -> Decision | None:
         return _bring_back(tick) if tick.is_target_newer else None
     primary = tick.observation.primary
     explanation = "it does not exist" if primary is None else primary.readiness.explanation
-    late = replace(tick.state, promotion=Promotion(is_late=True))
+    late = replace(tick.state, promotion=replace(tick.state.promotion, is_late=True))
     return tick.update(late, promotion_waits(tick.target_name, explanation or "it has not got the template yet"))
 
 

@@ -7,7 +7,7 @@ owned by the Canary and goes with it.
 from dataclasses import replace
 
 from canary.decide.attempts import attempt
-from canary.decide.takeover import UNKNOWN, is_foreign
+from canary.decide.takeover import is_foreign
 from canary.decide.tick import Tick
 from canary.decide.timing import PATIENCE_S, RELEASE_SETTLE_S
 from canary.run.action import Action, ReleaseObject, ScaleTarget, SetFinalizer
@@ -15,6 +15,7 @@ from canary.run.decision import Decision, act, wait
 from canary.run.managed import ManagedObject
 from canary.run.messages import not_ready, nothing_to_revert, routing_to_target, terminated, terminating
 from canary.run.phase import Phase
+from canary.run.revision import UNKNOWN
 from canary.run.state import Timing
 from canary.run.traffic import TOTAL_PERCENT
 

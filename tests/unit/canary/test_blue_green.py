@@ -9,7 +9,7 @@ from canary.run.observation import Question
 from canary.run.phase import Phase
 from canary.run.state import Blocker
 from tests.support.simulated_cluster import SimulatedCluster
-from tests.support.simulated_parts import READY, UNREADY, always
+from tests.support.simulated_parts import READY, ROLLING, UNREADY, always
 from tests.support.simulated_runs import bootstrapped, phase
 
 BLUE_GREEN: dict[str, Any] = {"stepWeight": None, "maxWeight": None, "threshold": 2, "iterations": 3}
@@ -126,7 +126,7 @@ def test_mirroring_ends_with_the_analysis(end: str) -> None:
 def test_an_obstacle_holds_the_iterations_and_not_the_checks(cluster: SimulatedCluster) -> None:
     cluster.set_image("rev-2")
     cluster.run(300, until=lambda: cluster.state.analysis.iterations == 1)
-    cluster.primary_readiness = UNREADY
+    cluster.primary_readiness = ROLLING
     cluster.run(60)
     assert (phase(cluster), cluster.state.analysis.iterations) == (Phase.PROGRESSING, 1)
     cluster.primary_readiness = READY

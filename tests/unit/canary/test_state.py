@@ -45,19 +45,27 @@ FULL = State(
         iterations=1,
         checks_passed=True,
         growth_started_at_s=1_700_000_005.0,
+        unobserved_s=12.5,
+        is_given_up=True,
     ),
-    promotion=Promotion(is_late=True, growth_started_at_s=1_700_000_007.0),
+    promotion=Promotion(is_late=True, growth_started_at_s=1_700_000_007.0, checked_at_s=1_700_000_007.0),
     hooks=HookAnswers(
         answered=("pre-rollout/acceptance-test",), waiting_for=("confirm-promotion/gate",), post_rollout_pending=True
     ),
     control=Control(
         is_paused=True, skips_analysis=True, request=RequestResult("pause@rev-2x", "c1", 1_700_000_006.0, "no")
     ),
-    timing=Timing(next_check_at_s=1_700_000_010.25, unready_at_s=1_700_000_001.5, shifted_at_s=1_700_000_004.0),
+    timing=Timing(
+        next_check_at_s=1_700_000_010.25,
+        unready_at_s=1_700_000_001.5,
+        shifted_at_s=1_700_000_004.0,
+        primary_down_at_s=1_700_000_008.0,
+    ),
     blocker=Blocker("ScalerNotFound", "Canary test/podinfo spec.autoscalerRef.name: found 'x'"),
     transition=TransitionRecord(
         sequence=12,
         at_s=1_700_000_000.0,
+        stored_at_s=1_700_000_009.0,
         messages=(
             info("one"),
             warning("two"),
@@ -149,6 +157,11 @@ WRITTEN: dict[str, Any] = {
         "lastDecisiveAt": "2023-11-14T22:13:23.000Z",
         "shiftedAt": "2023-11-14T22:13:24.000Z",
         "grownAt": "2023-11-14T22:13:25.000Z",
+        "unobservedSeconds": 12.5,
+        "givenUp": True,
+        "promotionCheckedAt": "2023-11-14T22:13:27.000Z",
+        "primaryDownSince": "2023-11-14T22:13:28.000Z",
+        "storedAt": "2023-11-14T22:13:29.000Z",
     },
 }
 

@@ -132,14 +132,17 @@ def test_nothing_is_taken_over_before_the_target_is_there() -> None:
     assert cluster.state.revisions.finished == TARGET
 
 
-def test_everything_stands_still_while_a_flagger_is_at_work(cluster: SimulatedCluster) -> None:
+def test_all_is_pulled_and_then_everything_stands_still_while_a_flagger_is_at_work(cluster: SimulatedCluster) -> None:
     cluster.set_image(TARGET)
     cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 10)
     cluster.settle()
     cluster.flagger = "Lease flagger-system/flagger-leader-election: held by 'flagger-1'"
     cluster.request = f"abort@{TARGET}"
+    cluster.settle()
+    assert (cluster.weights, cluster.request) == ((100, 0), f"abort@{TARGET}")
+    stored = cluster.state
     cluster.run(900)
-    assert (cluster.weights, cluster.request) == ((90, 10), f"abort@{TARGET}")
+    assert (cluster.state, cluster.request) == (stored, f"abort@{TARGET}")
     ready = condition(cluster, "Ready")
     assert (ready["status"], ready["reason"]) == ("False", "FlaggerRunning")
     assert "held by 'flagger-1'" in ready["message"]

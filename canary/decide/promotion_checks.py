@@ -1,0 +1,46 @@
+"""Checks of a promotion: the canary side is checked for as long as it has traffic, however long its primary takes."""
+
+from dataclasses import replace
+
+from canary.decide.checks import note_decisive, weigh
+from canary.decide.tick import Tick
+from canary.decide.transitions import roll_back
+from canary.run.decision import Decision, ask
+from canary.run.judge import CheckResult, Verdict, is_observed, overall
+from canary.run.observation import Question
+
+
+def check_promotion(tick: Tick) -> Decision | None:
+    """Ask and judge the checks of an interval; None while none are due, or where there is nothing to check.
+
+    That is where nobody is on the canary side, where the analysis is not wanted, or where its pods are those of a newer
+    revision by now: they are left as soon as the primary can serve.
+    """
+    if tick.state.traffic.canary_percent == 0 or tick.skips_analysis or tick.is_target_newer:
+        return None
+    checks = tick.observation.answered(Question.CHECKS)
+    if checks is not None:
+        return _judge(tick, checks)
+    return ask(Question.CHECKS) if tick.now_s >= _due_at_s(tick) else None
+
+
+def _due_at_s(tick: Tick) -> float:
+    checked_at_s = tick.state.promotion.checked_at_s
+    return tick.now_s if checked_at_s is None else checked_at_s + tick.canary.interval_s
+
+
+def _judge(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
+    """Roll back where the checks fail too often; or where nothing is known for too long, and the primary hangs.
+
+    A primary that is up takes the traffic anyway: the fewer requests are left for the canary, the less they tell.
+    """
+    promotion, verdict = replace(tick.state.promotion, checked_at_s=tick.now_s), overall(checks)
+    if verdict is Verdict.PASS or is_observed(checks):
+        return tick.update(replace(note_decisive(tick, tick.state), promotion=promotion))
+    weighed = weigh(tick, verdict, checks, due_at_s=_due_at_s(tick))
+    checked = replace(tick.state, analysis=weighed.analysis, promotion=promotion)
+    is_leaving = verdict is not Verdict.FAIL and tick.why_primary_not_ready() is None
+    if weighed.is_over and not is_leaving:
+        return roll_back(tick.having(checked), weighed.reason, *weighed.failed, because=weighed.because)
+    record = tick.transition if weighed.failed else tick.update
+    return record(checked, *weighed.failed, remarks=weighed.remarks)
