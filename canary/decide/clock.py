@@ -16,8 +16,8 @@ from canary.run.state import State
 
 # The clocks of two nodes differ by less, and a wait that is longer by that harms nobody.
 _SAME_CLOCK_S: Final = 1.0
-# A write each minute costs next to nothing beside the checks.
-_NOTED_EVERY_S: Final = 60.0
+# About a write a minute costs next to nothing beside the checks.
+_NOTED_EVERY_S: Final = 45.0
 # An agent that is killed is back within this time after its last note, or others have taken over.
 _UNWATCHED_AFTER_S: Final = 150.0
 

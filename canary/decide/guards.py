@@ -148,15 +148,16 @@ def keep_traffic_safe(tick: Tick) -> Decision | None:
 
 
 def _pull_forgotten(tick: Tick) -> Decision | None:
-    """Pull what a lost status left on the canary side while the bootstrap stands still, for nobody checks it.
+    """Pull what a lost status left on the canary side: nobody checks it, and the bootstrap may have to wait.
 
-    Where nothing stands in the way the bootstrap leads all traffic to the primary as soon as it is sure to serve.
+    Its route was written for this very Canary, so the primary is no new one. One that another Canary of the name left
+    behind, with everything on the target, is led to the primary by the bootstrap, once the gateway knows its pods.
     """
-    route, primary = tick.observation.route, tick.observation.primary
-    if route is None or primary is None or not primary.readiness.is_ready:
+    route = tick.observation.route
+    if route is None or route.sequence == 0 or not tick.can_primary_serve:
         return None
     is_exposed = route.traffic.canary_percent > 0 or route.traffic.mirror_percent > 0
-    due = tick.due_traffic() if is_exposed and _stands_still(tick) else ()
+    due = tick.due_traffic() if is_exposed else ()
     return act(*due) if due else None
 
 
@@ -254,10 +255,6 @@ def stand_still(tick: Tick) -> Decision | None:
     is_checked = tick.analysis_started or (tick.state.phase is Phase.PROMOTING and tick.is_exposed)
     goes_on = is_suspended and is_checked and not tick.observation.is_spec_lost
     return None if goes_on and blocker == tick.state.blocker else _store_blocker(tick, blocker)
-
-
-def _stands_still(tick: Tick) -> bool:
-    return tick.observation.is_spec_lost or _find_blocker(tick) is not None
 
 
 def _find_blocker(tick: Tick) -> Blocker | None:

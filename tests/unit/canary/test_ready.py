@@ -43,10 +43,15 @@ def refuse_traffic(cluster: SimulatedCluster) -> None:
     cluster.refused_actions = {SetTraffic}
 
 
+def lose_primary(cluster: SimulatedCluster) -> None:
+    """Leave the primary without a pod, and a run, which would go on to its cure, without a check that passes."""
+    cluster.primary_readiness, cluster.verdicts = UNREADY, always(Verdict.NO_DATA)
+
+
 TROUBLES: dict[str, Callable[[SimulatedCluster], None]] = {
     "ObjectsNotApplied": refuse_part,
     "RouteNotServed": lambda cluster: setattr(cluster, "route_state", RouteState.REJECTED),
-    "PrimaryNotReady": lambda cluster: setattr(cluster, "primary_readiness", UNREADY),
+    "PrimaryNotReady": lose_primary,
     "ScalerNotFound": lambda cluster: setattr(cluster, "blockers", (Blocker("ScalerNotFound", "no such scaler"),)),
     "RouteNotWritten": refuse_traffic,
     "ChecksUndecided": lambda cluster: setattr(cluster, "verdicts", always(Verdict.NO_DATA)),

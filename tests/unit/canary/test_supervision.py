@@ -269,13 +269,14 @@ def test_abort_is_all_that_can_be_asked_for_while_the_spec_is_lost(cluster: Simu
     assert (cluster.request, phase(cluster), cluster.weights) == ("", Phase.FAILED, (100, 0))
 
 
-@pytest.mark.parametrize("hindrance", ["suspend", "a blocker", "a lost spec"])
+@pytest.mark.parametrize("hindrance", ["suspend", "a blocker", "a lost spec", "a primary that rolls"])
 def test_a_lost_status_leaves_no_traffic_where_nobody_looks(cluster: SimulatedCluster, hindrance: str) -> None:
     exposed(cluster)
     cluster.state, cluster.status = State(), {}
     cluster.canary = canary(suspend=hindrance == "suspend")
     cluster.is_spec_lost = hindrance == "a lost spec"
-    cluster.blockers = () if hindrance == "suspend" else (NO_SCALER,)
+    cluster.blockers = (NO_SCALER,) if hindrance in {"a blocker", "a lost spec"} else ()
+    cluster.primary_readiness = ROLLING if hindrance == "a primary that rolls" else READY
     cluster.run(30)
     assert cluster.weights == (100, 0)
 
