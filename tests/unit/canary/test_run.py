@@ -196,11 +196,11 @@ def test_traffic_stays_on_the_canary_while_the_promoted_primary_does_not_come_up
 
 
 def test_a_canary_side_that_never_comes_up_is_rolled_back_at_the_progress_deadline() -> None:
-    cluster = SimulatedCluster(canary(progressDeadlineSeconds=60))
+    cluster = SimulatedCluster(canary(progressDeadlineSeconds=50))
     cluster.run(30)
     cluster.target_readiness = UNREADY
     cluster.set_image("rev-2")
-    cluster.run(55)
+    cluster.run(45)
     assert phase(cluster) is Phase.PROGRESSING
     cluster.run(10)
     assert phase(cluster) is Phase.FAILED
