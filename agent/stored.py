@@ -1,5 +1,6 @@
 """Reading a Canary as it is stored: its intent, its spec, and what blocks it if that can't be used."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,11 @@ from canary.decide.takeover import is_foreign
 from canary.rules.shape import parse_canary
 from canary.run.phase import Phase
 from canary.run.state import Blocker, State
-from canary.run.status import read_state
+from canary.run.status import UnknownPhase, read_state
+from canary.run.wire import SERIN_STATUS
 from kube.resource import Object
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,7 @@ def read_stored(obj: Object, last_valid: Canary | None) -> StoredCanary:
     Raises:
         UnknownPhase: `status.phase` is none that this version knows.
     """
-    state = read_state(_readable_status(obj))
+    state = _read_state(_readable_status(obj))
     try:
         canary = parse_canary(obj)
     except InvalidObject as error:
@@ -75,6 +79,21 @@ def read_stored(obj: Object, last_valid: Canary | None) -> StoredCanary:
     blocker = Blocker("ProviderNotSupported", text)
     named = _as_named(canary, state) if was_ours else None
     return StoredCanary(obj=obj, state=state, canary=named, last_valid=canary, blocker=blocker)
+
+
+def _read_state(status: Mapping[str, Any]) -> State:
+    """Read the intent; where somebody's hand made ours unreadable, read what Flagger would have left.
+
+    Then the canary is taken over as one of Flagger's: a run that nobody knows anything of loses its traffic. An error
+    in each tick would leave it there.
+    """
+    try:
+        return read_state(status)
+    except UnknownPhase:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        _log.warning("status.%s can't be read, going on without it: %r", SERIN_STATUS, error)
+        return read_state({key: value for key, value in status.items() if key != SERIN_STATUS})
 
 
 def _as_named(canary: Canary | None, state: State) -> Canary | None:

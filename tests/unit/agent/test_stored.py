@@ -6,6 +6,7 @@ import pytest
 
 from agent.stored import is_gone, read_stored
 from canary.api.names import Identity
+from canary.decide.takeover import is_foreign
 from canary.run.phase import Phase
 from canary.run.state import Revisions, State
 from canary.run.status import UnknownPhase, write_status
@@ -73,6 +74,29 @@ def test_an_unknown_phase_is_refused_unless_the_canary_is_being_deleted() -> Non
     with pytest.raises(UnknownPhase):
         read_stored(canary_object() | status, None)
     assert read_stored(with_metadata(**DELETED) | status, None).state.phase is Phase.FAILED
+
+
+@pytest.mark.parametrize(
+    "ours",
+    [
+        {"notBefore": "yesterday"},
+        {"sequence": "many"},
+        {"seen": {"uid": "1"}},
+        {"news": [{}]},
+        {"request": {"verb": "pause"}},
+        {"unobservedSeconds": "long"},
+        ["not", "even", "an", "object"],
+    ],
+)
+def test_a_status_that_somebody_made_unreadable_is_read_as_flaggers(ours: Any) -> None:
+    status = {
+        "phase": "Progressing",
+        "canaryWeight": 20,
+        "serin": {"finishedRevision": "rev-1"} | ours if isinstance(ours, dict) else ours,
+    }
+    state = read_stored(canary_object() | {"status": status}, None).state
+    assert (state.phase, state.traffic.canary_percent) == (Phase.PROGRESSING, 20)
+    assert is_foreign(state), "nothing would pull what nobody knows anything of"
 
 
 @pytest.mark.parametrize(
