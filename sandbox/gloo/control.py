@@ -52,7 +52,8 @@ class Control:
             tasks.create_task(self._confirm_switches(), name="confirm switches")
             tasks.create_task(self._statuses.run(), name="statuses")
             self._view.take_all(self._collections())
-            await self._translate(set())
+            # A Gloo that has just started knows no Proxy's status yet: it empties all entries, and fills them again.
+            await self._translate({(kind, key) for kind, objects in self._collections().items() for key in objects})
             _log.info("translating for Envoy")
             await self._follow()
 
@@ -75,12 +76,15 @@ class Control:
 
     async def _translate(self, changed: set[ObjectKey]) -> None:
         snapshot = self._view.snapshot()
-        translation = translate(snapshot, self._translation)
+        before, translation = self._translation, translate(snapshot, self._translation)
         self._translation = translation
         for text in sorted(ignored_fields(snapshot) - self._told):
             _log.warning("%s", text)
             self._told.add(text)
-        self._statuses.want(translation.statuses, {key for key in changed if key in translation.statuses})
+        # Gloo empties the proxy's entries when it has written another Proxy: not for a table that nothing delegates to.
+        is_proxy_rewritten = before is None or before.route_config != translation.route_config
+        rewritten_for = {key for key in changed if key[0] in GROUPS} if is_proxy_rewritten else set()
+        self._statuses.want(translation.statuses, rewritten_for)
         await self._ads.publish(translation)
 
     def _collections(self) -> dict[str, Collection]:

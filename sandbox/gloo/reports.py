@@ -29,6 +29,11 @@ class Report:
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    def add(self, other: "Report") -> None:
+        """Add what another report says."""
+        self.errors += other.errors
+        self.warnings += other.warnings
+
     def state(self) -> Json:
         """Return `{"state": "Accepted"|"Warning"|"Rejected", "reason": ...}`, the reason only if there is one."""
         warning = "warning: \n  " + "\n".join(self.warnings) if self.warnings else ""

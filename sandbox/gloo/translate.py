@@ -39,11 +39,15 @@ def translate(snapshot: Snapshot, before: Translation | None = None) -> Translat
     services = _service_clusters(snapshot, routes)
     clusters |= {cluster.config["name"]: cluster for cluster in services.values()}
 
-    builder = VirtualHosts(lambda upstream: upstream in snapshot.upstreams or upstream in services)
-    hosts = {
-        key: _virtual_host(builder, snapshot.virtual_services[key], routes[key], reports[key]) for key in sorted(routes)
-    }
-    proxy = builder.proxy.state()
+    hosts: dict[Key, Json | None] = {}
+    shared = Report()
+    for key in sorted(routes):
+        builder = VirtualHosts(lambda upstream: upstream in snapshot.upstreams or upstream in services)
+        hosts[key] = _virtual_host(builder, snapshot.virtual_services[key], routes[key], reports[key])
+        if not reports[key].errors:
+            # One in error is left out of the proxy, and what is wrong with its routes is told of nobody else.
+            shared.add(builder.proxy)
+    proxy = shared.state()
     return Translation(
         {"name": ROUTE_CONFIG, "virtual_hosts": _accepted(hosts, reports, before)},
         clusters,

@@ -65,7 +65,7 @@ class SandboxGloo:
     async def put_case(self, case: str) -> None:
         """The objects of one recorded case, and none of any other."""
         for kind in ("VirtualService", "RouteTable"):
-            for name in ("app", "admin"):
+            for name in ("app", "admin", "neighbour"):
                 await self.remove({"kind": kind, "metadata": {"name": name, "namespace": gloo_cases.NAMESPACE}})
         for item in gloo_cases.objects(case):
             await self.put(item)

@@ -122,6 +122,32 @@ async def test_the_switch_stops_gloo_and_starts_it_again(gloo: SandboxGloo) -> N
     await gloo.acknowledgement(written)
 
 
+async def test_a_stopped_gloo_leaves_envoy_the_endpoints_of_pods_that_are_gone(gloo: SandboxGloo) -> None:
+    await until(lambda: gloo.hosts(_CANARY), lambda hosts: len(hosts) == 1)
+    before = await gloo.hosts(_CANARY)
+    async with gloo.switched("stopped"):
+        await _set_replicas(gloo, 0)
+        await until(lambda: _ready_addresses(gloo), lambda ready: ready == [])
+        await asyncio.sleep(2.5)  # longer than an endpoint stays with a Gloo that runs
+        assert await gloo.hosts(_CANARY) == before
+    await until(lambda: gloo.hosts(_CANARY), lambda hosts: hosts == [])
+    await _set_replicas(gloo, 1)
+    await until(lambda: gloo.hosts(_CANARY), lambda hosts: len(hosts) == 1)
+
+
+async def test_a_table_that_nothing_delegates_to_is_not_acknowledged(gloo: SandboxGloo) -> None:
+    await gloo.settle_case("weight-100-0")
+    service = next(item for item in gloo_cases.objects("weight-100-0") if item["kind"] == "VirtualService")
+    await gloo.remove(service)
+    before = await gloo.table_number()
+    await asyncio.sleep(2.5)  # the acknowledgement of its removal
+    emptied, filled = gloo.versions_after(before)
+    assert (emptied.entry, filled.entry) == ({}, _ACCEPTED)
+    written = await gloo.change_routes("weight-0-100")
+    await asyncio.sleep(2.5)
+    assert gloo.versions_after(written) == []
+
+
 async def test_the_switch_makes_gloo_slow(gloo: SandboxGloo) -> None:
     await gloo.settle_case("weight-100-0")
     async with gloo.switched("slow"):
@@ -133,12 +159,16 @@ async def test_the_switch_makes_gloo_slow(gloo: SandboxGloo) -> None:
 
 async def _scale_canary(gloo: SandboxGloo, count: int) -> float:
     """How long Envoy takes to have that many endpoints, once that many pods are ready."""
-    path = "/apis/apps/v1/namespaces/conf/deployments/app-canary"
-    await gloo.api.merge_patch(path, {"spec": {"replicas": count}})
+    await _set_replicas(gloo, count)
     await until(lambda: _ready_addresses(gloo), lambda ready: len(ready) == count)
     start_s = _now_s()
     await until(lambda: gloo.hosts(_CANARY), lambda hosts: len(hosts) == count)
     return _now_s() - start_s
+
+
+async def _set_replicas(gloo: SandboxGloo, count: int) -> None:
+    path = "/apis/apps/v1/namespaces/conf/deployments/app-canary"
+    await gloo.api.merge_patch(path, {"spec": {"replicas": count}})
 
 
 async def _ready_addresses(gloo: SandboxGloo) -> list[str]:

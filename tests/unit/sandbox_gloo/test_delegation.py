@@ -160,3 +160,14 @@ def test_a_malformed_object_harms_only_itself() -> None:
     translation = translated(broken, virtual_service(answer(200, {"prefix": "/"})))
     assert paths(translation) == [("/", 200)]
     assert "malformed spec: KeyError: 'name'" in status(translation, "virtualservices", "broken")["reason"]
+
+
+def test_a_virtual_service_in_error_warns_nobody_else() -> None:
+    missing = {"matchers": [{"prefix": "/a"}], "routeAction": {"single": {"upstream": {"name": "x", "namespace": "y"}}}}
+    neighbour = virtual_service(missing, name="neighbour", domain="neighbour.example.com")
+    ours = virtual_service(answer(200))
+    (proxy,) = status(translated(neighbour, ours), "virtualservices", "app")["subresourceStatuses"].values()
+    assert proxy["state"] == "Warning"
+    neighbour["spec"]["virtualHost"]["routes"].append({"matchers": [{"prefix": "/b"}]})  # no action
+    (proxy,) = status(translated(neighbour, ours), "virtualservices", "app")["subresourceStatuses"].values()
+    assert proxy == {"state": "Accepted"}
