@@ -57,6 +57,10 @@ _PULLS: Final = {(Question.CHECKS, Verdict.FAIL), (Question.ROLLBACK, Verdict.PA
 _PATIENT: Final = {Question.PRE_ROLLOUT, Question.POST_ROLLOUT}
 
 
+# Then it is the primary that is drained.
+_PRIMARY_GOES: Final = {Phase.PROMOTING, Phase.TERMINATING}
+
+
 @dataclass(frozen=True, slots=True)
 class _PendingAnswer:
     """One hook or metric under way. `text` begins its result, `key` names a hook's call, empty for a metric."""
@@ -120,7 +124,7 @@ class Asker:
                 asked += self._ask_metrics(canary, state, observation.now_s, group)
             if Question.DRAINED in questions:
                 since_s = observation.now_s if state.timing.shifted_at_s is None else state.timing.shifted_at_s
-                side = Side.PRIMARY if state.phase is Phase.PROMOTING else Side.CANARY
+                side = Side.PRIMARY if state.phase in _PRIMARY_GOES else Side.CANARY
                 is_drained = await self._is_drained(canary, side, since_s, observation.now_s)
             await self._wait(asked, _limit_s(canary, state, observation.now_s, questions))
             for one in asked:

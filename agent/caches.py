@@ -17,6 +17,7 @@ from agent.resources import (
     VIRTUAL_SERVICES,
 )
 from agent.revision_detection import keep_written_at
+from agent.status_times import keep_status_times
 from canary.api.canary import Canary
 from canary.api.names import Identity, primary_name
 from kube.cache import Cache
@@ -70,6 +71,7 @@ class Caches:
 
     def __init__(self, client: Client, namespace: str) -> None:
         self.elsewhere = Elsewhere(client, namespace)
+        self.sees_all_namespaces = not namespace
         self._caches = {
             resource: Cache(
                 client,
@@ -150,11 +152,17 @@ class Caches:
 def _transform(resource: Resource) -> Callable[[Object], Object]:
     if resource in CONFIGS.values():
         return summary
+    if resource == ROUTE_TABLES:
+        return _slim_table
     return _slim_workload if resource in WORKLOADS.values() else _slim
 
 
 def _slim_workload(workload: Object) -> Object:
     return _slim(keep_written_at(workload))
+
+
+def _slim_table(table: Object) -> Object:
+    return _slim(keep_status_times(table))
 
 
 def _slim(obj: Object) -> Object:

@@ -69,6 +69,7 @@ class Observer:
             size_limit=None if target is None else size_limit(target, scaler),
             blockers=blockers if stored.blocker is None else (stored.blocker, *blockers),
             start_blockers=tuple(find_blockers(canary, caches, Stage.START)),
+            unaccepted=self._routing.unaccepted(canary),
             cooling_down=cooldowns.actions,
             refused_traffic=cooldowns.traffic,
             failures=cooldowns.errors,

@@ -152,7 +152,7 @@ class CanaryTicker:
         # Only now: had the write failed, the next tick would have asked again, and not called again.
         self._calls.forget(answered)
         is_news = decision.intent is None and self._note_trouble(canary, state, observation, decision)
-        warnings = map(warning, (*services.managed.problems(canary), *services.routing.take_warnings(canary)))
+        warnings = map(warning, services.managed.problems(canary))
         self._reporter.report_remarks(obj, (*decision.remarks, *warnings))
         return 0 if is_news else self._wake_after_s(canary, decision)
 

@@ -4,14 +4,22 @@ Shape: `status.statuses` has an entry for each Gloo that looked at the object, a
 for each proxy. After a change of the object Gloo first empties the proxy's entry and some second later fills it again:
 that is the only acknowledgement there is, for the top-level state stays Accepted all along. Older Gloo writes numbers
 for states, and a single entry that is `status` itself.
+
+An object's top-level state is about that object. A proxy's entry is about the whole proxy: Gloo copies it into every
+RouteTable and VirtualService, so a Warning there is ours only where its text names one of ours.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 
 from render.objects import Object
+
+Reference = tuple[str, str]
+"""Namespace and name."""
 
 
 class GlooState(StrEnum):
@@ -25,68 +33,137 @@ class GlooState(StrEnum):
 
 _BY_NUMBER: Final = (GlooState.PENDING, GlooState.ACCEPTED, GlooState.REJECTED, GlooState.WARNING)
 
-# A change that is being processed makes all older judgements void; else the worst one counts.
-_GRAVEST_FIRST: Final = (GlooState.PENDING, GlooState.REJECTED, GlooState.WARNING)
+_GRAVEST_FIRST: Final = (GlooState.REJECTED, GlooState.WARNING, GlooState.PENDING)
 
 
 @dataclass(frozen=True, slots=True)
 class GlooStatus:
-    """`state` over all proxies, with Gloo's `reason` for a Warning or Rejected.
-
-    Accepted with `proxies` 0 means that no proxy serves the object: nothing delegates to the RouteTable.
-    """
+    """A state, with Gloo's `reason` for a Warning or Rejected in one line."""
 
     state: GlooState
     reason: str = ""
-    proxies: int = 0
 
 
-def gloo_verdict(obj: Object) -> GlooStatus:
-    """Read the status of a RouteTable, VirtualService or Upstream; no status at all is Pending."""
-    judgements = list(_judgements(obj.get("status") or {}))
-    if not judgements:
-        return GlooStatus(GlooState.PENDING)
-    proxies = sum(is_proxy for _, _, is_proxy in judgements)
-    for gravest in _GRAVEST_FIRST:
-        reasons = [reason for state, reason, _ in judgements if state is gravest]
-        if reasons:
-            # A proxy's reason is often repeated at the top.
-            return GlooStatus(gravest, "; ".join(dict.fromkeys(filter(None, reasons))), proxies)
-    return GlooStatus(GlooState.ACCEPTED, "", proxies)
+@dataclass(frozen=True, slots=True)
+class ProxyEntry:
+    """What a proxy said when its entry was filled; `reason` as Gloo wrote it, a line for each fault."""
+
+    state: GlooState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OurObjects:
+    """What a text must name to be about us.
+
+    `table` is our RouteTable, `upstreams` are those that its route splits between. `parents` are the RouteTables on the
+    way from the VirtualServices, `services`, to ours.
+    """
+
+    table: Reference
+    upstreams: frozenset[Reference] = frozenset()
+    parents: frozenset[Reference] = frozenset()
+    services: frozenset[Reference] = frozenset()
+
+
+def own_verdict(obj: Object) -> GlooStatus:
+    """Read what Gloo says of the object itself, at the top; no status at all is Pending."""
+    found = [GlooStatus(_state(entry), _one_line(_reason(entry))) for entry in _entries(obj)]
+    return gravest(found) if found else GlooStatus(GlooState.PENDING)
+
+
+def read_proxies(obj: Object) -> tuple[ProxyEntry, ...] | None:
+    """Read the proxies' entries; None while one of them is emptied. Empty where no proxy has one."""
+    proxies: list[ProxyEntry] = []
+    for entry in _entries(obj):
+        of_proxies = entry.get("subresourceStatuses")
+        if of_proxies == {} or not all((of_proxies or {}).values()):
+            return None
+        proxies += [ProxyEntry(_state(one), _reason(one)) for one in (of_proxies or {}).values()]
+    return None if any(one.state is GlooState.PENDING for one in proxies) else tuple(proxies)
+
+
+def proxy_verdict(proxies: Iterable[ProxyEntry], ours: OurObjects) -> GlooStatus:
+    """Judge what proxies say by what of it is about us.
+
+    One that is Rejected counts whoever is at fault: Envoy refuses the routes of all together, and those served before
+    stay in force (recorded in tests/contract/gloo, `zero-total-weight`).
+    """
+    return gravest(
+        GlooStatus(one.state, _one_line(one.reason)) if one.state is GlooState.REJECTED else _about(one, ours)
+        for one in proxies
+    )
+
+
+def service_verdict(service: Object, ours: OurObjects) -> GlooStatus:
+    """Judge what Gloo says of a VirtualService on the way to us.
+
+    A Rejected one is left out with all its routes, ours among them. A Warning is ours where its text is.
+    """
+    found = [ProxyEntry(_state(entry), _reason(entry)) for entry in _entries(service)]
+    return proxy_verdict(found, ours)
 
 
 def gravest(verdicts: Iterable[GlooStatus]) -> GlooStatus:
-    """Take the worst of several judgements: Rejected, then Warning, then whatever the first one says."""
+    """Take the worst of several judgements: Rejected, then Warning, then Pending; Accepted where there is none."""
     found = list(verdicts)
-    for state in (GlooState.REJECTED, GlooState.WARNING):
-        for verdict in found:
-            if verdict.state is state:
-                return verdict
-    return found[0]
+    for state in _GRAVEST_FIRST:
+        reasons = [one.reason for one in found if one.state is state]
+        if reasons:
+            # A reason is often repeated.
+            return GlooStatus(state, "; ".join(dict.fromkeys(filter(None, reasons))))
+    return GlooStatus(GlooState.ACCEPTED)
 
 
-def delegates(virtual_service: Object) -> set[tuple[str, str]]:
-    """Name the RouteTables (namespace, name) that a VirtualService delegates to by reference.
+def _about(entry: ProxyEntry, ours: OurObjects) -> GlooStatus:
+    if entry.state is not GlooState.WARNING:
+        return GlooStatus(GlooState.ACCEPTED)
+    lines = [line for line in map(_one_line, entry.reason.splitlines()) if _is_about(line, ours)]
+    return GlooStatus(GlooState.WARNING, "; ".join(dict.fromkeys(lines))) if lines else GlooStatus(GlooState.ACCEPTED)
 
-    The reference stands in `delegateAction.ref`, or, as older objects have it, in `delegateAction` itself.
+
+# Source of the texts: Gloo, `projects/gateway/pkg/translator/converter.go` and `route_table_selector.go`,
+# `projects/gloo/pkg/utils/validation/proxy_validation.go`.
+_MISSING: Final = re.compile(r"\*v1\.\w+ \{ \S+ \} not found|route table \S+ missing")
+_ROUTE_NAME: Final = "Route Name: "
+_OF_A_TABLE: Final = "_rt:"
+
+
+def _is_about(line: str, ours: OurObjects) -> bool:
+    """Return whether one fault is about our table, our Upstreams or the way to our table.
+
+    A fault of a route that has no other name than its VirtualService's may be of ours. One that names nothing of ours
+    is not, whatever it says: a text of a later Gloo must hold nobody for ever.
     """
-    namespace = virtual_service["metadata"].get("namespace", "")
-    routes = ((virtual_service.get("spec") or {}).get("virtualHost") or {}).get("routes") or ()
-    actions = [route.get("delegateAction") or {} for route in routes]
-    references = [action.get("ref") or action for action in actions]
-    return {(ref.get("namespace", namespace), ref["name"]) for ref in references if ref.get("name")}
+    if any(_names(line, one) for one in (ours.table, *ours.upstreams)):
+        return True
+    if _MISSING.search(line):
+        return False  # what is missing is somebody else's, also where a table on our way names it
+    if any(_names(line, one) for one in ours.parents):
+        return True
+    if _ROUTE_NAME not in line or _OF_A_TABLE in line:
+        return False
+    return any(f"{_ROUTE_NAME}{namespace}_{name}-route-" in line for namespace, name in ours.services)
 
 
-def _judgements(status: dict[str, Any]) -> Iterator[tuple[GlooState, str, bool]]:
-    """Return (state, reason, is it a proxy's?) of every entry."""
-    entries = [status] if "state" in status else list((status.get("statuses") or {}).values())
-    for entry in entries:
-        yield _state(entry), _reason(entry), False
-        proxies = entry.get("subresourceStatuses")
-        if proxies == {}:
-            yield GlooState.PENDING, "", False
-        for proxy in (proxies or {}).values():
-            yield _state(proxy or {}), _reason(proxy or {}), True
+def _names(line: str, reference: Reference) -> bool:
+    return bool(_pattern(reference).search(line))
+
+
+@cache
+def _pattern(reference: Reference) -> re.Pattern[str]:
+    """Match a name as Gloo writes it: dotted, in the name of a route, or in the notation of protobuf."""
+    namespace, name = map(re.escape, reference)
+    dotted = rf"(?<![\w.-]){namespace}\.{name}(?![\w-]|\.\w)"
+    of_route = rf"_rt:{namespace}_{name}(?=_route:|\s|$)"
+    protobuf = rf'name:\s*"{name}"\s+namespace:\s*"{namespace}"'
+    return re.compile(f"{dotted}|{of_route}|{protobuf}")
+
+
+def _entries(obj: Object) -> Iterator[dict[str, Any]]:
+    """Return the entry of every Gloo that looked at the object."""
+    status = obj.get("status") or {}
+    yield from [status] if "state" in status else (status.get("statuses") or {}).values()
 
 
 def _state(entry: dict[str, Any]) -> GlooState:
@@ -101,4 +178,8 @@ def _state(entry: dict[str, Any]) -> GlooState:
 
 
 def _reason(entry: dict[str, Any]) -> str:
-    return " ".join(str(entry.get("reason") or "").split())
+    return str(entry.get("reason") or "")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -29,6 +29,7 @@ GUARDS: Final[tuple[Callable[[Tick], Decision | None], ...]] = (
     terminating.decide,
     guards.take_over_from_flagger,
     guards.keep_traffic_safe,
+    guards.note_served,
     answer_without_spec,
     guards.await_spec,
     follow_names,

@@ -7,7 +7,7 @@ from typing import Final
 
 from canary.decide.gates import CONFIRM_PROMOTION, CONFIRM_TRAFFIC_INCREASE, unanswered_hooks
 from canary.decide.tick import Tick
-from canary.decide.timing import ENDPOINTS_KNOWN_S, PATIENCE_S
+from canary.decide.timing import ENDPOINTS_KNOWN_S, PATIENCE_S, SETTLING_S
 from canary.decide.transitions import promote, roll_back, stop_waiting
 from canary.run.action import ScaleTarget
 from canary.run.decision import Decision, act, wait
@@ -180,7 +180,14 @@ def skip_to_promotion(tick: Tick) -> Decision:
             return grow(tick, tick.canary_size(TOTAL_PERCENT))
         if 0 < tick.remaining_s <= ENDPOINTS_KNOWN_S:
             return wait(seconds=tick.remaining_s)
+    if not tick.is_route_served:
+        return await_route(tick)
     return promote(tick, skips_analysis=True)
+
+
+def await_route(tick: Tick) -> Decision:
+    """Wait until the gateway serves the route; that it takes a moment is nothing to report."""
+    return wait(tick.why_route_not_served(), seconds=SETTLING_S if tick.is_route_settling else PATIENCE_S)
 
 
 # The step itself.
@@ -202,6 +209,7 @@ def advance(tick: Tick, step: Step | None, *messages: Message) -> Decision:
         state,
         phase=Phase.PROGRESSING,
         traffic=replace(step.traffic, cookie=cookie),
+        served_at_s=None,
         previous_cookie=state.previous_cookie if is_kept else state.traffic.cookie or state.previous_cookie,
         strategy=tick.canary.strategy,
         primary_floor=_primary_floor(tick),

@@ -1,14 +1,14 @@
 """Draining: a side that is to go gets no traffic any more, then no request, and only then does it go.
 
 Never the last healthy copy: the other side must have an available pod, and the shift must be acknowledged by the
-gateway; then the side must have got no new request over two scrapes, or `drainSeconds` must have passed where that
-can't be asked.
+gateway; then the side must have got no new request over two scrapes, however long that takes. Only where that can't be
+asked must `drainSeconds` have passed.
 """
 
 from collections.abc import Callable
 
 from canary.decide.tick import Tick
-from canary.decide.timing import POLL_S, REQUESTS_END_WITHIN_S
+from canary.decide.timing import POLL_S, SETTLING_S
 from canary.run.decision import Decision, act, ask, wait
 from canary.run.messages import Message, still_drained
 from canary.run.observation import Question
@@ -30,20 +30,18 @@ def drain(tick: Tick, still_requested: Message) -> Decision | None:
     `still_requested` reports that requests still reach it.
     """
     shifted_at_s = tick.state.timing.shifted_at_s
-    if shifted_at_s is None:
+    if shifted_at_s is None or not tick.is_route_served:
         return await_shift(tick)
     if tick.observation.answers is None:
         return ask(Question.DRAINED)
-    waited_s, is_drained = tick.now_s - shifted_at_s, tick.observation.is_drained
-    if is_drained is None and waited_s < tick.drain_s:
-        return wait(seconds=POLL_S)
-    if is_drained is False and waited_s < max(tick.drain_s, REQUESTS_END_WITHIN_S):
+    is_drained = tick.observation.is_drained
+    if is_drained is False:
         return wait(still_requested, seconds=POLL_S)
-    return None
+    return None if is_drained or tick.now_s - shifted_at_s >= tick.drain_s else wait(seconds=POLL_S)
 
 
 def await_shift(tick: Tick) -> Decision:
     """Wait until the gateway serves the route as it stands, then note since when it does."""
-    if not tick.is_route_served():
-        return wait(tick.why_route_not_served(), seconds=POLL_S)
+    if not tick.is_route_served:
+        return wait(tick.why_route_not_served(), seconds=SETTLING_S if tick.is_route_settling else POLL_S)
     return tick.update_timing(unready_at_s=tick.state.timing.unready_at_s, shifted_at_s=tick.now_s)

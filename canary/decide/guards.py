@@ -33,6 +33,7 @@ from canary.run.observation import Observation, Target
 from canary.run.phase import ANALYSING, Phase
 from canary.run.revision import UNKNOWN, config_part, template_part
 from canary.run.state import Blocker, State
+from canary.run.traffic import TOTAL_PERCENT
 
 _SUSPENDED: Final = Blocker("Suspended", "spec.suspend is true: the run stands still until it is false.")
 
@@ -139,9 +140,9 @@ def keep_traffic_safe(tick: Tick) -> Decision | None:
     kept = _keep_meaning(tick) or _keep_served(tick)
     if kept is not None:
         return kept
-    due = tick.due_traffic()
-    if due:
-        return act(*due)
+    due = tick.write_traffic()
+    if due is not None:
+        return due
     if tick.is_traffic_refused and tick.state.phase not in ANALYSING:
         return wait(tick.why_route_not_served(), seconds=PATIENCE_S)
     return _pull_from_unanalysed(tick)
@@ -159,6 +160,22 @@ def _pull_forgotten(tick: Tick) -> Decision | None:
     is_exposed = route.traffic.canary_percent > 0 or route.traffic.mirror_percent > 0
     due = tick.due_traffic() if is_exposed else ()
     return act(*due) if due else None
+
+
+def note_served(tick: Tick) -> Decision | None:
+    """Store once that the gateway serves the stored split: a step's interval counts from then.
+
+    Where its traffic is not changed by it, as by an iteration, it counts from the step's being stored.
+    """
+    state = tick.state
+    if state.phase is None or state.served_at_s is not None or tick.due_traffic() or not tick.is_route_served:
+        return None
+    served, timing = replace(state, served_at_s=tick.now_s), state.timing
+    is_step_back = state.phase is Phase.PROMOTING and 0 < state.traffic.canary_percent < TOTAL_PERCENT
+    if tick.analysis_started or is_step_back:
+        next_check_at_s = max(timing.next_check_at_s, tick.now_s + tick.canary.interval_s)
+        served = replace(served, timing=replace(timing, next_check_at_s=next_check_at_s))
+    return tick.update(served)
 
 
 def _keep_meaning(tick: Tick) -> Decision | None:

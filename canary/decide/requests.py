@@ -135,11 +135,14 @@ def _resume(tick: Tick) -> Decision:
 
 
 def _promote(tick: Tick) -> Decision:
-    """Promote at once; but where the canary side has to carry everything meanwhile, it is brought up to that first."""
+    """Promote at once; but where the canary side has to carry everything meanwhile, it is brought up to that first.
+
+    Nor is anything rolled while the gateway is not known to serve what it is to.
+    """
     message = promoted_by_request(tick.name)
     if tick.state.phase is Phase.PROMOTING:
         return promote_newer(tick, message)
-    if not tick.rollout_interrupts_primary:
+    if not tick.rollout_interrupts_primary and tick.is_route_served:
         return promote(tick, message, skips_analysis=True)
     state = stop_waiting(tick.state)
     if state.phase is Phase.WAITING:

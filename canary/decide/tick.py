@@ -11,7 +11,7 @@ from canary.decide.timing import (
     PRIMARY_LOST_AFTER_S,
 )
 from canary.run.action import Action, ApplyObject, ScaleTarget, SetTraffic
-from canary.run.decision import Decision
+from canary.run.decision import Decision, act
 from canary.run.managed import ManagedObject
 from canary.run.messages import Message, halted, info, not_ready, warning
 from canary.run.observation import Observation, RouteState, Target
@@ -210,12 +210,26 @@ class Tick:
             return halted(self.name, "its route can't be written, see the event before")
         if route.state in {RouteState.WARNED, RouteState.REJECTED}:
             return halted(self.name, f"the gateway refuses its route: {route.explanation}")
+        if route.state is RouteState.UNACKNOWLEDGED and not self.is_route_served:
+            return halted(self.name, route.explanation)
         return None
 
+    @property
     def is_route_served(self) -> bool:
-        """Return whether the gateway serves the route as it stands, warning or not."""
+        """Return whether the gateway is known to serve the stored split, warning or not.
+
+        What it once acknowledged stays in force while it is silent: an agent that has just started may know no more.
+        """
         route = self.observation.route
-        return route is not None and route.state in {RouteState.SETTLED, RouteState.WARNED}
+        if route is None or route.state is RouteState.REJECTED:
+            return False
+        return route.state in {RouteState.SETTLED, RouteState.WARNED} or self.state.served_at_s is not None
+
+    @property
+    def is_route_settling(self) -> bool:
+        """Return whether the gateway is about to serve the stored split: nothing to report, but too early to go on."""
+        route = self.observation.route
+        return route is not None and route.state is RouteState.PENDING and not self.is_route_served
 
     @property
     def wanted_traffic(self) -> Traffic:
@@ -243,6 +257,19 @@ class Tick:
         if route.is_exact and route.traffic == self.wanted_traffic:
             return ()
         return (SetTraffic(self.wanted_traffic, self.state.transition.sequence),)
+
+    def write_traffic(self) -> Decision | None:
+        """Make the route show the stored split; None when it does, or can't be written now.
+
+        Where somebody else changed it, what the gateway serves since is not known any more, and that is stored first.
+        """
+        due = self.due_traffic()
+        if not due:
+            return None
+        if self.state.served_at_s is None and self.state.timing.shifted_at_s is None:
+            return act(*due)
+        timing = replace(self.state.timing, shifted_at_s=None)
+        return self.update(replace(self.state, timing=timing, served_at_s=None))
 
     def due_scale(self, replicas: int) -> tuple[Action, ...]:
         """Scale the target from none to `replicas` or from some to none; a number set by others in between stays."""

@@ -8,6 +8,12 @@ PATIENCE_S: Final = 5.0
 # While something changes within seconds: a route that is to be served, requests that are to end.
 POLL_S: Final = 1.0
 
+# While the gateway is about to acknowledge a write, some 1.6 s after it; nothing is asked of anybody for that.
+SETTLING_S: Final = 0.3
+
+# Gloo looks at a new Upstream within some two seconds; then somebody is told that it does not.
+ACCEPTED_WITHIN_S: Final = 10.0
+
 # A pod that became ready is in the gateway 0.05 to 0.7 s later (recorded in tests/contract/gloo): traffic sent to its
 # side before that gets 503.
 ENDPOINTS_KNOWN_S: Final = 1.0
@@ -16,11 +22,8 @@ ENDPOINTS_KNOWN_S: Final = 1.0
 # 0.8 s (tests/contract/gloo), kube-proxy syncs within a second.
 BOOTSTRAP_SETTLE_S: Final = 3.0
 
-# Gloo acknowledges a route within this time, and every kube-proxy has followed a Service long before.
+# Every kube-proxy has followed a Service long before; the gateway is asked.
 RELEASE_SETTLE_S: Final = 5.0
-
-# Requests that go on for longer come from somebody who calls that side directly: no reason to keep it for ever.
-REQUESTS_END_WITHIN_S: Final = 300.0
 
 # An autoscaler looks back so long before it takes replicas away (its default): by then the primary is asked for all
 # that it carries, and what it was asked for during a run is forgotten.

@@ -97,6 +97,11 @@ def still_asked(primary: str) -> Message:
     return warning(f"Copying the template to {primary} waits: it still gets requests, and will have no pod meanwhile")
 
 
+def still_released(primary: str) -> Message:
+    """Report that requests still reach the primary that goes with its Canary. The text is ours."""
+    return warning(f"Removing {primary} waits: it still gets requests")
+
+
 def analysis_started(target: str) -> Message:
     """Report that the canary side is up, and its hooks and checks begin."""
     return info(f"Starting canary analysis for {target}")

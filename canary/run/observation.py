@@ -24,9 +24,11 @@ class RouteState(Enum):
     """What the gateway says of the route as it stands."""
 
     SETTLED = auto()
-    """Acknowledged since the last write, or the time to wait for it has passed."""
+    """Acknowledged since the last write; or nothing leads to the route, so that there is nothing to acknowledge."""
     PENDING = auto()
-    """Not acknowledged yet."""
+    """Not acknowledged yet, as is to be expected of any write for a moment."""
+    UNACKNOWLEDGED = auto()
+    """Not acknowledged for longer than that: what was served before stays in force, for all that is known."""
     WARNED = auto()
     """Served, but not as meant (a missing destination, say): the run is held."""
     REJECTED = auto()
@@ -91,7 +93,7 @@ class Primary:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The route as read back; `explanation` is the gateway's own when it refused.
+    """The route as read back; `explanation` is the gateway's own when it refused, or why nothing is known of it.
 
     `sequence` is the number of the transition that wrote it last, 0 when none did. `is_exact` is False where the
     weights are none that we write, such as 50 and 30: `traffic` is what they come to, and they are written anew.
@@ -117,6 +119,7 @@ class Observation:
     `unstored`: what the API server did not store of the intent when it was last written, None where it did.
     `failures`: why what cools down failed, in the API server's words. `lasting`: what has been wrong for longer than it
     may be, None where nothing is.
+    `unaccepted`: what of the objects that the route sends to is not known to the gateway, in words, empty when all is.
     `cooling_down`: other actions that failed a moment ago, and that are tried again later.
     `refused_traffic`: the split that the API server refused a moment ago, tried again later.
     `request`: the text of the Canary's request annotation, empty without one.
@@ -144,6 +147,7 @@ class Observation:
     start_blockers: tuple[Blocker, ...] = ()
     failures: tuple[str, ...] = ()
     lasting: Blocker | None = None
+    unaccepted: str = ""
     cooling_down: "frozenset[Action]" = frozenset()
     refused_traffic: Traffic | None = None
     request: str = ""

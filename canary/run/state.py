@@ -157,6 +157,7 @@ class TransitionRecord:
 class State:
     """The stored intent of a canary.
 
+    `served_at_s`: since when the gateway is known to serve `traffic`, None until it acknowledged that.
     `previous_cookie` is the session cookie before that of `traffic`. `strategy` is the one under which `traffic` is
     meant. `primary_floor`: how many replicas the primary's autoscaler must leave it, beside the bounds of its users.
     `identity` is what the objects were named after when they were made, whatever the spec says since; None before the
@@ -167,6 +168,7 @@ class State:
 
     phase: Phase | None = None
     traffic: Traffic = field(default_factory=Traffic)
+    served_at_s: float | None = None
     previous_cookie: str = ""
     strategy: Strategy = "canary"
     primary_floor: int = 0
@@ -193,6 +195,8 @@ class State:
     def transition_to(self, after: Self, now_s: float, *messages: Message) -> Self:
         """Return `after` as the next transition of this state: with its number, its time and its messages.
 
+        What was known of the gateway is not known of another split.
+
         Raises:
             UndeclaredTransition: its phase may not follow this one's.
         """
@@ -201,7 +205,8 @@ class State:
         record = TransitionRecord(
             sequence=self.transition.sequence + 1, at_s=now_s, stored_at_s=now_s, messages=messages
         )
-        return replace(after, transition=record)
+        served_at_s = after.served_at_s if after.traffic == self.traffic else None
+        return replace(after, transition=record, served_at_s=served_at_s)
 
     def update_to(self, after: Self, now_s: float, *messages: Message) -> Self:
         """Return `after` as `transition_to` does, but with the time of the transition before, where there was one."""

@@ -51,6 +51,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
             cookie=str(status.get("sessionAffinityCookie", "")),
             includes_unmatched=bool(ours.get(StatusKey.INCLUDES_UNMATCHED, False)),
         ),
+        served_at_s=_read_time(ours.get(StatusKey.SERVED_AT)),
         previous_cookie=str(status.get("previousSessionAffinityCookie", "")),
         strategy=ours.get(StatusKey.STRATEGY, "canary"),  # what says nothing was written when there were no others
         primary_floor=int(ours.get(StatusKey.PRIMARY_FLOOR, 0)),
@@ -183,6 +184,7 @@ def _write_ours(state: State) -> dict[str, Any]:
         StatusKey.UNREADY_AT: _write_time(timing.unready_at_s),
         StatusKey.STARTED_AT: _write_time(analysis.started_at_s),
         StatusKey.DECISIVE_AT: _write_time(analysis.decisive_at_s),
+        StatusKey.SERVED_AT: _write_time(state.served_at_s),
         StatusKey.SHIFTED_AT: _write_time(timing.shifted_at_s),
         StatusKey.GROWTH_STARTED_AT: _write_time(analysis.growth_started_at_s),
         StatusKey.UNOBSERVED: round(analysis.unobserved_s, 3) or None,

@@ -90,6 +90,7 @@ class StatusKey:
     PROMOTION_LATE: Final = "promotionLate"
     REQUEST: Final = "request"
     SEQUENCE: Final = "sequence"
+    SERVED_AT: Final = "servedAt"
     SHIFTED_AT: Final = "shiftedAt"
     STARTED_AT: Final = "firstWeightAt"
     STORED_AT: Final = "storedAt"

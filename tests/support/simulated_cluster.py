@@ -30,15 +30,15 @@ from canary.run.judge import CheckResult, Verdict
 from canary.run.managed import ManagedObject
 from canary.run.mark import Mark
 from canary.run.messages import Message
-from canary.run.observation import Observation, Primary, Question, Route, RouteState, Target
+from canary.run.observation import Observation, Primary, Question, Target
 from canary.run.phase import IDLE
 from canary.run.readiness import Readiness
 from canary.run.request import claimed
 from canary.run.state import Blocker, State, TargetIdentity
 from canary.run.status import read_state
-from canary.run.traffic import Traffic
 from kube.errors import Rejected
 from tests.support.simulated_parts import READY, ROLLING, UNREADY, Refused, always
+from tests.support.simulated_route import SimulatedRoute, is_same_write
 from tests.support.simulated_sizes import SimulatedSizes
 from tests.support.simulated_storage import SimulatedStorage
 
@@ -52,8 +52,8 @@ _BURST_LIMIT = 40  # no phase needs as many ticks at once; more of them are a lo
 
 
 @dataclass
-class SimulatedCluster:
-    """`told` collects the news in order, `history` the weights that the route ever had.
+class SimulatedCluster(SimulatedRoute):
+    """`told` collects the news in order.
 
     `verdicts` answers checks and pre-rollout hooks, `gates` the other hooks, by name; those that it does not name say
     yes, rollback gates no. `asked` collects whoever was asked, `passed` the revisions whose checks passed. `at_rest` is
@@ -86,12 +86,6 @@ class SimulatedCluster:
     rolls_without_gap: bool = True
     gap_began_s: float | None = None
     parts: set[ManagedObject] = field(default_factory=set)
-    weights: tuple[int, int] | None = None
-    mirror_percent: int = 0
-    cookie: str = ""
-    route_sequence: int = 0
-    includes_unmatched: bool = False
-    route_state: RouteState = RouteState.SETTLED
     refused_actions: set[type[Action]] = field(default_factory=set)
     is_drained: bool | None = True
     blockers: tuple[Blocker, ...] = ()
@@ -99,7 +93,6 @@ class SimulatedCluster:
     refused_objects: set[ManagedObject] = field(default_factory=set)
     told: list[Message] = field(default_factory=list)
     told_sequence: int = field(init=False)
-    history: list[tuple[int, int]] = field(default_factory=list)
     promoted: list[str] = field(default_factory=list)
     primary_runs_target: bool = False
     request: str = ""
@@ -143,11 +136,12 @@ class SimulatedCluster:
 
     def observe(self) -> Observation:
         """Show it all."""
+        self.follow_route(self.shares)
         return Observation(
             now_s=self.now_s,
             target=None if self.is_target_gone else self._target(),
             primary=None if self.primary_revision is None else self._primary(self.primary_revision),
-            route=self._route(),
+            route=self.route(),
             due_objects=frozenset(self._due() - self._cooldowns.objects),
             failed_objects=frozenset(self._cooldowns.objects & self._due()),
             scale_to=2,
@@ -158,6 +152,7 @@ class SimulatedCluster:
             start_blockers=self.start_blockers,
             failures=self._cooldowns.errors,
             lasting=self.storage.trouble.lasting(self.state.not_ready),
+            unaccepted=self.unaccepted,
             cooling_down=self._cooldowns.actions,
             refused_traffic=self._cooldowns.traffic,
             request=self.request,
@@ -212,17 +207,6 @@ class SimulatedCluster:
         primary, share = self.weights or (0, 0)
         is_some_elsewhere = self.canary.is_for_matching and not self.includes_unmatched
         return (100, share) if is_some_elsewhere else (primary, share)
-
-    def _route(self) -> Route | None:
-        if self.weights is None:
-            return None
-        return Route(
-            Traffic(self.weights[1], self.mirror_percent, self.cookie, self.includes_unmatched),
-            self.route_sequence,
-            self.route_state,
-            "the gateway's reason",
-            is_exact=sum(self.weights) == 100,
-        )
 
     def _target(self) -> Target:
         readiness = self.target_readiness if self.target_replicas else UNREADY
@@ -346,7 +330,7 @@ class SimulatedCluster:
         now = self.observe()
         match action:
             case SetTraffic():
-                if seen.route is None or now.route is None or not _same_writes(seen.route, now.route):
+                if seen.route is None or now.route is None or not is_same_write(seen.route, now.route):
                     raise Refused("the route was written since")
             case ScaleTarget():
                 if seen.target is None or now.target is None or seen.target.identity != now.target.identity:
@@ -367,7 +351,8 @@ class SimulatedCluster:
                 self.sizes.apply(part, self.state.primary_floor)
                 self.weights = self.weights or ((100, 0) if part is ManagedObject.ROUTE else None)
             case SetTraffic():
-                self._write_route(action)
+                self.stale.pop("route", None)
+                self.write_route(action)
             case ScaleTarget(replicas):
                 self.stale.pop("target", None)
                 self.target_replicas = min(replicas, self.sizes.target_lasts)
@@ -390,16 +375,3 @@ class SimulatedCluster:
                 self.request = claimed(text, str(self.claims))
             case DropRequest():
                 self.request = ""
-
-    def _write_route(self, wanted: SetTraffic) -> None:
-        traffic = wanted.traffic
-        weights = (traffic.primary_percent, traffic.canary_percent)
-        self.stale.pop("route", None)
-        self.weights, self.route_sequence = weights, wanted.sequence
-        self.mirror_percent, self.cookie = traffic.mirror_percent, traffic.cookie
-        self.includes_unmatched = traffic.includes_unmatched
-        self.history.append(weights)
-
-
-def _same_writes(seen: Route, now: Route) -> bool:
-    return replace(seen, state=now.state, explanation=now.explanation) == now

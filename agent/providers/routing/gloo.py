@@ -1,13 +1,13 @@
 """Routing by Gloo's RouteTable and Upstreams."""
 
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
 from agent.applied_objects import AppliedObjects
 from agent.caches import Caches
-from agent.providers.routing.acknowledgements import ACKNOWLEDGED_WITHIN_S, Acknowledgements
-from agent.resources import ROUTE_TABLES, UPSTREAMS, VIRTUAL_SERVICES
+from agent.providers.routing.acknowledgements import ACKNOWLEDGED_WITHIN_S, Acknowledgement, Acknowledgements
+from agent.providers.routing.delegations import Delegations, Way
+from agent.resources import ROUTE_TABLES, UPSTREAMS
 from agent.settings import FIELD_MANAGER
 from canary.api.canary import Canary
 from canary.api.names import Names, Side
@@ -19,7 +19,15 @@ from kube.client import Client
 from kube.errors import Conflict, Lost, PermanentError
 from kube.resource import Object
 from kube.store import Change, Key, key_of
-from render.gloo_status import GlooState, delegates, gloo_verdict, gravest
+from render.gloo_status import (
+    GlooState,
+    GlooStatus,
+    OurObjects,
+    gravest,
+    own_verdict,
+    proxy_verdict,
+    service_verdict,
+)
 from render.main_route import check_mirror
 from render.objects import UnusableObjectError
 from render.route_table import read_exposure, read_sequence, read_traffic, route_patch, route_table, served_port
@@ -27,8 +35,6 @@ from render.upstreams import upstream
 
 # A Service's new port has endpoints at Gloo within 0.8 s (tests/contract/gloo) of the controller's moment for them.
 _PORT_IS_SERVED_AFTER_S: Final = 3.0
-
-_STATES: Final = {GlooState.REJECTED: RouteState.REJECTED, GlooState.WARNING: RouteState.WARNED}
 
 _SIDES: Final = {ManagedObject.PRIMARY_UPSTREAM: Side.PRIMARY, ManagedObject.CANARY_UPSTREAM: Side.CANARY}
 
@@ -42,39 +48,80 @@ class GlooRouting:
         self._applied = applied
         self._now_s = now_s
         self._acknowledgements = Acknowledgements()
+        self._delegations = Delegations(caches)
         self._port_moves_s: dict[Key, tuple[int, float]] = {}
-        self._delegating_by_table: dict[Key, set[Key]] = defaultdict(set)
         caches.of(ROUTE_TABLES).subscribe(self._on_table)
-        caches.of(VIRTUAL_SERVICES).subscribe(self._on_virtual_service)
-        for service in caches.of(VIRTUAL_SERVICES).items():
-            self._on_virtual_service(Change(key_of(service), None, service))
+        for table in caches.of(ROUTE_TABLES).items():
+            self._on_table(Change(key_of(table), None, table))
 
     def observe(self, canary: Canary, now_s: float) -> Route | None:
-        """See `Routing`. A table whose write is not acknowledged after 5 s counts as settled: Gloo may be down.
-
-        That is reported, see `take_warnings`: what follows (a side that is scaled down, above all) trusts in the write.
-        """
+        """See `Routing`. A table that nothing delegates to is served by nobody, so nothing is to be awaited."""
         table = self._table(canary)
         exposure = None if table is None else read_exposure(canary, table)
         if table is None or exposure is None:
             return None
-        verdict = gravest(
-            gloo_verdict(obj) for obj in (table, *self._delegating(table), *self._upstreams(canary, table))
-        )
-        if self._acknowledgements.is_pending(_key(canary), now_s):
-            state = RouteState.PENDING
-        else:
-            state = _STATES.get(verdict.state, RouteState.SETTLED)
+        state, explanation = self._state(canary, table, now_s)
         sequence = read_sequence(table, canary)
-        return Route(exposure.traffic, sequence, state, verdict.reason, is_exact=exposure.is_exact)
+        return Route(exposure.traffic, sequence, state, explanation, is_exact=exposure.is_exact)
 
-    def take_warnings(self, canary: Canary) -> tuple[str, ...]:
+    def _state(self, canary: Canary, table: Object, now_s: float) -> tuple[RouteState, str]:
+        """Return what the gateway says of a table, and in which words.
+
+        A refusal comes first: what Gloo leaves out because of it is not acknowledged either.
+        """
+        key, way = key_of(table), self._delegations.way_to(table)
+        verdict = self._verdict(canary, table, way)
+        acknowledgement = self._acknowledgements.of(key, table, now_s)
+        if verdict.state is GlooState.REJECTED:
+            return RouteState.REJECTED, verdict.reason
+        if acknowledgement is not Acknowledgement.GIVEN and self._may_be_served(table, way):
+            if acknowledgement is Acknowledgement.AWAITED:
+                return RouteState.PENDING, ""
+            why = "is Gloo up, and does a VirtualService delegate to it?"
+            text = f"RouteTable {'/'.join(key)} is not acknowledged by Gloo after {ACKNOWLEDGED_WITHIN_S:.0f} s: {why}"
+            return RouteState.UNACKNOWLEDGED, text
+        if verdict.state is GlooState.WARNING:
+            return RouteState.WARNED, verdict.reason
+        return RouteState.SETTLED, ""
+
+    def _verdict(self, canary: Canary, table: Object, way: Way) -> GlooStatus:
+        """Return the worst of what Gloo says of our objects; what it says of others stops nobody."""
+        names, port = Names.of(canary), served_port(canary, table)
+        upstreams = [(canary.namespace, f"{names.upstream_stem(side)}{port}") for side in Side]
+        ours = OurObjects(
+            key_of(table), frozenset(upstreams), frozenset(way.parents), frozenset(map(key_of, way.services))
+        )
+        found = [self._caches.of(UPSTREAMS).get(*upstream) for upstream in upstreams]
+        return gravest(
+            [
+                own_verdict(table),
+                proxy_verdict(self._acknowledgements.proxies(key_of(table)), ours),
+                *(service_verdict(service, ours) for service in way.services),
+                *(own_verdict(upstream) for upstream in found if upstream is not None),
+            ]
+        )
+
+    def _may_be_served(self, table: Object, way: Way) -> bool:
+        """Return whether a proxy may serve the table.
+
+        An agent of one namespace does not see who delegates from another; a table that no proxy has an entry for is
+        served by none.
+        """
+        if way.services:
+            return True
+        return not self._caches.sees_all_namespaces and bool(self._acknowledgements.proxies(key_of(table)))
+
+    def unaccepted(self, canary: Canary) -> str:
         """See `Routing`."""
-        if not self._acknowledgements.take_missing(_key(canary), self._now_s()):
-            return ()
-        table = f"RouteTable {canary.namespace}/{Names.of(canary).route_table}"
-        why = "is Gloo up, and does a VirtualService delegate to it?"
-        return (f"{table} is not acknowledged by Gloo after {ACKNOWLEDGED_WITHIN_S:.0f} s, going on without: {why}",)
+        names, found = Names.of(canary), []
+        for side in Side:
+            name = names.upstream(side)
+            obj = self._caches.of(UPSTREAMS).get(canary.namespace, name)
+            verdict = GlooStatus(GlooState.PENDING) if obj is None else own_verdict(obj)
+            if verdict.state is not GlooState.ACCEPTED:
+                reason = verdict.reason or "Gloo has not looked at it; is it up?"
+                found.append(f"Upstream {canary.namespace}/{name} is {verdict.state}: {reason}")
+        return "; ".join(found)
 
     def due_objects(self, canary: Canary, target: Object) -> frozenset[ManagedObject]:
         """See `Routing`. An existing table is due when our routes in it are not as rendered: the rest is the users'."""
@@ -91,10 +138,14 @@ class GlooRouting:
     def kept_port(self, canary: Canary) -> int | None:
         """See `Routing`."""
         table = self._table(canary)
-        served = None if table is None else served_port(canary, table)
+        if table is None:
+            return None
+        served = served_port(canary, table)
         if served not in {None, canary.spec.service.port}:
             return served
-        return self._acknowledgements.left_port(_key(canary), self._now_s())
+        if not self._may_be_served(table, self._delegations.way_to(table)):
+            return None
+        return self._acknowledgements.left_port(_key(canary), table, self._now_s())
 
     async def apply(self, canary: Canary, target: Object, managed: ManagedObject) -> None:
         """See `Routing`."""
@@ -106,7 +157,6 @@ class GlooRouting:
             self._wait_for_port(canary, table)
             await self._patch(canary, table, _traffic(canary, table), read_sequence(table, canary), is_renaming=True)
             return
-        self._acknowledgements.expect(_key(canary), self._now_s(), None)
         answer = await self._client.create(ROUTE_TABLES, route_table(canary))
         self._caches.of(ROUTE_TABLES).remember(answer)
 
@@ -126,8 +176,8 @@ class GlooRouting:
         if not operations:
             return
         port = served_port(canary, table)
-        is_left = is_renaming and port != canary.spec.service.port
-        self._acknowledgements.expect(_key(canary), self._now_s(), port if is_left else None)
+        if is_renaming and port not in {None, canary.spec.service.port}:
+            self._acknowledgements.leave(_key(canary), port)
         answer = await self._client.json_patch(
             ROUTE_TABLES, name, canary.namespace, operations, field_manager=FIELD_MANAGER
         )
@@ -146,43 +196,18 @@ class GlooRouting:
         if wanted_port != port:
             since_s = self._now_s()
             self._port_moves_s[key] = (port, since_s)
-        names, upstreams = Names.of(canary), self._caches.of(UPSTREAMS)
-        found = [upstreams.get(canary.namespace, names.upstream(side)) for side in Side]
-        are_accepted = all(obj is not None and gloo_verdict(obj).state is GlooState.ACCEPTED for obj in found)
-        if not are_accepted or self._now_s() < since_s + _PORT_IS_SERVED_AFTER_S:
+        if self.unaccepted(canary) or self._now_s() < since_s + _PORT_IS_SERVED_AFTER_S:
             raise Conflict(
                 f"its Upstreams of port {port} are not served yet",
                 resource=ROUTE_TABLES,
                 namespace=canary.namespace,
-                name=names.route_table,
+                name=Names.of(canary).route_table,
             )
 
     def _on_table(self, change: Change) -> None:
         self._acknowledgements.note(change.key, change.new, self._now_s())
         if change.new is None:
             self._port_moves_s.pop(change.key, None)
-
-    def _delegating(self, table: Object) -> list[Object]:
-        """Find the VirtualServices that name the table: Gloo says there what it can't serve of it."""
-        services = self._caches.of(VIRTUAL_SERVICES)
-        found = (services.get(*key) for key in self._delegating_by_table.get(key_of(table), ()))
-        return [service for service in found if service is not None]
-
-    def _upstreams(self, canary: Canary, table: Object) -> list[Object]:
-        """Find the two Upstreams that the route sends to."""
-        names, port = Names.of(canary), served_port(canary, table)
-        upstreams = self._caches.of(UPSTREAMS)
-        found = (upstreams.get(canary.namespace, f"{names.upstream_stem(side)}{port}") for side in Side)
-        return [obj for obj in found if obj is not None]
-
-    def _on_virtual_service(self, change: Change) -> None:
-        for table in delegates(change.old) if change.old is not None else ():
-            key = Key(*table)
-            self._delegating_by_table[key].discard(change.key)
-            if not self._delegating_by_table[key]:
-                del self._delegating_by_table[key]
-        for table in delegates(change.new) if change.new is not None else ():
-            self._delegating_by_table[Key(*table)].add(change.key)
 
     def _table(self, canary: Canary) -> Object | None:
         return self._caches.of(ROUTE_TABLES).get(*_key(canary))

@@ -17,12 +17,14 @@ class Routing(Protocol):
     def observe(self, canary: Canary, now_s: float) -> Route | None:
         """Return the route as it stands and what the gateway says of it; None while there is none.
 
+        A route is settled only when the gateway has acknowledged it; how long that takes says nothing.
+
         In an A/B test the weights are those of the requests that match, and all others go to the primary, unless the
         route is for everyone. Where any requests reach the canary side that should not, the weights show it.
         """
 
-    def take_warnings(self, canary: Canary) -> tuple[str, ...]:
-        """Say what somebody on call should know of the last writes, each once."""
+    def unaccepted(self, canary: Canary) -> str:
+        """Say what of the objects that a route will send to is not known to the gateway, empty when all is."""
 
     def due_objects(self, canary: Canary, target: Object) -> frozenset[ManagedObject]:
         """Return those of ROUTING_OBJECTS that are missing or not as rendered.

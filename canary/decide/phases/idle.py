@@ -5,7 +5,7 @@ from dataclasses import replace
 from canary.decide.drain import drain_and_scale_down
 from canary.decide.gates import POST_ROLLOUT, hooks_of
 from canary.decide.tick import Tick
-from canary.decide.timing import AUTOSCALER_LOOKS_BACK_S
+from canary.decide.timing import AUTOSCALER_LOOKS_BACK_S, PATIENCE_S
 from canary.decide.transitions import start_run
 from canary.run.decision import Decision, act, ask, wait
 from canary.run.judge import Verdict
@@ -32,7 +32,8 @@ def _rest(tick: Tick) -> Decision:
     """Leave the primary's size to its autoscaler again, as soon as that knows what it carries; then rest."""
     kept_up = (target_kept_up(tick.target_name, tick.target.replicas),) if tick.target.replicas else ()
     if not tick.state.primary_floor:
-        return wait(*kept_up)
+        is_unserved = tick.observation.route is not None and tick.state.served_at_s is None
+        return wait(*kept_up, seconds=PATIENCE_S if is_unserved else None)
     left_s = tick.state.transition.at_s + AUTOSCALER_LOOKS_BACK_S - tick.now_s
     if left_s > 0:
         return wait(*kept_up, seconds=left_s)

@@ -9,11 +9,11 @@ from dataclasses import replace
 from canary.decide.attempts import promote_primary
 from canary.decide.drain import await_shift
 from canary.decide.tick import Tick
-from canary.decide.timing import BOOTSTRAP_SETTLE_S, PATIENCE_S, POLL_S
+from canary.decide.timing import ACCEPTED_WITHIN_S, BOOTSTRAP_SETTLE_S, PATIENCE_S, POLL_S, SETTLING_S
 from canary.run.action import Action
 from canary.run.decision import Decision, act, wait
 from canary.run.managed import ManagedObject
-from canary.run.messages import initialized
+from canary.run.messages import halted, initialized
 from canary.run.phase import Phase
 from canary.run.revision import UNKNOWN
 
@@ -57,9 +57,16 @@ def _await_primary(tick: Tick) -> Decision | None:
 
 def _lead_traffic_to_primary(tick: Tick) -> Decision:
     upstreams = (ManagedObject.PRIMARY_UPSTREAM, ManagedObject.CANARY_UPSTREAM)
-    due = tick.due(*upstreams, ManagedObject.APEX_SERVICE, ManagedObject.ROUTE) or tick.due_traffic()
+    due = tick.due(*upstreams)
     if due:
         return act(*due)
+    route = tick.due(ManagedObject.ROUTE)
+    if route and tick.observation.unaccepted:
+        return _await_upstreams(tick)
+    due = tick.due(ManagedObject.APEX_SERVICE) + route
+    written = act(*due) if due else tick.write_traffic()
+    if written is not None:
+        return written
     shifted_at_s = tick.state.timing.shifted_at_s
     if shifted_at_s is None:
         # Nothing is lost while the target serves: a route with a warning is not enough to let it go.
@@ -70,6 +77,13 @@ def _lead_traffic_to_primary(tick: Tick) -> Decision:
         return wait(seconds=settles_in_s)
     scale = tick.due_scale(0)
     return act(*scale) if scale else _end(tick)
+
+
+def _await_upstreams(tick: Tick) -> Decision:
+    """Wait until the gateway has accepted the Upstreams: a route that it sees before them is served without them."""
+    is_late = tick.now_s - tick.state.timing.next_check_at_s >= ACCEPTED_WITHIN_S
+    why = halted(tick.name, tick.observation.unaccepted) if is_late else None
+    return wait(why, seconds=POLL_S if is_late else SETTLING_S)
 
 
 def _end(tick: Tick) -> Decision:

@@ -5,7 +5,16 @@ The analysis goes on come what may: what goes wrong elsewhere keeps it from goin
 
 from dataclasses import replace
 
-from canary.decide.advance import Ahead, advance, await_canary, grow, has_grown, look_ahead, skip_to_promotion
+from canary.decide.advance import (
+    Ahead,
+    advance,
+    await_canary,
+    await_route,
+    grow,
+    has_grown,
+    look_ahead,
+    skip_to_promotion,
+)
 from canary.decide.checks import begin_analysis, judge_analysis, judge_entry
 from canary.decide.gates import (
     PRE_ROLLOUT,
@@ -70,6 +79,8 @@ def _enter(tick: Tick) -> Decision:
         return skip_to_promotion(tick)
     if tick.state.timing.unready_at_s is not None:
         return tick.became_ready()
+    if tick.is_route_settling:
+        return await_route(tick)
     why = tick.why_not_advancing()
     if why is not None or tick.remaining_s > 0:
         return wait(why, seconds=PATIENCE_S if why is not None else tick.remaining_s)
@@ -100,6 +111,9 @@ def _decide_analysis(tick: Tick) -> Decision:
     if awaited is None and tick.state.timing.unready_at_s is not None:
         # Before anything that may hold the run for long: the next short outage of that side has its own deadline.
         return tick.update_timing(shifted_at_s=tick.state.timing.shifted_at_s)
+    if tick.is_route_settling:
+        # Not even a check: it would be about the split before.
+        return awaited or await_route(tick)
     if tick.remaining_s <= 0:
         return ask(*with_rollback(tick, Question.CHECKS))
     due = tick.due(*ManagedObject) + tick.due_scale(tick.observation.scale_to)

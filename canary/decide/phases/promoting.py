@@ -7,7 +7,7 @@ docs/decisions/0008.
 
 from dataclasses import replace
 
-from canary.decide.advance import await_size
+from canary.decide.advance import await_route, await_size
 from canary.decide.attempts import attempt, promote_primary
 from canary.decide.drain import drain
 from canary.decide.giving_up import go_back
@@ -57,7 +57,7 @@ def decide(tick: Tick) -> Decision:
         return overdue
     primary, analysed = tick.observation.primary, tick.state.revisions.analysed
     if primary is None or primary.revision != analysed:
-        return _evacuate_primary(tick) or promote_primary(tick, analysed)
+        return _evacuate_primary(tick) or _await_gateway(tick) or promote_primary(tick, analysed)
     due = tick.due(*ManagedObject)
     if due:
         return act(*due)
@@ -65,7 +65,14 @@ def decide(tick: Tick) -> Decision:
         return _await_primary(tick, primary.readiness.explanation)
     if tick.state.timing.unready_at_s is not None:
         return tick.became_ready()
-    return wait(seconds=tick.remaining_s) if tick.remaining_s > 0 else _shift_back(tick)
+    if tick.remaining_s > 0:
+        return wait(seconds=tick.remaining_s)
+    return _await_gateway(tick) or _shift_back(tick)
+
+
+def _await_gateway(tick: Tick) -> Decision | None:
+    """Wait for a gateway that is not known to serve the stored split: it would send to pods that are rolled away."""
+    return None if tick.is_route_served or not tick.can_primary_serve else await_route(tick)
 
 
 def _await_primary(tick: Tick, explanation: str) -> Decision:
@@ -147,9 +154,6 @@ def _evacuate_primary(tick: Tick) -> Decision | None:
         if growing is not None:
             return growing
         return tick.transition(give_everything_to_canary(tick), routing_to_canary(was_mirrored=False))
-    if tick.skips_analysis and tick.is_primary_overdue:
-        # Who skips the analysis wants the revision now, and the gateway had its time.
-        return None
     due, why = tick.due(ManagedObject.ROUTE), tick.why_route_not_served()
     if due or why is not None:
         return act(*due) if due else wait(why, seconds=PATIENCE_S)

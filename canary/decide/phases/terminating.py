@@ -6,14 +6,16 @@ owned by the Canary and goes with it.
 
 from dataclasses import replace
 
+from canary.decide.advance import await_route
 from canary.decide.attempts import attempt
+from canary.decide.drain import drain
 from canary.decide.takeover import is_foreign
 from canary.decide.tick import Tick
 from canary.decide.timing import PATIENCE_S, RELEASE_SETTLE_S
 from canary.run.action import Action, ReleaseObject, ScaleTarget, SetFinalizer
 from canary.run.decision import Decision, act, wait
 from canary.run.managed import ManagedObject
-from canary.run.messages import not_ready, nothing_to_revert, routing_to_target, terminated, terminating
+from canary.run.messages import not_ready, nothing_to_revert, routing_to_target, still_released, terminated, terminating
 from canary.run.phase import Phase
 from canary.run.revision import UNKNOWN
 from canary.run.state import Timing
@@ -33,8 +35,9 @@ def decide(tick: Tick) -> Decision | None:
         return _begin(tick)
     if tick.observation.target is None:
         return tick.transition(replace(state, phase=Phase.TERMINATED), nothing_to_revert(tick.target_name))
-    if ManagedObject.ROUTE in tick.observation.unreleased_objects and tick.due_traffic():
-        return act(*tick.due_traffic())
+    written = tick.write_traffic() if ManagedObject.ROUTE in tick.observation.unreleased_objects else None
+    if written is not None:
+        return written
     return _await_target(tick) if state.timing.unready_at_s is not None else _hand_over(tick)
 
 
@@ -88,13 +91,19 @@ def _hand_over(tick: Tick) -> Decision:
         return wait(seconds=tick.remaining_s)
     due, shifted_at_s = _due_releases(tick), tick.state.timing.shifted_at_s
     if due:
-        return act(*due)
+        # From now on it is another split that the gateway has to serve.
+        return tick.update(replace(tick.state, served_at_s=None)) if tick.state.served_at_s is not None else act(*due)
     if shifted_at_s is None:
+        if tick.observation.route is not None and not tick.is_route_served:
+            return await_route(tick)
         timing = replace(tick.state.timing, shifted_at_s=tick.now_s)
-        return tick.transition(replace(tick.state, timing=timing), routing_to_target(tick.target_name))
-    left_s = shifted_at_s + max(tick.drain_s, RELEASE_SETTLE_S) - tick.now_s
+        shifted = replace(tick.state, timing=timing, served_at_s=tick.now_s)
+        return tick.transition(shifted, routing_to_target(tick.target_name))
+    left_s = shifted_at_s + RELEASE_SETTLE_S - tick.now_s
     if left_s > 0:
         return wait(seconds=left_s)
+    if tick.observation.route is not None and (draining := drain(tick, still_released(tick.primary_name))) is not None:
+        return draining
     return tick.transition(replace(tick.state, phase=Phase.TERMINATED), terminated(tick.name))
 
 

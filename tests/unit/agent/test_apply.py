@@ -103,15 +103,6 @@ async def test_a_scaler_that_is_still_paused_is_let_go_of(api: PatchingApi) -> N
     assert ManagedObject.TARGET_SCALER not in unreleased_objects(asked, target, api.caches)
 
 
-async def test_a_route_that_gloo_does_not_acknowledge_is_reported_once(api: PatchingApi) -> None:
-    await api.applier.apply(CANARY, SetTraffic(Traffic(), 5))
-    assert api.routing.take_warnings(CANARY) == ()
-    api.now_s += 5
-    (warning,) = api.routing.take_warnings(CANARY)
-    assert warning.startswith("RouteTable test/podinfo is not acknowledged by Gloo after 5 s, going on without")
-    assert api.routing.take_warnings(CANARY) == ()
-
-
 async def test_a_route_that_a_webhook_changes_back_is_told_as_lost(api: PatchingApi) -> None:
     def undo(table: dict[str, Any]) -> None:
         destinations = table["spec"]["routes"][-1]["routeAction"]["multi"]["destinations"]

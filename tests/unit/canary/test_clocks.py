@@ -99,7 +99,7 @@ def test_a_side_is_drained_for_as_long_as_it_is_to_be_under_a_clock_that_jumps(b
 @pytest.mark.parametrize("by_s", [-HOUR_S, HOUR_S])
 def test_a_deletion_hands_over_in_its_time_under_a_clock_that_jumps(by_s: float) -> None:
     cluster = bootstrapped({"drainSeconds": 400}, revertOnDeletion=True)
-    cluster.has_finalizer = cluster.is_deleted = True
+    cluster.has_finalizer, cluster.is_deleted, cluster.is_drained = True, True, None
     cluster.run(200)
     jump(cluster, by_s)
     cluster.run(150)

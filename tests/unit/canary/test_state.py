@@ -32,6 +32,7 @@ from canary.run.traffic import Traffic
 FULL = State(
     phase=Phase.PROGRESSING,
     traffic=Traffic(15, 40, "side=abcdefghij", includes_unmatched=True),
+    served_at_s=1_700_000_007.5,
     previous_cookie="side=ABCDEFGHIJ",
     strategy="blue-green",
     primary_floor=20,
@@ -151,6 +152,7 @@ WRITTEN: dict[str, Any] = {
             },
         ],
         "alertedBy": "agent-1_ab12",
+        "servedAt": "2023-11-14T22:13:27.500Z",
         "seen": {"uid": "uid-1", "generation": 7, "revision": "rev-2"},
         "unreadySince": "2023-11-14T22:13:21.500Z",
         "firstWeightAt": "2023-11-14T22:13:22.125Z",

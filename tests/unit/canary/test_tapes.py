@@ -123,6 +123,7 @@ class Watcher:
             self._check_weights(effect)
         if effect == "ScaleTarget(replicas=0)":
             assert cluster.weights == (100, 0), "the canary side still has traffic"
+            assert cluster.served == (100, 0), "the gateway may still send to the canary side"
             assert cluster.primary_revision is not None
             assert cluster.primary_readiness.has_available, "the last copy that serves is scaled down"
         if effect.startswith("Promote"):
@@ -178,6 +179,9 @@ class Watcher:
             assert mirrored == 0, "mirrored without an analysis"
         if share == 0:
             assert found[3] == "", "a cookie leads to a side that gets nothing"
+        is_step = state.phase in ANALYSING and share > self.cluster.shares[1]
+        if is_step and state.traffic.canary_percent == share:
+            assert self.cluster.served == self.cluster.shares, "a step is taken before the one before it is served"
         if state.revisions.analysed in self.failed:
             assert share == mirrored == 0, "traffic returns to a canary that was pulled"
 
@@ -312,6 +316,14 @@ def test_no_tape_breaks_a_rule_and_every_run_ends(
     assert cluster.primary_revision == state.revisions.promoted
 
 
+def check_farewell(cluster: SimulatedCluster, watcher: Watcher, effect: str) -> None:
+    """See that a Canary, whose primary goes with it, is not let go while the gateway may send to that."""
+    watcher.crash(effect)
+    is_reverted = cluster.state.phase is Phase.TERMINATED and not cluster.is_target_gone
+    if effect == "SetFinalizer(is_set=False)" and is_reverted and cluster.weights is not None:
+        assert cluster.served == cluster.shares, "the gateway may still send to the primary"
+
+
 @settings(
     max_examples=DELETIONS, deadline=None, derandomize=ALWAYS_THE_SAME, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -335,7 +347,7 @@ def test_every_deletion_ends_with_the_target_in_charge(
     run(cluster, 61)
     assert cluster.has_finalizer or cluster.state.phase is None
     has_begun = cluster.state.phase is not None
-    cluster.is_deleted, cluster.before_effect = True, watcher.crash
+    cluster.is_deleted, cluster.before_effect = True, partial(check_farewell, cluster, watcher)
     play(cluster, watcher, [happening for happening in tail if happening[0] != "gone"])
     all_well(cluster, watcher)
     run(cluster, 400)

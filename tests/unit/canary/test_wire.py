@@ -45,6 +45,7 @@ STATUS_KEYS = {
     "PROMOTION_LATE": "promotionLate",
     "REQUEST": "request",
     "SEQUENCE": "sequence",
+    "SERVED_AT": "servedAt",
     "SHIFTED_AT": "shiftedAt",
     "STARTED_AT": "firstWeightAt",
     "STORED_AT": "storedAt",

@@ -1,13 +1,30 @@
-"""Gloo's statuses, as recorded."""
+"""Gloo's statuses, as recorded, and whom they are about."""
 
 from typing import Any
 
 import pytest
 
-from render.gloo_status import GlooState, GlooStatus, delegates, gloo_verdict, gravest
+from render.gloo_status import (
+    GlooState,
+    GlooStatus,
+    OurObjects,
+    ProxyEntry,
+    gravest,
+    own_verdict,
+    proxy_verdict,
+    read_proxies,
+    service_verdict,
+)
 from tests.support import gloo_cases
 
 PROXY = "*v1.Proxy.gateway-proxy_gloo-system"
+PRIMARY, CANARY = ("conf", "conf-app-primaryupstream-9898"), ("conf", "conf-app-canaryupstream-9898")
+OURS = OurObjects(
+    ("conf", "app"),
+    frozenset({PRIMARY, CANARY}),
+    parents=frozenset({("infra", "front")}),
+    services=frozenset({("infra", "web")}),
+)
 
 
 def recorded(case: str, obj: str) -> dict[str, Any]:
@@ -19,51 +36,98 @@ def recorded(case: str, obj: str) -> dict[str, Any]:
     return {"status": {"statuses": {"gloo-system": entry}}}
 
 
+def verdict_on(case: str, ours: OurObjects = OURS) -> GlooStatus:
+    """Judge the recorded table and VirtualService `app`."""
+    table = recorded(case, "routetables/app")
+    service = recorded(case, "virtualservices/app")
+    return gravest([own_verdict(table), proxy_verdict(read_proxies(table) or (), ours), service_verdict(service, ours)])
+
+
+@pytest.mark.parametrize("case", ["weight-95-5", "neighbour-broken", "neighbour-table-missing"])
+def test_what_gloo_says_of_a_neighbour_is_nothing_about_us(case: str) -> None:
+    assert verdict_on(case) == GlooStatus(GlooState.ACCEPTED)
+
+
+def test_the_same_warning_is_ours_where_it_names_an_upstream_of_ours() -> None:
+    ours = OurObjects(("conf", "app"), frozenset({PRIMARY, ("conf", "no-such-upstream")}))
+    found = verdict_on("missing-canary-upstream", ours)
+    assert found.state is GlooState.WARNING
+    assert found.reason == (
+        "Route Warning: InvalidDestinationWarning. Reason: invalid destination in weighted destination list: "
+        "*v1.Upstream { conf.no-such-upstream } not found"
+    )
+
+
+def test_a_proxy_that_is_rejected_counts_whoever_is_at_fault() -> None:
+    found = verdict_on("zero-total-weight", OurObjects(("other", "table")))
+    assert found.state is GlooState.REJECTED
+    assert "require a total weight" in found.reason
+    assert "\n" not in found.reason
+
+
+def test_a_service_that_does_not_find_our_table_warns_us() -> None:
+    service = recorded("route-table-missing", "virtualservices/app")
+    assert service_verdict(service, OURS) == GlooStatus(GlooState.WARNING, "route table conf.app missing")
+    assert service_verdict(service, OurObjects(("conf", "ap"))).state is GlooState.ACCEPTED
+
+
 @pytest.mark.parametrize(
-    ("case", "obj", "state", "reason"),
+    ("line", "is_ours"),
     [
-        ("weight-95-5", "routetables/app", GlooState.ACCEPTED, ""),
-        ("zero-total-weight", "routetables/app", GlooState.REJECTED, "require a total weight"),
-        ("zero-total-weight", "virtualservices/app", GlooState.REJECTED, "require a total weight"),
-        ("missing-canary-upstream", "routetables/app", GlooState.WARNING, "conf.no-such-upstream } not found"),
-        ("missing-canary-upstream", "virtualservices/app", GlooState.WARNING, "conf.no-such-upstream } not found"),
-        ("route-table-missing", "virtualservices/app", GlooState.WARNING, "route table conf.app missing"),
+        ("*v1.Upstream { conf.conf-app-canaryupstream-9898 } not found", True),
+        ("*v1.Upstream { conf.conf-app-canaryupstream-989 } not found", False),
+        ("*v1.Upstream { conf.conf-app-canaryupstream-9898.x } not found", False),
+        ("*v1.Upstream { my-conf.conf-app-canaryupstream-9898 } not found", False),
+        ('Upstream name:"conf-app-canaryupstream-9898" namespace:"conf" references the service \'x\'', True),
+        ("on sub route table conf.app: invalid route: route must specify an action", True),
+        ("on sub route table conf.app-2: invalid route: route must specify an action", False),
+        ("on sub route table infra.front: invalid route: route table matchers must begin with the prefix", True),
+        ("on sub route table infra.front: route table infra.theirs missing", False),
+        ("on sub route table infra.front: route table conf.app missing", True),
+        ("on sub route table infra.other: route table infra.theirs missing", False),
+        ("Route Error: ProcessingError. Reason: x. Route Name: infra_web-route-1-matcher-0", True),
+        ("Route Error: ProcessingError. Reason: x. Route Name: infra_webshop-route-1-matcher-0", False),
+        ("Route Error: x. Route Name: infra_web-route-1-vs:p_p_infra_web_route:a_rt:conf_app_route:b-matcher-0", True),
+        ("Route Error: x. Route Name: infra_web-route-1-vs:p_p_infra_web_route:a_rt:b_c_route:d-matcher-0", False),
+        ("no route table matches the given selector", False),
+        ("a word of a later Gloo about everything and nothing", False),
     ],
 )
-def test_recorded_status_is_read_with_its_proxies(case: str, obj: str, state: GlooState, reason: str) -> None:
-    verdict = gloo_verdict(recorded(case, obj))
-    assert verdict.state is state
-    assert verdict.proxies == 1
-    assert reason in verdict.reason
-    assert bool(verdict.reason) == bool(reason)
+def test_the_objects_that_a_text_names_tell_whose_it_is(line: str, *, is_ours: bool) -> None:
+    found = proxy_verdict([ProxyEntry(GlooState.WARNING, f"warning: \n  {line}")], OURS)
+    assert found.state is (GlooState.WARNING if is_ours else GlooState.ACCEPTED)
 
 
-def test_reason_that_proxy_and_object_share_is_said_once_in_one_line() -> None:
-    reason = gloo_verdict(recorded("missing-canary-upstream", "virtualservices/app")).reason
-    assert reason.count("InvalidDestinationWarning") == 1
-    assert "\n" not in reason
+def test_of_many_faults_only_ours_are_told() -> None:
+    lines = [f"Route Warning: InvalidDestinationWarning. Reason: *v1.Upstream {{ a.b{n} }} not found" for n in range(9)]
+    lines.insert(4, "Route Warning: X. Reason: *v1.Upstream { conf.conf-app-primaryupstream-9898 } not found")
+    found = proxy_verdict([ProxyEntry(GlooState.WARNING, "warning: \n  " + "\n".join(lines))], OURS)
+    assert found == GlooStatus(GlooState.WARNING, lines[4])
 
 
 @pytest.mark.parametrize("proxies", [{PROXY: {}}, {}, {PROXY: {}, "*v1.Proxy.other": {"state": "Rejected"}}])
 def test_emptied_entry_is_being_processed(proxies: dict[str, Any]) -> None:
     entry = {"state": "Accepted", "reportedBy": "gloo", "subresourceStatuses": proxies}
-    verdict = gloo_verdict({"status": {"statuses": {"gloo-system": entry}}})
-    assert verdict.state is GlooState.PENDING
+    assert read_proxies({"status": {"statuses": {"gloo-system": entry}}}) is None
 
 
 @pytest.mark.parametrize("obj", [{}, {"status": None}, {"status": {}}, {"status": {"statuses": {}}}])
 def test_object_that_gloo_has_not_looked_at_is_pending(obj: dict[str, Any]) -> None:
-    assert gloo_verdict(obj) == GlooStatus(GlooState.PENDING)
+    assert own_verdict(obj) == GlooStatus(GlooState.PENDING)
+    assert read_proxies(obj) == ()
 
 
 def test_worst_of_several_proxies_counts() -> None:
     proxies = {
         "*v1.Proxy.one": {"state": "Accepted"},
-        "*v1.Proxy.two": {"state": "Warning", "reason": "so so"},
+        "*v1.Proxy.two": {"state": "Warning", "reason": "route table conf.app missing"},
         "*v1.Proxy.three": {"state": "Rejected", "reason": "no"},
     }
     status = {"statuses": {"gloo-system": {"state": "Accepted", "subresourceStatuses": proxies}}}
-    assert gloo_verdict({"status": status}) == GlooStatus(GlooState.REJECTED, "no", 3)
+    entries = read_proxies({"status": status})
+    assert entries is not None
+    assert proxy_verdict(entries, OURS) == GlooStatus(GlooState.REJECTED, "no")
+    assert proxy_verdict(entries[:2], OURS).state is GlooState.WARNING
 
 
 @pytest.mark.parametrize(
@@ -71,28 +135,16 @@ def test_worst_of_several_proxies_counts() -> None:
     [(0, GlooState.PENDING), (1, GlooState.ACCEPTED), (2, GlooState.REJECTED), (3, GlooState.WARNING), (9, "Pending")],
 )
 def test_states_of_older_gloo_are_numbers(number: int, state: GlooState) -> None:
-    assert gloo_verdict({"status": {"state": number, "reportedBy": "gateway"}}).state == state
-    assert gloo_verdict({"status": {"statuses": {"gloo-system": {"state": number}}}}).state == state
+    assert own_verdict({"status": {"state": number, "reportedBy": "gateway"}}).state == state
+    assert own_verdict({"status": {"statuses": {"gloo-system": {"state": number}}}}).state == state
 
 
 def test_table_that_no_proxy_serves_shows_none() -> None:
-    assert gloo_verdict({"status": {"statuses": {"gloo-system": {"state": "Accepted"}}}}).proxies == 0
-
-
-def test_delegates_are_read_in_both_forms() -> None:
-    routes = [
-        {"delegateAction": {"ref": {"name": "a", "namespace": "one"}}},
-        {"delegateAction": {"name": "b", "namespace": "two"}},
-        {"delegateAction": {"ref": {"name": "c"}}},
-        {"delegateAction": {"selector": {"labels": {"team": "a"}}}},
-        {"routeAction": {}},
-    ]
-    service = {"metadata": {"name": "vs", "namespace": "home"}, "spec": {"virtualHost": {"routes": routes}}}
-    assert delegates(service) == {("one", "a"), ("two", "b"), ("home", "c")}
+    assert read_proxies({"status": {"statuses": {"gloo-system": {"state": "Accepted"}}}}) == ()
 
 
 def test_the_gravest_judgement_counts() -> None:
-    accepted, warned, rejected = (GlooStatus(GlooState(word)) for word in ("Accepted", "Warning", "Rejected"))
-    assert gravest([accepted, warned]) is warned
-    assert gravest([warned, rejected]) is rejected
-    assert gravest([accepted]) is accepted
+    accepted, warned, rejected = (GlooStatus(GlooState(word), word) for word in ("Accepted", "Warning", "Rejected"))
+    assert gravest([accepted, warned]) == warned
+    assert gravest([warned, rejected, GlooStatus(GlooState.PENDING)]) == rejected
+    assert gravest([accepted]).state is GlooState.ACCEPTED

@@ -1,0 +1,57 @@
+"""The route of a simulated cluster, and what its gateway serves of it."""
+
+from dataclasses import dataclass, field, replace
+
+from canary.run.action import SetTraffic
+from canary.run.observation import Route, RouteState
+from canary.run.traffic import Traffic
+
+
+@dataclass(kw_only=True)
+class SimulatedRoute:
+    """`history` collects the weights that the route ever had.
+
+    `served`: the shares that the gateway serves; it follows the route as long as `route_state` says that it does.
+    `unaccepted`: what the gateway does not know yet of what the route sends to.
+    """
+
+    weights: tuple[int, int] | None = None
+    mirror_percent: int = 0
+    cookie: str = ""
+    route_sequence: int = 0
+    includes_unmatched: bool = False
+    route_state: RouteState = RouteState.SETTLED
+    unaccepted: str = ""
+    served: tuple[int, int] | None = None
+    history: list[tuple[int, int]] = field(default_factory=list)
+
+    def follow_route(self, shares: tuple[int, int]) -> None:
+        """Let the gateway serve the route as it stands, unless it is silent or refuses it."""
+        if self.weights is not None and self.route_state in {RouteState.SETTLED, RouteState.WARNED}:
+            self.served = shares
+
+    def route(self) -> Route | None:
+        """Read the route back."""
+        if self.weights is None:
+            return None
+        said = "the gateway's reason"
+        return Route(
+            Traffic(self.weights[1], self.mirror_percent, self.cookie, self.includes_unmatched),
+            self.route_sequence,
+            self.route_state,
+            said,
+            is_exact=sum(self.weights) == 100,
+        )
+
+    def write_route(self, wanted: SetTraffic) -> None:
+        """Set the split."""
+        traffic = wanted.traffic
+        self.weights, self.route_sequence = (traffic.primary_percent, traffic.canary_percent), wanted.sequence
+        self.mirror_percent, self.cookie = traffic.mirror_percent, traffic.cookie
+        self.includes_unmatched = traffic.includes_unmatched
+        self.history.append(self.weights)
+
+
+def is_same_write(seen: Route, now: Route) -> bool:
+    """Return whether nobody wrote the route since it was seen; what the gateway says of it is no write."""
+    return replace(seen, state=now.state, explanation=now.explanation) == now
