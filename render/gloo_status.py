@@ -152,7 +152,7 @@ def _names(line: str, reference: Reference) -> bool:
 
 @cache
 def _pattern(reference: Reference) -> re.Pattern[str]:
-    """Match a name as Gloo writes it: dotted, in the name of a route, or in the notation of protobuf."""
+    """Return a pattern for a name as Gloo writes it: dotted, in the name of a route, or in the notation of protobuf."""
     namespace, name = map(re.escape, reference)
     dotted = rf"(?<![\w.-]){namespace}\.{name}(?![\w-]|\.\w)"
     of_route = rf"_rt:{namespace}_{name}(?=_route:|\s|$)"

@@ -71,6 +71,17 @@ async def _agent_killed(stage: Stage, _: str) -> None:
     await stage.run("kubectl -n gloo-system get pods -l app.kubernetes.io/name=serin-agent")
 
 
+async def _broken_neighbour(stage: Stage, _: str) -> None:
+    proxies = ".status.statuses.gloo-system.subresourceStatuses"
+    warned = f"jsonpath='{{{proxies}.*.state}}'=Warning"
+    await stage.run("kubectl apply -f sandbox/demo/broken-neighbour.yaml")
+    await stage.run(f"kubectl -n test wait routetable/podinfo --for={warned} --timeout=30s")
+    await stage.run(f"kubectl -n test get routetable podinfo -o jsonpath='{{{proxies}.*.reason}}'")
+    await stage.set_image("3.1.8")
+    await stage.until_ended("Succeeded", _PROMOTED)
+    await stage.run("kubectl delete --wait=false -f sandbox/demo/broken-neighbour.yaml")
+
+
 async def _refused(stage: Stage, _: str) -> None:
     await stage.run("kubectl apply -f sandbox/demo/faulty-canary.yaml", is_refused=True)
 
@@ -87,5 +98,6 @@ ACTS: Mapping[str, tuple[str, Play]] = {
     "rollback-latency": ("Automated rollback: high latency", _latency),
     "rollback-404": ("Custom metrics: rollback on HTTP 404 errors", _rollback_on_404s),
     "agent-killed": ("Beyond the guide: the agent is killed in the middle of a run", _agent_killed),
+    "broken-neighbour": ("Beyond the guide: somebody else's route on the gateway is broken", _broken_neighbour),
     "refused": ("Beyond the guide: a Canary with faults is refused", _refused),
 }

@@ -132,5 +132,6 @@ EXPECTED: Mapping[str, str] = {
     "rollback-latency": _rollback(r"request duration [\d.]+m?s > 500ms", _WEIGHTS[0]),
     "rollback-404": _rollback(r"404s percentage [\d.]+ > 5", _MIDWAY_PERCENT),
     "agent-killed": _PROMOTION,
+    "broken-neighbour": _PROMOTION,
     "refused": "",
 }

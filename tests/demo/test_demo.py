@@ -84,7 +84,7 @@ def assert_events_are_those_of_the_guide(events: dict[str, list[str]]) -> None:
 
 def assert_weights_are_those_of_the_guide(weights: dict[str, list[int]]) -> None:
     assert weights["bootstrap"] == [0]
-    assert weights["promotion"] == weights["agent-killed"] == PROMOTED
+    assert weights["promotion"] == weights["agent-killed"] == weights["broken-neighbour"] == PROMOTED
     assert weights["restart"][:2] == [10, 20]
     assert weights["restart"][-7:] == [0, *PROMOTED]
     for name, least in (("rollback-500", 2), ("rollback-latency", 1), ("rollback-404", 2)):
@@ -104,7 +104,8 @@ def assert_ends_are_those_of_the_guide(ends: dict[str, dict[str, Any]]) -> None:
     assert ends["restart"] == end("Succeeded", "3.1.3")
     for name in ("rollback-500", "rollback-latency", "rollback-404"):
         assert ends[name] == end("Failed", "3.1.3", failed_checks=5)
-    assert ends["agent-killed"] == ends["refused"] == end("Succeeded", "3.1.7")
+    assert ends["agent-killed"] == end("Succeeded", "3.1.7")
+    assert ends["broken-neighbour"] == ends["refused"] == end("Succeeded", "3.1.8")
 
 
 def assert_shown(text: str) -> None:
@@ -114,14 +115,15 @@ def assert_shown(text: str) -> None:
     listed = re.findall(
         r"NAME +STATUS +WEIGHT +LASTTRANSITIONTIME\n +podinfo +(\w+) +(\d+) +\d{4}-\d\d-\d\dT\S+Z\n", text
     )
-    ended = ["Initialized", *["Succeeded"] * 2, *["Failed"] * 3, *["Succeeded"] * 2]
+    ended = ["Initialized", *["Succeeded"] * 2, *["Failed"] * 3, *["Succeeded"] * 3]
     assert listed == [(status, "0") for status in ended]
     assert "$ kubectl -n test set image deployment/podinfo podinfod=stefanprodan/podinfo:3.1.1" in text
     warned = re.findall(r"Warning: Canary test/podinfo (.+): revision \w+ \(podinfod image (\S+) -> (\S+)\)\.", text)
-    tags = [(f"3.1.{number}", f"3.1.{number + 1}") for number in range(7)]
+    tags = [(f"3.1.{number}", f"3.1.{number + 1}") for number in range(8)]
     assert [(before, after) for _, before, after in warned] == tags
     assert {what for what, *_ in warned} == {"starts a run", "starts its analysis again"}
     assert re.search(r"serin-agent-\S+ +1/1 +Running +1 ", text), "the agent was killed once"
+    assert "*v1.Upstream { neighbour.no-such-upstream } not found" in text, "Gloo warns our own table of it"
     assert all(f"* {fault}: found" in text for fault in FAULTS)
 
 

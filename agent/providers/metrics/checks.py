@@ -28,6 +28,9 @@ from render.builtin_metrics import CODE_LABEL, request_count, request_duration, 
 
 _log = logging.getLogger(__name__)
 
+# Two scrapes of a Prometheus at its default of one a minute.
+_DRAIN_WINDOW_S: Final = 150
+
 _PROMETHEUS: Final = "prometheus"
 
 
@@ -57,8 +60,11 @@ class MetricChecks:
         return judge(metric, sample, target)
 
     async def is_drained(self, canary: Canary, side: Side, since_s: float, now_s: float) -> bool | None:
-        """Return whether a side got no new request since `since_s`, over two scrapes at least; None if unknown."""
-        window_s = int(now_s - since_s)
+        """Return whether a side got no new request since `since_s`, over two scrapes at least; None if unknown.
+
+        It need not have been so all along: a request that came late is waited for to be past, not for ever.
+        """
+        window_s = min(int(now_s - since_s), _DRAIN_WINDOW_S)
         if window_s < 1:
             return None
         count = request_count(Names.of(canary), side, window_s)

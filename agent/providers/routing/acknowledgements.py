@@ -28,8 +28,9 @@ _OTHERS_FOLLOW_WITHIN_S: Final = 0.5
 # Gloo empties an entry about 0.6 s after the write that it is about: one emptied sooner is about a neighbour's.
 _EMPTIED_AFTER_S: Final = 0.3
 
-# By then Gloo has gone on from what it was at when a write reached it: 1.6 s were recorded.
-_FOLLOWED_WITHIN_S: Final = 5.0
+# By then Gloo has gone on from what it was at when a write reached it: 1.6 s were recorded for all of that. Together
+# they are less than the time after which an acknowledgement is told to be missing.
+_FOLLOWED_WITHIN_S: Final = 3.0
 
 
 class Acknowledgement(Enum):

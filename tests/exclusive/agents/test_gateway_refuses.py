@@ -38,18 +38,28 @@ def virtual_service(namespace: str, *tables: str) -> dict[str, Any]:
     }
 
 
-def test_a_warning_on_the_virtual_service_holds_the_run_and_tells_why(cluster: Cluster, namespace: str) -> None:
+def neighbours_table() -> dict[str, Any]:
+    """Return a table that sends to an Upstream that nobody made."""
+    action = {"single": {"upstream": {"name": "no-such-upstream", "namespace": "nowhere"}}}
+    return {
+        "apiVersion": "gateway.solo.io/v1",
+        "kind": "RouteTable",
+        "metadata": {"name": "neighbour"},
+        "spec": {"routes": [{"inheritablePathMatchers": True, "routeAction": action}]},
+    }
+
+
+def test_what_is_wrong_with_neighbours_holds_nobody(cluster: Cluster, namespace: str) -> None:
+    """One VirtualService with a table of ours, one of theirs that is broken, and one that is missing."""
     rollouts = Rollouts(cluster, namespace)
-    rollouts.apply(podinfo("app"), virtual_service(namespace, "app"), canary("app"))
+    broken = virtual_service(namespace, "app", "neighbour", "no-such-table")
+    rollouts.apply(podinfo("app"), neighbours_table(), broken, canary("app"))
     rollouts.wait_for_phase("app", "Initialized")
-    rollouts.apply(virtual_service(namespace, "app", "no-such-table"))
-    rollouts.wait_for("Gloo warns", lambda: "no-such-table" in str(rollouts.get("virtualservice", "app").get("status")))
+    rollouts.wait_for("Gloo warns our table", lambda: "no-such-upstream" in str(rollouts.get("routetable", "app")))
     rollouts.set_image("app", "3.1.1")
-    rollouts.wait_until_told("app", "gateway refuses its route", "no-such-table")
-    status = rollouts.status("app")
-    assert (status["phase"], status["canaryWeight"]) == ("Progressing", 0)
-    rollouts.apply(virtual_service(namespace, "app"))
     rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
+    told = [text for kind, text in rollouts.events("app") if kind == "Warning"]
+    assert [text for text in told if "gateway" in text or "acknowledged" in text] == []
 
 
 @contextmanager

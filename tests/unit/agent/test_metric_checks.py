@@ -14,6 +14,7 @@ from aiohttp import web
 from agent.caches import Caches
 from agent.providers.metrics.checks import MetricChecks
 from agent.resources import METRIC_TEMPLATES
+from canary.api.names import Side
 from canary.run.judge import CheckResult, Verdict
 from canary.run.state import Analysis, State
 from kube.errors import NotFound
@@ -213,3 +214,31 @@ async def test_a_server_that_takes_no_post_refuses_one_only_once() -> None:
         results = [await asked.check(made, State(), made.analysis.metrics[0], NOW_S) for _ in range(2)]
     assert [result.text for result in results] == ["own 7.00 > 5", "own 7.00 > 5"]
     assert methods == ["POST", "GET", "GET"]
+
+
+@pytest.mark.parametrize(
+    ("shifted_s_ago", "answer", "window", "is_drained"),
+    [
+        (40.0, "0", "[40s]", True),
+        (40.0, "3", "[40s]", False),
+        (86_400.0, "0", "[150s]", True),  # what came late after the shift is past by then
+        (0.5, "0", "", None),
+    ],
+)
+async def test_a_side_is_drained_when_its_last_two_scrapes_show_no_request(
+    shifted_s_ago: float, answer: str, window: str, *, is_drained: bool | None
+) -> None:
+    queries: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        queries.append(str((await request.post())["query"]))
+        result = [{"metric": {}, "value": [1, answer]}]
+        return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
+
+    client: Any = None
+    async with serving(handle) as url, aiohttp.ClientSession() as session:
+        asked = MetricChecks(session, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S)
+        found = await asked.is_drained(canary(metricsServer=url), Side.CANARY, NOW_S - shifted_s_ago, NOW_S)
+    assert found is is_drained
+    assert all(window in query for query in queries)
+    assert bool(queries) == bool(window)

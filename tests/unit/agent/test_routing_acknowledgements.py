@@ -122,9 +122,9 @@ NOON_S = 1767268800.0  # 2026-01-01T12:00:00Z
 @pytest.mark.parametrize(
     ("proxies", "times", "seconds_later", "is_given"),
     [
-        (ACCEPTED, {"serin": "10", "gloo": "11"}, 16, True),  # and nothing more to say for 5 s
-        (ACCEPTED, {"serin": "10", "gloo": "11"}, 15, False),
-        (ACCEPTED, {"serin": "10", "gloo": "15"}, 15, True),  # of a neighbour's change, long after ours
+        (ACCEPTED, {"serin": "10", "gloo": "11"}, 14, True),  # and nothing more to say for 3 s
+        (ACCEPTED, {"serin": "10", "gloo": "11"}, 13, False),
+        (ACCEPTED, {"serin": "10", "gloo": "13"}, 13, True),  # of a neighbour's change, long after ours
         (ACCEPTED, {"serin": "10", "gloo": "10"}, 59, False),  # of a change before ours: Gloo is silent since
         (ACCEPTED, {"serin": "10", "gloo": "09"}, 59, False),
         (EMPTIED, {"serin": "10", "gloo": "11"}, 59, False),
