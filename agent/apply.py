@@ -20,6 +20,7 @@ from canary.run.action import (
     DropRequest,
     Promote,
     ReleaseObject,
+    RepeatRoute,
     ScaleTarget,
     SetFinalizer,
     SetTraffic,
@@ -61,6 +62,9 @@ class Applier:
         if isinstance(action, SetTraffic):
             # Without a target too: its traffic must be pulled above all.
             await self._routing.set_traffic(canary, action)
+            return
+        if isinstance(action, RepeatRoute):
+            await self._routing.repeat(canary)
             return
         target = self._caches.target(canary)
         if target is None:

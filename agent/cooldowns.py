@@ -12,6 +12,7 @@ from canary.run.action import (
     ClaimRequest,
     DropRequest,
     Promote,
+    RepeatRoute,
     SetFinalizer,
     SetTraffic,
     describe,
@@ -117,7 +118,7 @@ class ActionCooldowns:
                 self._traffic = traffic
                 self._traffic_until_s = again_s
                 return True
-            case Promote() | ClaimRequest() | DropRequest() | SetFinalizer():
+            case Promote() | RepeatRoute() | ClaimRequest() | DropRequest() | SetFinalizer():
                 self._actions_until_s = dict(self._waiting()) | {action: again_s}
                 return True
             case _:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from canary.decide import takeover
-from canary.decide.attempts import attempt
+from canary.decide.attempts import attempt, repeat_route
 from canary.decide.clock import unchecked_s
 from canary.decide.tick import Tick
 from canary.decide.timing import PATIENCE_S
@@ -165,11 +165,14 @@ def _pull_forgotten(tick: Tick) -> Decision | None:
 def note_served(tick: Tick) -> Decision | None:
     """Store once that the gateway serves the stored split: a step's interval counts from then.
 
-    Where its traffic is not changed by it, as by an iteration, it counts from the step's being stored.
+    Where its traffic is not changed by it, as by an iteration, it counts from the step's being stored. A gateway that
+    has nothing to acknowledge is given something.
     """
     state = tick.state
-    if state.phase is None or state.served_at_s is not None or tick.due_traffic() or not tick.is_route_served:
+    if state.phase is None or state.served_at_s is not None or tick.due_traffic():
         return None
+    if not tick.is_route_served:
+        return repeat_route(tick)
     served, timing = replace(state, served_at_s=tick.now_s), state.timing
     is_step_back = state.phase is Phase.PROMOTING and 0 < state.traffic.canary_percent < TOTAL_PERCENT
     if tick.analysis_started or is_step_back:

@@ -254,7 +254,9 @@ class Tick:
         route = self.observation.route
         if route is None or self.is_traffic_refused:
             return ()
-        if route.is_exact and route.traffic == self.wanted_traffic:
+        is_awaited = route.state in {RouteState.PENDING, RouteState.UNACKNOWLEDGED}
+        if route.traffic == self.wanted_traffic and (route.is_exact or is_awaited):
+            # The same split in other numbers is put right when the gateway has acknowledged it.
             return ()
         return (SetTraffic(self.wanted_traffic, self.state.transition.sequence),)
 

@@ -66,7 +66,22 @@ class DropRequest:
     text: str
 
 
-Action = ApplyObject | SetTraffic | ScaleTarget | Promote | ReleaseObject | SetFinalizer | ClaimRequest | DropRequest
+@dataclass(frozen=True, slots=True)
+class RepeatRoute:
+    """Write the split that the route has in other numbers, so that the gateway has something to acknowledge."""
+
+
+Action = (
+    ApplyObject
+    | SetTraffic
+    | RepeatRoute
+    | ScaleTarget
+    | Promote
+    | ReleaseObject
+    | SetFinalizer
+    | ClaimRequest
+    | DropRequest
+)
 
 
 def describe(action: Action) -> str:
@@ -76,6 +91,8 @@ def describe(action: Action) -> str:
             return f"the {part}"
         case SetTraffic(traffic):
             return f"the route's weight of {traffic.canary_percent} for the canary side"
+        case RepeatRoute():
+            return "the route's weights, in other numbers"
         case ScaleTarget(replicas):
             return f"the target's size of {replicas}"
         case Promote():

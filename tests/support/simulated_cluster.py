@@ -21,6 +21,7 @@ from canary.run.action import (
     DropRequest,
     Promote,
     ReleaseObject,
+    RepeatRoute,
     ScaleTarget,
     SetFinalizer,
     SetTraffic,
@@ -43,7 +44,7 @@ from tests.support.simulated_sizes import SimulatedSizes
 from tests.support.simulated_storage import SimulatedStorage
 
 # Whatever else is decided, `agent.apply` does nothing of it while there is no target.
-_NEEDS_NO_TARGET = SetTraffic | SetFinalizer | ClaimRequest | DropRequest
+_NEEDS_NO_TARGET = SetTraffic | RepeatRoute | SetFinalizer | ClaimRequest | DropRequest
 
 GAP_S = 5.0  # so long is a primary that does not roll without a gap without a pod; and its status does not show it yet:
 _UNSEEN_S = 0.5
@@ -204,7 +205,8 @@ class SimulatedCluster(SimulatedRoute):
 
         Those that match conditions choose count for the canary side, though nobody knows how many they are.
         """
-        primary, share = self.weights or (0, 0)
+        written = self.weights or (0, 0)
+        primary, share = (100 * weight // (sum(written) or 1) for weight in written)
         is_some_elsewhere = self.canary.is_for_matching and not self.includes_unmatched
         return (100, share) if is_some_elsewhere else (primary, share)
 
@@ -329,7 +331,7 @@ class SimulatedCluster(SimulatedRoute):
     def _refuse_if_changed(self, action: Action, seen: Observation) -> None:
         now = self.observe()
         match action:
-            case SetTraffic():
+            case SetTraffic() | RepeatRoute():
                 if seen.route is None or now.route is None or not is_same_write(seen.route, now.route):
                     raise Refused("the route was written since")
             case ScaleTarget():
@@ -350,7 +352,7 @@ class SimulatedCluster(SimulatedRoute):
                 self.parts.add(part)
                 self.sizes.apply(part, self.state.primary_floor)
                 self.weights = self.weights or ((100, 0) if part is ManagedObject.ROUTE else None)
-            case SetTraffic():
+            case SetTraffic() | RepeatRoute():
                 self.stale.pop("route", None)
                 self.write_route(action)
             case ScaleTarget(replicas):

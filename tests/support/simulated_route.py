@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from canary.run.action import SetTraffic
+from canary.run.action import RepeatRoute, SetTraffic
 from canary.run.observation import Route, RouteState
 from canary.run.traffic import Traffic
 
@@ -21,6 +21,7 @@ class SimulatedRoute:
     route_sequence: int = 0
     includes_unmatched: bool = False
     route_state: RouteState = RouteState.SETTLED
+    may_be_known: bool = False
     unaccepted: str = ""
     served: tuple[int, int] | None = None
     history: list[tuple[int, int]] = field(default_factory=list)
@@ -36,15 +37,23 @@ class SimulatedRoute:
             return None
         said = "the gateway's reason"
         return Route(
-            Traffic(self.weights[1], self.mirror_percent, self.cookie, self.includes_unmatched),
+            Traffic(
+                100 * self.weights[1] // sum(self.weights), self.mirror_percent, self.cookie, self.includes_unmatched
+            ),
             self.route_sequence,
             self.route_state,
             said,
             is_exact=sum(self.weights) == 100,
+            may_be_known=self.may_be_known,
         )
 
-    def write_route(self, wanted: SetTraffic) -> None:
-        """Set the split."""
+    def write_route(self, wanted: SetTraffic | RepeatRoute) -> None:
+        """Set the split, or write the present one in other numbers."""
+        if isinstance(wanted, RepeatRoute):
+            assert self.weights is not None
+            assert sum(self.weights) == 100, "it was repeated, and waits for the answer to that"
+            self.weights, self.may_be_known = (2 * self.weights[0], 2 * self.weights[1]), False
+            return
         traffic = wanted.traffic
         self.weights, self.route_sequence = (traffic.primary_percent, traffic.canary_percent), wanted.sequence
         self.mirror_percent, self.cookie = traffic.mirror_percent, traffic.cookie
@@ -54,4 +63,4 @@ class SimulatedRoute:
 
 def is_same_write(seen: Route, now: Route) -> bool:
     """Return whether nobody wrote the route since it was seen; what the gateway says of it is no write."""
-    return replace(seen, state=now.state, explanation=now.explanation) == now
+    return replace(seen, state=now.state, explanation=now.explanation, may_be_known=now.may_be_known) == now

@@ -46,7 +46,8 @@ class _Routes:
     """The routes of a table as they stand, known since `since_s`.
 
     `was_emptied`: half of their acknowledgement was seen. `proxies`: what was said of them, or of those before, when
-    the entries were filled last. `left_port`: the port that these routes led away from.
+    the entries were filled last. `left_port`: the port that these routes led away from. `earlier`: the routes that Gloo
+    may have made something of since it last acknowledged any, those included. `may_be_known`: these are among them.
     """
 
     digest: str
@@ -54,6 +55,8 @@ class _Routes:
     proxies: tuple[ProxyEntry, ...] | None
     left_port: int | None
     was_emptied: bool = False
+    earlier: frozenset[str] = frozenset()
+    may_be_known: bool = False
     acknowledged_at_s: float | None = None
 
 
@@ -81,12 +84,23 @@ class Acknowledgements:
         digest, proxies = _digest(obj), read_proxies(obj)
         known = self._routes.get(table)
         if known is None:
-            # A first entry can only be made by a Gloo that has seen the table.
-            self._routes[table] = _Routes(digest, now_s, proxies, self._leaving.pop(table, None), proxies == ())
+            # A first entry can only be made by a Gloo that has seen the table. Else nothing is known of it.
+            is_new = proxies == ()
+            self._routes[table] = _Routes(
+                digest, now_s, proxies, self._leaving.pop(table, None), was_emptied=is_new, may_be_known=not is_new
+            )
             return
         if known.digest != digest:
             before = known.proxies if proxies is None else proxies
-            self._routes[table] = _Routes(digest, now_s, before, self._leaving.pop(table, None))
+            earlier = {known.digest} if known.acknowledged_at_s is not None else {known.digest, *known.earlier}
+            self._routes[table] = _Routes(
+                digest,
+                now_s,
+                before,
+                self._leaving.pop(table, None),
+                earlier=frozenset(earlier),
+                may_be_known=digest in earlier,
+            )
             return
         if _is_emptied(proxies, known.proxies):
             known.was_emptied = known.was_emptied or now_s >= known.since_s + _EMPTIED_AFTER_S
@@ -115,6 +129,11 @@ class Acknowledgements:
         """Return what the proxies said last of a table: they empty their entries at each change of anybody's."""
         known = self._routes.get(table)
         return (known.proxies if known is not None else None) or ()
+
+    def may_be_known(self, table: Key) -> bool:
+        """Return whether Gloo may have had a table's routes before they were written last: it acknowledges changes."""
+        known = self._routes.get(table)
+        return known is not None and known.may_be_known
 
     def left_port(self, table: Key, obj: Object, now_s: float) -> int | None:
         """Return the port that the gateway may still send to though the table's last write led away from it."""

@@ -30,6 +30,7 @@ from render.gloo_status import (
 )
 from render.main_route import check_mirror
 from render.objects import UnusableObjectError
+from render.repeated_route import is_repeated, repeated_patch
 from render.route_table import read_exposure, read_sequence, read_traffic, route_patch, route_table, served_port
 from render.upstreams import upstream
 
@@ -61,8 +62,14 @@ class GlooRouting:
         if table is None or exposure is None:
             return None
         state, explanation = self._state(canary, table, now_s)
-        sequence = read_sequence(table, canary)
-        return Route(exposure.traffic, sequence, state, explanation, is_exact=exposure.is_exact)
+        return Route(
+            exposure.traffic,
+            read_sequence(table, canary),
+            state,
+            explanation,
+            is_exact=exposure.is_exact,
+            may_be_known=self._acknowledgements.may_be_known(key_of(table)),
+        )
 
     def _state(self, canary: Canary, table: Object, now_s: float) -> tuple[RouteState, str]:
         """Return what the gateway says of a table, and in which words.
@@ -131,9 +138,16 @@ class GlooRouting:
         table = self._table(canary)
         if table is not None:
             check_mirror(canary, table)
-        if table is None or route_patch(canary, table, _traffic(canary, table), read_sequence(table, canary)):
+        if table is None or self._is_due(canary, table):
             due.add(ManagedObject.ROUTE)
         return frozenset(due)
+
+    def _is_due(self, canary: Canary, table: Object) -> bool:
+        """Return whether our routes are not as rendered; repeated ones may stay until the gateway has answered."""
+        if not route_patch(canary, table, _traffic(canary, table), read_sequence(table, canary)):
+            return False
+        is_known = self._acknowledgements.of(key_of(table), table, self._now_s()) is Acknowledgement.GIVEN
+        return is_known or not is_repeated(canary, table)
 
     def kept_port(self, canary: Canary) -> int | None:
         """See `Routing`."""
@@ -159,6 +173,16 @@ class GlooRouting:
             return
         answer = await self._client.create(ROUTE_TABLES, route_table(canary))
         self._caches.of(ROUTE_TABLES).remember(answer)
+
+    async def repeat(self, canary: Canary) -> None:
+        """See `Routing`."""
+        table = self._table(canary)
+        operations = [] if table is None else repeated_patch(canary, table)
+        if operations:
+            answer = await self._client.json_patch(
+                ROUTE_TABLES, Names.of(canary).route_table, canary.namespace, operations, field_manager=FIELD_MANAGER
+            )
+            self._caches.of(ROUTE_TABLES).remember(answer)
 
     async def set_traffic(self, canary: Canary, wanted: SetTraffic) -> None:
         """See `Routing`."""

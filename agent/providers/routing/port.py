@@ -43,6 +43,13 @@ class Routing(Protocol):
             kube.errors.Conflict: it is not the time yet; observe again.
         """
 
+    async def repeat(self, canary: Canary) -> None:
+        """Write the present split in other numbers: the gateway acknowledges no routes that it has already.
+
+        Raises:
+            kube.errors.Conflict: somebody wrote the route since; observe again.
+        """
+
     async def set_traffic(self, canary: Canary, wanted: SetTraffic) -> None:
         """Change the split, only if the route still is what the last observation showed, its transition included.
 

@@ -7,7 +7,7 @@ owned by the Canary and goes with it.
 from dataclasses import replace
 
 from canary.decide.advance import await_route
-from canary.decide.attempts import attempt
+from canary.decide.attempts import attempt, repeat_route
 from canary.decide.drain import drain
 from canary.decide.takeover import is_foreign
 from canary.decide.tick import Tick
@@ -95,7 +95,7 @@ def _hand_over(tick: Tick) -> Decision:
         return tick.update(replace(tick.state, served_at_s=None)) if tick.state.served_at_s is not None else act(*due)
     if shifted_at_s is None:
         if tick.observation.route is not None and not tick.is_route_served:
-            return await_route(tick)
+            return repeat_route(tick) or await_route(tick)
         timing = replace(tick.state.timing, shifted_at_s=tick.now_s)
         shifted = replace(tick.state, timing=timing, served_at_s=tick.now_s)
         return tick.transition(shifted, routing_to_target(tick.target_name))

@@ -116,6 +116,27 @@ def test_the_first_entry_of_a_new_table_is_its_acknowledgement() -> None:
     assert found.of(TABLE, filled, 102.0) is GIVEN
 
 
+def test_routes_that_were_there_before_may_be_known_to_gloo_already() -> None:
+    """A weight that was written and taken back while it was away changes nothing for it."""
+    found = written(weight=20)
+    assert not found.may_be_known(TABLE), "Gloo never saw these"
+    found.note(TABLE, table(ACCEPTED, 10), 103.0)
+    assert found.may_be_known(TABLE), "these it acknowledged before"
+    found.note(TABLE, table(ACCEPTED, 30), 104.0)
+    found.note(TABLE, table(ACCEPTED, 20), 105.0)
+    assert found.may_be_known(TABLE), "these it may have served meanwhile"
+    found.note(TABLE, table(EMPTIED, 20), 106.0)
+    found.note(TABLE, table(ACCEPTED, 20), 107.0)
+    found.note(TABLE, table(ACCEPTED, 10), 110.0)
+    assert not found.may_be_known(TABLE), "since then it has others"
+
+
+def test_of_routes_that_were_there_first_nothing_is_known() -> None:
+    found = Acknowledgements()
+    found.note(TABLE, table(ACCEPTED), 100.0)
+    assert found.may_be_known(TABLE)
+
+
 NOON_S = 1767268800.0  # 2026-01-01T12:00:00Z
 
 

@@ -257,3 +257,26 @@ def test_what_is_known_of_one_split_is_not_known_of_another() -> None:
     stays = state.update_to(replace(state, previous_cookie="x"), cluster.now_s)
     moves = state.update_to(replace(state, traffic=replace(state.traffic, canary_percent=26)), cluster.now_s)
     assert (stays.served_at_s, moves.served_at_s) == (state.served_at_s, None)
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_gateway_that_may_know_the_routes_is_given_others_of_the_same_split(*, is_deleted: bool) -> None:
+    """A weight was written and taken back while Gloo was away: that is no change to it, and nothing would ever come."""
+    cluster = at_weight(25, revertOnDeletion=is_deleted)
+    cluster.run(1)
+    cluster.is_deleted, cluster.verdicts = is_deleted, always(Verdict.FAIL)
+    cluster.run(120, until=lambda: sum(cluster.shares) > 0 and 0 in cluster.shares)
+    cluster.route_state, cluster.may_be_known = RouteState.UNACKNOWLEDGED, True
+    cluster.run(LONG_S)
+    split = (0, 200) if is_deleted else (200, 0)
+    assert (cluster.weights, cluster.target_replicas > 0) == (split, True), "repeated once, and nothing goes"
+    cluster.route_state = RouteState.SETTLED
+    cluster.run(60)
+    assert cluster.has_finalizer is False if is_deleted else (cluster.weights, cluster.target_replicas) == ((100, 0), 0)
+
+
+def test_a_split_that_the_gateway_can_not_know_is_not_repeated() -> None:
+    cluster = at_weight(25)
+    cluster.route_state = RouteState.UNACKNOWLEDGED
+    cluster.run(LONG_S)
+    assert cluster.weights == (75, 25)

@@ -77,6 +77,7 @@ happenings = st.one_of(
     st.tuples(st.just("target_readiness"), readiness),
     st.tuples(st.just("primary_readiness"), readiness),
     st.tuples(st.just("route_state"), st.sampled_from(list(RouteState))),
+    st.tuples(st.just("may_be_known"), st.booleans()),
     st.tuples(st.just("is_drained"), st.sampled_from([True, False, None])),
     st.tuples(st.just("blockers"), st.sampled_from([(), (Blocker("ScalerNotFound", "no such autoscaler"),)])),
     st.tuples(st.just("refused_objects"), st.sets(st.sampled_from(list(ManagedObject)), max_size=2)),
