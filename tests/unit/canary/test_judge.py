@@ -43,8 +43,8 @@ def test_a_value_is_held_against_its_range(checked: CanaryMetric, value: float, 
 def test_no_value_is_what_the_metric_says_it_is(choice: str, verdict: Verdict) -> None:
     result = judge(metric(onNoData=choice), Sample(), "podinfo.test")
     assert result.verdict is verdict
-    assert "no values found" in result.text
-    assert "podinfo.test is not receiving traffic" in result.text
+    nothing = "no values found for gloo metric request-success-rate probably podinfo.test is not receiving traffic"
+    assert result.text == nothing
 
 
 def test_too_few_requests_decide_nothing() -> None:
@@ -57,7 +57,7 @@ def test_too_few_requests_decide_nothing() -> None:
 def test_a_failed_query_is_an_error_whatever_no_data_means() -> None:
     result = judge(metric(onNoData="pass"), Sample(error="connection refused"), "podinfo.test")
     assert result.verdict is Verdict.ERROR
-    assert "connection refused" in result.text
+    assert result.text == "metric query failed for request-success-rate: connection refused"
 
 
 def test_the_worst_verdict_counts_and_fail_is_the_worst() -> None:

@@ -2,50 +2,22 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from canary.api.hooks import HOOK_TYPES
 from canary.run.phase import Phase
+from tests.support.compatibility import LINK, REPOSITORY, Mutation, Row, mutations, read_rows
 
-REPOSITORY = Path(__file__).parents[3]
-DOCUMENT = REPOSITORY / "docs" / "compatibility.md"
 FIELDS = REPOSITORY / "tests" / "unit" / "canary_api" / "flagger_fields.txt"
 WORDS = Path(__file__).parent / "flagger_words.txt"
 
 FIELD_SECTIONS = re.compile(r"Canary: |MetricTemplate|AlertProvider")
-LINK = re.compile(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)")
 REASON = re.compile(r"not (there|needed|reported): .{20}")
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of a table. `has_more`: it speaks of everything below its key, too."""
-
-    section: str
-    key: str
-    has_more: bool
-    here: str
-    proof: str
-
-    def is_about(self, field: str) -> bool:
-        return field == self.key or (self.has_more and field.startswith(tuple(self.key + mark for mark in ".[{")))
-
-
-def rows() -> Iterator[Row]:
-    section = ""
-    for line in DOCUMENT.read_text().splitlines():
-        if line.startswith("## "):
-            section = line.removeprefix("## ")
-        elif line.startswith("| `"):
-            key, here, proof = re.split(r" (?<!\\)\| ", line.removeprefix("| ").removesuffix(" |"))
-            yield Row(section, key.split("`")[1], key.endswith("and below"), here, proof)
-
-
-ROWS = list(rows())
+ROWS = list(read_rows())
 
 
 def keys(section: str) -> set[str]:
@@ -92,7 +64,7 @@ def test_no_row_stands_twice() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
 def test_every_row_has_a_test_that_exists_or_a_reason(row: Row) -> None:
-    proofs = LINK.findall(row.proof)
+    proofs = row.proofs
     if row.proof == "—":
         assert REASON.match(row.here), "neither a test nor a reason"
         return
@@ -101,3 +73,15 @@ def test_every_row_has_a_test_that_exists_or_a_reason(row: Row) -> None:
     for name, path in proofs:
         source = (REPOSITORY / path).read_text()
         assert re.search(rf"^(async )?def {name}\(", source, re.MULTILINE), f"{path} has no {name}"
+
+
+def test_the_fact_of_every_row_with_a_test_is_made_untrue_once() -> None:
+    """`make long` does it: tests/long/test_compatibility_mutations.py."""
+    made = [(mutation.section, mutation.key) for mutation in mutations()]
+    assert sorted(made) == sorted((row.section, row.key) for row in ROWS if row.proofs)
+
+
+@pytest.mark.parametrize("mutation", mutations(), ids=lambda mutation: f"{mutation.section}: {mutation.key}")
+def test_what_is_made_untrue_stands_once_in_its_file(mutation: Mutation) -> None:
+    assert mutation.before != mutation.after
+    assert (REPOSITORY / mutation.file).read_text().count(mutation.before) == 1
