@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from canary.run.action import SetTraffic
 from canary.run.observation import RouteState
-from canary.run.phase import Phase
+from canary.run.phase import ANALYSING, Phase
 from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.simulated_storage import SimulatedStorage
 
@@ -26,6 +26,21 @@ def check_before_promote(cluster: SimulatedCluster, effect: str) -> None:
     assert cluster.can_canary_serve, "the last copy that serves is rolled away"
     assert cluster.revision == state.revisions.analysed, "what nobody analysed is all that serves"
     assert cluster.shares == (0, 100), "users are on a primary that has no pod now"
+
+
+def check_before_traffic(cluster: SimulatedCluster) -> None:
+    """See, before the route is written, that a canary side that gets more has the size for it, or had its time for it.
+
+    Of the requests that a match chooses nobody knows how many they are.
+    """
+    state, sizes = cluster.state, cluster.sizes
+    percent, started_at_s = state.traffic.canary_percent, state.analysis.growth_started_at_s
+    is_everyones = not cluster.canary.is_for_matching or state.traffic.includes_unmatched
+    if state.phase not in ANALYSING or percent <= cluster.shares[1] or not is_everyones:
+        return
+    needed = min(-(-sizes.primary * percent // 100), sizes.target_limit or 100)
+    had_time = started_at_s is not None and cluster.now_s - started_at_s >= cluster.canary.progress_deadline_s
+    assert cluster.target_replicas >= needed or had_time, "more traffic than the canary side has the size for"
 
 
 def check_at_rest(cluster: SimulatedCluster) -> None:

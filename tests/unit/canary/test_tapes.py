@@ -1,6 +1,7 @@
 """Random tapes of verdicts, revisions, failures and crashes: what must hold at every effect, and at the end."""
 
 import contextlib
+import operator
 import os
 import re
 from collections.abc import Iterator
@@ -21,9 +22,16 @@ from canary.run.phase import ANALYSING, IDLE, TRANSITIONS, Phase
 from canary.run.request import Verb
 from canary.run.state import Blocker, State
 from tests.support.canaries import canary
-from tests.support.serving_rules import ReadyRule, check_at_rest, check_before_promote, check_stored
+from tests.support.serving_rules import (
+    ReadyRule,
+    check_at_rest,
+    check_before_promote,
+    check_before_traffic,
+    check_stored,
+)
 from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.simulated_parts import READY, ROLLING, UNREADY, Crash, Refused, always
+from tests.support.simulated_sizes import SimulatedSizes
 
 # A change is judged by the same tapes each time; `make tapes` looks for new ones, and for many more.
 ALWAYS_THE_SAME = "SERIN_NEW_TAPES" not in os.environ
@@ -98,6 +106,16 @@ happenings = st.one_of(
     st.tuples(st.just("conflicts"), st.integers(1, 3)),
     st.tuples(st.just("rolls_without_gap"), st.booleans()),
     st.tuples(st.just("pruned"), st.booleans()),
+    st.tuples(st.just("sizes"), st.builds(SimulatedSizes, st.integers(1, 20), *[st.sampled_from([None, 8, 30])] * 2)),
+)
+
+# Most of what happens before a run is under way comes to nothing: half of the tapes begin with one.
+under_way = st.tuples(
+    st.just(("time", 30.0)), st.just(("image", "rev-2")), st.tuples(st.just("time"), st.floats(1, 60))
+).map(list)
+tapes = st.one_of(
+    st.lists(happenings, max_size=40),
+    st.builds(operator.add, under_way, st.lists(happenings, min_size=4, max_size=40)),
 )
 
 
@@ -109,6 +127,7 @@ class Watcher:
     crash_in: int = 0
     conflicts: int = 0
     is_deposed: bool = False
+    is_size_new: bool = False
     failed: set[str] = field(default_factory=set)
     retried: set[str] = field(default_factory=set)
     phases: list[Phase | None] = field(default_factory=list)
@@ -122,6 +141,8 @@ class Watcher:
         self._note_end(state)
         if effect.startswith("SetTraffic"):
             self._check_weights(effect)
+            if not self.is_size_new:
+                check_before_traffic(cluster)
         if effect == "ScaleTarget(replicas=0)":
             assert cluster.weights == (100, 0), "the canary side still has traffic"
             assert cluster.served == (100, 0), "the gateway may still send to the canary side"
@@ -217,6 +238,7 @@ def play(cluster: SimulatedCluster, watcher: Watcher, tape: list[tuple[str, Any]
 
 def happen(cluster: SimulatedCluster, watcher: Watcher, kind: str, value: Any) -> None:
     """Let the cluster change, by somebody's hand or by itself."""
+    watcher.is_size_new = kind == "sizes"
     match kind:
         case "image":
             # What was failed for good may be analysed afresh when a user applies it again after another one.
@@ -288,9 +310,7 @@ def all_well(cluster: SimulatedCluster, watcher: Watcher) -> None:
 
 
 @settings(max_examples=TAPES, deadline=None, derandomize=ALWAYS_THE_SAME, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    canaries, st.lists(st.sampled_from(list(Verdict)), max_size=40), st.booleans(), st.lists(happenings, max_size=40)
-)
+@given(canaries, st.lists(st.sampled_from(list(Verdict)), max_size=40), st.booleans(), tapes)
 def test_no_tape_breaks_a_rule_and_every_run_ends(
     tried: Canary,
     verdicts: list[Verdict],
