@@ -152,3 +152,14 @@ def test_a_skipped_analysis_is_told_at_its_end_and_asks_no_rollback_gate() -> No
     cluster.run(60)
     assert phase(cluster) is Phase.SUCCEEDED
     assert cluster.asked == ["post-rollout/post-rollout"]
+
+
+def test_a_shut_rollback_gate_is_told_in_flaggers_words() -> None:
+    cluster = with_hooks("rollback")
+    cluster.set_image("rev-2")
+    told: set[str] = set()
+    while phase(cluster) is not Phase.SUCCEEDED:
+        decision = cluster.tick()
+        told |= {remark.text for remark in decision.remarks}
+        cluster.now_s += decision.wake_after_s or 0
+    assert "Rollback hook rollback not signaling a rollback" in told
