@@ -37,7 +37,8 @@ def take_over(tick: Tick) -> Decision | None:
         case Phase.FINALISING if _has_same_template(tick):
             return _take(tick, clear_traffic(_ours(tick)), "its promotion goes on")
         case Phase.FINALISING:
-            return _take_as_baseline(tick, Phase.SUCCEEDED)
+            # Its canary side may still be up: it goes, as after a failed run.
+            return _take_as_baseline(tick, Phase.SUCCEEDED, finished=UNKNOWN)
         case Phase.FAILED:
             ours = clear_traffic(_ours(tick))
             revisions = replace(ours.revisions, promoted=_promoted(tick), finished=UNKNOWN)
@@ -58,10 +59,11 @@ def _go_on_promoting(tick: Tick) -> Decision:
     return _take(tick, going_on, "its promotion goes on")
 
 
-def _take_as_baseline(tick: Tick, phase: Phase | None) -> Decision:
+def _take_as_baseline(tick: Tick, phase: Phase | None, finished: str = "") -> Decision:
     ours, revision = clear_traffic(_ours(tick)), tick.target.identity.revision
     is_promoted = tick.observation.primary is None or _has_same_template(tick)
-    revisions = replace(ours.revisions, promoted=revision if is_promoted else _promoted(tick))
+    promoted = revision if is_promoted else _promoted(tick)
+    revisions = replace(ours.revisions, promoted=promoted, finished=finished or revision)
     state = replace(ours, phase=phase, revisions=revisions)
     if is_promoted:
         return _take(tick, state, "the primary runs the target's template")

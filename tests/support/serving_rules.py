@@ -46,10 +46,13 @@ def check_before_traffic(cluster: SimulatedCluster) -> None:
 def check_at_rest(cluster: SimulatedCluster) -> None:
     """See that a promotion's traffic is where it is served, once there is nothing more to do for the moment.
 
-    A newer revision on the canary side is nothing to send traffic to.
+    A newer revision on the canary side is nothing to send traffic to. Nothing is held against an agent that can't write
+    the route, or whose intent is not stored: it stands still, but for the way back to the primary.
     """
     state, (to_primary, to_canary) = cluster.state, cluster.shares
     if state.phase is not Phase.PROMOTING or cluster.weights is None:
+        return
+    if SetTraffic in cluster.refused_actions or cluster.storage.lost is not None:
         return
     if cluster.can_canary_serve and not cluster.can_primary_serve and cluster.revision == state.revisions.analysed:
         assert to_primary == 0, "users are on a primary without a pod, and the canary has one"

@@ -177,7 +177,7 @@ class SimulatedCluster(SimulatedRoute):
         return Primary(
             revision,
             readiness if is_seen else ROLLING,
-            runs_target=self.primary_runs_target,
+            runs_target=self.primary_runs_target or self.primary_revision == self.revision,
             rolls_without_gap=self.rolls_without_gap,
             is_lasting=not self.is_in_gap,
             replicas=self.sizes.primary,

@@ -94,6 +94,13 @@ def test_a_promotion_is_finished(word: Phase, weight: int) -> None:
     assert cluster.state.revisions.promoted == TARGET
 
 
+def test_the_canary_side_of_an_ended_promotion_goes_whatever_the_primary_runs() -> None:
+    cluster = flaggers(Phase.FINALISING, is_same_template=False, replicas=2)
+    cluster.run(300)
+    assert (phase(cluster), cluster.weights, cluster.target_replicas) == (Phase.SUCCEEDED, (100, 0), 0)
+    assert cluster.promoted == [], "something was rolled out"
+
+
 @pytest.mark.parametrize("is_same_template", [True, False])
 def test_a_failed_run_stays_failed_and_can_be_retried(*, is_same_template: bool) -> None:
     cluster = flaggers(Phase.FAILED, is_same_template=is_same_template, replicas=2)

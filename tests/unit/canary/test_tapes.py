@@ -221,6 +221,7 @@ def play(cluster: SimulatedCluster, watcher: Watcher, tape: list[tuple[str, Any]
         match kind:
             case "time":
                 run(cluster, value)
+                watcher.is_size_new = False
             case "crash":
                 watcher.crash_in = value
             case "conflicts":
@@ -238,7 +239,7 @@ def play(cluster: SimulatedCluster, watcher: Watcher, tape: list[tuple[str, Any]
 
 def happen(cluster: SimulatedCluster, watcher: Watcher, kind: str, value: Any) -> None:
     """Let the cluster change, by somebody's hand or by itself."""
-    watcher.is_size_new = kind == "sizes"
+    watcher.is_size_new |= kind == "sizes"
     match kind:
         case "image":
             # What was failed for good may be analysed afresh when a user applies it again after another one.
