@@ -1,9 +1,7 @@
 """Gloo's control plane is away: Envoy serves what it was told last, and nothing goes that it may still send to."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from tests.support.cluster import Cluster
+from tests.support.gloo_stopped import gloo_stopped
 from tests.support.load import assert_no_request_lost, initialize, steady_load
 from tests.support.own_metric import OWN_METRIC, own_metric
 from tests.support.rollout import Rollouts
@@ -13,17 +11,6 @@ STOPPED_S = 12.0
 
 # Long enough for Gloo to be stopped within it.
 ANALYSIS = {"metrics": [OWN_METRIC], "threshold": 2, "interval": "5s", "stepWeight": 25, "maxWeight": 50}
-
-
-@contextmanager
-def gloo_stopped(cluster: Cluster) -> Iterator[None]:
-    """Stop the stand-in for Gloo: what it served last is served on, as by a real Envoy whose control plane died."""
-    switch = ("-n", "gloo-system", "configmap", "sandbox-gloo")
-    cluster.kubectl("create", *switch, "--from-literal=delays=stopped")
-    try:
-        yield
-    finally:
-        cluster.kubectl("delete", *switch)
 
 
 def missing(rollouts: Rollouts) -> list[str]:
