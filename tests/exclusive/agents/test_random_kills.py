@@ -156,7 +156,7 @@ def assert_no_answered_hook_is_called_again(outcome: Outcome) -> None:
     for call in outcome.calls:
         status = [version.obj["status"] for version in statuses if version.seen_at_s < call.at_s][-1]
         step = f"@{status['canaryWeight']}" if call.kind == "confirm-traffic-increase" else ""
-        assert f"{call.kind}/{call.kind}{step}" not in status["serin"]["answeredHooks"]
+        assert f"{call.kind}/{call.kind}{step}" not in (status.get("serin") or {}).get("answeredHooks", ())
     ours = [(version.order, version.obj["status"].get("serin") or {}) for version in statuses]
     untold = [order for order, one in ours if one.get("endUntold")]
     told_s = next((version.seen_at_s for version in statuses if untold and version.order > untold[-1]), 0.0)

@@ -87,7 +87,15 @@ HELD: dict[str, Any] = {
 }
 _HELD = "Halt {name} advancement waiting for promotion approval confirm-promotion"
 
-_LOST = "taken over from Flagger in mid-run, and nobody knows what its checks said"
+# Held by the same gate, its status is lost.
+PRUNED: dict[str, Any] = {
+    "hooks": (Hook("confirm-promotion", "gate"),),
+    "acts": (Act("WaitingPromotion", Scene.prune_status, kills=1),),
+}
+_LOST = (
+    "Rolling back {name} taken over from Flagger in mid-run, and nobody knows what its checks said",
+    "Canary failed! Scaling down {name}",
+)
 
 ITERATIONS = {"stepWeight": None, "maxWeight": None, "iterations": 2}
 STEPS = {"stepWeight": None, "maxWeight": None, "stepWeights": [20, 60], "stepWeightPromotion": 30}
@@ -264,19 +272,19 @@ CASES: Sequence[Case] = (
         "weights, the status is pruned",
         {},
         "Failed",
-        shows=["0", "25", "0"],
-        told=[*_begins(*_weights(25)), f"Rolling back {{name}} {_LOST}", "Canary failed! Scaling down {name}"],
-        acts=(Act("25", Scene.prune_status),),
+        shows=["0", "25", "50", "0"],
+        told=[*_begins(*_weights(25, 50), _HELD), *_LOST],
+        **PRUNED,
     ),
     Case(
         "A/B, the status is pruned",
         MATCH,
         "Failed",
         shows=["0 matched 0", "0 matched 100", "0 matched 0"],
-        told=[*_begins(*_iterations(1, 2)), f"Rolling back {{name}} {_LOST}", "Canary failed! Scaling down {name}"],
+        told=[*_begins(*_iterations(2, 2), _HELD), *_LOST],
         everybody="primary",
         users=(INSIDER,),
-        acts=(Act("0 matched 100", Scene.prune_status),),
+        **PRUNED,
     ),
     Case(
         "weights, the gateway is silent",
