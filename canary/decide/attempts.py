@@ -18,7 +18,7 @@ def promote_primary(tick: Tick, revision: str) -> Decision:
 
 
 def repeat_route(tick: Tick) -> Decision | None:
-    """Give a gateway that may know the routes already something to acknowledge; None where that is not needed.
+    """Write the split anew for a gateway that may know the routes already; None where that is not needed.
 
     A weight that was written and taken back while the gateway was away leaves it the routes that it has: it says
     nothing, however long one waits. An agent that has just started may not know what was acknowledged before.

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from canary.decide.checks import note_decisive, weigh
 from canary.decide.tick import Tick
+from canary.decide.timing import PATIENCE_S
 from canary.decide.transitions import roll_back
 from canary.run.decision import Decision, ask
 from canary.run.judge import CheckResult, Verdict, is_observed, overall
@@ -26,7 +27,8 @@ def check_promotion(tick: Tick) -> Decision | None:
 
 def _due_at_s(tick: Tick) -> float:
     checked_at_s = tick.state.promotion.checked_at_s
-    return tick.now_s if checked_at_s is None else checked_at_s + tick.canary.interval_s
+    # Never back to back: an agent that is killed again and again would come to nothing but its checks.
+    return tick.now_s if checked_at_s is None else checked_at_s + max(tick.canary.interval_s, PATIENCE_S)
 
 
 def _judge(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:

@@ -35,9 +35,9 @@ def test_the_sides_are_told_apart_by_any_of_flaggers_labels(rollouts: Rollouts, 
     rollouts.apply(labelled(key), canary("app"))
     rollouts.wait_for_phase("app", "Initialized")
     primary = rollouts.get("deployment", "app-primary")["spec"]
-    assert primary["selector"]["matchLabels"] == {key: "web-primary"}
+    assert primary["selector"]["matchLabels"] == {key: "web-primary", "tier": "front"}
     assert primary["template"]["metadata"]["labels"] == {key: "web-primary", "tier": "front"}
-    assert rollouts.get("service", "app-canary")["spec"]["selector"] == {key: "web"}
+    assert rollouts.get("service", "app-canary")["spec"]["selector"] == {key: "web", "tier": "front"}
 
 
 def test_a_target_without_such_a_label_is_named(rollouts: Rollouts) -> None:
