@@ -130,7 +130,7 @@ async def _end_group(process: asyncio.subprocess.Process, grace_s: float) -> Non
                 await process.wait()
     finally:  # also when this is cancelled: a load tester that stops has no more time to give
         _signal_group(process.pid, signal.SIGKILL)
-    await process.wait()
+        await process.wait()  # it ends at once; left unreaped, it would outlive the loop that watches it
     await _sweep_group(process.pid)
 
 
