@@ -59,7 +59,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     """A copy in which every named test passes before anything is made untrue."""
     root = tmp_path_factory.mktemp("mutated") / "tree"
     shutil.copytree(REPOSITORY, root, ignore=shutil.ignore_patterns(*_NOT_COPIED), symlinks=True)
-    command = [sys.executable, "-B", str(root / Path(forks.__file__).relative_to(REPOSITORY))]
+    command = [sys.executable, "-B", "-m", forks.__name__]
     with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         made = Copy(root, process)
         code, output = made.run(*sorted({mutation.proof for mutation in mutations()}))

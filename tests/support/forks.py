@@ -1,4 +1,4 @@
-"""Run tests of a tree, each in a fork of a process that has our libraries already: `python forks.py`, in the tree.
+"""Run tests in forks of a process that has our libraries already: `python -m tests.support.forks`, in their tree.
 
 A line on stdin has the arguments of pytest as a JSON list; the answer is a line with what it ended with and its output.
 """
@@ -8,7 +8,6 @@ import os
 import sys
 import tempfile
 import traceback
-from pathlib import Path
 
 # What tests import that is none of the tree: to do so takes longer than most of them.
 import aiohttp.web
@@ -28,7 +27,6 @@ LIBRARIES = (aiohttp, aioprometheus, kubernetes_asyncio, promql_parser, pydantic
 
 def main() -> None:
     """Answer until stdin ends."""
-    sys.path.insert(0, str(Path.cwd()))
     sys.dont_write_bytecode = True
     for line in sys.stdin:
         with tempfile.TemporaryFile("w+") as output:

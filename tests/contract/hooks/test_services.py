@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from agent import main
 from agent.providers.hooks import Hooks
 from canary.api.hooks import CanaryWebhook
 from canary.run.judge import CheckResult, Verdict
@@ -41,8 +42,9 @@ async def session(arrived: asyncio.Event) -> AsyncIterator[aiohttp.ClientSession
 
     trace = aiohttp.TraceConfig()
     trace.on_request_end.append(note)
-    connector = aiohttp.TCPConnector(limit=0, force_close=True)
-    async with aiohttp.ClientSession(connector=connector, trust_env=True, trace_configs=[trace]) as made:
+    trace.freeze()
+    async with main._session(is_kept=False) as made:
+        made.trace_configs.append(trace)
         yield made
 
 
