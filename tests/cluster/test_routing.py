@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from agent.resources import ROUTE_TABLES
+from agent.resources import ROUTE_TABLES, UPSTREAMS
 from canary.run.observation import RouteState
 from canary.run.traffic import Traffic
 from kube.errors import Conflict
@@ -157,14 +157,15 @@ async def test_options_of_the_spec_are_followed_on_a_table_that_users_enriched(a
 
 
 async def test_gloos_refusal_is_read_back_and_its_content_too(app: Routed) -> None:
-    """A path that the VirtualService's prefix does not lead to: Gloo leaves the route out and warns."""
-    said = await ready(app, {"iterations": 5, "match": [{"uri": {"regex": "(/slash).*"}}]})
+    """An Upstream of the route that is gone: Gloo serves the route, and warns of what it leads to."""
+    said = await ready(app)
+    gone = f"{said.namespace}-app-canaryupstream-9898"
+    await app.client.delete(UPSTREAMS, gone, said.namespace)
     await eventually(lambda: app.seen(said), lambda route: route.state is RouteState.WARNED)
-    assert "(/slash).*" in app.seen(said).explanation
+    assert f"{said.namespace}.{gone}" in app.seen(said).explanation
     assert await app.side() == "primary"
-    mended = app.canary({"iterations": 5, "match": [{"uri": {"regex": "/slash.*"}}]})
-    await app.keep(mended)
-    await eventually(lambda: app.seen(mended).state, lambda state: state is RouteState.SETTLED)
+    await app.keep(said)
+    await eventually(lambda: app.seen(said).state, lambda state: state is RouteState.SETTLED)
 
 
 async def test_a_write_on_an_old_view_is_refused(app: Routed) -> None:
