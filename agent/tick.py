@@ -36,7 +36,7 @@ from canary.run.observation import Observation
 from canary.run.phase import IDLE, Phase
 from canary.run.state import Blocker, State
 from canary.run.status import UnknownPhase, write_status
-from canary.run.trouble import RETRYING, Trouble
+from canary.run.trouble import RETRYING, Trouble, is_other_reason
 from kube.errors import KubeError, PermanentError, TransientError
 from kube.resource import Object
 from kube.store import Key
@@ -160,7 +160,7 @@ class CanaryTicker:
         """Note what is wrong while the canary waits; return whether that is news to be stored by another tick."""
         self._trouble.note(find_trouble(canary, state, observation, decision))
         lasting, known = self._trouble.lasting(state.not_ready), observation.lasting
-        return (lasting and lasting.reason) != (known and known.reason)
+        return is_other_reason(lasting, known)
 
     def note_failing(self, error: Exception) -> None:
         """Note that nothing more is known of the canary than why its ticks fail."""

@@ -44,8 +44,7 @@ GUARDS: Final[tuple[Callable[[Tick], Decision | None], ...]] = (
 
 def decide(canary: Canary, state: State, observation: Observation) -> Decision:
     """Decide what comes next. Total: every input has an answer."""
-    watched = clock.count_watched(state, observation.now_s)
-    tick = Tick(canary, guards.count_on(watched, observation), observation)
+    tick = _tick(canary, state, observation)
     guarded = next((decision for guard in GUARDS if (decision := guard(tick)) is not None), None)
     decision = tell_readiness(tick, guarded if guarded is not None else _decide_phase(tick))
     return clock.noted_within_s(decision) if clock.runs_down(tick) else decision
@@ -53,8 +52,13 @@ def decide(canary: Canary, state: State, observation: Observation) -> Decision:
 
 def find_trouble(canary: Canary, state: State, observation: Observation, decision: Decision) -> tuple[Trouble, ...]:
     """Return what is not as it should be in a tick that came to wait, the gravest first."""
+    return why_not_ready(_tick(canary, state, observation), decision)
+
+
+def _tick(canary: Canary, state: State, observation: Observation) -> Tick:
+    """Return the three inputs as a tick, the state by the present clock and by what the route knows of."""
     watched = clock.count_watched(state, observation.now_s)
-    return why_not_ready(Tick(canary, guards.count_on(watched, observation), observation), decision)
+    return Tick(canary, guards.count_on(watched, observation), observation)
 
 
 def _decide_phase(tick: Tick) -> Decision:

@@ -157,8 +157,7 @@ def _pull_forgotten(tick: Tick) -> Decision | None:
     route = tick.observation.route
     if route is None or route.sequence == 0 or not tick.can_primary_serve:
         return None
-    is_exposed = route.traffic.canary_percent > 0 or route.traffic.mirror_percent > 0
-    due = tick.due_traffic() if is_exposed else ()
+    due = tick.due_traffic() if route.traffic.is_exposing else ()
     return act(*due) if due else None
 
 

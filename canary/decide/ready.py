@@ -15,7 +15,7 @@ from canary.run.decision import Decision
 from canary.run.messages import Message, not_ready_any_more, ready_again
 from canary.run.phase import IDLE, Phase
 from canary.run.state import Blocker
-from canary.run.trouble import RETRYING, TOLERATED_S, Trouble
+from canary.run.trouble import RETRYING, TOLERATED_S, Trouble, is_other_reason
 
 _WITHOUT_TRAFFIC: Final = frozenset({None, Phase.INITIALIZING, Phase.TERMINATING, Phase.TERMINATED})
 
@@ -34,7 +34,7 @@ def tell_readiness(tick: Tick, decision: Decision) -> Decision:
     A tick that fails each time never comes to wait: that is stored before it is tried again.
     """
     state, lasting = tick.state, tick.observation.lasting
-    if state.blocker is not None or state.phase is None or not _is_news(state.not_ready, lasting):
+    if state.blocker is not None or state.phase is None or not is_other_reason(state.not_ready, lasting):
         return decision
     is_resting = decision.intent is None and not decision.actions and not decision.questions
     is_failing = lasting is not None and lasting.reason == RETRYING and decision.intent is None
@@ -42,11 +42,6 @@ def tell_readiness(tick: Tick, decision: Decision) -> Decision:
         return decision
     message = ready_again(tick.name) if lasting is None else not_ready_any_more(tick.name, lasting.message)
     return tick.update(replace(state, not_ready=lasting), message, remarks=decision.remarks)
-
-
-def _is_news(stored: Blocker | None, lasting: Blocker | None) -> bool:
-    """Return whether the reason is another one; its sentence alone may change with each tick."""
-    return (stored and stored.reason) != (lasting and lasting.reason)
 
 
 def _deadline_s(tick: Tick) -> float:

@@ -83,8 +83,7 @@ class Tick:
     @property
     def is_exposed(self) -> bool:
         """Return whether requests, or copies of them, are meant for the canary side."""
-        traffic = self.state.traffic
-        return traffic.canary_percent > 0 or traffic.mirror_percent > 0
+        return self.state.traffic.is_exposing
 
     @property
     def is_held(self) -> bool:

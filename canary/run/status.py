@@ -43,6 +43,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
     """
     status = status or {}
     ours: Mapping[str, Any] = status.get(SERIN_STATUS) or {}
+    false_ready, is_only_told = _read_blocker(status.get("conditions") or ()), bool(ours.get(StatusKey.NOT_READY))
     return State(
         phase=_read_phase(status.get("phase")),
         traffic=Traffic(
@@ -63,16 +64,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
             finished=str(ours.get(StatusKey.FINISHED_REVISION, "")),
             change=_read_change(ours.get(StatusKey.CHANGE)),
         ),
-        analysis=Analysis(
-            started_at_s=_read_time(ours.get(StatusKey.STARTED_AT)),
-            decisive_at_s=_read_time(ours.get(StatusKey.DECISIVE_AT)),
-            failed_checks=int(status.get("failedChecks", 0)),
-            iterations=int(status.get("iterations", 0)),
-            checks_passed=bool(ours.get(StatusKey.CHECKS_PASSED, False)),
-            growth_started_at_s=_read_time(ours.get(StatusKey.GROWTH_STARTED_AT)),
-            unobserved_s=float(ours.get(StatusKey.UNOBSERVED, 0.0)),
-            is_given_up=bool(ours.get(StatusKey.GIVEN_UP, False)),
-        ),
+        analysis=_read_analysis(status, ours),
         promotion=Promotion(
             is_late=bool(ours.get(StatusKey.PROMOTION_LATE, False)),
             growth_started_at_s=_read_time(ours.get(StatusKey.PRIMARY_GROWTH_STARTED_AT)),
@@ -94,8 +86,8 @@ def read_state(status: Mapping[str, Any] | None) -> State:
             shifted_at_s=_read_time(ours.get(StatusKey.SHIFTED_AT)),
             primary_down_at_s=_read_time(ours.get(StatusKey.PRIMARY_DOWN_AT)),
         ),
-        blocker=None if ours.get(StatusKey.NOT_READY) else _read_blocker(status.get("conditions") or ()),
-        not_ready=_read_blocker(status.get("conditions") or ()) if ours.get(StatusKey.NOT_READY) else None,
+        blocker=None if is_only_told else false_ready,
+        not_ready=false_ready if is_only_told else None,
         transition=TransitionRecord(
             sequence=int(ours.get(StatusKey.SEQUENCE, 0)),
             at_s=_read_time(status.get("lastTransitionTime")) or 0.0,
@@ -103,6 +95,19 @@ def read_state(status: Mapping[str, Any] | None) -> State:
             messages=tuple(_read_message(item) for item in ours.get(StatusKey.MESSAGES, ())),
             alerted_by=str(ours.get(StatusKey.ALERTED_BY, "")),
         ),
+    )
+
+
+def _read_analysis(status: Mapping[str, Any], ours: Mapping[str, Any]) -> Analysis:
+    return Analysis(
+        started_at_s=_read_time(ours.get(StatusKey.STARTED_AT)),
+        decisive_at_s=_read_time(ours.get(StatusKey.DECISIVE_AT)),
+        failed_checks=int(status.get("failedChecks", 0)),
+        iterations=int(status.get("iterations", 0)),
+        checks_passed=bool(ours.get(StatusKey.CHECKS_PASSED, False)),
+        growth_started_at_s=_read_time(ours.get(StatusKey.GROWTH_STARTED_AT)),
+        unobserved_s=float(ours.get(StatusKey.UNOBSERVED, 0.0)),
+        is_given_up=bool(ours.get(StatusKey.GIVEN_UP, False)),
     )
 
 

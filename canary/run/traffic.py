@@ -26,5 +26,10 @@ class Traffic:
         """Return the primary's share of the requests that the split is about."""
         return TOTAL_PERCENT - self.canary_percent
 
+    @property
+    def is_exposing(self) -> bool:
+        """Return whether requests, or copies of them, are meant for the canary side."""
+        return self.canary_percent > 0 or self.mirror_percent > 0
+
 
 ALL_TO_PRIMARY: Final = Traffic()

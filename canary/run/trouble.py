@@ -11,6 +11,11 @@ RETRYING: Final = "Retrying"
 """The reason of a tick that fails each time: nothing else of the canary is known then."""
 
 
+def is_other_reason(one: Blocker | None, other: Blocker | None) -> bool:
+    """Return whether two reasons differ; a reason's sentence alone may change with each tick."""
+    return (one and one.reason) != (other and other.reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Why a canary is not ready, once it has been so for `tolerated_s`."""
