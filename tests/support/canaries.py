@@ -52,3 +52,8 @@ def canary_object(analysis: dict[str, Any] | None = None, **spec: Any) -> dict[s
 def canary(analysis: dict[str, Any] | None = None, **spec: Any) -> Canary:
     """Return the guide's Canary, parsed."""
     return parse_canary(canary_object(analysis, **spec))
+
+
+def with_spec(before: Canary, **fields: Any) -> Canary:
+    """Return a canary with other fields in its spec."""
+    return before.model_copy(update={"spec": before.spec.model_copy(update=fields)})

@@ -11,6 +11,11 @@ CanaryWith = Callable[[Mapping[str, object]], dict[str, Any]]
 Case = tuple[Rule, Mapping[str, object], Problem]
 
 
+def ab_test(*entries: Mapping[str, object]) -> dict[str, object]:
+    """Return the change that makes the good Canary an A/B test of these match entries."""
+    return {"analysis": {"interval": "10s", "threshold": 1, "iterations": 5, "match": list(entries)}}
+
+
 def case_name(value: object) -> str:
     """Return the rule's own name for it in a test's name, and nothing for the rest of the case."""
     return getattr(value, "__name__", "")

@@ -305,3 +305,8 @@ def test_mypy_refuses_a_field_that_does_not_exist_and_a_value_of_another_type(tm
         "call-arg",
         "misc",
     ]
+
+
+def test_every_declared_transition_leads_to_a_declared_phase() -> None:
+    assert set().union(*TRANSITIONS.values()) <= set(Phase)
+    assert set(TRANSITIONS) == {None, *Phase}

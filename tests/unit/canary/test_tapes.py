@@ -18,10 +18,10 @@ from canary.run.action import ClaimRequest, DropRequest, Promote, SetFinalizer, 
 from canary.run.judge import Verdict
 from canary.run.managed import ManagedObject
 from canary.run.observation import Observation, RouteState
-from canary.run.phase import ANALYSING, IDLE, TRANSITIONS, Phase
+from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.request import Verb
 from canary.run.state import Blocker, State
-from tests.support.canaries import canary
+from tests.support.canaries import canary, with_spec
 from tests.support.serving_rules import (
     ReadyRule,
     check_at_rest,
@@ -63,11 +63,6 @@ def canary_with(strategy: str, hooks: frozenset[str], is_skipped: bool) -> Canar
     """Return a canary of a strategy with a hook of each type, of the type's own name."""
     webhooks = [{"name": kind, "type": kind, "url": "http://hooks.test/"} for kind in sorted(hooks)]
     return canary(STRATEGIES[strategy] | {"webhooks": webhooks}, skipAnalysis=is_skipped)
-
-
-def with_spec(canary: Canary, **fields: Any) -> Canary:
-    """Return a canary with other fields in its spec."""
-    return canary.model_copy(update={"spec": canary.spec.model_copy(update=fields)})
 
 
 HOOKS = [kind for kind in HOOK_TYPES if kind != "event"]
@@ -401,8 +396,3 @@ def test_a_crash_before_any_effect_does_not_change_the_end(verdicts: list[Verdic
         )
 
     assert end(crash_at) == end(0)
-
-
-def test_every_declared_transition_leads_to_a_declared_phase() -> None:
-    assert set().union(*TRANSITIONS.values()) <= set(Phase)
-    assert set(TRANSITIONS) == {None, *Phase}

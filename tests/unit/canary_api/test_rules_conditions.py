@@ -12,7 +12,7 @@ from canary.api.problems import Problem
 from canary.rules import matching, patterns
 from canary.rules.canary import Rule, check_canary
 from canary.rules.http_syntax import TOKEN
-from tests.support.rule_cases import CanaryWith, Case, assert_only_problem, case_name
+from tests.support.rule_cases import CanaryWith, Case, ab_test, assert_only_problem, case_name
 
 warning = partial(Problem, is_warning=True)
 
@@ -24,10 +24,6 @@ LARGE = (
 )
 IGNORED_NOWHERE: list[dict[str, object]] = [{"uri": {"regex": "/a"}}, {"headers": {"a": {"exact": "1"}}}]
 METHODS = "one of GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH"
-
-
-def ab_test(*entries: Mapping[str, object]) -> dict[str, object]:
-    return {"analysis": {"interval": "10s", "threshold": 1, "iterations": 5, "match": list(entries)}}
 
 
 FOR_NOBODY: list[list[dict[str, object]]] = [

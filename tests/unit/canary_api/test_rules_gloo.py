@@ -9,13 +9,9 @@ from canary.api.canary import Canary
 from canary.api.problems import Problem
 from canary.rules import gloo
 from canary.rules.canary import Rule, check_canary
-from tests.support.rule_cases import CanaryWith, Case, assert_only_problem, case_name
+from tests.support.rule_cases import CanaryWith, Case, ab_test, assert_only_problem, case_name
 
 warning = partial(Problem, is_warning=True)
-
-
-def ab_test(*entries: Mapping[str, object]) -> dict[str, object]:
-    return {"analysis": {"interval": "10s", "threshold": 1, "iterations": 5, "match": list(entries)}}
 
 
 CASES: list[Case] = [
