@@ -41,6 +41,11 @@ def main(
     event_webhook: Annotated[
         str, typer.Option(help="Told of the events of canaries without an event hook.", envvar="EVENT_WEBHOOK_URL")
     ] = "",
+    pod_namespace: Annotated[str, typer.Option(help="Where the agent itself runs.", envvar="POD_NAMESPACE")] = "",
+    flagger_namespace: Annotated[
+        list[str] | None,
+        typer.Option(help="Where else than here and in flagger-system a Flagger holds everything up."),
+    ] = None,
 ) -> None:
     """Run the analysis loops of all canaries."""
     try:
@@ -71,11 +76,18 @@ def main(
         slack_user=slack_user,
         cluster_name=cluster_name,
         event_webhook=event_webhook,
+        pod_namespace=pod_namespace,
+        flagger_namespaces=listed(flagger_namespace),
     )
     try:
         uvloop.run(run(settings))
     except KubeError as error:
         sys.exit(f"serin agent: {error}")
+
+
+def listed(values: Iterable[str] | None) -> tuple[str, ...]:
+    """Split the values of a flag that may be given several times, or once with commas."""
+    return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
 
 
 def spelled_here(arguments: Iterable[str]) -> Iterator[str]:

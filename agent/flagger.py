@@ -5,22 +5,31 @@ pods show it.
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from agent.flagger_pods import CachePods, FlaggerPods
+from agent.flagger_pods import CachePods, FlaggerPods, runs_flagger
 from kube.cache import Cache
 from kube.resource import Object
 from kube.store import Change, Key
+
+_log = logging.getLogger(__name__)
 
 FLAGGERS_LEASE: Final = "metadata.name=flagger-leader-election"
 """The field selector of the Lease, in whatever namespace Flagger runs."""
 
 # client-go's default, for a Lease that says nothing.
 _DURATION_S: Final = 15.0
+
+# Flagger's own is 60 s. Whoever means to work on renews it long before.
+_LONGEST_DURATION_S: Final = 300.0
+
+# Namespaces that are told of.
+_MOST_WARNINGS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +41,16 @@ class _Renewal:
 
 
 class FlaggerWatch:
-    """Follows Flagger's Lease in every namespace, and the pods of the Deployments that run Flagger's image.
+    """Follows Flagger's Lease, and the pods of the Deployments that run Flagger's image, in the `trusted` namespaces.
+
+    Whoever may write a Lease or a Deployment in some other namespace must not stop everybody's canaries: what looks
+    like a Flagger there is logged, once, and is nothing else.
 
     `run` calls `on_change` whenever a Flagger comes or goes.
-    A Lease is held for its duration from a renewal that this process observed, for clocks differ; from one that was
-    made before, for what its stamp leaves of that. One whose holder is empty was released. `now_s` returns seconds
-    since the epoch, `clock` monotonic seconds.
+    A Lease is held for its duration, five minutes at most, from a renewal that this process observed, for clocks
+    differ; from one that was made before, for what its stamp leaves of that: a stamp of the future leaves one duration
+    from when it was first seen. One whose holder is empty was released. `now_s` returns seconds since the epoch,
+    `clock` monotonic seconds.
     """
 
     def __init__(
@@ -46,11 +59,15 @@ class FlaggerWatch:
         deployments: Cache,
         cache_pods: CachePods,
         *,
+        trusted: Collection[str],
         now_s: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._leases = leases
-        self._pods = FlaggerPods(deployments, cache_pods)
+        self._deployments = deployments
+        self._trusted = frozenset(trusted)
+        self._pods = FlaggerPods(deployments, cache_pods, self._trusted)
+        self._distrusted: set[str] = set()
         self._now_s = now_s
         self._clock = clock
         self._renewals: dict[Key, _Renewal] = {}
@@ -58,7 +75,7 @@ class FlaggerWatch:
 
     def at_work(self) -> str:
         """Return which Flagger holds its Lease or runs, and where; empty when none does."""
-        held = [lease for lease in self._leases.items() if self._held_until_s(lease) > self._clock()]
+        held = [lease for lease in self._trusted_leases() if self._held_until_s(lease) > self._clock()]
         if held:
             metadata, spec = held[0]["metadata"], held[0]["spec"]
             return f"Lease {metadata['namespace']}/{metadata['name']}: held by {spec['holderIdentity']!r}"
@@ -66,13 +83,21 @@ class FlaggerWatch:
 
     async def run(self, on_change: Callable[[], None]) -> None:
         """Watch until cancelled."""
-        unsubscribe = self._leases.subscribe(self._on_lease)
+        unsubscribes = (
+            self._leases.subscribe(self._on_lease),
+            self._deployments.subscribe(self._on_deployment),
+        )
+        for lease in self._leases.items():
+            self._warn_of_distrusted("Lease", lease)
+        for deployment in filter(runs_flagger, self._deployments.items()):
+            self._warn_of_distrusted("Deployment", deployment)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._pods.follow(self._changed.set), name="pods of Flagger")
                 await self._report_changes(on_change)
         finally:
-            unsubscribe()
+            for unsubscribe in unsubscribes:
+                unsubscribe()
 
     async def _report_changes(self, on_change: Callable[[], None]) -> None:
         was_at_work = self.at_work()
@@ -84,7 +109,7 @@ class FlaggerWatch:
 
     async def _until_it_may_have_changed(self) -> None:
         now_s = self._clock()
-        ends_s = [until_s for lease in self._leases.items() if (until_s := self._held_until_s(lease)) > now_s]
+        ends_s = [until_s for lease in self._trusted_leases() if (until_s := self._held_until_s(lease)) > now_s]
         self._changed.clear()
         try:
             async with asyncio.timeout(min(ends_s) - now_s if ends_s else None):
@@ -92,7 +117,29 @@ class FlaggerWatch:
         except TimeoutError:
             return
 
+    def _trusted_leases(self) -> list[Object]:
+        return [lease for lease in self._leases.items() if lease["metadata"]["namespace"] in self._trusted]
+
+    def _on_deployment(self, change: Change) -> None:
+        if change.new is not None and runs_flagger(change.new):
+            self._warn_of_distrusted("Deployment", change.new)
+
+    def _warn_of_distrusted(self, kind: str, obj: Object) -> None:
+        namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
+        if namespace in self._trusted or namespace in self._distrusted or len(self._distrusted) >= _MOST_WARNINGS:
+            return
+        self._distrusted.add(namespace)
+        _log.warning(
+            "%s %s/%s looks like a Flagger's, and holds nothing up: found namespace %s; allowed: %s. If a Flagger "
+            "works there, start the agent with --flagger-namespace=%s",
+            *(kind, namespace, name, namespace, ", ".join(sorted(self._trusted)), namespace),
+        )
+
     def _on_lease(self, change: Change) -> None:
+        if change.key.namespace not in self._trusted:
+            if change.new is not None:
+                self._warn_of_distrusted("Lease", change.new)
+            return
         if change.new is None:
             self._renewals.pop(change.key, None)
         elif change.old is not None and _renewed_at(change.old) != _renewed_at(change.new):
@@ -118,4 +165,5 @@ def _renewed_at(lease: Object) -> str:
 
 
 def _duration_s(lease: Object) -> float:
-    return float((lease.get("spec") or {}).get("leaseDurationSeconds") or _DURATION_S)
+    said_s = (lease.get("spec") or {}).get("leaseDurationSeconds") or _DURATION_S
+    return min(float(said_s), _LONGEST_DURATION_S)

@@ -5,7 +5,7 @@ it counts one whose image can't be pulled.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any, Final
 
@@ -27,14 +27,19 @@ def cache_pods(client: Client, namespace: str, selector: str) -> Cache:
 
 
 class FlaggerPods:
-    """Follows the pods of Flagger's Deployments, those of one that was deleted as long as they run.
+    """Follows the pods of Flagger's Deployments in some namespaces, those of one that was deleted as long as they run.
 
     `follow` starts and ends what is needed for that; until the pods of a Deployment are known its own count decides.
     """
 
-    def __init__(self, deployments: Cache, cache_pods: CachePods) -> None:
+    def __init__(self, deployments: Cache, cache_pods: CachePods, namespaces: Collection[str]) -> None:
         self._cache_pods = cache_pods
-        self._deployments = {key_of(found): found for found in deployments.items() if _runs_flagger(found)}
+        self._namespaces = namespaces
+        self._deployments = {
+            key_of(found): found
+            for found in deployments.items()
+            if key_of(found).namespace in namespaces and runs_flagger(found)
+        }
         self._pods: dict[Key, Cache] = {}
         self._changed = asyncio.Event()
         deployments.subscribe(self._on_deployment)
@@ -75,7 +80,9 @@ class FlaggerPods:
         return key in self._pods and self._pods[key].is_synced
 
     def _on_deployment(self, change: Change) -> None:
-        if change.new is not None and _runs_flagger(change.new):
+        if change.key.namespace not in self._namespaces:
+            return
+        if change.new is not None and runs_flagger(change.new):
             self._deployments[change.key] = change.new
         elif self._deployments.pop(change.key, None) is None:
             return
@@ -88,7 +95,7 @@ async def _end(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _runs_flagger(deployment: Object) -> bool:
+def runs_flagger(deployment: Object) -> bool:
     """Return whether its pods have an image that is named `flagger`, in whatever registry."""
     return any(map(_is_flagger, deployment["spec"]["template"]["spec"].get("containers") or ()))
 

@@ -124,7 +124,12 @@ def connect_services(
     applied = AppliedObjects(client, caches)
     routing = GlooRouting(client, caches, applied, time.time)
     managed = ManagedObjects(caches, applied, routing)
-    flagger = FlaggerWatch(caches.of(LEASES), caches.of(DEPLOYMENTS), partial(cache_pods, client))
+    flagger = FlaggerWatch(
+        caches.of(LEASES),
+        caches.of(DEPLOYMENTS),
+        partial(cache_pods, client),
+        trusted=settings.trusts_flaggers_of,
+    )
     checks = MetricChecks(
         queries, client, caches, metrics_server=settings.metrics_server, timeout_s=settings.query_timeout_s
     )

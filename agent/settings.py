@@ -7,6 +7,9 @@ from typing import Final
 FIELD_MANAGER: Final = "serin"
 EVENT_REASON: Final = "Synced"
 
+# Where Flagger's chart is mostly installed.
+_FLAGGERS_OWN: Final = "flagger-system"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -16,7 +19,9 @@ class Settings:
     `namespace` limits the agent to one, empty is all. `metrics_server` is the Prometheus of the builtin checks where a
     canary names none. `query_timeout_s` bounds one query; a hook has its own timeout. `slack_url`, if any,
     gets the alerts of the canaries that name no chat of their own; url, token and proxy are secrets. `event_webhook`,
-    if any, gets the events of the canaries that name no event hook of their own.
+    if any, gets the events of the canaries that name no event hook of their own. `pod_namespace` is where the agent
+    itself runs, empty where that is not known. A Flagger is looked for in `flagger_namespaces`, too, see
+    `trusts_flaggers_of`.
     """
 
     metrics_server: str
@@ -35,3 +40,14 @@ class Settings:
     slack_user: str = ""
     cluster_name: str = ""
     event_webhook: str = field(default="", repr=False)
+    pod_namespace: str = ""
+    flagger_namespaces: tuple[str, ...] = ()
+
+    @property
+    def trusts_flaggers_of(self) -> frozenset[str]:
+        """Return the namespaces in which a Flagger holds everything up: tenants must not be able to write there.
+
+        The one that the agent is limited to counts, too: whoever works there stops no canary of anybody else.
+        """
+        own = (self.pod_namespace, self.leader_election_namespace, self.namespace)
+        return frozenset({_FLAGGERS_OWN, *own, *self.flagger_namespaces}) - {""}

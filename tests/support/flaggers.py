@@ -23,28 +23,28 @@ _HOLDER = "flagger-1"
 
 
 @contextmanager
-def flagger_at_work(cluster: Cluster, namespace: str) -> Iterator[None]:
+def flagger_at_work(cluster: Cluster) -> Iterator[None]:
     """Hold the Lease of Flagger's leader for as long as the block lasts, then give it back as Flagger does."""
-    _write_lease(cluster, namespace, _HOLDER, duration_s=3600)
+    _write_lease(cluster, _HOLDER, duration_s=300)
     try:
         yield
     finally:
-        _write_lease(cluster, namespace, "", duration_s=3600)
+        _write_lease(cluster, "", duration_s=300)
 
 
 def renew_lease(rollouts: Rollouts, *, duration_s: int) -> float:
     """Renew the Lease of a Flagger at work for so long; gives when, in seconds since the epoch."""
-    return _write_lease(rollouts.cluster, rollouts.namespace, _HOLDER, duration_s)
+    return _write_lease(rollouts.cluster, _HOLDER, duration_s)
 
 
-def _write_lease(cluster: Cluster, namespace: str, holder: str, duration_s: int) -> float:
+def _write_lease(cluster: Cluster, holder: str, duration_s: int) -> float:
     now = datetime.now(UTC)
     text = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     held = {"holderIdentity": holder, "leaseDurationSeconds": duration_s, "acquireTime": text, "renewTime": text}
     lease = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
-        "metadata": {"name": "flagger-leader-election", "namespace": namespace},
+        "metadata": {"name": "flagger-leader-election", "namespace": "gloo-system"},
         "spec": held,
     }
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(lease))

@@ -59,7 +59,7 @@ def weights(rollouts: Rollouts) -> list[int]:
 
 @pytest.mark.parametrize("phase", ["Initialized", "Succeeded"])
 def test_the_same_template_is_the_baseline_and_the_next_image_runs(rollouts: Rollouts, phase: str) -> None:
-    with flagger_at_work(rollouts.cluster, rollouts.namespace):
+    with flagger_at_work(rollouts.cluster):
         flaggers(rollouts, phase)
     with steady_load(rollouts.cluster, rollouts.namespace) as reports:
         rollouts.wait_for("it is ours", lambda: is_ours(rollouts))
@@ -71,7 +71,7 @@ def test_the_same_template_is_the_baseline_and_the_next_image_runs(rollouts: Rol
 
 
 def test_another_template_is_told_and_runs_on_request(rollouts: Rollouts) -> None:
-    with flagger_at_work(rollouts.cluster, rollouts.namespace):
+    with flagger_at_work(rollouts.cluster):
         flaggers(rollouts, "Succeeded", primary="3.0.0")
     rollouts.wait_for("it is ours", lambda: is_ours(rollouts))
     rollouts.wait_for("it is told", lambda: any("runs another template" in text for _, text in rollouts.events("app")))
@@ -83,7 +83,7 @@ def test_another_template_is_told_and_runs_on_request(rollouts: Rollouts) -> Non
 
 
 def test_a_run_under_way_loses_its_traffic_and_has_failed(rollouts: Rollouts) -> None:
-    with flagger_at_work(rollouts.cluster, rollouts.namespace):
+    with flagger_at_work(rollouts.cluster):
         flaggers(rollouts, "Progressing", primary="3.0.0", weight=30, replicas=1)
         assert weights(rollouts) == [70, 30], "the traffic moved while Flagger was at work"
     with steady_load(rollouts.cluster, rollouts.namespace) as reports:
@@ -96,7 +96,7 @@ def test_a_run_under_way_loses_its_traffic_and_has_failed(rollouts: Rollouts) ->
 
 
 def test_a_promotion_is_finished(rollouts: Rollouts) -> None:
-    with flagger_at_work(rollouts.cluster, rollouts.namespace):
+    with flagger_at_work(rollouts.cluster):
         flaggers(rollouts, "Promoting", primary="3.0.0", weight=50, replicas=1)
     with steady_load(rollouts.cluster, rollouts.namespace) as reports:
         rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
@@ -107,7 +107,7 @@ def test_a_promotion_is_finished(rollouts: Rollouts) -> None:
 
 def test_flaggers_merged_matcher_gets_a_default_route_behind_it(rollouts: Rollouts) -> None:
     matcher = {"headers": [{"name": "x-user", "value": "a"}]}
-    with flagger_at_work(rollouts.cluster, rollouts.namespace):
+    with flagger_at_work(rollouts.cluster):
         flaggers(rollouts, "Initialized", matchers=[matcher])
         assert answer(rollouts.cluster, rollouts.namespace) == {}, "everyone else gets 404 from Flagger's table"
     rollouts.wait_for("it is ours", lambda: is_ours(rollouts))
@@ -115,7 +115,7 @@ def test_flaggers_merged_matcher_gets_a_default_route_behind_it(rollouts: Rollou
 
 
 def test_a_lease_that_is_not_renewed_ends_by_itself(rollouts: Rollouts) -> None:
-    with flagger_at_work(rollouts.cluster, rollouts.namespace):
+    with flagger_at_work(rollouts.cluster):
         flaggers(rollouts, "Initialized")
         last_renewal_s = renew_lease(rollouts, duration_s=3)
         rollouts.wait_for("the Lease has ended", lambda: is_ours(rollouts))
@@ -128,7 +128,7 @@ def test_a_run_of_ours_is_pulled_and_stands_still_while_a_flagger_is_at_work(rol
     rollouts.wait_for_phase("app", "Initialized")
     rollouts.set_image("app", "3.1.1")
     rollouts.wait_for("it has traffic", lambda: rollouts.status("app")["canaryWeight"] > 0)
-    with flagger_at_work(rollouts.cluster, rollouts.namespace):
+    with flagger_at_work(rollouts.cluster):
         rollouts.wait_for("it stands", lambda: rollouts.condition("app", "Ready")["reason"] == "FlaggerRunning")
         assert "held by 'flagger-1'" in rollouts.condition("app", "Ready")["message"]
         rollouts.wait_for("nobody is on it", lambda: exposure(rollouts.get("routetable", "app")) == "0")
@@ -139,16 +139,21 @@ def test_a_run_of_ours_is_pulled_and_stands_still_while_a_flagger_is_at_work(rol
 def test_a_flagger_without_a_lease_is_seen_by_its_pods(rollouts: Rollouts) -> None:
     flagger = podinfo("flagger")
     flagger["spec"]["template"]["spec"]["containers"] = [{"name": "flagger", "image": "fluxcd/flagger:1.44.0"}]
-    rollouts.apply(flagger)
-    is_up = lambda: rollouts.get("deployment", "flagger").get("status", {}).get("availableReplicas") == 1  # noqa: E731
-    rollouts.wait_for("it runs", is_up)
-    rollouts.apply(podinfo("app"), canary("app"))
-    rollouts.wait_for("it stands still", lambda: rollouts.condition("app", "Ready").get("reason") == "FlaggerRunning")
-    message = rollouts.condition("app", "Ready")["message"]
-    assert message.startswith(f"Pod {rollouts.namespace}/flagger-")
-    assert not rollouts.get("deployment", "app-primary")
-    rollouts.cluster.kubectl("-n", rollouts.namespace, "scale", "deployment/flagger", "--replicas=0")
-    rollouts.wait_for_phase("app", "Initialized")
+    system = Rollouts(rollouts.cluster, "gloo-system")
+    system.apply(flagger)
+    is_up = lambda: system.get("deployment", "flagger").get("status", {}).get("availableReplicas") == 1  # noqa: E731
+    try:
+        rollouts.wait_for("it runs", is_up)
+        rollouts.apply(podinfo("app"), canary("app"))
+        is_still = lambda: rollouts.condition("app", "Ready").get("reason") == "FlaggerRunning"  # noqa: E731
+        rollouts.wait_for("it stands still", is_still)
+        message = rollouts.condition("app", "Ready")["message"]
+        assert message.startswith("Pod gloo-system/flagger-")
+        assert not rollouts.get("deployment", "app-primary")
+        rollouts.cluster.kubectl("-n", "gloo-system", "scale", "deployment/flagger", "--replicas=0")
+        rollouts.wait_for_phase("app", "Initialized")
+    finally:
+        rollouts.cluster.kubectl("-n", "gloo-system", "delete", "deployment/flagger")
 
 
 STATUS_SCHEMA = "/spec/versions/0/schema/openAPIV3Schema/properties/status"

@@ -74,7 +74,7 @@ def uids(rollouts: Rollouts) -> list[Any]:
 def test_it_goes_on_from_where_it_was_left_and_the_next_image_runs(
     rollouts: Rollouts, phase: str, primary: str, weight: int, replicas: int, end: str
 ) -> None:
-    with flagger_at_work(rollouts.cluster, rollouts.namespace):
+    with flagger_at_work(rollouts.cluster):
         left_by_flagger(rollouts, phase, primary=primary, weight=weight, replicas=replicas)
         made = uids(rollouts)
         assert (rollouts.status("app")["phase"], weights(rollouts)) == (phase, [100 - weight, weight])

@@ -106,3 +106,10 @@ def test_an_unknown_log_level_is_refused_with_the_known_ones() -> None:
     ended = agent("--log-level=loud")
     assert ended.returncode == 2
     assert "loud" in ended.stderr
+
+
+def test_flaggers_namespaces_may_be_given_one_by_one_or_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POD_NAMESPACE", "serin")
+    settings = read(monkeypatch, "--flagger-namespace=a,b", "--flagger-namespace=c")
+    assert settings.flagger_namespaces == ("a", "b", "c")
+    assert settings.pod_namespace == "serin"

@@ -8,18 +8,27 @@ from typing import Any
 import pytest
 
 from agent.flagger import FlaggerWatch
+from agent.settings import Settings
 from kube.cache import Cache
 from kube.client import Client
 from kube.resource import DEPLOYMENTS, LEASES, PODS
 from kube.store import key_of
 
 RENEWED_S = 1767225600.0
+TRUSTED = ("flagger-system", "gloo-system")
 
 
-def lease(version: int, *, holder: str = "flagger-1", renewed: str = "2026-01-01T00:00:00.000000Z") -> dict[str, Any]:
+def lease(
+    version: int,
+    *,
+    holder: str = "flagger-1",
+    renewed: str = "2026-01-01T00:00:00.000000Z",
+    namespace: str = "flagger-system",
+    duration_s: int = 15,
+) -> dict[str, Any]:
     return {
-        "metadata": {"namespace": "flagger-system", "name": "flagger-leader-election", "resourceVersion": str(version)},
-        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 15, "renewTime": renewed},
+        "metadata": {"namespace": namespace, "name": "flagger-leader-election", "resourceVersion": str(version)},
+        "spec": {"holderIdentity": holder, "leaseDurationSeconds": duration_s, "renewTime": renewed},
     }
 
 
@@ -82,7 +91,9 @@ def pods() -> Pods:
 
 @pytest.fixture
 def watch(leases: Cache, deployments: Cache, pods: Pods, clock: Clock) -> FlaggerWatch:
-    return FlaggerWatch(leases, deployments, pods, now_s=lambda: clock.now_s, clock=lambda: clock.monotonic_s)
+    return FlaggerWatch(
+        leases, deployments, pods, trusted=TRUSTED, now_s=lambda: clock.now_s, clock=lambda: clock.monotonic_s
+    )
 
 
 @asynccontextmanager
@@ -184,9 +195,9 @@ async def test_a_renewal_that_is_seen_counts_where_the_clocks_differ(
 FLAGGER = "ghcr.example/fluxcd/flagger:1.44.0"
 
 
-def deployment(version: int, image: str = FLAGGER, **status: int) -> dict[str, Any]:
+def deployment(version: int, image: str = FLAGGER, namespace: str = "gloo-system", **status: int) -> dict[str, Any]:
     return {
-        "metadata": {"namespace": "gloo-system", "name": "flagger", "resourceVersion": str(version)},
+        "metadata": {"namespace": namespace, "name": "flagger", "resourceVersion": str(version)},
         "spec": {
             "selector": {
                 "matchLabels": {"app": "flagger", "tier": "b"},
@@ -222,7 +233,7 @@ async def test_a_flagger_without_a_lease_is_at_work_as_its_deployment_says_until
 ) -> None:
     changes: list[str] = []
     async with running(watch, changes):
-        deployments.remember(deployment(1, FLAGGER, **status))
+        deployments.remember(deployment(1, FLAGGER, "gloo-system", **status))
         await turns()
         assert changes == ["Deployment gloo-system/flagger: has pods that run Flagger"]
         deployments.remember(deployment(2, replicas=0))
@@ -270,10 +281,66 @@ async def test_a_pod_in_which_no_flagger_runs_holds_nothing_up(
 
 def test_one_that_runs_already_is_seen_at_the_start(leases: Cache, deployments: Cache, pods: Pods) -> None:
     deployments.remember(deployment(1, "flagger", replicas=1))
-    assert FlaggerWatch(leases, deployments, pods).at_work()
+    assert FlaggerWatch(leases, deployments, pods, trusted=TRUSTED).at_work()
 
 
 @pytest.mark.parametrize("image", ["ghcr.example/fluxcd/flagger-loadtester:0.36.0", "", "example/flagger/other:1"])
 def test_other_images_are_no_flagger(leases: Cache, deployments: Cache, pods: Pods, image: str) -> None:
     deployments.remember(deployment(1, image, replicas=1))
-    assert FlaggerWatch(leases, deployments, pods).at_work() == ""
+    assert FlaggerWatch(leases, deployments, pods, trusted=TRUSTED).at_work() == ""
+
+
+async def test_a_tenants_lease_and_deployment_stop_nobody_and_are_logged_once(
+    watch: FlaggerWatch,
+    leases: Cache,
+    deployments: Cache,
+    pods: Pods,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    changes: list[str] = []
+    leases.remember(lease(1, namespace="evil", renewed="2999-01-01T00:00:00.000000Z"))
+    deployments.remember(deployment(2, "docker.example/evil/flagger:1", namespace="evil-too", replicas=1))
+    async with running(watch, changes):
+        assert watch.at_work() == ""
+        leases.remember(lease(3, namespace="evil", renewed="2999-01-01T00:00:05.000000Z"))
+        deployments.remember(deployment(4, namespace="evil-too", replicas=2))
+        await turns()
+        assert watch.at_work() == ""
+    assert set(changes) <= {""}
+    assert pods.caches == {}, "the pods of a tenant's Deployment are watched"
+    assert [record.getMessage().partition(" looks")[0] for record in caplog.records] == [
+        "Lease evil/flagger-leader-election",
+        "Deployment evil-too/flagger",
+    ]
+    assert "--flagger-namespace=evil" in caplog.text
+
+
+async def test_a_lease_that_was_renewed_once_for_a_century_is_held_for_five_minutes(
+    watch: FlaggerWatch, leases: Cache, clock: Clock
+) -> None:
+    async with running(watch, []):
+        leases.remember(lease(1, duration_s=3_155_760_000, renewed="2999-01-01T00:00:00.000000Z"))
+        leases.remember(lease(2, duration_s=3_155_760_000, renewed="2999-01-01T00:00:01.000000Z"))
+        assert watch.at_work()
+        clock.pass_by(299)
+        assert watch.at_work()
+        clock.pass_by(2)
+        assert watch.at_work() == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "trusted"),
+    [
+        (Settings(metrics_server=""), {"flagger-system", "gloo-system"}),
+        (Settings(metrics_server="", pod_namespace="serin"), {"flagger-system", "gloo-system", "serin"}),
+        (
+            Settings(metrics_server="", namespace="shop", flagger_namespaces=("mesh",)),
+            {"flagger-system", "gloo-system", "shop", "mesh"},
+        ),
+    ],
+)
+def test_a_flagger_is_looked_for_where_the_agent_lives_and_where_it_was_told(
+    settings: Settings, trusted: set[str]
+) -> None:
+    assert settings.trusts_flaggers_of == trusted
