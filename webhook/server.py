@@ -14,15 +14,13 @@ from typing import Any, Final
 
 from aiohttp import HttpVersion11, hdrs, web
 
+from canary.api.bounds import MOST_REVIEW_BYTES
 from service import endpoint
 from service.endpoint import listen, serving
 from webhook.context import AdmissionContext, Handler
 from webhook.handling import handle_review
 from webhook.http_response import JSON, ReviewResponse, is_kept
 from webhook.metrics import WebhookMetrics
-
-LONGEST_BODY: Final = 8 * 1024 * 1024
-"""Bytes. A review carries object and old object, each up to etcd's limit of 1.5 MiB, more when written with escapes."""
 
 _READ_TIMEOUT_S: Final = 10.0
 # Longer than the API server keeps an idle connection (90 s): else a request could meet our closing of it. A connection
@@ -94,7 +92,7 @@ async def _read(request: web.BaseRequest) -> bytes:
     try:
         if request.content.is_eof():  # all of it came with the headers: no clock is needed
             body = request.content.read_nowait()
-            if len(body) > LONGEST_BODY:  # few bytes on the wire, many unpacked
+            if len(body) > MOST_REVIEW_BYTES:  # few bytes on the wire, many unpacked
                 raise _too_long(len(body))
             return body
         async with asyncio.timeout(_READ_TIMEOUT_S):
@@ -108,20 +106,20 @@ async def _read(request: web.BaseRequest) -> bytes:
 
 
 async def _read_on(request: web.BaseRequest) -> bytes:
-    if (request.content_length or 0) > LONGEST_BODY:
+    if (request.content_length or 0) > MOST_REVIEW_BYTES:
         raise _too_long(request.content_length or 0)
     if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = bytearray()
     async for chunk in request.content.iter_any():
         body += chunk
-        if len(body) > LONGEST_BODY:
+        if len(body) > MOST_REVIEW_BYTES:
             raise _too_long(len(body))
     return bytes(body)
 
 
 def _too_long(size_bytes: int) -> web.HTTPException:
-    return _for_good(web.HTTPRequestEntityTooLarge(max_size=LONGEST_BODY, actual_size=size_bytes))
+    return _for_good(web.HTTPRequestEntityTooLarge(max_size=MOST_REVIEW_BYTES, actual_size=size_bytes))
 
 
 def _for_good(error: web.HTTPException) -> web.HTTPException:

@@ -3,6 +3,8 @@
 import re
 from decimal import Decimal
 
+from canary.api.bounds import MOST_DURATION_CHARS
+
 _NS_PER_UNIT = {
     "ns": 1,
     "us": 1_000,
@@ -16,9 +18,6 @@ _NS_PER_UNIT = {
 _NS_PER_S = _NS_PER_UNIT["s"]
 _MAX_NS = (1 << 63) - 1  # Go keeps nanoseconds in an int64
 
-_MAX_CHARS = 100
-"""No duration that somebody means is longer, and numbers of a hundred thousand digits take long to read."""
-
 _PART = re.compile(rf"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)({'|'.join(_NS_PER_UNIT)})")
 _DURATION = re.compile(rf"([-+]?)((?:{_PART.pattern})+)")
 
@@ -27,7 +26,7 @@ def parse_duration_s(text: str) -> float:
     """Return the seconds of a Go duration, as time.ParseDuration reads it. Raises ValueError for anything else."""
     if text in {"0", "+0", "-0"}:
         return 0.0
-    match = _DURATION.fullmatch(text) if len(text) <= _MAX_CHARS else None
+    match = _DURATION.fullmatch(text) if len(text) <= MOST_DURATION_CHARS else None
     if match is None:
         raise ValueError(f"{text!r} is no duration such as 30s or 1m30s")
     sign, parts = match.group(1), match.group(2)

@@ -12,10 +12,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from canary.api.bounds import MOST_TEMPLATE_ACTIONS, MOST_TEMPLATE_NESTING
+
 _SPACE: Final = " \t\r\n"
-_MOST_NESTED: Final = 16
-_MOST_ACTIONS: Final = 2_000
-"""Nobody writes so many by hand, and others wait while a template is read."""
 
 _OPEN: Final = re.compile(r"\{\{(?P<trim>-(?=[ \t\r\n]))?")
 _CLOSE: Final = re.compile(r"(?P<trim>[ \t\r\n]-)?\}\}")
@@ -141,8 +140,8 @@ def _split(template: str, allowed: str) -> Iterator[str | _Action]:
             yield text
             return
         yield text.rstrip(_SPACE) if opened["trim"] else text
-        if count >= _MOST_ACTIONS:
-            raise GoTemplateError(opened.start(), opened.end(), f"at most {_MOST_ACTIONS} pairs of braces")
+        if count >= MOST_TEMPLATE_ACTIONS:
+            raise GoTemplateError(opened.start(), opened.end(), f"at most {MOST_TEMPLATE_ACTIONS} pairs of braces")
         after = opened.end() + (1 if opened["trim"] else 0)
         if template.startswith("/*", after):
             end = template.find("*/", after + 2)
@@ -199,8 +198,8 @@ class _Reader:
         return tuple(nodes), None
 
     def _read_if(self, action: _Action, keywords: int, depth: int) -> If:
-        if depth > _MOST_NESTED:
-            raise action.refused(f"at most {_MOST_NESTED} conditions in each other")
+        if depth > MOST_TEMPLATE_NESTING:
+            raise action.refused(f"at most {MOST_TEMPLATE_NESTING} conditions in each other")
         condition = self._value(action, keywords)
         then, end = self.read(depth)
         otherwise: tuple[Node, ...] = ()
@@ -227,7 +226,7 @@ class _Reader:
     def _pipeline(self, action: _Action, ahead: deque[_Token], depth: int) -> Value:
         """Read commands between pipes; each gets the value of the one before it as its last argument."""
         value: Value | None = None
-        for _ in range(_MOST_NESTED):
+        for _ in range(MOST_TEMPLATE_NESTING):
             operands: list[tuple[_Token, Value]] = []
             while ahead and ahead[0].text not in {"|", ")"}:
                 operands.append((ahead[0], self._operand(action, ahead, depth)))
@@ -243,7 +242,7 @@ class _Reader:
             if not ahead or ahead[0].text == ")":
                 return value
             ahead.popleft()
-        raise action.refused(f"at most {_MOST_NESTED} pipes in one")
+        raise action.refused(f"at most {MOST_TEMPLATE_NESTING} pipes in one")
 
     def _operand(self, action: _Action, ahead: deque[_Token], depth: int) -> Value:
         token = ahead.popleft()
@@ -257,7 +256,7 @@ class _Reader:
             case "word" if token.text in self._functions:
                 has_field = bool(ahead) and ahead[0].kind == "field" and not ahead[0].is_apart
                 return Call(token.text, field=ahead.popleft().text[1:] if has_field else "")
-            case "mark" if token.text == "(" and depth < _MOST_NESTED:
+            case "mark" if token.text == "(" and depth < MOST_TEMPLATE_NESTING:
                 value = self._pipeline(action, ahead, depth + 1)
                 if ahead:
                     ahead.popleft()

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
+from canary.api.bounds import LEAST_INTERVAL_S
 from canary.api.duration import parse_duration_s
-
-MIN_INTERVAL_S = 1
 
 
 def refusal(allowed: str) -> PydanticCustomError:
@@ -27,7 +26,9 @@ def _duration(text: str) -> str:
 
 
 def _interval(text: str) -> str:
-    return _duration_of_at_least(text, MIN_INTERVAL_S, f"a duration such as 30s or 1m30s, at least {MIN_INTERVAL_S}s")
+    return _duration_of_at_least(
+        text, LEAST_INTERVAL_S, f"a duration such as 30s or 1m30s, at least {LEAST_INTERVAL_S}s"
+    )
 
 
 def _duration_of_at_least(text: str, least_s: float, allowed: str) -> str:

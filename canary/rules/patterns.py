@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import re2
 
+from canary.api.bounds import FEWEST_REGEX_INSTRUCTIONS, MOST_REGEX_CHARS, MOST_REGEXES, MOST_REGEXES_CHARS
 from canary.api.canary import Canary
 from canary.api.problems import Problem, around
 from canary.rules.conditions import Condition, conditions, entries, headers_and_parameters, origins
@@ -17,15 +18,6 @@ from canary.rules.conditions import Condition, conditions, entries, headers_and_
 _RE2_OPTIONS: Final = re2.Options()
 _RE2_OPTIONS.log_errors = False
 _RE2_OPTIONS.max_mem = 256 * 1024  # bytes: room for ten times the instructions that Envoy takes
-
-_SMALLEST_LIMIT: Final = 100
-"""Of a pattern's program in RE2, in instructions: Envoy's own limit, which Gloo 1.15 raised to 1024."""
-
-_MOST_REGEXES: Final = 256
-_MOST_CHARS: Final = 2_048
-"""Of one regular expression. To read one takes up to 10 KiB a character, whatever limit RE2 is given."""
-_MOST_CHARS_IN_ALL: Final = 16_384
-"""Of all regular expressions of a canary: to compile them takes up to a second even so."""
 
 _MOST_SHOWN: Final = 80
 
@@ -49,8 +41,8 @@ def regexes_are_not_too_many(canary: Canary) -> Iterator[Problem]:
     if first_beyond is not None:
         path, regex = first_beyond
         allowed = (
-            f"at most {_MOST_REGEXES} regular expressions in one Canary, each of at most {_MOST_CHARS} characters and "
-            f"{_MOST_CHARS_IN_ALL} in all; this is the first beyond"
+            f"at most {MOST_REGEXES} regular expressions in one Canary, each of at most {MOST_REGEX_CHARS} characters "
+            f"and {MOST_REGEXES_CHARS} in all; this is the first beyond"
         )
         yield Problem(path, regex, allowed)
 
@@ -72,10 +64,10 @@ def patterns_are_small(canary: Canary) -> Iterator[Problem]:
         return
     for path, written, pattern in _patterns(canary):
         size = _size(written, pattern)
-        if size > _SMALLEST_LIMIT:
+        if size > FEWEST_REGEX_INSTRUCTIONS:
             allowed = (
-                f"a pattern of at most {_SMALLEST_LIMIT} instructions in RE2, and this one has {size}: with more, "
-                "Envoy drops the whole update unless its limit is higher (1024 by default since Gloo 1.15)"
+                f"a pattern of at most {FEWEST_REGEX_INSTRUCTIONS} instructions in RE2, and this one has {size}: with "
+                "more, Envoy drops the whole update unless its limit is higher (1024 by default since Gloo 1.15)"
             )
             yield Problem(path, written, allowed, is_warning=True)
 
@@ -144,7 +136,7 @@ def _first_beyond(regexes: list[tuple[str, str]]) -> tuple[str, str] | None:
     chars = 0
     for place, (path, regex) in enumerate(regexes):
         chars += len(regex)
-        if place >= _MOST_REGEXES or len(regex) > _MOST_CHARS or chars > _MOST_CHARS_IN_ALL:
+        if place >= MOST_REGEXES or len(regex) > MOST_REGEX_CHARS or chars > MOST_REGEXES_CHARS:
             return path, regex
     return None
 
@@ -157,7 +149,7 @@ def _size(written: str, pattern: str) -> int:
     return _compiled(pattern).size
 
 
-@lru_cache(maxsize=2 * _MOST_REGEXES)
+@lru_cache(maxsize=2 * MOST_REGEXES)
 def _compiled(pattern: str) -> _Compiled:
     """Compile a pattern once for all rules, and keep no more than the answer: compiled ones take up to 256 KiB each."""
     try:

@@ -11,6 +11,7 @@ from typing import Final
 
 import promql_parser
 
+from canary.api.bounds import MOST_PARSED_OPERATORS, MOST_PARSED_QUERIES_CHARS, MOST_PARSED_QUERY_CHARS
 from canary.api.canary import Canary
 from canary.api.metric_template import PROMETHEUS, MetricTemplate
 from canary.api.metrics import CanaryMetric
@@ -24,13 +25,6 @@ from canary.api.query_template import (
     used_variables,
 )
 from canary.rules.promql_position import find_fault
-
-_MAX_CHARS: Final = 4_096
-"""Longer queries are not parsed: the parser recurses, and at a depth of some 10,000 the process would end."""
-_MAX_OPERATORS: Final = 400
-"""Queries with more are not parsed either: the parser's time grows with the square of their number."""
-_MAX_CHARS_IN_ALL: Final = 8 * _MAX_CHARS
-"""Of the queries of one canary; those that come after that many characters are not parsed."""
 
 _SAMPLE_NAMES: Final = dict.fromkeys(("name", "namespace", "target", "service", "ingress", "route"), "podinfo")
 _SAMPLE_VALUES: Final = ("podinfo", "1", "1m", 'a="b"')
@@ -52,7 +46,7 @@ _ANSWERS_WITHOUT_VALUES: Final = (
 
 def check_queries(canary: Canary) -> Iterator[Problem]:
     """Check the (deprecated) queries that stand in the canary itself."""
-    room = _MAX_CHARS_IN_ALL
+    room = MOST_PARSED_QUERIES_CHARS
     for index, metric in enumerate(canary.analysis.metrics if canary.analysis is not None else ()):
         if not metric.query or metric.template_ref is not None:
             continue
@@ -77,7 +71,7 @@ def check_template_query(template: MetricTemplate) -> Iterator[Problem]:
     except TemplateError as error:
         yield Problem(path, error.found, error.allowed)
         return
-    if template.spec.provider.type == PROMETHEUS and len(query) <= _MAX_CHARS:
+    if template.spec.provider.type == PROMETHEUS and len(query) <= MOST_PARSED_QUERY_CHARS:
         problems = _sampled_problems(path, query, variables)
         # What a condition leaves out depends on the variables, too.
         is_certain = not has_conditions(query) and not _has_variables_outside_texts(query, variables)
@@ -92,7 +86,7 @@ def check_filled_queries(
     Of a template in another namespace only its fault is shown: who may refer to it need not be allowed to read it.
     `metrics` gives each with its path, e.g. `spec.analysis.metrics[0]`, and the template that it refers to.
     """
-    room = _MAX_CHARS_IN_ALL
+    room = MOST_PARSED_QUERIES_CHARS
     for path, metric, template in metrics:
         try:
             text = _filled(canary, metric, template.spec.query)
@@ -114,8 +108,8 @@ def _filled(canary: Canary, metric: CanaryMetric, query: str) -> str:
 
     What is filled in may be long, and asked for often: of it, too, no more is taken than makes the query too long.
     """
-    is_short = len(query) <= _MAX_CHARS
-    most = _MAX_CHARS + 1 if is_short else 0
+    is_short = len(query) <= MOST_PARSED_QUERY_CHARS
+    most = MOST_PARSED_QUERY_CHARS + 1 if is_short else 0
     names = {name: value[:most] for name, value in query_names(canary, metric.interval_effective).items()}
     variables = {name: value[:most] for name, value in metric.template_variables.items()}
     filled = render_query(query, names, variables)
@@ -150,7 +144,7 @@ def _has_variables_outside_texts(query: str, variables: list[str]) -> bool:
 
 
 def _promql_problems(path: str, text: str) -> Iterator[Problem]:
-    if len(text) > _MAX_CHARS or _count_operators(text) > _MAX_OPERATORS:
+    if len(text) > MOST_PARSED_QUERY_CHARS or _count_operators(text) > MOST_PARSED_OPERATORS:
         return
     try:
         parsed = promql_parser.parse(text)

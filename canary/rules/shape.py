@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from canary.api.alert_provider import AlertProvider
+from canary.api.bounds import MOST_MISSHAPEN, MOST_VALUES
 from canary.api.canary import Canary
 from canary.api.metric_template import MetricTemplate
 from canary.api.problems import InvalidObject, Problem
@@ -18,11 +19,6 @@ from canary.rules.shape_errors import prune, read_problems
 
 T = TypeVar("T", bound=ApiObject)
 Check = Callable[[T], Iterable[Problem]]
-
-MOST_VALUES = 10_000
-"""Of a spec; one that is in use has some hundred. Reading a larger one would delay everything else."""
-_MOST_MISSHAPEN = 50
-"""With more of them the rest is not checked: there is enough to mend first, and each is compared with each problem."""
 
 
 def parse_canary(obj: Mapping[str, Any]) -> Canary:
@@ -88,7 +84,7 @@ def _problems_of_the_rest(
     misshapen: list[str] = []
     while True:
         misshapen += (problem.path for problem in read_problems(error))
-        if len(misshapen) > _MOST_MISSHAPEN:
+        if len(misshapen) > MOST_MISSHAPEN:
             return ()
         is_smaller = [prune(rest, details) for details in error.errors(include_url=False)]
         if not any(is_smaller):

@@ -17,13 +17,14 @@ from aiohttp.test_utils import unused_port
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from canary.api.bounds import MOST_REVIEW_BYTES
 from tests.support.patience import PATIENCE_S
 from tests.support.reviews import Object, canary_object, context_of, review_bytes
 from webhook.context import AdmissionContext, Handler
 from webhook.main import ENTRIES
 from webhook.metrics import WebhookMetrics
 from webhook.review import Answer, Request
-from webhook.server import LONGEST_BODY, Admission, serve_admission, serve_health
+from webhook.server import Admission, serve_admission, serve_health
 
 JSON = {"Content-Type": "application/json"}
 
@@ -101,14 +102,14 @@ async def test_a_body_that_breaks_its_encoding_is_answered_and_logs_nothing(
     assert caplog.records == []
 
 
-async def test_a_body_of_8_mib_is_read_and_a_longer_one_is_not(doors: Doors) -> None:
-    padding = b" " * (LONGEST_BODY - len(review_bytes(deployment("1"))))
+async def test_a_body_of_3_5_mib_is_read_and_a_longer_one_is_not(doors: Doors) -> None:
+    padding = b" " * (MOST_REVIEW_BYTES - len(review_bytes(deployment("1"))))
     assert (await doors.post("/mutate/workloads", review_bytes(deployment("1")) + padding))[0] == 200
     assert (await doors.post("/mutate/workloads", review_bytes(deployment("1")) + padding + b" "))[0] == 413
 
 
 async def test_a_long_body_in_a_short_one_is_refused_too(doors: Doors) -> None:
-    bomb = gzip.compress(b" " * (LONGEST_BODY * 4))
+    bomb = gzip.compress(b" " * (MOST_REVIEW_BYTES * 4))
     assert (await doors.post("/mutate/workloads", bomb, **{"Content-Encoding": "gzip"}))[0] == 413
 
 
