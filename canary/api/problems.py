@@ -20,12 +20,22 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault of an object. `found` is the value as written, None when the field is absent."""
+    """One fault of an object. `found` is the value as written, None when the field is absent.
+
+    An error that `spares_stored` refuses what is applied now. What was stored before there was such a rule, or while
+    the webhook was away, runs on: it means something, if hardly what was intended.
+    """
 
     path: str
     found: object
     allowed: str
     is_warning: bool = False
+    spares_stored: bool = False
+
+    @property
+    def stops_runs(self) -> bool:
+        """Return whether a stored object that has it can't be used."""
+        return not self.is_warning and not self.spares_stored
 
     def __str__(self) -> str:
         return f"{self.path}: found {_in_words(self.found)}; allowed: {self.allowed}"

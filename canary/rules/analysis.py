@@ -21,6 +21,14 @@ _CAPPED = ("stepWeight", "stepWeightPromotion", "mirrorWeight")
 _WEIGHT_FIELDS = {"stepWeight": "step_weight", "stepWeights": "step_weights", "maxWeight": "max_weight"}
 
 
+def threshold_can_be_reached(canary: Canary) -> Iterator[Problem]:
+    """Refuse less than nothing; it is read as 1, and so is 0, which is Flagger's default."""
+    analysis = canary.analysis
+    if analysis is not None and analysis.threshold < 0:
+        path, allowed = f"{canary.analysis_path}.threshold", "1 or more failed checks (0 is read as 1)"
+        yield Problem(path, analysis.threshold, allowed, spares_stored=True)
+
+
 def percentages_are_percentages(canary: Canary) -> Iterator[Problem]:
     """Refuse what no percentage can be; warn of what goes beyond an end and, as in Flagger, is read as that end."""
     for alias, field in _PERCENT_FIELDS.items():
@@ -137,6 +145,7 @@ def _if_written(analysis: CanaryAnalysis, field: str) -> object:
 
 
 ANALYSIS_RULES = (
+    threshold_can_be_reached,
     percentages_are_percentages,
     step_weights_are_steps,
     steps_are_given_once,

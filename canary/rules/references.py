@@ -341,7 +341,14 @@ def _warning(path: str, found: object, allowed: str, reason: Reason) -> Referenc
 
 def _with_reason(problems: Iterable[Problem], reason: Reason) -> Iterator[ReferenceProblem]:
     for problem in problems:
-        yield ReferenceProblem(problem.path, problem.found, problem.allowed, problem.is_warning, reason=reason)
+        yield ReferenceProblem(
+            problem.path,
+            problem.found,
+            problem.allowed,
+            is_warning=problem.is_warning,
+            spares_stored=problem.spares_stored,
+            reason=reason,
+        )
 
 
 def _apex_path(canary: Canary) -> str:

@@ -22,7 +22,11 @@ Check = Callable[[T], Iterable[Problem]]
 
 
 def parse_canary(obj: Mapping[str, Any]) -> Canary:
-    """Read a Canary. Raises InvalidObject with every error of its shape and of canary/rules; warnings don't raise."""
+    """Read a Canary as it is stored.
+
+    Raises:
+        InvalidObject: with every error of its shape and of canary/rules that stops runs; warnings don't raise.
+    """
     return _parse(Canary, obj, check_canary)
 
 
@@ -57,7 +61,7 @@ def alert_provider_problems(
 
 def _parse(model: type[T], obj: Mapping[str, Any], check: Check[T]) -> T:
     parsed, problems = _read(model, obj, check)
-    errors = tuple(problem for problem in problems if not problem.is_warning)
+    errors = tuple(problem for problem in problems if problem.stops_runs)
     if errors or parsed is None:
         raise _invalid(model, obj, errors)
     return parsed

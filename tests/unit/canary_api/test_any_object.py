@@ -105,13 +105,13 @@ def test_any_canary_parses_or_is_refused(obj: dict[str, Any]) -> None:
     refusal = _refusal(parse_canary, obj)
     if refusal is not None:
         assert refusal.problems
-        assert not any(problem.is_warning for problem in refusal.problems)
+        assert all(problem.stops_runs for problem in refusal.problems)
         assert all(problem.path and problem.allowed for problem in refusal.problems)
         assert "pydantic" not in str(refusal)
         assert "a value of another kind" not in str(refusal)
         return
     canary = parse_canary(obj)
-    assert all(problem.is_warning for problem in check_canary(canary))
+    assert not any(problem.stops_runs for problem in check_canary(canary))
     assert canary.interval_s >= 1
     assert 0 < canary.max_weight <= canary.total_weight or canary.provider != "gloo"
 

@@ -103,6 +103,11 @@ CASES: list[Case] = [
         Problem("spec.service.trafficDistribution", "Near", "one of PreferClose, PreferSameZone, PreferSameNode"),
     ),
     (
+        analysis.threshold_can_be_reached,
+        {"analysis/threshold": -1},
+        Problem("spec.analysis.threshold", -1, "1 or more failed checks (0 is read as 1)", spares_stored=True),
+    ),
+    (
         analysis.percentages_are_percentages,
         {"analysis/maxWeight": 101},
         Problem("spec.analysis.maxWeight", 101, "a percentage from 0 to 100"),

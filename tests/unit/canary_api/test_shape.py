@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from canary.api.problems import InvalidObject
-from canary.rules.shape import parse_alert_provider, parse_canary, parse_metric_template
+from canary.rules.shape import canary_problems, parse_alert_provider, parse_canary, parse_metric_template
 from canary.rules.urls import HTTP_URL
 
 CanaryWith = Callable[[Mapping[str, object]], dict[str, Any]]
@@ -92,6 +92,13 @@ def test_a_rule_does_not_speak_of_what_is_misshapen(canary_with: CanaryWith) -> 
 
 def test_warnings_do_not_refuse(canary_with: CanaryWith) -> None:
     assert parse_canary(canary_with({"service/hosts": ["a.example.com"]})).spec.service.hosts == ("a.example.com",)
+
+
+def test_what_is_refused_only_as_it_is_applied_does_not_stop_what_is_stored(canary_with: CanaryWith) -> None:
+    obj = canary_with({"analysis/threshold": -1})
+    (problem,) = canary_problems(obj)
+    assert (problem.path, problem.is_warning, problem.stops_runs) == ("spec.analysis.threshold", False, False)
+    assert parse_canary(obj).threshold == 1
 
 
 def test_an_object_without_anything_is_named_as_well_as_can_be() -> None:
