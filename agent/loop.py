@@ -54,17 +54,26 @@ class CanaryLoop:
         """Tick for ever; cancel it to stop. An action under way is finished or cancelled like any request."""
         try:
             while True:
-                started_at_s = time.monotonic()
-                await self._ticker.turn.take(self._ticker.urgency())
-                # Only now: whatever woke it while it waited for its turn is one wake-up.
-                self._woken.clear()
-                sleep_s = await self._tick_until_quiet()
-                self._ticker.turn.give_back()
-                self._services.metrics.observe_tick(time.monotonic() - started_at_s)
-                await self._sleep(sleep_s)
+                await self._sleep(await self._take_turn())
         finally:
             self._ticker.turn.give_back()
             await self._ticker.close()
+
+    async def _take_turn(self) -> float | None:
+        """Tick in a turn of its own; return how long to sleep, see `_tick_until_quiet`. No fault comes out of it."""
+        started_at_s = time.monotonic()
+        try:
+            await self._ticker.turn.take(self._ticker.urgency())
+            # Only now: whatever woke it while it waited for its turn is one wake-up.
+            self._woken.clear()
+            sleep_s = await self._tick_until_quiet()
+        except Exception as error:  # noqa: BLE001  the end of this loop would be the end of the agent
+            _log.exception("loop of %s/%s failed", *self._key)
+            self._services.metrics.count_error(type(error).__name__)
+            sleep_s = 0
+        self._ticker.turn.give_back()
+        self._services.metrics.observe_tick(time.monotonic() - started_at_s)
+        return sleep_s
 
     async def _sleep(self, sleep_s: float | None) -> None:
         if sleep_s == 0:

@@ -9,6 +9,7 @@ from agent.canary_patch import has_finalizer
 from canary.api.canary import GLOO, Canary
 from canary.api.names import Identity
 from canary.api.partial import parse_partial
+from canary.api.parts import mapping_of
 from canary.api.problems import InvalidObject
 from canary.decide.takeover import is_foreign
 from canary.rules.shape import parse_canary
@@ -82,18 +83,20 @@ def read_stored(obj: Object, last_valid: Canary | None) -> StoredCanary:
 
 
 def _read_state(status: Mapping[str, Any]) -> State:
-    """Read the intent; where somebody's hand made ours unreadable, read what Flagger would have left.
+    """Read the intent; where somebody's hand made ours unreadable, read what Flagger would have left, else nothing.
 
     Then the canary is taken over as one of Flagger's: a run that nobody knows anything of loses its traffic. An error
     in each tick would leave it there.
     """
-    try:
-        return read_state(status)
-    except UnknownPhase:
-        raise
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        _log.warning("status.%s can't be read, going on without it: %r", SERIN_STATUS, error)
-        return read_state({key: value for key, value in status.items() if key != SERIN_STATUS})
+    flaggers = {key: value for key, value in status.items() if key != SERIN_STATUS}
+    for readable in (status, flaggers, {}):
+        try:
+            return read_state(readable)
+        except UnknownPhase:
+            raise
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+            _log.warning("status can't be read, going on without %s: %r", SERIN_STATUS, error)
+    raise AssertionError("an empty status is readable")
 
 
 def _as_named(canary: Canary | None, state: State) -> Canary | None:
@@ -103,6 +106,6 @@ def _as_named(canary: Canary | None, state: State) -> Canary | None:
 
 def _readable_status(obj: Object) -> Mapping[str, Any]:
     """Return the status; a Canary that is to go goes from a phase that this version does not know, too."""
-    status: Mapping[str, Any] = obj.get("status") or {}
-    is_known = status.get("phase", "") in {"", *Phase}
+    status = mapping_of(obj, "status")
+    is_known = status.get("phase", "") in ("", *Phase)
     return status if is_known or "deletionTimestamp" not in obj["metadata"] else {**status, "phase": Phase.FAILED}

@@ -1,10 +1,11 @@
 """The supervisor: one task for each canary, woken by whatever concerns it. A request is a name, nothing else."""
 
 import asyncio
+import logging
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from agent.caches import CONFIGS, SCALERS, WORKLOADS
 from agent.loop import CanaryLoop
@@ -13,10 +14,13 @@ from agent.revision_detection import is_edit
 from agent.services import AgentServices
 from agent.side_pods import workloads_sharing_labels
 from canary.api.names import Side, apex_name, primary_name, service_names, upstream_name
+from canary.api.parts import items_of, mapping_of, text_of
 from canary.run.status import read_identity
 from kube.resource import SERVICES, Object, Resource
 from kube.store import Change, Key, key_of
 from render.config_refs import ConfigKind, ConfigRef, config_refs
+
+_log = logging.getLogger(__name__)
 
 _Concern = tuple[str, Key]
 
@@ -52,18 +56,27 @@ class Supervisor:
             try:
                 tasks.create_task(self._services.flagger.run(self._wake_all), name="watch of Flagger's Lease")
                 for obj in caches.of(CANARIES).items():
-                    self._on_canary(tasks, Change(key_of(obj), None, obj))
+                    self._start(tasks, Change(key_of(obj), None, obj))
                 await asyncio.Event().wait()
             finally:
                 for unsubscribe in unsubscribes:
                     unsubscribe()
 
+    def _start(self, tasks: asyncio.TaskGroup, change: Change) -> None:
+        """Start with one canary of the many: whatever is the matter with it, the others are started."""
+        try:
+            self._on_canary(tasks, change)
+        except Exception as error:  # noqa: BLE001  what stands in one object must not keep the agent from the others
+            _log.exception("canary %s can't be followed", "/".join(change.key))
+            self._services.metrics.count_error(type(error).__name__)
+
     def _on_canary(self, tasks: asyncio.TaskGroup, change: Change) -> None:
         key = change.key
         self._forget(change)
         if change.new is None:
-            _, task = self._loops.pop(key)
-            task.cancel()
+            known = self._loops.pop(key, None)
+            if known is not None:
+                known[1].cancel()
         else:
             for concern in _concerns(change.new):
                 self._concerns[concern].add(key)
@@ -128,38 +141,37 @@ class Supervisor:
 
 
 def _concerns(obj: Object) -> set[_Concern]:
-    """Name the objects whose change wakes a canary, read from its spec as it stands, valid or not.
+    """Name the objects whose change wakes a canary, read from its spec as it stands, valid or not. Total.
 
     Of a canary with edited names, those that were made under the names before as well.
     """
-    namespace, spec = obj["metadata"]["namespace"], obj.get("spec") or {}
-    port = (spec.get("service") or {}).get("port")
+    namespace, spec = obj["metadata"]["namespace"], mapping_of(obj, "spec")
+    port = mapping_of(spec, "service").get("port")
     found: set[_Concern] = set()
     for target, apex in {_names(obj), _names_as_made(obj)}:
         found |= {(resource.plural, Key(namespace, name)) for resource in WORKLOADS.values() for name in _sides(target)}
         found |= {(SERVICES.plural, Key(namespace, name)) for name in service_names(apex)}
         found.add((ROUTE_TABLES.plural, Key(namespace, apex)))
-        found |= {(UPSTREAMS.plural, Key(namespace, upstream_name(namespace, apex, side, port))) for side in Side}
-    scaler = _name(spec.get("autoscalerRef"))
+        if isinstance(port, int):
+            found |= {(UPSTREAMS.plural, Key(namespace, upstream_name(namespace, apex, side, port))) for side in Side}
+    scaler = text_of(mapping_of(spec, "autoscalerRef"), "name")
     found |= {(resource.plural, Key(namespace, name)) for resource in SCALERS.values() for name in _sides(scaler)}
-    reference = spec.get("upstreamRef") or {}
-    found.add((UPSTREAMS.plural, Key(reference.get("namespace") or namespace, _name(reference))))
-    for metric in (spec.get("analysis") or spec.get("canaryAnalysis") or {}).get("metrics") or ():
-        template = metric.get("templateRef") or {}
-        found.add((METRIC_TEMPLATES.plural, Key(template.get("namespace") or namespace, _name(template))))
+    found.add((UPSTREAMS.plural, _referred(mapping_of(spec, "upstreamRef"), namespace)))
+    for metric in items_of(mapping_of(spec, "analysis") or mapping_of(spec, "canaryAnalysis"), "metrics"):
+        found.add((METRIC_TEMPLATES.plural, _referred(mapping_of(metric, "templateRef"), namespace)))
     return found
 
 
 def _names(obj: Object) -> tuple[str, str]:
     """Return the names of a canary's target and apex."""
-    spec = obj.get("spec") or {}
-    target = _name(spec.get("targetRef"))
-    return target, apex_name(_name(spec.get("service")), target)
+    spec = mapping_of(obj, "spec")
+    target = text_of(mapping_of(spec, "targetRef"), "name")
+    return target, apex_name(text_of(mapping_of(spec, "service"), "name"), target)
 
 
 def _names_as_made(obj: Object) -> tuple[str, str]:
     """Return the same names as they were when its objects were made."""
-    made = read_identity(obj.get("status") or {})
+    made = read_identity(mapping_of(obj, "status"))
     return _names(obj) if made is None else (made.target, made.apex)
 
 
@@ -167,5 +179,5 @@ def _sides(name: str) -> tuple[str, str]:
     return name, primary_name(name)
 
 
-def _name(reference: Object | None) -> str:
-    return str((reference or {}).get("name") or "")
+def _referred(reference: Mapping[str, Any], namespace: str) -> Key:
+    return Key(text_of(reference, "namespace") or namespace, text_of(reference, "name"))

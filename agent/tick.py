@@ -6,11 +6,11 @@ What a tick stores is the intent; what it applies makes the world match that int
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from agent.ask import AskOutcome, ask_while_current
 from agent.cooldowns import ActionCooldowns
@@ -28,6 +28,7 @@ from agent.trouble_watch import TroubleWatch
 from agent.turns import Turn, Urgency
 from canary.api.canary import Canary
 from canary.api.names import DEFAULT_TARGET_KIND
+from canary.api.parts import mapping_of, text_of
 from canary.decide import Decision, decide, find_trouble
 from canary.run.action import Action, SetFinalizer, SetTraffic, describe
 from canary.run.judge import Verdict
@@ -78,8 +79,8 @@ class CanaryTicker:
     def urgency(self) -> Urgency:
         """Return how urgent the next tick is, from the Canary as it is stored."""
         obj = self._stored()
-        status: Mapping[str, Any] = {} if obj is None else obj.get("status") or {}
-        phase, is_unknown = status.get("phase") or "", self._is_pulling is None
+        status = mapping_of(obj, "status")
+        phase, is_unknown = text_of(status, "phase"), self._is_pulling is None
         if self._is_pulling or (is_unknown and phase in _PULLING):
             return Urgency.PULL
         if status.get("canaryWeight"):

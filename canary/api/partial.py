@@ -6,6 +6,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from canary.api.canary import Canary
+from canary.api.parts import mapping_of
 
 _KEPT: Final = ("provider", "targetRef", "autoscalerRef", "revertOnDeletion", "suspend")
 _KEPT_OF_SERVICE: Final = ("name", "port")
@@ -13,9 +14,9 @@ _KEPT_OF_SERVICE: Final = ("name", "port")
 
 def parse_partial(obj: Mapping[str, Any]) -> Canary | None:
     """Read the names of a Canary's objects and nothing of its analysis; None where not even they can be read."""
-    spec = obj.get("spec") or {}
-    kept = {key: spec[key] for key in _KEPT if key in spec}
-    service = spec.get("service") or {}
+    spec = mapping_of(obj, "spec")
+    kept: dict[str, Any] = {key: spec[key] for key in _KEPT if key in spec}
+    service = mapping_of(spec, "service")
     kept["service"] = {key: service[key] for key in _KEPT_OF_SERVICE if key in service}
     without_scaler = {key: value for key, value in kept.items() if key != "autoscalerRef"}
     for part in (kept, without_scaler):

@@ -69,11 +69,19 @@ class RequestResult:
 
     @classmethod
     def read(cls, item: Mapping[str, Any] | None) -> Self | None:
-        """Read `status.serin.request`."""
+        """Read `status.serin.request`.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: it is something else.
+        """
         if item is None:
             return None
-        text = "@".join(filter(None, [item["verb"], item["revision"]]))
-        return cls(text, item["claim"], datetime.fromisoformat(item["at"]).timestamp(), item.get("why", ""))
+        parts = [item[key] for key in ("verb", "revision", "claim")]
+        why = item.get("why", "")
+        if not all(isinstance(part, str) for part in (*parts, why)):
+            raise TypeError("verb, revision, claim and why are texts")
+        text = "@".join(filter(None, parts[:2]))
+        return cls(text, parts[2], datetime.fromisoformat(item["at"]).timestamp(), why)
 
     def write(self) -> dict[str, str]:
         """Return what `read` reads."""

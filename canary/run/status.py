@@ -5,11 +5,12 @@ Flagger's fields keep Flagger's names and meaning; ours stand under `status.seri
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from canary.api.canary import Strategy
 from canary.api.names import Identity
 from canary.run.mark import Mark
-from canary.run.messages import Alert, Message
+from canary.run.messages import Alert, Message, Severity
 from canary.run.phase import ConditionStatus, Phase, promoted_condition
 from canary.run.request import RequestResult
 from canary.run.state import (
@@ -24,7 +25,7 @@ from canary.run.state import (
     Timing,
     TransitionRecord,
 )
-from canary.run.traffic import Traffic
+from canary.run.traffic import TOTAL_PERCENT, Traffic
 from canary.run.wire import SERIN_STATUS, StatusKey
 
 READY: Final = "Ready"
@@ -36,10 +37,11 @@ class UnknownPhase(ValueError):  # noqa: N818  reads as what was found, as the o
 
 
 def read_state(status: Mapping[str, Any] | None) -> State:
-    """Read `.status`; absent or empty is a canary that was never touched.
+    """Read `.status`; absent or empty is a canary that was never touched. What comes out of it has the declared types.
 
     Raises:
         UnknownPhase: `phase` is none of Flagger's.
+        AttributeError, KeyError, OverflowError, TypeError, ValueError: somebody's hand wrote something else into it.
     """
     status = status or {}
     ours: Mapping[str, Any] = status.get(SERIN_STATUS) or {}
@@ -47,21 +49,23 @@ def read_state(status: Mapping[str, Any] | None) -> State:
     return State(
         phase=_read_phase(status.get("phase")),
         traffic=Traffic(
-            canary_percent=int(status.get("canaryWeight", 0)),
-            mirror_percent=int(ours.get(StatusKey.MIRROR_PERCENT, 0)),
-            cookie=str(status.get("sessionAffinityCookie", "")),
+            canary_percent=_read_percent(status.get("canaryWeight", 0)),
+            mirror_percent=_read_percent(ours.get(StatusKey.MIRROR_PERCENT, 0)),
+            cookie=_read_text(status.get("sessionAffinityCookie", "")),
             includes_unmatched=bool(ours.get(StatusKey.INCLUDES_UNMATCHED, False)),
         ),
         served_at_s=_read_time(ours.get(StatusKey.SERVED_AT)),
-        previous_cookie=str(status.get("previousSessionAffinityCookie", "")),
-        strategy=ours.get(StatusKey.STRATEGY, "canary"),  # what says nothing was written when there were no others
+        previous_cookie=_read_text(status.get("previousSessionAffinityCookie", "")),
+        strategy=cast(
+            "Strategy", _read_text(ours.get(StatusKey.STRATEGY, "canary"))
+        ),  # what says nothing was written when there were no others
         primary_floor=int(ours.get(StatusKey.PRIMARY_FLOOR, 0)),
         identity=read_identity(status),
         target=_read_target(ours.get(StatusKey.TARGET), status.get("trackedConfigs")),
         revisions=Revisions(
-            analysed=str(status.get("lastAppliedSpec", "")),
-            promoted=str(status.get("lastPromotedSpec", "")),
-            finished=str(ours.get(StatusKey.FINISHED_REVISION, "")),
+            analysed=_read_text(status.get("lastAppliedSpec", "")),
+            promoted=_read_text(status.get("lastPromotedSpec", "")),
+            finished=_read_text(ours.get(StatusKey.FINISHED_REVISION, "")),
             change=_read_change(ours.get(StatusKey.CHANGE)),
         ),
         analysis=_read_analysis(status, ours),
@@ -71,8 +75,8 @@ def read_state(status: Mapping[str, Any] | None) -> State:
             checked_at_s=_read_time(ours.get(StatusKey.PROMOTION_CHECKED_AT)),
         ),
         hooks=HookAnswers(
-            answered=tuple(ours.get(StatusKey.ANSWERED_HOOKS, ())),
-            waiting_for=tuple(ours.get(StatusKey.WAITING_FOR, ())),
+            answered=tuple(map(_read_text, ours.get(StatusKey.ANSWERED_HOOKS, ()))),
+            waiting_for=tuple(map(_read_text, ours.get(StatusKey.WAITING_FOR, ()))),
             post_rollout_pending=bool(ours.get(StatusKey.POST_ROLLOUT_PENDING, False)),
         ),
         control=Control(
@@ -93,7 +97,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
             at_s=_read_time(status.get("lastTransitionTime")) or 0.0,
             stored_at_s=_read_time(ours.get(StatusKey.STORED_AT)) or 0.0,
             messages=tuple(_read_message(item) for item in ours.get(StatusKey.MESSAGES, ())),
-            alerted_by=str(ours.get(StatusKey.ALERTED_BY, "")),
+            alerted_by=_read_text(ours.get(StatusKey.ALERTED_BY, "")),
         ),
     )
 
@@ -203,7 +207,8 @@ def _write_ours(state: State) -> dict[str, Any]:
 def _read_target(target: Mapping[str, Any] | None, configs: Mapping[str, str] | None) -> TargetIdentity | None:
     if not target:
         return None
-    return TargetIdentity(target["uid"], int(target["generation"]), target["revision"], dict(configs or {}))
+    tracked = {name: _read_text(content) for name, content in (configs or {}).items()}
+    return TargetIdentity(_read_text(target["uid"]), int(target["generation"]), _read_text(target["revision"]), tracked)
 
 
 def _write_identity(identity: Identity) -> dict[str, str]:
@@ -221,7 +226,7 @@ def _read_phase(word: str | None) -> Phase | None:
 
 
 def _read_change(item: Mapping[str, Any] | None) -> Mark | None:
-    return None if item is None else Mark(item.get("revision", ""), item.get("what", ""), item.get("by", ""))
+    return None if item is None else Mark(*(_read_text(item.get(key, "")) for key in ("revision", "what", "by")))
 
 
 def _write_change(change: Mark | None) -> dict[str, str] | None:
@@ -232,10 +237,10 @@ def _read_message(item: Mapping[str, Any]) -> Message:
     stored = item.get("alert")
     alert = None
     if stored is not None:
-        alert = Alert(
-            stored["severity"], stored["text"], stored.get("reason", ""), has_settings=stored.get("hasSettings", False)
-        )
-    return Message(item["text"], is_warning=item["type"] == "Warning", alert=alert)
+        severity = cast("Severity", _read_text(stored["severity"]))
+        text, reason = _read_text(stored["text"]), _read_text(stored.get("reason", ""))
+        alert = Alert(severity, text, reason, has_settings=bool(stored.get("hasSettings", False)))
+    return Message(_read_text(item["text"]), is_warning=item["type"] == "Warning", alert=alert)
 
 
 def _write_message(message: Message) -> dict[str, Any]:
@@ -250,7 +255,7 @@ def _write_message(message: Message) -> dict[str, Any]:
 def _read_blocker(conditions: Iterable[Mapping[str, Any]]) -> Blocker | None:
     for condition in conditions:
         if condition.get("type") == READY and condition.get("status") == "False":
-            return Blocker(condition.get("reason", ""), condition.get("message", ""))
+            return Blocker(_read_text(condition.get("reason", "")), _read_text(condition.get("message", "")))
     return None
 
 
@@ -284,6 +289,21 @@ def _write_conditions(state: State, before: Any, target_kind: str) -> list[dict[
             "lastTransitionTime": previous.get("lastTransitionTime", now) if is_same_status else now,
         }
     return list(old.values())
+
+
+def _read_text(found: object) -> str:
+    """Return a text.
+
+    Raises:
+        TypeError: it is something else, which the API server stores where the CRD leaves a field free.
+    """
+    if not isinstance(found, str):
+        raise TypeError(f"found {type(found).__name__}; allowed: a text")
+    return found
+
+
+def _read_percent(found: Any) -> int:
+    return min(max(int(found), 0), TOTAL_PERCENT)
 
 
 def _read_time(text: str | None) -> float | None:

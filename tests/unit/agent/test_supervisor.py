@@ -44,8 +44,13 @@ def dying(version: int, **spec: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def at_work(folder: Path, metrics: AgentMetrics) -> AsyncIterator[tuple[Supervisor, Caches]]:
-    """A supervisor at work; the test passes changes to its caches, there is no API server."""
+async def at_work(
+    folder: Path, metrics: AgentMetrics, *stored: dict[str, Any]
+) -> AsyncIterator[tuple[Supervisor, Caches]]:
+    """A supervisor at work; the test passes changes to its caches, there is no API server.
+
+    `stored`: the Canaries that are there at its start.
+    """
     kubeconfig = write_kubeconfig(folder / "kubeconfig", "http://127.0.0.1:1")
     async with (
         Client.connect(kubeconfig=kubeconfig, user_agent="serin/test") as client,
@@ -68,11 +73,14 @@ async def at_work(folder: Path, metrics: AgentMetrics) -> AsyncIterator[tuple[Su
             event_hooks=EventHooks(hooks, metrics.count_event, time.time),
             metrics=metrics,
         )
+        for obj in stored:
+            caches.of(CANARIES).remember(obj)
         supervisor = Supervisor(services)
         task = asyncio.create_task(supervisor.run(), name="supervisor")
         await asyncio.sleep(0)  # now it has subscribed
         try:
             yield supervisor, caches
+            assert not task.done(), "the supervisor ended"
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
