@@ -10,6 +10,7 @@ import typer
 import uvloop
 
 from agent.main import run
+from agent.providers.web.addresses import parse_range
 from agent.settings import Settings
 from canary.rules.urls import HTTP_URL, is_http_url
 from kube.errors import KubeError
@@ -46,6 +47,10 @@ def main(
         list[str] | None,
         typer.Option(help="Where else than here and in flagger-system a Flagger holds everything up."),
     ] = None,
+    allowed_address_ranges: Annotated[
+        list[str] | None,
+        typer.Option(help="Loopback, link-local and such that Canaries may name all the same, as in 127.0.0.0/8."),
+    ] = None,
 ) -> None:
     """Run the analysis loops of all canaries."""
     try:
@@ -60,6 +65,11 @@ def main(
         if address and not is_http_url(address):
             # The value is a secret: it is not shown.
             raise typer.BadParameter(f"{flag}: found another text; allowed: {HTTP_URL}")
+    for found in listed(allowed_address_ranges):
+        try:
+            parse_range(found)
+        except ValueError as error:
+            raise typer.BadParameter(f"--allowed-address-ranges: {error}") from error
     settings = Settings(
         metrics_server=metrics_server,
         namespace=namespace,
@@ -78,6 +88,7 @@ def main(
         event_webhook=event_webhook,
         pod_namespace=pod_namespace,
         flagger_namespaces=listed(flagger_namespace),
+        allowed_address_ranges=listed(allowed_address_ranges),
     )
     try:
         uvloop.run(run(settings))

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Final
+from urllib.request import getproxies
 
 import aiohttp
 
@@ -31,6 +32,8 @@ from agent.providers.alerts.port import DEFAULT_CHANNEL, DEFAULT_USERNAME, Desti
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
 from agent.providers.routing.gloo import GlooRouting
+from agent.providers.web.addresses import AddressRules
+from agent.providers.web.sessions import open_sessions
 from agent.reporting.event_hooks import EventHooks
 from agent.services import AgentServices
 from agent.settings import Settings
@@ -78,25 +81,34 @@ async def run(settings: Settings) -> None:
             await stack.enter_async_context(running(cache.run(), f"cache {cache.resource.plural}"))
             for cache in caches.all()
         ]
-        queries = await stack.enter_async_context(_session())
-        # A kept connection that ends while it is used loses an answer, and hooks and alerts are rare: none is kept.
-        posts = await stack.enter_async_context(_session(is_kept=False))
+        rules = AddressRules.read(
+            settings.allowed_address_ranges, api_server=client.host, proxies=getproxies().values()
+        )
+        users = await stack.enter_async_context(open_sessions(rules))
+        own = await stack.enter_async_context(open_sessions(None))
         recorder = await stack.enter_async_context(EventRecorder(client, instance=socket.gethostname()))
-        delivery = Delivery(session=posts)
+        delivery = Delivery(session=users.posts, own_session=own.posts)
         destinations = Destinations(client, caches, _own_chat(settings))
         alerts = await stack.enter_async_context(
             AlertDispatcher(destinations, delivery, recorder, metrics.count_alert, cluster_name=settings.cluster_name)
         )
-        hooks = Hooks(session=posts)
+        hooks = Hooks(session=users.posts)
         event_hooks = await stack.enter_async_context(
-            EventHooks(hooks, metrics.count_event, time.time, own_url=settings.event_webhook)
+            EventHooks(
+                hooks,
+                metrics.count_event,
+                time.time,
+                own_url=settings.event_webhook,
+                own_hooks=Hooks(session=own.posts),
+            )
         )
         fence = Fence()
         services = connect_services(
             settings,
             client.guarded(fence.check),
             caches,
-            queries=queries,
+            queries=users.queries,
+            own_queries=own.queries,
             hooks=hooks,
             recorder=recorder,
             alerts=alerts,
@@ -114,6 +126,7 @@ def connect_services(
     caches: Caches,
     *,
     queries: aiohttp.ClientSession,
+    own_queries: aiohttp.ClientSession | None = None,
     hooks: Hooks,
     recorder: EventRecorder,
     alerts: AlertDispatcher,
@@ -131,7 +144,12 @@ def connect_services(
         trusted=settings.trusts_flaggers_of,
     )
     checks = MetricChecks(
-        queries, client, caches, metrics_server=settings.metrics_server, timeout_s=settings.query_timeout_s
+        queries,
+        client,
+        caches,
+        metrics_server=settings.metrics_server,
+        timeout_s=settings.query_timeout_s,
+        own_session=own_queries,
     )
     return AgentServices(
         client=client,
@@ -206,12 +224,3 @@ async def _supervise(services: AgentServices, fence: Fence, tenure: Tenure) -> N
             await asyncio.wait({over, task}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 task.result()
-
-
-def _session(*, is_kept: bool = True) -> aiohttp.ClientSession:
-    """Make a session that heeds HTTP_PROXY and NO_PROXY, and limits no connections: a slow hook delays no other.
-
-    `is_kept`: connections are used again.
-    """
-    connector = aiohttp.TCPConnector(limit=0, force_close=not is_kept)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)

@@ -21,7 +21,7 @@ class Settings:
     gets the alerts of the canaries that name no chat of their own; url, token and proxy are secrets. `event_webhook`,
     if any, gets the events of the canaries that name no event hook of their own. `pod_namespace` is where the agent
     itself runs, empty where that is not known. A Flagger is looked for in `flagger_namespaces`, too, see
-    `trusts_flaggers_of`.
+    `trusts_flaggers_of`. What users name is asked in `allowed_address_ranges` even where such addresses are refused.
     """
 
     metrics_server: str
@@ -42,6 +42,7 @@ class Settings:
     event_webhook: str = field(default="", repr=False)
     pod_namespace: str = ""
     flagger_namespaces: tuple[str, ...] = ()
+    allowed_address_ranges: tuple[str, ...] = ()
 
     @property
     def trusts_flaggers_of(self) -> frozenset[str]:

@@ -89,6 +89,11 @@ class Client:
         ) as connection:
             yield cls(connection, deadline_s=deadline_s, backoff=backoff or Backoff(), clock=clock, sleep=sleep)
 
+    @property
+    def host(self) -> str:
+        """Return the API server's URL."""
+        return self.connection.host
+
     def within(self, deadline_s: float) -> Client:
         """Return a client with the same connections and another deadline for each call."""
         return replace(self, deadline_s=deadline_s)

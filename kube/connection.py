@@ -70,6 +70,11 @@ class Connection:
         self._proxy: str | None = configuration.proxy
         self._headers = {"Accept": "application/json", "User-Agent": user_agent}
 
+    @property
+    def host(self) -> str:
+        """Return the API server's URL."""
+        return self._host
+
     async def send(self, request: Request, *, timeout_s: float) -> bytes:
         """Send a request; return the body of its answer. Raise the KubeError of a refusal, or of no answer in time."""
         limits = aiohttp.ClientTimeout(total=max(timeout_s, 0.001), sock_connect=CONNECT_TIMEOUT_S)

@@ -27,6 +27,22 @@ def check_access(request: web.Request, canary: Canary) -> None:
         )
 
 
+# What Serin shows of an answer in its events; of bodies, which may be anybody's, it shows nothing.
+_HINT_HEADER = "Serin-Hint"
+_MOST_HINT_CHARS = 200
+_NO = 300
+
+
+@web.middleware
+async def add_hint(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Send with an answer that is no yes a header with the beginning of its body, in one line."""
+    response = await handler(request)
+    if response.status >= _NO and isinstance(response, web.Response) and response.text:
+        words = "".join(char if char.isprintable() else " " for char in response.text[: 4 * _MOST_HINT_CHARS]).split()
+        response.headers[_HINT_HEADER] = " ".join(words)[:_MOST_HINT_CHARS]
+    return response
+
+
 @web.middleware
 async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn a handler's refusals into Flagger's codes, with the reason: 400 for a payload, 403 for a namespace."""

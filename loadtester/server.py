@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 
-from loadtester.access import NAMESPACE_PATTERN, answer_refusals, check_access
+from loadtester.access import NAMESPACE_PATTERN, add_hint, answer_refusals, check_access
 from loadtester.command import Completion, Outcome
 from loadtester.gate import GATES, Gates, gate_routes
 from loadtester.hook import Hook, HookType, parse_hook
@@ -22,7 +22,7 @@ _RUNNER = web.AppKey("runner", Runner)
 
 def build_app(*, timeout_s: float, namespace_pattern: re.Pattern[str]) -> web.Application:
     """Build the service; its commands live as long as the application, and each at most `timeout_s` seconds."""
-    app = web.Application(middlewares=[answer_refusals])
+    app = web.Application(middlewares=[add_hint, answer_refusals])
     metrics = RunMetrics()
     app[_RUNNER] = Runner(timeout_s=timeout_s, metrics=metrics)
     app[NAMESPACE_PATTERN] = namespace_pattern

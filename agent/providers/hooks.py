@@ -9,13 +9,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
 
+from agent.providers.web.addresses import AddressRefused
+from agent.providers.web.answers import AS_IT_IS, hint_of, is_refused, reason_of
+from agent.providers.web.shares import Shares, ShareUsedUp
+from canary.api.bounds import MOST_HOOK_ANSWER_BYTES, MOST_HOOK_RETRIES, MOST_HOOK_TIMEOUT_S
 from canary.api.canary import Canary
 from canary.api.hooks import CanaryWebhook
+from canary.api.shown import shown, shown_url
+from canary.rules.urls import shown_address
 from canary.run.judge import CheckResult, Verdict
 from canary.run.phase import Phase
 from canary.run.revision import content_hash
@@ -23,16 +28,17 @@ from kube.backoff import Backoff
 
 _log = logging.getLogger(__name__)
 
-_ANSWER_LIMIT_BYTES: Final = 1024
 _LONGEST_WAIT_S: Final = 30.0
-_FINAL_ERRORS: Final = (aiohttp.InvalidURL, aiohttp.ClientConnectorCertificateError)
+_MOST_WAIT_CHARS: Final = 10
+_FINAL_ERRORS: Final = (aiohttp.InvalidURL, aiohttp.ClientConnectorCertificateError, AddressRefused)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of a call: `status` is the HTTP code, None where there was none.
 
-    `text` is the beginning of the body, or why there was no answer. `is_final`: another try would bring nothing else.
+    `text` is the code with what the service wants to be shown, see HINT_HEADER, or why there was no answer; never its
+    body, for a hook's address may be anybody's. `is_final`: another try would bring nothing else.
     `retry_after_s` is the wait that the service asked for (0: none).
     """
 
@@ -57,6 +63,7 @@ class Hooks:
     """
 
     session: aiohttp.ClientSession
+    shares: Shares = field(default_factory=Shares)
     backoff: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, max_s=_LONGEST_WAIT_S))
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -74,7 +81,7 @@ class Hooks:
     async def post(self, hook: CanaryWebhook, body: Mapping[str, object]) -> Answer:
         """Send a body by POST; again, up to the hook's own `retries`, as long as another try may help."""
         answer = await self._post_once(hook, body)
-        for attempt in range(1, hook.retries + 1):
+        for attempt in range(1, min(hook.retries, MOST_HOOK_RETRIES) + 1):
             if answer.is_final:
                 break
             await self.sleep(max(self.backoff.delay_s(attempt), min(answer.retry_after_s, _LONGEST_WAIT_S)))
@@ -82,25 +89,35 @@ class Hooks:
         return answer
 
     async def _post_once(self, hook: CanaryWebhook, body: Mapping[str, object]) -> Answer:
+        namespace, timeout_s = str(body.get("namespace", "")), min(hook.timeout_s, MOST_HOOK_TIMEOUT_S)
+        where = shown_url(hook.url)
         try:
-            async with self.session.post(
-                hook.url,
-                data=orjson.dumps(body),
-                headers={"Content-Type": "application/json"},
-                timeout=aiohttp.ClientTimeout(total=hook.timeout_s),
-                ssl=not hook.disable_tls,
-                # The page of a login would say yes, with 200, to everything.
-                allow_redirects=False,
-            ) as response:
-                return _read(response, await _beginning_of_body(response))
+            async with self.shares.of(namespace, timeout_s):
+                return await self._exchange(hook, body, timeout_s)
+        except ShareUsedUp as error:
+            return Answer(None, f"{where} was not asked: {error}", is_final=False)
         except TimeoutError:
-            return Answer(None, f"{_shown(hook.url)} gave no answer within {hook.timeout_s:g} s", is_final=False)
-        except (aiohttp.ClientError, ValueError) as error:
-            why = f"{_shown(hook.url)} {type(error).__name__}: {error}"
-            return Answer(None, why, is_final=isinstance(error, _FINAL_ERRORS))
+            return Answer(None, f"{where} gave no answer within {timeout_s:g} s", is_final=False)
+        except (aiohttp.ClientError, AddressRefused, ValueError) as error:
+            is_final = isinstance(error, _FINAL_ERRORS) or is_refused(error)
+            return Answer(None, f"{where} gave no answer: {reason_of(error)}", is_final=is_final)
         except Exception as error:  # noqa: BLE001  what no call can do right is no answer, whatever it is
             _log.exception("hook %s: call failed", hook.name)
-            return Answer(None, f"{_shown(hook.url)} {type(error).__name__}: {error}", is_final=True)
+            return Answer(None, f"{where} gave no answer ({type(error).__name__})", is_final=True)
+
+    async def _exchange(self, hook: CanaryWebhook, body: Mapping[str, object], timeout_s: float) -> Answer:
+        async with self.session.post(
+            hook.url,
+            data=orjson.dumps(body),
+            headers={"Content-Type": "application/json", **AS_IT_IS},
+            timeout=aiohttp.ClientTimeout(total=timeout_s),
+            ssl=not hook.disable_tls,
+            # The page of a login would say yes, with 200, to everything.
+            allow_redirects=False,
+            auto_decompress=False,
+        ) as response:
+            await _see_arrive(response)
+            return _read(response)
 
 
 def payload(canary: Canary, metadata: Mapping[str, str], *, phase: str, revision: str) -> dict[str, object]:
@@ -114,44 +131,39 @@ def payload(canary: Canary, metadata: Mapping[str, str], *, phase: str, revision
     return body | ({"metadata": dict(metadata)} if metadata else {})
 
 
-def _shown(url: str) -> str:
-    """Return a URL without what may be secret in it: user, password and query."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "its url"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _read(response: aiohttp.ClientResponse, body: bytes) -> Answer:
+def _read(response: aiohttp.ClientResponse) -> Answer:
     status = response.status
     may_change = status == HTTPStatus.TOO_MANY_REQUESTS or (
         status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
     )
     # Seconds; a date, which RFC 9110 allows too, counts as none.
-    asked = response.headers.get("Retry-After", "")
-    location = response.headers.get("Location", "")
+    asked = response.headers.get("Retry-After", "")[:_MOST_WAIT_CHARS]
     return Answer(
         status,
-        f"HTTP {status}: it is redirected to {_shown(location)}, and redirects are not followed"
-        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST and location
-        else body.decode(errors="replace").strip() or f"HTTP {status}",
+        _text_of(response),
         is_final=not may_change,
         retry_after_s=float(asked) if asked.isdecimal() else 0.0,
     )
 
 
-async def _beginning_of_body(response: aiohttp.ClientResponse) -> bytes:
-    """Read as much of a body as is shown. A yes is one when its body has arrived, a no is one whatever becomes of it.
+def _text_of(response: aiohttp.ClientResponse) -> str:
+    text, location = f"HTTP {response.status}", response.headers.get("Location", "")
+    if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST and location:
+        return f"{text}: it is redirected to {shown_address(shown(location))}, and redirects are not followed"
+    hint = hint_of(response)
+    return f"{text}: {hint}" if hint else text
+
+
+async def _see_arrive(response: aiohttp.ClientResponse) -> None:
+    """Wait for the body of a yes, up to its bound; a no is one whatever becomes of its body.
 
     Raises:
         TimeoutError, aiohttp.ClientError: the body of a yes did not arrive.
     """
-    try:
-        return await response.content.readexactly(_ANSWER_LIMIT_BYTES)
-    except asyncio.IncompleteReadError as error:
-        return error.partial
-    except (TimeoutError, aiohttp.ClientError):
-        if response.status <= HTTPStatus.ACCEPTED:
-            raise
-        return b""
+    if response.status > HTTPStatus.ACCEPTED:
+        return
+    left = MOST_HOOK_ANSWER_BYTES
+    async for chunk in response.content.iter_any():
+        left -= len(chunk)
+        if left < 0:
+            return

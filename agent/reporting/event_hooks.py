@@ -44,8 +44,8 @@ class EventHooks:
 
     A hook gets a canary's events in order. One that fails is counted each time, and logged once until it works again
     or was not called for an hour.
-    `own_url`, if any, is sent the events of the canaries that name no event hook. `now_s` returns seconds since the
-    epoch.
+    `own_url`, if any, is sent the events of the canaries that name no event hook, by `own_hooks`. `now_s` returns
+    seconds since the epoch.
     """
 
     def __init__(
@@ -55,12 +55,14 @@ class EventHooks:
         now_s: Callable[[], float],
         *,
         own_url: str = "",
+        own_hooks: Hooks | None = None,
         capacity: int = 100,
         drain_s: float = 5.0,
     ) -> None:
         self._hooks = hooks
         self._count = count
         self._now_s = now_s
+        self._own_hooks = own_hooks or hooks
         self._own = (CanaryWebhook(name="events", url=own_url),) if own_url else ()
         self._queues: KeyedQueue[str, _Job] = KeyedQueue("events", self._post, capacity=capacity, drain_s=drain_s)
         self._failed_at_s: dict[str, float] = {}
@@ -101,7 +103,9 @@ class EventHooks:
         return payload(canary, metadata, phase=status.get("phase", ""), revision=status.get("lastAppliedSpec", ""))
 
     async def _post(self, job: _Job) -> None:
-        answer = await self._hooks.post(job.hook, job.body)
+        # The operator's own address may be one that users may not name.
+        hooks = self._own_hooks if job.hook in self._own else self._hooks
+        answer = await hooks.post(job.hook, job.body)
         if answer.verdict is not Verdict.PASS:
             self._fail(job, "failed", answer.text)
             return

@@ -7,6 +7,7 @@ of ours, where Flagger says nothing, are marked so.
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from canary.api.shown import shown
 from canary.run.mark import Mark
 from canary.run.wire import REQUEST_ANNOTATION
 
@@ -15,10 +16,10 @@ Severity = Literal["info", "warn", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What is sent to chats. `reason`: what the deciding checks message, empty where none decided.
+    """What is sent to chats, fit to be shown (`canary.api.shown`).
 
-    `has_settings`: the canary's target, limits and steps are shown with it. `change`: what the run is about, as its
-    state has it (`State.alerts`).
+    `reason`: what the deciding checks message, empty where none decided. `has_settings`: the canary's target, limits
+    and steps are shown with it. `change`: what the run is about, as its state has it (`State.alerts`).
     """
 
     severity: Severity
@@ -27,17 +28,25 @@ class Alert:
     has_settings: bool = False
     change: Mark | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", shown(self.text))
+        object.__setattr__(self, "reason", shown(self.reason))
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message about a canary. `is_warning` makes it an event of type Warning instead of Normal.
+    """One message about a canary, its text fit to be shown (`canary.api.shown`).
 
-    `alert` goes out to chats as well; only messages of a transition have one, for each is sent once.
+    `is_warning` makes it an event of type Warning instead of Normal. `alert` goes out to chats as well; only messages
+    of a transition have one, for each is sent once.
     """
 
     text: str
     is_warning: bool = False
     alert: Alert | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", shown(self.text))
 
 
 def info(text: str) -> Message:

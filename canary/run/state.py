@@ -10,6 +10,7 @@ from typing import Self
 
 from canary.api.canary import Strategy
 from canary.api.names import Identity
+from canary.api.shown import shown
 from canary.run.mark import Mark
 from canary.run.messages import Alert, Message
 from canary.run.phase import TRANSITIONS, Phase
@@ -38,10 +39,16 @@ class TargetIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """Why the canary can't go on: a CamelCase reason and a sentence that names object, path, found and allowed."""
+    """Why the canary can't go on: a CamelCase reason and a sentence that names object, path, found and allowed.
+
+    The sentence is fit to be shown (`canary.api.shown`): it becomes a condition and an event.
+    """
 
     reason: str
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", shown(self.message))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,10 +63,12 @@ def test_a_refused_pre_rollout_hook_fails_the_run_before_any_traffic(rollouts: R
     rollouts.set_image("app", "3.1.1")
     rollouts.wait_for_phase("app", "Failed", deadline_s=60)
     name = f"app.{rollouts.namespace}"
-    rollouts.wait_until_told_times("app", f"Halt {name} advancement pre-rollout check pre-rollout failed so it is", 2)
+    rollouts.wait_until_told_times(
+        "app", f"Halt {name} advancement pre-rollout check pre-rollout failed HTTP 403: so it is", 2
+    )
     assert not [text for text in texts_of(rollouts) if "canary weight" in text]
     rollouts.wait_for(
-        "the end is told", lambda: "Post-rollout hook post-rollout failed so it is" in str(texts_of(rollouts))
+        "the end is told", lambda: "Post-rollout hook post-rollout failed HTTP 500: so it is" in str(texts_of(rollouts))
     )
     assert [call["phase"] for call in receiver.calls("post-rollout")] == ["Failed"]
 
@@ -79,7 +81,7 @@ def test_a_refused_rollout_hook_rolls_back(rollouts: Rollouts, receiver: Receive
     bootstrap(rollouts, receiver.hook("rollout", 500))
     rollouts.set_image("app", "3.1.1")
     rollouts.wait_for_phase("app", "Failed", deadline_s=60)
-    halted = f"Halt app.{rollouts.namespace} advancement external check rollout failed so it is"
+    halted = f"Halt app.{rollouts.namespace} advancement external check rollout failed HTTP 403: so it is"
     rollouts.wait_until_told_times("app", halted, 3)
 
 

@@ -15,8 +15,9 @@ class Hook(http.server.BaseHTTPRequestHandler):
         print(json.dumps([time.time(), self.path, body]), flush=True)
         _, code, *rest = self.path.split("/")
         self.send_response(int(code))
+        self.send_header("Serin-Hint", "so it is")
         self.end_headers()
-        self.wfile.write(b"so it is")
+        self.wfile.write(b"and that is secret")
 
     def log_message(self, *_):
         pass

@@ -1,6 +1,7 @@
 """Delivering one message: again after what is known not to have posted it, and within a bounded time."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -13,13 +14,18 @@ from agent.providers.alerts.message import Message
 from agent.providers.alerts.port import Destination
 from agent.providers.alerts.registry import CHAT_FORMATS
 from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnavailable
+from agent.providers.web.addresses import AddressRefused
+from agent.providers.web.answers import AS_IT_IS, AnswerTooLong, is_refused, read_bounded, reason_of
+from agent.providers.web.shares import Shares, ShareUsedUp
+from canary.api.bounds import MOST_HOOK_ANSWER_BYTES
 from kube.backoff import Backoff
 
 _REDIRECT: Final = 300
 _TOO_MANY_REQUESTS: Final = 429
 _SERVER_ERROR: Final = 500
-_ANSWER_LIMIT_BYTES: Final = 4096
-_SHOWN_CHARS: Final = 200
+
+# What chats say is a word, such as `invalid_payload`; whatever else an address answers is not told to anybody.
+_WORD: Final = re.compile(rb"[a-z_]{1,40}")
 
 # All of them happen before the request is sent.
 _NOT_REACHED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
@@ -27,12 +33,15 @@ _NOT_REACHED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutEr
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """POSTs over one session. The session must not keep connections: one that died would lose the message's answer.
+    """POSTs over one session, to the agent's own chat over `own_session`. A namespace has its share of connections.
 
+    Sessions must not keep connections: one that died would lose the message's answer.
     `timeout_s` is for one answer; `attempts` and `deadline_s` end the trying, whichever comes first.
     """
 
     session: aiohttp.ClientSession
+    own_session: aiohttp.ClientSession | None = None
+    shares: Shares = field(default_factory=Shares)
     attempts: int = 6
     deadline_s: float = 120.0
     timeout_s: float = 15.0
@@ -65,7 +74,10 @@ class Delivery:
 
     async def _post(self, message: Message, destination: Destination) -> None:
         try:
-            await self._exchange(message, destination)
+            async with self.shares.of(destination.namespace, self.timeout_s):
+                await self._exchange(message, destination)
+        except ShareUsedUp as error:
+            raise ProviderUnavailable(f"{destination.name}: not asked: {error}") from None
         except ProviderError as error:
             shown = type(error)(f"{destination.name}: {destination.without_secrets(str(error))}")
             if isinstance(shown, ProviderUnavailable) and isinstance(error, ProviderUnavailable):
@@ -76,22 +88,29 @@ class Delivery:
     async def _exchange(self, message: Message, destination: Destination) -> None:
         chat = CHAT_FORMATS[destination.type]
         try:
-            async with self.session.post(
+            session = self.session if destination.namespace else self.own_session or self.session
+            async with session.post(
                 destination.address,
                 data=orjson.dumps(chat.payload(message, destination)),
-                headers={"Content-Type": "application/json; charset=utf-8"} | chat.headers(destination),
+                headers={"Content-Type": "application/json; charset=utf-8", **AS_IT_IS, **chat.headers(destination)},
                 proxy=destination.proxy or None,
                 timeout=aiohttp.ClientTimeout(total=self.timeout_s, sock_connect=self.connect_timeout_s),
                 allow_redirects=False,
+                auto_decompress=False,
             ) as response:
-                body = await response.content.read(_ANSWER_LIMIT_BYTES)
+                body = await read_bounded(response, MOST_HOOK_ANSWER_BYTES)
         except _NOT_REACHED as error:
-            raise ProviderUnavailable(f"not reached: {error}") from error
+            kind = ProviderRefused if is_refused(error) else ProviderUnavailable
+            raise kind(f"not reached: {reason_of(error)}") from error
+        except AnswerTooLong as error:
+            raise ProviderError(f"{error}: it may have been posted, so it is not sent again") from error
         except (aiohttp.InvalidURL, ValueError) as error:
             raise ProviderRefused(
                 f"its address or proxy is no URL that can be asked: {type(error).__name__}"
             ) from error
-        except (TimeoutError, aiohttp.ClientError) as error:
+        except (TimeoutError, aiohttp.ClientError, AddressRefused) as error:
+            if is_refused(error):
+                raise ProviderRefused(f"not reached: {reason_of(error)}") from error
             why = f"no answer ({type(error).__name__}): it may have been posted, so it is not sent again"
             raise ProviderError(why) from error
         _check_status(response, body)
@@ -101,7 +120,8 @@ class Delivery:
 def _check_status(response: aiohttp.ClientResponse, body: bytes) -> None:
     if response.status < _REDIRECT:
         return
-    text = f"{response.status} {body.decode(errors='replace')[:_SHOWN_CHARS]}".strip()
+    said = body.strip()
+    text = f"{response.status} {said.decode() if _WORD.fullmatch(said) else ''}".strip()
     if response.status < _SERVER_ERROR and response.status != _TOO_MANY_REQUESTS:
         raise ProviderRefused(text)
     error = ProviderUnavailable(text)

@@ -105,6 +105,7 @@ class Destinations:
         address, token = await self._access(provider)
         return Destination(
             name=f"AlertProvider {namespace}/{name}",
+            namespace=namespace,
             type=provider.spec.type,
             address=address,
             token=token,

@@ -15,10 +15,12 @@ _SHORTEST_SECRET_CHARS = 8
 class Destination:
     """Where messages go. `name` is how logs and events call it: address, token and proxy are secrets.
 
-    `type` is a key of the registry. The defaults are Flagger's.
+    `namespace` is that of the AlertProvider, empty for the agent's own chat. `type` is a key of the registry. The
+    defaults are Flagger's.
     """
 
     name: str
+    namespace: str = ""
     type: str
     address: str = field(repr=False)
     token: str = field(default="", repr=False)

@@ -4,6 +4,7 @@ Source of the payload: Flagger 1.44, `pkg/notifier/slack.go`, so that channels l
 of what must be escaped: Slack's API documentation.
 """
 
+import re
 from typing import Any, Final
 
 import orjson
@@ -14,6 +15,10 @@ from agent.providers.errors import ProviderRefused, ProviderUnavailable
 
 # Errors of the Web API, in answers of code 200, that say: nothing was posted, and later it may be.
 _TRANSIENT: Final = frozenset({"ratelimited", "rate_limited", "service_unavailable", "request_timeout"})
+
+
+# An address may be anybody's: of what it answers no more is told than one of the API's words.
+_WORD: Final = re.compile(r"[a-z_]{1,40}")
 
 
 class Slack:
@@ -49,7 +54,8 @@ class Slack:
             return
         if not isinstance(answer, dict) or answer.get("ok", True):
             return
-        error = str(answer.get("error"))
+        said = answer.get("error")
+        error = said if isinstance(said, str) and _WORD.fullmatch(said) else "not posted"
         raise (ProviderUnavailable if error in _TRANSIENT else ProviderRefused)(error)
 
 

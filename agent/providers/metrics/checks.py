@@ -12,6 +12,7 @@ from agent.elsewhere import NOT_READABLE
 from agent.providers.credentials import read_secret
 from agent.providers.errors import ProviderError, ProviderRefused
 from agent.providers.metrics.prometheus import Access, Prometheus
+from agent.providers.web.shares import Shares, ShareUsedUp
 from agent.resources import METRIC_TEMPLATES
 from canary.api.canary import Canary
 from canary.api.metric_template import MetricProvider, MetricTemplate
@@ -35,12 +36,21 @@ _PROMETHEUS: Final = "prometheus"
 
 
 class MetricChecks:
-    """Asks the metric servers of all canaries over one session."""
+    """Asks the metric servers of all canaries over one session, and the agent's own over `own_session`."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, client: Client, caches: Caches, *, metrics_server: str, timeout_s: float
+        self,
+        session: aiohttp.ClientSession,
+        client: Client,
+        caches: Caches,
+        *,
+        metrics_server: str,
+        timeout_s: float,
+        own_session: aiohttp.ClientSession | None = None,
     ) -> None:
         self._session = session
+        self._own_session = own_session or session
+        self._shares = Shares()
         self._client = client
         self._caches = caches
         self._metrics_server = metrics_server
@@ -51,12 +61,13 @@ class MetricChecks:
         """Ask for one metric and judge the answer; every failure to get one is a result too (ERROR)."""
         target = f"{canary.spec.target_ref.name}.{canary.namespace}"
         try:
-            sample = await self._sample(canary, state, metric, now_s)
-        except (ProviderError, TemplateError, InvalidObject, KubeError) as error:
+            async with self._shares.of(canary.namespace, self._timeout_s):
+                sample = await self._sample(canary, state, metric, now_s)
+        except (ProviderError, ShareUsedUp, TemplateError, InvalidObject, KubeError) as error:
             sample = Sample(error=str(error))
         except Exception as error:  # noqa: BLE001  one check's fault must not silence the others: it is an ERROR, and reported
             _log.exception("check %s of %s failed", metric.name, target)
-            sample = Sample(error=f"{type(error).__name__}: {error}")
+            sample = Sample(error=type(error).__name__)
         return judge(metric, sample, target)
 
     async def is_drained(self, canary: Canary, side: Side, since_s: float, now_s: float) -> bool | None:
@@ -104,8 +115,7 @@ class MetricChecks:
         return Sample(value=value, requests=requests)
 
     def _builtin_server(self, canary: Canary) -> Prometheus:
-        address = canary.spec.metrics_server or self._metrics_server
-        return self._prometheus(address, Access())
+        return self._prometheus(canary.spec.metrics_server, Access())
 
     def _template(self, namespace: str, name: str) -> MetricTemplate:
         found = self._caches.find(METRIC_TEMPLATES, namespace, name)
@@ -125,11 +135,13 @@ class MetricChecks:
         headers = {name: value for name, values in provider.headers.items() for value in values}
         headers |= _authorization(await self._credentials(template.namespace, provider))
         access = Access(headers=headers, is_verified=not provider.insecure_skip_verify)
-        address = provider.address or self._metrics_server
-        return self._prometheus(address, access)
+        return self._prometheus(provider.address, access)
 
     def _prometheus(self, address: str, access: Access) -> Prometheus:
-        return Prometheus(self._session, address, timeout_s=self._timeout_s, access=access, by_get=self._by_get)
+        """Return the server of an address, of none the agent's own, which may be where users' may not."""
+        session = self._session if address else self._own_session
+        server = address or self._metrics_server
+        return Prometheus(session, server, timeout_s=self._timeout_s, access=access, by_get=self._by_get)
 
     async def _credentials(self, namespace: str, provider: MetricProvider) -> dict[str, str]:
         if provider.secret_ref is None:

@@ -1,4 +1,8 @@
-"""Prometheus' HTTP API, as far as a check needs it: instant queries."""
+"""Prometheus' HTTP API, as far as a check needs it: instant queries.
+
+The address is a user's, who may not read what the server behind it says: of an answer that is not Prometheus' nothing
+is told but its code.
+"""
 
 import math
 from collections.abc import Mapping
@@ -10,9 +14,21 @@ import aiohttp
 import orjson
 
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
+from agent.providers.web.addresses import AddressRefused
+from agent.providers.web.answers import AS_IT_IS, AnswerTooLong, is_refused, read_bounded, reason_of
+from canary.api.bounds import MOST_METRIC_ANSWER_BYTES
+from canary.api.shown import shown, shown_url
 
-_LONGEST_ANSWER_BYTES: Final = 1 << 20
 _ONE_SERIES: Final = "one series, for example by sum() around the query"
+
+# What `errorType` may be. Source: Prometheus' HTTP API, `web/api/v1/api.go`.
+_ERROR_TYPES: Final = frozenset(
+    {"timeout", "canceled", "execution", "bad_data", "internal", "unavailable", "not_found", "not_acceptable"}
+)
+_MOST_ERROR_CHARS: Final = 200
+
+# Servers that take no POST; each is found out again when more than these are known.
+_MOST_BY_GET: Final = 1_000
 
 _METHOD_REFUSED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 
@@ -36,7 +52,9 @@ class Access:
 class Prometheus:
     """One server. `address` is its base URL, with or without a path.
 
-    `by_get`: the addresses that refuse a POST, as some proxies do, and take a GET; shared by all that ask.
+    `name` is what errors call it, where whoever reads them may not know its address, nor what it says; without one that
+    is its address, less what may be secret in it. `by_get`: the addresses that refuse a POST, as some proxies do, and
+    take a GET; shared by all that ask.
     """
 
     def __init__(
@@ -47,9 +65,12 @@ class Prometheus:
         timeout_s: float,
         access: Access | None = None,
         by_get: set[str] | None = None,
+        name: str = "",
     ) -> None:
         self._session = session
         self._address = address.rstrip("/")
+        self._name = name or shown_url(self._address)
+        self._is_known = not name
         self._timeout_s = timeout_s
         self._access = access or Access()
         self._by_get = set() if by_get is None else by_get
@@ -72,22 +93,31 @@ class Prometheus:
         """
         elements = await self._ask(promql)
         if len(elements) > 1:
-            raise ProviderRefused(f"{self._address}: the query gives {len(elements)} series; allowed: {_ONE_SERIES}")
+            raise ProviderRefused(f"{self._name}: the query gives {len(elements)} series; allowed: {_ONE_SERIES}")
         return elements[0].value if elements and math.isfinite(elements[0].value) else None
 
     async def _ask(self, promql: str) -> list[Element]:
         status, text = await self._answer(promql)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise ProviderUnavailable(f"{self._address}: {status} {text[:200]!r}")
+            raise ProviderUnavailable(f"{self._name}: HTTP {status}")
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            raise ProviderRefused(f"{self._name}: HTTP {status}; allowed: an answer, for redirects are not followed")
         try:
             body = orjson.loads(text)
         except orjson.JSONDecodeError as error:
-            raise ProviderRefused(f"{self._address}: {status}, not JSON: {text[:200]!r}") from error
+            raise ProviderRefused(f"{self._name}: HTTP {status}, not JSON") from error
         if not isinstance(body, dict):
-            raise ProviderRefused(f"{self._address}: {status}, not an object: {text[:200]!r}")
+            raise ProviderRefused(f"{self._name}: HTTP {status}, not an object")
         if body.get("status") != "success":
-            raise ProviderRefused(f"{self._address}: {body.get('errorType')}: {body.get('error')}")
+            raise ProviderRefused(f"{self._name}: {self._refusal(status, body)}")
         return self._elements(body.get("data") or {})
+
+    def _refusal(self, status: int, body: dict[str, Any]) -> str:
+        """Return what an error of Prometheus says: it is about the query, which whoever reads it wrote."""
+        kind, why = body.get("errorType"), body.get("error")
+        if not isinstance(kind, str) or kind not in _ERROR_TYPES:
+            return f"HTTP {status}, not an answer of Prometheus"
+        return f"{kind}: {shown(why, _MOST_ERROR_CHARS)}" if self._is_known and isinstance(why, str) else kind
 
     async def _answer(self, promql: str) -> tuple[int, bytes]:
         """Ask by POST, which takes queries of any length; where that is refused by GET, and then so from the start."""
@@ -97,6 +127,8 @@ class Prometheus:
         if status not in _METHOD_REFUSED:
             return status, text
         status, text = await self._send(second, promql)
+        if len(self._by_get) >= _MOST_BY_GET:
+            self._by_get.clear()
         if status not in _METHOD_REFUSED:
             (self._by_get.discard if is_by_get else self._by_get.add)(self._address)
         return status, text
@@ -110,25 +142,20 @@ class Prometheus:
                 params=asked if method == "GET" else None,
                 data=asked if method == "POST" else None,
                 timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-                headers=self._access.headers,
+                headers={**self._access.headers, **AS_IT_IS},
                 ssl=self._access.is_verified,
+                # A redirect leads to wherever the server says, with this agent's rights on the network.
+                allow_redirects=False,
+                auto_decompress=False,
             ) as response:
-                return response.status, await self._read(response)
+                return response.status, await read_bounded(response, MOST_METRIC_ANSWER_BYTES)
         except TimeoutError as error:
-            raise ProviderUnavailable(f"{self._address}: no answer within {self._timeout_s:g} s") from error
-        except (aiohttp.ClientError, ValueError) as error:
-            raise ProviderUnavailable(f"{self._address}: {error}") from error
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        """Read an answer, unpacked, to its bound and no further: one of a million series would be all the memory."""
-        read = bytearray()
-        async for chunk in response.content.iter_any():
-            read += chunk
-            if len(read) > _LONGEST_ANSWER_BYTES:
-                raise ProviderRefused(
-                    f"{self._address}: the answer is longer than {_LONGEST_ANSWER_BYTES} bytes; allowed: {_ONE_SERIES}"
-                )
-        return bytes(read)
+            raise ProviderUnavailable(f"{self._name}: no answer within {self._timeout_s:g} s") from error
+        except AnswerTooLong as error:
+            raise ProviderRefused(f"{self._name}: {error}; allowed: {_ONE_SERIES}") from error
+        except (aiohttp.ClientError, AddressRefused, ValueError) as error:
+            kind = ProviderRefused if is_refused(error) else ProviderUnavailable
+            raise kind(f"{self._name}: {reason_of(error)}") from error
 
     def _elements(self, data: dict[str, Any]) -> list[Element]:
         result = data.get("result")
@@ -139,6 +166,7 @@ class Prometheus:
                 case "scalar" if isinstance(result, list):
                     return [Element({}, float(result[1]))]
                 case kind:
-                    raise ProviderRefused(f"{self._address}: the query gives a {kind}; allowed: a vector or a scalar")
+                    found = kind if kind in ("matrix", "string") else "something else"
+                    raise ProviderRefused(f"{self._name}: the query gives a {found}; allowed: a vector or a scalar")
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise ProviderRefused(f"{self._address}: not an answer of Prometheus: {str(data)[:200]}") from error
+            raise ProviderRefused(f"{self._name}: not an answer of Prometheus") from error

@@ -79,7 +79,7 @@ async def found(destinations: Destinations, **reference: str) -> Destination:
 
 async def test_an_address_in_the_spec_comes_with_flaggers_defaults(known: Callable[..., Destinations]) -> None:
     destination = await found(known(provider(address=ADDRESS)))
-    assert destination == Destination(name="AlertProvider test/chat", type="slack", address=ADDRESS)
+    assert destination == Destination(name="AlertProvider test/chat", namespace="test", type="slack", address=ADDRESS)
     assert (destination.channel, destination.username) == ("general", "flagger")
 
 

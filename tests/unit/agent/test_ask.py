@@ -70,7 +70,7 @@ class Providers:
         if name in self.hanging:
             await self.release.wait()
         self.answered.append(name)
-        return web.Response(status=self.codes.get(name, 200), text="so it is")
+        return web.Response(status=self.codes.get(name, 200), headers={"Serin-Hint": "so it is"})
 
     async def answers(self, *questions: Question, hooks: dict[str, str], state: State, **more: Any) -> Answers:
         """Ask once about a canary with these hooks (name to type) in a state."""
@@ -156,9 +156,9 @@ async def test_the_end_of_a_rollback_is_sent_as_one() -> None:
 @pytest.mark.parametrize(
     ("question", "text"),
     [
-        (Question.PRE_ROLLOUT, "pre-rollout check my-pre-rollout failed so it is"),
-        (Question.CHECKS, "external check my-rollout failed so it is"),
-        (Question.POST_ROLLOUT, "Post-rollout hook my-post-rollout failed so it is"),
+        (Question.PRE_ROLLOUT, "pre-rollout check my-pre-rollout failed HTTP 403: so it is"),
+        (Question.CHECKS, "external check my-rollout failed HTTP 403: so it is"),
+        (Question.POST_ROLLOUT, "Post-rollout hook my-post-rollout failed HTTP 403: so it is"),
     ],
 )
 async def test_refusals_read_as_flaggers(question: Question, text: str) -> None:

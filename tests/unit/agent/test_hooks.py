@@ -80,9 +80,15 @@ async def test_up_to_202_is_a_yes(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [203, 400, 403, 500])
-async def test_any_other_code_is_a_no_with_the_body_as_reason(status: int) -> None:
-    result = await ask(Service([status]).answer)
-    assert result == CheckResult("acceptance-test", Verdict.FAIL, "pre-rollout check x failed so it is")
+async def test_any_other_code_is_a_no_with_the_services_hint_as_reason(status: int) -> None:
+    result = await ask(Service([status], {"Serin-Hint": "not\tbefore noon " + "x" * 300}).answer)
+    reason = f"HTTP {status}: not before noon " + "x" * 183 + "…"
+    assert result == CheckResult("acceptance-test", Verdict.FAIL, f"pre-rollout check x failed {reason}")
+
+
+async def test_nothing_of_an_answers_body_is_told() -> None:
+    """A hook's address may be that of anything that the agent can reach and the Canary's author can't."""
+    assert (await ask(Service([403]).answer)).text == "pre-rollout check x failed HTTP 403"
 
 
 async def test_a_gate_behind_a_login_page_says_neither_yes_nor_no() -> None:
@@ -96,7 +102,8 @@ async def test_a_gate_behind_a_login_page_says_neither_yes_nor_no() -> None:
     result = await ask(answer, retries=2)
     assert (result.verdict, asked) == (Verdict.ERROR, ["/"])
     assert result.text.startswith("pre-rollout check x failed HTTP 302: it is redirected to http://")
-    assert result.text.endswith("/login, and redirects are not followed")
+    assert result.text.endswith("/…, and redirects are not followed")
+    assert "login" not in result.text
     assert "hunter2" not in result.text
 
 
@@ -162,6 +169,21 @@ async def test_what_may_be_secret_in_an_address_is_not_shown() -> None:
     async with aiohttp.ClientSession() as session:
         hook = CanaryWebhook.model_validate({"name": "x", "url": "http://ci:hunter2@127.0.0.1:1/gate?token=s3cret"})
         answer = await Hooks(session=session).post(hook, {})
-    assert answer.text.startswith("http://127.0.0.1:1/gate ClientConnectorError")
+    assert answer.text.startswith("http://127.0.0.1:1/gate gave no answer: it can't be reached")
     assert "hunter2" not in answer.text
     assert "s3cret" not in answer.text
+
+
+async def test_retries_beyond_their_bound_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of objects that were stored before there were bounds."""
+    monkeypatch.setattr("agent.providers.hooks.MOST_HOOK_RETRIES", 3)
+    service = Service([500] * 100)
+    hook = CanaryWebhook(name="x", url="http://replaced/").model_copy(update={"retries": 10**9})
+    async with serving(service.answer) as url, aiohttp.ClientSession() as session:
+        asked = Hooks(session=session, sleep=no_time).post(hook.model_copy(update={"url": url}), {})
+        assert (await asked).status == 500
+    assert len(service.bodies) == 4
+
+
+async def no_time(_: float) -> None:
+    """Return at once."""

@@ -1,0 +1,58 @@
+"""What is shown of text from outside: in events, conditions, alerts and logs it is one line, and keeps secrets.
+
+Metric names, addresses and answers come from whoever writes a Canary, or a service that it names. A terminal obeys
+escape sequences, a line break forges a log line, and an address may have a password or a token in it.
+"""
+
+import re
+import unicodedata
+from typing import Final
+from urllib.parse import urlsplit
+
+MOST_SHOWN_CHARS: Final = 4096
+"""Of one message. An Event takes 1024; a condition has room for the problems of a whole spec."""
+
+_MOST_OF_A_HOST: Final = 2_048
+"""Characters of a URL that are read. `urlsplit` keeps what it has read, so it is not given whole long texts."""
+
+# Whoever wrote `user:password@` wrote it before the first slash, and no white space or quote is in it.
+_USER: Final = re.compile(r"(?<=://)[^\s/?#'\"]{1,1024}@")
+_QUERY: Final = re.compile(r"(?<=://)([^\s?#'\"]{1,2048}\?)([^\s#'\"]+)")
+_VALUE: Final = re.compile(r"=[^&;]*")
+
+_HIDDEN: Final = "…"
+
+# Line breaks of any kind, and what moves the cursor, colours, reverses or hides text.
+_SPACES: Final = frozenset("\t\n\v\f\r\x85\u2028\u2029")
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+
+
+def shown(text: str, most_chars: int = MOST_SHOWN_CHARS) -> str:
+    """Return a text as it may be shown anywhere: printable, in one line, of bounded length, without credentials.
+
+    User and password of addresses are hidden, and so are the values of their queries. Shown again it stays the same.
+    """
+    # Nothing of what comes that much later is shown, and hiding takes time.
+    hidden = text[: 4 * most_chars]
+    if "://" in hidden:
+        hidden = _USER.sub(f"{_HIDDEN}@", hidden)
+        hidden = _QUERY.sub(lambda found: found[1] + _VALUE.sub(f"={_HIDDEN}", found[2]), hidden)
+    cut = hidden if len(hidden) <= most_chars else hidden[: most_chars - 1] + _HIDDEN
+    return cut if cut.isprintable() else "".join(map(_printable, cut))
+
+
+def shown_url(url: str) -> str:
+    """Return scheme, host and path of a URL: no user, no password, no query, which may all be secret."""
+    try:
+        parts = urlsplit(url[:_MOST_OF_A_HOST])
+    except ValueError:
+        return "its url"
+    return shown(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", _MOST_OF_A_HOST)
+
+
+def _printable(char: str) -> str:
+    if char.isprintable():
+        return char
+    if char in _SPACES:
+        return " "
+    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(char) in _UNSEEN else " "

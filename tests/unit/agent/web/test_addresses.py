@@ -1,0 +1,133 @@
+"""Which addresses are asked for a user: looked at when a socket is made, whatever name they were written with."""
+
+import socket
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from agent.providers.errors import ProviderRefused
+from agent.providers.hooks import Hooks
+from agent.providers.metrics.prometheus import Prometheus
+from agent.providers.web.addresses import AddressRules, parse_range
+from agent.providers.web.sessions import open_session
+from canary.api.hooks import CanaryWebhook
+from canary.run.judge import Verdict
+from tests.support.canaries import canary
+from tests.support.patience import PATIENCE_S
+from tests.support.web import serving
+
+RULES = AddressRules.read([], api_server="https://10.96.0.1:443", proxies=[])
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("127.0.0.1", "a loopback address"),
+        ("127.8.9.10", "a loopback address"),
+        ("0.0.0.0", "a loopback address"),  # noqa: S104  an address that is asked, nothing is bound to it
+        ("::1", "a loopback address"),
+        ("::", "a loopback address"),
+        ("::ffff:127.0.0.1", "a loopback address"),
+        ("64:ff9b::7f00:1", "a loopback address"),
+        ("2002:7f00:1::", "a loopback address"),
+        ("169.254.169.254", "a link-local address"),
+        ("::ffff:169.254.169.254", "a link-local address"),
+        ("fe80::1%eth0", "a link-local address"),
+        ("fd00:ec2::254", "the address of a cloud's metadata"),
+        ("168.63.129.16", "the address of a cloud's metadata"),
+        ("100.100.100.200", "the address of a cloud's metadata"),
+        ("224.0.0.1", "a multicast or broadcast address"),
+        ("255.255.255.255", "a multicast or broadcast address"),
+        ("10.96.0.1", "the API server's address"),
+        ("::ffff:10.96.0.1", "the API server's address"),
+    ],
+)
+def test_what_only_the_inside_may_ask_is_refused(host: str, why: str) -> None:
+    assert RULES.why_refused(host, 443) == why
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [("10.96.0.1", 9090), ("10.244.1.7", 80), ("192.168.1.1", 80), ("8.8.8.8", 443), ("prom.test", 80)],
+)
+def test_services_of_the_cluster_and_of_the_world_are_asked(host: str, port: int) -> None:
+    assert RULES.why_refused(host, port) == ""
+
+
+def test_what_the_operator_allows_is_asked() -> None:
+    rules = AddressRules.read(["127.0.0.0/8"], api_server="", proxies=["http://localhost:3128", "proxy.test:80"])
+    assert rules.why_refused("127.0.0.1", 80) == ""
+    assert rules.why_refused("::1", 3128) == ""
+    assert rules.why_refused("::1", 80) == "a loopback address"
+
+
+def test_what_is_no_range_is_refused_with_an_example() -> None:
+    with pytest.raises(
+        ValueError, match=r"found '10\.0\.0\.300'; allowed: a range of addresses such as 10\.1\.0\.0/16"
+    ):
+        parse_range("10.0.0.300")
+
+
+class Rebinding(AbstractResolver):
+    """A name server of the tenant's own: every name is that of the agent's machine."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        flags = socket.AI_NUMERICHOST
+        return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=family, proto=0, flags=flags)]
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "rebound.test"])
+async def test_neither_a_hook_nor_a_metrics_server_is_asked_there_by_whatever_name(name: str) -> None:
+    asked: list[str] = []
+
+    async def inside(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(text='{"secret": "hunter2"}')
+
+    async with serving(inside) as url, open_session(RULES) as session:
+        if name == "rebound.test":
+            session.connector._resolver = Rebinding()  # type: ignore[union-attr]  # the same in a name's clothes
+        address = url.replace("127.0.0.1", name)
+        hook = CanaryWebhook.model_validate({"name": "gate", "url": address, "retries": 3})
+        answer = await Hooks(session=session).ask(canary(), hook, phase=None, revision="rev-2", text="gate")
+        with pytest.raises(
+            ProviderRefused, match="it leads to a loopback address; allowed: an address that is none of"
+        ):
+            await Prometheus(session, address, timeout_s=PATIENCE_S).value("up")
+    assert asked == []
+    assert answer.verdict is Verdict.ERROR
+    assert "it leads to a loopback address" in answer.text
+
+
+async def test_behind_a_proxy_what_is_written_as_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def proxy(request: web.Request) -> web.Response:
+        asked.append(request.host)
+        return web.Response()
+
+    async with serving(proxy) as url:
+        monkeypatch.setenv("http_proxy", url)
+        rules = AddressRules.read([], api_server="", proxies=[url])
+        async with open_session(rules) as session:
+            async with session.get("http://prom.test/"):
+                pass
+            with pytest.raises(aiohttp.ClientOSError, match="it leads to a link-local address"):
+                await session.get("http://169.254.169.254/latest/meta-data/")
+    assert asked == ["prom.test"]
+
+
+async def test_the_operators_own_sessions_ask_anything() -> None:
+    async def inside(_: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async with serving(inside) as url, open_session(None) as session, session.get(url) as response:
+        assert response.status == 200
+    assert isinstance(response, aiohttp.ClientResponse)
