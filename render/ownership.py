@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from canary.api.canary import Canary
+from canary.api.names import RESERVED_PREFIXES
+from canary.api.service import CustomMetadata
 from canary.run.wire import OUR_PREFIX
 from render.objects import Object
 
@@ -53,6 +55,18 @@ def owned_metadata(
         metadata["annotations"] = dict(annotations)
     metadata["ownerReferences"] = [owner_reference(canary)]
     return metadata
+
+
+def users_metadata(custom: CustomMetadata) -> CustomMetadata:
+    """Return a user's labels and annotations for a generated object, without keys that are ours.
+
+    What we write under such a key would be changed back to what the user wrote, and then again, without an end.
+    """
+    labels, annotations = (
+        {key: value for key, value in entries.items() if not key.startswith(RESERVED_PREFIXES)}
+        for entries in (custom.labels, custom.annotations)
+    )
+    return CustomMetadata(labels=labels, annotations=annotations)
 
 
 def is_owned_by(obj: Object, canary: Canary) -> bool:

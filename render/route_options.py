@@ -7,6 +7,7 @@ of Gloo's `RouteOptions`, and the recorded case `retries-timeout-rewrite-headers
 import re
 from typing import Any, Final
 
+from canary.api.bounds import MOST_ROUTE_RETRIES, MOST_ROUTE_TIMEOUT_S
 from canary.api.matching import StringMatch
 from canary.api.service import CanaryService, CorsPolicy, HeaderOperations, Headers, Retries, Rewrite
 
@@ -34,11 +35,14 @@ def route_options(service: CanaryService) -> dict[str, Any]:
 
 def _seconds(duration_s: float) -> str:
     """Spell a duration as protobuf's JSON does, the only way that every version of Gloo reads: `90s`, `0.25s`."""
-    return f"{duration_s:.9f}".rstrip("0").rstrip(".") + "s"
+    return f"{min(duration_s, MOST_ROUTE_TIMEOUT_S):.9f}".rstrip("0").rstrip(".") + "s"
 
 
 def _retries(retries: Retries) -> dict[str, Any]:
-    policy: dict[str, Any] = {"retryOn": retries.retry_on or _RETRY_ON, "numRetries": retries.attempts}
+    policy: dict[str, Any] = {
+        "retryOn": retries.retry_on or _RETRY_ON,
+        "numRetries": min(retries.attempts, MOST_ROUTE_RETRIES),
+    }
     if retries.per_try_timeout_s is not None:
         policy["perTryTimeout"] = _seconds(retries.per_try_timeout_s)
     return policy

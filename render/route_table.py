@@ -18,7 +18,7 @@ from render.json_patch import Operation, difference, pointer, put, put_entries, 
 from render.main_route import cookie_names, main_route, new_main_route, read_cookies, read_mirror
 from render.objects import Object
 from render.owned_fields import OwnedFields
-from render.ownership import FLUX_LEAVES_IT, is_owned_by, owned_metadata
+from render.ownership import FLUX_LEAVES_IT, is_owned_by, owned_metadata, users_metadata
 from render.route_options import route_options
 from render.route_place import (
     FRONT_ROUTES,
@@ -36,7 +36,7 @@ ROUTE_TABLE_API_VERSION: Final = "gateway.solo.io/v1"
 
 def route_table(canary: Canary, wanted: Traffic = ALL_TO_PRIMARY) -> Object:
     """Render the table for its creation."""
-    apex = canary.spec.service.apex
+    apex = users_metadata(canary.spec.service.apex)
     metadata = owned_metadata(
         canary,
         Names.of(canary).route_table,
@@ -179,7 +179,7 @@ def _our_routes(canary: Canary, table: Object, place: Place, wanted: Traffic, *,
         rendered = render_front(canary, front, main, place, names)
         in_front.append(merged_front(standing.get(front.name, {}), rendered, before.copied))
     is_ours = is_owned_by(table, canary)
-    apex = canary.spec.service.apex
+    apex = users_metadata(canary.spec.service.apex)
     owned = OwnedFields(
         options=tuple(sorted(route_options(canary.spec.service))),
         copied=tuple(sorted(main.get("options") or ())) if in_front else (),
@@ -205,7 +205,7 @@ def _route_changes(table: Object, place: Place, ours: _OurRoutes) -> list[Operat
 
 def _metadata_changes(canary: Canary, table: Object, owned: OwnedFields, sequence: int | None) -> list[Operation]:
     """Set what is ours of the table's labels and annotations; `sequence` None leaves out its number."""
-    before, apex = OwnedFields.read(table), canary.spec.service.apex
+    before, apex = OwnedFields.read(table), users_metadata(canary.spec.service.apex)
     labels: Mapping[str, str] = {}
     annotations: dict[str, str] = {}
     if is_owned_by(table, canary):

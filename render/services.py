@@ -10,7 +10,7 @@ from canary.api.canary import Canary
 from canary.api.names import Names, Side
 from canary.api.service import CustomMetadata
 from render.objects import Object
-from render.ownership import FLUX_LEAVES_IT, is_owned_by, owned_metadata
+from render.ownership import FLUX_LEAVES_IT, is_owned_by, owned_metadata, users_metadata
 from render.ports import service_ports
 from render.selectors import SelectorLabel, side_selectors, target_selector_label
 
@@ -87,7 +87,7 @@ def _service(
         spec["clusterIP"] = "None"
     if service.traffic_distribution:
         spec["trafficDistribution"] = service.traffic_distribution
-    metadata = _metadata(canary, name, label, custom, existing)
+    metadata = _metadata(canary, name, label, users_metadata(custom), existing)
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from canary.api.bounds import MOST_DRAIN_S, MOST_UNOBSERVED_DEADLINE_S
 from canary.api.hooks import CanaryAlert, CanaryWebhook
 from canary.api.matching import RequestMatch
 from canary.api.metrics import CanaryMetric
@@ -54,3 +55,13 @@ class CanaryAnalysis(ApiModel):
     metrics: tuple[CanaryMetric, ...] = ()
     webhooks: tuple[CanaryWebhook, ...] = ()
     alerts: tuple[CanaryAlert, ...] = ()
+
+    @property
+    def unobserved_deadline_s(self) -> float:
+        """Return how long a canary may be exposed without a decisive sample, within its bound."""
+        return float(min(self.unobserved_deadline_seconds, MOST_UNOBSERVED_DEADLINE_S))
+
+    @property
+    def drain_s(self) -> float:
+        """Return how long a side is drained at the most, within its bound."""
+        return float(min(self.drain_seconds, MOST_DRAIN_S))

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from canary.api.analysis import CanaryAnalysis
+from canary.api.bounds import MOST_INTERVAL_S, MOST_PROGRESS_DEADLINE_S, MOST_THRESHOLD
 from canary.api.duration import parse_duration_s
 from canary.api.names import DEFAULT_TARGET_KIND, apex_name
 from canary.api.references import AutoscalerReference, LocalReference, NamespacedReference
@@ -41,7 +42,8 @@ class CanarySpec(ApiModel):
 class Canary(ApiObject):
     """A Canary as its users write it.
 
-    Derived values follow Flagger's pkg/apis/flagger/v1beta1/canary.go where nothing else is noted.
+    Derived values follow Flagger's pkg/apis/flagger/v1beta1/canary.go where nothing else is noted. Numbers that limit
+    something are kept within their bounds: admission refuses others, but they may be stored already.
     """
 
     spec: CanarySpec
@@ -108,18 +110,18 @@ class Canary(ApiObject):
         """Return the seconds between two ticks of a run; 1 and more are as written, without Flagger's floor of 10."""
         if self.analysis is None or not self.analysis.interval:
             return DEFAULT_INTERVAL_S
-        return parse_duration_s(self.analysis.interval)
+        return min(parse_duration_s(self.analysis.interval), float(MOST_INTERVAL_S))
 
     @property
     def threshold(self) -> int:
         """Return the count of failed checks that rolls back."""
         if self.analysis is None or self.analysis.threshold <= 0:
             return DEFAULT_THRESHOLD
-        return self.analysis.threshold
+        return min(self.analysis.threshold, MOST_THRESHOLD)
 
     @property
     def progress_deadline_s(self) -> int:
-        return self.spec.progress_deadline_seconds
+        return min(self.spec.progress_deadline_seconds, MOST_PROGRESS_DEADLINE_S)
 
     @property
     def total_weight(self) -> int:
@@ -131,8 +133,8 @@ class Canary(ApiObject):
         analysis = self.analysis
         if analysis is None:
             return self.total_weight
-        if analysis.step_weights:
-            return min(self.total_weight, analysis.step_weights[-1])
+        if weights := [weight for weight in analysis.step_weights if weight > 0]:
+            return min(self.total_weight, weights[-1])
         return analysis.max_weight if analysis.max_weight > 0 else self.total_weight
 
     @property

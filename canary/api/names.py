@@ -18,6 +18,9 @@ DEFAULT_TARGET_KIND: Final = "Deployment"
 _PRIMARY_SUFFIX: Final = "-primary"
 _CANARY_SUFFIX: Final = "-canary"
 
+RESERVED_PREFIXES: Final = ("serin.dev/", "flagger.app/")
+"""Of labels and annotations that mean something to us; a user's metadata for generated objects has none of them."""
+
 LABEL_MAX_CHARS: Final = 63
 """Of a label's value, of a DNS label such as a Service's name, and of the name of a Service's port."""
 

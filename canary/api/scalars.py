@@ -5,7 +5,7 @@ Example: `stepWeight: 5.0` reads as 5 and `stepWeight: "5"` is refused, for so d
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
+from pydantic import BeforeValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
 from canary.api.bounds import LEAST_INTERVAL_S
@@ -21,17 +21,19 @@ def _integral(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _duration(text: str) -> str:
+def _duration(text: Any) -> str:
     return _duration_of_at_least(text, 0, "a duration such as 30s or 1m30s")
 
 
-def _interval(text: str) -> str:
+def _interval(text: Any) -> str:
     return _duration_of_at_least(
         text, LEAST_INTERVAL_S, f"a duration such as 30s or 1m30s, at least {LEAST_INTERVAL_S}s"
     )
 
 
-def _duration_of_at_least(text: str, least_s: float, allowed: str) -> str:
+def _duration_of_at_least(text: Any, least_s: float, allowed: str) -> str:
+    if not isinstance(text, str):
+        raise refusal(allowed)
     try:
         is_long_enough = text == "" or parse_duration_s(text) >= least_s
     except ValueError:
@@ -52,9 +54,9 @@ Switch = StrictBool
 Whole = Annotated[int, Field(strict=True), BeforeValidator(_integral)]
 Count = Annotated[int, Field(strict=True, ge=0), BeforeValidator(_integral)]
 Number = Annotated[float, Field(strict=True)]
-Duration = Annotated[str, AfterValidator(_duration)]
+Duration = Annotated[str, BeforeValidator(_duration)]
 """Kept as written; empty means absent. Properties with the suffix `_s` give it in seconds."""
-Interval = Annotated[str, AfterValidator(_interval)]
+Interval = Annotated[str, BeforeValidator(_interval)]
 """A Duration between two ticks of a run."""
 PortNumberOrName = Annotated[Any, BeforeValidator(_int_or_string)]
 StringMap = dict[str, str]

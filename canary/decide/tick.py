@@ -60,13 +60,13 @@ class Tick:
     @property
     def drain_s(self) -> float:
         """Return how long a side is drained at the most."""
-        return float(self.canary.analysis.drain_seconds) if self.canary.analysis else DEFAULT_DRAIN_S
+        return self.canary.analysis.drain_s if self.canary.analysis else DEFAULT_DRAIN_S
 
     @property
     def unobserved_deadline_s(self) -> float:
         """Return how long a canary may be exposed without a decisive sample."""
         analysis = self.canary.analysis
-        return float(analysis.unobserved_deadline_seconds) if analysis else DEFAULT_UNOBSERVED_DEADLINE_S
+        return analysis.unobserved_deadline_s if analysis else DEFAULT_UNOBSERVED_DEADLINE_S
 
     @property
     def remaining_s(self) -> float:

@@ -12,7 +12,7 @@ _ATTRIBUTE = "visible ASCII characters and spaces, but no semicolon"
 
 def cookies_of_the_sides_differ(canary: Canary) -> Iterator[Problem]:
     for path, affinity in _affinity(canary):
-        if affinity.cookie_name == affinity.primary_cookie_name:
+        if affinity.cookie_name and affinity.cookie_name == affinity.primary_cookie_name:
             yield Problem(f"{path}.primaryCookieName", affinity.primary_cookie_name, "another name than cookieName")
 
 

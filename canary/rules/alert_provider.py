@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from canary.api.alert_provider import ALERTED_TYPES, AlertProvider
 from canary.api.problems import Problem
+from canary.rules.object_names import check_secret_reference
 from canary.rules.unknown_fields import fields_are_known
-from canary.rules.urls import HTTP_URL, is_http_url, shown_address
+from canary.rules.urls import CLEAN_URL, HTTP_URL, is_clean_http_url, is_http_url, shown_address
 
 
 def check_alert_provider(provider: AlertProvider) -> tuple[Problem, ...]:
@@ -13,6 +14,8 @@ def check_alert_provider(provider: AlertProvider) -> tuple[Problem, ...]:
     return (
         *_alerts_have_an_address(provider),
         *_alert_addresses_are_urls(provider),
+        *_address_is_kept_secret(provider),
+        *check_secret_reference("spec.secretRef", provider.spec.secret_ref),
         *_type_gets_alerts(provider),
         *fields_are_known(provider),
     )
@@ -30,6 +33,15 @@ def _alert_addresses_are_urls(provider: AlertProvider) -> Iterator[Problem]:
     for field, address in (("address", provider.spec.address), ("proxy", provider.spec.proxy)):
         if address and not is_http_url(address):
             yield Problem(f"spec.{field}", shown_address(address), HTTP_URL)
+        elif address and not is_clean_http_url(address):
+            yield Problem(f"spec.{field}", shown_address(address), CLEAN_URL, spares_stored=True)
+
+
+def _address_is_kept_secret(provider: AlertProvider) -> Iterator[Problem]:
+    """Warn of an address without TLS: who has it can write to the chat."""
+    if provider.spec.address.startswith("http://"):
+        allowed = "https://, for who sees the address on its way can write to the chat"
+        yield Problem("spec.address", shown_address(provider.spec.address), allowed, is_warning=True)
 
 
 def _type_gets_alerts(provider: AlertProvider) -> Iterator[Problem]:

@@ -1,10 +1,13 @@
 """Rules for how an analysis goes forward and how it ends: weights and iterations."""
 
 from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import partial
 
 from canary.api.analysis import CanaryAnalysis
 from canary.api.canary import Canary
-from canary.api.problems import Problem
+from canary.api.hooks import CanaryWebhook
+from canary.api.problems import Described, Problem
 from canary.api.schema import as_written
 
 _PERCENT_FIELDS = {
@@ -19,14 +22,59 @@ _PERCENT_FIELDS = {
 
 _CAPPED = ("stepWeight", "stepWeightPromotion", "mirrorWeight")
 _WEIGHT_FIELDS = {"stepWeight": "step_weight", "stepWeights": "step_weights", "maxWeight": "max_weight"}
+_ENDS = ("stepWeight", "stepWeights", "iterations")
+
+# Asked in the course of an analysis; what they answer decides how it goes on.
+_DECIDING_HOOKS = ("rollout", "rollback", "confirm-traffic-increase", "confirm-promotion")
+
+_refused = partial(Problem, spares_stored=True)
+
+
+def analysis_is_there(canary: Canary) -> Iterator[Problem]:
+    """Warn of its absence: a misspelt or misplaced one leaves every revision unanalysed."""
+    if canary.analysis is None and not canary.spec.skip_analysis:
+        allowed = (
+            "an analysis; without one every revision is promoted unanalysed (skipAnalysis: true says that it is meant)"
+        )
+        yield Problem("spec.analysis", None, allowed, is_warning=True)
+
+
+def something_is_checked(canary: Canary) -> Iterator[Problem]:
+    analysis = canary.analysis
+    if analysis is None or canary.is_analysis_skipped or analysis.metrics:
+        return
+    if not any(_decides(hook) for hook in analysis.webhooks):
+        allowed = (
+            "metrics, or a webhook of type rollout; with neither nothing is checked, and every revision whose pods get "
+            "ready is promoted"
+        )
+        found: list[object] | None = [] if "metrics" in analysis.model_fields_set else None
+        yield Problem(f"{canary.analysis_path}.metrics", found, allowed, is_warning=True)
 
 
 def threshold_can_be_reached(canary: Canary) -> Iterator[Problem]:
     """Refuse less than nothing; it is read as 1, and so is 0, which is Flagger's default."""
     analysis = canary.analysis
     if analysis is not None and analysis.threshold < 0:
-        path, allowed = f"{canary.analysis_path}.threshold", "1 or more failed checks (0 is read as 1)"
-        yield Problem(path, analysis.threshold, allowed, spares_stored=True)
+        allowed = "1 or more failed checks (0 is read as 1)"
+        yield _refused(f"{canary.analysis_path}.threshold", analysis.threshold, allowed)
+
+
+def ready_means_something(canary: Canary) -> Iterator[Problem]:
+    """Warn of a share of ready pods of which none is needed, and of a deadline that is over when it begins."""
+    analysis = canary.analysis
+    if analysis is None:
+        return
+    for alias, percent in (
+        ("primaryReadyThreshold", analysis.primary_ready_threshold),
+        ("canaryReadyThreshold", analysis.canary_ready_threshold),
+    ):
+        if percent == 0:
+            allowed = "1 to 100 percent of the pods; at 0 a side counts as ready without a single one"
+            yield Problem(f"{canary.analysis_path}.{alias}", 0, allowed, is_warning=True)
+    if analysis.unobserved_deadline_seconds == 0:
+        allowed = "1 or more; at 0 the first check without an answer rolls back"
+        yield Problem(f"{canary.analysis_path}.unobservedDeadlineSeconds", 0, allowed, is_warning=True)
 
 
 def percentages_are_percentages(canary: Canary) -> Iterator[Problem]:
@@ -49,9 +97,10 @@ def step_weights_are_steps(canary: Canary) -> Iterator[Problem]:
         yield Problem(path, [], "at least one weight, e.g. [5, 20, 50], or nothing", is_warning=True)
     for index, weight in enumerate(analysis.step_weights):
         if not 1 <= weight <= canary.total_weight:
-            is_capped = weight > canary.total_weight
-            allowed = "a weight from 1 to 100" + ("; read as 100" if is_capped else "")
-            yield Problem(f"{path}[{index}]", weight, allowed, is_warning=is_capped)
+            allowed = "a weight from 1 to 100"
+            if weight >= 0:
+                allowed += "; read as 100" if weight else "; with 0 nobody is routed to the canary, and it is left out"
+            yield Problem(f"{path}[{index}]", weight, allowed, is_warning=weight >= 0)
 
 
 def steps_are_given_once(canary: Canary) -> Iterator[Problem]:
@@ -96,7 +145,12 @@ def analysis_can_end(canary: Canary) -> Iterator[Problem]:
     if analysis is None or canary.is_analysis_skipped or _has_steps(analysis) or analysis.iterations:
         return
     allowed = "one of stepWeight, stepWeights and iterations, for without them the analysis has no end"
-    yield Problem(canary.analysis_path, as_written(analysis), allowed)
+    for unknown in analysis.model_extra or {}:
+        for meant in get_close_matches(unknown.lower(), [end.lower() for end in _ENDS], n=1, cutoff=0.8):
+            end = next(end for end in _ENDS if end.lower() == meant)
+            yield Problem(canary.analysis_path, Described(unknown), f"{end}; or else {allowed}")
+            return
+    yield Problem(canary.analysis_path, _ends(analysis), allowed)
 
 
 def analysis_is_given_once(canary: Canary) -> Iterator[Problem]:
@@ -107,7 +161,7 @@ def analysis_is_given_once(canary: Canary) -> Iterator[Problem]:
 
 def step_fits_under_max_weight(canary: Canary) -> Iterator[Problem]:
     analysis = canary.analysis
-    if analysis is not None and 0 < analysis.max_weight < analysis.step_weight:
+    if analysis is not None and 0 < analysis.max_weight < analysis.step_weight <= canary.total_weight:
         allowed = f"at most maxWeight {analysis.max_weight}; the first step goes over it"
         yield Problem(f"{canary.analysis_path}.stepWeight", analysis.step_weight, allowed, is_warning=True)
 
@@ -137,7 +191,17 @@ def deadline_leaves_time(canary: Canary) -> Iterator[Problem]:
 
 
 def _has_steps(analysis: CanaryAnalysis) -> bool:
-    return bool(analysis.step_weight or analysis.step_weights)
+    return bool(analysis.step_weight or any(analysis.step_weights))
+
+
+def _ends(analysis: CanaryAnalysis) -> dict[str, object] | None:
+    """Return what is written of the fields that give an analysis an end."""
+    written: dict[str, object] = as_written(analysis)
+    return {end: written[end] for end in _ENDS if end in written} or None
+
+
+def _decides(hook: CanaryWebhook) -> bool:
+    return hook.type_effective in _DECIDING_HOOKS
 
 
 def _if_written(analysis: CanaryAnalysis, field: str) -> object:
@@ -145,7 +209,10 @@ def _if_written(analysis: CanaryAnalysis, field: str) -> object:
 
 
 ANALYSIS_RULES = (
+    analysis_is_there,
+    something_is_checked,
     threshold_can_be_reached,
+    ready_means_something,
     percentages_are_percentages,
     step_weights_are_steps,
     steps_are_given_once,

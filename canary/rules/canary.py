@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterable
 from canary.api.canary import GLOO, Canary
 from canary.api.problems import Problem
 from canary.rules.affinity import AFFINITY_RULES
+from canary.rules.alerts import ALERT_RULES
 from canary.rules.analysis import ANALYSIS_RULES
 from canary.rules.gloo import GLOO_RULES
 from canary.rules.matching import MATCHING_RULES
 from canary.rules.metrics import METRIC_RULES
+from canary.rules.object_names import OBJECT_NAME_RULES
 from canary.rules.patterns import PATTERN_RULES
 from canary.rules.routing import ROUTING_RULES
+from canary.rules.run_numbers import RUN_NUMBER_RULES
 from canary.rules.service import SERVICE_RULES
 from canary.rules.target import TARGET_RULES
 from canary.rules.unknown_fields import UNKNOWN_FIELD_RULES
@@ -27,14 +30,17 @@ Rule = Callable[[Canary], Iterable[Problem]]
 
 RULES: tuple[Rule, ...] = (
     *TARGET_RULES,
+    *OBJECT_NAME_RULES,
     *SERVICE_RULES,
     *ROUTING_RULES,
+    *RUN_NUMBER_RULES,
     *ANALYSIS_RULES,
     *AFFINITY_RULES,
     *MATCHING_RULES,
     *PATTERN_RULES,
     *METRIC_RULES,
     *WEBHOOK_RULES,
+    *ALERT_RULES,
     *GLOO_RULES,
     *UNKNOWN_FIELD_RULES,
 )

@@ -8,6 +8,7 @@ What regular expressions must fulfil is in `canary.rules.patterns`.
 from collections.abc import Iterator
 
 from canary.api.canary import Canary
+from canary.api.matching import RequestMatch
 from canary.api.problems import Problem, field_path
 from canary.api.schema import as_written
 from canary.rules.conditions import conditions, entries, headers_and_parameters, origins
@@ -142,6 +143,35 @@ def paths_are_paths(canary: Canary) -> Iterator[Problem]:
                 yield Problem(path, found, allowed, is_warning=True)
 
 
+def each_entry_is_written_once(canary: Canary) -> Iterator[Problem]:
+    """Warn of an entry that is there already, whatever its `name`."""
+    seen: list[RequestMatch] = []
+    for path, entry in entries(canary):
+        unnamed = entry.model_copy(update={"name": ""})
+        if unnamed in seen:
+            allowed = "an entry that is not in the list yet; this one chooses nobody else"
+            yield Problem(path, as_written(entry), allowed, is_warning=True)
+        seen.append(unnamed)
+
+
+def each_header_is_asked_once(canary: Canary) -> Iterator[Problem]:
+    """Warn of one header under two spellings, and of one that has to be there and not to be there."""
+    for path, entry in entries(canary):
+        for field, matches in (("headers", entry.headers), ("withoutHeaders", entry.without_headers)):
+            seen: dict[str, str] = {}
+            for name, match in matches.items():
+                spelling = seen.setdefault(name.lower(), name)
+                if spelling != name:
+                    allowed = f"one spelling of {spelling}; case makes no difference in a header's name, so both count"
+                    yield Problem(field_path(path, field, name), as_written(match), allowed, is_warning=True)
+        wanted = {name.lower(): match for name, match in entry.headers.items()}
+        for name, match in entry.without_headers.items():
+            other = wanted.get(name.lower())
+            if other is not None and (match.present or match == other):
+                allowed = f"another header, or another value, than headers of this entry; with both, {_FOR_NOBODY}"
+                yield Problem(field_path(path, "withoutHeaders", name), as_written(match), allowed, is_warning=True)
+
+
 def case_is_ignored_somewhere(canary: Canary) -> Iterator[Problem]:
     for path, entry in entries(canary):
         if entry.ignore_uri_case and (entry.uri is None or not (entry.uri.exact or entry.uri.prefix)):
@@ -162,5 +192,7 @@ MATCHING_RULES = (
     absence_can_be_asked,
     method_is_one_of_http,
     paths_are_paths,
+    each_entry_is_written_once,
+    each_header_is_asked_once,
     case_is_ignored_somewhere,
 )

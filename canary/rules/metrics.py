@@ -1,14 +1,22 @@
 """Rules for the checks of an analysis. The text of a query is not looked at here."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from canary.api.canary import Canary
-from canary.api.metrics import BUILTIN_METRICS, SUCCESS_RATE, CanaryMetric
+from canary.api.metrics import BUILTIN_METRICS, REQUEST_DURATION, SUCCESS_RATE, CanaryMetric, ThresholdRange
 from canary.api.problems import Problem
 from canary.api.schema import as_written
 from canary.rules.urls import HTTP_URL, is_http_url, shown_address
 
 _BEST_SUCCESS_RATE_PERCENT = 100
+
+_SHORTEST_WINDOW_S = 1
+"""A check's window is asked for in whole seconds."""
+_SHORT_WINDOW_S = 10
+"""A rate needs two scrapes in its window; Prometheus' shortest usual interval is 5 s."""
+
+_refused = partial(Problem, spares_stored=True)
 
 
 def metric_is_known(canary: Canary) -> Iterator[Problem]:
@@ -60,10 +68,70 @@ def success_rate_can_be_reached(canary: Canary) -> Iterator[Problem]:
             yield Problem(f"{path}.{field}", as_written(least), "a percentage, at most 100")
 
 
+def success_rate_is_a_least_percentage(canary: Canary) -> Iterator[Problem]:
+    """Find bounds that the best success rate breaks, that the worst one keeps, or that look like a fraction."""
+    for path, metric in _metrics(canary):
+        if metric.name != SUCCESS_RATE or not metric.is_builtin:
+            continue
+        bounds, best = metric.threshold_range, _BEST_SUCCESS_RATE_PERCENT
+        least, field = (metric.threshold, "threshold") if bounds is None else (bounds.min, "thresholdRange.min")
+        if bounds is not None and bounds.max is not None and bounds.max < best:
+            allowed = "min, the least percentage of requests that succeed; with this, a revision without errors fails"
+            is_range = bounds.min is not None
+            path_of_max, found = f"{path}.thresholdRange.max", as_written(bounds.max)
+            yield Problem(path_of_max, found, allowed, is_warning=is_range, spares_stored=not is_range)
+        if least is None or least == 0:
+            continue
+        if least < 0:
+            yield _refused(f"{path}.{field}", as_written(least), "a percentage from 0 to 100")
+        elif least < 1:
+            allowed = f"a percentage, such as {least * 100:g}; {least:g} is less than one request of a hundred"
+            yield Problem(f"{path}.{field}", as_written(least), allowed, is_warning=True)
+
+
+def duration_is_a_most(canary: Canary) -> Iterator[Problem]:
+    """Find bounds of a latency that only slow answers keep, that no answer keeps, or that look like seconds."""
+    for path, metric in _metrics(canary):
+        if metric.name != REQUEST_DURATION or not metric.is_builtin:
+            continue
+        bounds = metric.threshold_range or ThresholdRange(max=metric.threshold)
+        field = "threshold" if metric.threshold_range is None else "thresholdRange.max"
+        if bounds.min is not None and bounds.min > 0 and bounds.max is None:
+            allowed = "max, the most milliseconds that 99 of 100 requests take; with this, a faster revision fails"
+            yield _refused(f"{path}.thresholdRange.min", as_written(bounds.min), allowed)
+        if bounds.max is None or (metric.threshold_range is None and "threshold" not in metric.model_fields_set):
+            continue
+        if bounds.max < 0:
+            yield _refused(f"{path}.{field}", as_written(bounds.max), "milliseconds, more than 0")
+        elif bounds.max < 1:
+            allowed = f"milliseconds, such as {bounds.max * 1000 or 500:g}; no request is answered in {bounds.max:g} ms"
+            yield Problem(f"{path}.{field}", as_written(bounds.max), allowed, is_warning=True)
+
+
+def threshold_is_given_once(canary: Canary) -> Iterator[Problem]:
+    for path, metric in _metrics(canary):
+        if metric.threshold_range is not None and "threshold" in metric.model_fields_set:
+            allowed = "nothing beside thresholdRange, which replaces it"
+            yield Problem(f"{path}.threshold", as_written(metric.threshold), allowed, is_warning=True)
+
+
 def metric_interval_is_positive(canary: Canary) -> Iterator[Problem]:
     for path, metric in _metrics(canary):
         if metric.interval_s <= 0:
             yield Problem(f"{path}.interval", metric.interval, "a duration such as 30s or 1m, more than 0s")
+
+
+def metric_interval_has_scrapes(canary: Canary) -> Iterator[Problem]:
+    """Refuse a window of less than a second, in which there is never an answer; warn of a short one."""
+    for path, metric in _metrics(canary):
+        if 0 < metric.interval_s < _SHORTEST_WINDOW_S:
+            yield _refused(f"{path}.interval", metric.interval, "a duration such as 30s or 1m, at least 1s")
+        elif _SHORTEST_WINDOW_S <= metric.interval_s < _SHORT_WINDOW_S:
+            allowed = (
+                f"a duration such as 30s or 1m; with less than {_SHORT_WINDOW_S}s few windows have the two scrapes "
+                "that a rate needs"
+            )
+            yield Problem(f"{path}.interval", metric.interval, allowed, is_warning=True)
 
 
 def metric_names_differ(canary: Canary) -> Iterator[Problem]:
@@ -93,7 +161,7 @@ def builtin_checks_have_requests(canary: Canary) -> Iterator[Problem]:
         return
     for path, metric in _metrics(canary):
         if metric.is_builtin and metric.on_no_data != "pass":
-            end = f"after {analysis.unobserved_deadline_seconds} s without data"
+            end = f"after {analysis.unobserved_deadline_s:g} s without data"
             if metric.on_no_data == "fail":
                 end = "after as many checks without data as threshold says"
             allowed = (
@@ -125,7 +193,11 @@ METRIC_RULES = (
     metric_has_a_threshold,
     threshold_range_is_ordered,
     success_rate_can_be_reached,
+    success_rate_is_a_least_percentage,
+    duration_is_a_most,
+    threshold_is_given_once,
     metric_interval_is_positive,
+    metric_interval_has_scrapes,
     metric_names_differ,
     metric_settings_are_read,
     builtin_checks_have_requests,

@@ -12,6 +12,7 @@ import re2
 
 from canary.api.bounds import FEWEST_REGEX_INSTRUCTIONS, MOST_REGEX_CHARS, MOST_REGEXES, MOST_REGEXES_CHARS
 from canary.api.canary import Canary
+from canary.api.matching import StringMatch
 from canary.api.problems import Problem, around
 from canary.rules.conditions import Condition, conditions, entries, headers_and_parameters, origins
 
@@ -94,6 +95,21 @@ def no_regex_is_empty(canary: Canary) -> Iterator[Problem]:
             if condition.match.regex == "":
                 allowed = "a regular expression; an empty one asks for an empty value (see present)"
                 yield Problem(f"{condition.path}.regex", "", allowed, is_warning=True)
+
+
+def is_origin_of(origin: StringMatch, site: str) -> bool:
+    """Return whether a CORS policy's origin is for a site; not for any where its regular expression can't be read."""
+    if origin.regex is not None:
+        if len(origin.regex) > MOST_REGEX_CHARS or _compiled(origin.regex).fault:
+            return False
+        is_match = re2.compile(origin.regex, _RE2_OPTIONS).fullmatch(site) is not None
+        re2.purge()
+        return is_match
+    if origin.prefix is not None:
+        return site.startswith(origin.prefix)
+    if origin.suffix is not None:
+        return site.endswith(origin.suffix)
+    return bool(origin.present)
 
 
 def _patterns(canary: Canary) -> Iterator[tuple[str, str, str]]:

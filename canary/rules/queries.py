@@ -43,6 +43,9 @@ _ANSWERS_WITHOUT_VALUES: Final = (
     promql_parser.StringLiteral,
 )
 
+_ANSWERS_OF_ONE: Final = frozenset({"scalar", "absent", "absent_over_time", "histogram_quantile"})
+"""Functions whose answer is one series, or one for what is left of the labels without `le`."""
+
 
 def check_queries(canary: Canary) -> Iterator[Problem]:
     """Check the (deprecated) queries that stand in the canary itself."""
@@ -159,6 +162,31 @@ def _promql_problems(path: str, text: str) -> Iterator[Problem]:
         parsed = parsed.expr
     if isinstance(parsed, _ANSWERS_WITHOUT_VALUES):
         yield Problem(path, text, "PromQL whose answer is a number, not a range or a text")
+    elif _is_of_all_series(parsed):
+        allowed = (
+            "PromQL that gives one series, for example by sum() around it; this asks for every series of the name, and "
+            "several are an error in the check"
+        )
+        yield Problem(path, text, allowed, is_warning=True)
+
+
+def _is_of_all_series(parsed: object) -> bool:
+    """Return whether it asks for each series of a metric's name, whatever its labels."""
+    match parsed:
+        case promql_parser.ParenExpr() | promql_parser.UnaryExpr() as inside:
+            return _is_of_all_series(inside.expr)
+        case promql_parser.VectorSelector() as selector:
+            matchers = selector.matchers
+            return not matchers.or_matchers and all(matcher.name == "__name__" for matcher in matchers.matchers)
+        case promql_parser.MatrixSelector() as window:
+            return _is_of_all_series(window.vector_selector)
+        case promql_parser.Call() as call:
+            return call.func.name not in _ANSWERS_OF_ONE and any(_is_of_all_series(part) for part in call.args)
+        case promql_parser.BinaryExpr() as pair:
+            sides = [side for side in (pair.lhs, pair.rhs) if not isinstance(side, promql_parser.NumberLiteral)]
+            return bool(sides) and all(_is_of_all_series(side) for side in sides)
+        case _:
+            return False
 
 
 def _count_operators(text: str) -> int:
@@ -166,7 +194,7 @@ def _count_operators(text: str) -> int:
 
 
 def _not_promql(problem: Problem, template: MetricTemplate) -> Problem:
-    allowed = "a template whose spec.query is PromQL that gives a number, once it is filled in"
+    allowed = "a template whose spec.query is PromQL that gives one number, once it is filled in"
     return Problem(problem.path, f"{template.namespace}/{template.name}", allowed, is_warning=True)
 
 

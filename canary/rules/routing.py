@@ -5,14 +5,16 @@ people's routes included.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from canary.api.canary import Canary
-from canary.api.problems import Problem, around, field_path
+from canary.api.problems import Described, Problem, around, field_path
 from canary.api.schema import as_written
 from canary.api.service import HeaderOperations
 from canary.rules.http_syntax import TOKEN, is_field_value, is_token, shown
+from canary.rules.patterns import is_origin_of
 
 _RETRY_ON: Final = (
     *("5xx", "gateway-error", "reset", "reset-before-request", "connect-failure", "envoy-ratelimited"),
@@ -21,11 +23,25 @@ _RETRY_ON: Final = (
 )
 """Envoy's x-envoy-retry-on and x-envoy-retry-grpc-on."""
 
+_ANY_SITES: Final = ("https://one.invalid", "http://other.invalid:8080")
+"""Two that nobody means; what is for both is for everybody."""
+
 _REWRITE_TYPES: Final = ("ReplaceFullPath", "ReplacePrefixMatch")
 _SERVICE: Final = "spec.service"
 
 # Envoy's variables in header values (`%REQ(x-user?y):10%`), and the percent sign itself, which is written twice.
 _HEADER_VARIABLES: Final = re.compile(r"%%|%[A-Z_0-9]+(?:\([^)]{0,1000}\))?(?::\d+)?%")
+
+
+def timeouts_are_no_zeros(canary: Canary) -> Iterator[Problem]:
+    """Warn of 0s: Envoy takes it for no limit of its own."""
+    service = canary.spec.service
+    if service.timeout_s == 0:
+        allowed = "a duration such as 15s; with 0s a request may take for ever"
+        yield Problem(f"{_SERVICE}.timeout", service.timeout, allowed, is_warning=True)
+    if service.retries is not None and service.retries.per_try_timeout_s == 0:
+        allowed = "a duration such as 5s; with 0s only timeout, if there is one, ends a try"
+        yield Problem(f"{_SERVICE}.retries.perTryTimeout", service.retries.per_try_timeout, allowed, is_warning=True)
 
 
 def retries_are_tried(canary: Canary) -> Iterator[Problem]:
@@ -72,6 +88,23 @@ def headers_can_be_changed(canary: Canary) -> Iterator[Problem]:
         yield from _operations(f"{_SERVICE}.headers.response", headers.response)
 
 
+def headers_are_changed_once(canary: Canary) -> Iterator[Problem]:
+    """Warn of a header that is in two of set, add and remove, or in one of them in two spellings."""
+    headers = canary.spec.service.headers
+    if headers is None:
+        return
+    for side, operations in (("request", headers.request), ("response", headers.response)):
+        written = (*operations.set, *operations.add, *operations.remove)
+        count = Counter(name.lower() for name in written)
+        told: set[str] = set()
+        for name in written:
+            if count[name.lower()] > 1 and name.lower() not in told:
+                told.add(name.lower())
+                found = Described(f"{name} {count[name.lower()]} times")
+                allowed = "each header once, in one of set, add and remove; Envoy removes first, then sets and adds"
+                yield Problem(f"{_SERVICE}.headers.{side}", found, allowed, is_warning=True)
+
+
 def cors_names_are_tokens(canary: Canary) -> Iterator[Problem]:
     cors = canary.spec.service.cors_policy
     if cors is None:
@@ -100,6 +133,18 @@ def cors_origins_are_named(canary: Canary) -> Iterator[Problem]:
         yield Problem(f"{path}.allowOrigin", list(cors.allow_origin), allowed, is_warning=True)
 
 
+def cors_credentials_are_for_somebody(canary: Canary) -> Iterator[Problem]:
+    """Warn where any site whatever may call with a user's cookies: Envoy repeats the origin, which `*` does not do."""
+    cors = canary.spec.service.cors_policy
+    if cors is None or not cors.allow_credentials:
+        return
+    for index, origin in enumerate(cors.allow_origins):
+        if all(is_origin_of(origin, site) for site in _ANY_SITES):
+            allowed = "the origins that are meant, beside allowCredentials; this is every site, with the user's cookies"
+            path = f"{_SERVICE}.corsPolicy.allowOrigins[{index}]"
+            yield Problem(path, as_written(origin), allowed, is_warning=True)
+
+
 def _operations(path: str, operations: HeaderOperations) -> Iterator[Problem]:
     for field, entries in (("set", operations.set), ("add", operations.add)):
         for name, value in entries.items():
@@ -120,14 +165,19 @@ def _can_be_a_host(text: str) -> bool:
 
 
 def _name(path: str, name: str) -> Iterator[Problem]:
-    if not is_token(name) or name.lower() == "host":
+    if name.startswith(":"):
+        yield Problem(path, name, "no pseudo-header; see rewrite for another path or host")
+    elif not is_token(name) or name.lower() == "host":
         yield Problem(path, name, f"a header other than Host (see rewrite.authority): {TOKEN}")
 
 
 ROUTING_RULES = (
+    timeouts_are_no_zeros,
     retries_are_tried,
     rewrite_gives_a_path_and_a_host,
     headers_can_be_changed,
+    headers_are_changed_once,
     cors_names_are_tokens,
     cors_origins_are_named,
+    cors_credentials_are_for_somebody,
 )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from canary.api.canary import Canary
+from canary.api.names import RESERVED_PREFIXES
 from canary.api.problems import Problem, field_path
 from canary.api.service import CustomMetadata
 from canary.rules.http_syntax import LABEL_VALUE, QUALIFIED_NAME, is_label_value, is_qualified_name
@@ -13,6 +14,8 @@ TRAFFIC_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 
 # Kubernetes' IANA_SVC_NAME: at most 15 characters, a letter among them, no dashes at the ends or side by side.
 _PORT_NAME = re.compile(r"(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
+
+_PORT_NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 
 _SERVICE_PORT_NAME = re.compile(r"(?=.{1,63}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -31,6 +34,8 @@ def target_port_is_a_port(canary: Canary) -> Iterator[Problem]:
     is_valid = _PORT_NAME.fullmatch(target_port) if isinstance(target_port, str) else 1 <= target_port <= MAX_PORT
     if not is_valid:
         allowed = f"a port from 1 to {MAX_PORT}, or the name of a container's port (a-z, 0-9 and '-', at most 15)"
+        if isinstance(target_port, str) and _PORT_NUMBER.fullmatch(target_port):
+            allowed = f"{target_port} without quotes: with them it is the name of a container's port"
         yield Problem("spec.service.targetPort", target_port, allowed)
 
 
@@ -60,6 +65,11 @@ def metadata_can_be_stored(canary: Canary) -> Iterator[Problem]:
 
 
 def _metadata_problems(path: str, metadata: CustomMetadata) -> Iterator[Problem]:
+    for kind, entries in (("labels", metadata.labels), ("annotations", metadata.annotations)):
+        for key, value in entries.items():
+            if key.startswith(RESERVED_PREFIXES):
+                allowed = f"for its key: none that begins with {' or '.join(RESERVED_PREFIXES)}; it is left out"
+                yield Problem(field_path(path, kind, key), value, allowed, spares_stored=True)
     for key, value in metadata.labels.items():
         if not is_qualified_name(key):
             yield Problem(field_path(path, "labels", key), value, f"for its key: {QUALIFIED_NAME}")

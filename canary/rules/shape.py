@@ -15,7 +15,7 @@ from canary.api.schema import ApiObject
 from canary.rules.alert_provider import check_alert_provider
 from canary.rules.canary import check_canary
 from canary.rules.metric_template import check_metric_template
-from canary.rules.shape_errors import prune, read_problems
+from canary.rules.shape_errors import Location, fill, prune, read_problems
 
 T = TypeVar("T", bound=ApiObject)
 Check = Callable[[T], Iterable[Problem]]
@@ -86,12 +86,14 @@ def _problems_of_the_rest(
     """Check what is left of a misshapen object; the problems of misshapen parts are left out."""
     rest = deepcopy(obj)
     misshapen: list[str] = []
+    filled: set[Location] = set()
     while True:
         misshapen += (problem.path for problem in read_problems(error))
         if len(misshapen) > MOST_MISSHAPEN:
             return ()
-        is_smaller = [prune(rest, details) for details in error.errors(include_url=False)]
-        if not any(is_smaller):
+        found = error.errors(include_url=False)
+        is_mended = [fill(rest, details, filled) or prune(rest, details) for details in found]
+        if not any(is_mended):
             return ()
         try:
             parsed = model.model_validate(rest)

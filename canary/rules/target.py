@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from canary.api.canary import Canary
 from canary.api.names import LABEL_MAX_CHARS, OBJECT_NAME_MAX_CHARS, primary_name
 from canary.api.problems import Problem
 from canary.api.references import AUTOSCALING_READ_AS_V2, AUTOSCALING_V2
 from canary.api.schema import as_written
+from canary.rules.object_names import is_object_name
 
 TARGET_KINDS = ("Deployment", "DaemonSet")
 TARGET_API_VERSION = "apps/v1"
@@ -19,6 +21,11 @@ APEX_MAX_CHARS = LABEL_MAX_CHARS - len(
 COPIED_MAX_CHARS = OBJECT_NAME_MAX_CHARS - len(primary_name(""))
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+_AUTOSCALER_GROUPS = {"HorizontalPodAutoscaler": "autoscaling", "ScaledObject": "keda.sh"}
+_AUTOSCALER_VERSIONS = {"HorizontalPodAutoscaler": AUTOSCALING_V2, "ScaledObject": "keda.sh/v1alpha1"}
+
+_refused = partial(Problem, spares_stored=True)
 
 
 def target_kind_is_known(canary: Canary) -> Iterator[Problem]:
@@ -36,9 +43,11 @@ def target_is_not_a_primary(canary: Canary) -> Iterator[Problem]:
 
 
 def apex_can_name_services(canary: Canary) -> Iterator[Problem]:
-    apex = canary.apex_name
+    apex, named = canary.apex_name, canary.spec.service.name
+    if not named and apex and len(apex) <= COPIED_MAX_CHARS and not is_object_name(apex):
+        return  # no target has such a name, to begin with
     if not _DNS_LABEL.fullmatch(apex) or len(apex) > APEX_MAX_CHARS:
-        path = "spec.service.name" if canary.spec.service.name else "spec.targetRef.name"
+        path = "spec.service.name" if named else "spec.targetRef.name"
         allowed = f"lower-case letters, digits and '-', at most {APEX_MAX_CHARS}, for services are named after it"
         yield Problem(path, apex, allowed)
 
@@ -56,6 +65,23 @@ def autoscaler_kind_is_known(canary: Canary) -> Iterator[Problem]:
     reference = canary.spec.autoscaler_ref
     if reference is not None and reference.kind not in AUTOSCALER_KINDS:
         yield Problem("spec.autoscalerRef.kind", reference.kind or None, " or ".join(AUTOSCALER_KINDS))
+
+
+def autoscaler_version_is_its_kinds(canary: Canary) -> Iterator[Problem]:
+    """Refuse the API of one kind of autoscaler beside the other kind: which of them is meant nobody can tell."""
+    reference = canary.spec.autoscaler_ref
+    if reference is None or not reference.api_version or reference.kind not in AUTOSCALER_KINDS:
+        return
+    if reference.api_version.partition("/")[0] != _AUTOSCALER_GROUPS[reference.kind]:
+        allowed = f"{_AUTOSCALER_VERSIONS[reference.kind]}, that of a {reference.kind}"
+        yield _refused("spec.autoscalerRef.apiVersion", reference.api_version, allowed)
+
+
+def autoscaler_has_something_to_scale(canary: Canary) -> Iterator[Problem]:
+    reference = canary.spec.autoscaler_ref
+    if reference is not None and canary.target_kind == "DaemonSet":
+        allowed = "nothing beside a DaemonSet, which has a pod on each node and no number of replicas"
+        yield _refused("spec.autoscalerRef", as_written(reference), allowed)
 
 
 def autoscaler_bounds_are_ordered(canary: Canary) -> Iterator[Problem]:
@@ -112,6 +138,8 @@ TARGET_RULES = (
     apex_can_name_services,
     copies_can_be_named,
     autoscaler_kind_is_known,
+    autoscaler_version_is_its_kinds,
+    autoscaler_has_something_to_scale,
     autoscaler_bounds_are_ordered,
     autoscaler_version_is_served,
     autoscaler_is_not_the_primarys,

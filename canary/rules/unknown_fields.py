@@ -18,6 +18,7 @@ from canary.api.canary import Canary
 from canary.api.matching import RequestMatch, StringMatch
 from canary.api.metric_template import MetricTemplate
 from canary.api.problems import Described, Problem, field_path
+from canary.api.references import SecretReference
 from canary.api.schema import ApiModel, ApiObject
 
 _FOUND: Final = Described("a field that is not known and not read")
@@ -35,6 +36,8 @@ def _unknown(kind: type[ApiObject], model: ApiModel, path: str) -> Iterator[Prob
     for name in model.model_extra or {}:
         meant = _meant(kind, type(model), path, str(name))
         allowed = "known fields"
+        if isinstance(model, SecretReference) and name == "namespace":
+            meant, allowed = "", "nothing; it is ignored, for the Secret is one of the same namespace"
         if isinstance(model, RequestMatch | StringMatch) and not path.startswith("spec.service."):
             allowed += "; with this one, the entry is for nobody"
         allowed += f"; did you mean {meant}?" if meant else ""

@@ -1,15 +1,21 @@
 """Rules for the hooks of an analysis."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from canary.api.canary import Canary
 from canary.api.duration import parse_duration_s
 from canary.api.hooks import DEFAULT_HOOK_TIMEOUT, HOOK_TYPES, CanaryWebhook
 from canary.api.problems import Problem
-from canary.rules.urls import HTTP_URL, is_http_url, shown_address
+from canary.rules.urls import CLEAN_URL, HTTP_URL, is_clean_http_url, is_http_url, shown_address
 
 CONFIRM_TRAFFIC_INCREASE = "confirm-traffic-increase"
 _KEPT_TYPES = ("confirm-rollout", "pre-rollout", CONFIRM_TRAFFIC_INCREASE, "confirm-promotion")
+_COMMANDS = ("bash", "cmd")
+"""The types of the load tester's own that run `metadata.cmd`."""
+
+_refused = partial(Problem, spares_stored=True)
+
 _ALERTING_TYPES = ("confirm-rollout", CONFIRM_TRAFFIC_INCREASE, "confirm-promotion")
 
 
@@ -23,6 +29,16 @@ def hook_url_can_be_called(canary: Canary) -> Iterator[Problem]:
     for path, hook in _hooks(canary):
         if not is_http_url(hook.url):
             yield Problem(f"{path}.url", shown_address(hook.url), HTTP_URL)
+        elif not is_clean_http_url(hook.url):
+            yield _refused(f"{path}.url", shown_address(hook.url), CLEAN_URL)
+
+
+def hook_runs_a_command(canary: Canary) -> Iterator[Problem]:
+    """Warn of metadata for the load tester that lacks the command."""
+    for path, hook in _hooks(canary):
+        if hook.metadata.get("type") in _COMMANDS and "cmd" not in hook.metadata:
+            allowed = f"the command, where metadata.type is {hook.metadata['type']}: the load tester runs no other key"
+            yield Problem(f"{path}.metadata.cmd", None, allowed, is_warning=True)
 
 
 def hook_timeout_has_an_end(canary: Canary) -> Iterator[Problem]:
@@ -87,6 +103,7 @@ def _hooks(canary: Canary) -> Iterator[tuple[str, CanaryWebhook]]:
 WEBHOOK_RULES = (
     hook_type_is_known,
     hook_url_can_be_called,
+    hook_runs_a_command,
     hook_timeout_has_an_end,
     hook_names_differ,
     hook_has_a_name,

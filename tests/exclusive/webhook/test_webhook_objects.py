@@ -220,7 +220,7 @@ def test_templates_and_alert_providers_are_checked(kubectl: Kubectl) -> None:
 WORST: list[tuple[str, str, Object]] = [
     ("Canary", "spec.analysis", canary("b", {"stepWeight": None, "maxWeight": None})),
     ("Canary", "spec.analysis.stepWeights", canary("c", {"stepWeight": None, "stepWeights": [5, -1]})),
-    ("Canary", "spec.analysis.stepWeights", canary("d", {"stepWeight": None, "stepWeights": [0, 20]})),
+    ("Canary", "spec.analysis.stepWeights", canary("d", {"stepWeight": None, "stepWeights": [-20, 20]})),
     ("Canary", "spec.analysis.stepWeight", canary("f", {"stepWeight": -1})),
     ("Canary", "spec.analysis.maxWeight", canary("g", {"maxWeight": 101})),
     ("Canary", "spec.analysis.interval", canary("h", {"interval": "soon"})),

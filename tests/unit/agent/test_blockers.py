@@ -290,7 +290,7 @@ async def test_a_template_that_can_not_be_asked_keeps_runs_from_beginning(
     canary = podinfo_canary(autoscalerRef=None, analysis={"stepWeight": 5, "metrics": [metric]})
     if provider is not None:
         metadata = {"name": "own", "namespace": "test", "resourceVersion": "1"}
-        template = {"metadata": metadata, "spec": {"provider": provider, "query": "up"}}
+        template = {"metadata": metadata, "spec": {"provider": provider, "query": "sum(up)"}}
         objects.caches.of(METRIC_TEMPLATES).remember(template)
     assert find_blockers(canary, objects.caches) == []
     found = find_blockers(canary, objects.caches, Stage.START)

@@ -28,6 +28,9 @@ def weights(analysis: dict[str, Any]) -> list[int]:
         ({"stepWeight": None, "maxWeight": None, "stepWeights": [50, 100]}, [50, 100]),
         ({"stepWeight": 10, "maxWeight": 80, "stepWeights": [5, 20]}, [10, 20]),
         ({"stepWeight": 60, "maxWeight": None, "stepWeights": [5, 70]}, [60, 100]),
+        ({"stepWeight": None, "maxWeight": None, "stepWeights": [0, 10]}, [10]),
+        ({"stepWeight": None, "maxWeight": None, "stepWeights": [10, 0]}, [10]),
+        ({"stepWeight": 60, "maxWeight": None, "stepWeights": [0]}, [60, 100]),
     ],
 )
 def test_weights_grow_as_flaggers_do(analysis: dict[str, Any], expected: list[int]) -> None:

@@ -33,7 +33,7 @@ def template(query: str, provider_type: str = "prometheus") -> MetricTemplate:
 @pytest.mark.parametrize(
     "query",
     [
-        "up",
+        "sum(up)",
         'sum(rate(x{namespace="{{ namespace }}", pod=~"{{ target }}-[0-9a-z]+"}[{{ interval }}])) / 2',
         'rate(x{code="{{ variables.code }}"}[{{ variables.window }}]) > {{ variables.least }}',
         'x{code="{{ index variables "code" }}"}',
@@ -120,9 +120,9 @@ def test_a_variable_in_a_comment_makes_nothing_uncertain() -> None:
 
 def test_a_query_with_a_condition_is_never_certainly_wrong() -> None:
     """Another value of the variable might take another part."""
-    query = '{{ if eq variables.kind "rate" }}rate(x[1m]){{ end }}'
+    query = '{{ if eq variables.kind "rate" }}sum(rate(x[1m])){{ end }}'
     assert [problem.is_warning for problem in check_template_query(template(query))] == [True]
-    assert list(check_template_query(template(query.replace("{{ end }}", "{{ else }}x{{ end }}")))) == []
+    assert list(check_template_query(template(query.replace("{{ end }}", "{{ else }}sum(x){{ end }}")))) == []
 
 
 def test_a_quote_without_an_end_takes_no_time() -> None:
@@ -210,7 +210,7 @@ def test_a_template_that_is_filled_in_wrongly_is_a_warning(
     metric = {"name": "m", "templateRef": {"name": "t"}, "templateVariables": variables, "threshold": 1}
     canary = Canary.model_validate(canary_with({"analysis/metrics/0": metric}))
     assert canary.analysis is not None
-    wanted = template("rate(x[{{ variables.window }}])")
+    wanted = template("sum(rate(x[{{ variables.window }}]))")
     metrics = [("spec.analysis.metrics[0]", canary.analysis.metrics[0], wanted)]
     found = list(check_filled_queries(canary, metrics))
     assert [(item.path, item.is_warning) for item in found] == ([(path, True)] if path else [])
@@ -253,7 +253,9 @@ def test_the_types_that_are_told_are_those_that_the_agent_has_a_format_for() -> 
 
 @pytest.mark.parametrize("provider_type", ["slack", "discord", "msteams", "rocket", "gchat"])
 def test_a_type_that_this_version_does_not_tell_is_a_warning(provider_type: str) -> None:
-    found = alert_provider_problems({"metadata": {"name": "a"}, "spec": {"type": provider_type, "address": "http://a"}})
+    found = alert_provider_problems(
+        {"metadata": {"name": "a"}, "spec": {"type": provider_type, "address": "https://a"}}
+    )
     assert [(item.path, item.is_warning) for item in found] == (
         [] if provider_type == "slack" else [("spec.type", True)]
     )

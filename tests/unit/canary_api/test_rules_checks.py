@@ -242,10 +242,3 @@ def test_the_rule_tells_where_what_was_found_and_what_is_allowed(
     canary_with: CanaryWith, rule: Rule, changes: Mapping[str, object], problem: Problem
 ) -> None:
     assert_only_problem(Canary.model_validate(canary_with(changes)), rule, problem)
-
-
-def test_every_rule_has_a_case() -> None:
-    assert {rule for rule, _, _ in CASES} == {
-        *metrics.METRIC_RULES,
-        *webhooks.WEBHOOK_RULES,
-    }

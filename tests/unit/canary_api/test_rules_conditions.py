@@ -322,13 +322,6 @@ def test_the_rule_tells_where_what_was_found_and_what_is_allowed(
     assert_only_problem(Canary.model_validate(canary_with(changes)), rule, problem)
 
 
-def test_every_rule_has_a_case() -> None:
-    assert {rule for rule, _, _ in CASES} == {
-        *matching.MATCHING_RULES,
-        *patterns.PATTERN_RULES,
-    }
-
-
 def test_no_compiled_pattern_is_kept(canary_with: CanaryWith) -> None:
     """Each would take up to 256 KiB, and the library keeps 128 of them."""
     entries = [{"headers": {"a": {"regex": f"[a-z]{{10}}{number}"}}} for number in range(20)]

@@ -20,9 +20,15 @@ def _problems(parse: Callable[[Mapping[str, Any]], object], obj: Mapping[str, An
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"targetRef": ...}, "spec.targetRef: found nothing; allowed: a value, for it is required"),
+        (
+            {"targetRef": ...},
+            (
+                "spec.targetRef: found nothing; allowed: the workload to release: its apiVersion, kind (Deployment or "
+                "DaemonSet) and name"
+            ),
+        ),
         ({"targetRef": 5}, "spec.targetRef: found 5; allowed: an object"),
-        ({"targetRef/name": ...}, "spec.targetRef.name: found nothing; allowed: a value, for it is required"),
+        ({"targetRef/name": ...}, "spec.targetRef.name: found nothing; allowed: the name of the workload to release"),
         ({"suspend": "yes"}, "spec.suspend: found 'yes'; allowed: true or false"),
         ({"analysis/stepWeight": "5"}, "spec.analysis.stepWeight: found '5'; allowed: a whole number"),
         ({"analysis/stepWeight": 2.5}, "spec.analysis.stepWeight: found 2.5; allowed: a whole number"),
@@ -54,7 +60,7 @@ def _problems(parse: Callable[[Mapping[str, Any]], object], obj: Mapping[str, An
         ({"service/targetPort": [80]}, "spec.service.targetPort: found [80]; allowed: a port number or a port name"),
         (
             {"service/apex": {"annotations": {"a.io/b": 1}}},
-            "spec.service.apex.annotations[a.io/b]: found 1; allowed: a text",
+            'spec.service.apex.annotations[a.io/b]: found 1; allowed: a text, in quotes: "1"',
         ),
     ],
 )

@@ -54,7 +54,7 @@ def test_an_unknown_condition_is_told_to_make_its_entry_one_for_nobody(canary_wi
 
 
 def test_unknown_fields_of_the_other_kinds_are_told_without_their_values() -> None:
-    spec: dict[str, Any] = {"type": "slack", "address": "http://a/", "adress": "https://hooks.test/key"}
+    spec: dict[str, Any] = {"type": "slack", "address": "https://a/", "adress": "https://hooks.test/key"}
     (found,) = alert_provider_problems({"metadata": {"name": "a"}, "spec": spec})
     assert str(found) == f"spec.adress: {FOUND}; did you mean spec.address?"
     assert found.is_warning

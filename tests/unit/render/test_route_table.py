@@ -66,6 +66,17 @@ def test_new_table_belongs_to_the_canary_and_sends_all_to_the_primary() -> None:
     owned = '{"labels":["team"],"annotations":["note"]}'
     assert metadata["annotations"] == {"note": "x", MOVE_ANNOTATION: "canary-uid/0", OWNED_ANNOTATION: owned} | FLUX
     assert metadata["ownerReferences"][0]["uid"] == "canary-uid"
+
+
+@pytest.mark.parametrize("key", ["serin.dev/owned", "serin.dev/move", "serin.dev/any", "flagger.app/any"])
+def test_a_users_metadata_under_our_keys_is_left_out_and_the_table_comes_to_rest(key: str) -> None:
+    plain, forged = (
+        podinfo_canary(service={"apex": {"labels": {"team": "a"} | more, "annotations": {"note": "x"} | more}})
+        for more in ({}, {key: "x"})
+    )
+    table = route_table(forged)
+    assert table == route_table(plain)
+    assert route_patch(forged, table, ALL_TO_PRIMARY, 1) == []
     assert read_traffic(podinfo_canary(), table) == ALL_TO_PRIMARY
 
 

@@ -126,6 +126,16 @@ def test_all_three_services_are_headless_or_none_is(*, is_headless: bool, addres
     assert [service["spec"].get("clusterIP") for service in services] == [address] * 3
 
 
+def test_a_users_metadata_under_our_keys_is_left_out() -> None:
+    ours = {"serin.dev/owned": "x", "flagger.app/any": "x"}
+    metadata = {"labels": {"team": "a"} | ours, "annotations": {"note": "x"} | ours}
+    made = podinfo_canary(service={"apex": metadata, "canary": metadata})
+    target = podinfo_deployment()
+    for service in (apex_service(made, target), side_service(made, target, Side.CANARY)):
+        assert service["metadata"]["annotations"] == {"note": "x"} | FLUX
+        assert set(service["metadata"]["labels"]) == {"team", "app"}
+
+
 def test_unmanaged_metadata_is_not_ours_to_set() -> None:
     service = {
         "apex": {"labels": {"team": "a", "zone": "b"}, "annotations": {"note": "x"}},

@@ -108,15 +108,15 @@ def test_every_kind_that_is_asked_for_is_kept() -> None:
     metrics = [{"name": "own", "templateRef": {"name": "latency"}, "threshold": 1}]
     alerts = [{"name": "on-call", "providerRef": {"name": "slack"}}]
     cluster = Asking(CanaryIndex())
-    for kind in ("HorizontalPodAutoscaler", "ScaledObject"):
-        for target in ("Deployment", "DaemonSet"):
-            obj = canary_object(
-                {"metrics": metrics, "alerts": alerts},
-                targetRef={"apiVersion": "apps/v1", "kind": target, "name": "podinfo"},
-                autoscalerRef=HPA | {"kind": kind},
-                upstreamRef={"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "name": "settings"},
-            )
-            assert validate(obj, cluster).is_allowed
+    keda = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "podinfo"}
+    for target, scaler in (("Deployment", HPA), ("Deployment", keda), ("DaemonSet", None)):
+        obj = canary_object(
+            {"metrics": metrics, "alerts": alerts},
+            targetRef={"apiVersion": "apps/v1", "kind": target, "name": "podinfo"},
+            autoscalerRef=scaler,
+            upstreamRef={"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "name": "settings"},
+        )
+        assert validate(obj, cluster).is_allowed
     kept = Caches(cast("Client", None), "").context("agent").lookups
     assert len(cluster.asked) == 7
     assert cluster.asked <= set(kept)
@@ -125,7 +125,7 @@ def test_every_kind_that_is_asked_for_is_kept() -> None:
 @pytest.mark.parametrize(
     ("spec", "path"),
     [
-        ({"provider": {"type": "prometheus", "address": "http://p"}, "query": "rate(x[{{ variables.w }}])"}, None),
+        ({"provider": {"type": "prometheus", "address": "http://p"}, "query": "sum(rate(x[{{ variables.w }}]))"}, None),
         (
             {"provider": {"type": "prometheus", "address": "http://p"}, "query": "x{{ variables.other }}"},
             "spec.analysis.metrics[0].templateVariables",

@@ -39,7 +39,7 @@ def validate(obj: Object | None, old: Object | None = None, **more: Any) -> Answ
     return validate_canary(request(obj, old, **more), NOWHERE)
 
 
-def template(query: str = "up", **spec: Any) -> Object:
+def template(query: str = "sum(up)", **spec: Any) -> Object:
     provider = {"type": "prometheus", "address": "http://prometheus:9090"}
     return _object("MetricTemplate", {"provider": provider, "query": query} | spec)
 
