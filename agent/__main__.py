@@ -11,12 +11,15 @@ import uvloop
 
 from agent.main import run
 from agent.providers.web.addresses import parse_range
-from agent.settings import Settings
+from agent.settings import CONFIG_READS_S, ConfigTracking, Settings
 from canary.rules.urls import HTTP_URL, is_http_url
 from kube.errors import KubeError
 from service.log import configure_logging
 
 _LEADER_ELECTION: Final = "enable-leader-election"
+
+# Flagger's: it knows on and off.
+_TRACKING: Final = "enable-config-tracking"
 
 # What Go's flags take for a truth value (strconv.ParseBool).
 _YES: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
@@ -51,6 +54,12 @@ def main(
         list[str] | None,
         typer.Option(help="Loopback, link-local and such that Canaries may name all the same, as in 127.0.0.0/8."),
     ] = None,
+    config_tracking: Annotated[
+        ConfigTracking, typer.Option(help="How changes of ConfigMaps and Secrets are noticed.")
+    ] = ConfigTracking.REFERENCED,
+    config_reads_s: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two reads of what a target refers to.")
+    ] = CONFIG_READS_S,
 ) -> None:
     """Run the analysis loops of all canaries."""
     try:
@@ -89,6 +98,8 @@ def main(
         pod_namespace=pod_namespace,
         flagger_namespaces=listed(flagger_namespace),
         allowed_address_ranges=listed(allowed_address_ranges),
+        config_tracking=config_tracking,
+        config_reads_s=config_reads_s,
     )
     try:
         uvloop.run(run(settings))
@@ -106,7 +117,9 @@ def spelled_here(arguments: Iterable[str]) -> Iterator[str]:
     for argument in arguments:
         spelled = f"-{argument}" if re.match(r"-[a-z][a-z-]+(=|$)", argument) else argument
         name, is_valued, value = spelled.partition("=")
-        if name == f"--{_LEADER_ELECTION}" and is_valued and value in _YES | _NO:
+        if name == f"--{_TRACKING}":
+            yield f"--config-tracking={ConfigTracking.OFF if value in _NO else ConfigTracking.REFERENCED}"
+        elif name == f"--{_LEADER_ELECTION}" and is_valued and value in _YES | _NO:
             yield name if value in _YES else f"--no-{_LEADER_ELECTION}"
         else:
             yield spelled

@@ -17,13 +17,16 @@ from agent.resources import (
     VIRTUAL_SERVICES,
 )
 from agent.revision_detection import keep_written_at
+from agent.settings import CONFIG_READS_S, ConfigTracking
 from agent.status_times import keep_status_times
+from agent.tracking.port import CONFIGS, Tracking
+from agent.tracking.referenced import Referenced
+from agent.tracking.watched import Untracked, Watched
 from canary.api.canary import Canary
 from canary.api.names import Identity, primary_name
 from kube.cache import Cache
 from kube.client import Client
-from kube.resource import CONFIGMAPS, DAEMONSETS, DEPLOYMENTS, HPAS, LEASES, SECRETS, SERVICES, Object, Resource
-from render.config_refs import ConfigKind
+from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, LEASES, SECRETS, SERVICES, Object, Resource
 from render.configs import summary
 
 WATCHED: Final = (
@@ -38,16 +41,12 @@ WATCHED: Final = (
     UPSTREAMS,
     VIRTUAL_SERVICES,
     SCALED_OBJECTS,
-    CONFIGMAPS,
-    SECRETS,
     LEASES,
 )
 
 WORKLOADS: Final = {"Deployment": DEPLOYMENTS, "DaemonSet": DAEMONSETS}
 
 SCALERS: Final = {"HorizontalPodAutoscaler": HPAS, "ScaledObject": SCALED_OBJECTS}
-
-CONFIGS: Final[dict[ConfigKind, Resource]] = {"ConfigMap": CONFIGMAPS, "Secret": SECRETS}
 
 # Kinds whose CRD a cluster may do without.
 _OPTIONAL: Final = frozenset({SCALED_OBJECTS})
@@ -67,11 +66,22 @@ _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Caches:
-    """One cache for each watched kind, of one namespace or of all (empty); `elsewhere` is what that leaves out."""
+    """One cache for each watched kind, of one namespace or of all (empty).
 
-    def __init__(self, client: Client, namespace: str) -> None:
+    `elsewhere` is what that leaves out, `tracking` what targets are configured by.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        *,
+        tracking: ConfigTracking = ConfigTracking.REFERENCED,
+        config_reads_s: float = CONFIG_READS_S,
+    ) -> None:
         self.elsewhere = Elsewhere(client, namespace)
         self.sees_all_namespaces = not namespace
+        watched = (*WATCHED, *CONFIGS.values()) if tracking is ConfigTracking.WATCH else WATCHED
         self._caches = {
             resource: Cache(
                 client,
@@ -83,8 +93,16 @@ class Caches:
                 outline=outline_of(resource),
                 is_optional=resource in _OPTIONAL,
             )
-            for resource in WATCHED
+            for resource in watched
         }
+        self.tracking: Tracking
+        match tracking:
+            case ConfigTracking.WATCH:
+                self.tracking = Watched({kind: self._caches[resource] for kind, resource in CONFIGS.items()})
+            case ConfigTracking.REFERENCED:
+                self.tracking = Referenced(client, every_s=config_reads_s)
+            case ConfigTracking.OFF:
+                self.tracking = Untracked()
 
     def of(self, resource: Resource) -> Cache:
         """Return the cache of a watched kind."""
@@ -105,6 +123,20 @@ class Caches:
         if self.elsewhere.is_watched(namespace):
             return self.of(resource).get(namespace, name) is not None
         return self.elsewhere.has(Reference(resource, namespace, name))
+
+    async def refresh(self, canary: Canary) -> None:
+        """Read what no watch tells of a canary, where that is due.
+
+        Raises:
+            kube.errors.KubeError: too little is known of what the canary's target is configured by.
+        """
+        await self.elsewhere.refresh(canary)
+        await self.tracking.refresh(canary, self.target(canary), self.primary(canary))
+
+    def read_again_after_s(self, canary: Canary) -> float | None:
+        """Return when `refresh` is due again, None where watches tell of every change."""
+        waits_s = (self.elsewhere.read_again_after_s(canary), self.tracking.read_again_after_s(canary))
+        return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
 
     def target(self, canary: Canary) -> Object | None:
         """Return the target workload; None when there is none, it is being deleted, or its kind can't be one."""

@@ -3,17 +3,18 @@
 The content is read when it is copied, and must hash to what was analysed.
 """
 
-from agent.caches import CONFIGS, Caches
-from agent.configs import ConfigLost, Contents, cached_config, canary_status, is_of, tracked_configs
+from agent.caches import Caches
+from agent.configs import ConfigLost, Contents, cached_config, canary_status, is_of, is_untracked, tracked_configs
 from agent.copy_names import copied_contents, promoted_copies
 from agent.copy_upkeep import find_upkeep
 from agent.settings import FIELD_MANAGER
+from agent.tracking.port import CONFIGS
 from canary.api.canary import Canary
 from kube.client import Client
 from kube.errors import AlreadyExists, Conflict, NotFound
 from kube.resource import Object
 from render.config_refs import ConfigRef, config_refs
-from render.configs import content_of, is_tracking_disabled
+from render.configs import content_of
 from render.copies import config_copy, copy_names, copy_owners, copy_patch, disowned_patch, is_copy, owned_patch
 from render.json_patch import Operation
 
@@ -35,6 +36,7 @@ class ConfigCopies:
             agent.copy_names.CopyNotOurs: somebody else's objects have every name that a copy could have.
             kube.errors.KubeError: a read or a write failed; a Conflict asks for another look.
         """
+        await self._read_all(canary, target, template, revision)
         wanted = self._contents(canary, target, template, revision)
         names = promoted_copies(canary, target, template, wanted, self._caches)
         read = [
@@ -65,6 +67,15 @@ class ConfigCopies:
         if upkeep.lost:
             raise ConfigLost(upkeep.lost)
 
+    async def _read_all(self, canary: Canary, target: Object, template: Object, revision: str) -> None:
+        """Have all looked at that a promotion of a template may copy, and all that its copies may be called."""
+        refs = config_refs(template["spec"])
+        copies = (ConfigRef(ref.kind, name) for ref in refs for name in copy_names(canary.name, ref))
+        was_present = is_of(revision, tracked_configs(canary, target, template, self._caches))
+        await self._caches.tracking.read(canary, {*refs, *copies})
+        if was_present and not is_of(revision, tracked_configs(canary, target, template, self._caches)):
+            raise Conflict("what its target is configured by changed", namespace=canary.namespace, name=canary.name)
+
     def _contents(self, canary: Canary, target: Object, template: Object, revision: str) -> Contents:
         """Find the contents that belong to the revision: they are the present ones or, a run later, the copies'."""
         live = tracked_configs(canary, target, template, self._caches)
@@ -88,7 +99,7 @@ class ConfigCopies:
 
     def _refuse_missing(self, canary: Canary, target: Object, template: Object, live: Contents) -> None:
         """Refuse to make a primary whose pods can't start."""
-        if is_tracking_disabled(target):
+        if is_untracked(target, self._caches):
             return
         for ref, is_required in config_refs(template["spec"]).items():
             if is_required and ref not in live and cached_config(canary, ref, self._caches) is None:
@@ -112,6 +123,7 @@ class ConfigCopies:
                 f"{error}; allowed: the {ref.kind} that was analysed, so that it can be promoted"
             ) from error
         if content_of(config) != content:
+            self._caches.tracking.of(ref.kind).remember(config)
             text = "its content is not the analysed one (any more)"
             raise Conflict(text, resource=resource, namespace=canary.namespace, name=source.name)
         return config
@@ -126,7 +138,7 @@ class ConfigCopies:
 
     async def _write(self, canary: Canary, name: str, config: Object) -> None:
         resource, rendered = CONFIGS[config["kind"]], config_copy(canary, config, name)
-        cache = self._caches.of(resource)
+        cache = self._caches.tracking.of(config["kind"])
         if cache.get(canary.namespace, name) is None:
             try:
                 cache.remember(await self._client.create(resource, rendered))
@@ -143,7 +155,7 @@ class ConfigCopies:
     async def _let_go(self, canary: Canary, copy: ConfigRef) -> None:
         """Delete a copy that nobody uses; one that others own is left to them."""
         resource = CONFIGS[copy.kind]
-        cache = self._caches.of(resource)
+        cache = self._caches.tracking.of(copy.kind)
         held = cache.get(canary.namespace, copy.name)
         if held is None:
             return
@@ -162,4 +174,4 @@ class ConfigCopies:
         answer = await self._client.json_patch(
             resource, metadata["name"], metadata["namespace"], operations, field_manager=FIELD_MANAGER
         )
-        self._caches.of(resource).remember(answer)
+        self._caches.tracking.of(existing["kind"]).remember(answer)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from agent.caches import CONFIGS, Caches
+from agent.caches import Caches
 from agent.resources import CANARIES
 from agent.revision_templates import TemplateLost
 from canary.api.canary import Canary
@@ -28,7 +28,7 @@ def tracked_configs(canary: Canary, target: Object, template: Object, caches: Ca
     One that is missing is no change: it counts with the hash that the canary's status has for it, as long as the
     template is the one that this was stored for; a read may fail, and `kubectl replace --force` deletes for a moment.
     """
-    if is_tracking_disabled(target):
+    if is_untracked(target, caches):
         return {}
     known = _stored(canary, template, caches)
     found: Contents = {}
@@ -38,6 +38,11 @@ def tracked_configs(canary: Canary, target: Object, template: Object, caches: Ca
         if content:
             found[ref] = content
     return found
+
+
+def is_untracked(target: Object, caches: Caches) -> bool:
+    """Return whether nothing that the target is configured by is tracked: for it alone, or at all."""
+    return caches.tracking.is_off or is_tracking_disabled(target)
 
 
 def target_revision(canary: Canary, target: Object, caches: Caches) -> tuple[str, dict[str, str]]:
@@ -87,4 +92,4 @@ def canary_status(canary: Canary, caches: Caches) -> Object:
 
 def cached_config(canary: Canary, ref: ConfigRef, caches: Caches) -> Object | None:
     """Return what is kept of a ConfigMap or Secret, see `summary`; None where there is none."""
-    return caches.of(CONFIGS[ref.kind]).get(canary.namespace, ref.name)
+    return caches.tracking.of(ref.kind).get(canary.namespace, ref.name)

@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Iterator
 
 from agent.caches import WORKLOADS, Caches
-from agent.configs import Contents, cached_config, tracked_configs
+from agent.configs import Contents, cached_config, is_untracked, tracked_configs
 from agent.resources import CANARIES
 from agent.revision_templates import TemplateLost
 from canary.api.canary import Canary
 from canary.api.names import primary_name
 from kube.resource import Object
 from render.config_refs import ConfigRef, config_refs
-from render.configs import is_tracking_disabled
 from render.copies import copy_names, copy_owners, is_copy
 
 
@@ -125,12 +124,12 @@ def copied_contents(canary: Canary, template: Object, caches: Caches, *, is_in_u
 def _copied_refs(
     canary: Canary, target: Object, template: Object, contents: Contents, caches: Caches
 ) -> Iterator[ConfigRef]:
-    if is_tracking_disabled(target):
+    if is_untracked(target, caches):
         return
     for ref, is_required in config_refs(template["spec"]).items():
         config = cached_config(canary, ref, caches)
-        is_untracked = config is not None and not config["content"]
-        if ref in contents or not (is_required or is_untracked):
+        counts_not = config is not None and not config["content"]
+        if ref in contents or not (is_required or counts_not):
             yield ref
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from agent.caches import CONFIGS, Caches
+from agent.caches import Caches
 from agent.configs import Contents, cached_config, canary_status, is_of
 from agent.copy_names import is_used_by_others, primary_refs
+from agent.tracking.port import CONFIGS
 from canary.api.canary import Canary
 from canary.run.phase import ANALYSING, IDLE
 from canary.run.wire import REVISION_ANNOTATION
@@ -42,7 +43,7 @@ def find_upkeep(canary: Canary, target: Object, caches: Caches) -> Upkeep:
     promotion, which therefore must not wait for it; and nothing is removed.
     """
     primary, phase = caches.primary(canary), canary_status(canary, caches).get("phase")
-    if primary is None or phase not in IDLE | ANALYSING:
+    if caches.tracking.is_off or primary is None or phase not in IDLE | ANALYSING:
         return Upkeep()
     copies = _copies_in_use(canary, target, primary)
     found = {copy: cached_config(canary, copy, caches) for copy in copies}
@@ -115,8 +116,8 @@ def _revision_of(canary: Canary, primary: Object, caches: Caches) -> str:
 def _left_over(canary: Canary, target: Object, caches: Caches) -> Iterator[ConfigRef]:
     """Find the copies that the canary owns and that neither side uses; one that another primary uses needs an owner."""
     used = {*primary_refs(canary, caches), *config_refs(target["spec"]["template"]["spec"])}
-    for kind, resource in CONFIGS.items():
-        for config in caches.of(resource).by_namespace(canary.namespace):
+    for kind in CONFIGS:
+        for config in caches.tracking.of(kind).by_namespace(canary.namespace):
             owners, ref = copy_owners(config), ConfigRef(kind, config["metadata"]["name"])
             if canary.name not in owners or ref in used or original_of(canary.name, ref) is None:
                 continue

@@ -75,7 +75,12 @@ async def run(settings: Settings) -> None:
             )
         )
         _ = await stack.enter_async_context(running(watch_loop_lag(metrics.observe_loop_lag), "loop lag"))
-        caches = Caches(client, settings.namespace)
+        caches = Caches(
+            client,
+            settings.namespace,
+            tracking=settings.config_tracking,
+            config_reads_s=settings.config_reads_s,
+        )
         await stack.enter_async_context(serve_health(settings.port, metrics.render, caches.stale))
         vital = [
             await stack.enter_async_context(running(cache.run(), f"cache {cache.resource.plural}"))

@@ -26,7 +26,7 @@ async def read_template(client: Client, target: Object, revision: str) -> dict[s
     wanted = template_part(revision)
     if revision_of(template) == wanted:
         return plain_template(template)
-    for kept in await _kept_templates(client, target):
+    for kept in await kept_templates(client, target):
         if revision_of(kept) == wanted:
             return plain_template(kept)
     metadata = target["metadata"]
@@ -36,7 +36,12 @@ async def read_template(client: Client, target: Object, revision: str) -> dict[s
     )
 
 
-async def _kept_templates(client: Client, target: Object) -> Iterable[dict[str, Any]]:
+async def kept_templates(client: Client, target: Object) -> Iterable[dict[str, Any]]:
+    """Return the pod templates of a workload's revisions, as its controller keeps them.
+
+    Raises:
+        kube.errors.KubeError: the API server could not be asked.
+    """
     resource = CONTROLLER_REVISIONS if target["kind"] == "DaemonSet" else REPLICASETS
     labels = target["spec"]["selector"].get("matchLabels") or {}
     selector = ",".join(f"{key}={value}" for key, value in labels.items())

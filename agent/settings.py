@@ -1,6 +1,7 @@
 """The agent's settings: its command line, read."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,15 @@ EVENT_REASON: Final = "Synced"
 
 # Where Flagger's chart is mostly installed.
 _FLAGGERS_OWN: Final = "flagger-system"
+CONFIG_READS_S: Final = 60.0
+
+
+class ConfigTracking(StrEnum):
+    """How the agent follows what targets are configured by: not at all, by reading it one by one, or by a watch."""
+
+    OFF = "off"
+    REFERENCED = "referenced"
+    WATCH = "watch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +32,7 @@ class Settings:
     if any, gets the events of the canaries that name no event hook of their own. `pod_namespace` is where the agent
     itself runs, empty where that is not known. A Flagger is looked for in `flagger_namespaces`, too, see
     `trusts_flaggers_of`. What users name is asked in `allowed_address_ranges` even where such addresses are refused.
+    `config_reads_s` is the time between two reads of what a target refers to, if its template does not change meanwhile.
     """
 
     metrics_server: str
@@ -43,6 +54,8 @@ class Settings:
     pod_namespace: str = ""
     flagger_namespaces: tuple[str, ...] = ()
     allowed_address_ranges: tuple[str, ...] = ()
+    config_tracking: ConfigTracking = ConfigTracking.REFERENCED
+    config_reads_s: float = CONFIG_READS_S
 
     @property
     def trusts_flaggers_of(self) -> frozenset[str]:

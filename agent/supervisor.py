@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Final
 
-from agent.caches import CONFIGS, SCALERS, WORKLOADS
+from agent.caches import SCALERS, WORKLOADS
 from agent.loop import CanaryLoop
 from agent.resources import CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
 from agent.revision_detection import is_edit
 from agent.services import AgentServices
 from agent.side_pods import workloads_sharing_labels
+from agent.tracking.port import CONFIGS
 from canary.api.names import Side, apex_name, primary_name, service_names, upstream_name
 from canary.api.parts import items_of, mapping_of, text_of
 from canary.run.status import read_identity
@@ -51,7 +52,7 @@ class Supervisor:
             unsubscribes = [
                 caches.of(CANARIES).subscribe(lambda change: self._on_canary(tasks, change)),
                 *(caches.of(resource).subscribe(partial(self._on_followed, resource)) for resource in _FOLLOWED),
-                *(caches.of(CONFIGS[kind]).subscribe(partial(self._on_config, kind)) for kind in CONFIGS),
+                *(caches.tracking.of(kind).subscribe(partial(self._on_config, kind)) for kind in CONFIGS),
             ]
             try:
                 tasks.create_task(self._services.flagger.run(self._wake_all), name="watch of Flagger's Lease")
@@ -77,6 +78,7 @@ class Supervisor:
             known = self._loops.pop(key, None)
             if known is not None:
                 known[1].cancel()
+            self._services.caches.tracking.forget_canary(key)
         else:
             for concern in _concerns(change.new):
                 self._concerns[concern].add(key)

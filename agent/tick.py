@@ -130,7 +130,7 @@ class CanaryTicker:
     async def _advance(self, stored: StoredCanary, canary: Canary) -> float | None:
         services, state, obj = self._services, stored.state, stored.obj
         self._calls.keep_for(state)
-        await services.caches.elsewhere.refresh(canary)
+        await services.caches.refresh(canary)
         observation = self._observe(canary, stored)
         decision = decide(canary, state, observation)
         self._is_pulling = _is_pull(decision, observation)
@@ -153,8 +153,8 @@ class CanaryTicker:
         # Only now: had the write failed, the next tick would have asked again, and not called again.
         self._calls.forget(answered)
         is_news = decision.intent is None and self._note_trouble(canary, state, observation, decision)
-        warnings = map(warning, services.managed.problems(canary))
-        self._reporter.report_remarks(obj, (*decision.remarks, *warnings))
+        problems = (*services.managed.problems(canary), *services.caches.tracking.problems(canary))
+        self._reporter.report_remarks(obj, (*decision.remarks, *map(warning, problems)))
         return 0 if is_news else self._wake_after_s(canary, decision)
 
     def _note_trouble(self, canary: Canary, state: State, observation: Observation, decision: Decision) -> bool:
@@ -248,7 +248,7 @@ class CanaryTicker:
             self._reporter.report_remarks(obj, (undone_again(f"{canary.name}.{canary.namespace}", describe(action)),))
 
     def _wake_after_s(self, canary: Canary, decision: Decision) -> float | None:
-        reads_s = self._services.caches.elsewhere.read_again_after_s(canary)
+        reads_s = self._services.caches.read_again_after_s(canary)
         held_s = (*self._cooldowns.waits_s(), *self._read_back.waits_s(), *self._trouble.waits_s())
         waits_s = (*held_s, decision.wake_after_s, reads_s)
         return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)

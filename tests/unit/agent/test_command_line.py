@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from agent import __main__ as command_line
-from agent.settings import Settings
+from agent.settings import ConfigTracking, Settings
 from tests.support.patience import PATIENCE_S
 
 REPOSITORY = Path(__file__).parents[3]
@@ -80,6 +80,30 @@ def test_each_of_flaggers_flags_is_a_setting(monkeypatch: pytest.MonkeyPatch, da
 )
 def test_a_switch_takes_a_value_as_in_go(monkeypatch: pytest.MonkeyPatch, written: str, *, is_on: bool) -> None:
     assert read(monkeypatch, f"-enable-leader-election{written}").is_leader_election_on is is_on
+
+
+@pytest.mark.parametrize(
+    ("argument", "way"),
+    [
+        ("--log-level=info", "referenced"),
+        ("--config-tracking=off", "off"),
+        ("--config-tracking=watch", "watch"),
+        ("-enable-config-tracking=false", "off"),
+        ("--enable-config-tracking=F", "off"),
+        ("-enable-config-tracking=true", "referenced"),
+        ("-enable-config-tracking", "referenced"),
+    ],
+)
+def test_config_tracking_has_three_ways_and_flaggers_switch_two(
+    monkeypatch: pytest.MonkeyPatch, argument: str, way: str
+) -> None:
+    assert read(monkeypatch, argument).config_tracking is ConfigTracking(way)
+
+
+def test_another_way_of_config_tracking_is_refused_with_the_known_ones() -> None:
+    ended = agent("--config-tracking=sometimes")
+    assert ended.returncode == 2
+    assert all(word in ended.stderr for word in ("sometimes", "off", "referenced", "watch"))
 
 
 def read(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Settings:

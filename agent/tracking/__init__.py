@@ -1,0 +1,1 @@
+"""Config tracking: how the agent knows what targets are configured by, and by which rights."""

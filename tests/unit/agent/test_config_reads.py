@@ -1,0 +1,232 @@
+"""What config tracking asks the API server for, in each of its ways, and what it does when it gets no answer."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.caches import Caches
+from agent.config_copies import ConfigCopies
+from agent.configs import target_revision
+from agent.copy_names import present_copies
+from agent.copy_upkeep import find_upkeep
+from agent.settings import ConfigTracking
+from agent.tracking.referenced import Referenced
+from canary.run.revision import revision_of
+from kube.client import Client
+from kube.errors import KubeError
+from kube.resource import DEPLOYMENTS
+from kube.store import Key
+from render.workload import primary_workload
+from tests.unit.agent.config_api import CANARY, CONF, EXTRA, KEYS, TEMPLATE, target
+from tests.unit.kube.apiserver import Answer, ApiServer, ManualTime, client_of, no, ok, running_api_server
+
+PATH = "/api/v1/namespaces/test"
+CONF_PATH, KEYS_PATH, EXTRA_PATH = f"{PATH}/configmaps/conf", f"{PATH}/secrets/keys", f"{PATH}/configmaps/extra"
+
+
+def config(kind: str, name: str, value: str = "1", version: str = "1") -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "test", "resourceVersion": version, "uid": name}
+    return {"kind": kind, "metadata": metadata, "data": {"a": value}} | ({"type": "Opaque"} if kind == "Secret" else {})
+
+
+@dataclass
+class Reader:
+    """An agent that reads what targets refer to; `answers` is what the API server says for each path, else 404."""
+
+    server: ApiServer
+    client: Client
+    time: ManualTime
+    caches: Caches
+    tracking: Referenced
+    answers: dict[str, Answer]
+
+    def asked(self) -> list[str]:
+        """Return the verb and the path of what was asked since the last time, sorted."""
+        found = sorted(f"{request.method} {request.path}" for request in self.server.seen)
+        self.server.seen.clear()
+        return found
+
+    async def refresh(self, after_s: float = 0.0, template_image: str = "") -> None:
+        self.time.now_s += after_s
+        obj = target()
+        if template_image:
+            obj["spec"]["template"]["spec"]["containers"][0]["image"] = template_image
+        await self.tracking.refresh(CANARY, obj, self.caches.primary(CANARY))
+
+    def tracked(self) -> set[str]:
+        return set(target_revision(CANARY, target(), self.caches)[1])
+
+
+@pytest.fixture
+async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
+    time = ManualTime()
+    answers = {CONF_PATH: ok(config("ConfigMap", "conf")), KEYS_PATH: ok(config("Secret", "keys"))}
+
+    async def answer(request: Any) -> Any:
+        return await answers.get(request.path, no(404, "NotFound"))(request)
+
+    async with running_api_server(tmp_path) as server, client_of(server, time) as client:
+        server.otherwise = answer
+        caches = Caches(client, "")
+        caches.tracking = tracking = Referenced(client, every_s=60.0, clock=time.clock)
+        yield Reader(server, client, time, caches, tracking, answers)
+
+
+UNTRACKED = "a change of it starts no run and both sides use it as it is"
+ALL = [f"GET {CONF_PATH}", f"GET {EXTRA_PATH}", f"GET {KEYS_PATH}"]
+
+
+async def test_what_a_target_refers_to_is_read_once_a_minute_and_nothing_else(reader: Reader) -> None:
+    await reader.refresh()
+    assert reader.asked() == ALL
+    assert reader.tracked() == {"configmap/conf", "secret/keys"}
+    await reader.refresh(59.0)
+    assert reader.asked() == []
+    assert reader.caches.read_again_after_s(CANARY) == pytest.approx(1.0)
+    await reader.refresh(1.0)
+    assert reader.asked() == ALL
+
+
+async def test_another_template_has_all_read_before_its_run(reader: Reader) -> None:
+    await reader.refresh()
+    reader.answers[CONF_PATH] = ok(config("ConfigMap", "conf", "2", "2"))
+    before = target_revision(CANARY, target(), reader.caches)
+    await reader.refresh(1.0, template_image="podinfo:2")
+    assert target_revision(CANARY, target(), reader.caches) != before
+    assert reader.asked() == sorted([*ALL, *ALL])
+    await reader.refresh(1.0, template_image="podinfo:2")
+    assert reader.asked() == []
+
+
+async def test_what_is_kept_has_no_content(reader: Reader) -> None:
+    reader.answers[KEYS_PATH] = ok(config("Secret", "keys", "aHVudGVyMg=="))
+    await reader.refresh()
+    assert "aHVudGVyMg" not in repr(reader.tracking._known["Secret"]._kept)
+    assert reader.tracking.of("Secret").get("test", "keys") is not None
+
+
+async def test_without_an_answer_what_was_read_before_counts(reader: Reader) -> None:
+    await reader.refresh()
+    reader.answers[KEYS_PATH] = no(500, "InternalError")
+    await reader.refresh(60.0)
+    assert reader.tracked() == {"configmap/conf", "secret/keys"}
+    reader.asked()
+    await reader.refresh(5.0)
+    assert f"GET {KEYS_PATH}" in reader.asked(), "it is asked again soon"
+
+
+async def test_without_a_first_answer_nothing_is_decided(reader: Reader) -> None:
+    reader.answers[KEYS_PATH] = no(500, "InternalError")
+    with pytest.raises(KubeError):
+        await reader.refresh()
+    reader.answers[KEYS_PATH] = ok(config("Secret", "keys"))
+    await reader.refresh(1.0)
+    assert reader.tracked() == {"configmap/conf", "secret/keys"}
+
+
+async def test_what_may_not_be_read_is_not_tracked_and_that_is_told(reader: Reader) -> None:
+    reader.answers[KEYS_PATH] = no(403, "Forbidden")
+    await reader.refresh()
+    assert reader.tracked() == {"configmap/conf"}
+    assert KEYS not in present_copies(CANARY, target(), TEMPLATE, reader.caches), "both sides use it as it is"
+    [problem] = reader.tracking.problems(CANARY)
+    assert problem.startswith(
+        f"Secret test/keys can't be read by the agent, so {UNTRACKED}; allowed: the right to get it"
+    )
+    reader.answers[KEYS_PATH] = ok(config("Secret", "keys"))
+    await reader.refresh(60.0)
+    assert reader.tracked() == {"configmap/conf", "secret/keys"}
+    assert reader.tracking.problems(CANARY) == ()
+    reader.answers[KEYS_PATH] = no(403, "Forbidden")
+    await reader.refresh(60.0)
+    assert reader.tracked() == {"configmap/conf", "secret/keys"}, "a right that is taken away changes no revision"
+    assert len(reader.tracking.problems(CANARY)) == 1
+
+
+async def test_a_name_that_leads_elsewhere_is_not_asked_for(reader: Reader) -> None:
+    obj = target()
+    obj["spec"]["template"]["spec"]["volumes"][0]["secret"]["secretName"] = "../../kube-system/secrets/token"
+    await reader.tracking.refresh(CANARY, obj, None)
+    assert reader.asked() == ALL[:2]
+
+
+async def test_what_is_not_referred_to_any_more_is_forgotten(reader: Reader) -> None:
+    """Names with a hash, as kustomize makes them, would pile up."""
+    for number in range(5):
+        obj, name = target(), f"conf-{number}"
+        obj["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"configMapRef": {"name": name}}]
+        reader.answers[f"{PATH}/configmaps/{name}"] = ok(config("ConfigMap", name))
+        await reader.tracking.refresh(CANARY, obj, None)
+        assert [kept["metadata"]["name"] for kept in reader.tracking.of("ConfigMap").by_namespace("test")] == [name]
+    reader.tracking.forget_canary(Key("test", "podinfo"))
+    assert not reader.tracking.of("ConfigMap").by_namespace("test")
+    assert not reader.tracking._readings
+
+
+async def test_a_change_is_told_once(reader: Reader) -> None:
+    told: list[str] = []
+    reader.tracking.of("ConfigMap").subscribe(lambda change: told.append(change.key.name))
+    await reader.refresh()
+    await reader.refresh(60.0)
+    assert told == ["conf"]
+    reader.answers[CONF_PATH] = ok(config("ConfigMap", "conf", "2", "2"))
+    await reader.refresh(60.0)
+    assert told == ["conf", "conf"]
+
+
+async def test_what_is_written_during_a_read_is_not_taken_back(reader: Reader) -> None:
+    await reader.refresh()
+    written = config("ConfigMap", "conf", "2", "3")
+
+    async def answer(request: Any) -> Any:
+        reader.tracking.of("ConfigMap").remember(written)
+        return await ok(config("ConfigMap", "conf", "1", "2"))(request)
+
+    reader.answers[CONF_PATH] = answer
+    await reader.refresh(60.0)
+    kept = reader.tracking.of("ConfigMap").get("test", "conf")
+    assert kept is not None
+    assert kept["metadata"]["resourceVersion"] == "3"
+
+
+def with_copies(caches: Caches) -> None:
+    """A primary runs that was made while all was tracked."""
+    copies = {CONF: "conf-primary", KEYS: "keys-primary", EXTRA: "extra-primary"}
+    primary = primary_workload(CANARY, target(), TEMPLATE, revision="a", replicas=2, config_copies=copies)
+    primary["metadata"] |= {"resourceVersion": "1", "uid": "p"}
+    caches.of(DEPLOYMENTS).remember(primary)
+
+
+async def test_the_copies_of_a_primary_are_read_with_what_they_were_made_of(reader: Reader) -> None:
+    with_copies(reader.caches)
+    replica_sets = "/apis/apps/v1/namespaces/test/replicasets"
+    reader.answers[replica_sets] = ok({"kind": "ReplicaSetList", "metadata": {}, "items": []})
+    await reader.refresh()
+    copies = [f"GET {PATH}/{name}-primary" for name in ("configmaps/conf", "configmaps/extra", "secrets/keys")]
+    assert reader.asked() == sorted([*ALL, *copies, f"GET {replica_sets}"])
+    await reader.refresh(60.0)
+    assert reader.asked() == sorted([*ALL, *copies]), "older ReplicaSets are looked at once"
+
+
+async def test_off_means_that_no_configmap_or_secret_is_asked_for(reader: Reader) -> None:
+    caches = Caches(reader.client, "", tracking=ConfigTracking.OFF)
+    with_copies(caches)
+    await caches.refresh(CANARY)
+    assert target_revision(CANARY, target(), caches) == (revision_of(TEMPLATE), {})
+    assert present_copies(CANARY, target(), TEMPLATE, caches) == {}
+    assert not find_upkeep(CANARY, target(), caches).is_needed, "copies of before stay with the Canary"
+    copies = ConfigCopies(reader.client, caches)
+    assert await copies.promote(CANARY, target(), TEMPLATE, revision_of(TEMPLATE)) == {}
+    await copies.keep(CANARY, target())
+    assert caches.read_again_after_s(CANARY) is None
+    assert reader.asked() == []
+
+
+@pytest.mark.parametrize("tracking", ConfigTracking)
+def test_only_one_way_lists_and_watches_configmaps_and_secrets(reader: Reader, tracking: ConfigTracking) -> None:
+    watched = {cache.resource.plural for cache in Caches(reader.client, "", tracking=tracking).all()}
+    is_watched = tracking is ConfigTracking.WATCH
+    assert ({"configmaps", "secrets"} <= watched, "secrets" in watched) == (is_watched, is_watched)
