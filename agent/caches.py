@@ -55,9 +55,8 @@ _OPTIONAL: Final = frozenset({SCALED_OBJECTS})
 _FIELD_SELECTORS: Final = {SECRETS: "type!=helm.sh/release.v1", LEASES: FLAGGERS_LEASE}
 
 # A Flagger works on the whole cluster from wherever it runs, and a VirtualService anywhere may delegate to a table.
-# An agent that is limited to a namespace, and may not see the VirtualServices of all, sees those of its own.
-_OF_ALL_IF_ALLOWED: Final = frozenset({VIRTUAL_SERVICES})
-_OF_ALL_NAMESPACES: Final = frozenset({LEASES}) | _OF_ALL_IF_ALLOWED
+# An agent that is limited to a namespace, and may not see those of all, sees those of its own.
+_OF_ALL_IF_ALLOWED: Final = frozenset({LEASES, VIRTUAL_SERVICES})
 
 # Bookmarks come about once a minute: silence for longer than that means that this agent sees an old cluster.
 _STALE_AFTER_S: Final = 180.0
@@ -86,7 +85,7 @@ class Caches:
             resource: Cache(
                 client,
                 resource,
-                namespace=None if resource in _OF_ALL_NAMESPACES else namespace or None,
+                namespace=None if resource in _OF_ALL_IF_ALLOWED else namespace or None,
                 fallback_namespace=namespace or None if resource in _OF_ALL_IF_ALLOWED else None,
                 field_selector=_FIELD_SELECTORS.get(resource, ""),
                 transform=_transform(resource),

@@ -201,7 +201,8 @@ async def lead(
         with fence.opened(lambda: True):
             await Supervisor(services).run()
         return
-    namespace, name = settings.leader_election_namespace, lease_name(settings.namespace)
+    namespace = settings.leader_election_namespace
+    name = lease_name(settings.namespace, namespace)
     identity = f"{socket.gethostname()}_{settings.pod_uid}" if settings.pod_uid else services.process
     async with LeaseHolder(lease_client, namespace=namespace, name=name, identity=identity, timing=timing) as lease:
         while True:
@@ -211,9 +212,12 @@ async def lead(
             _log.warning("lease %s/%s was lost: every canary is left alone until it is ours again", namespace, name)
 
 
-def lease_name(namespace: str) -> str:
-    """Return the name of the Lease of the agent that is limited to a namespace, empty for all of them."""
-    return f"{_LEASE_NAME}-{namespace}" if namespace else _LEASE_NAME
+def lease_name(namespace: str, lease_namespace: str) -> str:
+    """Return the name of the Lease of the agent that is limited to a namespace, empty for all of them.
+
+    Where the Lease is in that namespace too, there is no other agent's beside it.
+    """
+    return _LEASE_NAME if namespace in {"", lease_namespace} else f"{_LEASE_NAME}-{namespace}"
 
 
 async def _supervise(services: AgentServices, fence: Fence, tenure: Tenure) -> None:

@@ -18,6 +18,7 @@ NODE_NAME = "sandbox"
 API_URL = f"https://{NODE_IP}:{API_PORT}"
 GLOO_MANIFESTS = REPOSITORY / "sandbox" / "gloo" / "manifests"
 SERIN_MANIFESTS = REPOSITORY / "sandbox" / "serin"
+AUDIT_POLICY = REPOSITORY / "sandbox" / "audit-policy.yaml"
 
 _ETCD_URL = "http://127.0.0.1:2379"
 _ISSUER = f"https://kubernetes.default.svc.{DOMAIN}"
@@ -29,7 +30,7 @@ def all_parts(state: State, pki: Pki, *, with_serin: bool) -> list[Part]:
     """Return every part, each after those that it needs; `with_serin` adds the product as its users install it."""
     return [
         _etcd(state.run / "etcd"),
-        _apiserver(pki),
+        _apiserver(state, pki),
         _controller_manager(state, pki),
         _scheduler(state),
         _node(state),
@@ -55,7 +56,7 @@ def _etcd(data: Path) -> Part:
     return Part("etcd", _words(command), is_ready=_answers(f"{_ETCD_URL}/health"))
 
 
-def _apiserver(pki: Pki) -> Part:
+def _apiserver(state: State, pki: Pki) -> Part:
     command = (
         bin_dir() / "kube-apiserver",
         f"--etcd-servers={_ETCD_URL}",
@@ -69,6 +70,11 @@ def _apiserver(pki: Pki) -> Part:
         f"--service-account-key-file={pki.service_account_key}",
         f"--service-account-signing-key-file={pki.service_account_key}",
         "--authorization-mode=RBAC",
+        f"--audit-policy-file={AUDIT_POLICY}",
+        f"--audit-log-path={state.audit_log}",
+        "--audit-log-mode=batch",  # nobody waits for the file
+        "--audit-log-batch-max-wait=1s",
+        "--audit-log-maxsize=1000",
         "--kubelet-preferred-address-types=InternalIP",
         "--allow-privileged=true",
         "--profiling=false",

@@ -80,6 +80,11 @@ class State:
     def pki(self) -> Path:
         return self.run / "pki"
 
+    @property
+    def audit_log(self) -> Path:
+        """What Serin asked the API server for, one event as JSON a line."""
+        return self.logs / "audit.jsonl"
+
     def log(self, name: str) -> Path:
         """Return the log of one part."""
         return self.logs / f"{name}.log"

@@ -10,6 +10,7 @@ import inspect
 import os
 import secrets
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from sandbox.node import syscalls
+from tests.support import rights_used
 from tests.support.api import new_namespace
 from tests.support.cluster import REPOSITORY, Cluster
 from tests.support.schedule import Schedule, arrange
@@ -79,5 +81,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have a process that runs tests for another end with it, and so the clusters that it holds, however that ends."""
+    rights_used.note_start(config, time.time())
     if hasattr(config, "workerinput"):
         syscalls.die_with_parent(signal.SIGKILL)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hold what Serin asked the API servers for against its rights, in the process that knows of all others."""
+    if not hasattr(session.config, "workerinput"):
+        rights_used.check(session)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what that found."""
+    rights_used.show(terminalreporter)

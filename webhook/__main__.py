@@ -23,7 +23,8 @@ def main(
     *,
     namespace: Annotated[str, typer.Option(help="Know the canaries of this namespace only; empty is all.")] = "",
     certificates: Annotated[
-        CertificateSource, typer.Option(help="self: an authority of our own. files: mounted ones.")
+        CertificateSource,
+        typer.Option(help="stored: of Serin's own authority. self: this process is it. files: mounted."),
     ] = _DEFAULTS.certificates,
     certificate_dir: Annotated[
         Path, typer.Option(help="Where tls.crt and tls.key are mounted.")

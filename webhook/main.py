@@ -14,6 +14,7 @@ from webhook.caches import Caches
 from webhook.certificates.files import MountedCertificate
 from webhook.certificates.port import ServingCertificate
 from webhook.certificates.self_signed import OwnAuthority
+from webhook.certificates.stored import StoredCertificate
 from webhook.context import Handler
 from webhook.defaulting import default_canary
 from webhook.marking import mark_workload
@@ -73,6 +74,8 @@ def _certificate(settings: Settings, client: Client) -> AbstractAsyncContextMana
     match settings.certificates:
         case "files":
             return MountedCertificate(settings.certificate_dir, settings.scratch_dir)
+        case "stored":
+            return StoredCertificate(client, settings.scratch_dir, namespace=settings.service_namespace)
         case "self":
             return OwnAuthority(client, settings.scratch_dir, namespace=settings.service_namespace)
 

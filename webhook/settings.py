@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-CertificateSource: TypeAlias = Literal["self", "files"]
-"""`self`: Serin's own authority, in a Secret. `files`: mounted, as cert-manager writes them."""
+CertificateSource: TypeAlias = Literal["stored", "self", "files"]
+"""`stored`: of Serin's own authority (`webhook.authority`), in a Secret. `self`: the same, kept by this process, which
+has to have the rights for it. `files`: mounted, as cert-manager writes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

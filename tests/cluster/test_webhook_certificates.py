@@ -26,7 +26,8 @@ from webhook.certificates.self_signed import NAME, OwnAuthority
 pytestmark = [pytest.mark.timeout(180)]
 
 BOTH = (MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS)
-SECRET = "serin-webhook-tls"
+SECRET = "serin-webhook-authority"
+EMPTY = {"metadata": {"name": SECRET, "labels": {"app.kubernetes.io/managed-by": "serin-webhook"}}, "type": "Opaque"}
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ async def client(cluster: Cluster) -> AsyncIterator[Client]:
 async def namespace(client: Client) -> AsyncIterator[str]:
     name = f"certs-{secrets.token_hex(4)}"
     await client.create(NAMESPACES, {"metadata": {"name": name}})
+    await client.create(SECRETS, EMPTY, name)
     yield name
     await client.delete(NAMESPACES, name)
 
@@ -250,6 +252,7 @@ async def test_a_deleted_secret_is_made_anew(
         await eventually(is_well(one), bool)
         before = await stored(client, namespace)
         await client.delete(SECRETS, SECRET, namespace)
+        await client.create(SECRETS, EMPTY, namespace)
         async with echoing(one.context) as port:
             await eventually(
                 lambda: shown(port), lambda seen: before.leaf is not None and seen != before.leaf.certificate

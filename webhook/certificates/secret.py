@@ -7,13 +7,20 @@ from certs.errors import CertificateError
 from certs.material import Material, read_material, write_material
 from kube.cache import Cache
 from kube.client import Client
-from kube.errors import AlreadyExists, Conflict
+from kube.errors import Conflict
 from kube.resource import SECRETS, Object
 
 _log = logging.getLogger(__name__)
 
 _OWNER_LABEL: Final = "app.kubernetes.io/managed-by"
 _OWNER: Final = "serin-webhook"
+
+SECRET_NAME: Final = "serin-webhook-authority"  # noqa: S105  a name, no password
+"""Of the Secret that the manifests make, empty."""
+
+
+class NoSecret(CertificateError):  # noqa: N818  reads as what it is
+    """There is no Secret to write to. It is never made here: for that one needs the right to make any."""
 
 
 class ForeignSecret(CertificateError):  # noqa: N818  reads as what it is
@@ -44,8 +51,10 @@ class MaterialSecret:
             return Material()
         owner = (secret["metadata"].get("labels") or {}).get(_OWNER_LABEL)
         if owner != _OWNER:
-            allowed = f"{_OWNER!r}, or no Secret of that name"
+            allowed = repr(_OWNER)
             raise ForeignSecret(f"{self}: metadata.labels[{_OWNER_LABEL}]", repr(owner), allowed)
+        if "data" not in secret:  # as the manifests make it
+            return Material()
         material, errors = read_material(secret.get("data") or {}, source=str(self))
         if errors and self._told_version != _version(secret):
             self._told_version = _version(secret)
@@ -57,17 +66,19 @@ class MaterialSecret:
         """Store it in place of what `read` returned.
 
         Raises:
-            kube.errors.Conflict, kube.errors.AlreadyExists: somebody else was faster; `read` gives theirs now.
+            NoSecret: somebody deleted it.
+            kube.errors.Conflict: somebody else was faster; `read` gives theirs now.
             kube.errors.KubeError: it can't be written.
         """
         data = write_material(material)
+        if (secret := self._cached()) is None:
+            raise NoSecret(
+                str(self), "none", f"an empty one with the label {_OWNER_LABEL}: {_OWNER}, see the manifests"
+            )
         try:
-            if (secret := self._cached()) is None:
-                stored = await self._client.create(SECRETS, self._new(data))
-            else:
-                # Only the data: the type can't be changed, and labels of others stay.
-                stored = await self._client.replace(SECRETS, secret | {"data": data})
-        except (AlreadyExists, Conflict):
+            # Only the data: the type can't be changed, and labels of others stay.
+            stored = await self._client.replace(SECRETS, secret | {"data": data})
+        except Conflict:
             await self._read_again()
             raise
         self._cache.remember(stored)
@@ -91,11 +102,6 @@ class MaterialSecret:
 
     def _cached(self) -> Object | None:
         return self._cache.get(self._namespace, self._name)
-
-    def _new(self, data: dict[str, str]) -> Object:
-        labels = {"app.kubernetes.io/name": "serin-webhook", _OWNER_LABEL: _OWNER}
-        metadata = {"name": self._name, "namespace": self._namespace, "labels": labels}
-        return {"metadata": metadata, "type": "kubernetes.io/tls", "data": data}
 
 
 def _version(secret: Object) -> str:

@@ -17,12 +17,12 @@ from certs.rotation import Lifetimes, rotate
 from kube.backoff import Backoff
 from kube.cache import Cache
 from kube.client import Client
-from kube.errors import AlreadyExists, Conflict, KubeError
+from kube.errors import Conflict, KubeError
 from kube.resource import SECRETS
 from kube.store import Change
 from webhook.certificates.background import running
 from webhook.certificates.configurations import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, bundle_patch
-from webhook.certificates.secret import MaterialSecret
+from webhook.certificates.secret import SECRET_NAME, MaterialSecret
 from webhook.certificates.served import ServedLeaf
 
 _log = logging.getLogger(__name__)
@@ -36,9 +36,9 @@ _BACKOFF: Final = Backoff(first_s=0.2, max_s=10.0)
 class OwnAuthority:
     """A `webhook.certificates.port.ServingCertificate` of an authority that all replicas share.
 
-    It keeps the Secret `secret_name` and the caBundle of both configurations named `configuration_name`: made at the
-    first start, restored when somebody changes them, rotated as `certs.rotation` says. Every replica does the same, and
-    all writes are guarded. Whatever the API server answers, it goes on, and serves the leaf that it has.
+    It keeps what is in the Secret `secret_name` and the caBundle of both configurations named `configuration_name`:
+    made at the first start, restored when somebody changes them, rotated as `certs.rotation` says. Every replica does
+    the same, and all writes are guarded. Whatever the API server answers, it goes on, and serves the leaf that it has.
     `now_s` gives epoch seconds.
     """
 
@@ -48,7 +48,7 @@ class OwnAuthority:
         scratch: Path,
         *,
         namespace: str,
-        secret_name: str = "serin-webhook-tls",  # noqa: S107  a name, no password
+        secret_name: str = SECRET_NAME,
         configuration_name: str = NAME,
         lifetimes: Lifetimes | None = None,
         now_s: Callable[[], float] = time.time,
@@ -120,7 +120,7 @@ class OwnAuthority:
                 failures += 1
                 self._trouble = str(error)
                 self._wake.set()
-                is_lost_race = isinstance(error, Conflict | AlreadyExists)
+                is_lost_race = isinstance(error, Conflict)
                 _log.log(logging.INFO if is_lost_race else logging.WARNING, "certificates: trying again: %s", error)
                 await self._sleep(_BACKOFF.delay_s(failures))
             else:

@@ -22,9 +22,10 @@ from webhook.certificates.configurations import MUTATING_WEBHOOKS, VALIDATING_WE
 pytestmark = [pytest.mark.usefixtures("patient_webhook")]
 
 CONFIGURATIONS = REPOSITORY / "manifests" / "webhook" / "configurations.yaml"
+SHIPPED = REPOSITORY / "sandbox" / "serin"
 NAME = "serin-webhook"
 SERVER = "serin-webhook.gloo-system.svc"
-SECRET = "secret/serin-webhook-tls"
+SECRET = "secret/serin-webhook-authority"
 LONG_AGO = base64.b64encode(b"0").decode()
 
 
@@ -122,6 +123,7 @@ async def test_a_deleted_secret_is_made_anew_and_nothing_was_refused(
         before = await told(client)
         async with streaming(watched) as stream:
             await asyncio.to_thread(serin, "delete", SECRET)
+            await asyncio.to_thread(serin, "apply", "-k", str(SHIPPED), "-l", "app.kubernetes.io/managed-by=serin-webhook")
             [authority] = await eventually(lambda: told(client), lambda after: bool(after) and after[0] != before[0])
             await more(stream)
             await eventually(lambda: stream.marked[-10:], lambda last: len(last) == 10 and all(last))

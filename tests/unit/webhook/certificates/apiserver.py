@@ -17,7 +17,7 @@ from tests.unit.kube.apiserver import write_kubeconfig
 
 Object: TypeAlias = dict[str, Any]
 
-SECRET = "/api/v1/namespaces/gloo-system/secrets/serin-webhook-tls"
+SECRET = "/api/v1/namespaces/gloo-system/secrets/serin-webhook-authority"
 MUTATING = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/serin-webhook"
 VALIDATING = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/serin-webhook"
 _CLOSING = web.AppKey("closing", asyncio.Event)
@@ -132,10 +132,11 @@ class FakeCluster:
 
 @asynccontextmanager
 async def running_cluster(folder: Path) -> AsyncIterator[FakeCluster]:
-    """With both configurations, two entries each, and no caBundle in them."""
+    """With an empty Secret and both configurations, two entries each, and no caBundle in them."""
     cluster = FakeCluster()
     for path in (MUTATING, VALIDATING):
         cluster.put(path, configuration())
+    cluster.put(SECRET, empty_secret())
     app = web.Application()
     app[_CLOSING] = asyncio.Event()
     app.router.add_route("*", "/{path:.*}", cluster.handle)
@@ -149,6 +150,11 @@ async def running_cluster(folder: Path) -> AsyncIterator[FakeCluster]:
         app[_CLOSING].set()
         await cluster.notify()
         await runner.cleanup()
+
+
+def empty_secret() -> Object:
+    """As the manifests have it."""
+    return {"metadata": {"labels": {"app.kubernetes.io/managed-by": "serin-webhook"}}, "type": "Opaque"}
 
 
 def configuration() -> Object:

@@ -22,6 +22,7 @@ from tests.unit.webhook.certificates.apiserver import (
     VALIDATING,
     FakeCluster,
     configuration,
+    empty_secret,
     running_cluster,
 )
 from tests.unit.webhook.certificates.tls import ManualTime, connected, echoing, shown
@@ -81,11 +82,11 @@ async def test_the_first_start_makes_everything_and_the_second_finds_it(
 ) -> None:
     async with replica(cluster, time, tmp_path) as authority:
         assert authority.problem() == (
-            "there is no certificate yet: Secret gloo-system/serin-webhook-tls has not been looked up yet"
+            "there is no certificate yet: Secret gloo-system/serin-webhook-authority has not been looked up yet"
         )
         await ready(time, authority)
-        assert sorted(cluster.writes) == sorted([("POST", SECRET), ("PATCH", MUTATING), ("PATCH", VALIDATING)])
-        assert cluster.objects[SECRET]["type"] == "kubernetes.io/tls"
+        assert sorted(cluster.writes) == sorted([("PUT", SECRET), ("PATCH", MUTATING), ("PATCH", VALIDATING)])
+        assert cluster.objects[SECRET]["type"] == "Opaque"
         async with echoing(authority.context) as port:
             assert (await shown(port, cluster.trusted())).serial_number == serial(cluster)
         assert authority.expires_at_s() == int(time.now_s) + 90 * DAY_S
@@ -221,7 +222,7 @@ async def test_a_damaged_secret_is_made_anew(
         await cluster.when(lambda: bool(cluster.trusted()))
         async with echoing(authority.context) as port:
             assert (await shown(port, cluster.trusted())).serial_number == serial(cluster)
-    assert any("Secret gloo-system/serin-webhook-tls: " in record.message for record in caplog.records)
+    assert any("Secret gloo-system/serin-webhook-authority: " in record.message for record in caplog.records)
 
 
 async def test_a_deleted_secret_is_made_anew_while_connections_stay(
@@ -233,7 +234,11 @@ async def test_a_deleted_secret_is_made_anew_while_connections_stay(
             old = cluster.trusted()
             cluster.delete(SECRET)
             await cluster.notify()
-            await cluster.when(lambda: cluster.trusted() not in {"", old})
+            await passing(time, lambda: "found none" in authority._trouble)
+            assert authority.problem() == "", "what there was serves on"
+            cluster.put(SECRET, empty_secret())
+            await cluster.notify()
+            await passing(time, lambda: cluster.trusted() not in {"", old})
             await time.when(lambda: serial(cluster) != early.leaf.serial_number)
             assert (await shown(port, cluster.trusted())).serial_number == serial(cluster)
             assert await early.is_alive()
@@ -246,16 +251,14 @@ async def test_a_secret_of_somebody_else_is_left_alone_and_named(
     async with replica(cluster, time, tmp_path) as authority:
         await time.when(lambda: "found None" in authority.problem())
         assert authority.problem() == (
-            "there is no certificate yet: Secret gloo-system/serin-webhook-tls: "
-            "metadata.labels[app.kubernetes.io/managed-by]: found None; allowed is 'serin-webhook', "
-            "or no Secret of that name"
+            "there is no certificate yet: Secret gloo-system/serin-webhook-authority: "
+            "metadata.labels[app.kubernetes.io/managed-by]: found None; allowed is 'serin-webhook'"
         )
         assert cluster.objects[SECRET] == foreign
         assert cluster.writes == []
-        cluster.delete(SECRET)
+        cluster.put(SECRET, empty_secret())
         await cluster.notify()
         await passing(time, lambda: not authority.problem())
-        assert SECRET in cluster.objects
 
 
 async def test_an_api_server_that_refuses_is_asked_until_it_agrees(
@@ -265,7 +268,7 @@ async def test_an_api_server_that_refuses_is_asked_until_it_agrees(
     async with replica(cluster, time, tmp_path) as authority:
         await time.when(lambda: "Forbidden" in authority.problem())
         assert authority.problem() == (
-            "there is no certificate yet: Secret gloo-system/serin-webhook-tls: no (403 Forbidden)"
+            "there is no certificate yet: Secret gloo-system/serin-webhook-authority: no (403 Forbidden)"
         )
         cluster.refuse = lambda _method, _path: 0
         await passing(time, lambda: not authority.problem())
@@ -307,7 +310,7 @@ async def test_what_can_not_be_renewed_is_served_to_its_end_by_a_new_replica_too
             assert (await shown(port, cluster.trusted())).serial_number == first
         await time.pass_s(30 * DAY_S)
         await time.when(lambda: "expired" in authority.problem())
-        assert authority.problem().endswith("Secret gloo-system/serin-webhook-tls: no (403 Forbidden)")
+        assert authority.problem().endswith("Secret gloo-system/serin-webhook-authority: no (403 Forbidden)")
 
 
 async def test_one_who_hears_nothing_takes_back_nothing(cluster: FakeCluster, time: ManualTime, tmp_path: Path) -> None:
@@ -338,7 +341,7 @@ async def test_one_who_lost_a_race_and_hears_nothing_reads_again(
         await passing(time, lambda: cluster.writes.count(("PATCH", VALIDATING)) == 1)
         await time.pass_s(60 * DAY_S)
         await passing(time, lambda: serial(cluster) != first)
-    assert cluster.writes.count(("PUT", SECRET)) == 2
+    assert cluster.writes.count(("PUT", SECRET)) == 3
 
 
 def stored_authorities(cluster: FakeCluster) -> tuple[x509.Certificate, ...]:
