@@ -68,7 +68,7 @@ class ConfigCopies:
             raise ConfigLost(upkeep.lost)
 
     async def _read_all(self, canary: Canary, target: Object, template: Object, revision: str) -> None:
-        """Have all looked at that a promotion of a template may copy, and all that its copies may be called."""
+        """Read all that a promotion of a template may copy, and all that its copies may be called."""
         refs = config_refs(template["spec"])
         copies = (ConfigRef(ref.kind, name) for ref in refs for name in copy_names(canary.name, ref))
         was_present = is_of(revision, tracked_configs(canary, target, template, self._caches))

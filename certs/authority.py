@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from cryptography import x509
@@ -20,6 +21,8 @@ from certs.leaf import Leaf
 
 # A client whose clock is behind by up to so much accepts a new certificate.
 CLOCK_SKEW_S: Final = 3600.0
+# All of them: to permit some names leaves other kinds of names open.
+_ADDRESSES: Final = [x509.IPAddress(IPv4Network("0.0.0.0/0")), x509.IPAddress(IPv6Network("::/0"))]
 _NO_USAGE: Final = {
     "digital_signature": False,
     "content_commitment": False,
@@ -66,8 +69,11 @@ class Authority:
         return key
 
 
-def new_authority(name: str, *, now_s: float, lifetime_s: float) -> Authority:
-    """Make a self-signed authority; no two have the same subject, so that nobody mistakes one for the other."""
+def new_authority(name: str, names: Iterable[str], *, now_s: float, lifetime_s: float) -> Authority:
+    """Make a self-signed authority; no two have the same subject, so that nobody mistakes one for the other.
+
+    Whoever trusts it believes it these DNS names, and those below them, and no address.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     subject = f"{name[:47]} {identifier.digest.hex()[:16]}"
@@ -77,10 +83,21 @@ def new_authority(name: str, *, now_s: float, lifetime_s: float) -> Authority:
         .not_valid_after(_moment(now_s + lifetime_s))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.KeyUsage(**(_NO_USAGE | {"key_cert_sign": True, "crl_sign": True})), critical=True)
+        .add_extension(x509.NameConstraints([x509.DNSName(name) for name in sorted(names)], _ADDRESSES), critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
         .sign(key, SHA256())
     )
     return Authority(certificate, _key_pem(key))
+
+
+def permits(authority: x509.Certificate, names: Iterable[str]) -> bool:
+    """Return whether an authority is limited to certain names, and these are among them."""
+    try:
+        limits = authority.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return False
+    permitted = {name.value for name in limits.permitted_subtrees or () if isinstance(name, x509.DNSName)}
+    return permitted >= set(names)
 
 
 def service_names(service: str, namespace: str) -> frozenset[str]:

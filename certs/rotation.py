@@ -16,7 +16,7 @@ from typing import Final
 
 from cryptography import x509
 
-from certs.authority import Authority, new_authority
+from certs.authority import Authority, new_authority, permits
 from certs.material import Material
 
 _DAY_S: Final = 86_400.0
@@ -51,8 +51,8 @@ def rotate(
     `is_published`: every client trusts all authorities of `stored`. `now_s` is in epoch seconds.
     """
     material = _without_expired(stored, now_s)
-    if material.authority_key is None or _is_due(material.authorities[0], lifetimes.authority_s, now_s):
-        material = _with_new_authority(material, now_s, lifetimes)
+    if material.authority_key is None or _is_superseded(material.authorities[0], names, now_s, lifetimes):
+        material = _with_new_authority(material, names, now_s, lifetimes)
         is_published = False
     if material.leaf is None:
         return _with_new_leaf(material, names, now_s, lifetimes)
@@ -77,8 +77,13 @@ def _without_expired(material: Material, now_s: float) -> Material:
     return replace(material, authorities=valid, leaf=leaf)
 
 
-def _with_new_authority(material: Material, now_s: float, lifetimes: Lifetimes) -> Material:
-    authority = new_authority("serin-webhook", now_s=now_s, lifetime_s=lifetimes.authority_s)
+def _is_superseded(authority: x509.Certificate, names: AbstractSet[str], now_s: float, lifetimes: Lifetimes) -> bool:
+    """Return whether it is time for the next authority, or this one was not made for these names."""
+    return _is_due(authority, lifetimes.authority_s, now_s) or not permits(authority, names)
+
+
+def _with_new_authority(material: Material, names: AbstractSet[str], now_s: float, lifetimes: Lifetimes) -> Material:
+    authority = new_authority("serin-webhook", names, now_s=now_s, lifetime_s=lifetimes.authority_s)
     return Material((authority.certificate, *material.authorities), authority.key_pem, material.leaf)
 
 

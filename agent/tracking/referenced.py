@@ -52,7 +52,7 @@ class Referenced:
     is_off = False
 
     def __init__(self, client: Client, *, every_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._client = client.within(_ANSWERED_WITHIN_S)
+        self._client = client
         self._every_s = every_s
         self._clock = clock
         self._known: dict[ConfigKind, KnownConfigs] = {kind: KnownConfigs() for kind in CONFIGS}
@@ -124,7 +124,7 @@ class Referenced:
     async def _look_back(self, canary: Canary, primary: Object, reading: _Reading) -> None:
         """Read the copies that older primaries used, once: an agent before this one may not have removed them."""
         try:
-            templates = await kept_templates(self._client, primary)
+            templates = await kept_templates(self._client.within(_ANSWERED_WITHIN_S), primary)
         except KubeError as error:
             _log.info("copies that older primaries of %s/%s used: %s", canary.namespace, canary.name, error)
             return
@@ -153,7 +153,9 @@ class Referenced:
         is_refused, read = False, None
         try:
             async with self._slots:
-                read = summary(await self._client.get(CONFIGS[ref.kind], ref.name, namespace))
+                read = summary(
+                    await self._client.within(_ANSWERED_WITHIN_S).get(CONFIGS[ref.kind], ref.name, namespace)
+                )
         except (NotFound, Invalid):
             pass  # what no object can be called is not there either
         except Forbidden:

@@ -69,7 +69,7 @@ def marked_review() -> dict[str, Any]:
 def write_certificate(folder: Path) -> tuple[Path, Path]:
     """Write a certificate and a key that end with the measurement."""
     now_s = time.time()
-    authority = new_authority("bench", now_s=now_s, lifetime_s=86_400)
+    authority = new_authority("bench", ["localhost"], now_s=now_s, lifetime_s=86_400)
     leaf = authority.sign_leaf(["localhost"], now_s=now_s, lifetime_s=86_400)
     certificate, key = folder / "tls.crt", folder / "tls.key"
     certificate.write_bytes(leaf.chain_pem)

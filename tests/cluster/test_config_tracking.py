@@ -98,12 +98,15 @@ def test_copies_belong_to_the_canary_and_are_what_the_primary_refers_to(rollouts
 def test_a_copy_goes_when_the_primary_uses_another_one(rollouts: Rollouts) -> None:
     """As with the hashed names that kustomize generates."""
     bootstrap(rollouts)
-    target, newer = configured_podinfo(), conf("two")
-    newer["metadata"]["name"] = "conf-7hk2"
-    target["spec"]["template"]["spec"]["containers"][0]["env"][0]["valueFrom"]["configMapKeyRef"]["name"] = "conf-7hk2"
-    rollouts.apply(newer, target)
+    target, newer, keys = configured_podinfo(), conf("two"), tls("two")
+    newer["metadata"]["name"], keys["metadata"]["name"] = "conf-7hk2", "keys-7hk2"
+    spec = target["spec"]["template"]["spec"]
+    spec["containers"][0]["env"][0]["valueFrom"]["configMapKeyRef"]["name"] = "conf-7hk2"
+    spec["volumes"][0]["projected"]["sources"][0]["secret"]["name"] = "keys-7hk2"
+    rollouts.apply(newer, keys, target)
     rollouts.wait_for_phase("app", "Succeeded")
     rollouts.wait_for("the old copy is gone", lambda: not rollouts.get("configmap", "conf-primary"))
+    rollouts.wait_for("that of the Secret too", lambda: not rollouts.get("secret", "keys-primary"))
     assert content(rollouts, "configmap", "conf-7hk2-primary") == {"message": "two"}
     assert content(rollouts, "configmap", "conf") == {"message": "one"}, "that one is the user's"
 

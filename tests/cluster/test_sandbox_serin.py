@@ -1,13 +1,19 @@
 """The sandbox with Serin on it: what tests and the demo build on."""
 
 import json
+import os
 import re
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.support.cluster import Cluster
+from sandbox.paths import bin_dir
+from tests.support.cluster import REPOSITORY, Cluster
 from tests.support.eventually import eventually
+from tests.support.granted import granted, manifests
 from tests.support.mortal_agent import background
 
 
@@ -69,6 +75,55 @@ async def test_a_command_inside_ends_with_the_one_that_was_started_outside(clust
 def is_running(cluster: Cluster, words: str) -> bool:
     # A bracket keeps pgrep from finding the command that looks.
     return cluster.try_sandbox("run", "pgrep", "-f", f"[{words[0]}]{words[1:]}").returncode == 0
+
+
+@pytest.fixture
+def render(tmp_path: Path) -> Callable[..., str]:
+    """Make what `kubectl apply -k` would apply of folders of manifests."""
+
+    def rendered(resource: str, *components: str, namespace: str = "") -> str:
+        folders = [os.path.relpath(REPOSITORY / folder, tmp_path) for folder in (resource, *components)]
+        made = {"resources": folders[:1], "components": folders[1:]} | ({"namespace": namespace} if namespace else {})
+        (tmp_path / "kustomization.yaml").write_text(json.dumps(made))
+        command = [str(bin_dir() / "kubectl"), "kustomize", str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    return rendered
+
+
+def test_the_api_server_lets_every_pod_of_every_overlay_into_a_restricted_namespace(
+    cluster: Cluster, namespace: str, render: Callable[..., str]
+) -> None:
+    """The Deployment's pods are tried one by one: of a Deployment the profile would only be a warning."""
+    cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    overlays = [
+        render("manifests/default"),
+        render("manifests/default", "manifests/webhook-cert-manager", "manifests/config-tracking-watch"),
+        render("manifests/overlays/namespaced"),
+        render("manifests/loadtester"),
+    ]
+    made = [document for text in overlays for document in yaml.safe_load_all(text) if document["kind"] == "Deployment"]
+    assert len(made) >= 8
+    for deployment in made:
+        template = deployment["spec"]["template"]
+        spec = {key: value for key, value in template["spec"].items() if key != "serviceAccountName"}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "tried"}, "spec": spec}
+        cluster.kubectl("-n", namespace, "create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
+
+
+def test_the_namespaced_overlay_has_rights_in_its_namespace_and_nowhere_else(render: Callable[..., str]) -> None:
+    documents = list(yaml.safe_load_all(render("manifests/overlays/namespaced", namespace="shop")))
+    assert {document["metadata"]["namespace"] for document in documents} == {"shop"}
+    assert {document["kind"] for document in documents if "Role" in document["kind"]} == {"Role", "RoleBinding"}
+    assert granted(documents) == granted(manifests(REPOSITORY / "manifests" / "rbac" / "agent"))
+    subjects = [subject for document in documents for subject in document.get("subjects", [])]
+    assert {subject["namespace"] for subject in subjects} == {"shop"}
+    [args] = [
+        document["spec"]["template"]["spec"]["containers"][0]["args"]
+        for document in documents
+        if document["kind"] == "Deployment"
+    ]
+    assert args[-2:] == ["--namespace=$(POD_NAMESPACE)", "--leader-election-namespace=$(POD_NAMESPACE)"]
 
 
 def test_every_pod_of_ours_keeps_to_the_restricted_profile(cluster: Cluster) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certs.authority import Authority, new_authority
+from certs.authority import Authority, new_authority, service_names
 from tests.support.applying import Kubectl
 from tests.support.cluster import Cluster
 
@@ -23,6 +23,7 @@ Object = dict[str, Any]
 NAMESPACE = "gloo-system"
 _HOUR_S = 3600.0
 _INJECT_FROM = "cert-manager.io/inject-ca-from"
+_NAMES = service_names("serin-webhook", "gloo-system")
 _CONFIGURATIONS = ("mutatingwebhookconfiguration", "validatingwebhookconfiguration")
 
 
@@ -70,7 +71,7 @@ class CertManager:
         [spec] = [one["spec"] for one in self._all("certificates") if one["spec"]["secretName"] == secret_name]
         assert spec["isCA"]
         if secret_name not in self._authorities:
-            made = new_authority(spec["commonName"], now_s=time.time(), lifetime_s=365 * 24 * _HOUR_S)
+            made = new_authority(spec["commonName"], _NAMES, now_s=time.time(), lifetime_s=365 * 24 * _HOUR_S)
             self._authorities[secret_name] = made
         return self._authorities[secret_name]
 

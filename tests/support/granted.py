@@ -58,7 +58,8 @@ def manifests(*folders: Path) -> Iterator[Json]:
     """Return the documents of folders of manifests as they are written, without kustomize."""
     for folder in folders:
         for path in sorted(folder.rglob("*.yaml")):
-            yield from (document for document in yaml.safe_load_all(path.read_text()) if document)
+            documents = yaml.safe_load_all(path.read_text())
+            yield from (document for document in documents if isinstance(document, dict) and "$patch" not in document)
 
 
 def events(log: Path) -> Iterator[Json]:

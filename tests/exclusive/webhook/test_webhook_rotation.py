@@ -123,7 +123,9 @@ async def test_a_deleted_secret_is_made_anew_and_nothing_was_refused(
         before = await told(client)
         async with streaming(watched) as stream:
             await asyncio.to_thread(serin, "delete", SECRET)
-            await asyncio.to_thread(serin, "apply", "-k", str(SHIPPED), "-l", "app.kubernetes.io/managed-by=serin-webhook")
+            await asyncio.to_thread(
+                serin, "apply", "-k", str(SHIPPED), "-l", "app.kubernetes.io/managed-by=serin-webhook"
+            )
             [authority] = await eventually(lambda: told(client), lambda after: bool(after) and after[0] != before[0])
             await more(stream)
             await eventually(lambda: stream.marked[-10:], lambda last: len(last) == 10 and all(last))

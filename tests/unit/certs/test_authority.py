@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from certs.authority import CLOCK_SKEW_S, Authority, new_authority, service_names
+from certs.authority import CLOCK_SKEW_S, Authority, new_authority, permits, service_names
 from certs.leaf import Leaf
 
 NOW_S = 1_800_000_000.0
@@ -23,7 +23,7 @@ def verify(leaf: Leaf, *trusted: x509.Certificate, name: str = "serin-webhook.gl
 
 @pytest.fixture(scope="module")
 def authority() -> Authority:
-    return new_authority("test", now_s=NOW_S, lifetime_s=300 * DAY_S)
+    return new_authority("test", NAMES, now_s=NOW_S, lifetime_s=300 * DAY_S)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,24 @@ def test_a_leaf_is_refused_under_another_name(authority: Authority, leaf: Leaf) 
         verify(leaf, authority.certificate, name="serin-webhook.other.svc", at_s=NOW_S)
 
 
+@pytest.mark.parametrize("name", ["example.com", "kubernetes.default.svc", "other.gloo-system.svc"])
+def test_what_an_authority_signs_for_others_is_refused(authority: Authority, name: str) -> None:
+    """Its key, stolen, makes nobody else's certificate; and none for an address, which is what pods are asked under."""
+    leaf = authority.sign_leaf([name], now_s=NOW_S, lifetime_s=DAY_S)
+    with pytest.raises(VerificationError, match=r"(?i)name constraint|permitted|subtree"):
+        verify(leaf, authority.certificate, name=name, at_s=NOW_S)
+    limits = authority.certificate.extensions.get_extension_for_class(x509.NameConstraints)
+    assert limits.critical
+    assert [str(address.value) for address in limits.value.excluded_subtrees or ()] == ["0.0.0.0/0", "::/0"]
+
+
+def test_an_authority_permits_the_names_that_it_was_made_for(authority: Authority) -> None:
+    assert permits(authority.certificate, NAMES)
+    assert not permits(authority.certificate, service_names("serin-webhook", "other"))
+
+
 def test_a_leaf_of_another_authority_is_refused(leaf: Leaf) -> None:
-    other = new_authority("test", now_s=NOW_S, lifetime_s=DAY_S)
+    other = new_authority("test", NAMES, now_s=NOW_S, lifetime_s=DAY_S)
     assert not leaf.is_signed_by(other.certificate)
     with pytest.raises(VerificationError):
         verify(leaf, other.certificate, at_s=NOW_S)
@@ -71,12 +87,13 @@ def test_a_leaf_can_sign_nothing_and_is_for_servers_only(leaf: Leaf) -> None:
 
 
 def test_two_authorities_of_one_name_have_different_subjects() -> None:
-    first, second = (new_authority("test", now_s=NOW_S, lifetime_s=DAY_S) for _ in range(2))
+    first, second = (new_authority("test", NAMES, now_s=NOW_S, lifetime_s=DAY_S) for _ in range(2))
     assert first.certificate.subject != second.certificate.subject
 
 
-def test_the_longest_namespace_makes_no_certificate_fail(authority: Authority) -> None:
+def test_the_longest_namespace_makes_no_certificate_fail() -> None:
     names = service_names("serin-webhook", "n" * 63)
+    authority = new_authority("test", names, now_s=NOW_S, lifetime_s=300 * DAY_S)
     leaf = authority.sign_leaf(names, now_s=NOW_S, lifetime_s=DAY_S)
     assert leaf.names == names
     verify(leaf, authority.certificate, name=f"serin-webhook.{'n' * 63}.svc", at_s=NOW_S)

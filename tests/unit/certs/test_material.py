@@ -15,7 +15,7 @@ SOURCE = "Secret gloo-system/serin-webhook-tls"
 
 
 def material() -> Material:
-    old, new = (new_authority("test", now_s=NOW_S, lifetime_s=1000.0) for _ in range(2))
+    old, new = (new_authority("test", ["a"], now_s=NOW_S, lifetime_s=1000.0) for _ in range(2))
     leaf = old.sign_leaf({"a.test"}, now_s=NOW_S, lifetime_s=100.0)
     return Material((new.certificate, old.certificate), new.key_pem, leaf, published_at_s=NOW_S)
 

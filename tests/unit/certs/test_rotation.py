@@ -91,10 +91,16 @@ def test_a_publication_from_the_future_is_counted_anew() -> None:
 
 
 def test_a_leaf_gets_names_that_it_lacks_and_keeps_those_it_has_too_many() -> None:
-    more = rotate(FIRST, names={*NAMES, "more"}, now_s=NOW_S, lifetimes=LIFETIMES, is_published=True)
+    """An authority can't sign for names that it was not made for: another one is told of first."""
+    more = FIRST
+    for now_s in (NOW_S, NOW_S + 1, NOW_S + 3601):
+        more = rotate(more, names={*NAMES, "more"}, now_s=now_s, lifetimes=LIFETIMES, is_published=True)
+        assert len(more.authorities) == 2
+        assert (more.leaf == FIRST.leaf) == (now_s < NOW_S + 3601)
     assert more.leaf is not None
     assert more.leaf.names == {*NAMES, "more"}
-    assert at(more, NOW_S) == more, "or two versions of the webhook would take turns"
+    verify(more.leaf, *more.authorities, at_s=NOW_S + 3601)
+    assert at(more, NOW_S + 3601) == more, "or two versions of the webhook would take turns"
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_the_service_leads_to_the_port_that_serves_tls() -> None:
 def test_with_cert_manager_the_authority_is_taken_away_with_the_right_to_its_secret() -> None:
     """The arguments of the webhook are the same but for the source."""
     own = [*documents(WEBHOOK / "authority.yaml"), *documents(WEBHOOK / "rbac.yaml")]
-    gone = {(one["kind"], one["metadata"]["name"]) for one in own if one["metadata"]["name"] not in {"serin-webhook"}}
+    gone = {(one["kind"], one["metadata"]["name"]) for one in own if one["metadata"]["name"] != "serin-webhook"}
     assert gone == {(one["kind"], one["metadata"]["name"]) for one in documents(CERT_MANAGER / "no-authority.yaml")}
     args = [
         set(documents(folder / "deployment.yaml")[0]["spec"]["template"]["spec"]["containers"][0]["args"])

@@ -14,7 +14,7 @@ from tests.unit.webhook.certificates.tls import NAME, ManualTime, echoing, shown
 from webhook.certificates.files import LOOK_AGAIN_S, MountedCertificate
 
 NOW_S = 1_800_000_000.0
-AUTHORITY = new_authority("test", now_s=NOW_S, lifetime_s=86_400.0)
+AUTHORITY = new_authority("test", [NAME], now_s=NOW_S, lifetime_s=86_400.0)
 
 
 @pytest.fixture

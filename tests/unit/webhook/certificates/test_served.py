@@ -20,7 +20,7 @@ from tests.unit.webhook.certificates.tls import NAME, connected, echoing, shown
 from webhook.certificates.served import ServedLeaf
 
 NOW_S = datetime.now(UTC).timestamp()
-AUTHORITY = new_authority("test", now_s=NOW_S, lifetime_s=86_400.0)
+AUTHORITY = new_authority("test", [NAME], now_s=NOW_S, lifetime_s=86_400.0)
 TRUSTED = AUTHORITY.certificate.public_bytes(Encoding.PEM).decode()
 
 
@@ -119,7 +119,7 @@ async def test_the_same_leaf_again_is_no_news(tmp_path: Path, caplog: pytest.Log
 
 def test_a_leaf_has_a_beginning_and_an_end(tmp_path: Path) -> None:
     served = ServedLeaf(tmp_path)
-    authority = new_authority("test", now_s=1_800_000_000.0, lifetime_s=3600.0)
+    authority = new_authority("test", [NAME], now_s=1_800_000_000.0, lifetime_s=3600.0)
     served.serve(authority.sign_leaf({NAME}, now_s=1_800_000_000.0, lifetime_s=3600.0))
     assert served.problem(1_800_000_000.0) == ""
     assert served.problem(1_800_003_599.0) == ""
