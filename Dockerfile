@@ -1,12 +1,16 @@
 # Two images: `docker build --target serin .` is the agent, `docker build --target serin-loadtester .` the load tester.
+# What they are built on is named by a tag here, and by a digest once `make pin-images` has asked the registry for it:
+# `make image` passes what that wrote.
+ARG GO_IMAGE=golang:1.26
+ARG PYTHON_IMAGE=python:3.13-slim
 
-FROM golang:1.26 AS hey
+FROM ${GO_IMAGE} AS hey
 WORKDIR /src
 # The sandbox's module pins hey, so that hooks behave in the cluster as in the demo.
 COPY sandbox/tools/cluster/go.mod sandbox/tools/cluster/go.sum ./
 RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /hey github.com/rakyll/hey
 
-FROM python:3.13-slim AS base
+FROM ${PYTHON_IMAGE} AS base
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONUNBUFFERED=1 \

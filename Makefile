@@ -1,5 +1,6 @@
 # Everything here works from a fresh clone: what is missing is installed into .venv and .sandbox.
-.PHONY: help demo test test-demo unit coverage tapes long fuzz check format bench sandbox sandbox-down image clean
+.PHONY: help demo test test-demo unit coverage tapes long fuzz check format bench sandbox sandbox-down image pin-images sbom
+.PHONY: clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -10,6 +11,9 @@ RUN := $(BIN)/python
 # tests/exclusive has one of its own. What comes when, and what stays together, is in tests/support/schedule.py.
 SIDE_BY_SIDE := -n 4
 FAST := tests/unit tests/contract
+
+# PINNED, from `make pin-images`.
+-include images.mk
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -75,8 +79,21 @@ sandbox-down: .venv/.ready ## Take the sandbox cluster down
 	@$(RUN) -m sandbox down
 
 image: ## Build the two images with docker
-	docker build --target serin --tag serin:0.2.0 .
-	docker build --target serin-loadtester --tag serin-loadtester:0.2.0 .
+	$(if $(PINNED),,@echo "The images that ours are built on are named by tags. To pin them by digests: make pin-images")
+	docker build $(PINNED) --target serin --tag serin:0.2.0 .
+	docker build $(PINNED) --target serin-loadtester --tag serin-loadtester:0.2.0 .
+
+pin-images: ## Ask the registry for the digests of the images that ours are built on, and keep them in images.mk
+	@sed -nE 's/^ARG ([A-Z]+_IMAGE)=(.*)/\1 \2/p' Dockerfile | while read -r name tag; do \
+		digest=$$(docker buildx imagetools inspect "$$tag" --format '{{.Manifest.Digest}}') || exit 1; \
+		echo "PINNED += --build-arg $$name=$$tag@$$digest"; \
+	done > images.mk.new && mv images.mk.new images.mk && cat images.mk
+
+sbom: ## List what the two images have of Python packages, as CycloneDX, in build/
+	$(PYTHON) -m venv build/sbom
+	build/sbom/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-sbom.txt
+	build/sbom/bin/cyclonedx-py requirements --output-reproducible -o build/serin.cdx.json requirements.txt
+	build/sbom/bin/cyclonedx-py requirements --output-reproducible -o build/serin-loadtester.cdx.json loadtester/requirements.txt
 
 clean: ## Remove everything that was built or installed here
 	rm -rf .venv .sandbox build
