@@ -32,7 +32,7 @@ class Settings:
     if any, gets the events of the canaries that name no event hook of their own. `pod_namespace` is where the agent
     itself runs, empty where that is not known. A Flagger is looked for in `flagger_namespaces`, too, see
     `trusts_flaggers_of`. What users name is asked in `allowed_address_ranges` even where such addresses are refused.
-    `config_reads_s` is the time between two reads of what a target refers to, if its template does not change meanwhile.
+    `config_reads_s` is the time between two reads of what a target refers to while its template stays as it is.
     """
 
     metrics_server: str
