@@ -47,7 +47,7 @@ coverage: .venv/.ready ## Show which lines and branches of canary/ and render/ t
 	$(BIN)/pytest -n 2 --cov --cov-report=term-missing tests/unit
 
 tapes: .venv/.ready ## Play ten thousand new tapes of crashes, failures and revisions to the state machine
-	SERIN_NEW_TAPES=1 $(BIN)/pytest tests/unit/canary/test_tapes.py
+	SERIN_NEW_TAPES=1 $(BIN)/pytest -o timeout=0 tests/unit/canary/test_tapes.py tests/unit/canary/test_tapes_supervised.py
 
 long: .venv/.ready ## Kill agents in runs of every strategy, and play what else takes minutes (SERIN_KILLS_SEED=...: again)
 	@$(RUN) -m sandbox build

@@ -13,9 +13,11 @@ from tests.support.mortal_agent import MortalAgent, watching_weights, without_in
 from tests.support.rollout import Rollouts, canary, podinfo
 
 # An agent that dies before its second effect has made one; one that dies after its first has made one too. So either
-# kills it around every single effect of a run, once on each side. A play takes a minute: all but one belong to
-# `make long`.
+# kills it around every single effect of a run, once on each side. A play takes a minute, so they belong to `make long`;
+# the tapes of tests/unit/canary play the same without a cluster.
 FAULTS = ["before:2", "after:1"]
+
+pytestmark = [pytest.mark.long]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,7 +61,7 @@ def told_once(rollouts: Rollouts, agent: MortalAgent, *texts: str) -> None:
     assert {text: counted[text] for text in texts} == dict.fromkeys(texts, 1)
 
 
-@pytest.mark.parametrize("fault", [pytest.param(FAULTS[0], marks=pytest.mark.long), FAULTS[1]])
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_promotion_ends_the_same_however_often_the_agent_dies(rollouts: Rollouts, fault: str) -> None:
     agent = MortalAgent(rollouts.cluster, rollouts.namespace)
     bootstrap(rollouts, agent, {})
@@ -82,7 +84,6 @@ def test_a_promotion_ends_the_same_however_often_the_agent_dies(rollouts: Rollou
     )
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_rollback_ends_the_same_however_often_the_agent_dies(rollouts: Rollouts, fault: str) -> None:
     agent = MortalAgent(rollouts.cluster, rollouts.namespace)

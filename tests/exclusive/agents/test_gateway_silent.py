@@ -7,7 +7,7 @@ from tests.support.own_metric import OWN_METRIC, own_metric
 from tests.support.rollout import Rollouts
 
 # There was a limit of 5 s to how long an acknowledgement may take, and a step took a second.
-STOPPED_S = 12.0
+STOPPED_S = 8.0
 
 # Long enough for Gloo to be stopped within it.
 ANALYSIS = {"metrics": [OWN_METRIC], "threshold": 2, "interval": "5s", "stepWeight": 25, "maxWeight": 50}

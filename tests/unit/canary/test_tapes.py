@@ -35,7 +35,7 @@ from tests.support.simulated_sizes import SimulatedSizes
 
 # A change is judged by the same tapes each time; `make tapes` looks for new ones, and for many more.
 ALWAYS_THE_SAME = "SERIN_NEW_TAPES" not in os.environ
-TAPES, DELETIONS = (1_000, 300) if ALWAYS_THE_SAME else (10_000, 2_000)
+TAPES, DELETIONS = (500, 150) if ALWAYS_THE_SAME else (10_000, 2_000)
 
 WEIGHTS: dict[str, Any] = {"threshold": 2, "stepWeight": 20, "maxWeight": 60}
 STEPS = {"threshold": 1, "stepWeight": None, "maxWeight": None, "stepWeights": [10, 100]}
