@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from render.gloo_status import (
     GlooState,
@@ -103,6 +105,31 @@ def test_of_many_faults_only_ours_are_told() -> None:
     lines.insert(4, "Route Warning: X. Reason: *v1.Upstream { conf.conf-app-primaryupstream-9898 } not found")
     found = proxy_verdict([ProxyEntry(GlooState.WARNING, "warning: \n  " + "\n".join(lines))], OURS)
     assert found == GlooStatus(GlooState.WARNING, lines[4])
+
+
+TEXTS = (
+    "Route Warning: InvalidDestinationWarning. Reason: *v1.Upstream {{ {0}.{1} }} not found",
+    'Upstream name:"{1}" namespace:"{0}" references the service \'x\'',
+    "on sub route table {0}.{1}: invalid route: route must specify an action",
+    "route table {0}.{1} missing",
+)
+beside = st.text("a-9", max_size=2)
+neighbours = (
+    st.tuples(beside, st.sampled_from([OURS.table, PRIMARY, CANARY]), beside, beside, beside)
+    .map(lambda one: (f"{one[0]}{one[1][0]}{one[2]}", f"{one[3]}{one[1][1]}{one[4]}"))
+    .filter(lambda name: name not in {OURS.table, PRIMARY, CANARY})
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(TEXTS), neighbours), min_size=1, max_size=4), st.sampled_from(TEXTS))
+def test_no_name_that_is_like_ours_holds_us_and_none_hides_ours(
+    theirs: list[tuple[str, tuple[str, str]]], text: str
+) -> None:
+    lines = [line.format(*name) for line, name in theirs]
+    assert proxy_verdict([ProxyEntry(GlooState.WARNING, "\n".join(lines))], OURS) == GlooStatus(GlooState.ACCEPTED)
+    ours = text.format(*CANARY)
+    found = proxy_verdict([ProxyEntry(GlooState.WARNING, "\n".join([*lines, ours]))], OURS)
+    assert found == GlooStatus(GlooState.WARNING, ours)
 
 
 @pytest.mark.parametrize("proxies", [{PROXY: {}}, {}, {PROXY: {}, "*v1.Proxy.other": {"state": "Rejected"}}])
