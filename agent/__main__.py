@@ -17,6 +17,7 @@ from kube.errors import KubeError
 from service.log import configure_logging
 
 _LEADER_ELECTION: Final = "enable-leader-election"
+_NO_CROSS_NAMESPACE: Final = "--no-cross-namespace-refs"
 
 # Flagger's: it knows on and off.
 _TRACKING: Final = "enable-config-tracking"
@@ -50,6 +51,9 @@ def main(
         list[str] | None,
         typer.Option(help="Where else than here and in flagger-system a Flagger holds everything up."),
     ] = None,
+    no_cross_namespace_refs: Annotated[
+        bool, typer.Option("--no-cross-namespace-refs", help="Canaries refer to their own namespace only.")
+    ] = False,
     allowed_address_ranges: Annotated[
         list[str] | None,
         typer.Option(help="Loopback, link-local and such that Canaries may name all the same, as in 127.0.0.0/8."),
@@ -100,6 +104,7 @@ def main(
         allowed_address_ranges=listed(allowed_address_ranges),
         config_tracking=config_tracking,
         config_reads_s=config_reads_s,
+        allows_across=not no_cross_namespace_refs,
     )
     try:
         uvloop.run(run(settings))
@@ -121,6 +126,8 @@ def spelled_here(arguments: Iterable[str]) -> Iterator[str]:
             yield f"--config-tracking={ConfigTracking.OFF if value in _NO else ConfigTracking.REFERENCED}"
         elif name == f"--{_LEADER_ELECTION}" and is_valued and value in _YES | _NO:
             yield name if value in _YES else f"--no-{_LEADER_ELECTION}"
+        elif name == _NO_CROSS_NAMESPACE and is_valued and value in _YES | _NO:
+            yield from (name,) if value in _YES else ()
         else:
             yield spelled
 

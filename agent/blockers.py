@@ -32,6 +32,11 @@ class CachedCluster:
     def __init__(self, caches: Caches) -> None:
         self._caches = caches
 
+    @property
+    def allows_across(self) -> bool:
+        """See `Cluster`."""
+        return self._caches.allows_across
+
     def has(self, kind: str, namespace: str, name: str) -> bool | None:
         """See `Cluster`. A workload that is being deleted is none that a canary could use."""
         if kind in WORKLOADS:

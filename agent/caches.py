@@ -67,7 +67,8 @@ _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 class Caches:
     """One cache for each watched kind, of one namespace or of all (empty).
 
-    `elsewhere` is what that leaves out, `tracking` what targets are configured by.
+    `elsewhere` is what that leaves out, `tracking` what targets are configured by. `allows_across`: whether canaries
+    may refer to objects in other namespaces.
     """
 
     def __init__(
@@ -77,8 +78,10 @@ class Caches:
         *,
         tracking: ConfigTracking = ConfigTracking.REFERENCED,
         config_reads_s: float = CONFIG_READS_S,
+        allows_across: bool = True,
     ) -> None:
-        self.elsewhere = Elsewhere(client, namespace)
+        self.elsewhere = Elsewhere(client, namespace, allows_across=allows_across)
+        self.allows_across = allows_across
         self.sees_all_namespaces = not namespace
         watched = (*WATCHED, *CONFIGS.values()) if tracking is ConfigTracking.WATCH else WATCHED
         self._caches = {

@@ -44,9 +44,20 @@ class _Read:
 
 
 class Elsewhere:
-    """The objects outside of `namespace`, the one that is watched, as they were read last; empty: all are watched."""
+    """The objects outside of `namespace`, the one that is watched, as they were read last; empty: all are watched.
 
-    def __init__(self, client: Client, namespace: str, clock: Callable[[], float] = time.monotonic) -> None:
+    Nothing is read unless `allows_across`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        allows_across: bool = True,
+    ) -> None:
+        self._allows_across = allows_across
         self._client = client
         self._namespace = namespace
         self._clock = clock
@@ -93,7 +104,7 @@ class Elsewhere:
         return _Read(self._clock(), obj, is_known=True)
 
     def _outside(self, canary: Canary) -> Iterator[Reference]:
-        if not self._namespace:
+        if not self._namespace or not self._allows_across:
             return
         for reference in _references(canary):
             if not self.is_watched(reference.namespace):

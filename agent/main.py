@@ -80,6 +80,7 @@ async def run(settings: Settings) -> None:
             settings.namespace,
             tracking=settings.config_tracking,
             config_reads_s=settings.config_reads_s,
+            allows_across=settings.allows_across,
         )
         await stack.enter_async_context(serve_health(settings.port, metrics.render, caches.stale))
         vital = [

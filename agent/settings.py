@@ -33,6 +33,7 @@ class Settings:
     itself runs, empty where that is not known. A Flagger is looked for in `flagger_namespaces`, too, see
     `trusts_flaggers_of`. What users name is asked in `allowed_address_ranges` even where such addresses are refused.
     `config_reads_s` is the time between two reads of what a target refers to while its template stays as it is.
+    `allows_across`: canaries may refer to objects in other namespaces.
     """
 
     metrics_server: str
@@ -56,6 +57,7 @@ class Settings:
     allowed_address_ranges: tuple[str, ...] = ()
     config_tracking: ConfigTracking = ConfigTracking.REFERENCED
     config_reads_s: float = CONFIG_READS_S
+    allows_across: bool = True
 
     @property
     def trusts_flaggers_of(self) -> frozenset[str]:

@@ -38,6 +38,9 @@ def main(
     drain_seconds: Annotated[
         float, typer.Option(min=0.0, help="Serve on for so long after SIGTERM.")
     ] = _DEFAULTS.drain_s,
+    no_cross_namespace_refs: Annotated[
+        bool, typer.Option("--no-cross-namespace-refs", help="Canaries refer to their own namespace only.")
+    ] = False,
 ) -> None:
     """Answer the API server's admission reviews."""
     try:
@@ -54,6 +57,7 @@ def main(
         service_namespace=service_namespace,
         kubeconfig=kubeconfig,
         drain_s=drain_seconds,
+        allows_across=not no_cross_namespace_refs,
     )
     try:
         uvloop.run(run(settings))

@@ -44,10 +44,12 @@ class Caches:
         """Return every cache."""
         return [self._canaries, *self._others]
 
-    def context(self, agent: str) -> AdmissionContext:
+    def context(self, agent: str, *, allows_across: bool = True) -> AdmissionContext:
         """Return what the handlers look at; it follows the caches."""
         lookups = {cache.resource.kind: cache for cache in self.all()}
-        return AdmissionContext(self._index, lookups, namespace=self._namespace, agent=agent)
+        return AdmissionContext(
+            self._index, lookups, namespace=self._namespace, agent=agent, allows_across=allows_across
+        )
 
     async def run(self) -> None:
         """Follow the cluster until cancelled. One list comes after the other: together they would double our memory."""

@@ -29,13 +29,15 @@ class AdmissionContext:
     """The cluster as the caches have it, a moment old; nothing here waits or writes.
 
     It is a `canary.rules.references.Cluster`. `canaries` finds them by their target. `lookups` has one entry a kind.
-    `namespace` is the one that they are limited to, "" is all. `agent` is the agent's user name.
+    `namespace` is the one that they are limited to, "" is all. `agent` is the agent's user name. `allows_across`:
+    whether canaries may refer to other namespaces than their own.
     """
 
     canaries: CanaryIndex
     lookups: Mapping[str, Lookup] = field(default_factory=dict)
     namespace: str = ""
     agent: str = AGENT
+    allows_across: bool = True
 
     def has(self, kind: str, namespace: str, name: str) -> bool | None:
         """Return whether the object is there; None for another kind, or a namespace that isn't kept."""

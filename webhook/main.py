@@ -53,7 +53,7 @@ async def run(settings: Settings) -> None:
         caches = Caches(client, settings.namespace)
         following = await stack.enter_async_context(running(caches.run(), "caches"))
         metrics = WebhookMetrics(installed, lambda: _left_s(certificate))
-        admission = Admission(ENTRIES, caches.context(settings.agent), metrics)
+        admission = Admission(ENTRIES, caches.context(settings.agent, allows_across=settings.allows_across), metrics)
         # The plain port outlives the other: a drain must be seen to its end.
         await stack.enter_async_context(
             serve_health(admission, metrics, settings.metrics_port, lambda: unready(certificate, caches))

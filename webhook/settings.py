@@ -15,7 +15,7 @@ class Settings:
 
     `namespace` limits the webhook to the canaries of one, empty is all. `certificate_dir` has the mounted
     files; `scratch_dir`, in memory, holds a key for the moment in which it is loaded. `drain_s` is how long requests
-    are served after SIGTERM: until nobody sends new ones.
+    are served after SIGTERM: until nobody sends new ones. `allows_across`: canaries may refer to other namespaces.
     """
 
     port: int = 9443
@@ -27,6 +27,7 @@ class Settings:
     service_namespace: str = "gloo-system"
     kubeconfig: Path | None = None
     drain_s: float = 5.0
+    allows_across: bool = True
 
     @property
     def agent(self) -> str:

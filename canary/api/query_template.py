@@ -7,13 +7,15 @@ name and place rather than sent to the metrics server as it stands.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from canary.api.bounds import MOST_QUERY_BYTES
 from canary.api.canary import Canary
 from canary.api.go_template import Call, GoTemplateError, If, Literal, Node, Output, Value, calls, parse
 from canary.api.problems import Described
+from canary.api.query_text import NotAWord, Piece, QueryWriter, Text, TooLong, pieces_of
 
 _NAMES: Final = ("name", "namespace", "target", "service", "ingress", "route", "interval")
 _VARIABLES: Final = "variables"
@@ -42,6 +44,15 @@ class TemplateError(ValueError):
 
 class UnknownVariable(TemplateError):  # noqa: N818  what it is, and a fault of who fills in
     """A variable that nothing sets."""
+
+
+class QueryTooLong(TemplateError):  # noqa: N818  what it is
+    """A query that is too long once it is filled in."""
+
+    def __init__(self) -> None:
+        self.found = Described(f"more than {MOST_QUERY_BYTES} bytes, once it is filled in")
+        self.allowed = f"at most {MOST_QUERY_BYTES} bytes"
+        ValueError.__init__(self, f"found {self.found.text}; allowed: {self.allowed}")
 
 
 class _Unfit(Exception):  # noqa: N818  never leaves this module
@@ -112,32 +123,44 @@ class QueryTemplate:
         """Return whether some of its parts are left out for some values."""
         return any(isinstance(node, If) for node in self.nodes)
 
-    def filled(self, names: Mapping[str, str], variables: Mapping[str, str]) -> str:
-        """Fill it in.
+    def filled(self, names: Mapping[str, str], variables: Mapping[str, str], *, is_trusted: bool = True) -> str:
+        """Fill it in. What a Canary sets stays within the quotes that are around it; see `canary.api.query_text`.
+
+        `is_trusted`: outside of quotes it may be any piece of a query.
 
         Raises:
             UnknownVariable: a variable that is not among `variables`.
-            TemplateError: a value that a function does not take.
+            QueryTooLong: the query is.
+            TemplateError: a value that a function or its place does not take.
         """
-        return "".join(self._texts(self.nodes, names, variables))
+        writer = QueryWriter(is_trusted=is_trusted)
+        try:
+            self._write(writer, self.nodes, names, variables)
+            return writer.text()
+        except TooLong as error:
+            raise QueryTooLong from error
 
-    def _texts(self, nodes: tuple[Node, ...], names: Mapping[str, str], variables: Mapping[str, str]) -> list[str]:
-        texts: list[str] = []
+    def _write(
+        self, writer: QueryWriter, nodes: tuple[Node, ...], names: Mapping[str, str], variables: Mapping[str, str]
+    ) -> None:
         for node in nodes:
             if isinstance(node, str):
-                texts.append(node)
+                writer.write(Piece(node))
                 continue
             value = self._value_of(node, names, variables)
-            if isinstance(node, Output):
-                texts.append(_printed(value))
-            else:
-                texts += self._texts(node.then if value else node.otherwise, names, variables)
-        return texts
+            if isinstance(node, If):
+                self._write(writer, node.then if value else node.otherwise, names, variables)
+                continue
+            try:
+                for piece in pieces_of(_printed(value)):
+                    writer.write(piece)
+            except NotAWord as error:
+                raise TemplateError(self.query, node.start, node.end, str(error)) from error
 
 
-def render_query(query: str, names: Mapping[str, str], variables: Mapping[str, str]) -> str:
+def render_query(query: str, names: Mapping[str, str], variables: Mapping[str, str], *, is_trusted: bool = True) -> str:
     """Fill in a query. Errors as of `QueryTemplate.read` and `QueryTemplate.filled`."""
-    return QueryTemplate.read(query).filled(names, variables)
+    return QueryTemplate.read(query).filled(names, variables, is_trusted=is_trusted)
 
 
 def used_variables(query: str) -> frozenset[str]:
@@ -178,14 +201,26 @@ def _value(value: Value, names: Mapping[str, str], variables: Mapping[str, str])
         return _variable(value, variables)
     if name in {"and", "or"}:  # the arguments behind the one that decides are not looked at
         return _first(arguments, names, variables, is_or=name == "or")
-    results = [_value(argument, names, variables) for argument in arguments]
+    results = _values(arguments, names, variables)
     if name in names:
         if results or value.field:
             raise _Unfit(f"{name} alone; it is a text and takes no arguments")
-        return names[name]
+        return _set(names[name])
     if value.field:
         raise _Unfit(f"{name} without .{value.field}")
     return _FUNCTIONS[name](results)
+
+
+def _values(arguments: tuple[Value, ...], names: Mapping[str, str], variables: Mapping[str, str]) -> list[Result]:
+    results: list[Result] = []
+    length = 0
+    for argument in arguments:
+        result = _value(argument, names, variables)
+        length += len(result) if isinstance(result, str) else 0
+        if length > MOST_QUERY_BYTES:
+            raise TooLong
+        results.append(result)
+    return results
 
 
 def _variable(call: Call, variables: Mapping[str, str]) -> str:
@@ -194,7 +229,7 @@ def _variable(call: Call, variables: Mapping[str, str]) -> str:
     if call.field not in variables:
         known = ", ".join(sorted(variables)) or "none, for templateVariables sets none"
         raise _Unfit(f"the variables {known}", UnknownVariable)
-    return variables[call.field]
+    return _set(variables[call.field])
 
 
 def _indexed(arguments: tuple[Value, ...], names: Mapping[str, str], variables: Mapping[str, str]) -> str:
@@ -203,7 +238,7 @@ def _indexed(arguments: tuple[Value, ...], names: Mapping[str, str], variables: 
         case (Call(name="variables", arguments=(), field=""), key):
             found = _value(key, names, variables)
             if isinstance(found, str):
-                return variables.get(found, "")
+                return _set(variables.get(found, ""))
         case _:
             pass
     raise _Unfit('index variables "NAME"')
@@ -227,9 +262,18 @@ def _equal(results: list[Result]) -> bool:
     if len(results) < 2:  # noqa: PLR2004  one to compare, and what with
         raise _Unfit("eq with two or more arguments")
     first, *others = results
-    if any(type(other) is not type(first) for other in others):
+    if any(_kind(other) is not _kind(first) for other in others):
         raise _Unfit("two texts, two numbers, or two of true and false in a comparison")
     return first in others
+
+
+def _set(text: str) -> Text:
+    """Return a text as one that the Canary sets."""
+    return Text((Piece(text, is_set=True),))
+
+
+def _kind(value: Result) -> type[Result]:
+    return str if isinstance(value, str) else type(value)
 
 
 def _unequal(results: list[Result]) -> bool:
@@ -251,27 +295,41 @@ def _printf(results: list[Result]) -> str:
         case _:
             raise _Unfit("printf with a text first")
     waiting = iter(rest)
-
-    def fill(verb: re.Match[str]) -> str:
-        if verb[1] == "%":
-            return "%"
-        value = next(waiting, None)
-        is_number = isinstance(value, int) and not isinstance(value, bool)
-        if verb[1] == "v" and value is not None:
-            return _printed(value)
-        if verb[1] == "d" and is_number:
-            return str(value)
-        if verb[1] in {"s", "q"} and isinstance(value, str):
-            return value if verb[1] == "s" else _quoted(value)
-        raise _Unfit("printf with %s or %q for each text, %d for each number, %v for either, and %% for a percent sign")
-
-    text = _VERBS.sub(fill, pattern)
+    pieces: list[Piece] = []
+    length = place = 0
+    for verb in _VERBS.finditer(pattern):
+        filled = (Piece(pattern[place : verb.start()]), *_filled_verb(verb[1], waiting))
+        length += sum(len(piece.text) for piece in filled)
+        if length > MOST_QUERY_BYTES:
+            raise TooLong
+        pieces += filled
+        place = verb.end()
     if next(waiting, None) is not None:
         raise _Unfit("as many verbs in the text of printf as it has arguments behind it")
-    return text
+    is_pattern_set = any(piece.is_set for piece in pieces_of(pattern))
+    made = (*pieces, Piece(pattern[place:]))
+    return Text(tuple(piece._replace(is_set=piece.is_set or is_pattern_set) for piece in made))
+
+
+def _filled_verb(verb: str, waiting: Iterator[Result]) -> tuple[Piece, ...]:
+    if verb == "%":
+        return (Piece("%"),)
+    value = next(waiting, None)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if verb == "v" and value is not None:
+        return pieces_of(_printed(value))
+    if verb == "d" and is_number:
+        return (Piece(str(value)),)
+    if verb == "s" and isinstance(value, str):
+        return pieces_of(value)
+    if verb == "q" and isinstance(value, str):
+        return (Piece(_quoted(value), any(piece.is_set for piece in pieces_of(value)), is_quoted=True),)
+    raise _Unfit("printf with %s or %q for each text, %d for each number, %v for either, and %% for a percent sign")
 
 
 def _printed(value: Result) -> str:
+    if isinstance(value, str):
+        return value
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

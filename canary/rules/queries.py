@@ -17,6 +17,7 @@ from canary.api.metric_template import PROMETHEUS, MetricTemplate
 from canary.api.metrics import CanaryMetric
 from canary.api.problems import Described, Problem
 from canary.api.query_template import (
+    QueryTooLong,
     TemplateError,
     UnknownVariable,
     has_conditions,
@@ -94,7 +95,7 @@ def check_filled_queries(
         try:
             text = _filled(canary, metric, template.spec.query)
         except TemplateError as error:
-            is_shown = template.namespace == canary.namespace or isinstance(error, UnknownVariable)
+            is_shown = template.namespace == canary.namespace or isinstance(error, UnknownVariable | QueryTooLong)
             fault = str(error) if is_shown else "has a spec.query whose braces can't be filled in"
             allowed = f"what MetricTemplate {template.namespace}/{template.name} asks for; it {fault}"
             yield Problem(f"{path}.templateVariables", metric.template_variables or None, allowed, is_warning=True)

@@ -16,6 +16,7 @@ from canary.api.metric_template import QUERIED_TYPES, MetricTemplate
 from canary.api.metrics import CanaryMetric
 from canary.api.names import Names, apex_name, primary_name, service_names
 from canary.api.problems import Described, InvalidObject, Problem
+from canary.api.references import NamespacedReference
 from canary.rules.gloo import UPSTREAM_KIND
 from canary.rules.queries import check_filled_queries
 from canary.rules.shape import parse_metric_template
@@ -56,6 +57,7 @@ class Reason(StrEnum):
     TEMPLATE_UNUSABLE = "MetricTemplateUnusable"
     ALERT_PROVIDER_NOT_FOUND = "AlertProviderNotFound"
     OWNED_BY_OTHER = "OwnedByOther"
+    CROSS_NAMESPACE = "CrossNamespaceReference"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,10 @@ class Cluster(Protocol):
 
     Who implements it need not hold all of them: what it does not hold is not known, and nothing is wrong with it.
     """
+
+    @property
+    def allows_across(self) -> bool:
+        """Return whether canaries may refer to objects in other namespaces than their own."""
 
     def has(self, kind: str, namespace: str, name: str) -> bool | None:
         """Return whether there is such an object, None where that is not known.
@@ -254,6 +260,9 @@ def _upstream_exists(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator
     upstream = canary.spec.upstream_ref
     if upstream is None:
         return
+    if is_refused_across(canary, upstream, cluster):
+        yield _across(canary, "spec.upstreamRef", upstream)
+        return
     namespace = upstream.namespace or canary.namespace
     if cluster.has(UPSTREAM_KIND, namespace, upstream.name) is False:
         path = "spec.upstreamRef.name"
@@ -269,6 +278,9 @@ def _templates_can_be_asked(canary: Canary, cluster: Cluster, stage: Stage) -> I
         metric_path = f"{canary.analysis_path}.metrics[{index}]"
         path = f"{metric_path}.templateRef.name"
         namespace, name = metric.template_ref.namespace or canary.namespace, metric.template_ref.name
+        if is_refused_across(canary, metric.template_ref, cluster):
+            yield _across(canary, f"{metric_path}.templateRef", metric.template_ref)
+            continue
         if cluster.has(METRIC_TEMPLATE_KIND, namespace, name) is False:
             yield _missing(stage, path, METRIC_TEMPLATE_KIND, namespace, name, Reason.TEMPLATE_NOT_FOUND)
         found = cluster.metric_template(namespace, name)
@@ -277,7 +289,7 @@ def _templates_can_be_asked(canary: Canary, cluster: Cluster, stage: Stage) -> I
         try:
             template = parse_metric_template(found)
         except InvalidObject as error:
-            fault = str(error) if namespace == canary.namespace else _paths(error)
+            fault = str(error) if namespace == canary.namespace else without_content(error)
             yield _warning(path, name, f"a template that can be asked; {fault}", Reason.TEMPLATE_UNUSABLE)
             continue
         there.append((metric_path, metric, template))
@@ -295,9 +307,30 @@ def _templates_can_be_asked(canary: Canary, cluster: Cluster, stage: Stage) -> I
 def _alert_providers_exist(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:
     for index, alert in enumerate(canary.analysis.alerts if canary.analysis is not None else ()):
         namespace, name = alert.provider_ref.namespace or canary.namespace, alert.provider_ref.name
+        if is_refused_across(canary, alert.provider_ref, cluster):
+            yield _across(canary, f"{canary.analysis_path}.alerts[{index}].providerRef", alert.provider_ref)
+            continue
         if cluster.has(ALERT_PROVIDER_KIND, namespace, name) is False:
             path = f"{canary.analysis_path}.alerts[{index}].providerRef.name"
             yield _missing(stage, path, ALERT_PROVIDER_KIND, namespace, name, Reason.ALERT_PROVIDER_NOT_FOUND)
+
+
+class _AcrossRule(Protocol):
+    """Who knows whether there are references to other namespaces."""
+
+    @property
+    def allows_across(self) -> bool:
+        """Return whether canaries may refer to objects in other namespaces than their own."""
+
+
+def is_refused_across(canary: Canary, reference: NamespacedReference, cluster: _AcrossRule) -> bool:
+    """Return whether a reference leads to another namespace, where none may (`--no-cross-namespace-refs`)."""
+    return not cluster.allows_across and reference.namespace not in {"", canary.namespace}
+
+
+def _across(canary: Canary, path: str, reference: NamespacedReference) -> ReferenceProblem:
+    allowed = f"{canary.namespace}, or nothing: references to other namespaces are turned off (no-cross-namespace-refs)"
+    return ReferenceProblem(f"{path}.namespace", reference.namespace, allowed, reason=Reason.CROSS_NAMESPACE)
 
 
 _Rule = Callable[[Canary, Cluster, Stage], Iterable[ReferenceProblem]]
@@ -356,7 +389,7 @@ def _apex_path(canary: Canary) -> str:
     return "spec.service.name" if canary.spec.service.name else _TARGET_NAME
 
 
-def _paths(error: InvalidObject) -> str:
+def without_content(error: InvalidObject) -> str:
     """Return where an object is faulty, but not with what: who may refer to it need not be allowed to read it."""
     paths = ", ".join(problem.path for problem in error.problems)
     return f"{error.kind} {error.namespace}/{error.name} has faults: {paths}"

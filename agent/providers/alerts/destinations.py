@@ -13,6 +13,7 @@ from agent.resources import ALERT_PROVIDERS
 from canary.api.alert_provider import AlertProvider
 from canary.api.canary import Canary
 from canary.api.problems import InvalidObject, Problem
+from canary.rules.references import without_content
 from canary.rules.shape import parse_alert_provider
 from canary.rules.urls import HTTP_URL, is_http_url
 from kube.client import Client
@@ -26,10 +27,17 @@ class Recipient:
     """Who a message is for: an AlertProvider, or None for the agent's own chat.
 
     `named_by` is the field that names the provider: `Canary ns/name spec.analysis.alerts[0].providerRef.name`.
+    `asked_by` is the canary's namespace.
     """
 
     provider: Key | None
     named_by: str = ""
+    asked_by: str = ""
+
+    @property
+    def is_across(self) -> bool:
+        """Return whether the provider is another namespace's than the canary's."""
+        return self.provider is not None and self.provider.namespace != self.asked_by
 
 
 class Directory(Protocol):
@@ -71,6 +79,7 @@ class Destinations:
             Recipient(
                 Key(alert.provider_ref.namespace or canary.namespace, alert.provider_ref.name),
                 f"{name} {canary.analysis_path}.alerts[{index}].providerRef.name",
+                canary.namespace,
             )
             for index, alert in enumerate(alerts)
             if alert.is_for(severity)
@@ -88,6 +97,9 @@ class Destinations:
         if recipient.provider is None:
             assert self._own is not None, "without a chat of its own the agent is no recipient"
             return self._own
+        if recipient.is_across and not self._caches.allows_across:
+            allowed = f"a name in namespace {recipient.asked_by}: references to other namespaces are turned off"
+            raise ProviderRefused(str(Problem(recipient.named_by, "/".join(recipient.provider), allowed)))
         namespace, name = recipient.provider
         found = self._cached(recipient.provider)
         if found is None and self._caches.has(ALERT_PROVIDERS, namespace, name) is None:
@@ -96,16 +108,29 @@ class Destinations:
             allowed = f"the name of an AlertProvider in namespace {namespace}, and there is none of this name"
             raise ProviderRefused(str(Problem(recipient.named_by, name, allowed)))
         try:
-            provider = parse_alert_provider(found)
+            return await self._read(found)
         except InvalidObject as error:
-            raise ProviderRefused(str(error)) from error
+            raise ProviderRefused(without_content(error) if recipient.is_across else str(error)) from error
+        except ProviderRefused as error:
+            if not recipient.is_across:
+                raise
+            raise ProviderRefused(f"AlertProvider {namespace}/{name}: it, or its Secret, can't be used") from error
+
+    async def _read(self, obj: Object) -> Destination:
+        """Read where an AlertProvider leads.
+
+        Raises:
+            InvalidObject, ProviderRefused: it can't be used as written.
+            ProviderUnavailable: the API server could not be asked.
+        """
+        provider = parse_alert_provider(obj)
+        name = f"AlertProvider {provider.namespace}/{provider.name}"
         if provider.spec.type not in CHAT_FORMATS:
-            problem = Problem("spec.type", provider.spec.type, ", ".join(CHAT_FORMATS))
-            raise ProviderRefused(f"AlertProvider {namespace}/{name} {problem}")
+            raise ProviderRefused(f"{name} {Problem('spec.type', provider.spec.type, ', '.join(CHAT_FORMATS))}")
         address, token = await self._access(provider)
         return Destination(
-            name=f"AlertProvider {namespace}/{name}",
-            namespace=namespace,
+            name=name,
+            namespace=provider.namespace,
             type=provider.spec.type,
             address=address,
             token=token,

@@ -15,6 +15,7 @@ from agent.providers.errors import ProviderError
 from agent.reporting.events import Recorder
 from agent.settings import EVENT_REASON
 from canary.api.canary import Canary
+from canary.api.shown import shown
 from canary.run.messages import Alert
 from kube.resource import Object
 
@@ -97,7 +98,7 @@ class AlertDispatcher:
             self._count(self._directory.type_of(job.recipient), SENT)
 
     def _fail(self, job: _Job, outcome: str, why: str) -> None:
-        text = f"Alert {job.message.text!r} was not sent: {why}"
+        text = shown(f"Alert {job.message.text!r} was not sent: {why}")
         _log.warning(text, extra={"canary": job.message.canary})
         self._recorder.record(job.obj, "Warning", EVENT_REASON, text)
         self._count(self._directory.type_of(job.recipient), outcome)

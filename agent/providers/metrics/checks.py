@@ -19,7 +19,8 @@ from canary.api.metric_template import MetricProvider, MetricTemplate
 from canary.api.metrics import SUCCESS_RATE, CanaryMetric
 from canary.api.names import Names, Side
 from canary.api.problems import InvalidObject
-from canary.api.query_template import TemplateError, query_names, render_query
+from canary.api.query_template import QueryTooLong, TemplateError, UnknownVariable, query_names, render_query
+from canary.rules.references import is_refused_across, without_content
 from canary.rules.shape import parse_metric_template
 from canary.run.judge import CheckResult, Sample, judge
 from canary.run.state import State
@@ -33,6 +34,10 @@ _log = logging.getLogger(__name__)
 _DRAIN_WINDOW_S: Final = 150
 
 _PROMETHEUS: Final = "prometheus"
+
+_NOT_ACROSS: Final = (
+    "templateRef.namespace: found {!r}; allowed: {}, or nothing: references to other namespaces are turned off"
+)
 
 
 class MetricChecks:
@@ -91,16 +96,45 @@ class MetricChecks:
             return Sample()
         if metric.is_builtin:
             return await self._builtin_sample(canary, metric, window_s)
-        if metric.template_ref is not None:
-            namespace = metric.template_ref.namespace or canary.namespace
-            template = self._template(namespace, metric.template_ref.name)
-            server = await self._server(template)
-            query = template.spec.query
-        else:
-            server, query = self._builtin_server(canary), metric.query
         interval = metric.interval_effective if window_s >= metric.interval_s else f"{window_s}s"
-        text = render_query(query, query_names(canary, interval), metric.template_variables)
-        return Sample(value=await server.value(text))
+        names = query_names(canary, interval)
+        if metric.template_ref is None:
+            text = render_query(metric.query, names, metric.template_variables)
+            return Sample(value=await self._builtin_server(canary).value(text))
+        if is_refused_across(canary, metric.template_ref, self._caches):
+            raise ProviderRefused(_NOT_ACROSS.format(metric.template_ref.namespace, canary.namespace))
+        namespace = metric.template_ref.namespace or canary.namespace
+        try:
+            template = self._template(namespace, metric.template_ref.name)
+        except InvalidObject as error:
+            raise ProviderRefused(str(error) if namespace == canary.namespace else without_content(error)) from error
+        if namespace != canary.namespace:
+            return Sample(value=await self._value_across(template, names, metric.template_variables))
+        server = await self._server(template)
+        return Sample(value=await server.value(render_query(template.spec.query, names, metric.template_variables)))
+
+    async def _value_across(
+        self, template: MetricTemplate, names: Mapping[str, str], variables: Mapping[str, str]
+    ) -> float | None:
+        """Ask for what a template of another namespace asks for. Of the template and its Secret nothing is told.
+
+        Raises:
+            ProviderError: there is no value; the text has no more of the template than its name.
+        """
+        name = f"MetricTemplate {template.namespace}/{template.name}"
+        try:
+            text = render_query(template.spec.query, names, variables, is_trusted=False)
+        except (UnknownVariable, QueryTooLong) as error:
+            raise ProviderRefused(f"{name} spec.query: {error}") from error
+        except TemplateError as error:
+            raise ProviderRefused(f"{name} spec.query: it can't be filled in; allowed: {error.allowed}") from error
+        try:
+            server = await self._server(template, name=f"the server of {name}")
+        except (ProviderRefused, KubeError) as error:
+            raise ProviderRefused(
+                f"{name} spec.provider: found one that can't be asked, or no Secret for it"
+            ) from error
+        return await server.value(text)
 
     async def _builtin_sample(self, canary: Canary, metric: CanaryMetric, window_s: int) -> Sample:
         names, server = Names.of(canary), self._builtin_server(canary)
@@ -125,7 +159,8 @@ class MetricChecks:
             raise ProviderRefused(f"MetricTemplate {namespace}/{name} does not exist")
         return parse_metric_template(found)
 
-    async def _server(self, template: MetricTemplate) -> Prometheus:
+    async def _server(self, template: MetricTemplate, name: str = "") -> Prometheus:
+        """Return the server of a template; `name` is what its errors call it instead of its address."""
         provider = template.spec.provider
         if provider.type != _PROMETHEUS:
             raise ProviderRefused(
@@ -135,13 +170,13 @@ class MetricChecks:
         headers = {name: value for name, values in provider.headers.items() for value in values}
         headers |= _authorization(await self._credentials(template.namespace, provider))
         access = Access(headers=headers, is_verified=not provider.insecure_skip_verify)
-        return self._prometheus(provider.address, access)
+        return self._prometheus(provider.address, access, name)
 
-    def _prometheus(self, address: str, access: Access) -> Prometheus:
+    def _prometheus(self, address: str, access: Access, name: str = "") -> Prometheus:
         """Return the server of an address, of none the agent's own, which may be where users' may not."""
         session = self._session if address else self._own_session
         server = address or self._metrics_server
-        return Prometheus(session, server, timeout_s=self._timeout_s, access=access, by_get=self._by_get)
+        return Prometheus(session, server, timeout_s=self._timeout_s, access=access, by_get=self._by_get, name=name)
 
     async def _credentials(self, namespace: str, provider: MetricProvider) -> dict[str, str]:
         if provider.secret_ref is None:

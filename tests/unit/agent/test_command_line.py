@@ -137,3 +137,25 @@ def test_flaggers_namespaces_may_be_given_one_by_one_or_with_commas(monkeypatch:
     settings = read(monkeypatch, "--flagger-namespace=a,b", "--flagger-namespace=c")
     assert settings.flagger_namespaces == ("a", "b", "c")
     assert settings.pod_namespace == "serin"
+
+
+@pytest.mark.parametrize(
+    ("written", "allows"),
+    [
+        ([], True),
+        (["--no-cross-namespace-refs"], False),
+        (["-no-cross-namespace-refs"], False),
+        (["-no-cross-namespace-refs=true"], False),
+        (["--no-cross-namespace-refs=false"], True),
+    ],
+)
+def test_references_to_other_namespaces_are_turned_off_as_in_flagger(
+    monkeypatch: pytest.MonkeyPatch, written: list[str], *, allows: bool
+) -> None:
+    assert read(monkeypatch, *written).allows_across is allows
+
+
+def test_ranges_of_addresses_that_are_none_are_refused() -> None:
+    ended = agent("--allowed-address-ranges=127.0.0.0/8,10.0.0.300")
+    assert ended.returncode == 2
+    assert "found '10.0.0.300'; allowed: a range of addresses" in ended.stderr

@@ -230,11 +230,14 @@ def test_what_is_filled_in_is_no_longer_than_what_is_parsed(canary_with: CanaryW
     metric = {"name": "m", "templateRef": {"name": "t"}, "templateVariables": {"a": "x" * 1_000_000}, "threshold": 1}
     canary = Canary.model_validate(canary_with({"analysis/metrics/0": metric}))
     assert canary.analysis is not None
-    for wanted in (template("{{ variables.a }}" * 200), template("{{ variables.a }}" * 2_000)):
+    for times, is_told in ((200, True), (2_000, False)):
+        wanted = template("{{ variables.a }}" * times)
         tracemalloc.start()
-        assert list(check_filled_queries(canary, [("m", canary.analysis.metrics[0], wanted)])) == []
+        found = list(check_filled_queries(canary, [("m", canary.analysis.metrics[0], wanted)]))
         _, peak_bytes = tracemalloc.get_traced_memory()
         tracemalloc.stop()
+        assert [problem.is_warning for problem in found] == [True] * is_told
+        assert all("found more than 65536 bytes, once it is filled in" in problem.allowed for problem in found)
         assert peak_bytes < 20_000_000
 
 

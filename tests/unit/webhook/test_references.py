@@ -233,3 +233,23 @@ def test_an_autoscaler_that_another_canary_has_is_refused() -> None:
     assert validate(with_scaler("b", "web", "web"), cluster).is_allowed
     assert validate(canary("b", "web"), cluster).is_allowed
     assert Claim.read(with_scaler("b", "web", "w")) == Claim("b", "Deployment", "web", "web", f"{SCALER} w")
+
+
+def test_where_references_across_are_turned_off_each_is_refused_with_what_is_allowed() -> None:
+    elsewhere = {"name": "x", "namespace": "infra"}
+    obj = canary_object(
+        {
+            "metrics": [{"name": "own", "templateRef": elsewhere, "threshold": 1}],
+            "alerts": [{"name": "on-call", "providerRef": elsewhere}],
+        },
+        upstreamRef={"apiVersion": "gloo.solo.io/v1", "kind": "Upstream"} | elsewhere,
+    )
+    answer = validate(obj, AdmissionContext(CanaryIndex(), allows_across=False))
+    assert answer.refusal is not None
+    rest = "found 'infra'; allowed: test, or nothing: references to other namespaces are turned off"
+    assert [line for line in answer.refusal.message.splitlines() if "turned off" in line] == [
+        f"- spec.upstreamRef.namespace: {rest} (no-cross-namespace-refs)",
+        f"- {METRIC}.templateRef.namespace: {rest} (no-cross-namespace-refs)",
+        f"- {ALERT}.providerRef.namespace: {rest} (no-cross-namespace-refs)",
+    ]
+    assert validate(obj, AdmissionContext(CanaryIndex())).is_allowed
