@@ -5,7 +5,7 @@ from typing import Final
 
 from canary.run.action import ClaimRequest, DropRequest, SetFinalizer
 from canary.run.request import claimed
-from canary.run.wire import FINALIZER, REQUEST_ANNOTATION
+from canary.run.wire import FINALIZER, REQUEST_ANNOTATION, REQUESTED_BY_ANNOTATION
 from kube.resource import Object
 from render.json_patch import Operation, pointer, put, remove, test, unchanged
 
@@ -19,7 +19,9 @@ def canary_patch(obj: Object, action: ClaimRequest | DropRequest | SetFinalizer)
         case ClaimRequest(text):
             return [test(_ANNOTATION_PATH, text), put(_ANNOTATION_PATH, claimed(text, secrets.token_hex(4)))]
         case DropRequest(text):
-            return [test(_ANNOTATION_PATH, text), remove(_ANNOTATION_PATH)]
+            is_marked = REQUESTED_BY_ANNOTATION in (obj["metadata"].get("annotations") or {})
+            mark = [remove(pointer("metadata", "annotations", REQUESTED_BY_ANNOTATION))] if is_marked else []
+            return [test(_ANNOTATION_PATH, text), remove(_ANNOTATION_PATH), *mark]
         case SetFinalizer(is_set):
             return _finalizer_patch(obj, is_set=is_set)
 

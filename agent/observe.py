@@ -21,9 +21,10 @@ from canary.run.managed import ManagedObject
 from canary.run.mark import Mark
 from canary.run.observation import Observation, Primary, Target
 from canary.run.readiness import Readiness, daemonset_readiness, deployment_readiness
+from canary.run.request import read_requester
 from canary.run.revision import plain_template, template_part
 from canary.run.state import Blocker, TargetIdentity
-from canary.run.wire import REQUEST_ANNOTATION, REVISION_ANNOTATION
+from canary.run.wire import REQUEST_ANNOTATION, REQUESTED_BY_ANNOTATION, REVISION_ANNOTATION
 from kube.resource import Object
 from render.objects import UnusableObjectError
 from render.rollout import is_rolling, keeps_a_pod, keeps_a_pod_when_promoted
@@ -57,6 +58,8 @@ class Observer:
         scaler, failed = self._managed.scaler(canary), cooldowns.objects
         obj = caches.of(CANARIES).get(canary.namespace, canary.name) or {"metadata": {}}
         is_deleted = "deletionTimestamp" in obj["metadata"]
+        annotations = obj["metadata"].get("annotations") or {}
+        asked = annotations.get(REQUEST_ANNOTATION, "")
         return Observation(
             now_s=now_s,
             target=None if target is None else self._target(canary, target),
@@ -73,7 +76,8 @@ class Observer:
             cooling_down=cooldowns.actions,
             refused_traffic=cooldowns.traffic,
             failures=cooldowns.errors,
-            request=(obj["metadata"].get("annotations") or {}).get(REQUEST_ANNOTATION, ""),
+            request=asked,
+            requested_by=read_requester(asked, annotations.get(REQUESTED_BY_ANNOTATION, "")),
             flagger=self._flagger.at_work(),
             renamed_to=stored.renamed_to,
             has_renamed_target=stored.renamed_to is not None and caches.has_target(canary.namespace, stored.renamed_to),

@@ -11,24 +11,19 @@ from typing import Any, Final
 from canary.api.defaults import Default, canary_defaults, derived_defaults
 from canary.api.problems import Problem, field_path
 from webhook.applied_manifest import is_in_a_manifest
-from webhook.context import AdmissionContext
 from webhook.review import ALLOWED, Answer, Request
-from webhook.validating import is_looked_at, is_of_another_provider, validate_canary
+from webhook.validating import is_looked_at, is_of_another_provider, is_spec_unchanged
 
 _NOTHING: Final = object()
 
 
-def default_canary(request: Request, context: AdmissionContext) -> Answer:
-    """Return the patch that adds what is absent. One of another provider is left as it is.
+def default_canary(request: Request) -> Answer:
+    """Return the patch that adds what is absent.
 
-    A canary that will be refused is refused here already: next come the rules of its CRD, which know only the worst of
-    its problems, and would have the user mend and apply it once more to hear of the others.
+    A Canary of another provider is left as it is, and so is a spec that is not written by this request.
     """
-    if not is_looked_at(request) or is_of_another_provider(request.object):
+    if not is_looked_at(request) or is_spec_unchanged(request) or is_of_another_provider(request.object):
         return ALLOWED
-    judged = validate_canary(request, context)
-    if not judged.is_allowed:
-        return judged
     stale = [(default, is_in_a_manifest(request.object, default.path)) for default in _stale(request)]
     added = [*canary_defaults(request.object), *(default for default, is_written in stale if is_written is False)]
     # In a JSON patch `add` puts a member in place of one that is there.

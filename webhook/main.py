@@ -16,9 +16,9 @@ from webhook.certificates.port import ServingCertificate
 from webhook.certificates.self_signed import OwnAuthority
 from webhook.certificates.stored import StoredCertificate
 from webhook.context import Handler
-from webhook.defaulting import default_canary
 from webhook.marking import mark_workload
 from webhook.metrics import WebhookMetrics
+from webhook.mutating import mutate_canary
 from webhook.scaling import warn_of_scaling
 from webhook.server import Admission, serve_admission, serve_health
 from webhook.settings import Settings
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 ENTRIES: Final[Mapping[str, Handler]] = {
     "/mutate/workloads": mark_workload,
-    "/mutate/canaries": default_canary,
+    "/mutate/canaries": mutate_canary,
     "/validate/scaling": warn_of_scaling,
     "/validate/canaries": validate_canary,
     "/validate/metrictemplates": validate_metric_template,

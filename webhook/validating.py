@@ -21,6 +21,7 @@ from canary.rules.shape import alert_provider_problems, canary_problems, metric_
 from canary.run.phase import Phase
 from canary.run.status import read_identity
 from webhook.context import AdmissionContext
+from webhook.requesters import request_problems
 from webhook.review import ALLOWED, Answer, Cause, Object, Refusal, Request
 
 Problems = tuple[Problem, ...]
@@ -49,7 +50,7 @@ def validate_canary(request: Request, context: AdmissionContext) -> Answer:
         unknown = Problem("spec.provider", provider, f"{GLOO}, or for others {', '.join(OTHER_PROVIDERS)}")
         return (unknown, *canary_problems(obj | {"spec": obj["spec"] | {"provider": GLOO}}, check))
 
-    return _answer(request, find)
+    return _answer(request, find, request_problems(request))
 
 
 def validate_metric_template(request: Request, _: AdmissionContext) -> Answer:
@@ -94,15 +95,16 @@ def _identity_of(stored: Object) -> Identity | None:
     return read_identity(status) or (None if claim is None else Identity(claim.target, claim.kind, claim.apex))
 
 
-def _answer(request: Request, find: Callable[[Object], Problems]) -> Answer:
-    if not is_looked_at(request) or _is_spec_unchanged(request):
+def _answer(request: Request, find: Callable[[Object], Problems], beside: Problems = ()) -> Answer:
+    """Judge the spec where it is written, and answer with `beside`, errors that are no matter of the spec, in front."""
+    if not is_looked_at(request):
         return ALLOWED
-    problems = find(_with_its_names(request))
+    problems = () if is_spec_unchanged(request) else find(_with_its_names(request))
     refused = frozenset(place for place, problem in enumerate(problems) if not problem.is_warning)
     if refused and request.operation == "UPDATE":
         refused = _introduced(problems, find(request.old_object))
     warnings = tuple(str(problem) for place, problem in enumerate(problems) if place not in refused)
-    errors = tuple(problems[place] for place in sorted(refused))
+    errors = (*beside, *(problems[place] for place in sorted(refused)))
     return Answer(warnings=warnings, refusal=_refusal(request, errors) if errors else None)
 
 
@@ -115,7 +117,8 @@ def _with_its_names(request: Request) -> Object:
     return request.object | {"metadata": {"namespace": request.namespace or None, **generated, **metadata}}
 
 
-def _is_spec_unchanged(request: Request) -> bool:
+def is_spec_unchanged(request: Request) -> bool:
+    """Return whether an update leaves the spec as it is."""
     return request.operation == "UPDATE" and request.object.get("spec") == request.old_object.get("spec")
 
 

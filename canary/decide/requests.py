@@ -8,7 +8,7 @@ from canary.decide.tick import Tick
 from canary.decide.transitions import change_of, promote, promote_newer, roll_back, start_run, stop_waiting
 from canary.run.action import ClaimRequest, DropRequest
 from canary.run.decision import Decision
-from canary.run.messages import paused, promoted_by_request, request_refused, resumed, skipped
+from canary.run.messages import by_request, paused, promoted_by_request, request_refused, resumed, retried, skipped
 from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.request import MalformedRequest, Request, RequestResult, Verb, split_claim
 from canary.run.revision import UNKNOWN
@@ -52,15 +52,15 @@ def answer_request(tick: Tick) -> Decision | None:
     if tick.state.phase in IDLE and tick.state.hooks.post_rollout_pending:
         # The hooks of the run that has just ended are called first: another run would leave them out.
         return None
-    result = RequestResult(text, claim, tick.now_s)
+    result = RequestResult(text, claim, tick.now_s, by=tick.observation.requested_by)
     asked = tick.having(replace(tick.state, control=replace(tick.state.control, request=result)))
-    return _carry_out(asked, request.verb)
+    return _carry_out(asked, request.verb, result.by)
 
 
 def _refuse(tick: Tick, text: str, claim: str, allowed: str) -> Decision:
-    result = RequestResult(text, claim, tick.now_s, allowed)
+    result = RequestResult(text, claim, tick.now_s, allowed, tick.observation.requested_by)
     refused = replace(tick.state, control=replace(tick.state.control, request=result))
-    return tick.update(refused, request_refused(tick.canary.namespace, tick.canary.name, text, allowed))
+    return tick.update(refused, request_refused(tick.canary.namespace, tick.canary.name, result))
 
 
 def _why_refused(tick: Tick, request: Request) -> str:
@@ -105,41 +105,41 @@ def _revision_in_question(tick: Tick, verb: Verb) -> str:
     return tick.state.revisions.analysed if is_analysed else tick.target.identity.revision
 
 
-def _carry_out(tick: Tick, verb: Verb) -> Decision:
+def _carry_out(tick: Tick, verb: Verb, by: str) -> Decision:
     match verb:
         case Verb.PROMOTE:
-            return _promote(tick)
+            return _promote(tick, by)
         case Verb.ABORT:
-            return roll_back(tick, "aborted by request")
+            return roll_back(tick, f"aborted {by_request(by)}")
         case Verb.PAUSE:
-            return _pause(tick)
+            return _pause(tick, by)
         case Verb.RESUME:
-            return _resume(tick)
+            return _resume(tick, by)
         case Verb.RETRY:
-            return start_run(tick)
+            return start_run(tick, retried(tick.target_name, tick.target.identity.revision, by))
         case Verb.SKIP:
-            return _skip(tick)
+            return _skip(tick, by)
 
 
-def _pause(tick: Tick) -> Decision:
+def _pause(tick: Tick, by: str) -> Decision:
     analysis = replace(tick.state.analysis, checks_passed=False)
     control = replace(tick.state.control, is_paused=True)
-    message = paused(tick.name, tick.state.traffic.canary_percent)
+    message = paused(tick.name, tick.state.traffic.canary_percent, by)
     return tick.update(replace(tick.state, analysis=analysis, control=control), message)
 
 
-def _resume(tick: Tick) -> Decision:
+def _resume(tick: Tick, by: str) -> Decision:
     analysis = replace(tick.state.analysis, growth_started_at_s=None)
     control = replace(tick.state.control, is_paused=False)
-    return tick.update(replace(tick.state, analysis=analysis, control=control), resumed(tick.name))
+    return tick.update(replace(tick.state, analysis=analysis, control=control), resumed(tick.name, by))
 
 
-def _promote(tick: Tick) -> Decision:
+def _promote(tick: Tick, by: str) -> Decision:
     """Promote at once; but where the canary side has to carry everything meanwhile, it is brought up to that first.
 
     Nor is anything rolled while the gateway is not known to serve what it is to.
     """
-    message = promoted_by_request(tick.name)
+    message = promoted_by_request(tick.name, by)
     if tick.state.phase is Phase.PROMOTING:
         return promote_newer(tick, message)
     if not tick.rollout_interrupts_primary and tick.is_route_served:
@@ -151,10 +151,10 @@ def _promote(tick: Tick) -> Decision:
     return tick.transition(replace(state, phase=Phase.PROGRESSING, control=control), message)
 
 
-def _skip(tick: Tick) -> Decision:
+def _skip(tick: Tick, by: str) -> Decision:
     revision = _revision_in_question(tick, Verb.SKIP)
     if tick.state.phase in ANALYSING:
-        return roll_back(tick, f"revision {revision} is skipped by request")
+        return roll_back(tick, f"revision {revision} is skipped {by_request(by)}")
     revisions = replace(
         tick.state.revisions,
         analysed=revision,
@@ -163,4 +163,4 @@ def _skip(tick: Tick) -> Decision:
         change=change_of(tick.state, tick.target),
     )
     known = replace(tick.state, target=tick.target.identity, revisions=revisions)
-    return tick.update(known, skipped(tick.target_name, revision))
+    return tick.update(known, skipped(tick.target_name, revision, by))

@@ -101,14 +101,13 @@ def change_of(state: State, target: Target) -> Mark | None:
 # A run's beginning.
 
 
-def start_run(tick: Tick) -> Decision:
+def start_run(tick: Tick, *messages: Message) -> Decision:
     """Begin a run of the target's present revision: with the canary side, or with the gates that stand before it."""
     begun = reset_run(tick.state, tick.target, tick.now_s)
     if hooks_of(tick.canary, CONFIRM_ROLLOUT):
-        return tick.transition(replace(begun, phase=Phase.WAITING))
-    return tick.transition(
-        replace(begun, phase=Phase.PROGRESSING), run_started(tick.target_name, begun.revisions.change)
-    )
+        return tick.transition(replace(begun, phase=Phase.WAITING), *messages)
+    started = run_started(tick.target_name, begun.revisions.change)
+    return tick.transition(replace(begun, phase=Phase.PROGRESSING), *messages, started)
 
 
 def restart_run(tick: Tick) -> Decision:

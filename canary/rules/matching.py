@@ -8,7 +8,6 @@ What regular expressions must fulfil is in `canary.rules.patterns`.
 from collections.abc import Iterator
 
 from canary.api.canary import Canary
-from canary.api.matching import RequestMatch
 from canary.api.problems import Problem, field_path
 from canary.api.schema import as_written
 from canary.rules.conditions import conditions, entries, headers_and_parameters, origins
@@ -145,13 +144,13 @@ def paths_are_paths(canary: Canary) -> Iterator[Problem]:
 
 def each_entry_is_written_once(canary: Canary) -> Iterator[Problem]:
     """Warn of an entry that is there already, whatever its `name`."""
-    seen: list[RequestMatch] = []
+    seen: set[str] = set()
     for path, entry in entries(canary):
-        unnamed = entry.model_copy(update={"name": ""})
+        unnamed = entry.model_dump_json(exclude={"name"})
         if unnamed in seen:
             allowed = "an entry that is not in the list yet; this one chooses nobody else"
             yield Problem(path, as_written(entry), allowed, is_warning=True)
-        seen.append(unnamed)
+        seen.add(unnamed)
 
 
 def each_header_is_asked_once(canary: Canary) -> Iterator[Problem]:

@@ -45,6 +45,15 @@ def canary_problems(obj: Mapping[str, Any], check: Check[Canary] = check_canary)
     return _read(Canary, obj, check)[1]
 
 
+def misshapen_paths(obj: Mapping[str, Any]) -> frozenset[str]:
+    """Return where a Canary has values of wrong types, or lacks what is required."""
+    try:
+        Canary.model_validate({key: obj[key] for key in ("metadata", "spec") if key in obj})
+    except ValidationError as error:
+        return frozenset(problem.path for problem in read_problems(error))
+    return frozenset()
+
+
 def metric_template_problems(
     obj: Mapping[str, Any], check: Check[MetricTemplate] = check_metric_template
 ) -> tuple[Problem, ...]:

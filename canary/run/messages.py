@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from canary.api.shown import shown
 from canary.run.mark import Mark
+from canary.run.request import RequestResult
 from canary.run.wire import REQUEST_ANNOTATION
 
 Severity = Literal["info", "warn", "error"]
@@ -286,30 +287,40 @@ def ready_again(name: str) -> Message:
     return info(f"{name} is ready again")
 
 
-def paused(name: str, weight_percent: int) -> Message:
+def by_request(by: str) -> str:
+    """Return that something is done by request, and whose that was, if that is known."""
+    return f"by request of {by}" if by else "by request"
+
+
+def paused(name: str, weight_percent: int, by: str) -> Message:
     """Report that somebody asked to pause. The text is ours."""
-    return info(f"Pausing {name} at canary weight {weight_percent}, by request. Its checks go on")
+    return info(f"Pausing {name} at canary weight {weight_percent}, {by_request(by)}. Its checks go on")
 
 
-def resumed(name: str) -> Message:
+def resumed(name: str, by: str) -> Message:
     """Report that somebody asked to resume. The text is ours."""
-    return info(f"Resuming {name}, by request")
+    return info(f"Resuming {name}, {by_request(by)}")
 
 
-def promoted_by_request(name: str) -> Message:
+def promoted_by_request(name: str, by: str) -> Message:
     """Report that somebody asked for the promotion, whatever of the analysis is left. The text is ours."""
-    return info(f"Promoting {name} without the rest of its analysis, by request")
+    return info(f"Promoting {name} without the rest of its analysis, {by_request(by)}")
 
 
-def skipped(target: str, revision: str) -> Message:
+def retried(target: str, revision: str, by: str) -> Message:
+    """Report that somebody asked to run a revision again. The text is ours."""
+    return info(f"Running revision {revision} of {target} again, {by_request(by)}")
+
+
+def skipped(target: str, revision: str, by: str) -> Message:
     """Report that somebody asked never to roll out a revision. The text is ours."""
-    return info(f"Revision {revision} of {target} is not rolled out, by request")
+    return info(f"Revision {revision} of {target} is not rolled out, {by_request(by)}")
 
 
-def request_refused(namespace: str, name: str, text: str, allowed: str) -> Message:
-    """Report a request that can't be carried out; `text` is the annotation's value. The text is ours."""
-    path = f"metadata.annotations[{REQUEST_ANNOTATION}]"
-    return warning(f"Canary {namespace}/{name} {path}: found {text!r}; allowed: {allowed}")
+def request_refused(namespace: str, name: str, request: RequestResult) -> Message:
+    """Report a request that can't be carried out. The text is ours."""
+    path, by = f"metadata.annotations[{REQUEST_ANNOTATION}]", f" of {request.by}" if request.by else ""
+    return warning(f"Canary {namespace}/{name} {path}: found {request.text!r}{by}; allowed: {request.why_refused}")
 
 
 def status_restored(name: str) -> Message:

@@ -124,7 +124,7 @@ class Observation:
     `unaccepted`: what of the objects that the route sends to is not known to the gateway, in words, empty when all is.
     `cooling_down`: other actions that failed a moment ago, and that are tried again later.
     `refused_traffic`: the split that the API server refused a moment ago, tried again later.
-    `request`: the text of the Canary's request annotation, empty without one.
+    `request`: the text of the Canary's request annotation, empty without one; `requested_by`: who wrote it, if known.
     `flagger`: the Flagger that is at work in the cluster, in words, empty when none is.
     `renamed_to`: what the spec names since the canary's objects were made, None where it names the same; the decision
     is made about the objects as they are named. `has_renamed_target`: the workload that it names by now exists.
@@ -153,6 +153,7 @@ class Observation:
     cooling_down: "frozenset[Action]" = frozenset()
     refused_traffic: Traffic | None = None
     request: str = ""
+    requested_by: str = ""
     flagger: str = ""
     renamed_to: Identity | None = None
     has_renamed_target: bool = False

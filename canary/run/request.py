@@ -11,8 +11,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from canary.api.shown import shown
+
 _CLAIM: Final = "#"
 _SHORTEST_PREFIX_CHARS: Final = 6
+
+_BY: Final = " by "
+_MOST_REQUESTER_CHARS: Final = 128
+"""Of a user's name as it is kept; the API server takes any length."""
 
 
 class Verb(StrEnum):
@@ -59,13 +65,15 @@ class Request:
 class RequestResult:
     """What became of a request. `text` is as it was written, `why_refused` empty where it was carried out.
 
-    `at_s` is seconds since the epoch, stored as whole ones.
+    `at_s` is seconds since the epoch, stored as whole ones. `by` is who asked, empty where nobody knows: the annotation
+    was written while the webhook was away.
     """
 
     text: str
     claim: str
     at_s: float
     why_refused: str = ""
+    by: str = ""
 
     @classmethod
     def read(cls, item: Mapping[str, Any] | None) -> Self | None:
@@ -77,11 +85,11 @@ class RequestResult:
         if item is None:
             return None
         parts = [item[key] for key in ("verb", "revision", "claim")]
-        why = item.get("why", "")
-        if not all(isinstance(part, str) for part in (*parts, why)):
-            raise TypeError("verb, revision, claim and why are texts")
+        why, by = item.get("why", ""), item.get("by", "")
+        if not all(isinstance(part, str) for part in (*parts, why, by)):
+            raise TypeError("verb, revision, claim, why and by are texts")
         text = "@".join(filter(None, parts[:2]))
-        return cls(text, parts[2], datetime.fromisoformat(item["at"]).timestamp(), why)
+        return cls(text, parts[2], datetime.fromisoformat(item["at"]).timestamp(), why, by)
 
     def write(self) -> dict[str, str]:
         """Return what `read` reads."""
@@ -89,13 +97,27 @@ class RequestResult:
         at = datetime.fromtimestamp(self.at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         result = "refused" if self.why_refused else "accepted"
         item = {"verb": verb, "revision": revision, "result": result, "at": at, "claim": self.claim}
-        return item | ({"why": self.why_refused} if self.why_refused else {})
+        return item | {key: text for key, text in (("why", self.why_refused), ("by", self.by)) if text}
 
 
 def split_claim(annotation: str) -> tuple[str, str]:
     """Split the annotation's value into the request's text and its claim, empty where nobody claimed it."""
     text, _, claim = annotation.partition(_CLAIM)
     return text, claim
+
+
+def requester_mark(annotation: str, username: str) -> str:
+    """Return what says who wrote a request: its text with the user's name, in one line and of bounded length.
+
+    The text is in it so that what is left of one request says nothing of the next.
+    """
+    return f"{split_claim(annotation)[0]}{_BY}{shown(username, _MOST_REQUESTER_CHARS)}"
+
+
+def read_requester(annotation: str, mark: str) -> str:
+    """Return who wrote a request, as the mark beside it says; empty where it says so of another request, or nothing."""
+    begin = f"{split_claim(annotation)[0]}{_BY}"
+    return shown(mark.removeprefix(begin), _MOST_REQUESTER_CHARS) if mark.startswith(begin) else ""
 
 
 def claimed(annotation: str, token: str) -> str:

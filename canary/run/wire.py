@@ -16,6 +16,9 @@ FINALIZER: Final = "finalizer.flagger.app"
 REQUEST_ANNOTATION: Final = "serin.dev/request"
 """What somebody asks of a run: `canary.run.request`."""
 
+REQUESTED_BY_ANNOTATION: Final = "serin.dev/requested-by"
+"""Who asks it: written by the admission webhook, which lets nobody else write it."""
+
 # On a target and its primary.
 
 REVISION_ANNOTATION: Final = "serin.dev/revision"

@@ -204,8 +204,11 @@ def test_a_skipped_revision_is_rolled_back_and_only_another_one_runs(rollouts: R
         rollouts.wait_for("scaled down", lambda: rollouts.get("deployment", "app")["spec"]["replicas"] == 0)
     assert_no_request_lost(reports[0])
     assert rollouts.status("app")["serin"]["request"]["result"] == "accepted"
+    by = rollouts.status("app")["serin"]["request"]["by"]
     assert rollouts.is_told(
-        "app", f"Rolling back app.{rollouts.namespace} revision {revision} is skipped by request", kind="Warning"
+        "app",
+        f"Rolling back app.{rollouts.namespace} revision {revision} is skipped by request of {by}",
+        kind="Warning",
     )
     assert primary_image(rollouts) == "3.1.0"
     rollouts.set_image("app", "3.1.2")

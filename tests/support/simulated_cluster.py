@@ -97,6 +97,7 @@ class SimulatedCluster(SimulatedRoute):
     promoted: list[str] = field(default_factory=list)
     primary_runs_target: bool = False
     request: str = ""
+    requested_by: str = ""
     claims: int = 0
     flagger: str = ""
     is_spec_lost: bool = False
@@ -157,6 +158,7 @@ class SimulatedCluster(SimulatedRoute):
             cooling_down=self._cooldowns.actions,
             refused_traffic=self._cooldowns.traffic,
             request=self.request,
+            requested_by=self.requested_by,
             flagger=self.flagger,
             is_spec_lost=self.is_spec_lost,
             is_deleted=self.is_deleted,

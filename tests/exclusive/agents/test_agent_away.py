@@ -94,5 +94,6 @@ def test_a_request_that_came_while_the_agent_was_down_is_carried_out_once(rollou
     assert rollouts.tags_of_primary("app") == {"3.1.0", "3.1.1"}
     assert rollouts.status("app")["serin"]["request"]["result"] == "accepted"
     assert "serin.dev/request" not in rollouts.get("canary", "app")["metadata"]["annotations"]
-    said = f"Promoting app.{rollouts.namespace} without the rest of its analysis, by request"
+    by = rollouts.status("app")["serin"]["request"]["by"]
+    said = f"Promoting app.{rollouts.namespace} without the rest of its analysis, by request of {by}"
     assert [text for _, text in rollouts.events("app")].count(said) == 1

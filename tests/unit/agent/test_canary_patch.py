@@ -29,8 +29,10 @@ def test_a_claim_adds_a_token_that_was_never_there() -> None:
 
 
 def test_a_dropped_request_leaves_the_other_annotations() -> None:
-    dropped = apply_patch(ASKED, canary_patch(ASKED, DropRequest("pause@abcdef")))
-    assert dropped["metadata"]["annotations"] == {"other": "kept"}
+    marked = stored(annotations=ASKED["metadata"]["annotations"] | {"serin.dev/requested-by": "pause@abcdef by alice"})
+    for obj in (ASKED, marked):
+        dropped = apply_patch(obj, canary_patch(obj, DropRequest("pause@abcdef")))
+        assert dropped["metadata"]["annotations"] == {"other": "kept"}
 
 
 @pytest.mark.parametrize("action", [ClaimRequest("pause@abcdef"), DropRequest("pause@abcdef")])

@@ -96,6 +96,47 @@ def test_a_pause_is_of_one_revision(running: SimulatedCluster) -> None:
     assert (phase(running), running.primary_revision) == (Phase.SUCCEEDED, OTHER)
 
 
+@pytest.mark.parametrize(
+    ("verb", "text"),
+    [
+        ("promote", "Promoting podinfo.test without the rest of its analysis, by request of alice"),
+        ("abort", "Rolling back podinfo.test aborted by request of alice"),
+        ("pause", "Pausing podinfo.test at canary weight 10, by request of alice. Its checks go on"),
+        ("skip", f"Rolling back podinfo.test revision {REVISION} is skipped by request of alice"),
+    ],
+)
+def test_who_asked_stands_in_event_and_status(running: SimulatedCluster, verb: str, text: str) -> None:
+    running.requested_by = "alice"
+    result = ask(running, f"{verb}@{REVISION}")
+    assert result["by"] == "alice"
+    assert text in running.texts()
+
+
+def test_who_asked_to_resume_or_to_retry_stands_in_event_and_status(running: SimulatedCluster) -> None:
+    running.requested_by = "bob"
+    ask(running, f"pause@{REVISION}")
+    ask(running, f"resume@{REVISION}")
+    assert "Resuming podinfo.test, by request of bob" in running.texts()
+    ask(running, f"abort@{REVISION}")
+    running.run(60)
+    assert ask(running, f"retry@{REVISION}")["by"] == "bob"
+    assert f"Running revision {REVISION} of podinfo.test again, by request of bob" in running.texts()
+
+
+def test_who_asked_for_what_is_refused_stands_in_event_and_status(running: SimulatedCluster) -> None:
+    running.requested_by = "mallory"
+    assert ask(running, "promote@ffffffff")["by"] == "mallory"
+    assert (
+        "Canary test/podinfo metadata.annotations[serin.dev/request]: found 'promote@ffffffff' of mallory; "
+        f"allowed: promote@{REVISION}"
+    ) in running.texts()
+
+
+def test_where_nobody_knows_who_asked_nobody_is_named(running: SimulatedCluster) -> None:
+    assert "by" not in ask(running, f"pause@{REVISION}")
+    assert "Pausing podinfo.test at canary weight 10, by request. Its checks go on" in running.texts()
+
+
 def test_pause_holds_a_run_that_skips_its_analysis() -> None:
     cluster = SimulatedCluster(canary(skipAnalysis=True))
     cluster.run(30)

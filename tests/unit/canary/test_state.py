@@ -54,7 +54,7 @@ FULL = State(
         answered=("pre-rollout/acceptance-test",), waiting_for=("confirm-promotion/gate",), post_rollout_pending=True
     ),
     control=Control(
-        is_paused=True, skips_analysis=True, request=RequestResult("pause@rev-2x", "c1", 1_700_000_006.0, "no")
+        is_paused=True, skips_analysis=True, request=RequestResult("pause@rev-2x", "c1", 1_700_000_006.0, "no", "alice")
     ),
     timing=Timing(
         next_check_at_s=1_700_000_010.25,
@@ -132,6 +132,7 @@ WRITTEN: dict[str, Any] = {
             "at": "2023-11-14T22:13:26Z",
             "claim": "c1",
             "why": "no",
+            "by": "alice",
         },
         "news": [
             {"type": "Normal", "text": "one"},

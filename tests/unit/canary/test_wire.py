@@ -8,6 +8,7 @@ NAMES = {
     "OUR_PREFIX": "serin.dev/",
     "FINALIZER": "finalizer.flagger.app",
     "REQUEST_ANNOTATION": "serin.dev/request",
+    "REQUESTED_BY_ANNOTATION": "serin.dev/requested-by",
     "REVISION_ANNOTATION": "serin.dev/revision",
     "CHANGED_ANNOTATION": "serin.dev/changed",
     "CHANGED_BY_ANNOTATION": "serin.dev/changed-by",

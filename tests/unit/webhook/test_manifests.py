@@ -6,7 +6,13 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from canary.run.wire import CHANGED_ANNOTATION, CHANGED_BY_ANNOTATION, REVISION_ANNOTATION
+from canary.run.wire import (
+    CHANGED_ANNOTATION,
+    CHANGED_BY_ANNOTATION,
+    REQUEST_ANNOTATION,
+    REQUESTED_BY_ANNOTATION,
+    REVISION_ANNOTATION,
+)
 from kube.client import Client
 from tests.support.cluster import REPOSITORY
 from webhook.caches import Caches
@@ -42,13 +48,21 @@ def test_every_entry_of_the_server_is_asked_and_no_other() -> None:
 @pytest.mark.parametrize(("kind", "entry"), ALL)
 def test_no_entry_can_block_an_apply(kind: str, entry: Object) -> None:
     assert (entry["failurePolicy"], entry["timeoutSeconds"], entry["sideEffects"]) == ("Ignore", 2, "None")
+    assert "caBundle" not in entry["clientConfig"]
+
+
+@pytest.mark.parametrize(("kind", "entry"), ALL)
+def test_what_a_repair_needs_is_exempt_and_our_own_kinds_are_looked_at_everywhere(kind: str, entry: Object) -> None:
+    groups = {group for rule in entry["rules"] for group in rule["apiGroups"]}
+    if groups == {"flagger.app"}:
+        assert "namespaceSelector" not in entry
+        return
     [exempt] = entry["namespaceSelector"]["matchExpressions"]
     assert exempt == {
         "key": "kubernetes.io/metadata.name",
         "operator": "NotIn",
         "values": ["kube-system", "gloo-system"],
     }
-    assert "caBundle" not in entry["clientConfig"]
 
 
 @pytest.mark.parametrize(("kind", "entry"), ALL)
@@ -70,6 +84,14 @@ def test_the_workloads_entry_looks_at_every_annotation_of_the_mark() -> None:
     conditions = " ".join(condition["expression"] for condition in entry["matchConditions"])
     for key in (REVISION_ANNOTATION, CHANGED_ANNOTATION, CHANGED_BY_ANNOTATION):
         assert f"'{key}'" in conditions
+
+
+def test_both_entries_for_canaries_look_at_a_request() -> None:
+    for kind, entry in webhooks():
+        if entry["name"] == "canaries.serin.dev":
+            conditions = " ".join(condition["expression"] for condition in entry["matchConditions"])
+            assert f"'{REQUEST_ANNOTATION}'" in conditions
+            assert (f"'{REQUESTED_BY_ANNOTATION}'" in conditions) == (kind == "MutatingWebhookConfiguration")
 
 
 def test_the_service_leads_to_the_port_that_serves_tls() -> None:
