@@ -41,6 +41,9 @@ def main(
     no_cross_namespace_refs: Annotated[
         bool, typer.Option("--no-cross-namespace-refs", help="Canaries refer to their own namespace only.")
     ] = False,
+    check_request_rights: Annotated[
+        bool, typer.Option(help="Let only those ask for promote, abort, ... who have that verb on canaries.")
+    ] = _DEFAULTS.checks_request_rights,
 ) -> None:
     """Answer the API server's admission reviews."""
     try:
@@ -58,6 +61,7 @@ def main(
         kubeconfig=kubeconfig,
         drain_s=drain_seconds,
         allows_across=not no_cross_namespace_refs,
+        checks_request_rights=check_request_rights,
     )
     try:
         uvloop.run(run(settings))

@@ -19,6 +19,7 @@ from webhook.context import Handler
 from webhook.marking import mark_workload
 from webhook.metrics import WebhookMetrics
 from webhook.mutating import mutate_canary
+from webhook.rights import ENTRY, RequestRights
 from webhook.scaling import warn_of_scaling
 from webhook.server import Admission, serve_admission, serve_health
 from webhook.settings import Settings
@@ -53,7 +54,9 @@ async def run(settings: Settings) -> None:
         caches = Caches(client, settings.namespace)
         following = await stack.enter_async_context(running(caches.run(), "caches"))
         metrics = WebhookMetrics(installed, lambda: _left_s(certificate))
-        admission = Admission(ENTRIES, caches.context(settings.agent, allows_across=settings.allows_across), metrics)
+        awaited = {ENTRY: RequestRights(client).judge} if settings.checks_request_rights else {}
+        context = caches.context(settings.agent, allows_across=settings.allows_across)
+        admission = Admission(ENTRIES, context, metrics, awaited)
         # The plain port outlives the other: a drain must be seen to its end.
         await stack.enter_async_context(
             serve_health(admission, metrics, settings.metrics_port, lambda: unready(certificate, caches))

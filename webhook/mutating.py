@@ -41,7 +41,7 @@ REFUSED_BY_THE_CRD: Final = frozenset(
 def mutate_canary(request: Request, context: AdmissionContext) -> Answer:
     """Return the patch, with warnings of what the CRD is about to refuse."""
     defaults = default_canary(request)
-    patch = (*defaults.patch, *mark_requester(request, context.agent))
+    patch = (*defaults.patch, *mark_requester(request))
     return Answer(patch, (*defaults.warnings, *_refused_before_it_is_judged(request, context)))
 
 

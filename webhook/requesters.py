@@ -17,19 +17,20 @@ from webhook.review import Object, Request
 _CLAIMED = "a request without #, by which the agent marks what it has taken up"
 
 
-def mark_requester(request: Request, agent: str) -> tuple[Operation, ...]:
-    """Return the patch that makes the mark right; none for what the agent writes.
+def mark_requester(request: Request) -> tuple[Operation, ...]:
+    """Return the patch that makes the mark right.
 
-    Who leaves a request as it is neither becomes the one who asked, nor removes or forges who did.
+    Who leaves a request as it is neither becomes the one who asked, nor removes or forges who did; nor does the agent,
+    which claims it.
     """
-    if request.operation not in {"CREATE", "UPDATE"} or request.subresource or request.username == agent:
+    if request.operation not in {"CREATE", "UPDATE"} or request.subresource:
         return ()
     asked, mark = _annotation(request.object, REQUEST_ANNOTATION), _annotation(request.object, REQUESTED_BY_ANNOTATION)
     wanted = ""
-    if asked and asked == _annotation(request.old_object, REQUEST_ANNOTATION):
-        wanted = _annotation(request.old_object, REQUESTED_BY_ANNOTATION)
-    elif asked:
+    if new_request(request):
         wanted = requester_mark(asked, request.username)
+    elif asked:
+        wanted = _annotation(request.old_object, REQUESTED_BY_ANNOTATION)
     if wanted == mark or not isinstance(request.object.get("metadata"), dict):
         return ()
     if wanted:
@@ -38,9 +39,14 @@ def mark_requester(request: Request, agent: str) -> tuple[Operation, ...]:
 
 
 def new_request(request: Request) -> str:
-    """Return the request that is written with this object, empty where there is none, or the one of before."""
-    asked = _annotation(request.object, REQUEST_ANNOTATION)
-    return "" if asked == _annotation(request.old_object, REQUEST_ANNOTATION) else asked
+    """Return the request that is written with this object, empty where there is none, or the one of before.
+
+    One of before that is claimed now is none that is new, and the same text without its claim is.
+    """
+    asked, before = (_annotation(obj, REQUEST_ANNOTATION) for obj in (request.object, request.old_object))
+    text, claim = split_claim(asked)
+    is_claimed_now = claim != "" and before != "" and split_claim(before)[0] == text
+    return "" if asked == before or is_claimed_now else asked
 
 
 def request_problems(request: Request) -> tuple[Problem, ...]:

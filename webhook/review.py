@@ -7,6 +7,7 @@ Source: k8s.io/api/admission/v1, and the API server's limits on warnings (stagin
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -49,7 +50,8 @@ class Request(NamedTuple):
 
     `object` is the object as it would be stored (empty on DELETE), `old_object` as it is (empty on CREATE). `kind` is
     that of `object`, which is a Scale for the subresource `scale`; `resource` is the plural, `subresource` "" for the
-    object itself. `name` is empty where the server has yet to generate it.
+    object itself. `name` is empty where the server has yet to generate it. `extra` is what else an authenticator knows
+    of the user, for who judges rights.
     """
 
     uid: str
@@ -64,6 +66,7 @@ class Request(NamedTuple):
     object: Object
     old_object: Object
     options: Object
+    extra: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ def parse_review(body: bytes) -> Request:
         object=_mapping(request, "object"),
         old_object=_mapping(request, "oldObject"),
         options=_mapping(request, "options"),
+        extra=_mapping(user, "extra"),
     )
 
 

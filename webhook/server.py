@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -18,7 +19,7 @@ from canary.api.bounds import MOST_REVIEW_BYTES
 from service import endpoint
 from service.endpoint import listen, serving
 from webhook.context import AdmissionContext, Handler
-from webhook.handling import handle_review
+from webhook.handling import AwaitedHandler, handle_awaited, handle_review
 from webhook.http_response import JSON, ReviewResponse, is_kept
 from webhook.metrics import WebhookMetrics
 
@@ -41,8 +42,15 @@ _CONNECTIONS: Final[Mapping[str, Any]] = {
 class Admission:
     """Answers the entries' requests. While it drains, it asks each client to come back over another connection."""
 
-    def __init__(self, entries: Mapping[str, Handler], context: AdmissionContext, metrics: WebhookMetrics) -> None:
+    def __init__(
+        self,
+        entries: Mapping[str, Handler],
+        context: AdmissionContext,
+        metrics: WebhookMetrics,
+        awaited: Mapping[str, AwaitedHandler] = MappingProxyType({}),
+    ) -> None:
         self._entries = entries
+        self._awaited = awaited
         self._context = context
         self._metrics = metrics
         self._is_draining = False
@@ -64,14 +72,18 @@ class Admission:
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a POST to an entry. Raise the HTTP errors 404, 405, and those of `_read`."""
         path = request.path
-        handler = self._entries.get(path)
-        if handler is None:
+        handler, awaited = self._entries.get(path), self._awaited.get(path)
+        if handler is None and awaited is None:
             raise web.HTTPNotFound
         if request.method != hdrs.METH_POST:
             raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_POST])
         body = await _read(request)
         started_s = time.perf_counter()
-        reply = handle_review(body, handler, self._context)
+        if handler is not None:
+            reply = handle_review(body, handler, self._context)
+        else:
+            assert awaited is not None
+            reply = await handle_awaited(body, awaited)
         self._metrics.observe_request(path[1:], reply.operation, reply.outcome, time.perf_counter() - started_s)
         is_answered = reply.status == HTTPStatus.OK
         if is_answered and is_kept(request) and not self._is_draining:

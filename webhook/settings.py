@@ -16,6 +16,7 @@ class Settings:
     `namespace` limits the webhook to the canaries of one, empty is all. `certificate_dir` has the mounted
     files; `scratch_dir`, in memory, holds a key for the moment in which it is loaded. `drain_s` is how long requests
     are served after SIGTERM: until nobody sends new ones. `allows_across`: canaries may refer to other namespaces.
+    `checks_request_rights`: a request (promote, abort, ...) takes the right to the verb of its name on canaries.
     """
 
     port: int = 9443
@@ -28,6 +29,7 @@ class Settings:
     kubeconfig: Path | None = None
     drain_s: float = 5.0
     allows_across: bool = True
+    checks_request_rights: bool = False
 
     @property
     def agent(self) -> str:
