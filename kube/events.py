@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,7 +81,8 @@ class EventRecorder:
 
     `record` only queues. Those of one object are written in their order, those of `writers` objects at once. What can't
     be written now is tried again for `kept_for_s`; after that, or when it is refused, that is logged and the Event is
-    lost, and so is one without a name of its own (`once`) when `capacity` others wait.
+    lost, and so is one without a name of its own (`once`) when `capacity` others of its namespace wait, or
+    `total_capacity` of all.
     """
 
     def __init__(
@@ -90,7 +91,8 @@ class EventRecorder:
         *,
         component: str = "serin",
         instance: str = "",
-        capacity: int = 1000,
+        capacity: int = 200,
+        total_capacity: int = 10_000,
         writers: int = 8,
         kept_for_s: float = 600.0,
         drain_s: float = 5.0,
@@ -102,6 +104,7 @@ class EventRecorder:
         self._component = component
         self._instance = instance
         self._capacity = capacity
+        self._total_capacity = total_capacity
         self._writers = asyncio.Semaphore(writers)
         self._kept_for_s = kept_for_s
         self._drain_s = drain_s
@@ -113,6 +116,7 @@ class EventRecorder:
         self._tasks: set[asyncio.Task[None]] = set()
         self._written: OrderedDict[_EventKey, _Written] = OrderedDict()
         self._unwritten = 0
+        self._unwritten_of: Counter[str] = Counter()
         self._last_suffix = 0
 
     async def __aenter__(self) -> Self:
@@ -154,11 +158,13 @@ class EventRecorder:
         )
         name = once or self._fresh_name(key)
         job = _Job(key, self._now(), name, self._clock() + self._kept_for_s, asyncio.Event())
-        if self._unwritten >= self._capacity and not once:
+        is_full = self._unwritten_of[key.namespace] >= self._capacity or self._unwritten >= self._total_capacity
+        if is_full and not once:
             _log.warning("event lost, too many others wait: %s", job.about)
             job.done.set()
             return job.done
         self._unwritten += 1
+        self._unwritten_of[key.namespace] += 1
         self._queue(job)
         return job.done
 
@@ -181,6 +187,9 @@ class EventRecorder:
                 await self._write_at_last(job)
                 queue.popleft()
                 self._unwritten -= 1
+                self._unwritten_of[subject.namespace] -= 1
+                if not self._unwritten_of[subject.namespace]:
+                    del self._unwritten_of[subject.namespace]
                 job.done.set()
         finally:
             del self._queues[subject]

@@ -73,7 +73,7 @@ class Destinations:
         """See `Directory`."""
         alerts = canary.analysis.alerts if canary.analysis else ()
         if not alerts:
-            return [Recipient(None)] if self._own is not None else []
+            return [Recipient(None, asked_by=canary.namespace)] if self._own is not None else []
         name = f"Canary {canary.namespace}/{canary.name}"
         return [
             Recipient(

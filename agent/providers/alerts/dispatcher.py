@@ -59,7 +59,6 @@ class AlertDispatcher:
         self._recorder = recorder
         self._count = count
         self._cluster_name = cluster_name
-        self._capacity = capacity
         self._queues: KeyedQueue[str, _Job] = KeyedQueue("alerts", self._deliver, capacity=capacity, drain_s=drain_s)
 
     async def __aenter__(self) -> Self:
@@ -84,8 +83,9 @@ class AlertDispatcher:
 
     def _put(self, job: _Job) -> None:
         provider = job.recipient.provider
-        if not self._queues.put("the own chat" if provider is None else "/".join(provider), job):
-            self._fail(job, LOST, f"{self._capacity} others wait already")
+        key = "the own chat" if provider is None else "/".join(provider)
+        if not self._queues.put(key, job, job.recipient.asked_by):
+            self._fail(job, LOST, "too many others wait already")
 
     async def _deliver(self, job: _Job) -> None:
         try:

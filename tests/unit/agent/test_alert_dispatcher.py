@@ -167,5 +167,5 @@ async def test_a_provider_that_can_not_be_used_is_reported_by_name(recorded: Rec
 async def test_what_does_not_fit_the_queue_is_lost_and_reported(recorded: Recorded, metrics: AgentMetrics) -> None:
     async with dispatching(recorded, metrics, capacity=2, drain_s=0, stuck=never) as alerts:
         alerts.send(OBJECT, canary(), [STARTED] * 3)
-    assert recorded.events == [("Warning", "Alert 'started' was not sent: 2 others wait already")]
+    assert recorded.events == [("Warning", "Alert 'started' was not sent: too many others wait already")]
     assert outcomes(metrics) == {'serin_alerts_total{outcome="lost",provider_type="slack"}': 1}

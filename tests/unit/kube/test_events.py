@@ -136,6 +136,17 @@ async def test_a_full_queue_loses_a_remark_and_never_waits_and_loses_no_named_ev
     assert "third" in caplog.text
 
 
+async def test_the_events_of_one_namespace_leave_room_for_those_of_another(api: ApiServer, client: Client) -> None:
+    api.will(*[ok({}, 201)] * 3)
+    other = POD_INFO | {"metadata": {"name": "other", "namespace": "shop", "uid": "u2"}}
+    async with EventRecorder(client, capacity=2, drain_s=PATIENCE_S) as recorder:
+        for message in ("first", "second", "third"):
+            recorder.record(POD_INFO, "Normal", "Synced", message)
+        recorder.record(other, "Normal", "Synced", "of another namespace")
+    assert sorted(seen.body["message"] for seen in api.seen) == ["first", "of another namespace", "second"]
+    assert not recorder._unwritten_of, "what is remembered of namespaces grows"
+
+
 async def test_closing_waits_for_a_bounded_time_only(
     api: ApiServer, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
