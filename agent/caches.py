@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from agent.elsewhere import Elsewhere, Reference
@@ -27,7 +28,7 @@ from canary.api.names import Identity, primary_name
 from kube.cache import Cache
 from kube.client import Client
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, LEASES, SECRETS, SERVICES, Object, Resource
-from render.configs import summary
+from render.configs import Fingerprints, summary
 
 WATCHED: Final = (
     CANARIES,
@@ -82,6 +83,7 @@ class Caches:
     ) -> None:
         self.elsewhere = Elsewhere(client, namespace, allows_across=allows_across)
         self.allows_across = allows_across
+        self.fingerprints = Fingerprints()
         self.sees_all_namespaces = not namespace
         watched = (*WATCHED, *CONFIGS.values()) if tracking is ConfigTracking.WATCH else WATCHED
         self._caches = {
@@ -91,7 +93,7 @@ class Caches:
                 namespace=None if resource in _OF_ALL_IF_ALLOWED else namespace or None,
                 fallback_namespace=namespace or None if resource in _OF_ALL_IF_ALLOWED else None,
                 field_selector=_FIELD_SELECTORS.get(resource, ""),
-                transform=_transform(resource),
+                transform=_transform(resource, self.fingerprints),
                 outline=outline_of(resource),
                 is_optional=resource in _OPTIONAL,
             )
@@ -102,7 +104,7 @@ class Caches:
             case ConfigTracking.WATCH:
                 self.tracking = Watched({kind: self._caches[resource] for kind, resource in CONFIGS.items()})
             case ConfigTracking.REFERENCED:
-                self.tracking = Referenced(client, every_s=config_reads_s)
+                self.tracking = Referenced(client, every_s=config_reads_s, fingerprints=self.fingerprints)
             case ConfigTracking.OFF:
                 self.tracking = Untracked()
 
@@ -183,9 +185,9 @@ class Caches:
         return f"no news from the API server of: {', '.join(silent)}" if silent else ""
 
 
-def _transform(resource: Resource) -> Callable[[Object], Object]:
+def _transform(resource: Resource, fingerprints: Fingerprints) -> Callable[[Object], Object]:
     if resource in CONFIGS.values():
-        return summary
+        return partial(summary, fingerprints=fingerprints)
     if resource == ROUTE_TABLES:
         return _slim_table
     return _slim_workload if resource in WORKLOADS.values() else _slim

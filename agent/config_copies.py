@@ -14,7 +14,6 @@ from kube.client import Client
 from kube.errors import AlreadyExists, Conflict, NotFound
 from kube.resource import Object
 from render.config_refs import ConfigRef, config_refs
-from render.configs import content_of
 from render.copies import config_copy, copy_names, copy_owners, copy_patch, disowned_patch, is_copy, owned_patch
 from render.json_patch import Operation
 
@@ -122,7 +121,7 @@ class ConfigCopies:
             raise ConfigLost(
                 f"{error}; allowed: the {ref.kind} that was analysed, so that it can be promoted"
             ) from error
-        if content_of(config) != content:
+        if self._caches.fingerprints.of(config) != content:
             self._caches.tracking.of(ref.kind).remember(config)
             text = "its content is not the analysed one (any more)"
             raise Conflict(text, resource=resource, namespace=canary.namespace, name=source.name)

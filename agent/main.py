@@ -8,6 +8,7 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Final
 from urllib.request import getproxies
 
@@ -36,9 +37,12 @@ from agent.providers.web.addresses import AddressRules
 from agent.providers.web.sessions import open_sessions
 from agent.reporting.event_hooks import EventHooks
 from agent.services import AgentServices
-from agent.settings import Settings
+from agent.settings import ConfigTracking, Settings
 from agent.supervisor import Supervisor
+from agent.tracking.fingerprints import load_fingerprints
+from kube.backoff import Backoff
 from kube.client import Client
+from kube.errors import KubeError
 from kube.events import EventRecorder
 from kube.leadership import Timing
 from kube.lease import LeaseHolder, Tenure
@@ -53,6 +57,8 @@ _LEASE_NAME: Final = "serin-agent"
 
 # One renews, and one may still hang.
 _LEASE_CONNECTIONS: Final = 2
+
+_KEY_BACKOFF: Final = Backoff(first_s=0.5, max_s=10.0)
 
 
 async def run(settings: Settings) -> None:
@@ -83,6 +89,7 @@ async def run(settings: Settings) -> None:
             allows_across=settings.allows_across,
         )
         await stack.enter_async_context(serve_health(settings.port, metrics.render, caches.stale))
+        await _load_fingerprints(client, caches, settings)
         vital = [
             await stack.enter_async_context(running(cache.run(), f"cache {cache.resource.plural}"))
             for cache in caches.all()
@@ -124,6 +131,24 @@ async def run(settings: Settings) -> None:
         services = replace(services, is_leader=fence.is_open)
         leading = await stack.enter_async_context(running(lead(settings, lease_client, services, fence), "agent"))
         await wait_until_stopped(stopped, leading, *vital)
+
+
+async def _load_fingerprints(client: Client, caches: Caches, settings: Settings) -> None:
+    """Wait for the key of the fingerprints: what is read before it is there would seem to be another revision."""
+    if settings.config_tracking is ConfigTracking.OFF:
+        return
+    key_namespace = settings.pod_namespace or settings.leader_election_namespace
+    for failures in count(1):
+        try:
+            await load_fingerprints(
+                client, caches.fingerprints, key_namespace=key_namespace, namespace=settings.namespace
+            )
+        except KubeError as error:
+            delay_s = _KEY_BACKOFF.delay_s(failures)
+            _log.warning("fingerprints: another try in %.1f s: %s", delay_s, error)
+            await asyncio.sleep(delay_s)
+        else:
+            return
 
 
 def connect_services(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from kube.resource import Object
 from kube.store import Change, Key, key_of
 from render.config_refs import ConfigRef
-from render.configs import summary
+from render.configs import Fingerprints, summary
 
 _log = logging.getLogger(__name__)
 
@@ -14,7 +14,8 @@ _log = logging.getLogger(__name__)
 class KnownConfigs:
     """The `agent.tracking.port.Configs` of one kind that were read."""
 
-    def __init__(self) -> None:
+    def __init__(self, fingerprints: Fingerprints) -> None:
+        self._fingerprints = fingerprints
         self._kept: dict[str, dict[str, Object]] = {}
         self._listeners: list[Callable[[Change], None]] = []
 
@@ -26,7 +27,7 @@ class KnownConfigs:
 
     def remember(self, obj: Object) -> None:
         key = key_of(obj)
-        self._set(key, obj if "content" in obj else summary(obj))
+        self._set(key, obj if "content" in obj else summary(obj, self._fingerprints))
 
     def forget(self, obj: Object) -> None:
         self.drop(key_of(obj))

@@ -17,7 +17,7 @@ from kube.errors import Forbidden, Invalid, KubeError, NotFound
 from kube.resource import Object
 from kube.store import Key
 from render.config_refs import ConfigKind, ConfigRef, config_refs
-from render.configs import is_tracking_disabled, summary
+from render.configs import Fingerprints, is_tracking_disabled, summary
 from render.copies import copy_owners, original_of
 
 _log = logging.getLogger(__name__)
@@ -51,11 +51,19 @@ class Referenced:
 
     is_off = False
 
-    def __init__(self, client: Client, *, every_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        every_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        fingerprints: Fingerprints | None = None,
+    ) -> None:
         self._client = client
+        self._fingerprints = fingerprints or Fingerprints()
         self._every_s = every_s
         self._clock = clock
-        self._known: dict[ConfigKind, KnownConfigs] = {kind: KnownConfigs() for kind in CONFIGS}
+        self._known: dict[ConfigKind, KnownConfigs] = {kind: KnownConfigs(self._fingerprints) for kind in CONFIGS}
         self._readings: dict[Key, _Reading] = {}
         self._slots = asyncio.Semaphore(_READS_AT_ONCE)
 
@@ -153,9 +161,8 @@ class Referenced:
         is_refused, read = False, None
         try:
             async with self._slots:
-                read = summary(
-                    await self._client.within(_ANSWERED_WITHIN_S).get(CONFIGS[ref.kind], ref.name, namespace)
-                )
+                client = self._client.within(_ANSWERED_WITHIN_S)
+                read = summary(await client.get(CONFIGS[ref.kind], ref.name, namespace), self._fingerprints)
         except (NotFound, Invalid):
             pass  # what no object can be called is not there either
         except Forbidden:

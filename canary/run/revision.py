@@ -5,6 +5,7 @@ found by a watch are the same word for the same template.
 """
 
 import hashlib
+import hmac
 import json
 import re
 from collections.abc import Mapping
@@ -68,6 +69,11 @@ def plain_template(template: Mapping[str, Any]) -> dict[str, Any]:
 def content_hash(value: object) -> str:
     """Hash any JSON value into 16 hex characters, independent of the order of keys."""
     return hashlib.sha256(_canonical(value)).hexdigest()[:_REVISION_CHARS]
+
+
+def keyed_hash(key: bytes, value: object) -> str:
+    """Hash any JSON value as `content_hash` does, into what only who has the key can compute."""
+    return hmac.new(key, _canonical(value), hashlib.sha256).hexdigest()[:_REVISION_CHARS]
 
 
 def _canonical(value: object) -> bytes:

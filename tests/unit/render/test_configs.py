@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from render.config_refs import ConfigRef, config_refs
-from render.configs import content_of, is_tracking_disabled, summary
+from render.configs import Fingerprints, content_of, is_tracking_disabled, summary
 from render.copies import config_copy, copy_names, copy_patch, disowned_patch, is_copy, original_of, owned_patch
 from render.ownership import owner_reference
 from tests.support.json_patch import PatchRefused, apply_patch
 from tests.support.podinfo import podinfo_canary, stored
 
 Json = dict[str, Any]
+
+PLAIN = Fingerprints()
 
 
 def config_map(**fields: Any) -> Json:
@@ -36,7 +38,7 @@ def test_other_content_has_another_hash(other: Json) -> None:
 
 
 def test_no_content_is_kept() -> None:
-    kept = summary(secret(data={"password": "aHVudGVyMg=="}))
+    kept = summary(secret(data={"password": "aHVudGVyMg=="}), PLAIN)
     assert "aHVudGVyMg==" not in str(kept)
     assert set(kept) == {"kind", "metadata", "content", "type", "isImmutable"}
     assert kept["metadata"] == {"name": "conf", "namespace": "test", "resourceVersion": "5", "uid": "u-1"}
@@ -44,12 +46,12 @@ def test_no_content_is_kept() -> None:
 
 @pytest.mark.parametrize("kind", ["Opaque", "kubernetes.io/basic-auth", "kubernetes.io/ssh-auth", "kubernetes.io/tls"])
 def test_secrets_of_users_are_tracked(kind: str) -> None:
-    assert summary(secret(type=kind))["content"] == content_of(secret())
+    assert summary(secret(type=kind), PLAIN)["content"] == content_of(secret())
 
 
 @pytest.mark.parametrize("kind", ["kubernetes.io/service-account-token", "kubernetes.io/dockerconfigjson", "my.io/own"])
 def test_secrets_of_the_cluster_are_not(kind: str) -> None:
-    assert summary(secret(type=kind))["content"] == ""
+    assert summary(secret(type=kind), PLAIN)["content"] == ""
 
 
 @pytest.mark.parametrize(("value", "is_disabled"), [("disabled", True), ("disable", True), ("enabled", False)])
@@ -57,7 +59,7 @@ def test_tracking_is_disabled_by_annotation(value: str, is_disabled: bool) -> No
     obj = config_map()
     obj["metadata"]["annotations"] = {"flagger.app/config-tracking": value}
     assert is_tracking_disabled(obj) is is_disabled
-    assert (summary(obj)["content"] == "") is is_disabled
+    assert (summary(obj, PLAIN)["content"] == "") is is_disabled
 
 
 def test_a_copy_has_the_content_and_the_type_and_says_whose_it_is() -> None:
