@@ -78,6 +78,11 @@ class Canary(ApiObject):
         return self.spec.skip_analysis or self.analysis is None
 
     @property
+    def lacks_analysis(self) -> bool:
+        """Return whether there is none, and nothing says that it is meant so."""
+        return self.analysis is None and not self.spec.skip_analysis
+
+    @property
     def strategy(self) -> Strategy:
         """Return the strategy that the analysis asks for: iterations go before weights, as in Flagger.
 

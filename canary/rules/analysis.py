@@ -32,7 +32,7 @@ _refused = partial(Problem, spares_stored=True)
 
 def analysis_is_there(canary: Canary) -> Iterator[Problem]:
     """Warn of its absence: a misspelt or misplaced one leaves every revision unanalysed."""
-    if canary.analysis is None and not canary.spec.skip_analysis:
+    if canary.lacks_analysis:
         allowed = (
             "an analysis; without one every revision is promoted unanalysed (skipAnalysis: true says that it is meant)"
         )

@@ -66,6 +66,19 @@ def initialized(name: str, target_kind: str) -> Message:
     return replace(info(f"Initialization done! {name}"), alert=alert)
 
 
+def unanalysed(name: str) -> Message:
+    """Report that the spec has no analysis, and nothing says that it is meant so. The text is ours."""
+    return warning(
+        f"{name} has no spec.analysis: every revision is promoted unanalysed. Add one, or skipAnalysis: true if that "
+        "is meant"
+    )
+
+
+def analysed_from_now_on(name: str) -> Message:
+    """Report that the analysis that was missing is there, or that it is meant to be left out. The text is ours."""
+    return info(f"{name} has a spec.analysis from now on, or skipAnalysis: true")
+
+
 def run_started(target: str, change: Mark | None = None) -> Message:
     """Report that a new revision starts a run. `target` is `{target}.{namespace}`, `change` what it changed."""
     alert = Alert("info", "New revision detected, progressing canary analysis.", has_settings=True)

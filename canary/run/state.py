@@ -169,6 +169,7 @@ class State:
     meant. `primary_floor`: how many replicas the primary's autoscaler must leave it, beside the bounds of its users.
     `identity` is what the objects were named after when they were made, whatever the spec says since; None before the
     first of them. `target` is None until the target was seen, `blocker` None while nothing blocks the canary.
+    `is_unanalysed`: it was told that each revision is promoted without an analysis, which the spec does not have.
     `not_ready`: what is wrong for longer than it may be, though the canary goes on as far as it can; None where nothing
     is.
     """
@@ -189,6 +190,7 @@ class State:
     timing: Timing = field(default_factory=Timing)
     blocker: Blocker | None = None
     not_ready: Blocker | None = None
+    is_unanalysed: bool = False
     transition: TransitionRecord = field(default_factory=TransitionRecord)
 
     @property

@@ -92,6 +92,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
         ),
         blocker=None if is_only_told else false_ready,
         not_ready=false_ready if is_only_told else None,
+        is_unanalysed=bool(ours.get(StatusKey.UNANALYSED, False)),
         transition=TransitionRecord(
             sequence=int(ours.get(StatusKey.SEQUENCE, 0)),
             at_s=_read_time(status.get("lastTransitionTime")) or 0.0,
@@ -184,6 +185,7 @@ def _write_ours(state: State) -> dict[str, Any]:
         StatusKey.PRIMARY_FLOOR: state.primary_floor or None,
         StatusKey.PRIMARY_GROWTH_STARTED_AT: _write_time(state.promotion.growth_started_at_s),
         StatusKey.PAUSED: control.is_paused or None,
+        StatusKey.UNANALYSED: state.is_unanalysed or None,
         StatusKey.REQUEST: None if control.request is None else control.request.write(),
         StatusKey.MESSAGES: [_write_message(message) for message in state.transition.messages],
         StatusKey.ALERTED_BY: state.transition.alerted_by or None,
@@ -272,6 +274,9 @@ def _write_conditions(state: State, before: Any, target_kind: str) -> list[dict[
     why = state.blocker or state.not_ready
     if why is not None:
         new[READY] = ("False", why.reason, why.message)
+    elif state.is_unanalysed:
+        message = "The canary is valid and watched, but without spec.analysis: every revision is promoted unanalysed."
+        new[READY] = ("True", "Unanalysed", message)
     elif state.phase is not None or READY in old:
         new[READY] = ("True", "Reconciling", "The canary is valid and watched.")
     for kind, (verdict, reason, message) in new.items():

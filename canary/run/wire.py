@@ -99,6 +99,7 @@ class StatusKey:
     STORED_AT: Final = "storedAt"
     STRATEGY: Final = "strategy"
     TARGET: Final = "seen"
+    UNANALYSED: Final = "unanalysed"
     UNOBSERVED: Final = "unobservedSeconds"
     UNREADY_AT: Final = "unreadySince"
     WAITING_FOR: Final = "waitingFor"

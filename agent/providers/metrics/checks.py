@@ -12,6 +12,7 @@ from agent.elsewhere import NOT_READABLE
 from agent.providers.credentials import read_secret
 from agent.providers.errors import ProviderError, ProviderRefused
 from agent.providers.metrics.prometheus import Access, Prometheus
+from agent.providers.web.answers import AS_IT_IS
 from agent.providers.web.shares import Shares, ShareUsedUp
 from agent.resources import METRIC_TEMPLATES
 from canary.api.canary import Canary
@@ -167,9 +168,15 @@ class MetricChecks:
                 f"MetricTemplate {template.namespace}/{template.name} spec.provider.type: "
                 f"found {provider.type!r}; allowed: {_PROMETHEUS}"
             )
-        headers = {name: value for name, values in provider.headers.items() for value in values}
-        headers |= _authorization(await self._credentials(template.namespace, provider))
-        access = Access(headers=headers, is_verified=not provider.insecure_skip_verify)
+        credentials = _authorization(await self._credentials(template.namespace, provider))
+        replaced = {name.lower() for name in (*credentials, *AS_IT_IS)}
+        headers = [
+            (name, value)
+            for name, values in provider.headers.items()
+            if name.lower() not in replaced
+            for value in values
+        ]
+        access = Access(headers=(*headers, *credentials.items()), is_verified=not provider.insecure_skip_verify)
         return self._prometheus(provider.address, access, name)
 
     def _prometheus(self, address: str, access: Access, name: str = "") -> Prometheus:

@@ -6,7 +6,7 @@ is told but its code.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -43,9 +43,12 @@ class Element:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """How a server wants to be asked: `headers` to add (credentials too), `is_verified` False takes any certificate."""
+    """How a server wants to be asked: `headers` to add, credentials too, each with all its values.
 
-    headers: Mapping[str, str] = field(default_factory=dict)
+    `is_verified` False takes any certificate.
+    """
+
+    headers: tuple[tuple[str, str], ...] = ()
     is_verified: bool = True
 
 
@@ -142,7 +145,8 @@ class Prometheus:
                 params=asked if method == "GET" else None,
                 data=asked if method == "POST" else None,
                 timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-                headers={**self._access.headers, **AS_IT_IS},
+                # Names in one spelling: of two spellings aiohttp takes the last value alone.
+                headers=[*((name.lower(), value) for name, value in self._access.headers), *AS_IT_IS.items()],
                 ssl=self._access.is_verified,
                 # A redirect leads to wherever the server says, with this agent's rights on the network.
                 allow_redirects=False,

@@ -10,7 +10,7 @@ from canary.decide.transitions import start_run
 from canary.run.decision import Decision, act, ask, wait
 from canary.run.judge import Verdict
 from canary.run.managed import ManagedObject
-from canary.run.messages import hook_passed, target_kept_up, warning
+from canary.run.messages import analysed_from_now_on, hook_passed, target_kept_up, unanalysed, warning
 from canary.run.observation import Question
 
 
@@ -18,6 +18,8 @@ def decide(tick: Tick) -> Decision:
     """Start a due run; else keep the world as it should be, and finish scaling down what failed or was skipped."""
     if tick.state.hooks.post_rollout_pending:
         return _call_post_rollout(tick)
+    if tick.canary.lacks_analysis != tick.state.is_unanalysed:
+        return _tell_unanalysed(tick)
     if _is_run_due(tick) and tick.observation.renamed_to is None:
         return start_run(tick)
     due = tick.due(*ManagedObject)
@@ -26,6 +28,13 @@ def decide(tick: Tick) -> Decision:
     revisions = tick.state.revisions
     is_finished = revisions.finished == revisions.analysed
     return _rest(tick) if is_finished else drain_and_scale_down(tick, lambda: _finish(tick))
+
+
+def _tell_unanalysed(tick: Tick) -> Decision:
+    """Say once that nothing is analysed, before a run shows it; and once that this is over."""
+    is_unanalysed = tick.canary.lacks_analysis
+    message = unanalysed(tick.name) if is_unanalysed else analysed_from_now_on(tick.name)
+    return tick.update(replace(tick.state, is_unanalysed=is_unanalysed), message)
 
 
 def _rest(tick: Tick) -> Decision:

@@ -171,4 +171,12 @@ async def test_headers_and_credentials_are_sent() -> None:
         assert request.headers["Authorization"] == "Bearer secret"
         return web.Response(text=vector("1"))
 
-    assert await value(handle, access=Access(headers={"Authorization": "Bearer secret"})) == 1.0
+    assert await value(handle, access=Access(headers=(("Authorization", "Bearer secret"),))) == 1.0
+
+
+async def test_each_value_of_a_header_is_sent() -> None:
+    async def handle(request: web.Request) -> web.Response:
+        assert request.headers.getall("X-Scope") == ["a", "b", "c"]
+        return web.Response(text=vector("1"))
+
+    assert await value(handle, access=Access(headers=(("X-Scope", "a"), ("X-Scope", "b"), ("x-scope", "c")))) == 1.0

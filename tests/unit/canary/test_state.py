@@ -53,6 +53,7 @@ FULL = State(
     hooks=HookAnswers(
         answered=("pre-rollout/acceptance-test",), waiting_for=("confirm-promotion/gate",), post_rollout_pending=True
     ),
+    is_unanalysed=True,
     control=Control(
         is_paused=True, skips_analysis=True, request=RequestResult("pause@rev-2x", "c1", 1_700_000_006.0, "no", "alice")
     ),
@@ -125,6 +126,7 @@ WRITTEN: dict[str, Any] = {
         "primaryFloor": 20,
         "primaryGrownAt": "2023-11-14T22:13:27.000Z",
         "paused": True,
+        "unanalysed": True,
         "request": {
             "verb": "pause",
             "revision": "rev-2x",

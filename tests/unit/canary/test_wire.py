@@ -52,6 +52,7 @@ STATUS_KEYS = {
     "STORED_AT": "storedAt",
     "STRATEGY": "strategy",
     "TARGET": "seen",
+    "UNANALYSED": "unanalysed",
     "UNOBSERVED": "unobservedSeconds",
     "UNREADY_AT": "unreadySince",
     "WAITING_FOR": "waitingFor",
