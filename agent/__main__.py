@@ -51,6 +51,10 @@ def main(
         list[str] | None,
         typer.Option(help="Where else than here and in flagger-system a Flagger holds everything up."),
     ] = None,
+    gateway_namespaces: Annotated[
+        list[str] | None,
+        typer.Option(help="Builtin checks count what pods of these namespaces export; without it any pod's."),
+    ] = None,
     no_cross_namespace_refs: Annotated[
         bool, typer.Option("--no-cross-namespace-refs", help="Canaries refer to their own namespace only.")
     ] = False,
@@ -105,11 +109,25 @@ def main(
         config_tracking=config_tracking,
         config_reads_s=config_reads_s,
         allows_across=not no_cross_namespace_refs,
+        gateway_namespaces=namespaces_of(gateway_namespaces),
     )
     try:
         uvloop.run(run(settings))
     except KubeError as error:
         sys.exit(f"serin agent: {error}")
+
+
+def namespaces_of(values: Iterable[str] | None) -> tuple[str, ...]:
+    """Read names of namespaces.
+
+    Raises:
+        typer.BadParameter: one is none.
+    """
+    found = listed(values)
+    for name in found:
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+            raise typer.BadParameter(f"--gateway-namespaces: found {name!r}; allowed: the name of a namespace")
+    return found
 
 
 def listed(values: Iterable[str] | None) -> tuple[str, ...]:

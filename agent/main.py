@@ -181,6 +181,7 @@ def connect_services(
         metrics_server=settings.metrics_server,
         timeout_s=settings.query_timeout_s,
         own_session=own_queries,
+        gateways=settings.gateway_namespaces,
     )
     return AgentServices(
         client=client,

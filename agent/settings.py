@@ -33,7 +33,8 @@ class Settings:
     itself runs, empty where that is not known. A Flagger is looked for in `flagger_namespaces`, too, see
     `trusts_flaggers_of`. What users name is asked in `allowed_address_ranges` even where such addresses are refused.
     `config_reads_s` is the time between two reads of what a target refers to while its template stays as it is.
-    `allows_across`: canaries may refer to objects in other namespaces.
+    `allows_across`: canaries may refer to objects in other namespaces. `gateway_namespaces`: whose series the builtin
+    checks count, empty for anybody's.
     """
 
     metrics_server: str
@@ -58,6 +59,7 @@ class Settings:
     config_tracking: ConfigTracking = ConfigTracking.REFERENCED
     config_reads_s: float = CONFIG_READS_S
     allows_across: bool = True
+    gateway_namespaces: tuple[str, ...] = ()
 
     @property
     def trusts_flaggers_of(self) -> frozenset[str]:

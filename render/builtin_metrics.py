@@ -5,13 +5,15 @@ exactly, by each name that it may have (Flagger's pattern also fits the canary `
 and misses every canary with a `service.name`), and requests are counted, so that a sample tells how many it speaks of.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from canary.api.names import Names, Side
 
 CODE_LABEL: Final = "envoy_response_code"
+
+_NAMESPACE_LABELS: Final = ("kubernetes_namespace", "namespace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class SuccessCounts:
         return 100 * self.good / self.total if self.total > 0 else None
 
 
-def request_success_rate(names: Names, side: Side, window_s: int) -> CodeCountQuery:
+def request_success_rate(names: Names, side: Side, window_s: int, gateways: Collection[str] = ()) -> CodeCountQuery:
     """Count the side's requests of the last `window_s` seconds by response code.
 
     Envoy makes a code's series with the first such response, and `increase` misses what a series is born with: three
@@ -52,7 +54,7 @@ def request_success_rate(names: Names, side: Side, window_s: int) -> CodeCountQu
     window began. Nothing counts unless the window holds two scrapes: with one, only new series would have a count, and
     the first few errors would look like all there was.
     """
-    cluster, window = _cluster(names, side), f"{window_s}s"
+    cluster, window = _cluster(names, side, gateways), f"{window_s}s"
     codes, any_code = f"envoy_cluster_upstream_rq{cluster}", f"envoy_cluster_upstream_rq_total{cluster}"
     born = f"({codes} unless {codes} offset {window}) and ignoring ({CODE_LABEL}) {any_code} offset {window}"
     two_scrapes = f"count_over_time({any_code}[{window}]) > 1"
@@ -67,20 +69,26 @@ def success_counts(by_code: Mapping[str, float]) -> SuccessCounts:
     return SuccessCounts(total - bad, total)
 
 
-def request_duration(names: Names, side: Side, window_s: int) -> ValueQuery:
+def request_duration(names: Names, side: Side, window_s: int, gateways: Collection[str] = ()) -> ValueQuery:
     """Return a query for the 99th percentile of the side's response times, in milliseconds."""
-    series = f"envoy_cluster_upstream_rq_time_bucket{_cluster(names, side)}"
+    series = f"envoy_cluster_upstream_rq_time_bucket{_cluster(names, side, gateways)}"
     return ValueQuery(f"histogram_quantile(0.99, sum by (le) (rate({series}[{window_s}s])))")
 
 
-def request_count(names: Names, side: Side, window_s: int) -> ValueQuery:
+def request_count(names: Names, side: Side, window_s: int, gateways: Collection[str] = ()) -> ValueQuery:
     """Return a query for the requests sent to the side in the last `window_s` seconds, answered or not."""
-    return ValueQuery(f"sum(increase(envoy_cluster_upstream_rq_total{_cluster(names, side)}[{window_s}s]))")
+    return ValueQuery(f"sum(increase(envoy_cluster_upstream_rq_total{_cluster(names, side, gateways)}[{window_s}s]))")
 
 
-def _cluster(names: Names, side: Side) -> str:
-    """Select a side's cluster by exactly the names that Gloo may give it.
+def _cluster(names: Names, side: Side, gateways: Collection[str]) -> str:
+    """Select a side's cluster by exactly the names that Gloo may give it, of gateways in these namespaces; () is any.
 
-    Prometheus anchors the expression, and no name of a Service or a namespace has a character that is special in it.
+    Any pod that is scraped can export these series. Which namespace it is in is told by a label that the scrape
+    configuration sets, so no pod can: `kubernetes_namespace` of Flagger's add-on and ours, `namespace` of the
+    Prometheus operator. Where neither is set, both are empty. Prometheus anchors the expressions, and no name of a
+    Service or a namespace has a character that is special in them.
     """
-    return f'{{envoy_cluster_name=~"{"|".join(names.envoy_clusters(side))}"}}'
+    matchers = [f'envoy_cluster_name=~"{"|".join(names.envoy_clusters(side))}"']
+    if gateways:
+        matchers += [f'{label}=~"{"|".join(gateways)}|"' for label in _NAMESPACE_LABELS]
+    return f"{{{','.join(matchers)}}}"

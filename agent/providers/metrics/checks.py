@@ -2,7 +2,7 @@
 
 import base64
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import aiohttp
@@ -42,7 +42,10 @@ _NOT_ACROSS: Final = (
 
 
 class MetricChecks:
-    """Asks the metric servers of all canaries over one session, and the agent's own over `own_session`."""
+    """Asks the metric servers of all canaries over one session, and the agent's own over `own_session`.
+
+    `gateways`: the namespaces whose pods export what the builtin checks count there, empty for any.
+    """
 
     def __init__(
         self,
@@ -53,7 +56,9 @@ class MetricChecks:
         metrics_server: str,
         timeout_s: float,
         own_session: aiohttp.ClientSession | None = None,
+        gateways: Collection[str] = (),
     ) -> None:
+        self._gateways = gateways
         self._session = session
         self._own_session = own_session or session
         self._shares = Shares()
@@ -84,7 +89,7 @@ class MetricChecks:
         window_s = min(int(now_s - since_s), _DRAIN_WINDOW_S)
         if window_s < 1:
             return None
-        count = request_count(Names.of(canary), side, window_s)
+        count = request_count(Names.of(canary), side, window_s, self._gateways_of(canary))
         try:
             requests = await self._builtin_server(canary).value(count.text)
         except ProviderError:
@@ -138,19 +143,23 @@ class MetricChecks:
         return await server.value(text)
 
     async def _builtin_sample(self, canary: Canary, metric: CanaryMetric, window_s: int) -> Sample:
-        names, server = Names.of(canary), self._builtin_server(canary)
+        names, server, gateways = Names.of(canary), self._builtin_server(canary), self._gateways_of(canary)
         if metric.name == SUCCESS_RATE:
-            elements = await server.query(request_success_rate(names, Side.CANARY, window_s).text)
+            elements = await server.query(request_success_rate(names, Side.CANARY, window_s, gateways).text)
             counts = success_counts({element.labels.get(CODE_LABEL, ""): element.value for element in elements})
             return Sample(value=counts.rate_percent, requests=counts.total)
-        value = await server.value(request_duration(names, Side.CANARY, window_s).text)
+        value = await server.value(request_duration(names, Side.CANARY, window_s, gateways).text)
         requests = None
         if metric.min_requests is not None:
-            requests = await server.value(request_count(names, Side.CANARY, window_s).text)
+            requests = await server.value(request_count(names, Side.CANARY, window_s, gateways).text)
         return Sample(value=value, requests=requests)
 
     def _builtin_server(self, canary: Canary) -> Prometheus:
         return self._prometheus(canary.spec.metrics_server, Access())
+
+    def _gateways_of(self, canary: Canary) -> Collection[str]:
+        """Return the namespaces whose series count; of a canary's own server nobody knows the labels."""
+        return () if canary.spec.metrics_server else self._gateways
 
     def _template(self, namespace: str, name: str) -> MetricTemplate:
         found = self._caches.find(METRIC_TEMPLATES, namespace, name)

@@ -159,3 +159,10 @@ def test_ranges_of_addresses_that_are_none_are_refused() -> None:
     ended = agent("--allowed-address-ranges=127.0.0.0/8,10.0.0.300")
     assert ended.returncode == 2
     assert "found '10.0.0.300'; allowed: a range of addresses" in ended.stderr
+
+
+def test_the_gateways_namespaces_are_read_and_what_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, "--gateway-namespaces=gloo-system,edge").gateway_namespaces == ("gloo-system", "edge")
+    ended = agent('--gateway-namespaces=a"} or up{b="')
+    assert ended.returncode == 2
+    assert "allowed: the name of a namespace" in ended.stderr

@@ -242,3 +242,27 @@ async def test_a_side_is_drained_when_its_last_two_scrapes_show_no_request(
     assert found is is_drained
     assert all(window in query for query in queries)
     assert bool(queries) == bool(window)
+
+
+@pytest.mark.parametrize("own_server", [True, False])
+async def test_the_builtin_checks_and_the_drain_count_what_the_gateway_exports(*, own_server: bool) -> None:
+    queries: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        queries.append(str((await request.post())["query"]))
+        return web.Response(text='{"status":"success","data":{"resultType":"vector","result":[]}}')
+
+    duration = {"name": "request-duration", "thresholdRange": {"max": 500}, "interval": "1m", "minRequests": 5}
+    async with serving(handle) as url, aiohttp.ClientSession() as session:
+        client: Any = Secrets()
+        made = canary({"metrics": [BUILTIN, duration]}, **({} if own_server else {"metricsServer": url}))
+        asked = MetricChecks(
+            session, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S, gateways=("gloo-system",)
+        )
+        state = State(analysis=Analysis(started_at_s=NOW_S - 300))
+        assert made.analysis is not None
+        for metric in made.analysis.metrics:
+            await asked.check(made, state, metric, NOW_S)
+        await asked.is_drained(made, Side.CANARY, NOW_S - 60, NOW_S)
+    assert len(queries) == 4
+    assert {'kubernetes_namespace=~"gloo-system|"' in query for query in queries} == {own_server}

@@ -85,3 +85,17 @@ def test_window_is_in_seconds(query: Any) -> None:
 def test_all_but_5xx_are_good(by_code: dict[str, float], counts: SuccessCounts, rate_percent: float | None) -> None:
     assert success_counts(by_code) == counts
     assert success_counts(by_code).rate_percent == rate_percent
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_only_what_pods_of_the_gateways_namespaces_export_is_counted(query: Any) -> None:
+    """By labels that a scrape configuration sets and no pod can; where neither is set, both are empty."""
+    found = list(selectors(promql_parser.parse(query(NAMES, Side.CANARY, 60, ("gloo-system", "edge")).text)))
+    assert found
+    for selector in found:
+        matchers = {matcher.name: (matcher.op, matcher.value) for matcher in selector.matchers.matchers}
+        assert matchers == {
+            "envoy_cluster_name": (promql_parser.MatchOp.Re, CLUSTER[Side.CANARY]),
+            "kubernetes_namespace": (promql_parser.MatchOp.Re, "gloo-system|edge|"),
+            "namespace": (promql_parser.MatchOp.Re, "gloo-system|edge|"),
+        }
