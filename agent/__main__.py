@@ -51,6 +51,7 @@ def main(
         list[str] | None,
         typer.Option(help="Where else than here and in flagger-system a Flagger holds everything up."),
     ] = None,
+    hook_key: Annotated[str, typer.Option(help="Signs what hooks are sent.", envvar="HOOK_KEY")] = "",
     gateway_namespaces: Annotated[
         list[str] | None,
         typer.Option(help="Builtin checks count what pods of these namespaces export; without it any pod's."),
@@ -110,6 +111,7 @@ def main(
         config_reads_s=config_reads_s,
         allows_across=not no_cross_namespace_refs,
         gateway_namespaces=namespaces_of(gateway_namespaces),
+        hook_key=hook_key,
     )
     try:
         uvloop.run(run(settings))

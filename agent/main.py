@@ -105,14 +105,14 @@ async def run(settings: Settings) -> None:
         alerts = await stack.enter_async_context(
             AlertDispatcher(destinations, delivery, recorder, metrics.count_alert, cluster_name=settings.cluster_name)
         )
-        hooks = Hooks(session=users.posts)
+        hooks = Hooks(session=users.posts, key=settings.hook_key)
         event_hooks = await stack.enter_async_context(
             EventHooks(
                 hooks,
                 metrics.count_event,
                 time.time,
                 own_url=settings.event_webhook,
-                own_hooks=Hooks(session=own.posts),
+                own_hooks=Hooks(session=own.posts, key=settings.hook_key),
             )
         )
         fence = Fence()

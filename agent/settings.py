@@ -34,7 +34,7 @@ class Settings:
     `trusts_flaggers_of`. What users name is asked in `allowed_address_ranges` even where such addresses are refused.
     `config_reads_s` is the time between two reads of what a target refers to while its template stays as it is.
     `allows_across`: canaries may refer to objects in other namespaces. `gateway_namespaces`: whose series the builtin
-    checks count, empty for anybody's.
+    checks count, empty for anybody's. `hook_key` signs what hooks are sent.
     """
 
     metrics_server: str
@@ -60,6 +60,7 @@ class Settings:
     config_reads_s: float = CONFIG_READS_S
     allows_across: bool = True
     gateway_namespaces: tuple[str, ...] = ()
+    hook_key: str = field(default="", repr=False)
 
     @property
     def trusts_flaggers_of(self) -> frozenset[str]:

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import os
 import sys
 from typing import Final
 
 from loadtester.options import Options, parse_options
 from loadtester.server import build_app, serving
+from loadtester.signature import Keys
 from service.endpoint import listen
 from service.lifetime import stop_on_signals, wait_until_stopped
 from service.log import LineFormat, configure_logging
@@ -22,7 +24,9 @@ LINES: Final = LineFormat(
 async def serve(options: Options) -> None:
     """Serve until SIGTERM or SIGINT, then stop in order: the requests, the commands, the process."""
     stopped = stop_on_signals()
-    app = build_app(timeout_s=options.timeout_s, namespace_pattern=options.namespace_pattern)
+    # Not flags: what is on a command line, every process of the pod can read, and hooks run commands.
+    keys = Keys(own=os.environ.pop("HOOK_KEY", ""), agents=os.environ.pop("HOOK_MASTER_KEY", ""))
+    app = build_app(timeout_s=options.timeout_s, namespace_pattern=options.namespace_pattern, keys=keys)
     with listen(options.port) as listener:
         async with serving(app, listener):
             port = listener.getsockname()[1]

@@ -6,7 +6,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from loadtester.payload import Canary, PayloadError
+from loadtester.signature import Keys, NotSigned
 
+KEYS = web.AppKey("keys", Keys)
 NAMESPACE_PATTERN = web.AppKey("namespace_pattern", re.Pattern[str])
 
 
@@ -14,12 +16,14 @@ class NamespaceRefused(Exception):  # noqa: N818  reads as what happened
     """Canaries of this namespace are not served."""
 
 
-def check_access(request: web.Request, canary: Canary) -> None:
-    """Let canaries of the allowed namespaces pass.
+def check_access(request: web.Request, body: bytes, canary: Canary) -> None:
+    """Let canaries of the allowed namespaces pass; whose the call is, its signature shows where one is asked for.
 
     Raises:
-        NamespaceRefused: the canary is in another one.
+        NotSigned: nobody knows whose it is.
+        NamespaceRefused: the canary is in another namespace.
     """
+    request.app[KEYS].check(request, body, canary)
     pattern = request.app[NAMESPACE_PATTERN]
     if not pattern.search(canary.namespace):
         raise NamespaceRefused(
@@ -45,10 +49,15 @@ async def add_hint(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn a handler's refusals into Flagger's codes, with the reason: 400 for a payload, 403 for a namespace."""
+    """Turn a handler's refusals into Flagger's codes, with the reason: 400 for a payload, 403 for a namespace.
+
+    A call that is not signed, where one must be, gets 401.
+    """
     try:
         return await handler(request)
     except PayloadError as error:
         return web.Response(status=400, text=str(error))
+    except NotSigned as error:
+        return web.Response(status=401, text=str(error))
     except NamespaceRefused as error:
         return web.Response(status=403, text=str(error))

@@ -86,9 +86,10 @@ async def _close(request: web.Request) -> web.Response:
 
 async def _read(request: web.Request) -> tuple[Kind, Canary]:
     """Read whose gate it is. Without a name it is nobody's, and nobody would notice that the wrong one was opened."""
-    canary = read_canary(parse_payload(await request.read()))
+    body = await request.read()
+    canary = read_canary(parse_payload(body))
     for key, found in (("name", canary.name), ("namespace", canary.namespace)):
         if not found:
             raise PayloadError(key, found, f"the {key} of a canary")
-    check_access(request, canary)
+    check_access(request, body, canary)
     return Kind(request.match_info["kind"]), canary

@@ -7,12 +7,13 @@ from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 
-from loadtester.access import NAMESPACE_PATTERN, add_hint, answer_refusals, check_access
+from loadtester.access import KEYS, NAMESPACE_PATTERN, add_hint, answer_refusals, check_access
 from loadtester.command import Completion, Outcome
 from loadtester.gate import GATES, Gates, gate_routes
 from loadtester.hook import Hook, HookType, parse_hook
 from loadtester.metrics import RunMetrics
 from loadtester.runner import Runner
+from loadtester.signature import Keys
 from service import endpoint
 
 SHUTDOWN_S = 5.0  # for bash commands to end by themselves when the load tester stops; aiohttp waits it out twice
@@ -20,12 +21,16 @@ SHUTDOWN_S = 5.0  # for bash commands to end by themselves when the load tester 
 _RUNNER = web.AppKey("runner", Runner)
 
 
-def build_app(*, timeout_s: float, namespace_pattern: re.Pattern[str]) -> web.Application:
-    """Build the service; its commands live as long as the application, and each at most `timeout_s` seconds."""
+def build_app(*, timeout_s: float, namespace_pattern: re.Pattern[str], keys: Keys | None = None) -> web.Application:
+    """Build the service; its commands live as long as the application, and each at most `timeout_s` seconds.
+
+    `keys`: what its calls must be signed with, None for unsigned ones.
+    """
     app = web.Application(middlewares=[add_hint, answer_refusals])
     metrics = RunMetrics()
     app[_RUNNER] = Runner(timeout_s=timeout_s, metrics=metrics)
     app[NAMESPACE_PATTERN] = namespace_pattern
+    app[KEYS] = keys or Keys()
     app[GATES] = Gates()
     app.cleanup_ctx.append(_run_commands)
     app.add_routes(
@@ -50,10 +55,12 @@ async def answer_hook(request: web.Request) -> web.Response:
     """Run a hook's command.
 
     Answer with Flagger's codes: 202 for a `cmd` that was started or runs already, 200 or 500 for a `bash` that
-    ended well or not, 400 for a payload that can't be run, 403 for a namespace that is not allowed here.
+    ended well or not, 400 for a payload that can't be run, 403 for a namespace that is not allowed here, 401
+    where a call must be signed and is not.
     """
-    hook = parse_hook(await request.read())
-    check_access(request, hook.canary)
+    body = await request.read()
+    hook = parse_hook(body)
+    check_access(request, body, hook.canary)
     match hook.type:
         case HookType.CMD:
             request.app[_RUNNER].start(hook)

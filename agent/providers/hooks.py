@@ -5,6 +5,7 @@ Source of payload, codes and retries: Flagger 1.44, `pkg/controller/webhook.go`,
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -16,6 +17,7 @@ import orjson
 from agent.providers.web.addresses import AddressRefused
 from agent.providers.web.answers import AS_IT_IS, hint_of, is_refused, reason_of
 from agent.providers.web.shares import Shares, ShareUsedUp
+from agent.providers.web.signature import signature
 from canary.api.bounds import MOST_HOOK_ANSWER_BYTES, MOST_HOOK_RETRIES, MOST_HOOK_TIMEOUT_S
 from canary.api.canary import Canary
 from canary.api.hooks import CanaryWebhook
@@ -57,12 +59,14 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """Calls hooks over one session.
+    """Calls hooks over one session, each call signed where there is a `key`: see `agent.providers.web.signature`.
 
     The session must not keep connections: a call that meets one at the moment of its end would have no answer.
     """
 
     session: aiohttp.ClientSession
+    key: str = field(default="", repr=False)
+    now_s: Callable[[], float] = time.time
     shares: Shares = field(default_factory=Shares)
     backoff: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, max_s=_LONGEST_WAIT_S))
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -106,10 +110,12 @@ class Hooks:
             return Answer(None, f"{where} gave no answer ({type(error).__name__})", is_final=True)
 
     async def _exchange(self, hook: CanaryWebhook, body: Mapping[str, object], timeout_s: float) -> Answer:
+        data = orjson.dumps(body)
+        signed = signature(self.key, str(body.get("namespace", "")), data, self.now_s())
         async with self.session.post(
             hook.url,
-            data=orjson.dumps(body),
-            headers={"Content-Type": "application/json", **AS_IT_IS},
+            data=data,
+            headers={"Content-Type": "application/json", **AS_IT_IS, **signed},
             timeout=aiohttp.ClientTimeout(total=timeout_s),
             ssl=not hook.disable_tls,
             # The page of a login would say yes, with 200, to everything.

@@ -166,3 +166,10 @@ def test_the_gateways_namespaces_are_read_and_what_is_none_is_refused(monkeypatc
     ended = agent('--gateway-namespaces=a"} or up{b="')
     assert ended.returncode == 2
     assert "allowed: the name of a namespace" in ended.stderr
+
+
+def test_the_key_of_hooks_comes_from_the_environment_and_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK_KEY", "s3cret")
+    settings = read(monkeypatch)
+    assert settings.hook_key == "s3cret"
+    assert "s3cret" not in repr(settings)
