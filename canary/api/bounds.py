@@ -91,6 +91,18 @@ MOST_HEADER_NAME_CHARS: Final = 256
 MOST_HEADER_VALUE_BYTES: Final = 16 * KIB
 """Of a header's value, Envoy's variables unfilled: the rule of its API (`HeaderValue.value`, max_bytes 16384)."""
 
+MOST_PARAMETER_NAME_BYTES: Final = 1 * KIB
+"""Of a query parameter's name: the rule of Envoy's API (`QueryParameterMatcher.name`, max_bytes 1024)."""
+
+MOST_RETRY_ON_CHARS: Final = 1 * KIB
+"""Of `retryOn`: all conditions that there are, three times."""
+
+MOST_COOKIE_NAME_CHARS: Final = 256
+"""Of an affinity cookie's name, which becomes a part of a pattern."""
+
+MOST_COOKIE_ATTRIBUTE_CHARS: Final = 1 * KIB
+"""Of a cookie's domain or path. Browsers ignore longer ones (RFC 6265bis)."""
+
 MOST_PATH_BYTES: Final = 8 * KIB
 """Of a path or a host that is compared or written: as of a URL."""
 

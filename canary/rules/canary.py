@@ -7,6 +7,7 @@ from canary.api.problems import Problem
 from canary.rules.affinity import AFFINITY_RULES
 from canary.rules.alerts import ALERT_RULES
 from canary.rules.analysis import ANALYSIS_RULES
+from canary.rules.gateway_texts import GATEWAY_TEXT_RULES
 from canary.rules.gloo import GLOO_RULES
 from canary.rules.matching import MATCHING_RULES
 from canary.rules.metrics import METRIC_RULES
@@ -34,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     *SERVICE_RULES,
     *ROUTING_RULES,
     *RUN_NUMBER_RULES,
+    *GATEWAY_TEXT_RULES,
     *ANALYSIS_RULES,
     *AFFINITY_RULES,
     *MATCHING_RULES,

@@ -10,7 +10,13 @@ from typing import Final, NamedTuple
 
 import re2
 
-from canary.api.bounds import FEWEST_REGEX_INSTRUCTIONS, MOST_REGEX_CHARS, MOST_REGEXES, MOST_REGEXES_CHARS
+from canary.api.bounds import (
+    FEWEST_REGEX_INSTRUCTIONS,
+    MOST_REGEX_CHARS,
+    MOST_REGEX_INSTRUCTIONS,
+    MOST_REGEXES,
+    MOST_REGEXES_CHARS,
+)
 from canary.api.canary import Canary
 from canary.api.matching import StringMatch
 from canary.api.problems import Problem, around
@@ -22,8 +28,8 @@ _RE2_OPTIONS.max_mem = 256 * 1024  # bytes: room for ten times the instructions 
 
 _MOST_SHOWN: Final = 80
 
-_LONG_TEXT: Final = 1_000
-"""In characters. To see that a pattern made of a longer text is large, it need not be compiled."""
+_LONG_TEXT: Final = MOST_REGEX_INSTRUCTIONS
+"""In characters. To see that a pattern made of a longer text is too large, it need not be compiled."""
 
 # A cookie's value is ten letters, with the step's weight behind it on the primary's.
 _ANY_COOKIE_VALUE: Final = "x" * len("abcdefghij-100")
@@ -66,6 +72,13 @@ def patterns_are_small(canary: Canary) -> Iterator[Problem]:
     for path, written, pattern in _patterns(canary):
         size = _size(written, pattern)
         if size > FEWEST_REGEX_INSTRUCTIONS:
+            if size > MOST_REGEX_INSTRUCTIONS:
+                allowed = (
+                    f"a pattern of at most {MOST_REGEX_INSTRUCTIONS} instructions in RE2, and this one has {size} or "
+                    "more: Envoy refuses it, and all other routes with it"
+                )
+                yield Problem(path, around(written, 0), allowed)
+                continue
             allowed = (
                 f"a pattern of at most {FEWEST_REGEX_INSTRUCTIONS} instructions in RE2, and this one has {size}: with "
                 "more, Envoy drops the whole update unless its limit is higher (1024 by default since Gloo 1.15)"
@@ -120,6 +133,10 @@ def _patterns(canary: Canary) -> Iterator[tuple[str, str, str]]:
         yield from _patterns_of(Condition(f"{path}.{field}", match, ()) for field, match in always_there)
         if entry.uri is not None and entry.uri.regex is not None:
             yield f"{path}.uri.regex", entry.uri.regex, entry.uri.regex
+        if entry.uri is not None and entry.ignore_uri_case:
+            for way in ("exact", "prefix"):
+                if text := getattr(entry.uri, way):
+                    yield f"{path}.uri.{way}", text, f"/(?i){re.escape(text)}.*"
     yield from _patterns_of(origins(canary))
     affinity = canary.analysis.session_affinity if canary.analysis is not None else None
     if affinity is not None:
@@ -155,6 +172,11 @@ def _first_beyond(regexes: list[tuple[str, str]]) -> tuple[str, str] | None:
         if place >= MOST_REGEXES or len(regex) > MOST_REGEX_CHARS or chars > MOST_REGEXES_CHARS:
             return path, regex
     return None
+
+
+def program_size(pattern: str) -> int:
+    """Return the instructions of a pattern in RE2; 0 where it can't be read."""
+    return _compiled(pattern).size
 
 
 def _size(written: str, pattern: str) -> int:

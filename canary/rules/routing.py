@@ -4,16 +4,16 @@ A route that Envoy refuses is an error: Gloo passes most of them on, and Envoy t
 people's routes included.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from canary.api.bounds import MOST_REGEXES
+from canary.api.bounds import MOST_HEADER_VALUE_BYTES, MOST_REGEXES, MOST_RETRY_ON_CHARS
 from canary.api.canary import Canary
 from canary.api.problems import Described, Problem, around, field_path
 from canary.api.schema import as_written
 from canary.api.service import HeaderOperations
+from canary.rules.header_variables import ALLOWED_VARIABLES, find_fault
 from canary.rules.http_syntax import TOKEN, is_field_value, is_token, shown
 from canary.rules.patterns import is_origin_of
 
@@ -30,8 +30,8 @@ _ANY_SITES: Final = ("https://one.invalid", "http://other.invalid:8080")
 _REWRITE_TYPES: Final = ("ReplaceFullPath", "ReplacePrefixMatch")
 _SERVICE: Final = "spec.service"
 
-# Envoy's variables in header values (`%REQ(x-user?y):10%`), and the percent sign itself, which is written twice.
-_HEADER_VARIABLES: Final = re.compile(r"%%|%[A-Z_0-9]+(?:\([^)]{0,1000}\))?(?::\d+)?%")
+_MOST_NAMED: Final = 5
+"""Conditions that are none, in one message."""
 
 
 def timeouts_are_no_zeros(canary: Canary) -> Iterator[Problem]:
@@ -50,10 +50,7 @@ def retries_are_tried(canary: Canary) -> Iterator[Problem]:
     if retries is None:
         return
     path = f"{_SERVICE}.retries"
-    for condition in filter(None, (part.strip() for part in retries.retry_on.split(","))):
-        if condition not in _RETRY_ON:
-            allowed = f"Envoy's conditions, separated by commas; {condition} is none and is ignored"
-            yield Problem(f"{path}.retryOn", retries.retry_on, allowed, is_warning=True)
+    yield from _retry_conditions(f"{path}.retryOn", retries.retry_on)
     if timeout_s and retries.per_try_timeout_s is not None and retries.per_try_timeout_s > timeout_s:
         allowed = f"at most timeout, {canary.spec.service.timeout}, which ends all tries"
         yield Problem(f"{path}.perTryTimeout", retries.per_try_timeout, allowed, is_warning=True)
@@ -150,15 +147,31 @@ def _operations(path: str, operations: HeaderOperations) -> Iterator[Problem]:
     for field, entries in (("set", operations.set), ("add", operations.add)):
         for name, value in entries.items():
             yield from _name(field_path(path, field, name), name)
-            place = _HEADER_VARIABLES.sub(lambda found: "x" * len(found[0]), value).find("%")
-            if not is_field_value(value) or place >= 0:
-                allowed = (
-                    "a text without control characters, and %% for each percent sign that begins no Envoy variable"
-                )
-                found = around(value, place) if is_field_value(value) else shown(value, is_field_value)
-                yield Problem(field_path(path, field, name), found, allowed)
+            yield from _header_value(field_path(path, field, name), value)
     for index, name in enumerate(operations.remove):
         yield from _name(f"{path}.remove[{index}]", name)
+
+
+def _header_value(path: str, value: str) -> Iterator[Problem]:
+    size_bytes = len(value.encode(errors="replace"))
+    if size_bytes > MOST_HEADER_VALUE_BYTES:
+        yield Problem(path, Described(f"{size_bytes} bytes"), f"at most {MOST_HEADER_VALUE_BYTES} bytes")
+    elif not is_field_value(value):
+        yield Problem(path, shown(value, is_field_value), "a text without control characters")
+    elif (place := find_fault(value)) is not None:
+        yield Problem(path, around(value, place), ALLOWED_VARIABLES)
+
+
+def _retry_conditions(path: str, written: str) -> Iterator[Problem]:
+    if len(written) > MOST_RETRY_ON_CHARS:
+        yield Problem(path, Described(f"{len(written)} characters"), f"at most {MOST_RETRY_ON_CHARS} characters")
+        return
+    unknown = [part.strip() for part in written.split(",") if part.strip() and part.strip() not in _RETRY_ON]
+    if unknown:
+        named = ", ".join(unknown[:_MOST_NAMED]) + (", ..." if len(unknown) > _MOST_NAMED else "")
+        is_are = "is none and is" if len(unknown) == 1 else "are none and are"
+        allowed = f"Envoy's conditions, separated by commas; {named} {is_are} ignored"
+        yield Problem(path, written, allowed, is_warning=True)
 
 
 def _can_be_a_host(text: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from canary.api.alert_provider import AlertProvider
-from canary.api.bounds import MOST_MISSHAPEN, MOST_VALUES
+from canary.api.bounds import MOST_MISSHAPEN
 from canary.api.canary import Canary
 from canary.api.metric_template import MetricTemplate
 from canary.api.problems import InvalidObject, Problem
@@ -16,6 +16,7 @@ from canary.rules.alert_provider import check_alert_provider
 from canary.rules.canary import check_canary
 from canary.rules.metric_template import check_metric_template
 from canary.rules.shape_errors import Location, fill, prune, read_problems
+from canary.rules.sizes import readable, size_problems
 
 T = TypeVar("T", bound=ApiObject)
 Check = Callable[[T], Iterable[Problem]]
@@ -78,10 +79,9 @@ def _parse(model: type[T], obj: Mapping[str, Any], check: Check[T]) -> T:
 
 def _read(model: type[T], obj: Mapping[str, Any], check: Check[T]) -> tuple[T | None, tuple[Problem, ...]]:
     """Return the object, None where it is misshapen, and its problems."""
-    wanted = {key: obj[key] for key in ("metadata", "spec") if key in obj}
-    count = _count_values(wanted.get("spec"))
-    if count > MOST_VALUES:
-        return None, (Problem("spec", count, f"at most {MOST_VALUES} values in all; found is their number"),)
+    wanted = readable(obj)
+    if too_large := size_problems(wanted):
+        return None, too_large
     try:
         parsed = model.model_validate(wanted)
     except ValidationError as error:
@@ -112,21 +112,6 @@ def _problems_of_the_rest(
         return tuple(
             problem for problem in check(parsed) if not any(_is_related(problem.path, path) for path in misshapen)
         )
-
-
-def _count_values(part: object) -> int:
-    """Count the values in a part of an object, at every depth; itself is one."""
-    count, parts = 0, [part]
-    while parts:
-        count += 1
-        match parts.pop():
-            case Mapping() as fields:
-                parts.extend(fields.values())
-            case list() as items:
-                parts.extend(items)
-            case _:
-                pass
-    return count
 
 
 def _is_related(one: str, other: str) -> bool:

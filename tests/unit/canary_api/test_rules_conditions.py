@@ -8,7 +8,7 @@ import pytest
 import re2
 
 from canary.api.canary import Canary
-from canary.api.problems import Problem
+from canary.api.problems import Described, Problem
 from canary.rules import matching, patterns
 from canary.rules.canary import Rule, check_canary
 from canary.rules.http_syntax import TOKEN
@@ -18,6 +18,10 @@ warning = partial(Problem, is_warning=True)
 
 
 LONG = "x" * 100
+TOO_LARGE = (
+    "a pattern of at most 1024 instructions in RE2, and this one has {} or more: Envoy refuses it, and all other "
+    "routes with it"
+)
 LARGE = (
     "a pattern of at most 100 instructions in RE2, and this one has {}: with more, Envoy drops the whole update unless "
     "its limit is higher (1024 by default since Gloo 1.15)"
@@ -259,10 +263,10 @@ CASES: list[Case] = [
             (ab_test({"uri": {"regex": "/[a-z]{99}"}}), "spec.analysis.match[0].uri.regex", "/[a-z]{99}", 104),
             (ab_test({"headers": {"a": {"prefix": LONG}}}), "spec.analysis.match[0].headers.a.prefix", LONG, 112),
             (
-                ab_test({"headers": {"a": {"prefix": LONG * 200}}}),
-                "spec.analysis.match[0].headers.a.prefix",
-                LONG * 200,
-                20000,
+                ab_test({"uri": {"prefix": f"/{LONG}"}, "ignoreUriCase": True}),
+                "spec.analysis.match[0].uri.prefix",
+                f"/{LONG}",
+                114,
             ),
             (ab_test({"headers": {"a": {"suffix": LONG}}}), "spec.analysis.match[0].headers.a.suffix", LONG, 112),
             (
@@ -277,6 +281,22 @@ CASES: list[Case] = [
                 LONG,
                 144,
             ),
+        )
+    ),
+    *(
+        (
+            patterns.patterns_are_small,
+            ab_test(entry),
+            Problem(f"spec.analysis.match[0].{path}", found, TOO_LARGE.format(size)),
+        )
+        for entry, path, found, size in (
+            (
+                {"headers": {"a": {"prefix": LONG * 200}}},
+                "headers.a.prefix",
+                Described(f"'{LONG[:40]}…' at character 1"),
+                20_000,
+            ),
+            ({"uri": {"regex": "/[a-z]{999}[a-z]{99}"}}, "uri.regex", "/[a-z]{999}[a-z]{99}", 1_103),
         )
     ),
     (

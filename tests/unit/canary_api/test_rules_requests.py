@@ -6,9 +6,10 @@ from functools import partial
 import pytest
 
 from canary.api.canary import Canary
-from canary.api.problems import Problem
+from canary.api.problems import Described, Problem
 from canary.rules import affinity, routing
 from canary.rules.canary import Rule, check_canary
+from canary.rules.header_variables import ALLOWED_VARIABLES
 from canary.rules.http_syntax import TOKEN
 from tests.support.rule_cases import CanaryWith, Case, assert_only_problem, case_name
 
@@ -18,7 +19,7 @@ AFFINITY = "spec.analysis.sessionAffinity"
 HOOK = {"name": "load", "url": "http://loadtester.test/"}
 BLUE_GREEN: Mapping[str, object] = {"interval": "10s", "threshold": 1, "iterations": 3, "webhooks": [HOOK]}
 HEADER_NAME = f"a header other than Host (see rewrite.authority): {TOKEN}"
-HEADER_VALUE = "a text without control characters, and %% for each percent sign that begins no Envoy variable"
+HEADER_VALUE = "a text without control characters"
 
 
 def cookie(**settings: object) -> Mapping[str, object]:
@@ -34,6 +35,25 @@ CASES: list[Case] = [
             "5xx,sometimes",
             "Envoy's conditions, separated by commas; sometimes is none and is ignored",
         ),
+    ),
+    (
+        routing.retries_are_tried,
+        {"service/retries": {"attempts": 2, "retryOn": "a, b,5xx,c,d,e,f"}},
+        warning(
+            "spec.service.retries.retryOn",
+            "a, b,5xx,c,d,e,f",
+            "Envoy's conditions, separated by commas; a, b, c, d, e, ... are none and are ignored",
+        ),
+    ),
+    (
+        routing.retries_are_tried,
+        {"service/retries": {"attempts": 2, "retryOn": "x," * 600}},
+        Problem("spec.service.retries.retryOn", Described("1200 characters"), "at most 1024 characters"),
+    ),
+    (
+        routing.headers_can_be_changed,
+        {"service/headers": {"request": {"set": {"x": "é" * 8_193}}}},
+        Problem("spec.service.headers.request.set.x", Described("16386 bytes"), "at most 16384 bytes"),
     ),
     (
         routing.retries_are_tried,
@@ -86,7 +106,7 @@ CASES: list[Case] = [
     (
         routing.headers_can_be_changed,
         {"service/headers": {"response": {"add": {"x-share": "5%"}}}},
-        Problem("spec.service.headers.response.add[x-share]", "5%", HEADER_VALUE),
+        Problem("spec.service.headers.response.add[x-share]", "5%", ALLOWED_VARIABLES),
     ),
     (
         routing.headers_can_be_changed,

