@@ -1,10 +1,12 @@
 """Our main route: both Upstreams with their weights, the mirror and the cookies, under the service's options."""
 
+from collections.abc import Collection
 from copy import deepcopy
 from typing import NamedTuple
 
 from canary.api.canary import Canary
 from canary.api.names import Names, Side
+from canary.api.partial import PartialCanary
 from canary.run.traffic import TOTAL_PERCENT, Traffic
 from canary.run.wire import OWNED_ANNOTATION
 from render.cookies import asks_for, cookies_set, set_cookie, with_cookie
@@ -73,9 +75,16 @@ def main_route(canary: Canary, table: Object, place: Place, wanted: Traffic, *, 
             destination["options"] = options
     was_ours = OwnedFields.read(table).options
     options = without_mirror(route.pop("options", None) or {}, routes_of(table)[place.route], place)
-    options = overlay(options, route_options(canary.spec.service), was_ours)
+    options = overlay(options, _wanted_options(canary, options, was_ours), was_ours)
     options |= _mirror(table, place, options, route, wanted.mirror_percent)
     return route | ({"options": options} if options else {})
+
+
+def _wanted_options(canary: Canary, standing: Object, was_ours: Collection[str]) -> Object:
+    """Return what the canary wants done to requests; of one whose spec can't be read what stands there of it."""
+    if isinstance(canary, PartialCanary):
+        return {name: option for name, option in standing.items() if name in was_ours}
+    return route_options(canary.spec.service)
 
 
 def _is_flaggers(canary: Canary, table: Object) -> bool:

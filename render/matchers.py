@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any, Final
 
+from canary.api.bounds import MOST_REGEX_INSTRUCTIONS, MOST_ROUTE_MATCHERS
 from canary.api.matching import RequestMatch, StringMatch
 from canary.rules.http_syntax import METHODS
+from canary.rules.patterns import program_size
 from render.objects import Object
 
 PATHS: Final = ("exact", "prefix", "regex")
@@ -44,9 +46,12 @@ def conditions(entries: Iterable[RequestMatch]) -> list[Object]:
 def narrowed(matchers: list[Object], conditions: list[Object]) -> list[Object]:
     """Combine matchers of a route with further conditions: each of the results asks for both.
 
-    No matchers are one that takes every request. Where no request can fulfil both, the one result takes none.
+    No matchers are one that takes every request. Where no request can fulfil both, the one result takes none; so it is
+    where there would be more than any table has room for.
     """
     alternatives = matchers or [{}]
+    if len(alternatives) * len(conditions) > MOST_ROUTE_MATCHERS:
+        return [_both(alternatives[0], NOBODY) or NOBODY]
     combined = [
         both for matcher in alternatives for condition in conditions if (both := _both(matcher, condition)) is not None
     ]
@@ -113,14 +118,19 @@ def _both(matcher: Object, condition: Object) -> Object | None:
 def _path_header(matcher: Object) -> Object | None:
     """Ask for a matcher's path by the header `:path`, for a matcher has but one path; None for a pattern.
 
-    That header has the query, too, which a pattern of a path might take for a part of it.
+    That header has the query, too, which a pattern of a path might take for a part of it. None as well for a text that
+    makes a larger pattern than Envoy takes: it would refuse everybody's routes.
     """
     text = matcher.get("exact") or matcher.get("prefix")
     if matcher.get("regex") or not text:
         return None
     flag = "(?i)" if matcher.get("caseSensitive") is False else ""
     rest = _QUERY if matcher.get("exact") else ".*"
-    return {"name": ":path", "value": f"{flag}{literal(text)}{rest}", "regex": True}
+    if len(text) > MOST_REGEX_INSTRUCTIONS:
+        return None
+    pattern = f"{flag}{literal(text)}{rest}"
+    is_small = program_size(pattern) <= MOST_REGEX_INSTRUCTIONS
+    return {"name": ":path", "value": pattern, "regex": True} if is_small else None
 
 
 def _path(entry: RequestMatch) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from canary.api.canary import Canary
 from canary.api.names import Names, Side
+from canary.api.partial import PartialCanary
 from canary.run.traffic import ALL_TO_PRIMARY, TOTAL_PERCENT, Traffic
 from canary.run.wire import MOVE_ANNOTATION, OWNED_ANNOTATION
 from render.front_routes import fronts, merged_front, render_front
@@ -178,6 +179,9 @@ def _our_routes(canary: Canary, table: Object, place: Place, wanted: Traffic, *,
     for front in fronts(canary, wanted, read_cookies(table, place).known):
         rendered = render_front(canary, front, main, place, names)
         in_front.append(merged_front(standing.get(front.name, {}), rendered, before.copied))
+    if isinstance(canary, PartialCanary):
+        copied = tuple(sorted(main.get("options") or ())) if in_front else ()
+        return _OurRoutes(main, in_front, replace(before, copied=copied))
     is_ours = is_owned_by(table, canary)
     apex = users_metadata(canary.spec.service.apex)
     owned = OwnedFields(
@@ -206,11 +210,13 @@ def _route_changes(table: Object, place: Place, ours: _OurRoutes) -> list[Operat
 def _metadata_changes(canary: Canary, table: Object, owned: OwnedFields, sequence: int | None) -> list[Operation]:
     """Set what is ours of the table's labels and annotations; `sequence` None leaves out its number."""
     before, apex = OwnedFields.read(table), users_metadata(canary.spec.service.apex)
+    if isinstance(canary, PartialCanary):
+        before = replace(before, labels=(), annotations=())  # nothing is known to be wanted no longer
     labels: Mapping[str, str] = {}
     annotations: dict[str, str] = {}
     if is_owned_by(table, canary):
         labels, annotations = apex.labels, apex.annotations | FLUX_LEAVES_IT
-    if owned != before or (is_owned_by(table, canary) and OWNED_ANNOTATION not in _annotations(table)):
+    if owned != OwnedFields.read(table) or (is_owned_by(table, canary) and OWNED_ANNOTATION not in _annotations(table)):
         annotations[OWNED_ANNOTATION] = owned.text()
     if sequence is not None:
         annotations[MOVE_ANNOTATION] = f"{canary.uid}/{sequence}"

@@ -12,7 +12,11 @@ _KEPT: Final = ("provider", "targetRef", "autoscalerRef", "revertOnDeletion", "s
 _KEPT_OF_SERVICE: Final = ("name", "port")
 
 
-def parse_partial(obj: Mapping[str, Any]) -> Canary | None:
+class PartialCanary(Canary):
+    """A Canary of which only names were read: what it does not say of its route is not known, and stays as it is."""
+
+
+def parse_partial(obj: Mapping[str, Any]) -> PartialCanary | None:
     """Read the names of a Canary's objects and nothing of its analysis; None where not even they can be read."""
     spec = mapping_of(obj, "spec")
     kept: dict[str, Any] = {key: spec[key] for key in _KEPT if key in spec}
@@ -21,7 +25,7 @@ def parse_partial(obj: Mapping[str, Any]) -> Canary | None:
     without_scaler = {key: value for key, value in kept.items() if key != "autoscalerRef"}
     for part in (kept, without_scaler):
         try:
-            return Canary.model_validate({"metadata": obj["metadata"], "spec": part})
+            return PartialCanary.model_validate({"metadata": obj["metadata"], "spec": part})
         except ValidationError:
             continue
     return None

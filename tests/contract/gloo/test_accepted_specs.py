@@ -60,11 +60,12 @@ def validated(hosts: list[Json]) -> str:
         return refusal(numbered, Path(folder))
 
 
-@settings(SLOW, max_examples=20)
-@given(st.lists(st.tuples(services(), analyses(), main_matchers()), min_size=20, max_size=40))
-def test_envoy_takes_every_route_of_a_spec_that_is_accepted(specs: list[tuple[Json, Json, list[Json]]]) -> None:
+@settings(SLOW, max_examples=25)
+@given(st.data())
+def test_envoy_takes_every_route_of_a_spec_that_is_accepted(data: st.DataObject) -> None:
+    drawn = st.tuples(services(), analyses(), main_matchers())
     hosts = []
-    for service, analysis, matchers in specs:
+    for service, analysis, matchers in (data.draw(drawn) for _ in range(10)):
         obj = object_of(service, analysis)
         if any(not problem.is_warning for problem in canary_problems(obj)):
             continue
@@ -74,7 +75,7 @@ def test_envoy_takes_every_route_of_a_spec_that_is_accepted(specs: list[tuple[Js
         raise AssertionError(f"{refused or said}")
 
 
-@settings(SLOW, max_examples=10)
+@settings(SLOW, max_examples=5)
 @given(st.lists(header_values(), min_size=50, max_size=200))
 def test_envoy_reads_every_header_value_that_is_accepted(values: list[str]) -> None:
     added = [{"header": {"key": "x", "value": value}} for value in values]

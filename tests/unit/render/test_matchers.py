@@ -132,3 +132,23 @@ def test_a_parameter_is_compared_in_every_way_that_gloo_can() -> None:
     pattern, is_regex = found["b"]
     assert is_regex
     assert [re2.fullmatch(pattern, text) is not None for text in ("x.y!", "x-y!", "ax.y")] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("matcher", "condition"),
+    [
+        ({"regex": "/x.*"}, {"exact": f"/{'a' * 1_020}"}),
+        ({"regex": "/x.*"}, {"prefix": f"/{'a' * 3_000}"}),
+        ({"exact": "/" + "\u00e9" * 600}, {"regex": "/.*"}),
+    ],
+    ids=["exact", "prefix", "of-the-main-route"],
+)
+def test_a_path_whose_pattern_envoy_would_refuse_is_not_asked_for(matcher: Json, condition: Json) -> None:
+    assert narrowed([matcher], [condition]) == [matcher | NOBODY]
+
+
+def test_more_combinations_than_a_table_has_room_for_are_not_made() -> None:
+    matchers = [{"prefix": f"/{number}"} for number in range(30_000)]
+    found = narrowed(matchers, [{"headers": [{"name": f"x-{number}"}]} for number in range(100)])
+    assert found == [{"prefix": "/0", **NOBODY}]
+    assert len(narrowed(matchers[:50], [{"headers": [{"name": "x"}]}] * 100)) == 5_000
