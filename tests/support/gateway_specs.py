@@ -21,27 +21,31 @@ _REGEX = st.one_of(
     ),
     st.text(r"ab.*+?()[]{}|\^$d0123,", max_size=12),
 )
-_LENGTHY = st.integers(0, 3_000).map(lambda length: "a" * length)
-_DURATION = st.one_of(
-    st.sampled_from(["0s", "1s", "500ms", "1m30s", "1ns", "8784h", "15s", "0.1s", "2562047h", "300h"]),
-    st.integers(0, 10**12).map(lambda number: f"{number}s"),
+_LENGTHY = st.sampled_from([0, 900, 1_024, 1_025, 3_000]).map(lambda length: "a" * length)
+_PARAMETER = st.one_of(
+    _NAME,
+    _VALUE.filter(bool),
+    st.sampled_from([("q", 1_024), ("\u00e9", 512), ("\u00e9", 513)]).map(lambda of: of[0] * of[1]),
+)
+_DURATION = st.sampled_from(
+    ["0s", "1s", "500ms", "1m30s", "1ns", "8784h", "15s", "0.1s", "300h", "31622400s", "1h", "8784h0m0.5s", "2562047h"]
 )
 
 
-def _string_match() -> st.SearchStrategy[Json]:
-    text = st.one_of(_VALUE, _LENGTHY)
+def _string_match(*ways: str) -> st.SearchStrategy[Json]:
+    text = st.one_of(_VALUE, _VALUE, _LENGTHY)
     return st.one_of(
-        *(text.map(lambda value, way=way: {way: value}) for way in ("exact", "prefix", "suffix")),
-        st.one_of(_REGEX, _LENGTHY).map(lambda value: {"regex": value}),
-        st.booleans().map(lambda value: {"present": value}),
+        *(st.fixed_dictionaries({way: text}) for way in ways or ("exact", "prefix", "suffix")),
+        st.fixed_dictionaries({"regex": st.one_of(_REGEX, _LENGTHY)}),
+        st.fixed_dictionaries({"present": st.booleans()}),
     )
 
 
 def _uri() -> st.SearchStrategy[Json]:
     path = st.one_of(_PATH, _LENGTHY.map(lambda text: f"/{text}"))
     return st.one_of(
-        *(path.map(lambda value, way=way: {way: value}) for way in ("exact", "prefix")),
-        _REGEX.map(lambda value: {"regex": f"/{value}"}),
+        *(st.fixed_dictionaries({way: path}) for way in ("exact", "prefix")),
+        st.fixed_dictionaries({"regex": _REGEX.map(lambda value: f"/{value}")}),
     )
 
 
@@ -57,7 +61,7 @@ def _entry() -> st.SearchStrategy[Json]:
             "scheme": st.just({"exact": "https"}),
             "headers": conditions,
             "withoutHeaders": conditions,
-            "queryParams": st.dictionaries(st.one_of(_NAME, _VALUE, _LENGTHY), _string_match(), max_size=2),
+            "queryParams": st.dictionaries(_PARAMETER, _string_match("exact", "prefix"), max_size=2),
         },
     )
 
@@ -73,7 +77,9 @@ def services() -> st.SearchStrategy[Json]:
     """Draw what is done to requests."""
     cors = {
         "allowOrigin": st.lists(st.sampled_from(["*", "https://a.b"]), max_size=2),
-        "allowOrigins": st.lists(_string_match(), max_size=2),
+        "allowOrigins": st.lists(
+            st.one_of(_string_match(), st.sampled_from([{"regex": ""}, {"prefix": ""}])), max_size=2
+        ),
         "allowMethods": st.lists(_NAME, max_size=2),
         "allowHeaders": st.lists(_NAME, max_size=2),
         "exposeHeaders": st.lists(_NAME, max_size=2),
@@ -81,12 +87,12 @@ def services() -> st.SearchStrategy[Json]:
         "allowCredentials": st.booleans(),
     }
     rewrite = {
-        "uri": st.one_of(_PATH, _ODD),
-        "authority": st.one_of(st.sampled_from(["a.b:80", "a.b"]), _ODD),
+        "uri": st.one_of(_PATH, _PATH, _PATH, _ODD.map(lambda text: f"/{text}")),
+        "authority": st.one_of(st.sampled_from(["a.b:80", "a.b", "\u00e9", ""]), _NAME, _ODD),
         "type": st.sampled_from(["ReplaceFullPath", "ReplacePrefixMatch", ""]),
     }
     retries = {
-        "attempts": st.one_of(st.integers(0, 100), st.integers(0, 2**40)),
+        "attempts": st.one_of(st.integers(0, 100), st.sampled_from([1, 100, 2**32])),
         "perTryTimeout": _DURATION,
         "retryOn": st.one_of(st.sampled_from(["5xx", "5xx,reset", "x", ",,"]), _ODD),
     }
@@ -109,7 +115,7 @@ def analyses() -> st.SearchStrategy[Json]:
         {"cookieName": st.one_of(_NAME, st.integers(1, 300).map(lambda length: "c" * length))},
         optional={
             "primaryCookieName": _NAME.map(lambda name: f"p{name}"),
-            "domain": st.one_of(st.just("a.b"), _ODD),
+            "domain": st.sampled_from(["a.b", "", "\u00e9"]),
             "path": st.one_of(_PATH, st.integers(1, 1_100).map(lambda length: "/" + "%" * length)),
             "maxAge": st.integers(0, 10**9),
             "sameSite": st.sampled_from(["Lax", "Strict", "None"]),
