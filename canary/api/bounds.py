@@ -199,6 +199,10 @@ MOST_PARSED_OPERATORS: Final = 400
 MOST_PARSED_QUERIES_CHARS: Final = 32 * KIB
 """Of the queries of one Canary whose PromQL is checked; those that come after that many characters are not."""
 
+MOST_READ_QUERIES_CHARS: Final = 64 * KIB
+"""Of the queries of one Canary whose braces are checked, counted before they are filled in: a KiB of them takes up to
+two milliseconds. Those that come after that many characters are not; the agent says what is wrong with them."""
+
 MOST_PROVIDER_HEADERS: Final = 100
 """Of a MetricTemplate's `provider.headers`."""
 

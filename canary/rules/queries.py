@@ -11,7 +11,12 @@ from typing import Final
 
 import promql_parser
 
-from canary.api.bounds import MOST_PARSED_OPERATORS, MOST_PARSED_QUERIES_CHARS, MOST_PARSED_QUERY_CHARS
+from canary.api.bounds import (
+    MOST_PARSED_OPERATORS,
+    MOST_PARSED_QUERIES_CHARS,
+    MOST_PARSED_QUERY_CHARS,
+    MOST_READ_QUERIES_CHARS,
+)
 from canary.api.canary import Canary
 from canary.api.metric_template import PROMETHEUS, MetricTemplate
 from canary.api.metrics import CanaryMetric
@@ -50,10 +55,13 @@ _ANSWERS_OF_ONE: Final = frozenset({"scalar", "absent", "absent_over_time", "his
 
 def check_queries(canary: Canary) -> Iterator[Problem]:
     """Check the (deprecated) queries that stand in the canary itself."""
-    room = MOST_PARSED_QUERIES_CHARS
+    room, unread = MOST_PARSED_QUERIES_CHARS, MOST_READ_QUERIES_CHARS
     for index, metric in enumerate(canary.analysis.metrics if canary.analysis is not None else ()):
         if not metric.query or metric.template_ref is not None:
             continue
+        unread -= len(metric.query)
+        if unread < 0:
+            return
         path = f"{canary.analysis_path}.metrics[{index}].query"
         try:
             text = _filled(canary, metric, metric.query)
@@ -90,8 +98,11 @@ def check_filled_queries(
     Of a template in another namespace only its fault is shown: who may refer to it need not be allowed to read it.
     `metrics` gives each with its path, e.g. `spec.analysis.metrics[0]`, and the template that it refers to.
     """
-    room = MOST_PARSED_QUERIES_CHARS
+    room, unread = MOST_PARSED_QUERIES_CHARS, MOST_READ_QUERIES_CHARS
     for path, metric, template in metrics:
+        unread -= len(template.spec.query)
+        if unread < 0:
+            return
         try:
             text = _filled(canary, metric, template.spec.query)
         except TemplateError as error:
