@@ -61,10 +61,13 @@ def read_stored(obj: Object, last_valid: Canary | None) -> StoredCanary:
     try:
         canary = parse_canary(obj)
     except InvalidObject as error:
+        partial = parse_partial(obj)
+        if partial is not None and partial.provider != GLOO:
+            return _of_another_provider(obj, state, partial, last_valid)
         return StoredCanary(
             obj=obj,
             state=state,
-            canary=_as_named(last_valid or parse_partial(obj), state),
+            canary=_as_named(last_valid or partial, state),
             last_valid=last_valid,
             blocker=Blocker("InvalidSpec", str(error)),
         )
@@ -73,13 +76,20 @@ def read_stored(obj: Object, last_valid: Canary | None) -> StoredCanary:
         renamed_to = None if state.identity in {None, wanted} else wanted
         named = _as_named(canary, state)
         return StoredCanary(obj=obj, state=state, canary=named, last_valid=canary, renamed_to=renamed_to)
+    return _of_another_provider(obj, state, canary, canary)
+
+
+def _of_another_provider(obj: Object, state: State, canary: Canary, last_valid: Canary | None) -> StoredCanary:
+    """Leave a canary of another provider alone, whatever stands in its spec: its own controller reads it.
+
+    Was it Gloo's and ours, then a run under way is not left exposed, and its deletion not left hanging.
+    """
     name = f"Canary {canary.namespace}/{canary.name}"
     text = f"{name} spec.provider: found {canary.provider!r}; allowed: {GLOO}, or nothing"
-    # Was it Gloo's and ours, then a run under way is not left exposed, and its deletion not left hanging.
     was_ours = state.phase is not None and not is_foreign(state)
     blocker = Blocker("ProviderNotSupported", text)
     named = _as_named(canary, state) if was_ours else None
-    return StoredCanary(obj=obj, state=state, canary=named, last_valid=canary, blocker=blocker)
+    return StoredCanary(obj=obj, state=state, canary=named, last_valid=last_valid, blocker=blocker)
 
 
 def _read_state(status: Mapping[str, Any]) -> State:

@@ -15,6 +15,7 @@ from kube.answers import error_from_status
 from kube.backoff import Backoff
 from kube.connection import Connection, Request, open_connection
 from kube.errors import Gone, Invalid, PermanentError, PreconditionFailed, TransientError
+from kube.json_text import loads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -331,7 +332,7 @@ def _selectors(label_selector: str, field_selector: str) -> dict[str, str]:
 
 def _parse(body: bytes, request: Request) -> Object:
     try:
-        parsed = orjson.loads(body)
+        parsed = loads(body)
     except orjson.JSONDecodeError as error:
         raise PermanentError(
             f"the answer is not JSON: {body[:80]!r}",

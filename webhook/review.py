@@ -12,6 +12,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
+from canary.api.bounds import MOST_REVIEW_VALUES
+from kube.json_text import loads
+
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
 OPERATIONS: Final = ("CREATE", "UPDATE", "DELETE", "CONNECT")
@@ -107,8 +110,11 @@ def parse_review(body: bytes) -> Request:
     Raises:
         BadReview: not JSON, another kind or version, or a field that is missing or of another type.
     """
+    values = sum(map(body.count, (b",", b"{", b"[")))
+    if values > MOST_REVIEW_VALUES:  # before they take two hundred bytes each
+        raise BadReview(f"the body has {values} values; allowed: at most {MOST_REVIEW_VALUES}")
     try:
-        review = orjson.loads(body)
+        review = loads(body)
     except orjson.JSONDecodeError as error:
         raise BadReview(f"the body is not JSON: {error}") from error
     if not isinstance(review, dict):

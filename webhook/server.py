@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from aiohttp import HttpVersion11, hdrs, web
 
-from canary.api.bounds import MOST_REVIEW_BYTES
+from canary.api.bounds import MOST_LONG_BODIES, MOST_REVIEW_BYTES
 from service import endpoint
 from service.endpoint import listen, serving
 from webhook.context import AdmissionContext, Handler
@@ -36,6 +36,7 @@ _CONNECTIONS: Final[Mapping[str, Any]] = {
     "access_log": None,
     "keepalive_timeout": _KEEP_ALIVE_S,
     "lingering_time": _LINGER_S,
+    "auto_decompress": False,  # few bytes on the wire could be many unpacked, and no API server packs a review
 }
 
 
@@ -54,6 +55,7 @@ class Admission:
         self._context = context
         self._metrics = metrics
         self._is_draining = False
+        self._long_bodies = asyncio.Semaphore(MOST_LONG_BODIES)
 
     @property
     def is_draining(self) -> bool:
@@ -77,7 +79,7 @@ class Admission:
             raise web.HTTPNotFound
         if request.method != hdrs.METH_POST:
             raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_POST])
-        body = await _read(request)
+        body = await self._read(request)
         started_s = time.perf_counter()
         if handler is not None:
             reply = handle_review(body, handler, self._context)
@@ -94,27 +96,38 @@ class Admission:
             response.force_close()
         return response
 
+    async def _read(self, request: web.BaseRequest) -> bytes:
+        """Read the body. Raise the HTTP errors 415, 413, 408, and 400 for a body that breaks off.
 
-async def _read(request: web.BaseRequest) -> bytes:
-    """Read the body. Raise the HTTP errors 415, 413, 408, and 400 for a broken Content-Encoding."""
+        One that did not come whole with its headers waits for others of the kind: each may take megabytes.
+        """
+        _check_type(request)
+        try:
+            if request.content.is_eof():  # no clock is needed
+                body = request.content.read_nowait()
+                if len(body) > MOST_REVIEW_BYTES:
+                    raise _too_long(len(body))
+                return body
+            async with asyncio.timeout(_READ_TIMEOUT_S), self._long_bodies:
+                return await _read_on(request)
+        except TimeoutError as error:
+            text = f"the body did not come within {_READ_TIMEOUT_S:g} s\n"
+            raise _for_good(web.HTTPRequestTimeout(text=text)) from error
+        except (web.RequestPayloadError, ConnectionResetError) as error:
+            request.content.feed_eof()  # else the server reads on, to be polite, and logs the same error once more
+            raise _for_good(web.HTTPBadRequest(text=f"the body can't be read: {error}\n")) from error
+
+
+def _check_type(request: web.BaseRequest) -> None:
+    """Raise the HTTP error 415 for a body that is no plain JSON."""
     # A header that is exactly right need not be parsed.
     if request.headers.get(hdrs.CONTENT_TYPE) != JSON and request.content_type != JSON:
         found = request.content_type
         raise web.HTTPUnsupportedMediaType(text=f"Content-Type: found {found!r}; allowed: {JSON!r}\n")
-    try:
-        if request.content.is_eof():  # all of it came with the headers: no clock is needed
-            body = request.content.read_nowait()
-            if len(body) > MOST_REVIEW_BYTES:  # few bytes on the wire, many unpacked
-                raise _too_long(len(body))
-            return body
-        async with asyncio.timeout(_READ_TIMEOUT_S):
-            return await _read_on(request)
-    except TimeoutError as error:
-        text = f"the body did not come within {_READ_TIMEOUT_S:g} s\n"
-        raise _for_good(web.HTTPRequestTimeout(text=text)) from error
-    except web.RequestPayloadError as error:
-        request.content.feed_eof()  # else the server reads on, to be polite, and logs the same error with its traceback
-        raise _for_good(web.HTTPBadRequest(text=f"the body can't be read: {error}\n")) from error
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
+    if encoding != "identity":
+        text = f"Content-Encoding: found {encoding!r}; allowed: none\n"
+        raise _for_good(web.HTTPUnsupportedMediaType(text=text))
 
 
 async def _read_on(request: web.BaseRequest) -> bytes:

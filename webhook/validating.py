@@ -18,7 +18,6 @@ from canary.rules.metric_template import check_metric_template
 from canary.rules.queries import check_queries, check_template_query
 from canary.rules.references import Claim, Stage, check_references
 from canary.rules.shape import alert_provider_problems, canary_problems, metric_template_problems
-from canary.rules.sizes import can_be_compared
 from canary.run.phase import Phase
 from canary.run.status import read_identity
 from webhook.context import AdmissionContext
@@ -119,11 +118,8 @@ def _with_its_names(request: Request) -> Object:
 
 
 def is_spec_unchanged(request: Request) -> bool:
-    """Return whether an update leaves the spec as it is; not where it is too large to be compared, and refused."""
-    if request.operation != "UPDATE":
-        return False
-    spec, old_spec = request.object.get("spec"), request.old_object.get("spec")
-    return can_be_compared(spec) and can_be_compared(old_spec) and spec == old_spec
+    """Return whether an update leaves the spec as it is."""
+    return request.operation == "UPDATE" and request.object.get("spec") == request.old_object.get("spec")
 
 
 def _introduced(problems: Problems, old: Problems) -> frozenset[int]:

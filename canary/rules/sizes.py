@@ -142,16 +142,6 @@ def size_problems(obj: Mapping[str, Any]) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-def can_be_compared(spec: object) -> bool:
-    """Return whether a spec is within the bounds of size; Python can't compare what is nested some hundred deep."""
-    count = 1
-    for part in _parts(Part(spec, 1, "spec"), MOST_DEPTH):
-        count += len(part.value) if isinstance(part.value, dict | list) else 0
-        if count > MOST_VALUES or part.depth > MOST_DEPTH:
-            return False
-    return True
-
-
 def _parts(root: Part, most_depth: int) -> Iterator[Part]:
     """Return the values of a part of an object, itself first, without recursion; nothing below one that is too deep."""
     waiting = [root]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from agent.stored import is_gone, read_stored
@@ -11,6 +12,7 @@ from canary.run.phase import Phase
 from canary.run.state import Revisions, State
 from canary.run.status import UnknownPhase, write_status
 from canary.run.wire import FINALIZER
+from kube.json_text import loads
 from tests.support.canaries import canary, canary_object
 
 DELETED = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
@@ -137,3 +139,31 @@ def test_an_invalid_spec_does_not_lead_to_other_names() -> None:
     stored = read_stored(edited, None)
     assert stored.canary is not None
     assert (Identity.of(stored.canary), stored.renamed_to) == (MADE.identity, None)
+
+
+@pytest.mark.parametrize("depth", [40, 900, 5_000])
+def test_a_spec_that_is_nested_too_deep_is_invalid_and_stops_no_tick(depth: int) -> None:
+    text = orjson.dumps(canary_object(service={"port": 80, "trafficPolicy": "DEEP"}))
+    obj = loads(text.replace(b'"DEEP"', b'{"a":' * depth + b"1" + b"}" * depth))
+    found = read_stored(obj, None)
+    assert found.blocker is not None
+    assert found.blocker.reason == "InvalidSpec"
+    assert "at most 32 objects and lists in each other" in found.blocker.message
+    assert found.canary is not None
+    orjson.dumps(obj | {"status": write_status(found.state, None, target_kind="Deployment", generation=1)})
+
+
+def test_a_spec_too_large_to_be_read_is_replaced_by_the_last_valid_one() -> None:
+    valid = canary()
+    obj = canary_object({"webhooks": [{"name": f"h{n}", "url": "http://a/"} for n in range(3_000)]})
+    found = read_stored(obj, valid)
+    assert (found.canary, found.last_valid) == (valid, valid)
+    assert found.blocker is not None
+    assert "spec.analysis.webhooks: found 3000 entries; allowed: at most 100" in found.blocker.message
+
+
+def test_what_stands_in_a_canary_of_another_provider_is_nobodys_business_here() -> None:
+    found = read_stored(canary_object({"metrics": "x" * 100_000}, provider="istio"), None)
+    assert found.canary is None
+    assert found.blocker is not None
+    assert found.blocker.reason == "ProviderNotSupported"

@@ -92,6 +92,14 @@ async def test_a_list_is_read_page_by_page_and_its_items_are_whole_objects(api: 
     assert [seen.query for seen in api.seen] == [selectors, selectors | {"continue": "more&"}]
 
 
+async def test_an_object_nested_without_an_end_hides_no_other(api: ApiServer, client: Client) -> None:
+    deep = '{"metadata": {"name": "deep"}, "spec": ' + '{"a":' * 5_000 + "1" + "}" * 5_000 + "}"
+    api.will(
+        text(200, f'{{"metadata": {{"resourceVersion": "9"}}, "items": [{deep}, {{"metadata": {{"name": "b"}}}}]}}')
+    )
+    assert [item["metadata"]["name"] for item in await client.list(CONFIGMAPS)] == ["deep", "b"]
+
+
 async def test_a_list_forgotten_midway_is_started_again_once(api: ApiServer, client: Client) -> None:
     half = listing(9, config_map("a", 1), following="more")
     api.will(half, no(410, "Expired"), listing(12, config_map("b", 11)))

@@ -1,6 +1,7 @@
 """Any bytes become a request or a clear refusal; every answer is a review that the API server can read."""
 
 import base64
+import time
 from typing import Any
 
 import orjson
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.reviews import Object, context_of, request, review
+from tests.support.reviews import Object, canary_object, context_of, request, review
 from webhook.context import AdmissionContext
 from webhook.handling import FAILED, handle_review
 from webhook.marking import mark_workload
@@ -25,6 +26,7 @@ from webhook.review import (
     parse_review,
     render_review,
 )
+from webhook.validating import validate_canary
 
 OBJECT: Object = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "test", "name": "a"}}
 
@@ -108,8 +110,33 @@ def test_an_error_of_the_handler_allows_with_a_warning() -> None:
 
 
 def test_deep_nesting_is_no_way_to_crash() -> None:
-    body = orjson.dumps(review(OBJECT)).replace(b'"options":', b'"deep":' + b"[" * 100_000 + b"]" * 100_000 + b',"o":')
-    assert handle_review(body, mark_workload, context_of()).status == 400
+    body = orjson.dumps(review(OBJECT)).replace(b'"options":', b'"deep":' + b"[" * 90_000 + b"]" * 90_000 + b',"o":')
+    assert handle_review(body, mark_workload, context_of()).status == 200
+
+
+@pytest.mark.parametrize("depth", [40, 300, 900, 1_100, 5_000])
+@pytest.mark.parametrize("place", ["canary", "old canary"])
+def test_a_canary_that_is_nested_too_deep_is_refused_by_its_place(depth: int, place: str) -> None:
+    obj = canary_object(service={"port": 80, "trafficPolicy": "DEEP"})
+    old = canary_object(service={"port": 80, "trafficPolicy": "DEEP" if place == "old canary" else {}})
+    deep = b'{"a":' * depth + b"1" + b"}" * depth
+    body = orjson.dumps(review(obj, old)).replace(b'"DEEP"', deep)
+    reply = handle_review(body, validate_canary, context_of())
+    response = orjson.loads(reply.body)["response"]
+    if place == "old canary":  # what is stored so already can be edited
+        assert response["allowed"]
+        return
+    (cause,) = response["status"]["details"]["causes"]
+    assert cause["field"].startswith("spec.service.trafficPolicy.a.a")
+    assert "at most 32 objects and lists in each other" in cause["message"]
+
+
+def test_a_body_of_a_million_values_is_not_even_parsed() -> None:
+    body = orjson.dumps(review(OBJECT)).replace(b'"options":', b'"many":[' + b"{}," * 1_000_000 + b'{}],"o":')
+    started_s = time.process_time()
+    reply = handle_review(body, mark_workload, context_of())
+    assert (reply.status, b"allowed: at most 200000" in reply.body) == (400, True)
+    assert time.process_time() - started_s < 0.1
 
 
 def test_a_patch_is_written_in_base64() -> None:
