@@ -1,8 +1,8 @@
-"""What is written into a Canary as it is applied: its defaults, and who asks something of its run. Never denies.
+"""What is written into a Canary as it is applied: its defaults, and who asks something of its run.
 
 A webhook that comes after this one may mend what is wrong, and after the last of them the validating one judges. But
-the rules of the CRD come before that: what they refuse is told here already, as warnings, or the user would mend and
-apply once more to hear of the rest.
+the schema and the rules of the CRD come before that, and they know only the worst of the problems: what they refuse is
+refused here already, with all the rest, or the user would mend and apply once more to hear of that.
 """
 
 import re
@@ -12,7 +12,7 @@ from canary.rules.shape import misshapen_paths
 from webhook.context import AdmissionContext
 from webhook.defaulting import default_canary
 from webhook.requesters import mark_requester
-from webhook.review import Answer, Request
+from webhook.review import Answer, Refusal, Request
 from webhook.validating import validate_canary
 
 _INDEX: Final = re.compile(r"\[\d+\]")
@@ -39,18 +39,15 @@ REFUSED_BY_THE_CRD: Final = frozenset(
 
 
 def mutate_canary(request: Request, context: AdmissionContext) -> Answer:
-    """Return the patch, with warnings of what the CRD is about to refuse."""
+    """Return the patch; a refusal only of what the CRD would refuse next."""
+    judged = validate_canary(request, context)
+    if judged.refusal is not None and _is_refused_by_the_crd(request, judged.refusal):
+        return judged
     defaults = default_canary(request)
-    patch = (*defaults.patch, *mark_requester(request))
-    return Answer(patch, (*defaults.warnings, *_refused_before_it_is_judged(request, context)))
+    return Answer((*defaults.patch, *mark_requester(request)), defaults.warnings)
 
 
-def _refused_before_it_is_judged(request: Request, context: AdmissionContext) -> tuple[str, ...]:
-    refusal = validate_canary(request, context).refusal
-    if refusal is None:
-        return ()
+def _is_refused_by_the_crd(request: Request, refusal: Refusal) -> bool:
     fields = {cause.field for cause in refusal.causes}
-    is_refused = not REFUSED_BY_THE_CRD.isdisjoint(_INDEX.sub("[]", field) for field in fields)
-    if not is_refused and misshapen_paths(request.object).isdisjoint(fields):
-        return ()
-    return tuple(f"{cause.field}: {cause.message}" for cause in refusal.causes)
+    is_ruled_out = not REFUSED_BY_THE_CRD.isdisjoint(_INDEX.sub("[]", field) for field in fields)
+    return is_ruled_out or not misshapen_paths(request.object).isdisjoint(fields)

@@ -75,7 +75,8 @@ def success_rate_is_a_least_percentage(canary: Canary) -> Iterator[Problem]:
             continue
         bounds, best = metric.threshold_range, _BEST_SUCCESS_RATE_PERCENT
         least, field = (metric.threshold, "threshold") if bounds is None else (bounds.min, "thresholdRange.min")
-        if bounds is not None and bounds.max is not None and bounds.max < best:
+        is_ordered = bounds is not None and (bounds.min is None or bounds.max is None or bounds.min <= bounds.max)
+        if bounds is not None and is_ordered and bounds.max is not None and bounds.max < best:
             allowed = "min, the least percentage of requests that succeed; with this, a revision without errors fails"
             is_range = bounds.min is not None
             path_of_max, found = f"{path}.thresholdRange.max", as_written(bounds.max)

@@ -80,7 +80,7 @@ def test_a_request_about_another_revision_is_refused_by_name(rollouts: Rollouts)
     assert (result["result"], result["why"]) == ("refused", f"abort@{revision}")
     message = (
         f"Canary {rollouts.namespace}/app metadata.annotations[serin.dev/request]: "
-        f"found 'abort@0123456789abcdef'; allowed: abort@{revision}"
+        f"found 'abort@0123456789abcdef' of {result['by']}; allowed: abort@{revision}"
     )
     rollouts.wait_for("its event", lambda: ("Warning", message) in rollouts.events("app"))
     assert rollouts.status("app")["phase"] == "Progressing"

@@ -1,4 +1,4 @@
-"""The mutating entry denies nothing; what the CRD is about to refuse is told whole, as warnings."""
+"""The mutating entry refuses, whole, what the CRD would refuse next, and leaves all else to be mended and judged."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,19 +34,33 @@ def mutate(changes: Mapping[str, object]) -> Answer:
         ({}, []),
     ],
 )
-def test_what_the_crd_refuses_is_told_with_all_the_rest_and_nothing_is_denied(
+def test_what_the_crd_would_refuse_is_refused_with_all_the_rest_and_nothing_else_is(
     changes: Mapping[str, object], paths: list[str]
 ) -> None:
     answer = mutate(changes)
-    assert answer.is_allowed
-    assert [warning.partition(": found")[0] for warning in answer.warnings] == paths
+    assert [cause.field for cause in (answer.refusal.causes if answer.refusal is not None else ())] == paths
+    assert (answer.patch == ()) == (paths != [])
+
+
+def test_the_demos_faulty_canary_is_told_all_its_faults_at_once() -> None:
+    faulty = yaml.safe_load((REPOSITORY / "sandbox" / "demo" / "faulty-canary.yaml").read_text())
+    answer = mutate_canary(request(faulty), NOWHERE)
+    assert answer.refusal is not None
+    assert [cause.field for cause in answer.refusal.causes] == [
+        "spec.analysis.interval",
+        "spec.analysis.stepWeights[1]",
+        "spec.analysis.metrics[0].thresholdRange",
+        "spec.analysis.webhooks[0].url",
+    ]
 
 
 def test_a_canary_without_a_spec_is_told_so() -> None:
     obj = {key: value for key, value in good_canary_with({}).items() if key != "spec"}
-    assert mutate_canary(request(obj), NOWHERE).warnings == (
-        "spec: found nothing; allowed: an object with targetRef, service and analysis",
-    )
+    answer = mutate_canary(request(obj), NOWHERE)
+    assert answer.refusal is not None
+    assert [(cause.field, cause.message) for cause in answer.refusal.causes] == [
+        ("spec", "found nothing; allowed: an object with targetRef, service and analysis")
+    ]
 
 
 def test_defaults_are_added_to_what_a_later_webhook_may_mend() -> None:
