@@ -30,6 +30,8 @@ _TURNS_WITHIN_S: Final = 60.0
 _TURNS_AGAIN_FIRST_S: Final = 1.0
 _TURNS_AGAIN_MAX_S: Final = 60.0
 _TRAFFIC_AGAIN_MAX_S: Final = 5.0
+_PAUSE_MAX_S: Final = 1.0
+"""Of a whole tick, for an action without which nothing can go on. Its checks come that much later at the most."""
 _TURNS_FORGOTTEN_S: Final = 2 * _TURNS_AGAIN_MAX_S
 
 # Checks go on meanwhile. A webhook in the way that is down, or a slow API server, is soon asked again.
@@ -66,6 +68,7 @@ class ActionCooldowns:
     _actions_until_s: dict[Action, float] = field(default_factory=dict)
     _turns: dict[Action, _Turns] = field(default_factory=dict)
     _errors: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _pause_s: float = 0.0
 
     def add(self, action: Action, error: KubeError | TemplateLost) -> bool:
         """Let an action cool down because of an error; return False where nothing can go on without it.
@@ -93,10 +96,17 @@ class ActionCooldowns:
         wait_s = self._turns.setdefault(action, _Turns()).note(now_s)
         if isinstance(action, SetTraffic):
             wait_s = min(wait_s, _TRAFFIC_AGAIN_MAX_S)
-        if not wait_s or not self._hold_back(action, wait_s, is_refused=True):
+        if not wait_s:
             return True
+        if not self._hold_back(action, wait_s, is_refused=True):
+            self._pause_s = min(wait_s, _PAUSE_MAX_S)
         self._note_error(action, f"{describe(action)} is changed back by somebody else each time", wait_s)
         return False
+
+    def take_pause_s(self) -> float:
+        """Return for how long to do nothing at all, once: what was undone can't be held back by itself."""
+        pause_s, self._pause_s = self._pause_s, 0.0
+        return pause_s
 
     def _note_error(self, action: Action, text: str, wait_s: float) -> None:
         now_s = self.clock()

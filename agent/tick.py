@@ -237,10 +237,18 @@ class CanaryTicker:
                     await self._services.applier.apply(canary, action)
                 if not self._cooldowns.note_done(action):
                     self._report_undone(canary, action)
+                    await self._pause(self._cooldowns.take_pause_s())
             except (PermanentError, TransientError, TemplateLost) as error:
                 if not self._cooldowns.add(action, error):
                     raise
                 self.count_failure(error, is_reported=not isinstance(error, TransientError))
+
+    async def _pause(self, pause_s: float) -> None:
+        """Do nothing for a while, whatever wakes the loop: its own write does that, and what undoes it."""
+        if pause_s:
+            self.turn.give_back()
+            await asyncio.sleep(pause_s)
+            await self.turn.take(self.urgency())
 
     def _report_undone(self, canary: Canary, action: Action) -> None:
         obj = self._stored()

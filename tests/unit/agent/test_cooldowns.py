@@ -4,7 +4,7 @@ import pytest
 
 from agent.cooldowns import ActionCooldowns
 from agent.revision_templates import TemplateLost
-from canary.run.action import ApplyObject, DropRequest, Promote, ScaleTarget, SetTraffic
+from canary.run.action import ApplyObject, DropRequest, Promote, ReleaseObject, ScaleTarget, SetTraffic
 from canary.run.managed import ManagedObject
 from canary.run.traffic import Traffic
 from kube.errors import AlreadyExists, KubeError, Rejected, Unavailable
@@ -83,6 +83,21 @@ def test_what_somebody_else_changes_in_turns_with_us_is_set_less_and_less_often(
         clock.now_s += 1
     assert done_at_s[:9] == [0, 1, 2, 3, 4, 5, 7, 11, 19]
     assert done_at_s[-1] - done_at_s[-2] == 60
+
+
+@pytest.mark.parametrize("action", [ScaleTarget(0), ReleaseObject(ManagedObject.APEX_SERVICE)])
+def test_what_nothing_goes_on_without_makes_the_tick_pause_and_is_told(
+    cooldowns: ActionCooldowns, clock: Clock, action: ScaleTarget | ReleaseObject
+) -> None:
+    pauses = []
+    for _ in range(10):
+        is_kept = cooldowns.note_done(action)
+        pauses.append((is_kept, cooldowns.take_pause_s()))
+        clock.now_s += 0.05
+    assert pauses == [*[(True, 0.0)] * 4, *[(False, 1.0)] * 6]
+    assert cooldowns.take_pause_s() == 0.0
+    assert all("is changed back by somebody else each time" in text for text in cooldowns.errors)
+    assert len(cooldowns.errors) == 1
 
 
 def test_what_is_set_now_and_then_is_not_held_back(cooldowns: ActionCooldowns, clock: Clock) -> None:
