@@ -135,6 +135,14 @@ def test_every_pod_of_ours_keeps_to_the_restricted_profile(cluster: Cluster) -> 
     assert "flagger" not in answer.stderr
 
 
+def test_the_crds_are_not_deleted_by_the_way(cluster: Cluster) -> None:
+    """`kubectl delete -k manifests/default` would take every primary and every route with it."""
+    for plural in ("canaries", "metrictemplates", "alertproviders"):
+        answer = cluster.try_kubectl("delete", "crd", f"{plural}.flagger.app", "--dry-run=server")
+        assert answer.returncode == 1
+        assert f"kubectl annotate crd {plural}.flagger.app serin.dev/deletion=allowed" in answer.stderr
+
+
 def test_who_may_edit_a_namespace_may_edit_its_canaries_and_who_may_view_it_sees_them(
     cluster: Cluster, namespace: str
 ) -> None:
@@ -149,3 +157,16 @@ def test_who_may_edit_a_namespace_may_edit_its_canaries_and_who_may_view_it_sees
     assert [may("vera", verb) for verb in ("get", "watch", "patch", "delete")] == [True, True, False, False]
     assert [may("eddie", verb) for verb in ("get", "create", "patch", "delete")] == [True, True, True, True]
     assert not may("eddie", "patch", "--namespace=default")
+
+
+def test_the_agents_name_is_renamed_as_the_page_on_security_says(tmp_path: Path) -> None:
+    """It stands within an expression, which kustomize's `namespace` leaves alone."""
+    page = (REPOSITORY / "docs" / "security.md").read_text()
+    made = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    made |= {"namespace": "serin", "resources": [os.path.relpath(REPOSITORY / "manifests" / "default", tmp_path)]}
+    (tmp_path / "kustomization.yaml").write_text(json.dumps(made))
+    command = [str(bin_dir() / "kubectl"), "kustomize", str(tmp_path)]
+    rendered = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"system:serviceaccount:([\w-]+):serin-agent", rendered) == ["serin"] * 6
+    bindings = [document for document in yaml.safe_load_all(rendered) if "subjects" in document]
+    assert {subject["namespace"] for binding in bindings for subject in binding["subjects"]} == {"serin"}

@@ -15,7 +15,7 @@ import pytest
 
 from agent.caches import WATCHED, Caches
 from agent.leadership import Deposed, Fence
-from agent.main import connect_services, lead
+from agent.main import connect_services, lead, lease_name
 from agent.metrics import AgentMetrics
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
@@ -162,6 +162,12 @@ async def test_a_write_of_the_time_before_is_not_let_through_when_the_same_proce
     with fence.opened(lambda: second.is_on):
         fence.check()
     assert not fence.is_open()
+
+
+def test_a_lease_beside_its_agents_canaries_has_the_plain_name() -> None:
+    assert lease_name("", "gloo-system") == "serin-agent"
+    assert lease_name("shop", "gloo-system") == "serin-agent-shop"
+    assert lease_name("shop", "shop") == "serin-agent", "rights to it can be given before the namespace is known"
 
 
 async def test_an_agent_of_one_namespace_has_a_lease_of_its_own(tmp_path: Path) -> None:
