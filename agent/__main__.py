@@ -57,7 +57,10 @@ def main(
         typer.Option(help="Builtin checks count what pods of these namespaces export; without it any pod's."),
     ] = None,
     no_cross_namespace_refs: Annotated[
-        bool, typer.Option("--no-cross-namespace-refs", help="Canaries refer to their own namespace only.")
+        bool,
+        typer.Option(
+            "--no-cross-namespace-refs/--cross-namespace-refs", help="Canaries refer to their own namespace only."
+        ),
     ] = False,
     allowed_address_ranges: Annotated[
         list[str] | None,
@@ -147,7 +150,7 @@ def spelled_here(arguments: Iterable[str]) -> Iterator[str]:
         elif name == f"--{_LEADER_ELECTION}" and is_valued and value in _YES | _NO:
             yield name if value in _YES else f"--no-{_LEADER_ELECTION}"
         elif name == _NO_CROSS_NAMESPACE and is_valued and value in _YES | _NO:
-            yield from (name,) if value in _YES else ()
+            yield _NO_CROSS_NAMESPACE if value in _YES else "--cross-namespace-refs"
         else:
             yield spelled
 

@@ -123,7 +123,8 @@ def test_the_namespaced_overlay_has_rights_in_its_namespace_and_nowhere_else(ren
         for document in documents
         if document["kind"] == "Deployment"
     ]
-    assert args[-2:] == ["--namespace=$(POD_NAMESPACE)", "--leader-election-namespace=$(POD_NAMESPACE)"]
+    own = ["--namespace=$(POD_NAMESPACE)", "--leader-election-namespace=$(POD_NAMESPACE)"]
+    assert args[-3:] == [*own, "--no-cross-namespace-refs"]
 
 
 def test_every_pod_of_ours_keeps_to_the_restricted_profile(cluster: Cluster) -> None:
