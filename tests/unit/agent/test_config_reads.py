@@ -12,6 +12,7 @@ from agent.config_copies import ConfigCopies
 from agent.configs import target_revision
 from agent.copy_names import present_copies
 from agent.copy_upkeep import find_upkeep
+from agent.resources import CANARIES
 from agent.settings import ConfigTracking
 from agent.tracking.referenced import Referenced
 from canary.run.revision import revision_of
@@ -192,10 +193,13 @@ async def test_what_is_written_during_a_read_is_not_taken_back(reader: Reader) -
     assert kept["metadata"]["resourceVersion"] == "3"
 
 
+TRACKED = "844dda24c874109a-627fa439"
+
+
 def with_copies(caches: Caches) -> None:
     """A primary runs that was made while all was tracked."""
     copies = {CONF: "conf-primary", KEYS: "keys-primary", EXTRA: "extra-primary"}
-    primary = primary_workload(CANARY, target(), TEMPLATE, revision="a", replicas=2, config_copies=copies)
+    primary = primary_workload(CANARY, target(), TEMPLATE, revision=TRACKED, replicas=2, config_copies=copies)
     primary["metadata"] |= {"resourceVersion": "1", "uid": "p"}
     caches.of(DEPLOYMENTS).remember(primary)
 
@@ -214,6 +218,8 @@ async def test_the_copies_of_a_primary_are_read_with_what_they_were_made_of(read
 async def test_off_means_that_no_configmap_or_secret_is_asked_for(reader: Reader) -> None:
     caches = Caches(reader.client, "", tracking=ConfigTracking.OFF)
     with_copies(caches)
+    metadata = {"name": "podinfo", "namespace": "test", "resourceVersion": "1"}
+    caches.of(CANARIES).remember({"metadata": metadata, "status": {"phase": "Succeeded"}})
     await caches.refresh(CANARY)
     assert target_revision(CANARY, target(), caches) == (revision_of(TEMPLATE), {})
     assert present_copies(CANARY, target(), TEMPLATE, caches) == {}
