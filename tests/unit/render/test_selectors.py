@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from canary.api.names import Side
+from canary.rules.http_syntax import is_label_value
 from render.objects import UnusableObjectError
 from render.release import released_apex
 from render.selectors import check_same_labels, is_selected, side_selectors, target_selector_label
@@ -39,6 +40,16 @@ def test_any_of_flaggers_labels_may_tell_the_sides_apart_and_the_others_stay(key
     selectors = side_selectors(target, None)
     assert selectors.of(Side.PRIMARY) == {"tier": "web", key: "front-primary"}
     assert selectors.of(Side.CANARY) == {"tier": "web", key: "front"}
+
+
+@pytest.mark.parametrize("length", [55, 56, 60, 63])
+def test_a_label_that_leaves_no_room_for_the_ending_is_shortened_and_stays_one_of_its_own(length: int) -> None:
+    """Kubernetes takes 63 characters."""
+    long, other = "a" * (length - 1) + "b", "a" * (length - 1) + "c"
+    values = [side_selectors(workload(app=value), None).of(Side.PRIMARY)["app"] for value in (long, other)]
+    assert all(len(value) <= 63 and is_label_value(value) and value.endswith("-primary") for value in values)
+    assert values[0] != values[1]
+    assert (values[0] == f"{long}-primary") == (length == 55)
 
 
 def test_a_target_without_such_a_label_is_named_with_what_was_found_and_what_is_allowed() -> None:

@@ -66,6 +66,15 @@ def test_the_agents_own_writes_are_left_alone() -> None:
     assert written(claimed, old, user=AGENT) == claimed["metadata"]["annotations"]
 
 
+def test_the_claim_of_an_agent_of_one_namespace_is_no_new_request() -> None:
+    """The webhook does not know its name, and is asked about its writes."""
+    agent = "system:serviceaccount:shop:serin-agent"
+    old, claimed = asked(PROMOTE, f"{PROMOTE} by alice"), asked(f"{PROMOTE}#1a2b", f"{PROMOTE} by alice")
+    assert written(claimed, old, user=agent) == claimed["metadata"]["annotations"]
+    assert validate_canary(request(claimed, old, user=agent), NOWHERE) == ALLOWED
+    assert written(annotated({}), claimed, user=agent) == {}
+
+
 def test_a_second_pass_of_admission_changes_nothing() -> None:
     new, old = asked(PROMOTE), annotated({})
     once = stored(new, mutate_canary(request(new, old), NOWHERE))
