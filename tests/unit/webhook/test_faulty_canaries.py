@@ -9,6 +9,7 @@ import pytest
 
 from canary.api.problems import InvalidObject
 from canary.rules.shape import parse_canary
+from render.route_options import route_options
 from tests.support.admission_faults import OBJECT_NAME, Fault, answers, fault, hook, validate
 from tests.support.rule_cases import good_canary_with
 
@@ -242,3 +243,40 @@ def test_what_was_stored_with_a_new_fault_runs_on_and_stays_editable(fault: Faul
         with pytest.raises(InvalidObject):
             parse_canary(stored)
     assert validate(stored | {"spec": stored["spec"] | {"suspend": True}}, stored).is_allowed
+
+
+def test_a_stored_number_beyond_its_bound_is_read_as_the_bound() -> None:
+    huge: dict[str, object] = {
+        "progressDeadlineSeconds": 1e20,
+        "analysis/interval": "8760h",
+        "analysis/threshold": 10**12,
+        "analysis/unobservedDeadlineSeconds": 9 * 10**18,
+        "analysis/drainSeconds": 10**9,
+        "service/retries": {"attempts": 1_000_000, "perTryTimeout": "2562047h"},
+        "service/timeout": "2562047h",
+    }
+    canary = parse_canary(good_canary_with(huge))
+    assert canary.analysis is not None
+    assert (canary.interval_s, canary.threshold, canary.progress_deadline_s) == (86_400, 10_000, 604_800)
+    assert (canary.analysis.unobserved_deadline_s, canary.analysis.drain_s) == (604_800, 86_400)
+    options = route_options(canary.spec.service)
+    assert options["timeout"] == options["retries"]["perTryTimeout"] == "31622400s"
+    assert options["retries"]["numRetries"] == 100
+
+
+@pytest.mark.parametrize("changes", [{"service/name": "kubernetes"}, {"targetRef/name": "kubernetes"}], ids=str)
+def test_the_service_of_the_api_server_is_refused_by_its_name(changes: Mapping[str, object]) -> None:
+    obj = good_canary_with(changes)
+    obj["metadata"]["namespace"] = "default"
+    answer = validate(obj)
+    assert answer.refusal is not None
+    [path] = changes
+    assert [(cause.field, cause.message) for cause in answer.refusal.causes] == [
+        (
+            f"spec.{path.replace('/', '.')}",
+            (
+                "found 'kubernetes'; allowed: another name; in namespace default this Service is the API server's own, "
+                "which every pod calls"
+            ),
+        )
+    ]
