@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agent.providers.errors import ProviderRefused, ProviderUnavailable
+from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from agent.providers.metrics.prometheus import Access, Prometheus
 from tests.support.patience import PATIENCE_S
 from tests.support.web import Handler, serving
@@ -180,3 +180,39 @@ async def test_each_value_of_a_header_is_sent() -> None:
         return web.Response(text=vector("1"))
 
     assert await value(handle, access=Access(headers=(("X-Scope", "a"), ("X-Scope", "b"), ("x-scope", "c")))) == 1.0
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed(status: int) -> None:
+    """It leads to wherever the server says, past what the agent's own address rules and rights on the network are."""
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        is_first = request.path == "/api/v1/query"
+        return (
+            web.Response(status=status, headers={"Location": "/inside"}) if is_first else web.Response(text=vector("1"))
+        )
+
+    with pytest.raises(ProviderRefused, match=f"HTTP {status}; allowed: an answer, for redirects are not followed"):
+        await value(handle)
+    assert asked == ["/api/v1/query"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "hunter2",
+        '"hunter2"',
+        '{"status":"error","errorType":"hunter2","error":"hunter2"}',
+        '{"status":"error","error":"hunter2"}',
+        '{"status":"success","data":{"resultType":"hunter2","result":[]}}',
+        '{"status":"success","data":{"resultType":"vector","result":["hunter2"]}}',
+        '{"status":"success","data":{"resultType":"scalar","result":[1,"hunter2"]}}',
+    ],
+)
+async def test_nothing_of_an_answer_that_is_not_prometheus_is_told(answer: str) -> None:
+    for status in (200, 404, 503):
+        with pytest.raises(ProviderError) as told:
+            await value(answering(answer, status))
+        assert "hunter2" not in str(told.value)

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+import agent.supervisor
 from agent.caches import Caches
 from agent.main import connect_services
 from agent.metrics import AgentMetrics
@@ -22,6 +23,8 @@ from agent.reporting.event_hooks import EventHooks
 from agent.resources import CANARIES
 from agent.settings import Settings
 from agent.supervisor import Supervisor
+from agent.tick import CanaryTicker
+from agent.turns import Urgency
 from canary.rules.shape import parse_canary
 from canary.run.phase import Phase
 from canary.run.state import Revisions, State, TransitionRecord
@@ -199,3 +202,35 @@ async def test_a_canary_with_edited_names_is_woken_by_what_was_made_under_the_ol
             loop._woken.clear()
             caches.of(DEPLOYMENTS).remember(labelled(version, name, app=name))
             assert loop._woken.is_set(), name
+
+
+async def test_a_fault_that_nobody_thought_of_in_one_canary_keeps_no_other_from_being_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = agent.supervisor._concerns
+
+    def fail(obj: dict[str, Any]) -> Any:
+        if obj["metadata"]["name"] == "odd":
+            raise RecursionError("deep inside")
+        return known(obj)
+
+    monkeypatch.setattr("agent.supervisor._concerns", fail)
+    odd = dying(1)
+    odd["metadata"] |= {"name": "odd"}
+    metrics = AgentMetrics("1.2.3")
+    async with at_work(tmp_path, metrics, odd, dying(2)) as (supervisor, caches):
+        assert Key("test", "podinfo") in supervisor._loops
+        assert exposed(metrics)['serin_tick_errors_total{error="RecursionError"}'] == 1
+        caches.of(CANARIES)._handle_event(WatchEvent("DELETED", odd | {"metadata": odd["metadata"]}))
+
+
+async def test_a_loop_outlives_a_fault_outside_of_its_ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: CanaryTicker) -> Urgency:
+        raise RecursionError("deep inside")
+
+    monkeypatch.setattr(CanaryTicker, "urgency", fail)
+    metrics = AgentMetrics("1.2.3")
+    async with at_work(tmp_path, metrics, dying(1)):
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert exposed(metrics)['serin_tick_errors_total{error="RecursionError"}'] == 1

@@ -1,19 +1,23 @@
 """Which addresses are asked for a user: looked at when a socket is made, whatever name they were written with."""
 
 import socket
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from agent.caches import Caches
 from agent.providers.errors import ProviderRefused
 from agent.providers.hooks import Hooks
+from agent.providers.metrics.checks import MetricChecks
 from agent.providers.metrics.prometheus import Prometheus
 from agent.providers.web.addresses import AddressRules, parse_range
 from agent.providers.web.sessions import open_session
 from canary.api.hooks import CanaryWebhook
 from canary.run.judge import Verdict
+from canary.run.state import Analysis, State
 from tests.support.canaries import canary
 from tests.support.patience import PATIENCE_S
 from tests.support.web import serving
@@ -131,3 +135,21 @@ async def test_the_operators_own_sessions_ask_anything() -> None:
     async with serving(inside) as url, open_session(None) as session, session.get(url) as response:
         assert response.status == 200
     assert isinstance(response, aiohttp.ClientResponse)
+
+
+async def test_the_operators_own_metrics_server_may_be_where_a_canarys_may_not() -> None:
+    asked: list[str] = []
+
+    async def inside(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(text='{"status":"success","data":{"resultType":"vector","result":[]}}')
+
+    client: Any = None
+    async with serving(inside) as url, open_session(RULES) as users, open_session(None) as own:
+        checks = MetricChecks(
+            users, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S, own_session=own
+        )
+        for made in (canary(), canary(metricsServer=url)):
+            assert made.analysis is not None
+            await checks.check(made, State(analysis=Analysis(started_at_s=0.0)), made.analysis.metrics[0], 600.0)
+    assert asked == ["/api/v1/query"]
