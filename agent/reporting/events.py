@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 
 from agent.settings import EVENT_REASON
 from canary.run.messages import Message
+from canary.run.phase import IDLE
 from canary.run.revision import content_hash
 from canary.run.state import State
 from kube.resource import Object
@@ -62,7 +63,8 @@ class EventReporter:
         """Report the messages of the stored intent, unless this very transition was reported already.
 
         The first time, after a restart, nobody knows whether it was: its events are made sure of, without a log line,
-        unless the transition is so old that they may have come and gone.
+        unless nothing followed it for so long that they may have come and gone. Those of a run under way are made sure
+        of, whatever the clocks of two agents say.
         """
         transition = state.transition
         key = (transition.sequence, transition.messages)
@@ -71,7 +73,7 @@ class EventReporter:
         is_restart = self._reported is None
         self._reported = key
         self._unwritten = []
-        is_old = is_restart and now_s - transition.at_s > _REPORTED_AGAIN_WITHIN_S
+        is_old = is_restart and _is_at_rest(state) and now_s - transition.at_s > _REPORTED_AGAIN_WITHIN_S
         if not transition.messages or is_old:
             return
         self._remarks = ()
@@ -99,3 +101,9 @@ class EventReporter:
         written = self._recorder.record(obj, type_, EVENT_REASON, message.text, once=once)
         if once:
             self._unwritten.append(written)
+
+
+def _is_at_rest(state: State) -> bool:
+    """Return whether nothing is under way, so that the last transition may be from long ago."""
+    is_over = state.phase in {None, *IDLE} and state.revisions.finished == state.revisions.analysed
+    return state.blocker is not None or (is_over and not state.hooks.post_rollout_pending)

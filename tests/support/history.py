@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from tests.support.api import watch
@@ -139,11 +139,15 @@ class History:
         found.sort(key=lambda pair: pair[0].order)
         return [{"order": version.order, "seen_at_s": version.seen_at_s, "stored": stored} for version, stored in found]
 
-    def moves(self) -> dict[int, list[str]]:
-        """Return the news of each move of the intent, by its number."""
+    def moves(self) -> list[tuple[int, list[str]]]:
+        """Return the number and the news of each move of the intent, in the order in which they were stored.
+
+        A number comes twice where the status was lost between: the next move is counted from what the route knows.
+        """
         statuses = [version.obj.get("status") or {} for version in self.versions("canary", "app")]
         ours = [status["serin"] for status in statuses if "serin" in status]
-        return {one["sequence"]: [news["text"] for news in one.get("news", ())] for one in ours}
+        told = [(one["sequence"], [news["text"] for news in one.get("news", ())]) for one in ours]
+        return [move for move, _ in groupby(told)]
 
 
 @contextmanager

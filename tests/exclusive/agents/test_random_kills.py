@@ -139,7 +139,7 @@ def assert_traffic_follows_the_intent(outcome: Outcome) -> None:
 
 
 def assert_each_move_is_told_once(outcome: Outcome) -> None:
-    said = Counter(text for news in outcome.history.moves().values() for text in news)
+    said = Counter(text for _, news in outcome.history.moves() for text in news)
     events: Counter[str] = Counter()
     for event in outcome.events:
         events[event["message"]] += event["count"]

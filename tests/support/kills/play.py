@@ -55,8 +55,7 @@ class Outcome:
     @property
     def moves(self) -> list[str]:
         """The news of the run's moves, in order."""
-        moves = sorted(self.history.moves().items())
-        return [text for number, news in moves if number > self.sequence_before for text in news]
+        return [text for number, news in self.history.moves() if number > self.sequence_before for text in news]
 
     def summary(self) -> Object:
         """Return the seed's work and what was seen, for those who look for what went wrong."""
@@ -149,7 +148,7 @@ def _act(scene: Scene, acts: Sequence[Act], kills: Sequence[Kill]) -> None:
 
 def _events(scene: Scene) -> list[Object]:
     """Return the events about the canary, once there is one for each of the news, or after a while."""
-    untold = {text for news in scene.history.moves().values() for text in news}
+    untold = {text for _, news in scene.history.moves() for text in news}
     give_up_at_s = time.monotonic() + _TOLD_WITHIN_S
     while True:
         text = scene.rollouts.cluster.kubectl("-n", scene.rollouts.namespace, "get", "events", "-o", "json")

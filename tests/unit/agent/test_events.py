@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from agent.reporting.events import EventReporter
 from canary.run.messages import Message, info, warning
-from canary.run.state import State
+from canary.run.phase import Phase
+from canary.run.state import Blocker, HookAnswers, Revisions, State
 
 OBJECT = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": "podinfo", "namespace": "test"}}
 
@@ -65,6 +66,38 @@ def test_a_restarted_agent_names_the_same_events_and_logs_nothing(
     assert names[:2] == names[2:]
     assert len(set(names)) == 2
     assert not caplog.records
+
+
+AN_HOUR_LATER_S = 3602.0
+
+
+def test_what_a_run_under_way_was_about_is_told_after_a_restart_whatever_the_next_agents_clock(
+    recorded: Recorded,
+) -> None:
+    under_way = replace(State(), phase=Phase.PROGRESSING).transition_to(
+        replace(State(), phase=Phase.PROGRESSING), 1.0, info("Advance podinfo.test canary weight 10")
+    )
+    EventReporter(recorded, ignore_remark).report_transition(OBJECT, under_way, AN_HOUR_LATER_S)
+    assert [event[1] for event in recorded.events] == ["Advance podinfo.test canary weight 10"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_told"),
+    [
+        ({"phase": Phase.SUCCEEDED}, False),
+        ({"phase": Phase.SUCCEEDED, "hooks": HookAnswers(post_rollout_pending=True)}, True),
+        ({"phase": Phase.FAILED, "revisions": Revisions(analysed="2", finished="1")}, True),
+        ({"phase": Phase.PROGRESSING, "blocker": Blocker("InvalidSpec", "spec: ...")}, False),
+    ],
+)
+def test_history_is_not_told_anew_by_each_agent_that_starts(
+    recorded: Recorded, changes: dict[str, Any], *, is_told: bool
+) -> None:
+    ended = replace(State(), **changes)
+    state = ended.transition_to(ended, 1.0, info("it is over"))
+    EventReporter(recorded, ignore_remark).report_transition(OBJECT, state, 2.0)
+    EventReporter(recorded, ignore_remark).report_transition(OBJECT, state, AN_HOUR_LATER_S)
+    assert len(recorded.events) == (2 if is_told else 1)
 
 
 def test_two_transitions_have_events_of_their_own_even_with_the_same_words(recorded: Recorded) -> None:
