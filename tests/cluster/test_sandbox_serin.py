@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -142,6 +143,47 @@ def test_the_crds_are_not_deleted_by_the_way(cluster: Cluster) -> None:
         answer = cluster.try_kubectl("delete", "crd", f"{plural}.flagger.app", "--dry-run=server")
         assert answer.returncode == 1
         assert f"kubectl annotate crd {plural}.flagger.app serin.dev/deletion=allowed" in answer.stderr
+
+
+AGENT = ("--as=system:serviceaccount:gloo-system:serin-agent", "--dry-run=server")
+OWNER = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "app", "uid": "1"}
+
+
+@pytest.mark.parametrize(
+    ("secret", "refusal"),
+    [
+        ({"metadata": {"name": "keys-primary", "ownerReferences": [OWNER]}, "type": "Opaque"}, ""),
+        ({"metadata": {"name": "keys-primary"}, "type": "Opaque"}, "which a Canary owns"),
+        (
+            {
+                "metadata": {
+                    "name": "token",
+                    "ownerReferences": [OWNER],
+                    "annotations": {"kubernetes.io/service-account.name": "default"},
+                },
+                "type": "kubernetes.io/service-account-token",
+            },
+            "no Secrets of other types",
+        ),
+    ],
+    ids=["a copy", "not a canary's", "a token"],
+)
+def test_whoever_takes_the_agent_over_makes_no_secret_but_a_copy(
+    cluster: Cluster, namespace: str, secret: dict[str, Any], refusal: str
+) -> None:
+    made = {"apiVersion": "v1", "kind": "Secret"} | secret
+    answer = cluster.try_kubectl("-n", namespace, "create", *AGENT, "-f", "-", stdin=json.dumps(made))
+    assert (answer.returncode == 0) == (not refusal)
+    assert refusal in answer.stderr
+
+
+def test_whoever_takes_the_agent_over_changes_and_deletes_no_secret_of_others(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("-n", namespace, "create", "secret", "generic", "theirs", "--from-literal=a=1")
+    patch = json.dumps([{"op": "add", "path": "/metadata/ownerReferences", "value": [OWNER]}])
+    for command in (("patch", "--type=json", "-p", patch), ("delete",)):
+        answer = cluster.try_kubectl("-n", namespace, command[0], "secret", "theirs", *command[1:], *AGENT)
+        assert answer.returncode == 1
+        assert "which a Canary owns" in answer.stderr
 
 
 def test_who_may_edit_a_namespace_may_edit_its_canaries_and_who_may_view_it_sees_them(
