@@ -155,11 +155,10 @@ def test_a_scaler_that_does_not_exist_is_named_and_picked_up_when_it_comes(
     )
     rollouts.apply(hpa("app") if kind == "HorizontalPodAutoscaler" else scaled_object())
     rollouts.wait_for_phase("app", "Initialized", deadline_s=60 + SERVED_WITHIN_S)
-    assert rollouts.get(kind.lower(), "app-primary")
+    short = "hpa" if kind == "HorizontalPodAutoscaler" else "scaledobject"
+    assert rollouts.get(short, "app-primary")
     rollouts.apply(canary("app"))
-    rollouts.wait_for(
-        "the primary's goes when it is named no more", lambda: not rollouts.get(kind.lower(), "app-primary")
-    )
+    rollouts.wait_for("the primary's goes when it is named no more", lambda: not rollouts.get(short, "app-primary"))
 
 
 def test_another_kind_of_scaler_is_refused(rollouts: Rollouts) -> None:
