@@ -53,8 +53,8 @@ long: .venv/.ready ## Kill agents in runs of every strategy, and play what else 
 	@$(RUN) -m sandbox build
 	$(BIN)/pytest -m long
 
-fuzz: .venv/.ready ## Send a million new inputs through the admission webhook's request path
-	SERIN_FUZZ_RUNS=1000000 $(BIN)/pytest -o timeout=0 tests/unit/webhook/test_fuzz.py
+fuzz: .venv/.ready ## Fuzz admission, the agent's reading and metrics servers' answers for an hour (SERIN_FUZZ_S=...: seconds)
+	$(RUN) -m tests.fuzz
 
 check: .venv/.ready ## Format, lint, types, import contracts, dead code
 	$(BIN)/ruff format --check .

@@ -113,7 +113,7 @@ class Prometheus:
             raise ProviderRefused(f"{self._name}: HTTP {status}, not an object")
         if body.get("status") != "success":
             raise ProviderRefused(f"{self._name}: {self._refusal(status, body)}")
-        return self._elements(body.get("data") or {})
+        return self._elements(body.get("data"))
 
     def _refusal(self, status: int, body: dict[str, Any]) -> str:
         """Return what an error of Prometheus says: it is about the query, which whoever reads it wrote."""
@@ -161,7 +161,8 @@ class Prometheus:
             kind = ProviderRefused if is_refused(error) else ProviderUnavailable
             raise kind(f"{self._name}: {reason_of(error)}") from error
 
-    def _elements(self, data: dict[str, Any]) -> list[Element]:
+    def _elements(self, found: object) -> list[Element]:
+        data = found if isinstance(found, dict) else {}
         result = data.get("result")
         try:
             match data.get("resultType"):
@@ -172,5 +173,5 @@ class Prometheus:
                 case kind:
                     found = kind if kind in ("matrix", "string") else "something else"
                     raise ProviderRefused(f"{self._name}: the query gives a {found}; allowed: a vector or a scalar")
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ProviderRefused(f"{self._name}: not an answer of Prometheus") from error

@@ -1,20 +1,8 @@
-"""A short run of the coverage-guided fuzzer; `make fuzz` goes on for longer."""
+"""Inputs to begin with, by target."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
-
-import pytest
-
-REPOSITORY = Path(__file__).resolve().parents[3]
-RUNS = 2_000
-
-# Who asks for a long run is not to take a skipped one for it.
-if "SERIN_FUZZ_RUNS" not in os.environ:
-    pytest.importorskip("atheris", reason="atheris has no wheel for this Python or machine")
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 
 def _review(kind: str, spec: dict[str, Any], operation: str = "UPDATE", **old: Any) -> dict[str, Any]:
@@ -39,7 +27,8 @@ def _template(tag: str) -> dict[str, Any]:
     return {"spec": {"containers": [{"name": "podinfod", "image": f"podinfo:{tag}", "env": [{"name": "A"}]}]}}
 
 
-def _seeds() -> list[bytes]:
+def review_seeds() -> list[bytes]:
+    """Return a review of each kind."""
     analysis = {
         "interval": "1m",
         "stepWeights": [1, 50],
@@ -71,16 +60,20 @@ def _seeds() -> list[bytes]:
     return [json.dumps(review).encode() for review in reviews]
 
 
-def test_whatever_bytes_come_each_entry_gives_a_review_or_says_what_is_wrong(tmp_path: Path) -> None:
-    corpus, found = tmp_path / "corpus", tmp_path / "found"
-    corpus.mkdir()
-    found.mkdir()
-    for number, seed in enumerate(_seeds()):
-        (corpus / str(number)).write_bytes(seed)
-    runs = os.environ.get("SERIN_FUZZ_RUNS", str(RUNS))
-    first = "0" if "SERIN_FUZZ_RUNS" in os.environ else "1"  # 0 is another one each time
-    limits = [f"-runs={runs}", f"-seed={first}", "-timeout=30", "-rss_limit_mb=1024", f"-artifact_prefix={found}/"]
-    command = [sys.executable, "-m", "tests.fuzz.reviews", str(corpus), "-max_len=65536", *limits]
-    done = subprocess.run(command, check=False, cwd=REPOSITORY, capture_output=True, text=True)
-    inputs = {path.name: path.read_bytes() for path in found.iterdir()}
-    assert done.returncode == 0, f"{done.stderr[-4000:]}\nfound with: {inputs}"
+def answer_seeds() -> list[bytes]:
+    """Return an answer of each kind that Prometheus gives."""
+    vector = {"resultType": "vector", "result": [{"metric": {"a": "b"}, "value": [1.5, "0.99"]}]}
+    answers: list[Any] = [
+        {"status": "success", "data": vector},
+        {"status": "success", "data": {"resultType": "scalar", "result": [1.5, "NaN"]}},
+        {"status": "success", "data": {"resultType": "matrix", "result": []}},
+        {"status": "error", "errorType": "bad_data", "error": "parse error"},
+    ]
+    return [json.dumps(answer).encode() for answer in answers]
+
+
+SEEDS: Final[Mapping[str, Callable[[], list[bytes]]]] = {
+    "reviews": review_seeds,
+    "stored": review_seeds,
+    "answers": answer_seeds,
+}
