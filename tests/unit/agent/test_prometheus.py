@@ -132,6 +132,10 @@ async def test_a_refusal_of_both_methods_says_why() -> None:
     [
         ('{"status":"error","errorType":"bad_data","error":"parse error"}', 400, "bad_data: parse error"),
         ('{"status":"success","data":{"resultType":"matrix","result":[]}}', 200, "gives a matrix; allowed"),
+        ('{"status":"success","data":[1]}', 200, "gives a something else; allowed"),
+        ('{"status":"success","data":5}', 200, "gives a something else; allowed"),
+        ('{"status":"success","data":{"resultType":"vector","result":[5]}}', 200, "not an answer of Prometheus"),
+        ('{"status":"success","data":{"resultType":"scalar","result":[{}]}}', 200, "not an answer of Prometheus"),
         ("<html>", 200, "not JSON"),
         ("[]", 404, "not an object"),
     ],
