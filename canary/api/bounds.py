@@ -4,8 +4,8 @@ Example: a Canary with 101 metrics is refused, for each is a query in each inter
 somebody means and can use lies far below them. Names say what is counted: `_CHARS` characters, `_BYTES` bytes in UTF-8,
 `_S` seconds, anything else a number of pieces. `MOST_` is the greatest that is accepted, `LEAST_` the smallest.
 
-A stored object from before a bound must not stop a run that is under way: see `canary.rules.shape` for what is refused
-when it is read, and `canary.rules.canary` for what is refused only when it is applied.
+What is too large to be looked at stops a stored canary, too (`canary.rules.sizes`); a number that is too great is
+refused as it is applied, and what is stored runs on with the bound in its place (`canary.rules.run_numbers`).
 """
 
 from typing import Final
@@ -136,9 +136,6 @@ LEAST_INTERVAL_S: Final = 1
 MOST_INTERVAL_S: Final = DAY_S
 """Between two ticks of a run. With a longer one a bad revision keeps its share of the users for longer than a day."""
 
-LEAST_METRIC_INTERVAL_S: Final = 1
-"""Of a query's window. Prometheus scrapes no faster."""
-
 MOST_METRIC_INTERVAL_S: Final = 366 * DAY_S
 """Of a query's window: longer than servers keep samples."""
 
@@ -160,12 +157,6 @@ MOST_DRAIN_S: Final = DAY_S
 MOST_MIN_REQUESTS: Final = 1_000_000_000
 """Requests that a check needs."""
 
-MOST_REPLICAS: Final = 2**31 - 1
-"""Of `primaryScalerReplicas`: Kubernetes' int32."""
-
-MOST_COOKIE_AGE_S: Final = 366 * DAY_S
-"""Of the affinity cookie. Browsers keep none for longer than 400 days."""
-
 MOST_HOOK_TIMEOUT_S: Final = HOUR_S
 """For one answer of a hook, which holds a connection of its namespace meanwhile."""
 
@@ -174,9 +165,6 @@ MOST_HOOK_RETRIES: Final = 100
 
 MOST_DURATION_CHARS: Final = 100
 """No duration that somebody means is longer, and numbers of a hundred thousand digits take long to read."""
-
-MOST_WHOLE: Final = 2**53
-"""Of any other whole number, and its negative the least: larger ones are not the same in every JSON parser."""
 
 # ---- Queries
 

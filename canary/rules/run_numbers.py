@@ -12,6 +12,8 @@ from canary.api.bounds import (
     MOST_DRAIN_S,
     MOST_INTERVAL_S,
     MOST_ITERATIONS,
+    MOST_METRIC_INTERVAL_S,
+    MOST_MIN_REQUESTS,
     MOST_PROGRESS_DEADLINE_S,
     MOST_ROUTE_RETRIES,
     MOST_ROUTE_TIMEOUT_S,
@@ -48,6 +50,12 @@ def run_is_limited(canary: Canary) -> Iterator[Problem]:
     yield from _at_most(
         f"{path}.drainSeconds", analysis.drain_seconds, MOST_DRAIN_S, f" ({MOST_DRAIN_S // HOUR_S} hours)"
     )
+    for index, metric in enumerate(analysis.metrics):
+        if metric.interval_s > MOST_METRIC_INTERVAL_S:
+            yield _beyond(
+                f"{path}.metrics[{index}].interval", metric.interval, f"at most {MOST_METRIC_INTERVAL_S // HOUR_S}h"
+            )
+        yield from _at_most(f"{path}.metrics[{index}].minRequests", metric.min_requests or 0, MOST_MIN_REQUESTS)
 
 
 def requests_are_limited(canary: Canary) -> Iterator[Problem]:

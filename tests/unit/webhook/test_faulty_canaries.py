@@ -75,6 +75,14 @@ RUN: list[Fault] = [
         "applied: spec.analysis.drainSeconds: found 1000000000; allowed: at most 86400 (24 hours)",
     ),
     fault(
+        {"analysis/metrics/0/interval": "8785h"},
+        "applied: spec.analysis.metrics[0].interval: found '8785h'; allowed: at most 8784h",
+    ),
+    fault(
+        {"analysis/metrics/0/minRequests": 10**10},
+        "applied: spec.analysis.metrics[0].minRequests: found 10000000000; allowed: at most 1000000000",
+    ),
+    fault(
         {"analysis/unobservedDeadlineSeconds": 0},
         "warning: spec.analysis.unobservedDeadlineSeconds: found 0; allowed: 1 or more; at 0 the first check without "
         "an answer rolls back",
