@@ -38,6 +38,7 @@ class MortalAgent:
             *("python", "-m", *program, f"--namespace={self.namespace}", "--no-enable-leader-election", "--port=0"),
             f"--kubeconfig={self.cluster.state / 'run' / 'kubeconfig'}",
             "--metrics-server=http://flagger-prometheus.gloo-system:9090",
+            "--config-reads-s=1",
         ]
         with background(self.cluster, *command, output=log, SERIN_FAULT=fault) as process:
             yield process
