@@ -81,7 +81,7 @@ def test_a_refused_rollout_hook_rolls_back(rollouts: Rollouts, receiver: Receive
     bootstrap(rollouts, receiver.hook("rollout", 500))
     rollouts.set_image("app", "3.1.1")
     rollouts.wait_for_phase("app", "Failed", deadline_s=60)
-    halted = f"Halt app.{rollouts.namespace} advancement external check rollout failed HTTP 403: so it is"
+    halted = f"Halt app.{rollouts.namespace} advancement external check rollout failed HTTP 500: so it is"
     rollouts.wait_until_told_times("app", halted, 3)
 
 
