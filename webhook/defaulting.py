@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from canary.api.defaults import Default, canary_defaults, derived_defaults
 from canary.api.problems import Problem, field_path
+from canary.rules.admission import is_of_another_provider
 from webhook.applied_manifest import is_in_a_manifest
 from webhook.review import ALLOWED, Answer, Request
-from webhook.validating import is_looked_at, is_of_another_provider, is_spec_unchanged
+from webhook.validating import is_looked_at, is_spec_unchanged
 
 _NOTHING: Final = object()
 

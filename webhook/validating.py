@@ -8,16 +8,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from canary.api.canary import GLOO, Canary
-from canary.api.metric_template import MetricTemplate
 from canary.api.names import Identity
 from canary.api.problems import Problem
-from canary.rules.canary import OTHER_PROVIDERS, check_canary
-from canary.rules.identity import target_is_kept
-from canary.rules.metric_template import check_metric_template
-from canary.rules.queries import check_queries, check_template_query
-from canary.rules.references import Claim, Stage, check_references
-from canary.rules.shape import alert_provider_problems, canary_problems, metric_template_problems
+from canary.rules.admission import (
+    applied_alert_provider_problems,
+    applied_canary_problems,
+    applied_metric_template_problems,
+    is_of_another_provider,
+    with_its_names,
+)
+from canary.rules.references import Claim
 from canary.run.phase import Phase
 from canary.run.status import read_identity
 from webhook.context import AdmissionContext
@@ -34,37 +34,17 @@ _MOST_SHOWN: Final = 50
 def validate_canary(request: Request, context: AdmissionContext) -> Answer:
     """Return what is wrong with a Canary; nothing for one of another provider, which is left untouched."""
     made = _identity_of(request.old_object) if request.operation == "UPDATE" else None
-
-    def check(canary: Canary) -> Problems:
-        if canary.provider != GLOO:
-            return ()
-        references = check_references(canary, context, Stage.ADMISSION)
-        identity = () if made is None else target_is_kept(made, Identity.of(canary))
-        return (*check_canary(canary), *check_queries(canary), *identity, *references)
-
-    def find(obj: Object) -> Problems:
-        if is_of_another_provider(obj):
-            return ()
-        if (provider := _provider(obj)) in {"", GLOO}:
-            return canary_problems(obj, check)
-        unknown = Problem("spec.provider", provider, f"{GLOO}, or for others {', '.join(OTHER_PROVIDERS)}")
-        return (unknown, *canary_problems(obj | {"spec": obj["spec"] | {"provider": GLOO}}, check))
-
-    return _answer(request, find, request_problems(request))
+    return _answer(request, lambda obj: applied_canary_problems(obj, context, made), request_problems(request))
 
 
 def validate_metric_template(request: Request, _: AdmissionContext) -> Answer:
     """Return what is wrong with a MetricTemplate."""
-
-    def check(template: MetricTemplate) -> Problems:
-        return (*check_metric_template(template), *check_template_query(template))
-
-    return _answer(request, lambda obj: metric_template_problems(obj, check))
+    return _answer(request, applied_metric_template_problems)
 
 
 def validate_alert_provider(request: Request, _: AdmissionContext) -> Answer:
     """Return what is wrong with an AlertProvider."""
-    return _answer(request, alert_provider_problems)
+    return _answer(request, applied_alert_provider_problems)
 
 
 def is_looked_at(request: Request) -> bool:
@@ -72,18 +52,6 @@ def is_looked_at(request: Request) -> bool:
     metadata = request.object.get("metadata")
     is_going = isinstance(metadata, Mapping) and metadata.get("deletionTimestamp") is not None
     return request.operation in {"CREATE", "UPDATE"} and not request.subresource and not is_going
-
-
-def is_of_another_provider(obj: Object) -> bool:
-    """Return whether a Canary is left untouched."""
-    return _provider(obj) in OTHER_PROVIDERS
-
-
-def _provider(obj: Object) -> str:
-    """Return the provider's name, empty where there is none, or none that is a text."""
-    spec = obj.get("spec")
-    provider = spec.get("provider") if isinstance(spec, Mapping) else None
-    return provider if isinstance(provider, str) else ""
 
 
 def _identity_of(stored: Object) -> Identity | None:
@@ -95,26 +63,17 @@ def _identity_of(stored: Object) -> Identity | None:
     return read_identity(status) or (None if claim is None else Identity(claim.target, claim.kind, claim.apex))
 
 
-def _answer(request: Request, find: Callable[[Object], Problems], beside: Problems = ()) -> Answer:
+def _answer(request: Request, find: Callable[[Mapping[str, Any]], Problems], beside: Problems = ()) -> Answer:
     """Judge the spec where it is written, and answer with `beside`, errors that are no matter of the spec, in front."""
     if not is_looked_at(request):
         return ALLOWED
-    problems = () if is_spec_unchanged(request) else find(_with_its_names(request))
+    problems = () if is_spec_unchanged(request) else find(with_its_names(request.object, request.namespace))
     refused = frozenset(place for place, problem in enumerate(problems) if not problem.is_warning)
     if refused and request.operation == "UPDATE":
         refused = _introduced(problems, find(request.old_object))
     warnings = tuple(str(problem) for place, problem in enumerate(problems) if place not in refused)
     errors = (*beside, *(problems[place] for place in sorted(refused)))
     return Answer(warnings=warnings, refusal=_refusal(request, errors) if errors else None)
-
-
-def _with_its_names(request: Request) -> Object:
-    """Return the object with its namespace, and with a name where the API server has yet to generate one."""
-    metadata = request.object.get("metadata")
-    if not isinstance(metadata, Mapping):
-        return request.object
-    generated = {"name": f"{metadata['generateName']}x"} if metadata.get("generateName") else {}
-    return request.object | {"metadata": {"namespace": request.namespace or None, **generated, **metadata}}
 
 
 def is_spec_unchanged(request: Request) -> bool:
