@@ -1,0 +1,1 @@
+"""The command `serin`: what people ask of their canaries, here from files alone."""

@@ -1,0 +1,175 @@
+"""The command line of `serin`. What a verb needs is imported when it runs: `--help` waits for none of it."""
+
+import json
+import sys
+from collections.abc import Callable
+from enum import IntEnum, StrEnum
+from typing import Annotated, NoReturn, TypeVar
+
+import typer
+
+T = TypeVar("T")
+
+# ruff: noqa: PLC0415  see above
+
+
+class ExitCode(IntEnum):
+    """What the command says to the shell; docs/cli.md has them for users."""
+
+    OK = 0
+    FAULTS = 1
+    USAGE = 2
+
+
+class LintOutput(StrEnum):
+    """What `lint` and `plan` print."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class ObjectOutput(StrEnum):
+    """What `render` prints."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+app = typer.Typer(
+    name="serin",
+    help="Progressive delivery for Gloo Edge: what your canaries will do, told from their files.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="The namespace of objects that name none.")]
+TextOrJson = Annotated[LintOutput, typer.Option("--output", "-o", help="What to print.")]
+FILE = "A file, a folder, or - for stdin; several documents in a file are read as kubectl reads them."
+NoAcross = Annotated[
+    bool,
+    typer.Option(
+        "--no-cross-namespace-refs", help="Canaries refer to their own namespace only, as the webhook's flag."
+    ),
+]
+
+
+@app.callback()
+def main(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Show the version, where only that is asked for."""
+    if version:
+        from service.version import serin_version
+
+        typer.echo(f"serin {serin_version()}")
+        raise typer.Exit
+
+
+@app.command(short_help="Check files as the admission webhook would.")
+def lint(
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help=FILE)],
+    *,
+    namespace: Namespace = "default",
+    output: TextOrJson = LintOutput.TEXT,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings, too.")] = False,
+    no_cross_namespace_refs: NoAcross = False,
+) -> None:
+    """Check Canaries, MetricTemplates and AlertProviders as the admission webhook would, offline.
+
+    Objects of other kinds are looked at only where one of these refers to them. Exits 1 if anything would be refused.
+    """
+    from cli.input.documents import read_input
+    from cli.lint import report
+    from cli.lint.findings import lint as find
+    from cli.terminal import show
+
+    found = _told(lambda: read_input(files))
+    result = find(found, namespace, allows_across=not no_cross_namespace_refs)
+    if output is LintOutput.JSON:
+        typer.echo(report.as_json(result))
+    else:
+        show(report.as_lines(result))
+    is_faulty = result.errors or (strict and result.warnings)
+    raise typer.Exit(ExitCode.FAULTS if is_faulty else ExitCode.OK)
+
+
+@app.command(short_help="Show when each step of a run comes.")
+def plan(
+    file: Annotated[str, typer.Argument(metavar="FILE", help=FILE)],
+    *,
+    namespace: Namespace = "default",
+    output: TextOrJson = LintOutput.TEXT,
+) -> None:
+    """Show when each step of a run comes, the shortest time to promotion and the longest to rollback.
+
+    Told by the state machine that runs in the cluster, with pods, gateway, checks and gates that answer at once.
+    """
+    _told(lambda: _plan(file, namespace, output))
+
+
+@app.command(short_help="Show all generated objects.")
+def render(
+    file: Annotated[str, typer.Argument(metavar="FILE", help=FILE)],
+    *,
+    namespace: Namespace = "default",
+    output: Annotated[ObjectOutput, typer.Option("--output", "-o", help="What to print.")] = ObjectOutput.YAML,
+) -> None:
+    """Show all objects that the Canaries of a file generate.
+
+    The file must have the target's Deployment or DaemonSet, too. For reading, not for applying: the agent makes them.
+    """
+    _told(lambda: _render(file, namespace, output))
+
+
+def _plan(file: str, namespace: str, output: LintOutput) -> None:
+    from cli.canaries import parsed_canaries
+    from cli.input.documents import read_objects
+    from cli.lint.input_cluster import InputCluster
+    from cli.plan import report
+    from cli.plan.beside import played
+    from cli.terminal import show
+
+    documents = read_objects(file)
+    cluster = InputCluster(documents, namespace)
+    found = [(canary, played(canary, cluster)) for canary in parsed_canaries(file, documents, namespace, cluster)]
+    if output is LintOutput.JSON:
+        values = [report.as_value(canary, times) for canary, times in found]
+        typer.echo(json.dumps({"canaries": values}, indent=2, ensure_ascii=False))
+        return
+    for place, (canary, times) in enumerate(found):
+        show([*([""] if place else []), *report.as_lines(canary, times)])
+
+
+def _render(file: str, namespace: str, output: ObjectOutput) -> None:
+    from cli.canaries import parsed_canaries
+    from cli.generated.manifest import as_json, as_yaml
+    from cli.generated.objects import generate
+    from cli.input.documents import read_objects
+    from cli.lint.input_cluster import InputCluster
+
+    documents = read_objects(file)
+    cluster = InputCluster(documents, namespace)
+    found = [generate(canary, cluster) for canary in parsed_canaries(file, documents, namespace, cluster)]
+    for generated in found:
+        for note in generated.notes:
+            typer.echo(f"note: {note}", err=True)
+    objects = [obj for generated in found for obj in generated.objects]
+    typer.echo(as_json(objects) if output is ObjectOutput.JSON else as_yaml(objects).rstrip("\n"))
+
+
+def _told(do: Callable[[], T]) -> T:
+    """Do something; bad input ends the command with one line on stderr."""
+    from cli.canaries import Faulty
+    from cli.input.errors import BadInput
+
+    try:
+        return do()
+    except BadInput as error:
+        _fail(str(error), ExitCode.FAULTS if isinstance(error, Faulty) else ExitCode.USAGE)
+
+
+def _fail(line: str, code: ExitCode) -> NoReturn:
+    sys.stderr.write(f"serin: {line}\n")
+    raise typer.Exit(code)

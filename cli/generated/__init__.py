@@ -1,0 +1,1 @@
+"""`serin render`: the objects that a canary generates."""

@@ -1,0 +1,1 @@
+"""`serin lint`: what admission would say of the objects in files."""

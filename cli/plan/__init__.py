@@ -1,0 +1,1 @@
+"""`serin plan`: how long a run takes, told by the state machine itself."""

@@ -1,0 +1,30 @@
+"""What is printed: plain lines, with colours only in a terminal, and never with NO_COLOR."""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+Line = str | Sequence[tuple[str, str]]
+"""A plain line, or pieces of one, each with a style of rich's (`bold red`, "" for none)."""
+
+
+def show(lines: Iterable[Line]) -> None:
+    """Print lines to stdout."""
+    if not is_coloured():
+        sys.stdout.write("".join(f"{_plain(line)}\n" for line in lines))
+        return
+    from rich.console import Console  # noqa: PLC0415  what is piped need not wait for it
+    from rich.text import Text  # noqa: PLC0415  as above
+
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    for line in lines:
+        console.print(line if isinstance(line, str) else Text.assemble(*line))
+
+
+def is_coloured() -> bool:
+    """Return whether stdout is a terminal whose user does not mind colours. Source: no-color.org."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _plain(line: Line) -> str:
+    return line if isinstance(line, str) else "".join(text for text, _ in line)
