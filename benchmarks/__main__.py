@@ -5,7 +5,7 @@ import json
 import typer
 from rich.console import Console
 
-from benchmarks import core, memory
+from benchmarks import core, memory, people
 from benchmarks.paths import BUILD
 from benchmarks.webhook import measurement as webhook
 
@@ -14,7 +14,12 @@ _OUTPUT = BUILD / "bench.json"
 
 def main() -> None:
     """Measure what Serin costs. A noisy machine moves the times; the ratios stay."""
-    figures = {"core": core.measure(), "memory": memory.measure(), "webhook": webhook.measure()}
+    figures = {
+        "core": core.measure(),
+        "memory": memory.measure(),
+        "webhook": webhook.measure(),
+        "people": people.measure(),
+    }
     _OUTPUT.parent.mkdir(exist_ok=True)
     _OUTPUT.write_text(json.dumps(figures, indent=2) + "\n")
     Console().print_json(data=figures)
