@@ -31,7 +31,7 @@ SEED = os.environ.get("SERIN_KILLS_SEED") or secrets.token_hex(4)
 # The gateway follows its route within half a second; a busy machine takes longer.
 FOLLOWED_WITHIN_S = 3.0
 
-pytestmark = [pytest.mark.long]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
