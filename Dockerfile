@@ -55,6 +55,7 @@ COPY kube /app/kube
 COPY service /app/service
 COPY agent /app/agent
 COPY webhook /app/webhook
+COPY cli /app/cli
 RUN python -m compileall -q /app
 USER 10001:10001
 EXPOSE 8080

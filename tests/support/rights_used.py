@@ -23,6 +23,9 @@ NEVER_SEEN = {
     Right(
         "serin-agent", "update", "flagger.app", "canaries/finalizers"
     ): "asked for by an admission plugin of OpenShift",
+    Right("serin-agent", "get", "flagger.app", "metrictemplates"): "only an agent of one namespace reads them so",
+    Right("serin-agent", "get", "flagger.app", "alertproviders"): "only an agent of one namespace reads them so",
+    Right("serin-agent", "get", "gloo.solo.io", "upstreams"): "only an agent of one namespace reads them so",
     Right("flagger-prometheus", "list", "", "pods"): "its client falls back to it where a watch sends no list at first",
 }
 

@@ -80,9 +80,9 @@ def kill_until(
         assert time.monotonic() < give_up_at_s, (
             f"not over after {_OVER_WITHIN_S:g} s and {len(kills)} lives: {history.phase}, route {history.exposure}"
         )
-        # The last news of a run that is over is told again only while it is no older than ten minutes, by the next
-        # agent's clock: nothing else tells news from history.
-        skew_s = 0.0 if history.phase in _ENDS else chance.skew_s
+        # Who ended the run and who finds it over have the same clock: what is older than ten minutes is not told again,
+        # and nothing but a clock tells the last news of a run from history (docs/limits.md).
+        skew_s = kills[-1].skew_s if kills and history.phase in _ENDS else chance.skew_s
         with agent.running(skew_s=skew_s, log=log) as process:
             pid, began_s, before = pid_inside(process), time.monotonic(), history.writes
             _live(history, chance, before, is_over)

@@ -15,6 +15,7 @@ from canary.run.wire import (
 )
 from kube.client import Client
 from tests.support.cluster import REPOSITORY
+from tests.support.json_patch import apply_patch
 from webhook.caches import Caches
 from webhook.context import AGENT
 from webhook.main import ENTRIES
@@ -107,16 +108,22 @@ def test_the_service_leads_to_the_port_that_serves_tls() -> None:
 
 
 def test_with_cert_manager_the_authority_is_taken_away_with_the_right_to_its_secret() -> None:
-    """The arguments of the webhook are the same but for the source."""
     own = [*documents(WEBHOOK / "authority.yaml"), *documents(WEBHOOK / "rbac.yaml")]
     gone = {(one["kind"], one["metadata"]["name"]) for one in own if one["metadata"]["name"] != "serin-webhook"}
     assert gone == {(one["kind"], one["metadata"]["name"]) for one in documents(CERT_MANAGER / "no-authority.yaml")}
-    args = [
-        set(documents(folder / "deployment.yaml")[0]["spec"]["template"]["spec"]["containers"][0]["args"])
-        for folder in (WEBHOOK, CERT_MANAGER)
-    ]
-    assert args[1] - args[0] == {"--certificates=files", "--certificate-dir=/run/serin-webhook-tls"}
-    assert args[0] - args[1] == {"--certificates=stored"}
+    [component] = documents(CERT_MANAGER / "kustomization.yaml")
+    taken = [patch for patch in component["patches"] if "$patch: delete" in patch.get("patch", "")]
+    assert gone == {(patch["target"]["kind"], patch["target"]["name"]) for patch in taken}
+
+
+def test_cert_manager_changes_one_argument_and_adds_one_whatever_other_components_add() -> None:
+    deployment = documents(WEBHOOK / "deployment.yaml")[0]
+    [operations] = documents(CERT_MANAGER / "deployment.yaml")
+    before = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    patched = apply_patch(deployment, cast("list[Object]", operations))
+    after = patched["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert before[0] == "--certificates=stored"
+    assert after == ["--certificates=files", *before[1:], "--certificate-dir=/run/serin-webhook-tls"]
 
 
 def test_two_replicas_keep_apart_and_one_is_always_left() -> None:
