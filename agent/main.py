@@ -89,7 +89,10 @@ async def run(settings: Settings) -> None:
             allows_across=settings.allows_across,
         )
         await stack.enter_async_context(serve_health(settings.port, metrics.render, caches.stale))
-        await _load_fingerprints(client, caches, settings)
+        async with running(_load_fingerprints(client, caches, settings), "fingerprints") as loading:
+            await wait_until_stopped(stopped, loading)
+        if stopped.is_set():
+            return
         vital = [
             await stack.enter_async_context(running(cache.run(), f"cache {cache.resource.plural}"))
             for cache in caches.all()

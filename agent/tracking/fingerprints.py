@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from agent.resources import CANARIES
 from canary.api.parts import mapping_of
+from canary.run.revision import is_keyed_hash
 from kube.client import Client
 from kube.errors import AlreadyExists, NotFound, PermanentError
 from kube.resource import SECRETS, Object
@@ -30,16 +31,18 @@ async def load_fingerprints(client: Client, fingerprints: Fingerprints, *, key_n
     These stay as they are until what they are of changes: other ones would be other revisions, and each canary with a
     configuration would run. `key_namespace` is where the key is kept, `namespace` that of the canaries, empty for all.
 
+    Without a key fingerprints are plain hashes, unless a status has keyed ones: then the key is waited for.
+
     Raises:
-        kube.errors.KubeError: the API server could not be asked; another try may help.
+        kube.errors.KubeError: the API server could not be asked, or refused what it gave before; another try may help.
     """
     try:
         key = await _read_key(client, key_namespace)
     except PermanentError as error:
-        allowed = "the rights to get and create it"
-        _log.warning(
-            "Secret %s/%s: %s; allowed: %s. Fingerprints are not keyed", key_namespace, SECRET_NAME, error, allowed
-        )
+        refusal = f"Secret {key_namespace}/{SECRET_NAME}: {error}; allowed: the rights to get and create it"
+        if any(map(is_keyed_hash, await _former(client, namespace))):
+            raise PermanentError(f"{refusal}. Fingerprints in statuses are keyed", resource=SECRETS) from error
+        _log.warning("%s. Fingerprints are not keyed", refusal)
         return
     fingerprints.use(key, former=await _former(client, namespace))
 

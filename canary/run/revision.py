@@ -19,6 +19,7 @@ UNKNOWN: Final = "unknown"
 """A word that is no revision. A run that failed with it is not finished: the target is still to be scaled down."""
 
 _REVISION_CHARS: Final = 16
+_KEYED: Final = "k"
 _CONFIG_CHARS: Final = 8
 _WITH_CONFIGS: Final = re.compile(rf"-([0-9a-f]{{{_CONFIG_CHARS}}})$")
 
@@ -72,8 +73,13 @@ def content_hash(value: object) -> str:
 
 
 def keyed_hash(key: bytes, value: object) -> str:
-    """Hash any JSON value as `content_hash` does, into what only who has the key can compute."""
-    return hmac.new(key, _canonical(value), hashlib.sha256).hexdigest()[:_REVISION_CHARS]
+    """Hash any JSON value into as many characters, which only who has the key can compute. No plain hash has a k."""
+    return f"{_KEYED}{hmac.new(key, _canonical(value), hashlib.sha256).hexdigest()}"[:_REVISION_CHARS]
+
+
+def is_keyed_hash(text: str) -> bool:
+    """Return whether it is of `keyed_hash`."""
+    return text.startswith(_KEYED)
 
 
 def _canonical(value: object) -> bytes:

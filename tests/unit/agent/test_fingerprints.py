@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from agent.main import run
+from agent.settings import Settings
 from agent.tracking.fingerprints import load_fingerprints
 from kube.client import Client
-from kube.errors import KubeError
+from kube.errors import KubeError, Unavailable
 from render.configs import Fingerprints, content_of
-from tests.unit.kube.apiserver import ApiServer, ManualTime, client_of, no, ok, running_api_server
+from tests.unit.kube.apiserver import ApiServer, ManualTime, client_of, no, ok, running_api_server, write_kubeconfig
 
 KEY_PATH = "/api/v1/namespaces/serin/secrets/serin-fingerprints"
 SECRETS_PATH = "/api/v1/namespaces/serin/secrets"
@@ -30,6 +32,7 @@ class Cluster:
         self.key: dict[str, Any] | None = None
         self.made = 0
         self.status = 200
+        self.key_status = 200
         self.tracked: list[Any] = []
         server.otherwise = self._answer
 
@@ -40,8 +43,9 @@ class Cluster:
         return fingerprints
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if self.status != 200:
-            return await no(self.status, "Forbidden")(request)
+        status = self.key_status if request.path == KEY_PATH else self.status
+        if status != 200:
+            return await no(status, "Forbidden")(request)
         if request.path == CANARIES_PATH:
             items = [{"metadata": {"name": "a"}, "status": status} for status in self.tracked]
             return await ok({"kind": "CanaryList", "metadata": {"resourceVersion": "1"}, "items": items})(request)
@@ -98,7 +102,8 @@ async def test_two_agents_that_start_together_have_one_key(cluster: Cluster) -> 
 async def test_without_the_right_to_the_key_it_goes_on_as_before_and_says_so(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cluster.status = 403
+    cluster.key_status = 403
+    cluster.tracked = [{"trackedConfigs": {"secret/pin": content_of(CONFIG)}}]
     assert (await cluster.load()).of(CONFIG) == content_of(CONFIG)
     assert "Secret serin/serin-fingerprints" in caplog.text
     assert "allowed: the rights to get and create it" in caplog.text
@@ -113,7 +118,38 @@ async def test_a_key_that_is_none_is_not_used(
     assert "bytes; allowed: 32 or more" in caplog.text
 
 
+async def test_a_key_that_was_used_before_is_waited_for_where_it_is_refused(cluster: Cluster) -> None:
+    """Plain fingerprints would be other revisions: one refused read would run every canary with a configuration."""
+    keyed = (await cluster.load()).of(CONFIG)
+    cluster.tracked = [{"trackedConfigs": {"secret/other": content_of(OTHER), "secret/pin": keyed}}]
+    cluster.key_status = 403
+    with pytest.raises(
+        KubeError, match=r"allowed: the rights to get and create it\. Fingerprints in statuses are keyed"
+    ):
+        await cluster.load()
+    cluster.key_status = 200
+    assert (await cluster.load()).of(CONFIG) == keyed
+
+
+async def test_the_wait_for_the_key_ends_with_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_kubeconfig(tmp_path / "kubeconfig", "http://127.0.0.1:1")
+    stopped, asked = asyncio.Event(), asyncio.Event()
+
+    async def load(*_: Any, **__: Any) -> None:
+        asked.set()
+        raise Unavailable("no")
+
+    monkeypatch.setattr("agent.main.load_fingerprints", load)
+    monkeypatch.setattr("agent.main.stop_on_signals", lambda: stopped)
+    settings = Settings(metrics_server="http://127.0.0.1:1", kubeconfig=tmp_path / "kubeconfig", port=0)
+    agent = asyncio.create_task(run(settings))
+    await asked.wait()
+    assert not agent.done()
+    stopped.set()
+    await asyncio.wait_for(agent, 60.0)
+
+
 async def test_an_api_server_that_is_away_is_waited_for(cluster: Cluster) -> None:
-    cluster.status = 503
+    cluster.status = cluster.key_status = 503
     with pytest.raises(KubeError):
         await cluster.load()
