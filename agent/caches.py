@@ -129,11 +129,7 @@ class Caches:
         return self.elsewhere.has(Reference(resource, namespace, name))
 
     async def refresh(self, canary: Canary) -> None:
-        """Read what no watch tells of a canary, where that is due.
-
-        Raises:
-            kube.errors.KubeError: too little is known of what the canary's target is configured by.
-        """
+        """Read what no watch tells of a canary, where that is due."""
         await self.elsewhere.refresh(canary)
         await self.tracking.refresh(canary, self.target(canary), self.primary(canary))
 

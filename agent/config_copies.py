@@ -13,7 +13,7 @@ from canary.api.canary import Canary
 from kube.client import Client
 from kube.errors import AlreadyExists, Conflict, NotFound
 from kube.resource import Object
-from render.config_refs import ConfigRef, config_refs
+from render.config_refs import ConfigRef, trackable_refs
 from render.copies import config_copy, copy_names, copy_owners, copy_patch, disowned_patch, is_copy, owned_patch
 from render.json_patch import Operation
 
@@ -68,7 +68,7 @@ class ConfigCopies:
 
     async def _read_all(self, canary: Canary, target: Object, template: Object, revision: str) -> None:
         """Read all that a promotion of a template may copy, and all that its copies may be called."""
-        refs = config_refs(template["spec"])
+        refs = trackable_refs(template["spec"])
         copies = (ConfigRef(ref.kind, name) for ref in refs for name in copy_names(canary.name, ref))
         was_present = is_of(revision, tracked_configs(canary, target, template, self._caches))
         await self._caches.tracking.read(canary, {*refs, *copies})
@@ -100,7 +100,7 @@ class ConfigCopies:
         """Refuse to make a primary whose pods can't start."""
         if is_untracked(target, self._caches):
             return
-        for ref, is_required in config_refs(template["spec"]).items():
+        for ref, is_required in trackable_refs(template["spec"]).items():
             if is_required and ref not in live and cached_config(canary, ref, self._caches) is None:
                 raise ConfigLost(
                     f"{target['kind']} {canary.namespace}/{canary.spec.target_ref.name} spec.template.spec: "

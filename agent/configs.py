@@ -1,18 +1,24 @@
 """Config tracking: what a target is configured by, as the caches show it. They keep hashes, no content."""
 
 from collections.abc import Mapping
+from typing import Any, Final
 
 from agent.caches import Caches
 from agent.resources import CANARIES
 from agent.revision_templates import TemplateLost
+from canary.api.bounds import MOST_CONFIG_REFS
 from canary.api.canary import Canary
-from canary.run.phase import ANALYSING
+from canary.api.parts import mapping_of, text_of
+from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.revision import config_part, revision_of, template_part, with_configs
 from canary.run.wire import SERIN_STATUS, StatusKey
 from kube.resource import Object
-from render.config_refs import ConfigRef, config_refs
+from render.config_refs import ConfigRef, has_too_many_refs, trackable_refs
 from render.configs import is_tracking_disabled
 from render.scale import is_configured_by
+
+# No run is under way: the next one may start.
+_BETWEEN_RUNS: Final = frozenset({"", Phase.INITIALIZING, *IDLE})
 
 Contents = dict[ConfigRef, str]
 """Content hashes."""
@@ -32,7 +38,7 @@ def tracked_configs(canary: Canary, target: Object, template: Object, caches: Ca
         return {}
     known = _stored(canary, template, caches)
     found: Contents = {}
-    for ref in config_refs(template["spec"]):
+    for ref in trackable_refs(template["spec"]):
         config = cached_config(canary, ref, caches)
         content = known.get(str(ref), "") if config is None else config["content"]
         if content:
@@ -50,6 +56,42 @@ def target_revision(canary: Canary, target: Object, caches: Caches) -> tuple[str
     template = target["spec"]["template"]
     configs = _names_of(tracked_configs(canary, target, template, caches))
     return with_configs(revision_of(template), configs), configs
+
+
+def refuse_unread_start(canary: Canary, caches: Caches) -> None:
+    """Let no run start of a revision of which a part was never read; all else goes on without the answer.
+
+    Nothing is read when an agent starts. Were that held up, one Secret that can't be read would keep a canary that has
+    traffic from its checks and its rollback, and a deleted one from its end.
+
+    Raises:
+        kube.errors.KubeError: what was not read.
+    """
+    unread, target = caches.tracking.unread(canary), caches.target(canary)
+    if not unread or target is None:
+        return
+    stored = caches.of(CANARIES).get(canary.namespace, canary.name) or {}
+    status = mapping_of(stored, "status")
+    is_deleted = "deletionTimestamp" in mapping_of(stored, "metadata")
+    is_running = bool(status.get("canaryWeight")) or text_of(status, "phase") not in _BETWEEN_RUNS
+    if is_deleted or is_running or target_revision(canary, target, caches)[0] == _seen_revision(status):
+        return
+    raise next(iter(unread.values()))
+
+
+def tracking_problems(canary: Canary, caches: Caches) -> tuple[str, ...]:
+    """Return what users should know of what is not tracked: it holds nothing up."""
+    target = caches.target(canary)
+    problems = caches.tracking.problems(canary)
+    if target is None or is_untracked(target, caches) or not has_too_many_refs(target["spec"]["template"]["spec"]):
+        return problems
+    problem = (
+        f"{target['kind']} {canary.namespace}/{canary.spec.target_ref.name} spec.template.spec: found references to "
+        f"more than {MOST_CONFIG_REFS} ConfigMaps and Secrets, so none of them is tracked: a change of one starts no "
+        f"run and both sides use it as it is; allowed: up to {MOST_CONFIG_REFS}, or flagger.app/config-tracking: "
+        f"disabled"
+    )
+    return (*problems, problem)
 
 
 def is_started_otherwise(canary: Canary, target: Object, caches: Caches) -> bool:
@@ -76,11 +118,14 @@ def is_of(revision: str, contents: Contents) -> bool:
 
 def _stored(canary: Canary, template: Object, caches: Caches) -> Mapping[str, str]:
     status = canary_status(canary, caches)
-    identity = (status.get(SERIN_STATUS) or {}).get(StatusKey.TARGET) or {}
-    if template_part(identity.get("revision", "")) != revision_of(template):
+    if template_part(_seen_revision(status)) != revision_of(template):
         return {}
     stored: Mapping[str, str] = status.get("trackedConfigs") or {}
     return stored
+
+
+def _seen_revision(status: Mapping[str, Any]) -> str:
+    return text_of(mapping_of(mapping_of(status, SERIN_STATUS), StatusKey.TARGET), "revision")
 
 
 def canary_status(canary: Canary, caches: Caches) -> Object:

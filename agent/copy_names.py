@@ -9,7 +9,7 @@ from agent.revision_templates import TemplateLost
 from canary.api.canary import Canary
 from canary.api.names import primary_name
 from kube.resource import Object
-from render.config_refs import ConfigRef, config_refs
+from render.config_refs import ConfigRef, config_refs, trackable_refs
 from render.copies import copy_names, copy_owners, is_copy
 
 
@@ -111,7 +111,7 @@ def copied_contents(canary: Canary, template: Object, caches: Caches, *, is_in_u
     Where there is no such copy of a reference, the other one counts.
     """
     present, found = set(primary_refs(canary, caches)), Contents()
-    for ref in config_refs(template["spec"]):
+    for ref in trackable_refs(template["spec"]):
         copies = [ConfigRef(ref.kind, name) for name in copy_names(canary.name, ref)]
         copies.sort(key=lambda copy: (copy in present) is not is_in_use_first)
         held = (cached_config(canary, copy, caches) for copy in copies)
@@ -126,7 +126,13 @@ def _copied_refs(
 ) -> Iterator[ConfigRef]:
     if is_untracked(target, caches):
         return
-    for ref, is_required in config_refs(template["spec"]).items():
+    unread = caches.tracking.unread(canary)
+    present = set(primary_refs(canary, caches)) if unread else ()
+    for ref, is_required in trackable_refs(template["spec"]).items():
+        if ref in unread:  # nobody knows whether it is tracked: the primary shows whether it was
+            if ref in contents or _name_in_use(canary, ref, present):
+                yield ref
+            continue
         config = cached_config(canary, ref, caches)
         counts_not = config is not None and not config["content"]
         if ref in contents or not (is_required or counts_not):

@@ -11,7 +11,7 @@ from canary.api.canary import Canary
 from canary.run.phase import ANALYSING, IDLE
 from canary.run.wire import REVISION_ANNOTATION
 from kube.resource import Object
-from render.config_refs import ConfigRef, config_refs
+from render.config_refs import ConfigRef, config_refs, trackable_refs
 from render.copies import copy_owners, is_copy, is_owner, original_of
 from render.rollout import is_rolling
 
@@ -45,6 +45,8 @@ def find_upkeep(canary: Canary, target: Object, caches: Caches) -> Upkeep:
     primary, phase = caches.primary(canary), canary_status(canary, caches).get("phase")
     if caches.tracking.is_off or primary is None or phase not in IDLE | ANALYSING:
         return Upkeep()
+    if caches.tracking.unread(canary):
+        return Upkeep()  # what was not read is not missing
     copies = _copies_in_use(canary, target, primary)
     found = {copy: cached_config(canary, copy, caches) for copy in copies}
     missing, lost = _find_missing(canary, primary, copies, caches)
@@ -66,7 +68,7 @@ def _copies_in_use(canary: Canary, target: Object, primary: Object) -> dict[Conf
     own = config_refs(target["spec"]["template"]["spec"])
     return {
         ref: (original, is_required)
-        for ref, is_required in config_refs(primary["spec"]["template"]["spec"]).items()
+        for ref, is_required in trackable_refs(primary["spec"]["template"]["spec"]).items()
         if ref not in own and (original := original_of(canary.name, ref)) is not None
     }
 

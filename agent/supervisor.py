@@ -19,7 +19,7 @@ from canary.api.parts import items_of, mapping_of, text_of
 from canary.run.status import read_identity
 from kube.resource import SERVICES, Object, Resource
 from kube.store import Change, Key, key_of
-from render.config_refs import ConfigKind, ConfigRef, config_refs
+from render.config_refs import ConfigKind, ConfigRef, trackable_refs
 
 _log = logging.getLogger(__name__)
 
@@ -113,21 +113,26 @@ class Supervisor:
     def _on_config(self, kind: ConfigKind, change: Change) -> None:
         """Wake the canaries of whose sides one refers to a ConfigMap or Secret that has another content now.
 
-        No canary names what it is configured by, so there is no concern to look up.
+        No canary names what it is configured by, so there is no concern to look up: whoever reads them one by one knows
+        for whom.
         """
         before, after = (None if obj is None else obj["content"] for obj in (change.old, change.new))
         if before == after:
             return
-        ref = ConfigRef(kind, change.key.name)
-        for key, (loop, _) in self._loops.items():
-            if key.namespace == change.key.namespace and ref in self._configured_by(key):
-                loop.wake()
+        namespace, ref = change.key.namespace, ConfigRef(kind, change.key.name)
+        readers = self._services.caches.tracking.readers(namespace, ref)
+        if readers is None:
+            of_namespace = [key for key in self._loops if key.namespace == namespace]
+            readers = [key for key in of_namespace if ref in self._configured_by(key)]
+        for key in readers:
+            if key in self._loops:
+                self._loops[key][0].wake()
 
     def _configured_by(self, key: Key) -> Collection[ConfigRef]:
         caches = self._services.caches
         sides = _sides(_names_as_made(caches.of(CANARIES).get(*key) or {})[0])
         workloads = (caches.of(kind).get(key.namespace, name) for kind in WORKLOADS.values() for name in sides)
-        return {ref for found in workloads if found for ref in config_refs(found["spec"]["template"]["spec"])}
+        return {ref for found in workloads if found for ref in trackable_refs(found["spec"]["template"]["spec"])}
 
     def _forget(self, change: Change) -> None:
         """Drop what was known of a canary as it was: what concerned it, and its series once its names are others."""

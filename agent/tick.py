@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final
 
 from agent.ask import AskOutcome, ask_while_current
+from agent.configs import refuse_unread_start, tracking_problems
 from agent.cooldowns import ActionCooldowns
 from agent.hook_calls import HookCalls
 from agent.leadership import Deposed
@@ -131,6 +132,7 @@ class CanaryTicker:
         services, state, obj = self._services, stored.state, stored.obj
         self._calls.keep_for(state)
         await services.caches.refresh(canary)
+        refuse_unread_start(canary, services.caches)
         observation = self._observe(canary, stored)
         decision = decide(canary, state, observation)
         self._is_pulling = _is_pull(decision, observation)
@@ -153,7 +155,7 @@ class CanaryTicker:
         # Only now: had the write failed, the next tick would have asked again, and not called again.
         self._calls.forget(answered)
         is_news = decision.intent is None and self._note_trouble(canary, state, observation, decision)
-        problems = (*services.managed.problems(canary), *services.caches.tracking.problems(canary))
+        problems = (*services.managed.problems(canary), *tracking_problems(canary, services.caches))
         self._reporter.report_remarks(obj, (*decision.remarks, *map(warning, problems)))
         return 0 if is_news else self._wake_after_s(canary, decision)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
+from canary.api.bounds import MOST_CONFIG_REFS
 from render.objects import Object
 
 ConfigKind = Literal["ConfigMap", "Secret"]
@@ -33,6 +34,22 @@ def config_refs(pod_spec: Object) -> dict[ConfigRef, bool]:
         if ref.name:
             found[ref] = found.get(ref, False) or not holder.get("optional")
     return found
+
+
+def has_too_many_refs(pod_spec: Object) -> bool:
+    """Return whether a pod spec refers to so many that nothing of it is tracked."""
+    found: set[ConfigRef] = set()
+    for ref, _, _ in _references(pod_spec):
+        if ref.name:
+            found.add(ref)
+        if len(found) > MOST_CONFIG_REFS:
+            return True
+    return False
+
+
+def trackable_refs(pod_spec: Object) -> dict[ConfigRef, bool]:
+    """Return the same as `config_refs`; nothing where that is too much to be tracked."""
+    return {} if has_too_many_refs(pod_spec) else config_refs(pod_spec)
 
 
 def point_to_copies(pod_spec: Object, copies: Mapping[ConfigRef, str]) -> None:

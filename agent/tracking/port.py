@@ -1,9 +1,10 @@
 """What the rest of the agent asks of config tracking, whichever way it is done."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, Protocol
 
 from canary.api.canary import Canary
+from kube.errors import KubeError
 from kube.resource import CONFIGMAPS, SECRETS, Object, Resource
 from kube.store import Change, Key
 from render.config_refs import ConfigKind, ConfigRef
@@ -41,7 +42,13 @@ class Tracking(Protocol):
         """Return what is kept of a kind."""
 
     async def refresh(self, canary: Canary, target: Object | None, primary: Object | None) -> None:
-        """Bring up to date what is kept for a canary, if that is due. Raise a KubeError if too little is known."""
+        """Bring up to date what is kept for a canary, if that is due. What can't be read now stays as it was."""
+
+    def unread(self, canary: Canary) -> Mapping[ConfigRef, KubeError]:
+        """Return of what nothing is known yet, and why: it was never read, and is not known to be missing."""
+
+    def readers(self, namespace: str, ref: ConfigRef) -> Collection[Key] | None:
+        """Return the canaries that it was read for; None where a watch tells of all, whoever uses it."""
 
     async def read(self, canary: Canary, refs: Collection[ConfigRef]) -> None:
         """Bring up to date what is kept of these. Raise a KubeError for one that can't be read."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from canary.api.canary import Canary
 from kube.cache import Cache
+from kube.errors import KubeError
 from kube.resource import Object
 from kube.store import Change, Key
 from render.config_refs import ConfigKind, ConfigRef
@@ -22,6 +23,12 @@ class Watched:
 
     async def refresh(self, canary: Canary, target: Object | None, primary: Object | None) -> None:
         """Do nothing: the watch has told."""
+
+    def unread(self, _: Canary) -> Mapping[ConfigRef, KubeError]:
+        return {}
+
+    def readers(self, _namespace: str, _ref: ConfigRef) -> Collection[Key] | None:
+        return None
 
     async def read(self, canary: Canary, refs: Collection[ConfigRef]) -> None:
         """Do nothing: the watch has told."""
@@ -61,6 +68,12 @@ class Untracked:
 
     async def refresh(self, canary: Canary, target: Object | None, primary: Object | None) -> None:
         """Do nothing: nothing is read."""
+
+    def unread(self, _: Canary) -> Mapping[ConfigRef, KubeError]:
+        return {}
+
+    def readers(self, _namespace: str, _ref: ConfigRef) -> Collection[Key] | None:
+        return None
 
     async def read(self, canary: Canary, refs: Collection[ConfigRef]) -> None:
         """Do nothing: nothing is read."""

@@ -83,6 +83,12 @@ it the routes of everybody."""
 MOST_CORS_ENTRIES: Final = 100
 """Of each list of `corsPolicy`."""
 
+# ---- What targets are configured by
+
+MOST_CONFIG_REFS: Final = 500
+"""ConfigMaps and Secrets that a pod template refers to. Each is read, and read again each minute; of a template with
+more nothing is tracked. An object of 1.5 MiB has room for 20,000, and none of them needs to exist."""
+
 # ---- Texts that reach Envoy, which refuses all routes together for one that it can't read
 
 MOST_HEADER_NAME_CHARS: Final = 256

@@ -12,7 +12,7 @@ from canary.rules.gloo import UPSTREAM_KIND
 from canary.run.revision import revision_of, with_configs
 from cli.input.errors import BadInput
 from cli.lint.input_cluster import InputCluster
-from render.config_refs import ConfigRef, config_refs
+from render.config_refs import ConfigRef, trackable_refs
 from render.configs import Fingerprints, is_tracking_disabled, summary
 from render.copies import config_copy, copy_names
 from render.objects import Object, UnusableObjectError
@@ -113,7 +113,7 @@ def _configs(
     """Return the tracked ConfigMaps and Secrets that the target's pods refer to, those that are in the input."""
     if is_tracking_disabled(target):
         return
-    for ref in config_refs(target["spec"]["template"]["spec"]):
+    for ref in trackable_refs(target["spec"]["template"]["spec"]):
         there = cluster.get(ref.kind, canary.namespace, ref.name)
         if there is None:
             notes.append(f"{ref.kind} {ref.name} is not in the input: the primary's copy of it is left out")

@@ -1,5 +1,6 @@
 """What config tracking asks the API server for, in each of its ways, and what it does when it gets no answer."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +10,19 @@ import pytest
 
 from agent.caches import Caches
 from agent.config_copies import ConfigCopies
-from agent.configs import target_revision
+from agent.configs import refuse_unread_start, target_revision, tracking_problems
 from agent.copy_names import present_copies
 from agent.copy_upkeep import find_upkeep
 from agent.resources import CANARIES
 from agent.settings import ConfigTracking
 from agent.tracking.referenced import Referenced
-from canary.run.revision import revision_of
+from canary.api.canary import Canary
+from canary.run.revision import revision_of, with_configs
 from kube.client import Client
 from kube.errors import KubeError
 from kube.resource import DEPLOYMENTS
-from kube.store import Key
+from kube.store import Change, Key
+from render.config_refs import ConfigRef
 from render.workload import primary_workload
 from tests.unit.agent.config_api import CANARY, CONF, EXTRA, KEYS, TEMPLATE, target
 from tests.unit.kube.apiserver import Answer, ApiServer, ManualTime, client_of, no, ok, running_api_server
@@ -119,13 +122,175 @@ async def test_without_an_answer_what_was_read_before_counts(reader: Reader) -> 
     assert f"GET {KEYS_PATH}" in reader.asked(), "it is asked again soon"
 
 
-async def test_without_a_first_answer_nothing_is_decided(reader: Reader) -> None:
+def with_status(caches: Caches, *, tracked: tuple[str, ...] = (), is_deleted: bool = False, **status: Any) -> None:
+    """The Canary is stored with this status, and was last seen with the target as it is."""
+    metadata = {"name": "podinfo", "namespace": "test", "resourceVersion": "1"}
+    if is_deleted:
+        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    configs = dict.fromkeys(tracked, "0123456789abcdef")
+    seen = {"seen": {"revision": with_configs(revision_of(TEMPLATE), configs)}}
+    obj = {"metadata": metadata, "status": {"trackedConfigs": configs, "serin": seen} | status}
+    caches.of(CANARIES).remember(obj)
+    caches.of(DEPLOYMENTS).remember(target() | {"kind": "Deployment"})
+
+
+@pytest.mark.parametrize("phase", ["", "Initializing", "Initialized", "Succeeded", "Failed"])
+async def test_without_a_first_answer_no_run_starts(reader: Reader, phase: str) -> None:
+    with_status(reader.caches, phase=phase)
     reader.answers[KEYS_PATH] = no(500, "InternalError")
-    with pytest.raises(KubeError):
-        await reader.refresh()
+    await reader.refresh()
+    with pytest.raises(KubeError, match="Secret test/keys"):
+        refuse_unread_start(CANARY, reader.caches)
+    assert reader.caches.read_again_after_s(CANARY) == pytest.approx(5.0)
     reader.answers[KEYS_PATH] = ok(config("Secret", "keys"))
-    await reader.refresh(1.0)
+    await reader.refresh(5.0)
+    refuse_unread_start(CANARY, reader.caches)
     assert reader.tracked() == {"configmap/conf", "secret/keys"}
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"phase": "Progressing", "canaryWeight": 50},
+        {"phase": "Promoting"},
+        {"phase": "Failed", "canaryWeight": 50},
+        {"phase": "Succeeded", "is_deleted": True},
+    ],
+)
+async def test_a_canary_with_traffic_or_at_its_end_waits_for_no_first_answer(
+    reader: Reader, status: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One Secret that can't be read would keep it from its checks, its rollback and its end."""
+    caplog.set_level("INFO", "agent.tracking.referenced")
+    with_status(reader.caches, **status)
+    reader.answers[KEYS_PATH] = no(500, "InternalError")
+    for _ in range(3):
+        await reader.refresh(5.0)
+        refuse_unread_start(CANARY, reader.caches)
+    assert caplog.text.count("secret/keys of test was not read yet") == 1
+    reader.asked()
+    await reader.refresh(4.9)
+    assert reader.asked() == [], "it is not asked for with each tick"
+
+
+async def test_what_the_status_knows_needs_no_first_answer(reader: Reader) -> None:
+    with_status(reader.caches, phase="Failed", tracked=("configmap/conf", "secret/keys"))
+    for path in (CONF_PATH, KEYS_PATH):
+        reader.answers[path] = no(500, "InternalError")
+    await reader.refresh()
+    refuse_unread_start(CANARY, reader.caches)
+    assert reader.tracked() == {"configmap/conf", "secret/keys"}
+
+
+async def test_a_copy_that_was_not_read_is_not_missing(reader: Reader) -> None:
+    with_status(reader.caches, phase="Progressing", canaryWeight=50)
+    with_copies(reader.caches)
+    reader.answers[f"{PATH}/secrets/keys-primary"] = no(500, "InternalError")
+    reader.answers[KEYS_PATH] = no(500, "InternalError")
+    await reader.refresh()
+    assert not find_upkeep(CANARY, target(), reader.caches).is_needed
+    assert present_copies(CANARY, target(), TEMPLATE, reader.caches)[KEYS] == "keys-primary"
+
+
+def renamed(**names: str) -> Canary:
+    return CANARY.model_copy(update={"metadata": CANARY.metadata.model_copy(update=names)})
+
+
+def with_references(count: int) -> dict[str, Any]:
+    """A target that refers to so many ConfigMaps."""
+    obj = target()
+    sources = [{"configMapRef": {"name": f"conf-{number}"}} for number in range(count)]
+    obj["spec"]["template"]["spec"] = {"containers": [{"name": "app", "envFrom": sources}]}
+    return obj | {"kind": "Deployment"}
+
+
+async def test_of_a_target_with_more_references_than_are_read_nothing_is_tracked_and_that_is_told(
+    reader: Reader,
+) -> None:
+    many, template = with_references(501), with_references(501)["spec"]["template"]
+    for number in (0, 1):
+        reader.answers[f"{PATH}/configmaps/conf-{number}"] = ok(config("ConfigMap", f"conf-{number}"))
+    reader.caches.of(DEPLOYMENTS).remember(many)
+    await reader.tracking.refresh(CANARY, many, many)
+    assert reader.asked() == ["GET /apis/apps/v1/namespaces/test/replicasets"]
+    assert target_revision(CANARY, many, reader.caches) == (revision_of(template), {})
+    assert present_copies(CANARY, many, template, reader.caches) == {}
+    [problem] = tracking_problems(CANARY, reader.caches)
+    assert problem.startswith(
+        "Deployment test/podinfo spec.template.spec: found references to more than 500 ConfigMaps and Secrets, "
+        "so none of them is tracked"
+    )
+    copies = ConfigCopies(reader.client, reader.caches)
+    assert await copies.promote(CANARY, many, template, revision_of(template)) == {}, "it is promoted all the same"
+
+
+async def test_five_hundred_references_are_tracked(reader: Reader) -> None:
+    full = with_references(500)
+    reader.answers[f"{PATH}/configmaps/conf-499"] = ok(config("ConfigMap", "conf-499"))
+    reader.caches.of(DEPLOYMENTS).remember(full)
+    while "configmap/conf-499" not in target_revision(CANARY, full, reader.caches)[1]:
+        await reader.tracking.refresh(CANARY, full, None)  # more than one where this machine is busy
+        reader.time.now_s += 5.0
+    assert tracking_problems(CANARY, reader.caches) == ()
+
+
+async def test_a_namespace_that_gets_no_answers_keeps_no_other_waiting_and_itself_not_for_long(reader: Reader) -> None:
+    loud, other = renamed(name="loud", namespace="loud"), target()
+    hanging = asyncio.Event()
+
+    async def answer(request: Any) -> Any:
+        await hanging.wait()
+
+    for number in range(100):
+        reader.answers[f"/api/v1/namespaces/loud/configmaps/conf-{number}"] = answer
+    patient = Referenced(reader.client, every_s=60.0, clock=reader.time.clock, answered_within_s=3600.0)
+    waiting = asyncio.create_task(patient.refresh(loud, with_references(100), None))
+    await reader.server.wait_seen(8)
+    await patient.refresh(CANARY, other, None)
+    assert patient.of("ConfigMap").get("test", "conf") is not None, "the other namespace's is read meanwhile"
+    assert len([request for request in reader.server.seen if "/loud/" in request.path]) == 8
+    waiting.cancel()
+    hasty = Referenced(reader.client, every_s=60.0, clock=reader.time.clock, answered_within_s=0.0)
+    await hasty.refresh(loud, with_references(100), None)
+    assert len(hasty.unread(loud)) == 100
+    assert hasty.read_again_after_s(loud) == pytest.approx(5.0)
+    hanging.set()
+
+
+async def test_what_was_not_read_in_time_is_read_first_and_the_rest_stays_as_it_was(reader: Reader) -> None:
+    await reader.refresh()
+    reader.asked()
+    reader.tracking._answered_within_s = 0.0
+    await reader.refresh(60.0)
+    assert reader.tracked() == {"configmap/conf", "secret/keys"}
+    assert reader.tracking.unread(CANARY) == {}
+    reader.asked()
+    reader.tracking._answered_within_s = 3600.0
+    await reader.refresh(5.0)
+    assert reader.asked() == ALL
+    assert reader.caches.read_again_after_s(CANARY) == pytest.approx(55.0)
+
+
+async def test_a_first_read_wakes_only_those_who_knew_it_as_missing(reader: Reader) -> None:
+    """All canaries of a namespace read when an agent starts: none of them is news to the others."""
+    told: list[tuple[str, set[str]]] = []
+
+    def tell(change: Change) -> None:
+        readers = reader.tracking.readers("test", ConfigRef("ConfigMap", change.key.name))
+        told.append((change.key.name, {key.name for key in readers or ()}))
+
+    reader.tracking.of("ConfigMap").subscribe(tell)
+    other = renamed(name="other")
+    await reader.refresh()
+    await reader.tracking.refresh(other, target(), None)
+    assert told == [("conf", set())]
+    reader.answers[EXTRA_PATH] = ok(config("ConfigMap", "extra"))
+    await reader.refresh(60.0)
+    assert told[1:] == [("extra", {"podinfo", "other"})]
+    reader.tracking.forget_canary(Key("test", "other"))
+    reader.tracking.forget_canary(Key("test", "podinfo"))
+    assert reader.tracking.readers("test", EXTRA) == ()
+    assert not reader.tracking._readers
 
 
 async def test_what_may_not_be_read_is_not_tracked_and_that_is_told(reader: Reader) -> None:

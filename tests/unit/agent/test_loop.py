@@ -29,11 +29,14 @@ from canary.api.canary import Canary
 from canary.run.action import Action, DropRequest
 from canary.run.decision import Decision
 from kube.client import Client
-from kube.errors import PermanentError
+from kube.errors import PermanentError, Unavailable
 from kube.events import EventRecorder
+from kube.resource import DEPLOYMENTS
 from kube.store import Key
+from render.config_refs import ConfigRef
 from tests.support.canaries import canary, canary_object
 from tests.support.exposition import exposed
+from tests.support.podinfo import podinfo_deployment, stored
 from tests.unit.kube.apiserver import write_kubeconfig
 
 
@@ -124,3 +127,32 @@ async def test_a_refused_action_is_reported_of_the_canary_as_it_is_stored_by_the
         ticker = CanaryTicker(Key("test", "podinfo"), services, asyncio.Event())
         await ticker._apply(canary(), Decision(actions=(DropRequest("promote"),)))
         assert recorded.versions == ["2"]
+
+
+@pytest.mark.parametrize(("status", "error"), [({}, Unavailable), ({"phase": "Progressing", "canaryWeight": 50}, None)])
+async def test_only_a_tick_that_may_start_a_run_waits_for_what_was_never_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: dict[str, Any], error: type[Exception] | None
+) -> None:
+    decided: list[str] = []
+
+    class Decided(Exception):  # noqa: N818
+        pass
+
+    def decide(canary: Canary, *_: Any) -> Decision:
+        decided.append(canary.name)
+        raise Decided
+
+    async def refresh(*_: Any) -> None:
+        return
+
+    monkeypatch.setattr("agent.tick.decide", decide)
+    async with deposed_services(tmp_path, AgentMetrics("1.2.3")) as services:
+        unread = {ConfigRef("Secret", "keys"): Unavailable("no")}
+        monkeypatch.setattr(services.caches.tracking, "unread", lambda _: unread)
+        monkeypatch.setattr(services.caches.tracking, "refresh", refresh)
+        services.caches.of(CANARIES).remember(version_of_canary("1") | {"status": status})
+        services.caches.of(DEPLOYMENTS).remember(stored(podinfo_deployment()))
+        ticker = CanaryTicker(Key("test", "podinfo"), services, asyncio.Event())
+        with pytest.raises(error or Decided):
+            await ticker.tick()
+    assert decided == ([] if error else ["podinfo"])

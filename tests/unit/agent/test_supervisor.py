@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -21,9 +21,10 @@ from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.hooks import Hooks
 from agent.reporting.event_hooks import EventHooks
 from agent.resources import CANARIES
-from agent.settings import Settings
+from agent.settings import ConfigTracking, Settings
 from agent.supervisor import Supervisor
 from agent.tick import CanaryTicker
+from agent.tracking.referenced import Referenced
 from agent.turns import Urgency
 from canary.rules.shape import parse_canary
 from canary.run.phase import Phase
@@ -34,6 +35,7 @@ from kube.client import Client, WatchEvent
 from kube.events import EventRecorder
 from kube.resource import DEPLOYMENTS
 from kube.store import Key
+from render.config_refs import ConfigRef
 from tests.support.canaries import canary_object
 from tests.support.exposition import exposed
 from tests.unit.kube.apiserver import write_kubeconfig
@@ -48,7 +50,10 @@ def dying(version: int, **spec: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def at_work(
-    folder: Path, metrics: AgentMetrics, *stored: dict[str, Any]
+    folder: Path,
+    metrics: AgentMetrics,
+    *stored: dict[str, Any],
+    tracking: ConfigTracking = ConfigTracking.REFERENCED,
 ) -> AsyncIterator[tuple[Supervisor, Caches]]:
     """A supervisor at work; the test passes changes to its caches, there is no API server.
 
@@ -59,7 +64,7 @@ async def at_work(
         Client.connect(kubeconfig=kubeconfig, user_agent="serin/test") as client,
         aiohttp.ClientSession() as session,
     ):
-        caches = Caches(client, "")
+        caches = Caches(client, "", tracking=tracking)
         recorder = EventRecorder(client, instance="test")
         directory, delivery = Destinations(client, caches, None), Delivery(session=session)
         alerts = AlertDispatcher(directory, delivery, recorder, metrics.count_alert)
@@ -234,3 +239,42 @@ async def test_a_loop_outlives_a_fault_outside_of_its_ticks(tmp_path: Path, monk
         for _ in range(10):
             await asyncio.sleep(0)
         assert exposed(metrics)['serin_tick_errors_total{error="RecursionError"}'] == 1
+
+
+async def test_what_is_read_for_a_canary_wakes_those_it_was_read_for_before_and_no_other(tmp_path: Path) -> None:
+    """Each start of an agent reads all of a namespace: looked up for each canary, that would be their product."""
+    async with at_work(tmp_path, AgentMetrics("1.2.3")) as (supervisor, caches):
+        caches.of(CANARIES).remember(dying(1))
+        using = target(2, 1)
+        container = {"name": "app", "envFrom": [{"configMapRef": {"name": "conf"}}]}
+        using["spec"]["template"]["spec"] = {"containers": [container]}
+        caches.of(DEPLOYMENTS).remember(using)
+        loop, _ = supervisor._loops[Key("test", "podinfo")]
+        configs, tracking = caches.tracking.of("ConfigMap"), cast("Referenced", caches.tracking)
+
+        def wakes(value: str) -> bool:
+            loop._woken.clear()
+            metadata = {"name": "conf", "namespace": "test", "resourceVersion": value}
+            configs.remember({"kind": "ConfigMap", "metadata": metadata, "data": {"a": value}})
+            return loop._woken.is_set()
+
+        assert not wakes("1")
+        readers = {Key("test", "podinfo"), Key("test", "gone")}
+        tracking._readers["test", ConfigRef("ConfigMap", "conf")] = readers
+        assert wakes("2")
+        assert not wakes("2")
+
+
+async def test_a_watched_configmap_wakes_the_canaries_that_refer_to_it(tmp_path: Path) -> None:
+    async with at_work(tmp_path, AgentMetrics("1.2.3"), tracking=ConfigTracking.WATCH) as (supervisor, caches):
+        caches.of(CANARIES).remember(dying(1))
+        using = target(2, 1)
+        container = {"name": "app", "envFrom": [{"configMapRef": {"name": "conf"}}]}
+        using["spec"]["template"]["spec"] = {"containers": [container]}
+        caches.of(DEPLOYMENTS).remember(using)
+        loop, _ = supervisor._loops[Key("test", "podinfo")]
+        for name, is_woken in (("other", False), ("conf", True)):
+            loop._woken.clear()
+            metadata = {"name": name, "namespace": "test", "resourceVersion": "3"}
+            caches.tracking.of("ConfigMap").remember({"kind": "ConfigMap", "metadata": metadata, "data": {"a": "1"}})
+            assert loop._woken.is_set() is is_woken
