@@ -91,8 +91,8 @@ def test_copies_belong_to_the_canary_and_are_what_the_primary_refers_to(rollouts
     template = json.dumps(rollouts.get("deployment", "app-primary")["spec"]["template"]["spec"])
     assert all(f'"name": "{name}-primary"' in template for name in ("conf", "keys", "extra"))
     rollouts.cluster.kubectl(*here(rollouts), "delete", "configmap/conf-primary", "secret/keys-primary")
-    rollouts.wait_for("both are made again", lambda: content(rollouts, "secret", "keys-primary") == tls("one")["data"])
-    assert content(rollouts, "configmap", "conf-primary") == {"message": "one"}
+    rollouts.wait_for("it is made again", lambda: content(rollouts, "secret", "keys-primary") == tls("one")["data"])
+    rollouts.wait_for("that too", lambda: content(rollouts, "configmap", "conf-primary") == {"message": "one"})
 
 
 def test_a_copy_goes_when_the_primary_uses_another_one(rollouts: Rollouts) -> None:
