@@ -32,6 +32,12 @@ _log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_S: Final = 30.0
 _MOST_WAIT_CHARS: Final = 10
+
+# Calls for events and rollback hooks have connections of their own: a receiver of events that hangs, or a load test of
+# an hour, must hold up neither gates nor what pulls the traffic.
+_OTHERS: Final = ""
+_APART: Final = ("event", "rollback")
+
 _FINAL_ERRORS: Final = (aiohttp.InvalidURL, aiohttp.ClientConnectorCertificateError, AddressRefused)
 
 
@@ -61,13 +67,15 @@ class Answer:
 class Hooks:
     """Calls hooks over one session, each call signed where there is a `key`: see `agent.providers.web.signature`.
 
+    A namespace has a share of connections for its rollback hooks, one for its event hooks, and one for all others.
+
     The session must not keep connections: a call that meets one at the moment of its end would have no answer.
     """
 
     session: aiohttp.ClientSession
     key: str = field(default="", repr=False)
     now_s: Callable[[], float] = time.time
-    shares: Shares = field(default_factory=Shares)
+    shares: Mapping[str, Shares] = field(default_factory=lambda: {kind: Shares() for kind in (_OTHERS, *_APART)})
     backoff: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, max_s=_LONGEST_WAIT_S))
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -96,7 +104,7 @@ class Hooks:
         namespace, timeout_s = str(body.get("namespace", "")), min(hook.timeout_s, MOST_HOOK_TIMEOUT_S)
         where = shown_url(hook.url)
         try:
-            async with self.shares.of(namespace, timeout_s):
+            async with self._shares_of(hook).of(namespace, timeout_s):
                 return await self._exchange(hook, body, timeout_s)
         except ShareUsedUp as error:
             return Answer(None, f"{where} was not asked: {error}", is_final=False)
@@ -108,6 +116,9 @@ class Hooks:
         except Exception as error:  # noqa: BLE001  what no call can do right is no answer, whatever it is
             _log.exception("hook %s: call failed", hook.name)
             return Answer(None, f"{where} gave no answer ({type(error).__name__})", is_final=True)
+
+    def _shares_of(self, hook: CanaryWebhook) -> Shares:
+        return self.shares.get(hook.type_effective) or self.shares[_OTHERS]
 
     async def _exchange(self, hook: CanaryWebhook, body: Mapping[str, object], timeout_s: float) -> Answer:
         data = orjson.dumps(body)

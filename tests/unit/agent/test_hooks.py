@@ -1,5 +1,6 @@
 """Hooks: the payload that goes out, what each kind of answer means, and when a call is made again."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from canary.run.judge import CheckResult, Verdict
 from canary.run.phase import Phase
 from kube.backoff import Backoff
 from tests.support.canaries import canary
+from tests.support.patience import AGES_S, PATIENCE_S
 from tests.support.web import Handler, serving
 
 
@@ -183,6 +185,44 @@ async def test_retries_beyond_their_bound_are_cut(monkeypatch: pytest.MonkeyPatc
         asked = Hooks(session=session, sleep=no_time).post(hook.model_copy(update={"url": url}), {})
         assert (await asked).status == 500
     assert len(service.bodies) == 4
+
+
+@pytest.mark.parametrize(
+    ("hanging", "asked"),
+    [
+        ("event", "confirm-promotion"),
+        ("event", "rollback"),
+        ("pre-rollout", "rollback"),
+        ("rollout", "event"),
+        ("rollback", "confirm-rollout"),
+    ],
+)
+async def test_hooks_that_hang_take_no_connection_of_another_purpose(hanging: str, asked: str) -> None:
+    """A namespace may have 32 calls under way, and here are 33 that hang."""
+    release, all_in = asyncio.Event(), asyncio.Event()
+    arrived: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        arrived.append(request.path)
+        if request.path == "/hangs":
+            if arrived.count("/hangs") == 32:
+                all_in.set()
+            await release.wait()
+        return web.Response()
+
+    def hook(kind: str, path: str) -> CanaryWebhook:
+        return CanaryWebhook.model_validate({"name": "x", "type": kind, "url": url + path, "timeout": f"{AGES_S:g}s"})
+
+    body = {"namespace": "test"}
+    async with serving(answer) as url, aiohttp.ClientSession() as session:
+        hooks = Hooks(session=session)
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+            calls = [group.create_task(hooks.post(hook(hanging, "/hangs"), body), name="hanging") for _ in range(33)]
+            await all_in.wait()
+            assert (await hooks.post(hook(asked, "/quick"), body)).verdict is Verdict.PASS
+            assert arrived.count("/hangs") == 32
+            release.set()
+    assert [call.result().verdict for call in calls] == [Verdict.PASS] * 33
 
 
 async def no_time(_: float) -> None:
