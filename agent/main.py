@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Final
-from urllib.request import getproxies
 
 import aiohttp
 
@@ -34,7 +33,7 @@ from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
 from agent.providers.routing.gloo import GlooRouting
 from agent.providers.web.addresses import AddressRules
-from agent.providers.web.sessions import open_sessions
+from agent.providers.web.sessions import environment_proxies, open_sessions
 from agent.reporting.event_hooks import EventHooks
 from agent.services import AgentServices
 from agent.settings import ConfigTracking, Settings
@@ -98,7 +97,7 @@ async def run(settings: Settings) -> None:
             for cache in caches.all()
         ]
         rules = AddressRules.read(
-            settings.allowed_address_ranges, api_server=client.host, proxies=getproxies().values()
+            settings.allowed_address_ranges, api_server=client.host, proxies=environment_proxies()
         )
         users = await stack.enter_async_context(open_sessions(rules))
         own = await stack.enter_async_context(open_sessions(None))

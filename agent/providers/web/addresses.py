@@ -38,6 +38,7 @@ _REFUSED: Final[Mapping[str, tuple[Network, ...]]] = {
     }.items()
 }
 _API_SERVER: Final = "the API server's address"
+_UNREADABLE: Final = "what is no IP address"
 
 # Their last 32 bits are an IPv4 address that the packets go to.
 _NAT64: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
@@ -101,6 +102,8 @@ class AddressRules:
             AddressRefused: it is not asked.
         """
         family, kind, protocol, _, address = info
+        if _literal(str(address[0])) is None:  # the kernel's way to it would be nobody's rule
+            raise AddressRefused(f"it leads to {_UNREADABLE}; allowed: {ALLOWED}")
         self._check(str(address[0]), int(address[1]))
         return socket.socket(family=family, type=kind, proto=protocol)
 
@@ -123,13 +126,20 @@ def parse_range(text: str) -> Network:
 
 
 def _endpoints(urls: Iterable[str]) -> Iterator[Endpoint]:
-    """Find the addresses and ports of URLs; a host name other than that of the machine itself has none here."""
+    """Find the addresses and ports of URLs; a host name other than that of the machine itself has none here.
+
+    Nor has what is no URL: whoever asks it gets the error.
+    """
     for url in urls:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError:
+            continue
         hosts = ("127.0.0.1", "::1") if parts.hostname == "localhost" else (parts.hostname or "",)
         for host in hosts:
             if (address := _literal(host)) is not None:
-                yield address, parts.port or (443 if parts.scheme == "https" else 80)
+                yield address, port
 
 
 def _literal(host: str) -> Address | None:
@@ -137,7 +147,7 @@ def _literal(host: str) -> Address | None:
     try:
         address: Address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return None
+        return _old_ipv4(host)
     if isinstance(address, ipaddress.IPv4Address):
         return address
     inner = address.ipv4_mapped or address.sixtofour
@@ -146,3 +156,14 @@ def _literal(host: str) -> Address | None:
     if any(address in network for network in _NAT64):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address
+
+
+def _old_ipv4(host: str) -> ipaddress.IPv4Address | None:
+    """Read what the C library takes for an IPv4 address, too: 127.1, 2130706433, 0x7f.1, 0177.0.0.1; None for a name.
+
+    Resolvers and proxies go there without asking any name server. The last dot is that of a name's root.
+    """
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host.removesuffix(".")))
+    except (OSError, ValueError):
+        return None

@@ -3,11 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
+from urllib.request import getproxies
 
 import aiohttp
 
 from agent.providers.web.addresses import AddressRules
 from canary.api.bounds import MOST_CONNECTIONS
+
+# The keys of `getproxies` are the beginnings of all variables that end in `_proxy`, such as the `no` of NO_PROXY.
+_SCHEMES: Final = ("http", "https")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +48,9 @@ def open_session(rules: AddressRules | None = None, *, is_kept: bool = True) -> 
     return aiohttp.ClientSession(
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True, middlewares=(check,)
     )
+
+
+def environment_proxies() -> list[str]:
+    """Return the URLs of the proxies that the sessions use: those of HTTP_PROXY and HTTPS_PROXY."""
+    proxies = getproxies()
+    return [proxies[scheme] for scheme in _SCHEMES if scheme in proxies]

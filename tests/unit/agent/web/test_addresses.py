@@ -9,12 +9,15 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from agent.caches import Caches
+from agent.providers.alerts.delivery import Delivery
+from agent.providers.alerts.message import Message
+from agent.providers.alerts.port import Destination
 from agent.providers.errors import ProviderRefused
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
 from agent.providers.metrics.prometheus import Prometheus
-from agent.providers.web.addresses import AddressRules, parse_range
-from agent.providers.web.sessions import open_session
+from agent.providers.web.addresses import AddressRefused, AddressRules, parse_range
+from agent.providers.web.sessions import environment_proxies, open_session
 from canary.api.hooks import CanaryWebhook
 from canary.run.judge import Verdict
 from canary.run.state import Analysis, State
@@ -46,6 +49,16 @@ RULES = AddressRules.read([], api_server="https://10.96.0.1:443", proxies=[])
         ("255.255.255.255", "a multicast or broadcast address"),
         ("10.96.0.1", "the API server's address"),
         ("::ffff:10.96.0.1", "the API server's address"),
+        ("2130706433", "a loopback address"),
+        ("127.1", "a loopback address"),
+        ("127.1.", "a loopback address"),
+        ("0x7f.1", "a loopback address"),
+        ("0x7f000001", "a loopback address"),
+        ("0177.0.0.1", "a loopback address"),
+        ("017700000001", "a loopback address"),
+        ("2852039166", "a link-local address"),
+        ("0xa9.254.0251.254", "a link-local address"),
+        ("10.6291457", "the API server's address"),
     ],
 )
 def test_what_only_the_inside_may_ask_is_refused(host: str, why: str) -> None:
@@ -54,7 +67,10 @@ def test_what_only_the_inside_may_ask_is_refused(host: str, why: str) -> None:
 
 @pytest.mark.parametrize(
     ("host", "port"),
-    [("10.96.0.1", 9090), ("10.244.1.7", 80), ("192.168.1.1", 80), ("8.8.8.8", 443), ("prom.test", 80)],
+    [
+        *(("10.96.0.1", 9090), ("10.244.1.7", 80), ("192.168.1.1", 80), ("8.8.8.8", 443), ("prom.test", 80)),
+        *(("dead.beef", 80), ("127.0.0.1.nip.test", 80), ("10.15990023", 80)),
+    ],
 )
 def test_services_of_the_cluster_and_of_the_world_are_asked(host: str, port: int) -> None:
     assert RULES.why_refused(host, port) == ""
@@ -65,6 +81,35 @@ def test_what_the_operator_allows_is_asked() -> None:
     assert rules.why_refused("127.0.0.1", 80) == ""
     assert rules.why_refused("::1", 3128) == ""
     assert rules.why_refused("::1", 80) == "a loopback address"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["127.0.0.1", "127.0.0.1:8080:x", "localhost:*", "127.0.0.1:99999", "[::1]", "[::1", "*", ".svc,10.0.0.0/8"],
+)
+def test_whatever_no_proxy_says_is_no_proxy(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:3128")
+    rules = AddressRules.read([], api_server="", proxies=environment_proxies())
+    assert rules.why_refused("127.0.0.1", 3128) == ""
+    assert rules.why_refused("127.0.0.1", 80) == "a loopback address"
+    assert rules.why_refused("::1", 80) == "a loopback address"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080:x", "localhost:*", "127.0.0.1:99999", "http://[::1"])
+def test_a_proxy_that_is_no_url_is_passed_over(url: str) -> None:
+    rules = AddressRules.read([], api_server="", proxies=[url, "http://127.0.0.2:3128"])
+    assert rules.proxies == AddressRules.read([], api_server="", proxies=["http://127.0.0.2:3128"]).proxies
+
+
+@pytest.mark.parametrize("address", ["127.1", "2130706433", "0x7f.1", "0177.0.0.1", "somewhere.test"])
+def test_no_socket_is_made_for_an_address_in_another_spelling(address: str) -> None:
+    """As a client would ask for one that leaves reading the address to the kernel's side of the C library."""
+    with pytest.raises(AddressRefused, match=r"it leads to (a loopback address|what is no IP address); allowed: "):
+        RULES.make_socket((socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, 80)))
 
 
 def test_what_is_no_range_is_refused_with_an_example() -> None:
@@ -87,7 +132,9 @@ class Rebinding(AbstractResolver):
         """Do nothing."""
 
 
-@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "rebound.test"])
+@pytest.mark.parametrize(
+    "name", ["127.0.0.1", "localhost", "rebound.test", "2130706433", "127.1", "0x7f.1", "0177.0.0.1"]
+)
 async def test_neither_a_hook_nor_a_metrics_server_is_asked_there_by_whatever_name(name: str) -> None:
     asked: list[str] = []
 
@@ -105,6 +152,12 @@ async def test_neither_a_hook_nor_a_metrics_server_is_asked_there_by_whatever_na
             ProviderRefused, match="it leads to a loopback address; allowed: an address that is none of"
         ):
             await Prometheus(session, address, timeout_s=PATIENCE_S).value("up")
+
+        async def chat() -> Destination:
+            return Destination(name="chat", namespace="test", type="slack", address=address)
+
+        with pytest.raises(ProviderRefused, match="it leads to a loopback address"):
+            await Delivery(session=session).deliver(Message("podinfo.test", "info", "x"), chat)
     assert asked == []
     assert answer.verdict is Verdict.ERROR
     assert "it leads to a loopback address" in answer.text
