@@ -33,12 +33,12 @@ def shown(text: str, most_chars: int = MOST_SHOWN_CHARS) -> str:
     User and password of addresses are hidden, and so are the values of their queries. Shown again it stays the same.
     """
     # Nothing of what comes that much later is shown, and hiding takes time.
-    hidden = text[: 4 * most_chars]
-    if "://" in hidden:
-        hidden = _USER.sub(f"{_HIDDEN}@", hidden)
-        hidden = _QUERY.sub(lambda found: found[1] + _VALUE.sub(f"={_HIDDEN}", found[2]), hidden)
-    cut = hidden if len(hidden) <= most_chars else hidden[: most_chars - 1] + _HIDDEN
-    return cut if cut.isprintable() else "".join(map(_printable, cut))
+    seen = _printable(text[: 4 * most_chars])
+    # A credential may come within reach of the patterns by what is hidden or cut beside it. Each round hides or cuts
+    # more than the one before, so this ends.
+    while (less := _cut(_hide(seen), most_chars)) != seen:
+        seen = less
+    return seen
 
 
 def shown_url(url: str) -> str:
@@ -50,7 +50,22 @@ def shown_url(url: str) -> str:
     return shown(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", _MOST_OF_A_HOST)
 
 
-def _printable(char: str) -> str:
+def _hide(text: str) -> str:
+    if "://" not in text:
+        return text
+    text = _USER.sub(f"{_HIDDEN}@", text)
+    return _QUERY.sub(lambda found: found[1] + _VALUE.sub(f"={_HIDDEN}", found[2]), text)
+
+
+def _cut(text: str, most_chars: int) -> str:
+    return text if len(text) <= most_chars else text[: most_chars - 1] + _HIDDEN
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(map(_printable_char, text))
+
+
+def _printable_char(char: str) -> str:
     if char.isprintable():
         return char
     if char in _SPACES:
