@@ -15,7 +15,7 @@ from agent.providers.alerts.port import Destination
 from agent.providers.alerts.registry import CHAT_FORMATS
 from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from agent.providers.web.addresses import AddressRefused
-from agent.providers.web.answers import AS_IT_IS, AnswerTooLong, is_refused, read_bounded, reason_of
+from agent.providers.web.answers import AS_IT_IS, is_refused, read_bounded, reason_of
 from agent.providers.web.shares import Shares, ShareUsedUp
 from canary.api.bounds import MOST_HOOK_ANSWER_BYTES
 from kube.backoff import Backoff
@@ -98,12 +98,10 @@ class Delivery:
                 allow_redirects=False,
                 auto_decompress=False,
             ) as response:
-                body = await read_bounded(response, MOST_HOOK_ANSWER_BYTES)
+                body = await _read_body(response)
         except _NOT_REACHED as error:
             kind = ProviderRefused if is_refused(error) else ProviderUnavailable
             raise kind(f"not reached: {reason_of(error)}") from error
-        except AnswerTooLong as error:
-            raise ProviderError(f"{error}: it may have been posted, so it is not sent again") from error
         except (aiohttp.InvalidURL, ValueError) as error:
             raise ProviderRefused(
                 f"its address or proxy is no URL that can be asked: {type(error).__name__}"
@@ -115,6 +113,20 @@ class Delivery:
             raise ProviderError(why) from error
         _check_status(response, body)
         chat.check_answer(body)
+
+
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    """Return what the chat says; nothing where that is too long or packed: its status says what became of the message.
+
+    Raises:
+        aiohttp.ClientError, TimeoutError: it did not arrive.
+    """
+    try:
+        return await read_bounded(response, MOST_HOOK_ANSWER_BYTES)
+    except aiohttp.ClientError:
+        raise
+    except ValueError:
+        return b""
 
 
 def _check_status(response: aiohttp.ClientResponse, body: bytes) -> None:

@@ -136,6 +136,42 @@ async def test_a_refusal_is_final_and_told_in_the_chats_words(protocol: ChatProt
     assert chat.attempts == 1
 
 
+UNREADABLE: dict[str, tuple[bytes, str]] = {
+    "brotli": (b"\x0b\x01\x80ok\x03", "br"),
+    "zstd": (b"\x28\xb5\x2f\xfd\x20\x02\x11\x00\x00ok", "zstd"),
+    "broken gzip": (b"no gzip", "gzip"),
+    "too long": (b"ok" * 4 * 2**20, ""),
+}
+
+
+@pytest.mark.parametrize(("body", "encoding"), UNREADABLE.values(), ids=UNREADABLE)
+async def test_what_a_chat_takes_is_sent_however_it_says_so(protocol: ChatProtocol, body: bytes, encoding: str) -> None:
+    async with answering(200, body, encoding) as (url, asked), delivering(Clock()) as delivery:
+        destination = Destination(name="AlertProvider test/on-call", type=protocol.type, address=url)
+        await delivery.deliver(MESSAGE, at(destination))
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(404, 1), (503, 6)])
+@pytest.mark.parametrize(("body", "encoding"), UNREADABLE.values(), ids=UNREADABLE)
+async def test_a_no_that_can_not_be_read_is_told_by_its_status(
+    protocol: ChatProtocol, body: bytes, encoding: str, status: int, attempts: int
+) -> None:
+    async with answering(status, body, encoding) as (url, asked), delivering(Clock()) as delivery:
+        destination = Destination(name="AlertProvider test/on-call", type=protocol.type, address=url)
+        with pytest.raises(ProviderError, match=rf"^AlertProvider test/on-call: {status}$"):
+            await delivery.deliver(MESSAGE, at(destination))
+    assert len(asked) == attempts
+
+
+@pytest.mark.parametrize("address", ["http://chat.test:99999/", "http://[::1/"])
+async def test_an_address_that_is_no_url_is_told_as_that(protocol: ChatProtocol, address: str) -> None:
+    async with delivering(Clock()) as delivery:
+        destination = Destination(name="AlertProvider test/on-call", type=protocol.type, address=address)
+        with pytest.raises(ProviderRefused, match="its address or proxy is no URL that can be asked"):
+            await delivery.deliver(MESSAGE, at(destination))
+
+
 async def test_a_lost_answer_never_makes_a_second_message(protocol: ChatProtocol) -> None:
     async with chatting(protocol, POSTED_BUT_LOST) as chat, delivering(Clock()) as delivery:
         with pytest.raises(ProviderError, match="it may have been posted, so it is not sent again"):
@@ -178,6 +214,19 @@ async def test_no_secret_is_ever_told(protocol: ChatProtocol, status: int) -> No
     assert f"{status}" in shown
     assert not [secret for secret in secrets if secret and secret in shown]
     assert told.value.__cause__ is None
+
+
+@asynccontextmanager
+async def answering(status: int, body: bytes, encoding: str) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Answer each request with these bytes; yield the address, and what it was sent."""
+    asked: list[bytes] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(await request.read())
+        return web.Response(status=status, body=body, headers={"Content-Encoding": encoding} if encoding else {})
+
+    async with serving(answer) as url:
+        yield url, asked
 
 
 @asynccontextmanager
