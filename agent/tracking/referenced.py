@@ -95,19 +95,20 @@ class Referenced:
         wanted = set(self._wanted(canary, target, primary))
         is_due = now_s >= reading.due_at_s or revision != reading.revision
         if is_due:
-            reading.revision, reading.due_at_s = revision, now_s + self._every_s
             refs = wanted
         else:
             again = wanted & reading.unanswered.keys()
             refs = (wanted - reading.refs - again) | (again if now_s >= reading.retry_at_s else set())
         await self._read_all(canary, refs, reading, until_s)
+        for ref in reading.unanswered.keys() - wanted:
+            del reading.unanswered[ref]
         if not is_due:
             return
+        # Only now: a read that was broken off, for another agent leads, is done again.
+        reading.revision, reading.due_at_s = revision, now_s + self._every_s
         if primary is not None and not reading.has_looked_back:
             await self._look_back(canary, primary, reading, until_s)
         self._let_go(_key(canary), reading.refs - set(self._wanted(canary, target, primary)))
-        for ref in reading.unanswered.keys() - wanted:
-            del reading.unanswered[ref]
 
     async def read(self, canary: Canary, refs: Collection[ConfigRef]) -> None:
         reading = self._readings.setdefault(_key(canary), _Reading())

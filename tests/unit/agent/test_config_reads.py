@@ -25,7 +25,7 @@ from kube.store import Change, Key
 from render.config_refs import ConfigRef
 from render.workload import primary_workload
 from tests.unit.agent.config_api import CANARY, CONF, EXTRA, KEYS, TEMPLATE, target
-from tests.unit.kube.apiserver import Answer, ApiServer, ManualTime, client_of, no, ok, running_api_server
+from tests.unit.kube.apiserver import Answer, ApiServer, ManualTime, client_of, hang, no, ok, running_api_server
 
 PATH = "/api/v1/namespaces/test"
 CONF_PATH, KEYS_PATH, EXTRA_PATH = f"{PATH}/configmaps/conf", f"{PATH}/secrets/keys", f"{PATH}/configmaps/extra"
@@ -269,6 +269,32 @@ async def test_what_was_not_read_in_time_is_read_first_and_the_rest_stays_as_it_
     await reader.refresh(5.0)
     assert reader.asked() == ALL
     assert reader.caches.read_again_after_s(CANARY) == pytest.approx(55.0)
+
+
+async def test_what_is_not_referred_to_any_more_is_not_waited_for(reader: Reader) -> None:
+    with_status(reader.caches, phase="Succeeded")
+    with_copies(reader.caches)
+    reader.answers[f"{PATH}/secrets/keys-primary"] = no(500, "InternalError")
+    await reader.refresh()
+    assert ConfigRef("Secret", "keys-primary") in reader.tracking.unread(CANARY)
+    await reader.tracking.refresh(CANARY, target(), None)
+    assert reader.tracking.unread(CANARY) == {}
+
+
+async def test_a_read_of_another_template_that_is_broken_off_is_done_again(reader: Reader) -> None:
+    """Another agent led in between; what this one knows may be old."""
+    await reader.refresh()
+    reader.answers[CONF_PATH] = hang()
+    reader.asked()
+    reader.tracking._answered_within_s = 3600.0
+    broken_off = asyncio.create_task(reader.refresh(1.0, template_image="podinfo:2"))
+    await reader.server.wait_seen(3)
+    broken_off.cancel()
+    await asyncio.gather(broken_off, return_exceptions=True)
+    reader.asked()
+    reader.answers[CONF_PATH] = ok(config("ConfigMap", "conf", "2", "2"))
+    await reader.refresh(1.0, template_image="podinfo:2")
+    assert reader.asked() == ALL
 
 
 async def test_a_first_read_wakes_only_those_who_knew_it_as_missing(reader: Reader) -> None:
