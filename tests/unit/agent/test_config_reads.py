@@ -182,6 +182,18 @@ async def test_what_the_status_knows_needs_no_first_answer(reader: Reader) -> No
     assert reader.tracked() == {"configmap/conf", "secret/keys"}
 
 
+@pytest.mark.parametrize(("code", "is_needed"), [(404, True), (500, False)])
+async def test_only_copies_that_are_known_to_be_missing_are_made_again(
+    reader: Reader, code: int, *, is_needed: bool
+) -> None:
+    with_status(reader.caches, phase="Succeeded")
+    with_copies(reader.caches)
+    for name in ("configmaps/conf", "secrets/keys"):
+        reader.answers[f"{PATH}/{name}-primary"] = no(code, "NotFound" if code == 404 else "InternalError")
+    await reader.refresh()
+    assert find_upkeep(CANARY, target(), reader.caches).is_needed is is_needed
+
+
 async def test_a_copy_that_was_not_read_is_not_missing(reader: Reader) -> None:
     with_status(reader.caches, phase="Progressing", canaryWeight=50)
     with_copies(reader.caches)
