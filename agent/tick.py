@@ -132,10 +132,11 @@ class CanaryTicker:
         services, state, obj = self._services, stored.state, stored.obj
         self._calls.keep_for(state)
         await services.caches.refresh(canary)
-        refuse_unread_start(canary, services.caches)
         observation = self._observe(canary, stored)
         decision = decide(canary, state, observation)
         self._is_pulling = _is_pull(decision, observation)
+        if not self._is_pulling:
+            refuse_unread_start(canary, services.caches)
         is_farewell = SetFinalizer(is_set=False) in decision.actions
         if not decision.actions or is_farewell:
             # The world matches the stored intent: now is the time for its messages, before anybody is asked anything.
