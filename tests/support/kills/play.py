@@ -95,7 +95,7 @@ def play(cluster: Cluster, case: Case, seed: str, log: Path) -> Outcome:
         with log.open("w") as output, visiting(cluster, host, _PER_SECOND, users) as visits:
             case.change(scene)
             kills = _run(scene, case, agent, seed, before, output)
-            with agent.running(log=output):
+            with agent.running(skew_s=kills[-1].skew_s, log=output):
                 history.wait_for("the end is told", lambda: "endUntold" not in history.status["serin"])
                 events = _events(scene)
             said = scene.ask()
