@@ -4,16 +4,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
-from ssl import SSLContext
-from types import TracebackType
 from typing import Final, Self
 
 from certs.errors import CertificateError, Unreadable
 from certs.leaf import Leaf, read_leaf
 from webhook.certificates.background import running
-from webhook.certificates.served import ServedLeaf
+from webhook.certificates.source import CertificateSource
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +20,7 @@ KEY: Final = "tls.key"
 LOOK_AGAIN_S: Final = 5.0
 
 
-class MountedCertificate:
+class MountedCertificate(CertificateSource):
     """`tls.crt` and `tls.key` of `folder`, a `webhook.certificates.port.ServingCertificate`.
 
     A new one that is unusable is reported, and the old one served on. One that expired is served too, but is a problem:
@@ -38,34 +35,15 @@ class MountedCertificate:
         now_s: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        super().__init__(scratch, now_s)
         self._folder = folder
-        self._served = ServedLeaf(scratch)
-        self._now_s = now_s
         self._sleep = sleep
-        self._unreadable = ""
         self._told = ""
-        self._stack = AsyncExitStack()
-
-    @property
-    def context(self) -> SSLContext:
-        return self._served.context
-
-    def expires_at_s(self) -> float:
-        return self._served.expires_at_s()
-
-    def problem(self) -> str:
-        problem = self._served.problem(self._now_s())
-        return f"{problem}: {self._unreadable}" if problem and self._unreadable else problem
 
     async def __aenter__(self) -> Self:
         self._look()
         await self._stack.enter_async_context(running({f"certificate in {self._folder}": self._follow()}))
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return await self._stack.__aexit__(kind, error, trace)
 
     async def _follow(self) -> None:
         while True:
@@ -76,10 +54,10 @@ class MountedCertificate:
         """Serve what the files hold; an error is kept for `problem`, and logged when it is a new one."""
         try:
             self._served.serve(self._read())
-            self._unreadable = ""
+            self._trouble = ""
         except (CertificateError, OSError) as error:
-            self._unreadable = str(error)
-        trouble = self.problem() or self._unreadable
+            self._trouble = str(error)
+        trouble = self.problem() or self._trouble
         if trouble != self._told:
             _log.warning("%s", trouble) if trouble else _log.info("the certificate is valid again")
         self._told = trouble

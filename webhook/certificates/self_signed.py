@@ -4,10 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
-from ssl import SSLContext
-from types import TracebackType
 from typing import Final, Self
 
 from certs.authority import service_names
@@ -23,7 +20,7 @@ from kube.store import Change
 from webhook.certificates.background import running
 from webhook.certificates.configurations import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, bundle_patch
 from webhook.certificates.secret import SECRET_NAME, MaterialSecret
-from webhook.certificates.served import ServedLeaf
+from webhook.certificates.source import CertificateSource
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +30,7 @@ _SETTLE_S: Final = 0.1
 _BACKOFF: Final = Backoff(first_s=0.2, max_s=10.0)
 
 
-class OwnAuthority:
+class OwnAuthority(CertificateSource):
     """A `webhook.certificates.port.ServingCertificate` of an authority that all replicas share.
 
     It keeps what is in the Secret `secret_name` and the caBundle of both configurations named `configuration_name`:
@@ -58,7 +55,6 @@ class OwnAuthority:
         self._configuration_name = configuration_name
         self._names = service_names(NAME, namespace)
         self._lifetimes = lifetimes or Lifetimes()
-        self._now_s = now_s
         self._sleep = sleep
         # By name, so that RBAC can allow these objects and no others.
         only = f"metadata.name={secret_name}"
@@ -68,21 +64,8 @@ class OwnAuthority:
             for resource in (MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS)
         ]
         self._secret = MaterialSecret(client, self._secrets, namespace, secret_name)
-        self._served = ServedLeaf(scratch)
-        self._trouble = f"{self._secret} has not been looked up yet"
+        super().__init__(scratch, now_s, f"{self._secret} has not been looked up yet")
         self._wake = asyncio.Event()
-        self._stack = AsyncExitStack()
-
-    @property
-    def context(self) -> SSLContext:
-        return self._served.context
-
-    def expires_at_s(self) -> float:
-        return self._served.expires_at_s()
-
-    def problem(self) -> str:
-        problem = self._served.problem(self._now_s())
-        return f"{problem}: {self._trouble}" if problem and self._trouble else problem
 
     async def __aenter__(self) -> Self:
         caches = [self._secrets, *self._configurations]
@@ -92,11 +75,6 @@ class OwnAuthority:
         works |= {"certificates": self._keep(), "clock of certificates": self._look_again()}
         await self._stack.enter_async_context(running(works))
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return await self._stack.__aexit__(kind, error, trace)
 
     def _take(self, _: Change) -> None:
         self._wake.set()

@@ -4,10 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
-from ssl import SSLContext
-from types import TracebackType
 from typing import Self
 
 from certs.errors import CertificateError
@@ -17,12 +14,12 @@ from kube.resource import SECRETS
 from kube.store import Change
 from webhook.certificates.background import running
 from webhook.certificates.secret import SECRET_NAME, MaterialSecret
-from webhook.certificates.served import ServedLeaf
+from webhook.certificates.source import CertificateSource
 
 _log = logging.getLogger(__name__)
 
 
-class StoredCertificate:
+class StoredCertificate(CertificateSource):
     """The leaf in the Secret `secret_name`, a `webhook.certificates.port.ServingCertificate`.
 
     What is unusable is reported, and the leaf before is served on. `now_s` returns epoch seconds.
@@ -43,31 +40,12 @@ class StoredCertificate:
             client, SECRETS, namespace=namespace, field_selector=f"metadata.name={secret_name}", sleep=sleep
         )
         self._secret = MaterialSecret(client, self._cache, namespace, secret_name)
-        self._served = ServedLeaf(scratch)
-        self._now_s = now_s
-        self._trouble = f"{self._secret} has not been looked up yet"
-        self._stack = AsyncExitStack()
-
-    @property
-    def context(self) -> SSLContext:
-        return self._served.context
-
-    def expires_at_s(self) -> float:
-        return self._served.expires_at_s()
-
-    def problem(self) -> str:
-        problem = self._served.problem(self._now_s())
-        return f"{problem}: {self._trouble}" if problem and self._trouble else problem
+        super().__init__(scratch, now_s, f"{self._secret} has not been looked up yet")
 
     async def __aenter__(self) -> Self:
         self._cache.subscribe(self._take)
         await self._stack.enter_async_context(running({f"cache of {self._secret}": self._cache.run()}))
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return await self._stack.__aexit__(kind, error, trace)
 
     def _take(self, _: Change) -> None:
         try:
