@@ -10,19 +10,11 @@ from kube.store import Change, Key
 from render.config_refs import ConfigKind, ConfigRef
 
 
-class Watched:
-    """A `Tracking` of what a list and a watch of all ConfigMaps and Secrets show."""
-
-    is_off = False
-
-    def __init__(self, caches: Mapping[ConfigKind, Cache]) -> None:
-        self._caches = caches
-
-    def of(self, kind: ConfigKind) -> Cache:
-        return self._caches[kind]
+class _ReadsNothing:
+    """What is the same where nothing is read one by one: nothing is unread, or to be read again."""
 
     async def refresh(self, canary: Canary, target: Object | None, primary: Object | None) -> None:
-        """Do nothing: the watch has told."""
+        """Do nothing: nothing is read."""
 
     def unread(self, _: Canary) -> Mapping[ConfigRef, KubeError]:
         return {}
@@ -31,7 +23,7 @@ class Watched:
         return None
 
     async def read(self, canary: Canary, refs: Collection[ConfigRef]) -> None:
-        """Do nothing: the watch has told."""
+        """Do nothing: nothing is read."""
 
     def read_again_after_s(self, _: Canary) -> float | None:
         return None
@@ -43,7 +35,19 @@ class Watched:
         """Do nothing: what is kept belongs to no canary."""
 
 
-class Untracked:
+class Watched(_ReadsNothing):
+    """A `Tracking` of what a list and a watch of all ConfigMaps and Secrets show."""
+
+    is_off = False
+
+    def __init__(self, caches: Mapping[ConfigKind, Cache]) -> None:
+        self._caches = caches
+
+    def of(self, kind: ConfigKind) -> Cache:
+        return self._caches[kind]
+
+
+class Untracked(_ReadsNothing):
     """A `Tracking` of nothing, for agents without a right to ConfigMaps and Secrets."""
 
     is_off = True
@@ -65,24 +69,3 @@ class Untracked:
 
     def subscribe(self, _: Callable[[Change], None]) -> Callable[[], None]:
         return lambda: None
-
-    async def refresh(self, canary: Canary, target: Object | None, primary: Object | None) -> None:
-        """Do nothing: nothing is read."""
-
-    def unread(self, _: Canary) -> Mapping[ConfigRef, KubeError]:
-        return {}
-
-    def readers(self, _namespace: str, _ref: ConfigRef) -> Collection[Key] | None:
-        return None
-
-    async def read(self, canary: Canary, refs: Collection[ConfigRef]) -> None:
-        """Do nothing: nothing is read."""
-
-    def read_again_after_s(self, _: Canary) -> float | None:
-        return None
-
-    def problems(self, _: Canary) -> tuple[str, ...]:
-        return ()
-
-    def forget_canary(self, key: Key) -> None:
-        """Do nothing: nothing is kept."""
