@@ -96,43 +96,48 @@ async def run(settings: Settings) -> None:
             await stack.enter_async_context(running(cache.run(), f"cache {cache.resource.plural}"))
             for cache in caches.all()
         ]
-        rules = AddressRules.read(
-            settings.allowed_address_ranges, api_server=client.host, proxies=environment_proxies()
-        )
-        users = await stack.enter_async_context(open_sessions(rules))
-        own = await stack.enter_async_context(open_sessions(None))
-        recorder = await stack.enter_async_context(EventRecorder(client, instance=socket.gethostname()))
-        delivery = Delivery(session=users.posts, own_session=own.posts)
-        destinations = Destinations(client, caches, _own_chat(settings))
-        alerts = await stack.enter_async_context(
-            AlertDispatcher(destinations, delivery, recorder, metrics.count_alert, cluster_name=settings.cluster_name)
-        )
-        hooks = Hooks(session=users.posts, key=settings.hook_key)
-        event_hooks = await stack.enter_async_context(
-            EventHooks(
-                hooks,
-                metrics.count_event,
-                time.time,
-                own_url=settings.event_webhook,
-                own_hooks=Hooks(session=own.posts, key=settings.hook_key),
-            )
-        )
         fence = Fence()
-        services = connect_services(
-            settings,
-            client.guarded(fence.check),
-            caches,
-            queries=users.queries,
-            own_queries=own.queries,
-            hooks=hooks,
-            recorder=recorder,
-            alerts=alerts,
-            event_hooks=event_hooks,
-            metrics=metrics,
-        )
-        services = replace(services, is_leader=fence.is_open)
+        services = await _open_services(stack, settings, client, caches, metrics, fence)
         leading = await stack.enter_async_context(running(lead(settings, lease_client, services, fence), "agent"))
         await wait_until_stopped(stopped, leading, *vital)
+
+
+async def _open_services(
+    stack: AsyncExitStack, settings: Settings, client: Client, caches: Caches, metrics: AgentMetrics, fence: Fence
+) -> AgentServices:
+    """Open what has a lifetime of its own, ended by `stack`, and build what the loops share from it."""
+    rules = AddressRules.read(settings.allowed_address_ranges, api_server=client.host, proxies=environment_proxies())
+    users = await stack.enter_async_context(open_sessions(rules))
+    own = await stack.enter_async_context(open_sessions(None))
+    recorder = await stack.enter_async_context(EventRecorder(client, instance=socket.gethostname()))
+    delivery = Delivery(session=users.posts, own_session=own.posts)
+    destinations = Destinations(client, caches, _own_chat(settings))
+    alerts = await stack.enter_async_context(
+        AlertDispatcher(destinations, delivery, recorder, metrics.count_alert, cluster_name=settings.cluster_name)
+    )
+    hooks = Hooks(session=users.posts, key=settings.hook_key)
+    event_hooks = await stack.enter_async_context(
+        EventHooks(
+            hooks,
+            metrics.count_event,
+            time.time,
+            own_url=settings.event_webhook,
+            own_hooks=Hooks(session=own.posts, key=settings.hook_key),
+        )
+    )
+    services = connect_services(
+        settings,
+        client.guarded(fence.check),
+        caches,
+        queries=users.queries,
+        own_queries=own.queries,
+        hooks=hooks,
+        recorder=recorder,
+        alerts=alerts,
+        event_hooks=event_hooks,
+        metrics=metrics,
+    )
+    return replace(services, is_leader=fence.is_open)
 
 
 async def _load_fingerprints(client: Client, caches: Caches, settings: Settings) -> None:

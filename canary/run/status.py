@@ -48,12 +48,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
     false_ready, is_only_told = _read_blocker(status.get("conditions") or ()), bool(ours.get(StatusKey.NOT_READY))
     return State(
         phase=_read_phase(status.get("phase")),
-        traffic=Traffic(
-            canary_percent=_read_percent(status.get("canaryWeight", 0)),
-            mirror_percent=_read_percent(ours.get(StatusKey.MIRROR_PERCENT, 0)),
-            cookie=_read_text(status.get("sessionAffinityCookie", "")),
-            includes_unmatched=bool(ours.get(StatusKey.INCLUDES_UNMATCHED, False)),
-        ),
+        traffic=_read_traffic(status, ours),
         served_at_s=_read_time(ours.get(StatusKey.SERVED_AT)),
         previous_cookie=_read_text(status.get("previousSessionAffinityCookie", "")),
         strategy=cast(
@@ -93,13 +88,26 @@ def read_state(status: Mapping[str, Any] | None) -> State:
         blocker=None if is_only_told else false_ready,
         not_ready=false_ready if is_only_told else None,
         is_unanalysed=bool(ours.get(StatusKey.UNANALYSED, False)),
-        transition=TransitionRecord(
-            sequence=int(ours.get(StatusKey.SEQUENCE, 0)),
-            at_s=_read_time(status.get("lastTransitionTime")) or 0.0,
-            stored_at_s=_read_time(ours.get(StatusKey.STORED_AT)) or 0.0,
-            messages=tuple(_read_message(item) for item in ours.get(StatusKey.MESSAGES, ())),
-            alerted_by=_read_text(ours.get(StatusKey.ALERTED_BY, "")),
-        ),
+        transition=_read_transition(status, ours),
+    )
+
+
+def _read_traffic(status: Mapping[str, Any], ours: Mapping[str, Any]) -> Traffic:
+    return Traffic(
+        canary_percent=_read_percent(status.get("canaryWeight", 0)),
+        mirror_percent=_read_percent(ours.get(StatusKey.MIRROR_PERCENT, 0)),
+        cookie=_read_text(status.get("sessionAffinityCookie", "")),
+        includes_unmatched=bool(ours.get(StatusKey.INCLUDES_UNMATCHED, False)),
+    )
+
+
+def _read_transition(status: Mapping[str, Any], ours: Mapping[str, Any]) -> TransitionRecord:
+    return TransitionRecord(
+        sequence=int(ours.get(StatusKey.SEQUENCE, 0)),
+        at_s=_read_time(status.get("lastTransitionTime")) or 0.0,
+        stored_at_s=_read_time(ours.get(StatusKey.STORED_AT)) or 0.0,
+        messages=tuple(_read_message(item) for item in ours.get(StatusKey.MESSAGES, ())),
+        alerted_by=_read_text(ours.get(StatusKey.ALERTED_BY, "")),
     )
 
 
