@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import pytest
+
+from canary.api.problems import InvalidObject
+from canary.rules.shape import parse_canary
 from tests.support.reviews import request
 from tests.support.rule_cases import good_canary_with
 from webhook.canary_index import CanaryIndex
@@ -55,3 +59,14 @@ def answers(changes: Mapping[str, object]) -> list[str]:
         *(f"error: {cause.field}: {cause.message}" for cause in causes),
         *(f"warning: {warning}" for warning in answer.warnings),
     ]
+
+
+def check_stored(fault: Fault) -> None:
+    """Check that an object that was stored with a fault runs on where it is spared, and stays editable in any case."""
+    stored = good_canary_with(fault.changes)
+    if fault.spares_stored:
+        assert parse_canary(stored).name == "podinfo"
+    else:
+        with pytest.raises(InvalidObject):
+            parse_canary(stored)
+    assert validate(stored | {"spec": stored["spec"] | {"suspend": True}}, stored).is_allowed

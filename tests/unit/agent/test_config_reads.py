@@ -1,8 +1,6 @@
 """What config tracking asks the API server for, in each of its ways, and what it does when it gets no answer."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,77 +8,37 @@ import pytest
 
 from agent.caches import Caches
 from agent.config_copies import ConfigCopies
-from agent.configs import refuse_unread_start, target_revision, tracking_problems
+from agent.configs import refuse_unread_start, target_revision
 from agent.copy_names import present_copies
 from agent.copy_upkeep import find_upkeep
 from agent.resources import CANARIES
 from agent.settings import ConfigTracking
-from agent.tracking.referenced import Referenced
-from canary.api.canary import Canary
 from canary.run.revision import revision_of, with_configs
-from kube.client import Client
 from kube.errors import KubeError
 from kube.resource import DEPLOYMENTS
-from kube.store import Change, Key
+from kube.store import Key
 from render.config_refs import ConfigRef
 from render.workload import primary_workload
 from tests.unit.agent.config_api import CANARY, CONF, EXTRA, KEYS, TEMPLATE, target
-from tests.unit.kube.apiserver import Answer, ApiServer, ManualTime, client_of, hang, no, ok, running_api_server
-
-PATH = "/api/v1/namespaces/test"
-CONF_PATH, KEYS_PATH, EXTRA_PATH = f"{PATH}/configmaps/conf", f"{PATH}/secrets/keys", f"{PATH}/configmaps/extra"
-
-
-def config(kind: str, name: str, value: str = "1", version: str = "1") -> dict[str, Any]:
-    metadata = {"name": name, "namespace": "test", "resourceVersion": version, "uid": name}
-    return {"kind": kind, "metadata": metadata, "data": {"a": value}} | ({"type": "Opaque"} if kind == "Secret" else {})
-
-
-@dataclass
-class Reader:
-    """An agent that reads what targets refer to; `answers` is what the API server says for each path, else 404."""
-
-    server: ApiServer
-    client: Client
-    time: ManualTime
-    caches: Caches
-    tracking: Referenced
-    answers: dict[str, Answer]
-
-    def asked(self) -> list[str]:
-        """Return the verb and the path of what was asked since the last time, sorted."""
-        found = sorted(f"{request.method} {request.path}" for request in self.server.seen)
-        self.server.seen.clear()
-        return found
-
-    async def refresh(self, after_s: float = 0.0, template_image: str = "") -> None:
-        self.time.now_s += after_s
-        obj = target()
-        if template_image:
-            obj["spec"]["template"]["spec"]["containers"][0]["image"] = template_image
-        await self.tracking.refresh(CANARY, obj, self.caches.primary(CANARY))
-
-    def tracked(self) -> set[str]:
-        return set(target_revision(CANARY, target(), self.caches)[1])
+from tests.unit.agent.config_reader import (
+    ALL,
+    CONF_PATH,
+    KEYS_PATH,
+    PATH,
+    Reader,
+    config,
+    running_reader,
+)
+from tests.unit.kube.apiserver import no, ok
 
 
 @pytest.fixture
 async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
-    time = ManualTime()
-    answers = {CONF_PATH: ok(config("ConfigMap", "conf")), KEYS_PATH: ok(config("Secret", "keys"))}
-
-    async def answer(request: Any) -> Any:
-        return await answers.get(request.path, no(404, "NotFound"))(request)
-
-    async with running_api_server(tmp_path) as server, client_of(server, time) as client:
-        server.otherwise = answer
-        caches = Caches(client, "")
-        caches.tracking = tracking = Referenced(client, every_s=60.0, clock=time.clock)
-        yield Reader(server, client, time, caches, tracking, answers)
+    async with running_reader(tmp_path) as found:
+        yield found
 
 
 UNTRACKED = "a change of it starts no run and both sides use it as it is"
-ALL = [f"GET {CONF_PATH}", f"GET {EXTRA_PATH}", f"GET {KEYS_PATH}"]
 
 
 async def test_what_a_target_refers_to_is_read_once_a_minute_and_nothing_else(reader: Reader) -> None:
@@ -204,85 +162,6 @@ async def test_a_copy_that_was_not_read_is_not_missing(reader: Reader) -> None:
     assert present_copies(CANARY, target(), TEMPLATE, reader.caches)[KEYS] == "keys-primary"
 
 
-def renamed(**names: str) -> Canary:
-    return CANARY.model_copy(update={"metadata": CANARY.metadata.model_copy(update=names)})
-
-
-def with_references(count: int) -> dict[str, Any]:
-    """A target that refers to so many ConfigMaps."""
-    obj = target()
-    sources = [{"configMapRef": {"name": f"conf-{number}"}} for number in range(count)]
-    obj["spec"]["template"]["spec"] = {"containers": [{"name": "app", "envFrom": sources}]}
-    return obj | {"kind": "Deployment"}
-
-
-async def test_of_a_target_with_more_references_than_are_read_nothing_is_tracked_and_that_is_told(
-    reader: Reader,
-) -> None:
-    many, template = with_references(501), with_references(501)["spec"]["template"]
-    for number in (0, 1):
-        reader.answers[f"{PATH}/configmaps/conf-{number}"] = ok(config("ConfigMap", f"conf-{number}"))
-    reader.caches.of(DEPLOYMENTS).remember(many)
-    await reader.tracking.refresh(CANARY, many, many)
-    assert reader.asked() == ["GET /apis/apps/v1/namespaces/test/replicasets"]
-    assert target_revision(CANARY, many, reader.caches) == (revision_of(template), {})
-    assert present_copies(CANARY, many, template, reader.caches) == {}
-    [problem] = tracking_problems(CANARY, reader.caches)
-    assert problem.startswith(
-        "Deployment test/podinfo spec.template.spec: found references to more than 500 ConfigMaps and Secrets, "
-        "so none of them is tracked"
-    )
-    copies = ConfigCopies(reader.client, reader.caches)
-    assert await copies.promote(CANARY, many, template, revision_of(template)) == {}, "it is promoted all the same"
-
-
-async def test_five_hundred_references_are_tracked(reader: Reader) -> None:
-    full = with_references(500)
-    reader.answers[f"{PATH}/configmaps/conf-499"] = ok(config("ConfigMap", "conf-499"))
-    reader.caches.of(DEPLOYMENTS).remember(full)
-    while "configmap/conf-499" not in target_revision(CANARY, full, reader.caches)[1]:
-        await reader.tracking.refresh(CANARY, full, None)  # more than one where this machine is busy
-        reader.time.now_s += 5.0
-    assert tracking_problems(CANARY, reader.caches) == ()
-
-
-async def test_a_namespace_that_gets_no_answers_keeps_no_other_waiting_and_itself_not_for_long(reader: Reader) -> None:
-    loud, other = renamed(name="loud", namespace="loud"), target()
-    hanging = asyncio.Event()
-
-    async def answer(request: Any) -> Any:
-        await hanging.wait()
-
-    for number in range(100):
-        reader.answers[f"/api/v1/namespaces/loud/configmaps/conf-{number}"] = answer
-    patient = Referenced(reader.client, every_s=60.0, clock=reader.time.clock, answered_within_s=3600.0)
-    waiting = asyncio.create_task(patient.refresh(loud, with_references(100), None))
-    await reader.server.wait_seen(8)
-    await patient.refresh(CANARY, other, None)
-    assert patient.of("ConfigMap").get("test", "conf") is not None, "the other namespace's is read meanwhile"
-    assert len([request for request in reader.server.seen if "/loud/" in request.path]) == 8
-    waiting.cancel()
-    hasty = Referenced(reader.client, every_s=60.0, clock=reader.time.clock, answered_within_s=0.0)
-    await hasty.refresh(loud, with_references(100), None)
-    assert len(hasty.unread(loud)) == 100
-    assert hasty.read_again_after_s(loud) == pytest.approx(5.0)
-    hanging.set()
-
-
-async def test_what_was_not_read_in_time_is_read_first_and_the_rest_stays_as_it_was(reader: Reader) -> None:
-    await reader.refresh()
-    reader.asked()
-    reader.tracking._answered_within_s = 0.0
-    await reader.refresh(60.0)
-    assert reader.tracked() == {"configmap/conf", "secret/keys"}
-    assert reader.tracking.unread(CANARY) == {}
-    reader.asked()
-    reader.tracking._answered_within_s = 3600.0
-    await reader.refresh(5.0)
-    assert reader.asked() == ALL
-    assert reader.caches.read_again_after_s(CANARY) == pytest.approx(55.0)
-
-
 async def test_what_is_not_referred_to_any_more_is_not_waited_for(reader: Reader) -> None:
     with_status(reader.caches, phase="Succeeded")
     with_copies(reader.caches)
@@ -291,44 +170,6 @@ async def test_what_is_not_referred_to_any_more_is_not_waited_for(reader: Reader
     assert ConfigRef("Secret", "keys-primary") in reader.tracking.unread(CANARY)
     await reader.tracking.refresh(CANARY, target(), None)
     assert reader.tracking.unread(CANARY) == {}
-
-
-async def test_a_read_of_another_template_that_is_broken_off_is_done_again(reader: Reader) -> None:
-    """Another agent led in between; what this one knows may be old."""
-    await reader.refresh()
-    reader.answers[CONF_PATH] = hang()
-    reader.asked()
-    reader.tracking._answered_within_s = 3600.0
-    broken_off = asyncio.create_task(reader.refresh(1.0, template_image="podinfo:2"))
-    await reader.server.wait_seen(3)
-    broken_off.cancel()
-    await asyncio.gather(broken_off, return_exceptions=True)
-    reader.asked()
-    reader.answers[CONF_PATH] = ok(config("ConfigMap", "conf", "2", "2"))
-    await reader.refresh(1.0, template_image="podinfo:2")
-    assert reader.asked() == ALL
-
-
-async def test_a_first_read_wakes_only_those_who_knew_it_as_missing(reader: Reader) -> None:
-    """All canaries of a namespace read when an agent starts: none of them is news to the others."""
-    told: list[tuple[str, set[str]]] = []
-
-    def tell(change: Change) -> None:
-        readers = reader.tracking.readers("test", ConfigRef("ConfigMap", change.key.name))
-        told.append((change.key.name, {key.name for key in readers or ()}))
-
-    reader.tracking.of("ConfigMap").subscribe(tell)
-    other = renamed(name="other")
-    await reader.refresh()
-    await reader.tracking.refresh(other, target(), None)
-    assert told == [("conf", set())]
-    reader.answers[EXTRA_PATH] = ok(config("ConfigMap", "extra"))
-    await reader.refresh(60.0)
-    assert told[1:] == [("extra", {"podinfo", "other"})]
-    reader.tracking.forget_canary(Key("test", "other"))
-    reader.tracking.forget_canary(Key("test", "podinfo"))
-    assert reader.tracking.readers("test", EXTRA) == ()
-    assert not reader.tracking._readers
 
 
 async def test_what_may_not_be_read_is_not_tracked_and_that_is_told(reader: Reader) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from canary.api.problems import InvalidObject
 from canary.rules.shape import parse_canary
 from render.route_options import route_options
-from tests.support.admission_faults import OBJECT_NAME, Fault, answers, fault, hook, validate
+from tests.support.admission_faults import OBJECT_NAME, Fault, answers, check_stored, fault, hook, validate
 from tests.support.rule_cases import good_canary_with
 
 UNKNOWN = "found a field that is not known and not read; allowed: known fields; did you mean"
@@ -244,13 +243,7 @@ def test_its_neighbours_are_admitted_without_a_word(changes: Mapping[str, object
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_what_was_stored_with_a_new_fault_runs_on_and_stays_editable(fault: Fault) -> None:
-    stored = good_canary_with(fault.changes)
-    if fault.spares_stored:
-        assert parse_canary(stored).name == "podinfo"
-    else:
-        with pytest.raises(InvalidObject):
-            parse_canary(stored)
-    assert validate(stored | {"spec": stored["spec"] | {"suspend": True}}, stored).is_allowed
+    check_stored(fault)
 
 
 def test_a_stored_number_beyond_its_bound_is_read_as_the_bound() -> None:
