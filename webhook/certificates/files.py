@@ -10,7 +10,7 @@ from typing import Final, Self
 from certs.errors import CertificateError, Unreadable
 from certs.leaf import Leaf, read_leaf
 from webhook.certificates.background import running
-from webhook.certificates.source import CertificateSource
+from webhook.certificates.source import LeafSource
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ KEY: Final = "tls.key"
 LOOK_AGAIN_S: Final = 5.0
 
 
-class MountedCertificate(CertificateSource):
+class MountedCertificate(LeafSource):
     """`tls.crt` and `tls.key` of `folder`, a `webhook.certificates.port.ServingCertificate`.
 
     A new one that is unusable is reported, and the old one served on. One that expired is served too, but is a problem:

@@ -20,7 +20,7 @@ from kube.store import Change
 from webhook.certificates.background import running
 from webhook.certificates.configurations import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, bundle_patch
 from webhook.certificates.secret import SECRET_NAME, MaterialSecret
-from webhook.certificates.source import CertificateSource
+from webhook.certificates.source import LeafSource
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ _SETTLE_S: Final = 0.1
 _BACKOFF: Final = Backoff(first_s=0.2, max_s=10.0)
 
 
-class OwnAuthority(CertificateSource):
+class OwnAuthority(LeafSource):
     """A `webhook.certificates.port.ServingCertificate` of an authority that all replicas share.
 
     It keeps what is in the Secret `secret_name` and the caBundle of both configurations named `configuration_name`:

@@ -9,7 +9,7 @@ from types import TracebackType
 from webhook.certificates.served import ServedLeaf
 
 
-class CertificateSource:
+class LeafSource:
     """A `webhook.certificates.port.ServingCertificate` but for `__aenter__`, where each begins its work in `_stack`.
 
     `_trouble` says why the last look brought nothing new, "" where it did. `now_s` returns epoch seconds.

@@ -14,12 +14,12 @@ from kube.resource import SECRETS
 from kube.store import Change
 from webhook.certificates.background import running
 from webhook.certificates.secret import SECRET_NAME, MaterialSecret
-from webhook.certificates.source import CertificateSource
+from webhook.certificates.source import LeafSource
 
 _log = logging.getLogger(__name__)
 
 
-class StoredCertificate(CertificateSource):
+class StoredCertificate(LeafSource):
     """The leaf in the Secret `secret_name`, a `webhook.certificates.port.ServingCertificate`.
 
     What is unusable is reported, and the leaf before is served on. `now_s` returns epoch seconds.

@@ -241,14 +241,19 @@ async def test_a_loop_outlives_a_fault_outside_of_its_ticks(tmp_path: Path, monk
         assert exposed(metrics)['serin_tick_errors_total{error="RecursionError"}'] == 1
 
 
+def target_that_reads(name: str) -> dict[str, Any]:
+    """Return the target with a container that takes its environment from a ConfigMap."""
+    using = target(2, 1)
+    container = {"name": "app", "envFrom": [{"configMapRef": {"name": name}}]}
+    using["spec"]["template"]["spec"] = {"containers": [container]}
+    return using
+
+
 async def test_what_is_read_for_a_canary_wakes_those_it_was_read_for_before_and_no_other(tmp_path: Path) -> None:
     """Each start of an agent reads all of a namespace: looked up for each canary, that would be their product."""
     async with at_work(tmp_path, AgentMetrics("1.2.3")) as (supervisor, caches):
         caches.of(CANARIES).remember(dying(1))
-        using = target(2, 1)
-        container = {"name": "app", "envFrom": [{"configMapRef": {"name": "conf"}}]}
-        using["spec"]["template"]["spec"] = {"containers": [container]}
-        caches.of(DEPLOYMENTS).remember(using)
+        caches.of(DEPLOYMENTS).remember(target_that_reads("conf"))
         loop, _ = supervisor._loops[Key("test", "podinfo")]
         configs, tracking = caches.tracking.of("ConfigMap"), cast("Referenced", caches.tracking)
 
@@ -268,10 +273,7 @@ async def test_what_is_read_for_a_canary_wakes_those_it_was_read_for_before_and_
 async def test_a_watched_configmap_wakes_the_canaries_that_refer_to_it(tmp_path: Path) -> None:
     async with at_work(tmp_path, AgentMetrics("1.2.3"), tracking=ConfigTracking.WATCH) as (supervisor, caches):
         caches.of(CANARIES).remember(dying(1))
-        using = target(2, 1)
-        container = {"name": "app", "envFrom": [{"configMapRef": {"name": "conf"}}]}
-        using["spec"]["template"]["spec"] = {"containers": [container]}
-        caches.of(DEPLOYMENTS).remember(using)
+        caches.of(DEPLOYMENTS).remember(target_that_reads("conf"))
         loop, _ = supervisor._loops[Key("test", "podinfo")]
         for name, is_woken in (("other", False), ("conf", True)):
             loop._woken.clear()
