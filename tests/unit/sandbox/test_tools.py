@@ -13,7 +13,7 @@ install)
     echo "$PWD $CGO_ENABLED $*" >> "$GOBIN/compiled"
     echo "some/package" >&2
     test -z "$BROKEN" || { echo "undefined: nonsense" >&2; exit 1; }
-    touch "$GOBIN/server" ;;
+    touch "$GOBIN/${BUILT:-server}" ;;
 esac
 """
 
@@ -51,9 +51,27 @@ def test_kubernetes_has_the_version_of_its_module_stamped_in(bin_dir: Path) -> N
 
 
 def test_etcd_gets_its_own_name(bin_dir: Path) -> None:
-    tools.build()
+    tools.build(["cluster"])
     assert (bin_dir / "etcd").exists()
     assert not (bin_dir / "server").exists()
+
+
+def test_what_no_cluster_needs_is_built_where_it_is_asked_for(bin_dir: Path) -> None:
+    tools.build(["helm3", "helm4"])
+    assert tools.missing_tools(["helm3", "helm4"]) == []
+    assert tools.missing_tools() == ["cluster", "prometheus"]
+    assert [Path(line.split()[0]).name for line in (bin_dir / "compiled").read_text().splitlines()] == [
+        "helm3",
+        "helm4",
+    ]
+
+
+def test_the_two_helms_get_names_of_their_own(bin_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUILT", "helm")
+    tools.build(["helm3"])
+    tools.build(["helm4"])
+    assert {"helm3", "helm4"} <= {path.name for path in bin_dir.iterdir()}
+    assert not (bin_dir / "helm").exists()
 
 
 def test_a_changed_go_mod_is_built_again(bin_dir: Path) -> None:
