@@ -58,7 +58,7 @@ async def more(stream: Stream, changes: int = 20) -> None:
 
 
 async def rotate(client: Client, serin: Kubectl, stream: Stream) -> None:
-    """Change the authority as docs/admission.md tells those who can't wait for the hour of overlap."""
+    """Change the authority as docs/operating/certificates.md tells those who can't wait for the hour of overlap."""
     before = await told(client)
     await asyncio.to_thread(patch_data, serin, {"ca.key": None})
     await eventually(lambda: told(client), lambda after: len(after) == len(before) + 1)
