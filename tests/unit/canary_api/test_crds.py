@@ -108,6 +108,15 @@ def test_every_field_of_our_crd_is_read_by_the_model(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_our_crd_says_what_it_is_for(kind: str) -> None:
+    """`kubectl explain` and the pages of docs/reference/ show it."""
+    nodes = list(_crd_nodes(_schema(kind), kind))
+    assert len(nodes) > 10
+    values = ("[]", "{}")  # of a list or a map: told by the field that has them
+    assert [path for path, node in nodes if not path.endswith(values) and not node.get("description")] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_flaggers_crd_accepts_ours_accepts(kind: str) -> None:
     parts = _crd_parts(kind)
     for path, field_type, _, values in _flaggers_fields(kind):
