@@ -112,8 +112,14 @@ def test_every_field_of_our_crd_says_what_it_is_for(kind: str) -> None:
     """`kubectl explain` and the pages of docs/reference/ show it."""
     nodes = list(_crd_nodes(_schema(kind), kind))
     assert len(nodes) > 10
-    values = ("[]", "{}")  # of a list or a map: told by the field that has them
+    values = ("[]", "{}", f"{kind}.metadata")  # a list's or a map's are told by the field that has them
     assert [path for path, node in nodes if not path.endswith(values) and not node.get("description")] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_said_of_the_metadata(kind: str) -> None:
+    """The API server refuses a CRD that does, a description included."""
+    assert _schema(kind)["properties"]["metadata"] == {"type": "object"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
