@@ -17,6 +17,7 @@ from canary.decide.tick import Tick
 from canary.decide.transitions import roll_back
 from canary.run.decision import Decision, wait
 from canary.run.judge import CheckResult, Verdict, is_observed, overall
+from canary.run.kept import keep_samples
 from canary.run.managed import ManagedObject
 from canary.run.messages import Message, analysis_started, halted, held, hook_passed
 from canary.run.observation import Question
@@ -84,7 +85,7 @@ def judge_analysis(tick: Tick, ahead: Ahead) -> Decision:
 
 def _judge_checks(tick: Tick, checks: tuple[CheckResult, ...], ahead: Ahead) -> Decision:
     """Take the next step where the checks pass, or do first what stands before it."""
-    verdict = overall(checks)
+    tick, verdict = tick.having(keep(tick, checks)), overall(checks)
     if verdict is not Verdict.PASS:
         return _await_hooks(tick, checks) if is_observed(checks) else _hold_back(tick, verdict, checks)
     passed = note_decisive(tick, tick.state)
@@ -182,6 +183,13 @@ def weigh(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *, due
 def note_decisive(tick: Tick, state: State) -> State:
     """Return the state in which it is known now how the canary does."""
     return replace(state, analysis=replace(state.analysis, decisive_at_s=tick.now_s, unobserved_s=0.0))
+
+
+def keep(tick: Tick, checks: tuple[CheckResult, ...]) -> State:
+    """Return the state with what these checks, which are about to be judged, said of each metric of the spec."""
+    analysis, spec = tick.state.analysis, tick.canary.analysis
+    kept = keep_samples(analysis.kept, spec.metrics if spec else (), checks, tick.now_s)
+    return replace(tick.state, analysis=replace(analysis, kept=kept))
 
 
 def _next_interval(tick: Tick, state: State) -> State:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from canary.decide.checks import note_decisive, weigh
+from canary.decide.checks import keep, note_decisive, weigh
 from canary.decide.tick import Tick
 from canary.decide.timing import PATIENCE_S
 from canary.decide.transitions import roll_back
@@ -36,6 +36,7 @@ def _judge(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
 
     A primary that is up takes the traffic anyway: the fewer requests are left for the canary, the less they tell.
     """
+    tick = tick.having(keep(tick, checks))
     promotion, verdict = replace(tick.state.promotion, checked_at_s=tick.now_s), overall(checks)
     if verdict is Verdict.PASS or is_observed(checks):
         return tick.update(replace(note_decisive(tick, tick.state), promotion=promotion))

@@ -7,11 +7,12 @@ between knows what is done, and the same text written again is another request.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Self
 
 from canary.api.shown import shown
+from canary.run.moments import write_second
 
 _CLAIM: Final = "#"
 _SHORTEST_PREFIX_CHARS: Final = 6
@@ -94,9 +95,14 @@ class RequestResult:
     def write(self) -> dict[str, str]:
         """Return what `read` reads."""
         verb, _, revision = self.text.partition("@")
-        at = datetime.fromtimestamp(self.at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         result = "refused" if self.why_refused else "accepted"
-        item = {"verb": verb, "revision": revision, "result": result, "at": at, "claim": self.claim}
+        item = {
+            "verb": verb,
+            "revision": revision,
+            "result": result,
+            "at": write_second(self.at_s),
+            "claim": self.claim,
+        }
         return item | {key: text for key, text in (("why", self.why_refused), ("by", self.by)) if text}
 
 

@@ -11,6 +11,7 @@ from typing import Self
 from canary.api.canary import Strategy
 from canary.api.names import Identity
 from canary.api.shown import shown
+from canary.run.kept import KeptCheck
 from canary.run.mark import Mark
 from canary.run.messages import Alert, Message
 from canary.run.phase import TRANSITIONS, Phase
@@ -74,7 +75,8 @@ class Analysis:
     passed or failed. `failed_checks` counts over the whole run and keeps its value after a rollback. `checks_passed`:
     those of this interval did, and the next step waits for a due object or a gate. `growth_started_at_s`: since
     when the canary side is to have the primary's size. `unobserved_s`: for how long the checks were asked since then,
-    and neither passed nor failed. `is_given_up`: the run ends badly as soon as the primary can serve.
+    and neither passed nor failed. `is_given_up`: the run ends badly as soon as the primary can serve. `kept`: what is
+    told of the checks, in the order of the spec.
     """
 
     started_at_s: float | None = None
@@ -85,6 +87,7 @@ class Analysis:
     growth_started_at_s: float | None = None
     unobserved_s: float = 0.0
     is_given_up: bool = False
+    kept: tuple[KeptCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

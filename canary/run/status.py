@@ -4,13 +4,14 @@ Flagger's fields keep Flagger's names and meaning; ours stand under `status.seri
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from canary.api.canary import Strategy
 from canary.api.names import Identity
+from canary.run.kept import read_checks, write_checks
 from canary.run.mark import Mark
 from canary.run.messages import Alert, Message, Severity
+from canary.run.moments import read_time, write_second, write_time
 from canary.run.phase import ConditionStatus, Phase, promoted_condition
 from canary.run.request import RequestResult
 from canary.run.state import (
@@ -49,7 +50,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
     return State(
         phase=_read_phase(status.get("phase")),
         traffic=_read_traffic(status, ours),
-        served_at_s=_read_time(ours.get(StatusKey.SERVED_AT)),
+        served_at_s=read_time(ours.get(StatusKey.SERVED_AT)),
         previous_cookie=_read_text(status.get("previousSessionAffinityCookie", "")),
         strategy=cast(
             "Strategy", _read_text(ours.get(StatusKey.STRATEGY, "canary"))
@@ -66,8 +67,8 @@ def read_state(status: Mapping[str, Any] | None) -> State:
         analysis=_read_analysis(status, ours),
         promotion=Promotion(
             is_late=bool(ours.get(StatusKey.PROMOTION_LATE, False)),
-            growth_started_at_s=_read_time(ours.get(StatusKey.PRIMARY_GROWTH_STARTED_AT)),
-            checked_at_s=_read_time(ours.get(StatusKey.PROMOTION_CHECKED_AT)),
+            growth_started_at_s=read_time(ours.get(StatusKey.PRIMARY_GROWTH_STARTED_AT)),
+            checked_at_s=read_time(ours.get(StatusKey.PROMOTION_CHECKED_AT)),
         ),
         hooks=HookAnswers(
             answered=tuple(map(_read_text, ours.get(StatusKey.ANSWERED_HOOKS, ()))),
@@ -80,10 +81,10 @@ def read_state(status: Mapping[str, Any] | None) -> State:
             request=RequestResult.read(ours.get(StatusKey.REQUEST)),
         ),
         timing=Timing(
-            next_check_at_s=_read_time(ours.get(StatusKey.NEXT_CHECK_AT)) or 0.0,
-            unready_at_s=_read_time(ours.get(StatusKey.UNREADY_AT)),
-            shifted_at_s=_read_time(ours.get(StatusKey.SHIFTED_AT)),
-            primary_down_at_s=_read_time(ours.get(StatusKey.PRIMARY_DOWN_AT)),
+            next_check_at_s=read_time(ours.get(StatusKey.NEXT_CHECK_AT)) or 0.0,
+            unready_at_s=read_time(ours.get(StatusKey.UNREADY_AT)),
+            shifted_at_s=read_time(ours.get(StatusKey.SHIFTED_AT)),
+            primary_down_at_s=read_time(ours.get(StatusKey.PRIMARY_DOWN_AT)),
         ),
         blocker=None if is_only_told else false_ready,
         not_ready=false_ready if is_only_told else None,
@@ -104,8 +105,8 @@ def _read_traffic(status: Mapping[str, Any], ours: Mapping[str, Any]) -> Traffic
 def _read_transition(status: Mapping[str, Any], ours: Mapping[str, Any]) -> TransitionRecord:
     return TransitionRecord(
         sequence=int(ours.get(StatusKey.SEQUENCE, 0)),
-        at_s=_read_time(status.get("lastTransitionTime")) or 0.0,
-        stored_at_s=_read_time(ours.get(StatusKey.STORED_AT)) or 0.0,
+        at_s=read_time(status.get("lastTransitionTime")) or 0.0,
+        stored_at_s=read_time(ours.get(StatusKey.STORED_AT)) or 0.0,
         messages=tuple(_read_message(item) for item in ours.get(StatusKey.MESSAGES, ())),
         alerted_by=_read_text(ours.get(StatusKey.ALERTED_BY, "")),
     )
@@ -113,14 +114,15 @@ def _read_transition(status: Mapping[str, Any], ours: Mapping[str, Any]) -> Tran
 
 def _read_analysis(status: Mapping[str, Any], ours: Mapping[str, Any]) -> Analysis:
     return Analysis(
-        started_at_s=_read_time(ours.get(StatusKey.STARTED_AT)),
-        decisive_at_s=_read_time(ours.get(StatusKey.DECISIVE_AT)),
+        started_at_s=read_time(ours.get(StatusKey.STARTED_AT)),
+        decisive_at_s=read_time(ours.get(StatusKey.DECISIVE_AT)),
         failed_checks=int(status.get("failedChecks", 0)),
         iterations=int(status.get("iterations", 0)),
         checks_passed=bool(ours.get(StatusKey.CHECKS_PASSED, False)),
-        growth_started_at_s=_read_time(ours.get(StatusKey.GROWTH_STARTED_AT)),
+        growth_started_at_s=read_time(ours.get(StatusKey.GROWTH_STARTED_AT)),
         unobserved_s=float(ours.get(StatusKey.UNOBSERVED, 0.0)),
         is_given_up=bool(ours.get(StatusKey.GIVEN_UP, False)),
+        kept=read_checks(ours.get(StatusKey.CHECKS)),
     )
 
 
@@ -147,7 +149,7 @@ def write_status(
         "iterations": state.analysis.iterations,
         "lastAppliedSpec": state.revisions.analysed,
         "lastPromotedSpec": state.revisions.promoted,
-        "lastTransitionTime": _write_second(state.transition.at_s),
+        "lastTransitionTime": write_second(state.transition.at_s),
         "observedGeneration": generation,
         "conditions": _write_conditions(state, status.get("conditions") or (), target_kind),
         SERIN_STATUS: {key: value for key, value in ours.items() if value is not None},
@@ -175,7 +177,7 @@ def _write_ours(state: State) -> dict[str, Any]:
     """Return the fields of `status.serin`; None takes a field away."""
     timing, analysis, hooks, control, target = state.timing, state.analysis, state.hooks, state.control, state.target
     return {
-        StatusKey.NEXT_CHECK_AT: _write_time(timing.next_check_at_s or None),
+        StatusKey.NEXT_CHECK_AT: write_time(timing.next_check_at_s or None),
         StatusKey.INCLUDES_UNMATCHED: state.traffic.includes_unmatched or None,
         StatusKey.MIRROR_PERCENT: state.traffic.mirror_percent or None,
         StatusKey.SEQUENCE: state.transition.sequence,
@@ -191,7 +193,7 @@ def _write_ours(state: State) -> dict[str, Any]:
         StatusKey.PROMOTION_LATE: state.promotion.is_late or None,
         StatusKey.NOT_READY: (state.blocker is None and state.not_ready is not None) or None,
         StatusKey.PRIMARY_FLOOR: state.primary_floor or None,
-        StatusKey.PRIMARY_GROWTH_STARTED_AT: _write_time(state.promotion.growth_started_at_s),
+        StatusKey.PRIMARY_GROWTH_STARTED_AT: write_time(state.promotion.growth_started_at_s),
         StatusKey.PAUSED: control.is_paused or None,
         StatusKey.UNANALYSED: state.is_unanalysed or None,
         StatusKey.REQUEST: None if control.request is None else control.request.write(),
@@ -200,17 +202,18 @@ def _write_ours(state: State) -> dict[str, Any]:
         StatusKey.TARGET: None
         if target is None
         else {"uid": target.uid, "generation": target.generation, "revision": target.revision},
-        StatusKey.UNREADY_AT: _write_time(timing.unready_at_s),
-        StatusKey.STARTED_AT: _write_time(analysis.started_at_s),
-        StatusKey.DECISIVE_AT: _write_time(analysis.decisive_at_s),
-        StatusKey.SERVED_AT: _write_time(state.served_at_s),
-        StatusKey.SHIFTED_AT: _write_time(timing.shifted_at_s),
-        StatusKey.GROWTH_STARTED_AT: _write_time(analysis.growth_started_at_s),
+        StatusKey.UNREADY_AT: write_time(timing.unready_at_s),
+        StatusKey.STARTED_AT: write_time(analysis.started_at_s),
+        StatusKey.DECISIVE_AT: write_time(analysis.decisive_at_s),
+        StatusKey.SERVED_AT: write_time(state.served_at_s),
+        StatusKey.SHIFTED_AT: write_time(timing.shifted_at_s),
+        StatusKey.GROWTH_STARTED_AT: write_time(analysis.growth_started_at_s),
         StatusKey.UNOBSERVED: round(analysis.unobserved_s, 3) or None,
         StatusKey.GIVEN_UP: analysis.is_given_up or None,
-        StatusKey.PROMOTION_CHECKED_AT: _write_time(state.promotion.checked_at_s),
-        StatusKey.PRIMARY_DOWN_AT: _write_time(timing.primary_down_at_s),
-        StatusKey.STORED_AT: _write_time(state.transition.stored_at_s or None),
+        StatusKey.CHECKS: write_checks(analysis.kept) or None,
+        StatusKey.PROMOTION_CHECKED_AT: write_time(state.promotion.checked_at_s),
+        StatusKey.PRIMARY_DOWN_AT: write_time(timing.primary_down_at_s),
+        StatusKey.STORED_AT: write_time(state.transition.stored_at_s or None),
     }
 
 
@@ -291,7 +294,7 @@ def _write_conditions(state: State, before: Any, target_kind: str) -> list[dict[
         previous = old.get(kind, {})
         if (previous.get("status"), previous.get("reason"), previous.get("message")) == (verdict, reason, message):
             continue
-        now = _write_second(state.transition.at_s)
+        now = write_second(state.transition.at_s)
         is_same_status = previous.get("status") == verdict
         old[kind] = {
             "type": kind,
@@ -317,19 +320,3 @@ def _read_text(found: object) -> str:
 
 def _read_percent(found: Any) -> int:
     return min(max(int(found), 0), TOTAL_PERCENT)
-
-
-def _read_time(text: str | None) -> float | None:
-    return datetime.fromisoformat(text).timestamp() if text else None
-
-
-def _write_time(moment_s: float | None) -> str | None:
-    """Write to the millisecond: intervals of a second would be badly served by whole seconds."""
-    if moment_s is None:
-        return None
-    return datetime.fromtimestamp(moment_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _write_second(moment_s: float) -> str:
-    """Write as Kubernetes' own `metav1.Time` does."""
-    return datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -73,6 +73,7 @@ class StatusKey:
     ANALYSIS_SKIPPED: Final = "analysisSkipped"
     ANSWERED_HOOKS: Final = "answeredHooks"
     CHANGE: Final = "change"
+    CHECKS: Final = "checks"
     CHECKS_PASSED: Final = "cleared"
     DECISIVE_AT: Final = "lastDecisiveAt"
     FINISHED_REVISION: Final = "finishedRevision"

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from canary.api.names import Identity
+from canary.run.judge import Verdict
+from canary.run.kept import KeptCheck, KeptSample
 from canary.run.mark import Mark
 from canary.run.messages import info, initialized, rolling_back, warning
 from canary.run.phase import TRANSITIONS, Phase
@@ -48,6 +50,19 @@ FULL = State(
         growth_started_at_s=1_700_000_005.0,
         unobserved_s=12.5,
         is_given_up=True,
+        kept=(
+            KeptCheck(
+                name="request-success-rate",
+                least=99.0,
+                unit="%",
+                samples=(
+                    KeptSample(1_700_000_000.0, 98.5, Verdict.FAIL),
+                    KeptSample(1_700_000_003.0, None, Verdict.NO_DATA),
+                ),
+                reason="success rate 98.50% < 99%",
+            ),
+            KeptCheck(name="orders", most=5.5, samples=(KeptSample(1_700_000_003.0, None, Verdict.ERROR),)),
+        ),
     ),
     promotion=Promotion(is_late=True, growth_started_at_s=1_700_000_007.0, checked_at_s=1_700_000_007.0),
     hooks=HookAnswers(
@@ -164,6 +179,23 @@ WRITTEN: dict[str, Any] = {
         "grownAt": "2023-11-14T22:13:25.000Z",
         "unobservedSeconds": 12.5,
         "givenUp": True,
+        "checks": [
+            {
+                "name": "request-success-rate",
+                "min": 99.0,
+                "unit": "%",
+                "reason": "success rate 98.50% < 99%",
+                "samples": [
+                    {"at": "2023-11-14T22:13:20Z", "value": 98.5, "verdict": "fail"},
+                    {"at": "2023-11-14T22:13:23Z", "value": None, "verdict": "noData"},
+                ],
+            },
+            {
+                "name": "orders",
+                "max": 5.5,
+                "samples": [{"at": "2023-11-14T22:13:23Z", "value": None, "verdict": "error"}],
+            },
+        ],
         "promotionCheckedAt": "2023-11-14T22:13:27.000Z",
         "primaryDownSince": "2023-11-14T22:13:28.000Z",
         "storedAt": "2023-11-14T22:13:29.000Z",

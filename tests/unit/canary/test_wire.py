@@ -26,6 +26,7 @@ STATUS_KEYS = {
     "ANALYSIS_SKIPPED": "analysisSkipped",
     "ANSWERED_HOOKS": "answeredHooks",
     "CHANGE": "change",
+    "CHECKS": "checks",
     "CHECKS_PASSED": "cleared",
     "DECISIVE_AT": "lastDecisiveAt",
     "FINISHED_REVISION": "finishedRevision",
