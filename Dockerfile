@@ -4,11 +4,20 @@
 ARG GO_IMAGE=golang:1.26
 ARG PYTHON_IMAGE=python:3.13-slim
 
-FROM ${GO_IMAGE} AS hey
-WORKDIR /src
-# The sandbox's module pins hey, so that hooks behave in the cluster as in the demo.
-COPY sandbox/tools/cluster/go.mod sandbox/tools/cluster/go.sum ./
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /hey github.com/rakyll/hey
+# The programs of hooks, compiled on the building machine for the image's: emulated, it would take an hour.
+FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS hook-programs
+ARG TARGETARCH
+ENV CGO_ENABLED=0 GOOS=linux GOARCH=${TARGETARCH} GOFLAGS="-trimpath -buildvcs=false"
+# The sandbox's modules pin some of them, so that hooks behave in the cluster as in the demo.
+COPY sandbox/tools /src/sandbox
+COPY loadtester/tools /src/loadtester
+RUN mkdir /programs \
+    && build() { cd "/src/$1" && go build -ldflags="-s -w" -o "/programs/$2" "$3"; } \
+    && build sandbox/cluster hey github.com/rakyll/hey \
+    && build sandbox/cluster kubectl k8s.io/kubernetes/cmd/kubectl \
+    && build sandbox/helm3 helm helm.sh/helm/v3/cmd/helm \
+    && build loadtester/ghz ghz github.com/bojand/ghz/cmd/ghz \
+    && build loadtester/grpc-health-probe grpc_health_probe github.com/grpc-ecosystem/grpc-health-probe
 
 FROM ${PYTHON_IMAGE} AS base
 ENV PATH=/opt/venv/bin:$PATH \
@@ -35,7 +44,7 @@ FROM base AS serin-loadtester
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends bash bats ca-certificates curl jq wget wrk \
     && rm -rf /var/lib/apt/lists/*
-COPY --from=hey /hey /usr/local/bin/hey
+COPY --from=hook-programs /programs /usr/local/bin
 COPY --from=loadtester-packages /opt/venv /opt/venv
 COPY service /app/service
 COPY loadtester /app/loadtester

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Final
 
+from loadtester.health_proto import place_health_proto
 from loadtester.options import Options, parse_options
 from loadtester.secrecy import hide_memory
 from loadtester.server import build_app, serving
@@ -28,6 +29,7 @@ async def serve(options: Options) -> None:
     # Not flags: what is on a command line, every process of the pod can read, and hooks run commands.
     keys = Keys(own=os.environ.pop("HOOK_KEY", ""), agents=os.environ.pop("HOOK_MASTER_KEY", ""))
     hide_memory()
+    place_health_proto()
     app = build_app(timeout_s=options.timeout_s, namespace_pattern=options.namespace_pattern, keys=keys)
     with listen(options.port) as listener:
         async with serving(app, listener):

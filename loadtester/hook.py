@@ -15,11 +15,9 @@ class HookType(StrEnum):
 
     CMD = "cmd"  # in the background: the answer is that it was accepted
     BASH = "bash"  # waited for: the answer is how it ended
-
-    @property
-    def shell(self) -> str:
-        """Return the shell that runs the command with `-c`, the same as Flagger's."""
-        return "sh" if self is HookType.CMD else "bash"
+    HELM = "helm"  # waited for, as those below
+    HELMV3 = "helmv3"
+    KUBECTL = "kubectl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +29,22 @@ class Hook:
     command: str
     is_output_logged: bool
     is_output_returned: bool
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Return what is run, the same as Flagger does: a shell, or a program with the words of the command.
+
+        Those words are no shell's: nothing in them is quoted or expanded.
+        """
+        match self.type:
+            case HookType.CMD:
+                return ("sh", "-c", self.command)
+            case HookType.BASH:
+                return ("bash", "-c", self.command)
+            case HookType.HELM | HookType.HELMV3:
+                return ("helm", *self.command.split())
+            case HookType.KUBECTL:
+                return ("kubectl", *self.command.split())
 
 
 def parse_hook(body: bytes) -> Hook:
@@ -60,7 +74,7 @@ def _read_type(metadata: dict[str, Any]) -> HookType:
     try:
         return HookType(found)
     except ValueError as error:
-        raise PayloadError("metadata.type", found, "cmd or bash") from error
+        raise PayloadError("metadata.type", found, " or ".join(HookType)) from error
 
 
 def _read_command(metadata: dict[str, Any]) -> str:

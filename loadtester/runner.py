@@ -65,7 +65,7 @@ class Runner:
         self._metrics.count_start(hook.type)
         _log.info("command started: %s", hook.command, extra={"canary": hook.canary})
         try:
-            completion = await run_command((hook.type.shell, "-c", hook.command), timeout_s=self._timeout_s)
+            completion = await run_command(hook.argv, timeout_s=self._timeout_s)
         except asyncio.CancelledError:
             _log.warning("command ended, nobody waits for it: %s", hook.command, extra={"canary": hook.canary})
             raise

@@ -54,7 +54,7 @@ def serving(app: web.Application, listener: socket.socket) -> AbstractAsyncConte
 async def answer_hook(request: web.Request) -> web.Response:
     """Run a hook's command.
 
-    Answer with Flagger's codes: 202 for a `cmd` that was started or runs already, 200 or 500 for a `bash` that
+    Answer with Flagger's codes: 202 for a `cmd` that was started or runs already, 200 or 500 for another type that
     ended well or not, 400 for a payload that can't be run, 403 for a namespace that is not allowed here, 401
     where a call must be signed and is not.
     """
@@ -65,7 +65,7 @@ async def answer_hook(request: web.Request) -> web.Response:
         case HookType.CMD:
             request.app[_RUNNER].start(hook)
             return web.Response(status=202)
-        case HookType.BASH:
+        case HookType.BASH | HookType.HELM | HookType.HELMV3 | HookType.KUBECTL:
             return _render_completion(hook, await request.app[_RUNNER].run(hook))
 
 

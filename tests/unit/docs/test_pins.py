@@ -30,7 +30,7 @@ def test_every_image_is_built_on_one_that_can_be_pinned_by_its_digest() -> None:
     """A tag may be another image tomorrow. A digest is the registry's to tell, so none is written by hand."""
     dockerfile = (REPOSITORY / "Dockerfile").read_text()
     named = dict(re.findall(r"(?m)^ARG ([A-Z]+_IMAGE)=(\S+)$", dockerfile))
-    stages = re.findall(r"(?m)^FROM (\S+) AS (\S+)$", dockerfile)
+    stages = re.findall(r"(?m)^FROM (?:--platform=\S+ )?(\S+) AS (\S+)$", dockerfile)
     assert {base for base, _ in stages} - {stage for _, stage in stages} == {f"${{{name}}}" for name in named}
     kept = REPOSITORY / "images.mk"
     for line in kept.read_text().splitlines() if kept.exists() else ():

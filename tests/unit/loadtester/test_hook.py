@@ -27,6 +27,20 @@ def test_a_hook_without_type_is_cmd() -> None:
     assert parse_hook(_body(cmd="hey http://podinfo")).type is HookType.CMD
 
 
+@pytest.mark.parametrize(
+    ("kind", "argv"),
+    [
+        ("cmd", ("sh", "-c", "test podinfo  --timeout '1m'")),
+        ("bash", ("bash", "-c", "test podinfo  --timeout '1m'")),
+        ("helm", ("helm", "test", "podinfo", "--timeout", "'1m'")),
+        ("helmv3", ("helm", "test", "podinfo", "--timeout", "'1m'")),
+        ("kubectl", ("kubectl", "test", "podinfo", "--timeout", "'1m'")),
+    ],
+)
+def test_a_shell_gets_the_command_and_a_program_its_words(kind: str, argv: tuple[str, ...]) -> None:
+    assert parse_hook(_body(type=kind, cmd="test podinfo  --timeout '1m'")).argv == argv
+
+
 def test_the_names_may_be_missing_and_unknown_keys_are_ignored() -> None:
     hook = parse_hook(b'{"extra": [1], "metadata": {"cmd": "true", "other": "thing"}}')
 
@@ -51,7 +65,10 @@ def test_switches_read_the_words_of_gos_parsebool(word: str, *, is_on: bool) -> 
         (b"{}", "metadata: found null, allowed is an object of strings"),
         (b'{"metadata": {}}', "metadata: found {}, allowed is an object of strings"),
         (b'{"name": 7, "metadata": {"cmd": "true"}}', "name: found 7, allowed is a string"),
-        (_body(type="helmv3", cmd="test"), 'metadata.type: found "helmv3", allowed is cmd or bash'),
+        (
+            _body(type="concord", cmd="test"),
+            'metadata.type: found "concord", allowed is cmd or bash or helm or helmv3 or kubectl',
+        ),
         (_body(type=["cmd"], cmd="true"), 'metadata.type: found ["cmd"], allowed is a string'),
         (_body(type="bash"), 'metadata.cmd: found "", allowed is a shell command, not empty'),
         (_body(cmd="  "), 'metadata.cmd: found "  ", allowed is a shell command, not empty'),

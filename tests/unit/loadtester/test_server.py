@@ -70,6 +70,28 @@ async def test_bash_that_fails_answers_500_with_the_status_and_the_output(load_t
     assert text == "command echo no token; exit 4: exit status 4\nno token\n"
 
 
+@pytest.mark.parametrize(("kind", "program"), [("helm", "helm"), ("helmv3", "helm"), ("kubectl", "kubectl")])
+async def test_helm_and_kubectl_get_the_words_and_are_waited_for(
+    load_tester: ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, program: str
+) -> None:
+    (tmp_path / program).write_text('#!/bin/sh\nprintf "[%s]" "$@"\nexit "$2"\n')
+    (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    assert await _call(load_tester, type=kind, cmd="test 0 $HOME", returnCmdOutput="true") == (200, "[test][0][$HOME]")
+    assert await _call(load_tester, type=kind, cmd="test 3 x") == (500, "command test 3 x: exit status 3\n[test][3][x]")
+
+
+async def test_a_helm_that_is_not_there_answers_500(
+    load_tester: ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    status, text = await _call(load_tester, type="helm", cmd="test podinfo")
+    assert status == 500
+    assert "No such file or directory: 'helm'" in text
+
+
 @pytest.mark.parametrize(
     ("command", "program"),
     [
@@ -209,9 +231,12 @@ async def _open_once_stopping(gate: Fifo, url: str) -> None:
 
 
 async def test_a_payload_that_cannot_run_answers_400_with_path_found_and_allowed(load_tester: ClientSession) -> None:
-    status, text = await _call(load_tester, type="kubectl", cmd="get pods")
+    status, text = await _call(load_tester, type="concord", cmd="get pods")
 
-    assert (status, text) == (400, 'metadata.type: found "kubectl", allowed is cmd or bash')
+    assert (status, text) == (
+        400,
+        'metadata.type: found "concord", allowed is cmd or bash or helm or helmv3 or kubectl',
+    )
 
 
 async def test_a_namespace_that_is_not_allowed_answers_403() -> None:
