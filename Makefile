@@ -1,6 +1,6 @@
 # Everything here works from a fresh clone: what is missing is installed into .venv and .sandbox.
 .PHONY: help demo test test-demo unit coverage tapes long fuzz check format bench sandbox sandbox-down image pin-images sbom
-.PHONY: clean
+.PHONY: clean reference
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -66,6 +66,9 @@ check: .venv/.ready ## Format, lint, types, import contracts, dead code
 format: .venv/.ready ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+reference: .venv/.ready ## Write docs/reference/ anew, from the code
+	$(RUN) -m tests.support.reference
 
 bench: .venv/.ready ## Measure; the figures go to build/bench.json
 	@$(RUN) -m sandbox build

@@ -22,11 +22,11 @@ class Options:
     namespace_pattern: re.Pattern[str]
 
 
-def parse_options(arguments: Sequence[str]) -> Options:
-    """Read the flags; a bad one ends the process with status 2 and a message that says what is allowed."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the flags."""
     parser = argparse.ArgumentParser(prog="loadtester", description=__doc__, allow_abbrev=False)
     parser.add_argument("--port", "-port", type=parse_port, default=8080, help="port to listen on (default 8080)")
-    parser.add_argument("--log-level", "-log-level", choices=LOG_LEVELS, default="info")
+    parser.add_argument("--log-level", "-log-level", choices=LOG_LEVELS, default="info", help="what is logged")
     parser.add_argument(
         "--timeout",
         "-timeout",
@@ -43,7 +43,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
         metavar="REGEXP",
         help="hooks of canaries in other namespaces are refused (default: none is)",
     )
-    flags = parser.parse_args(arguments)
+    return parser
+
+
+def parse_options(arguments: Sequence[str]) -> Options:
+    """Read the flags; a bad one ends the process with status 2 and a message that says what is allowed."""
+    flags = build_parser().parse_args(arguments)
     return Options(
         port=flags.port,
         log_level="warning" if flags.log_level == "warn" else flags.log_level,

@@ -19,7 +19,7 @@ Severity = Literal["info", "warn", "error"]
 class Alert:
     """What is sent to chats, fit to be shown (`canary.api.shown`).
 
-    `reason`: what the deciding checks message, empty where none decided. `has_settings`: the canary's target, limits
+    `reason`: what the deciding checks say, empty where none decided. `has_settings`: the canary's target, limits
     and steps are shown with it. `change`: what the run is about, as its state has it (`State.alerts`).
     """
 
@@ -137,7 +137,7 @@ def not_ready(workload: str, explanation: str, *, is_canary_side: bool) -> Messa
 
 
 def hook_passed(kind: str, hook: str) -> Message:
-    """Report that a hook message yes. `kind` is its type, such as `pre-rollout`."""
+    """Report that a hook said yes. `kind` is its type, such as `pre-rollout`."""
     return info(f"{kind.capitalize()} check {hook} passed")
 
 
@@ -269,7 +269,7 @@ def promotion_completed(target: str, *, is_analysis_skipped: bool) -> Message:
 
 
 def rolling_back(name: str, reason: str, because: str = "") -> Message:
-    """Report a rollback; `reason` is like `failed checks threshold reached 5`, `because` what the checks message."""
+    """Report a rollback; `reason` is like `failed checks threshold reached 5`, `because` what the checks say."""
     alert = Alert("error", reason[:1].upper() + reason[1:], because)
     return replace(warning(f"Rolling back {name} {reason}"), alert=alert)
 

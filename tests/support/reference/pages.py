@@ -1,0 +1,42 @@
+"""Every page of docs/reference/ with the function that makes it."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+from canary.api.alert_provider import ALERTED_TYPES
+from canary.api.metric_template import QUERIED_TYPES
+from tests.support.cluster import REPOSITORY
+from tests.support.reference.calls import calls_page
+from tests.support.reference.events import events_page
+from tests.support.reference.fields import fields_page
+from tests.support.reference.flags import command_page, flags_page
+from tests.support.reference.page import codes
+from tests.support.reference.series import series_page
+from tests.support.reference.stored import annotations_page, conditions_page, status_page
+
+FOLDER: Final = REPOSITORY / "docs" / "reference"
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "canary.md": partial(fields_page, "Canary", "What you write of a canary."),
+    "metric-template.md": partial(
+        fields_page,
+        "MetricTemplate",
+        f"A query that checks refer to. Of the types {codes(sorted(QUERIED_TYPES))} is asked so far; what the "
+        "query may say is in [checks](../concepts/checks.md#query-templates).",
+    ),
+    "alert-provider.md": partial(
+        fields_page,
+        "AlertProvider",
+        f"A chat that [alerts](../how-to/alerts.md) go to. Of the types {codes(sorted(ALERTED_TYPES))} is sent to "
+        "so far.",
+    ),
+    "status.md": status_page,
+    "conditions.md": conditions_page,
+    "events.md": events_page,
+    "calls.md": calls_page,
+    "annotations.md": annotations_page,
+    "series.md": series_page,
+    "flags.md": flags_page,
+    "serin.md": command_page,
+}

@@ -1,0 +1,86 @@
+"""The series of our programs: each page of metrics is filled by its own methods, and read as Prometheus reads it."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from agent.metrics import AgentMetrics
+from canary.run.judge import CheckResult, Verdict
+from canary.run.phase import Phase
+from canary.run.state import State
+from loadtester.hook import HookType
+from loadtester.metrics import RunMetrics
+from tests.support.canaries import canary
+from tests.support.reference.page import code, codes, page, section, sentence, table
+from webhook.metrics import WebhookMetrics
+
+_SUFFIX: Final = re.compile(r"_(?:bucket|sum|count)$")
+_LABEL: Final = re.compile(r"(\w+)=")
+_OF_LIBRARY: Final = {"le", "quantile"}
+
+
+def series_page() -> str:
+    """Return the page of all series."""
+    return page(
+        "Series",
+        "What `/metrics` of each program has, on its port 8080 ([flags](flags.md)). Labels `name` and `workload` "
+        "are the names of workloads, as in Flagger; `namespace` is the canary's, so a scrape configuration must "
+        "not overwrite it. A histogram has `_bucket`, `_sum` and `_count`. All series of a canary go with it.",
+        section("The agent", _table(_agent())),
+        section("The webhook", _table(_webhook())),
+        section("The load tester", _table(_load_tester())),
+    )
+
+
+def _agent() -> str:
+    metrics, guides = AgentMetrics("0"), canary()
+    metrics.set_totals({guides.namespace: 1})
+    metrics.observe_state(guides, State(phase=Phase.PROGRESSING))
+    metrics.observe_checks(guides, (CheckResult("request-success-rate", Verdict.PASS, "", 100.0),), 0.1)
+    metrics.count_end(guides, State(phase=Phase.SUCCEEDED))
+    metrics.count_detection("watch", 0.1)
+    metrics.observe_tick(0.1)
+    metrics.observe_loop_lag(0.1)
+    metrics.count_alert("slack", "sent")
+    metrics.count_event("sent")
+    metrics.count_error("Conflict")
+    return _read(metrics.render([])[0])
+
+
+def _webhook() -> str:
+    metrics = WebhookMetrics("0", lambda: 1.0)
+    metrics.observe_request("/mutate/workloads", "UPDATE", "patched", 0.001)
+    return _read(metrics.render([], 1)[0])
+
+
+def _load_tester() -> str:
+    metrics = RunMetrics()
+    metrics.count_start(HookType.BASH)
+    metrics.count_end(HookType.BASH, "passed", 0.1)
+    return _read(metrics.render()[0])
+
+
+def _read(body: bytes) -> str:
+    return body.decode()
+
+
+def _table(text: str) -> str:
+    return table(("series", "type", "labels", "meaning"), sorted(_rows(text)))
+
+
+def _rows(text: str) -> Iterator[tuple[str, str, str, str]]:
+    """Read Prometheus' text format: what HELP and TYPE say of a series, and which labels its values have."""
+    labels: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if not line.startswith("#") and line:
+            name, _, rest = line.partition("{")
+            found = [label for label in _LABEL.findall(rest.rpartition("}")[0]) if label not in _OF_LIBRARY]
+            labels.setdefault(_SUFFIX.sub("", name.split(" ")[0]), found)
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+    for name, meaning in re.findall(r"^# HELP (\w+) (.*)$", text, re.MULTILINE):
+        yield (
+            code(name),
+            kinds[name],
+            codes(sorted(labels[name] if name in labels else labels[_SUFFIX.sub("", name)])),
+            sentence(meaning),
+        )
