@@ -3,22 +3,17 @@
 import json
 import sys
 from collections.abc import Callable
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
+from cli.cluster_verbs import app as cluster_verbs
+from cli.exit_codes import ExitCode
+
 T = TypeVar("T")
 
 # ruff: noqa: PLC0415  see above
-
-
-class ExitCode(IntEnum):
-    """What the command says to the shell; docs/cli.md has them for users."""
-
-    OK = 0
-    FAULTS = 1
-    USAGE = 2
 
 
 class LintOutput(StrEnum):
@@ -37,7 +32,7 @@ class ObjectOutput(StrEnum):
 
 app = typer.Typer(
     name="serin",
-    help="Progressive delivery for Gloo Edge: what your canaries will do, told from their files.",
+    help="Progressive delivery for Gloo Edge: what your canaries do, and what they will do, told from their files.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -121,6 +116,9 @@ def render(
     The file must have the target's Deployment or DaemonSet, too. For reading, not for applying: the agent makes them.
     """
     _told(lambda: _render(file, namespace, output))
+
+
+app.add_typer(cluster_verbs)
 
 
 def _plan(file: str, namespace: str, output: LintOutput) -> None:

@@ -11,7 +11,7 @@ Line = str | Sequence[tuple[str, str]]
 def show(lines: Iterable[Line]) -> None:
     """Print lines to stdout."""
     if not is_coloured():
-        sys.stdout.write("".join(f"{_plain(line)}\n" for line in lines))
+        sys.stdout.write("".join(f"{plain(line)}\n" for line in lines))
         return
     from rich.console import Console  # noqa: PLC0415  what is piped need not wait for it
     from rich.text import Text  # noqa: PLC0415  as above
@@ -26,5 +26,6 @@ def is_coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _plain(line: Line) -> str:
+def plain(line: Line) -> str:
+    """Return a line without its styles."""
     return line if isinstance(line, str) else "".join(text for text, _ in line)

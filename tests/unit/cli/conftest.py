@@ -1,6 +1,6 @@
 """The command in the test's own process: what it prints, and its exit code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
+from tests.unit.cli.cluster_api import ClusterApi, running_cluster_api
 
 
 class Ran(NamedTuple):
@@ -30,3 +31,11 @@ def serin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serin:
         return Ran(ran.exit_code, ran.stdout, ran.stderr)
 
     return run
+
+
+@pytest.fixture
+def api(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[ClusterApi]:
+    """The API server of the kubeconfig, without an object."""
+    with running_cluster_api(tmp_path_factory.mktemp("kube")) as server:
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
+        yield server

@@ -1,0 +1,74 @@
+"""The options that kubectl has, too: which cluster, which namespace. Nothing heavy is imported for `--help`."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """Which cluster is meant and which namespace, as they were typed; empty where nothing was."""
+
+    kubeconfig: Path | None = None
+    context: str = ""
+    namespace: str = ""
+    all_namespaces: bool = False
+
+    def as_arguments(self) -> str:
+        """Return what has to be typed again to mean the same cluster."""
+        parts = [f" --kubeconfig {self.kubeconfig}"] if self.kubeconfig else []
+        return "".join([*parts, f" --context {self.context}" if self.context else ""])
+
+
+Kubeconfig = Annotated[
+    Path | None, typer.Option("--kubeconfig", metavar="FILE", help="The kubeconfig; else KUBECONFIG, ~/.kube/config.")
+]
+Context = Annotated[str, typer.Option("--context", metavar="NAME", help="The context of the kubeconfig.")]
+
+
+def complete_namespaces(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the namespaces of the cluster that is meant."""
+    from cli.cluster.completion import namespaces  # noqa: PLC0415  only when TAB was pressed
+
+    return namespaces(options_of(ctx), incomplete)
+
+
+def complete_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the canaries of the namespace that is meant."""
+    from cli.cluster.completion import canary_names  # noqa: PLC0415  only when TAB was pressed
+
+    return canary_names(options_of(ctx), incomplete)
+
+
+Namespace = Annotated[
+    str,
+    typer.Option("--namespace", "-n", help="The namespace; else the context's.", autocompletion=complete_namespaces),
+]
+AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The Canary.", autocompletion=complete_names)]
+OptionalName = Annotated[
+    str, typer.Argument(metavar="[NAME]", help="The Canary; else all of them.", autocompletion=complete_names)
+]
+
+
+def options_of(ctx: typer.Context) -> ClusterOptions:
+    """Return the options of a command that is completed: what was typed so far."""
+    typed = ctx.params
+    kubeconfig = typed.get("kubeconfig")
+    return ClusterOptions(
+        Path(kubeconfig) if kubeconfig else None, typed.get("context") or "", typed.get("namespace") or ""
+    )
+
+
+def is_interactive() -> bool:
+    """Return whether somebody sits there: stdin and stdout are a terminal that can do more than print lines."""
+    return sys.stdin.isatty() and is_live_terminal()
+
+
+def is_live_terminal() -> bool:
+    """Return whether stdout is a terminal that can be drawn anew."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

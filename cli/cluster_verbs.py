@@ -1,0 +1,145 @@
+"""The verbs of the command line that ask a cluster. What each needs is imported when it runs."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from cli.cluster.options import (
+    AllNamespaces,
+    ClusterOptions,
+    Context,
+    Kubeconfig,
+    Name,
+    Namespace,
+    OptionalName,
+)
+from cli.exit_codes import ExitCode
+from cli.outputs import Output, ValueOutput
+
+if TYPE_CHECKING:
+    from cli.cluster.access import Access
+
+# ruff: noqa: PLC0415  see above
+
+app = typer.Typer()
+
+ObjectOutput = Annotated[Output, typer.Option("--output", "-o", help="What to print.")]
+TextOrValue = Annotated[ValueOutput, typer.Option("--output", "-o", help="What to print.")]
+Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, such as 90s or 1h30m.")]
+Revision = Annotated[str, typer.Option("--revision", help="The revision that is meant, or its first characters.")]
+
+
+@app.command(short_help="Show canaries: all as a table, one as a tree.")
+def get(
+    name: OptionalName = "",
+    *,
+    kubeconfig: Kubeconfig = None,
+    context: Context = "",
+    namespace: Namespace = "",
+    all_namespaces: AllNamespaces = False,
+    output: ObjectOutput = Output.TEXT,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow what changes.")] = False,
+) -> None:
+    """Show canaries: all as a table; one, by its name, as a tree of its two sides with weights, images and pods."""
+    from cli.get.command import get as show
+
+    _run(
+        ClusterOptions(kubeconfig, context, namespace, all_namespaces),
+        lambda access: show(access, name, output, is_watched=watch),
+    )
+
+
+@app.command(short_help="Show one run, or wait for its end.")
+def status(
+    name: Name,
+    *,
+    kubeconfig: Kubeconfig = None,
+    context: Context = "",
+    namespace: Namespace = "",
+    output: TextOrValue = ValueOutput.TEXT,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the run has ended.")] = False,
+    timeout: Timeout = "10m",
+    revision: Revision = "",
+    image: Annotated[str, typer.Option("--image", help="The run of the revision with this image is meant.")] = "",
+    through_gates: Annotated[bool, typer.Option("--through-gates", help="Wait on while a gate is shut.")] = False,
+) -> None:
+    """Show one run: weight, checks with value and threshold, who changed what, what it waits for, what to type next.
+
+    Exits 0 promoted, 1 rolled back, 3 superseded by another revision, 4 not ended in time, 5 waits for a gate or to be
+    resumed, 6 the cluster could not be asked. Without --wait it tells the same of this moment. The run is that of what
+    the target has now, of --revision, or of --image: one that has not begun is waited for.
+    """
+    from cli.status.command import Question
+    from cli.status.command import status as show
+
+    if revision and image:
+        _misused("--revision with --image; allowed: one of them")
+    seconds = _seconds("--timeout", timeout) if wait else 0.0
+    question = Question(revision, image, seconds, waits_through_gates=through_gates)
+    _run(ClusterOptions(kubeconfig, context, namespace), lambda access: show(access, name, question, output))
+
+
+def _request_verb(word: str, short: str, long: str) -> None:
+    """Add one of the verbs that ask something of a run."""
+
+    def verb(
+        name: Name,
+        *,
+        kubeconfig: Kubeconfig = None,
+        context: Context = "",
+        namespace: Namespace = "",
+        revision: Revision = "",
+        no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the agent's answer.")] = False,
+        timeout: Timeout = "30s",
+    ) -> None:
+        from canary.run.request import Verb
+        from cli.control.command import Wish, ask
+
+        wish = Wish(Verb(word), revision, not no_wait, _seconds("--timeout", timeout))
+        _run(ClusterOptions(kubeconfig, context, namespace), lambda access: ask(access, name, wish))
+
+    ending = "Waits for the agent's answer; exits 1 where it refuses, 4 where there is no answer in time."
+    app.command(word, short_help=short, help=f"{short}\n\n{long} {ending}")(verb)
+
+
+_request_verb(
+    "promote",
+    "Promote now: end the analysis and skip every gate.",
+    "While a promotion hangs and the target has a newer revision, that one is promoted instead.",
+)
+_request_verb("abort", "Roll back now.", "Also while the promotion hangs, or the canary is suspended.")
+_request_verb("pause", "Keep the weight where it is.", "The checks go on, and may roll back.")
+_request_verb("resume", "End a pause, asked for or a step's own.", "Where both are there, each has to be ended.")
+_request_verb("retry", "Run the target's revision again, after a rollback.", "Between runs only.")
+_request_verb(
+    "skip", "Never roll this revision out.", "A run is rolled back; between runs the revision counts as finished."
+)
+
+
+def _run(options: ClusterOptions, verb: "Callable[[Access], Awaitable[ExitCode]]") -> NoReturn:
+    from cli.cluster.access import run
+
+    try:
+        code = run(options, verb)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    raise typer.Exit(code)
+
+
+def _seconds(option: str, text: str) -> float:
+    from canary.api.duration import parse_duration_s
+
+    try:
+        seconds = parse_duration_s(text)
+    except ValueError:
+        seconds = 0.0
+    if seconds <= 0:
+        _misused(f"{option}: found {text!r}; allowed: a duration such as 30s or 1h30m")
+    return seconds
+
+
+def _misused(line: str) -> NoReturn:
+    sys.stderr.write(f"serin: {line}\n")
+    raise typer.Exit(ExitCode.USAGE)

@@ -1,0 +1,1 @@
+"""What people ask of a run: promote, abort, pause, resume, retry, skip, undo."""

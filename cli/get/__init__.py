@@ -1,0 +1,1 @@
+"""`serin get`: all canaries as a table, one as a tree."""

@@ -1,0 +1,263 @@
+"""A Canary read for people. What somebody's hand made of another type is left out: it is shown, never relied on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Self
+
+from canary.api.names import DEFAULT_TARGET_KIND, primary_name
+from canary.api.shown import shown
+from canary.run.mark import Mark
+from canary.run.phase import ANALYSING, IDLE, Phase
+from canary.run.request import RequestResult
+from canary.run.wire import REQUEST_ANNOTATION, SERIN_STATUS, StatusKey
+
+_CHECKS: Final = "checks"
+_HISTORY: Final = "history"
+_STEP: Final = "step"
+_STEP_SERVED_AT: Final = "stepServedAt"
+_BAKE_STARTED_AT: Final = "bakeStartedAt"
+_MOST_WEIGHT: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One answer of a check: its verdict is `pass`, `fail`, `noData` or `error`."""
+
+    at_s: float | None
+    value: float | None
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check of the run with its threshold and its last samples, the newest last."""
+
+    name: str
+    min: float | None
+    max: float | None
+    unit: str
+    samples: tuple[Sample, ...]
+    reason: str
+
+    @property
+    def threshold(self) -> str:
+        """Return what is allowed in words."""
+        bounds = [("min", self.min), ("max", self.max)]
+        return ", ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that has ended: `promoted`, `rolledBack` or `superseded`."""
+
+    revision: str
+    change: str
+    by: str
+    started_at_s: float | None
+    ended_at_s: float | None
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of `spec.analysis.steps`; `duration` is as it is written."""
+
+    weight: int
+    duration: str
+    is_pause: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryView:
+    """What is shown of a Canary. Moments are seconds since the epoch, None where nothing is known."""
+
+    namespace: str
+    name: str
+    phase: str
+    weight: int
+    mirror_percent: int
+    most_weight: int
+    iterations: int
+    all_iterations: int
+    steps: tuple[Step, ...]
+    step: int
+    step_served_at_s: float | None
+    bake: str
+    bake_started_at_s: float | None
+    interval: str
+    failed_checks: int
+    threshold: int
+    is_ready: bool | None
+    ready_reason: str
+    ready_message: str
+    target_kind: str
+    target: str
+    seen: str
+    analysed: str
+    promoted: str
+    change: Mark | None
+    is_paused: bool
+    is_suspended: bool
+    waiting_for: tuple[str, ...]
+    next_check_at_s: float | None
+    moved_at_s: float | None
+    request: RequestResult | None
+    pending_request: str
+    news: tuple[str, ...]
+    checks: tuple[Check, ...]
+    history: tuple[Run, ...]
+
+    @property
+    def primary(self) -> str:
+        """Return the name of the primary workload."""
+        return primary_name(self.target)
+
+    @property
+    def is_analysing(self) -> bool:
+        """Return whether a run is on of which nothing has reached the primary."""
+        return self.phase in ANALYSING
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether no run is on."""
+        return self.phase in IDLE
+
+    @property
+    def waits_for_somebody(self) -> bool:
+        """Return whether the run goes no further until a gate opens or somebody resumes it."""
+        return self.is_analysing and bool(self.waiting_for or self.is_paused)
+
+    @classmethod
+    def read(cls, obj: Mapping[str, Any]) -> Self:
+        """Read a Canary of the API server's, whatever stands in its free fields."""
+        metadata, spec, status = _map(obj.get("metadata")), _map(obj.get("spec")), _map(obj.get("status"))
+        ours, analysis = _map(status.get(SERIN_STATUS)), _map(spec.get("analysis") or spec.get("canaryAnalysis"))
+        target, ready = _map(spec.get("targetRef")), _condition(status, "Ready")
+        steps = tuple(map(_step, _maps(analysis.get("steps"))))
+        return cls(
+            namespace=_text(metadata.get("namespace")),
+            name=_text(metadata.get("name")),
+            phase=_text(status.get("phase")),
+            weight=_int(status.get("canaryWeight")),
+            mirror_percent=_int(ours.get(StatusKey.MIRROR_PERCENT)),
+            most_weight=_most_weight(analysis, steps),
+            iterations=_int(status.get("iterations")),
+            all_iterations=_int(analysis.get("iterations")),
+            steps=steps,
+            step=_int(ours.get(_STEP)),
+            step_served_at_s=moment_s(ours.get(_STEP_SERVED_AT)),
+            bake=_text(analysis.get("bake")),
+            bake_started_at_s=moment_s(ours.get(_BAKE_STARTED_AT)),
+            interval=_text(analysis.get("interval")),
+            failed_checks=_int(status.get("failedChecks")),
+            threshold=_int(analysis.get("threshold")),
+            is_ready={"True": True, "False": False}.get(_text(ready.get("status"))),
+            ready_reason=_text(ready.get("reason")),
+            ready_message=_text(ready.get("message")),
+            target_kind=_text(target.get("kind")) or DEFAULT_TARGET_KIND,
+            target=_text(target.get("name")),
+            seen=_text(_map(ours.get(StatusKey.TARGET)).get("revision")),
+            analysed=_text(status.get("lastAppliedSpec")),
+            promoted=_text(status.get("lastPromotedSpec")),
+            change=_change(_map(ours.get(StatusKey.CHANGE))),
+            is_paused=ours.get(StatusKey.PAUSED) is True,
+            is_suspended=spec.get("suspend") is True,
+            waiting_for=_texts(ours.get(StatusKey.WAITING_FOR)),
+            next_check_at_s=moment_s(ours.get(StatusKey.NEXT_CHECK_AT)),
+            moved_at_s=moment_s(status.get("lastTransitionTime")),
+            request=_request(ours.get(StatusKey.REQUEST)),
+            pending_request=_text(_map(metadata.get("annotations")).get(REQUEST_ANNOTATION)),
+            news=tuple(_text(item.get("text")) for item in _maps(ours.get(StatusKey.MESSAGES))),
+            checks=tuple(map(_check, _maps(ours.get(_CHECKS)))),
+            history=tuple(map(_run, _maps(ours.get(_HISTORY)))),
+        )
+
+    @property
+    def phase_word(self) -> str:
+        """Return the phase, or what a canary is that has none yet."""
+        return self.phase or "New"
+
+    @property
+    def is_failed(self) -> bool:
+        """Return whether the last run was rolled back."""
+        return self.phase == Phase.FAILED
+
+
+def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    return next((item for item in _maps(status.get("conditions")) if item.get("type") == kind), {})
+
+
+def _change(item: Mapping[str, Any]) -> Mark | None:
+    revision, what, by = (_text(item.get(key)) for key in ("revision", "what", "by"))
+    return Mark(revision, what, by) if revision else None
+
+
+def _request(item: object) -> RequestResult | None:
+    try:
+        return RequestResult.read(_map(item) or None)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _step(item: Mapping[str, Any]) -> Step:
+    return Step(_int(item.get("weight")), _text(item.get("duration")), is_pause="pause" in item)
+
+
+def _most_weight(analysis: Mapping[str, Any], steps: Sequence[Step]) -> int:
+    if steps:
+        return steps[-1].weight
+    listed = analysis.get("stepWeights")
+    if isinstance(listed, list) and listed:
+        return _int(listed[-1])
+    return _int(analysis.get("maxWeight")) or _MOST_WEIGHT
+
+
+def _check(item: Mapping[str, Any]) -> Check:
+    samples = tuple(
+        Sample(moment_s(one.get("at")), _float(one.get("value")), _text(one.get("verdict")))
+        for one in _maps(item.get("samples"))
+    )
+    texts = [_text(item.get(key)) for key in ("name", "unit", "reason")]
+    return Check(texts[0], _float(item.get("min")), _float(item.get("max")), texts[1], samples, texts[2])
+
+
+def _run(item: Mapping[str, Any]) -> Run:
+    revision, change, by, outcome, reason = (
+        _text(item.get(key)) for key in ("revision", "change", "by", "outcome", "reason")
+    )
+    return Run(revision, change, by, moment_s(item.get("startedAt")), moment_s(item.get("endedAt")), outcome, reason)
+
+
+def _map(found: object) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {}
+
+
+def _maps(found: object) -> list[Mapping[str, Any]]:
+    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+
+
+def _text(found: object) -> str:
+    """Return a text as it may be shown in a terminal; what is no text is none."""
+    return shown(found) if isinstance(found, str) else ""
+
+
+def _texts(found: object) -> tuple[str, ...]:
+    return tuple(filter(None, map(_text, found))) if isinstance(found, list) else ()
+
+
+def _int(found: object) -> int:
+    return int(found) if isinstance(found, int | float) else 0
+
+
+def _float(found: object) -> float | None:
+    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def moment_s(found: object) -> float | None:
+    """Return a moment as seconds since the epoch, None where it is none."""
+    try:
+        return datetime.fromisoformat(found).timestamp() if isinstance(found, str) and found else None
+    except ValueError:
+        return None

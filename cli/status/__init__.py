@@ -1,0 +1,1 @@
+"""`serin status`: one run in detail, and waiting for its end."""

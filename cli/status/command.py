@@ -1,0 +1,218 @@
+"""`serin status`: prints one run, and with `--wait` follows it to its end."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from canary.api.duration import format_duration
+from cli.cluster.access import Access
+from cli.cluster.failures import Failed
+from cli.cluster.options import is_live_terminal
+from cli.cluster.resources import CANARIES, TARGETS
+from cli.cluster.watching import Query, watching
+from cli.exit_codes import ExitCode
+from cli.frames import draw, print_new
+from cli.get.sides import read_workload
+from cli.outputs import ValueOutput, as_text
+from cli.rollout.canary import CanaryView
+from cli.rollout.outcome import Outcome, Target, Wanted, outcome
+from cli.status.report import Commands, lines
+from cli.terminal import Line, show
+from kube.errors import Forbidden
+from kube.resource import Object
+
+_REDRAWN_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which run is asked about, and how long for. `revision` and `image` are empty for what the target has now."""
+
+    revision: str = ""
+    image: str = ""
+    timeout_s: float = 0.0
+    waits_through_gates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The canary as it is, the revision in question, and what became of that."""
+
+    view: CanaryView
+    revision: str
+    outcome: Outcome
+
+
+class Follower:
+    """Knows which revision is meant from one look at the objects to the next."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._wanted = Wanted(question.revision) if question.revision else None
+        self._was_seen = False
+
+    def look(self, canary: Object, target: Object | None) -> Answer:
+        """Return what became of the revision in question."""
+        view = CanaryView.read(canary)
+        present = Target.read(target) if target is not None else None
+        if self._wanted is None:
+            self._wanted = self._meant(view, present)
+        if self._wanted is None:
+            return Answer(view, "", Outcome.NOT_BEGUN)
+        is_present = present is not None and self._wanted.is_of(present.template)
+        self._was_seen |= is_present or self._wanted.matches(view.analysed)
+        known = [one for one in (view.analysed, view.promoted, view.seen) if self._wanted.matches(one)]
+        found = outcome(view, self._wanted, present, was_seen=self._was_seen)
+        return Answer(view, next(iter(known), self._wanted.revision), found)
+
+    def _meant(self, view: CanaryView, present: Target | None) -> Wanted | None:
+        """Return the revision that the target has now; None where the image is still to come."""
+        if self._question.image:
+            is_there = present is not None and present.has_image(self._question.image)
+            return Wanted(present.template, is_template=True) if present is not None and is_there else None
+        if present is None:
+            return Wanted(view.analysed) if view.analysed else None
+        return Wanted(present.template, is_template=True)
+
+
+async def status(access: Access, name: str, question: Question, output: ValueOutput) -> ExitCode:
+    """Print a canary's run, and return what became of it; with a timeout wait for that."""
+    obj = await access.canary(name)
+    follower, view = Follower(question), CanaryView.read(obj)
+    try:
+        target = await read_workload(access, view, view.target)
+        may_read = True
+    except Forbidden:
+        target, may_read = None, False
+    answer = follower.look(obj, target)
+    if question.timeout_s and not _is_over(answer, question):
+        wait = _Wait(access, answer, follower, question)
+        await wait.run(output, may_read=may_read)
+        answer = wait.last
+    elif output in {ValueOutput.TEXT, ValueOutput.WIDE}:
+        show(_lines(access, answer))
+    if output in {ValueOutput.JSON, ValueOutput.YAML}:
+        sys.stdout.write(as_text(as_value(answer), output))
+    return answer.outcome.exit_code
+
+
+class _Wait:
+    """Follows a run until it ends, waits for somebody, or the time is up. `last` is how it was seen last."""
+
+    def __init__(self, access: Access, first: Answer, follower: Follower, question: Question) -> None:
+        self.last = first
+        self._access = access
+        self._follower = follower
+        self._question = question
+
+    async def run(self, output: ValueOutput, *, may_read: bool) -> None:
+        """Follow it, and show it where that is wanted."""
+        is_shown = output in {ValueOutput.TEXT, ValueOutput.WIDE}
+        is_live = is_shown and is_live_terminal()
+        answers = self._answers(may_read=may_read, redrawn_s=_REDRAWN_S if is_live else None)
+        try:
+            async with asyncio.timeout(self._question.timeout_s):
+                if is_live:
+                    await draw(_frames(answers, lambda answer: _lines(self._access, answer)))
+                elif is_shown:
+                    await print_new(_frames(answers, _progress))
+                else:
+                    async for _ in answers:
+                        pass
+        except TimeoutError:
+            sys.stderr.write(f"serin: not ended within {format_duration(self._question.timeout_s)}\n")
+        if is_shown and not is_live:
+            show(["", *_lines(self._access, self.last)])
+
+    async def _answers(self, *, may_read: bool, redrawn_s: float | None) -> AsyncIterator[Answer]:
+        view, resource = self.last.view, TARGETS.get(self.last.view.target_kind)
+        queries = [Query(CANARIES, view.namespace, name=view.name)]
+        if may_read and resource is not None:
+            queries.append(Query(resource, view.namespace, name=view.target))
+        async with watching(self._access.client, *queries) as watched:
+            async for _ in watched.changes(at_least_every_s=redrawn_s):
+                canaries = watched.items(0)
+                if not canaries:
+                    raise Failed(f"canary {view.name} was deleted")
+                targets = watched.items(1) if len(queries) > 1 else []
+                self.last = self._follower.look(canaries[0], next(iter(targets), None))
+                yield self.last
+                if _is_over(self.last, self._question):
+                    return
+
+
+async def _frames(
+    answers: AsyncIterator[Answer], of: Callable[[Answer], Sequence[Line]]
+) -> AsyncIterator[Sequence[Line]]:
+    async for answer in answers:
+        yield of(answer)
+
+
+def _is_over(answer: Answer, question: Question) -> bool:
+    if answer.outcome is Outcome.WAITS:
+        return not question.waits_through_gates
+    return answer.outcome.has_ended
+
+
+def _lines(access: Access, answer: Answer) -> list[Line]:
+    name = answer.view.name
+    promote, abort, resume, retry, undo = (
+        access.command(verb, name) for verb in ("promote", "abort", "resume", "retry", "undo")
+    )
+    commands = Commands(promote, abort, resume, retry, undo)
+    return list(lines(answer.view, answer.revision, answer.outcome, commands, time.time()))
+
+
+def _progress(answer: Answer) -> list[Line]:
+    """Return one line of a log, without anything that grows with time."""
+    view = answer.view
+    if answer.outcome is Outcome.NOT_BEGUN:
+        return [f"{view.phase_word}  waiting for the run of {answer.revision or 'the image'} to begin"]
+    waits = f"  waits for {', '.join(view.waiting_for)}" if view.waiting_for and view.is_analysing else ""
+    failing = [f"{one.name}: {one.reason}" for one in view.checks if one.reason]
+    return [
+        f"{view.phase_word}  weight {view.weight}  failed {view.failed_checks}{waits}",
+        *(f"  {text}" for text in view.news),
+        *(f"  {text}" for text in failing if text not in view.news),
+    ]
+
+
+def as_value(answer: Answer) -> dict[str, object]:
+    """Return the answer for programs; keys without a value are left out."""
+    view = answer.view
+    change = {"what": view.change.changed, "by": view.change.by} if view.change else None
+    return {
+        key: value
+        for key, value in {
+            "namespace": view.namespace,
+            "name": view.name,
+            "phase": view.phase,
+            "outcome": answer.outcome.name.lower(),
+            "exitCode": int(answer.outcome.exit_code),
+            "revision": answer.revision,
+            "promoted": view.promoted,
+            "weight": view.weight,
+            "failedChecks": view.failed_checks,
+            "threshold": view.threshold,
+            "step": view.step or None,
+            "ready": view.is_ready,
+            "reason": view.ready_reason,
+            "message": view.ready_message,
+            "change": change,
+            "paused": view.is_paused,
+            "waitingFor": list(view.waiting_for),
+            "checks": [_check_value(view, place) for place in range(len(view.checks))],
+        }.items()
+        if value is not None
+    }
+
+
+def _check_value(view: CanaryView, place: int) -> dict[str, object]:
+    check = view.checks[place]
+    last = check.samples[-1] if check.samples else None
+    found = {"name": check.name, "min": check.min, "max": check.max, "unit": check.unit or None}
+    found |= {"value": last.value if last else None, "verdict": last.verdict if last else None}
+    return {key: value for key, value in (found | {"reason": check.reason or None}).items() if value is not None}

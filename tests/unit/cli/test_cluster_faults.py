@@ -1,0 +1,125 @@
+"""What can be wrong with the cluster or how it is named: one line each, and an exit code."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.cluster_api import ClusterApi, write_kubeconfig
+from tests.unit.cli.cluster_objects import canary
+from tests.unit.cli.conftest import Ran, Serin
+
+
+def test_a_context_that_is_not_there_is_told_with_those_that_are(api: ClusterApi, serin: Serin) -> None:
+    line = f"context 'stage' is not in {api.kubeconfig}; known: prod, test"
+    assert serin("get", "--context", "stage") == Ran(2, "", f"serin: {line}\n")
+
+
+def test_the_namespace_is_the_options_or_the_contexts_or_default(api: ClusterApi, serin: Serin) -> None:
+    for namespace in ("default", "prod", "test"):
+        api.put("canaries", canary(f"in-{namespace}", namespace=namespace))
+    found = [
+        serin("get", "-o", "name", *options).stdout
+        for options in ((), ("--context", "prod"), ("--context", "prod", "-n", "prod"))
+    ]
+    assert [one.strip().rpartition("/")[2] for one in found] == ["in-test", "in-default", "in-prod"]
+
+
+def test_several_kubeconfigs_are_one_and_the_first_one_counts(
+    api: ClusterApi, serin: Serin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = write_kubeconfig(tmp_path / "other", "http://127.0.0.1:1")
+    other.write_text(other.read_text().replace('"prod"', '"stage"').replace('"current-context": "test"', '"x": 1'))
+    monkeypatch.setenv("KUBECONFIG", f"/nowhere:{api.kubeconfig}:{other}")
+    api.put("canaries", canary())
+    assert serin("get", "-o", "name").stdout == "canary.flagger.app/podinfo\n"
+    assert serin("get", "--context", "x").stderr.endswith("known: prod, stage, test\n")
+    assert serin("get", "--kubeconfig", str(other), "--context", "stage").code == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: [", "can't read {path}: it is no YAML"),
+        ("- 1", "can't use {path}: found no kubeconfig; allowed: an object of kind Config"),
+        ("{}", "no current context in {path}; name one with --context: none"),
+    ],
+)
+def test_a_kubeconfig_that_can_not_be_used_is_told(tmp_path: Path, serin: Serin, text: str, line: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(text)
+    assert serin("get", "--kubeconfig", str(path)) == Ran(6, "", f"serin: {line.format(path=path)}\n")
+
+
+def test_no_kubeconfig_at_all_is_told(serin: Serin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    ran = serin("get")
+    assert ran.code == 6
+    assert ran.stderr == "serin: found no kubeconfig: neither --kubeconfig, KUBECONFIG nor ~/.kube/config is there\n"
+    ran = serin("get", "--kubeconfig", "nowhere")
+    assert ran == Ran(6, "", "serin: can't read nowhere: No such file or directory\n")
+
+
+def test_an_exec_plugin_gives_the_token_and_one_that_fails_is_told(
+    api: ClusterApi, serin: Serin, tmp_path: Path
+) -> None:
+    api.put("canaries", canary())
+    answer = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"sesame"}}'
+    plugin = tmp_path / "plugin"
+    plugin.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    plugin.chmod(0o755)
+    exec_ = f'{{"exec": {{"apiVersion": "client.authentication.k8s.io/v1", "command": "{plugin}"}}}}'
+    path = tmp_path / "config"
+    path.write_text(api.kubeconfig.read_text().replace('{"token": "sesame"}', exec_))
+    assert serin("get", "--kubeconfig", str(path), "-o", "name").stdout == "canary.flagger.app/podinfo\n"
+    assert api.tokens == {"Bearer sesame"}
+    plugin.write_text("#!/bin/sh\necho log in first >&2\nexit 3\n")
+    ran = serin("get", "--kubeconfig", str(path))
+    assert ran.code == 6
+    assert ran.stderr == f"serin: can't use {path}: exec: process returned 3. log in first\n"
+
+
+def test_missing_rights_name_verb_and_resource(api: ClusterApi, serin: Serin) -> None:
+    api.refused.add("canaries")
+    ran = serin("get")
+    assert ran.code == 6
+    assert ran.stderr == (
+        'serin: no right: canaries is forbidden: User "bob" cannot get resource "canaries" in API group "" in the '
+        'namespace "test"; `kubectl auth can-i --list` shows those you have\n'
+    )
+
+
+def test_a_cluster_without_the_crds_is_told(api: ClusterApi, serin: Serin) -> None:
+    api.unserved.add("canaries")
+    for arguments in (["get"], ["get", "podinfo"], ["status", "podinfo"], ["abort", "podinfo"]):
+        ran = serin(*arguments)
+        assert ran.code == 6
+        assert "does not serve canaries of flagger.app/v1beta1: is Serin installed there?" in ran.stderr
+
+
+def test_an_api_server_that_is_away_is_told(serin: Serin, tmp_path: Path) -> None:
+    path = write_kubeconfig(tmp_path / "config", "http://127.0.0.1:1")
+    ran = serin("get", "--kubeconfig", str(path))
+    assert ran.code == 6
+    assert ran.stderr.startswith("serin: can't reach the API server http://127.0.0.1:1: ")
+    assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["get", "status", "promote", "abort", "pause", "resume", "retry", "skip"])
+def test_no_such_canary_is_told_with_names_like_it(api: ClusterApi, serin: Serin, verb: str) -> None:
+    api.put("canaries", canary("podinfo"))
+    ran = serin(verb, "podnifo")
+    assert ran == Ran(2, "", "serin: found no canary podnifo in namespace test; did you mean podinfo?\n")
+
+
+def test_a_canary_of_another_namespace_is_found_there(api: ClusterApi, serin: Serin) -> None:
+    api.put("canaries", canary("web", namespace="prod"))
+    line = "found no canary web in namespace test; there is one in prod: -n prod"
+    assert serin("status", "web") == Ran(2, "", f"serin: {line}\n")
+    line = "found no canary other in namespace test; it has 0, `serin get -A` shows all"
+    assert serin("status", "other") == Ran(2, "", f"serin: {line}\n")
+
+
+def test_a_name_with_all_namespaces_is_told(api: ClusterApi, serin: Serin) -> None:
+    line = "a NAME with -A; allowed: a NAME with -n, or -A without one"
+    assert serin("get", "podinfo", "-A") == Ran(2, "", f"serin: {line}\n")

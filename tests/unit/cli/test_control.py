@@ -1,0 +1,161 @@
+"""`serin promote`, `abort`, `pause`, `resume`, `retry`, `skip`: what is asked, and the agent's answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.unit.cli.cluster_api import ClusterApi, Object
+from tests.unit.cli.cluster_objects import NEW, NEW_IMAGE, OLD, canary, deployment
+from tests.unit.cli.conftest import Ran, Serin
+
+FAILED: Object = {"phase": "Failed", "canaryWeight": 0}
+PROMOTED: Object = {"phase": "Succeeded", "canaryWeight": 0, "lastPromotedSpec": NEW}
+
+
+@pytest.fixture
+def asked(api: ClusterApi) -> list[str]:
+    """The requests that an agent carried out, as they were written."""
+    return answering(api)
+
+
+def answering(api: ClusterApi, why_refused: str = "") -> list[str]:
+    """Answer each request as an agent does: its result is stored, then the annotation goes."""
+    seen: list[str] = []
+
+    def agent(obj: Object) -> None:
+        text = obj["metadata"].get("annotations", {}).pop("serin.dev/request", "")
+        if not text:
+            return
+        seen.append(text)
+        verb, _, revision = text.partition("@")
+        answer = {"verb": verb, "revision": revision, "at": "2026-11-30T14:05:00Z", "claim": f"c{len(seen)}"}
+        answer |= {"result": "refused", "why": why_refused} if why_refused else {"result": "accepted", "by": "bob"}
+        obj["status"]["serin"]["request"] = answer
+        api.put("canaries", obj)
+
+    api.on_patch = agent
+    return seen
+
+
+def stored(api: ClusterApi, image: str = NEW_IMAGE, **status: Any) -> None:
+    api.put("canaries", canary(**status))
+    api.put("deployments", deployment("podinfo", image))
+
+
+@pytest.mark.parametrize(
+    ("verb", "status", "line"),
+    [
+        ("promote", {}, "promoting podinfo: its analysis is ended, and gates are skipped"),
+        ("abort", {}, "rolling podinfo back to its primary"),
+        ("pause", {}, "paused podinfo: its weight stays, its checks go on and may roll it back"),
+        ("resume", {"serin": {"paused": True}}, "resumed podinfo"),
+        ("resume", {"serin": {"waitingFor": ["pause/3"]}}, "resumed podinfo"),
+        ("retry", FAILED, "running podinfo's revision again"),
+        ("skip", {}, "skipped: this revision of podinfo is not rolled out"),
+    ],
+)
+def test_a_request_is_about_the_revision_that_is_shown_and_its_answer_is_printed(
+    api: ClusterApi, asked: list[str], serin: Serin, verb: str, status: dict[str, Any], line: str
+) -> None:
+    stored(api, **status)
+    ran = serin(verb, "podinfo")
+    assert asked == [f"{verb}@{NEW}"]
+    assert ran == Ran(0, f"{line} ({verb}@{NEW}, by bob)\nfollow it: serin status podinfo --wait\n", "")
+
+
+def test_a_refusal_exits_with_1_and_says_what_is_allowed(api: ClusterApi, serin: Serin) -> None:
+    stored(api)
+    answering(api, why_refused="promote of another day")
+    ran = serin("promote", "podinfo")
+    assert ran == Ran(1, "", f"serin: promote@{NEW} was refused; allowed: promote of another day\n")
+
+
+@pytest.mark.parametrize(
+    ("verb", "status", "why"),
+    [
+        ("promote", PROMOTED, f"{NEW} is promoted already"),
+        ("abort", FAILED, f"the run of {NEW} was rolled back already"),
+        ("pause", {"serin": {"paused": True}}, f"the run of {NEW} is paused already"),
+        ("resume", {}, f"the run of {NEW} is not paused"),
+        ("retry", {}, f"the run of {NEW} is under way"),
+    ],
+)
+def test_what_is_so_already_is_not_asked_for(
+    api: ClusterApi, asked: list[str], serin: Serin, verb: str, status: dict[str, Any], why: str
+) -> None:
+    stored(api, **status)
+    assert serin(verb, "podinfo") == Ran(0, f"nothing to do: {why}\n", "")
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "status", "revision"),
+    [
+        # Between runs the agent may not have noticed what the target has now.
+        ("skip", {**PROMOTED, "lastAppliedSpec": OLD, "lastPromotedSpec": OLD, "serin": {"seen": {}}}, NEW),
+        # A promotion that hangs: the newer revision is meant by promote, the older one by abort.
+        ("promote", {"phase": "Promoting", "lastAppliedSpec": OLD}, NEW),
+        ("abort", {"phase": "Promoting", "lastAppliedSpec": OLD}, OLD),
+    ],
+)
+def test_the_revision_is_the_one_that_the_verb_can_be_carried_out_for(
+    api: ClusterApi, asked: list[str], serin: Serin, verb: str, status: dict[str, Any], revision: str
+) -> None:
+    stored(api, **status)
+    assert serin(verb, "podinfo").code == 0
+    assert asked == [f"{verb}@{revision}"]
+
+
+def test_a_second_retry_is_another_text_than_the_first(api: ClusterApi, asked: list[str], serin: Serin) -> None:
+    stored(api, **FAILED)
+    for _ in range(3):
+        assert serin("retry", "podinfo").code == 0
+    assert asked == [f"retry@{NEW}", f"retry@{NEW[:-1]}", f"retry@{NEW}"]
+
+
+def test_a_request_need_not_be_waited_for(api: ClusterApi, serin: Serin) -> None:
+    stored(api)
+    assert serin("pause", "podinfo", "--no-wait", "--revision", NEW[:8]) == Ran(0, f"asked: pause@{NEW[:8]}\n", "")
+    assert api.get("canaries", "podinfo")["metadata"]["annotations"] == {"serin.dev/request": f"pause@{NEW[:8]}"}
+
+
+def test_an_agent_that_does_not_answer_is_told_with_what_shows_its_log(api: ClusterApi, serin: Serin) -> None:
+    stored(api)
+    ran = serin("abort", "podinfo", "--timeout", "300ms")
+    assert ran.code == 4
+    assert ran.stderr == (
+        f"serin: the agent has not answered abort@{NEW} within 300ms. Does it run? "
+        "`kubectl -n gloo-system logs deployment/serin-agent`; the request waits for it; to take it back: "
+        "`kubectl -n test annotate canary podinfo serin.dev/request-`\n"
+    )
+
+
+def test_a_request_of_somebody_else_is_not_overwritten(api: ClusterApi, serin: Serin) -> None:
+    stored(api)
+    obj = api.get("canaries", "podinfo")
+    obj["metadata"]["annotations"] = {"serin.dev/request": f"promote@{NEW}#claim"}
+    api.put("canaries", obj)
+    ran = serin("abort", "podinfo")
+    assert ran.code == 1
+    assert ran.stderr.startswith(f"serin: another request is not answered yet: promote@{NEW}; try again")
+    assert api.get("canaries", "podinfo")["metadata"]["annotations"] == {"serin.dev/request": f"promote@{NEW}#claim"}
+
+
+def test_a_status_that_is_written_meanwhile_only_makes_it_ask_again(
+    api: ClusterApi, asked: list[str], serin: Serin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(api)
+    patch: Callable[..., Any] = api._patch
+    left = [2]
+
+    def conflicting(key: tuple[str, str, str], body: Object) -> Any:
+        if left[0]:
+            left[0] -= 1
+            api.update("canaries", "podinfo", canaryWeight=30)
+        return patch(key, body)
+
+    monkeypatch.setattr(api, "_patch", conflicting)
+    assert serin("abort", "podinfo").code == 0
+    assert asked == [f"abort@{NEW}"]
+    assert left == [0]

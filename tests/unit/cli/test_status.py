@@ -1,0 +1,225 @@
+"""`serin status`: a run in detail, its exit codes, and waiting for its end."""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+
+from cli.cluster.access import open_access
+from cli.cluster.options import ClusterOptions
+from cli.outputs import ValueOutput
+from cli.status.command import Question, status
+from tests.support.eventually import eventually
+from tests.support.patience import PATIENCE_S
+from tests.unit.cli.cluster_api import ClusterApi, Object
+from tests.unit.cli.cluster_objects import NEW, NEW_IMAGE, OLD, OLD_IMAGE, canary, deployment
+from tests.unit.cli.conftest import Ran, Serin
+
+CHECKS = [
+    {
+        "name": "request-success-rate",
+        "min": 99,
+        "unit": "%",
+        "samples": [
+            {"at": "2026-11-30T14:00:00Z", "value": 100, "verdict": "pass"},
+            {"at": "2026-11-30T14:01:00Z", "value": 97.25, "verdict": "fail"},
+        ],
+        "reason": "Halt podinfo.test advancement request-success-rate 97.25% < 99%",
+    },
+    {
+        "name": "request-duration",
+        "max": 500,
+        "unit": "ms",
+        "samples": [{"at": "2026-11-30T14:01:00Z", "value": None, "verdict": "noData"}],
+    },
+]
+
+
+NOW_S = 1_780_000_000.0
+
+
+@pytest.fixture(autouse=True)
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: NOW_S)
+
+
+def moment(after_s: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW_S + after_s))
+
+
+def run_of(api: ClusterApi, image: str = NEW_IMAGE, **status: Any) -> None:
+    api.put("canaries", canary(**{"lastTransitionTime": moment(-600), **status}))
+    api.put("deployments", deployment("podinfo", image))
+
+
+def test_a_run_is_told_with_its_checks_and_what_to_type_next(api: ClusterApi, serin: Serin) -> None:
+    run_of(api, serin={"checks": CHECKS, "notBefore": moment(7000)})
+    ran = serin("status", "podinfo", "-n", "test")
+    assert ran.code == 4
+    assert ran.stdout.splitlines() == [
+        "Canary test/podinfo: Progressing, for 10m",
+        "[████████░░░░░░░░░░░░····················]  20% canary, 80% primary, up to 50%",
+        f"Revision   {NEW} is under way",
+        "Change     podinfod image 6.0.0 -> 6.0.1, applied by alice",
+        f"Primary    {OLD}",
+        "Checks     1 failed of 5 allowed, every 1m",
+        "  request-success-rate  97.25 %  min 99   FAIL     ✓✗",
+        "    Halt podinfo.test advancement request-success-rate 97.25% < 99%",
+        "  request-duration            -  max 500  no data  ·",
+        "Waits for  the next check in 1h56m",
+        "Next       serin promote podinfo -n test  ends the analysis now",
+        "           serin abort podinfo -n test    rolls back now",
+    ]
+
+
+def test_a_failed_run_says_so_and_how_to_run_it_again(api: ClusterApi, serin: Serin) -> None:
+    run_of(api, phase="Failed", canaryWeight=0, failedChecks=5)
+    ran = serin("status", "podinfo")
+    assert ran.code == 1
+    assert ran.stdout.splitlines()[2] == f"Revision   {NEW} rolled back"
+    assert ran.stdout.splitlines()[-1] == "Next       serin retry podinfo  runs the same revision again"
+
+
+def test_steps_a_pause_and_a_bake_are_told(api: ClusterApi, serin: Serin) -> None:
+    steps = [{"weight": 5}, {"weight": 20, "duration": "4h"}, {"weight": 20, "pause": {}}]
+    obj = canary(serin={"step": 2, "stepServedAt": moment(-3600)})
+    obj["spec"]["analysis"] = {"steps": steps, "bake": "2h", "threshold": 5}
+    api.put("canaries", obj)
+    api.put("deployments", deployment("podinfo", NEW_IMAGE))
+    seen = serin("status", "podinfo").stdout
+    assert "20% canary, 80% primary, step 2 of 3\n" in seen
+    assert "Waits for  the end of step 2 in 3h\n" in seen
+    api.update("canaries", "podinfo", serin={"step": 3, "waitingFor": ["pause/3"]})
+    ran = serin("status", "podinfo")
+    assert ran.code == 5
+    assert "Waits for  somebody to resume it: step 3 of 3 pauses it\n" in ran.stdout
+    assert "Next       serin resume podinfo   goes on\n" in ran.stdout
+    api.update("canaries", "podinfo", serin={"waitingFor": None, "bakeStartedAt": moment(-3600)})
+    seen = serin("status", "podinfo").stdout
+    assert "Waits for  the end of its bake in 1h\n" in seen
+
+
+PROMOTED: Object = {"phase": "Succeeded", "canaryWeight": 0, "lastPromotedSpec": NEW}
+FAILED: Object = {"phase": "Failed", "canaryWeight": 0}
+OLDER = "0123456789abcdef"
+HISTORY = [{"revision": OLDER, "outcome": "superseded"}, {"revision": OLDER, "outcome": "promoted"}]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "code", "outcome"),
+    [
+        ((), PROMOTED, 0, "promoted"),
+        ((), FAILED, 1, "rolled_back"),
+        ((), {}, 4, "running"),
+        ((), {"phase": "Promoting"}, 4, "running"),
+        ((), {"phase": "Waiting", "serin": {"waitingFor": ["confirm-rollout/gate"]}}, 5, "waits"),
+        ((), {"serin": {"paused": True}}, 5, "waits"),
+        # The target has what the agent has not noticed yet: the status is that of the run before.
+        ((), {**PROMOTED, "lastAppliedSpec": OLD, "lastPromotedSpec": OLD}, 4, "not_begun"),
+        ((), {**FAILED, "lastAppliedSpec": OLDER, "lastPromotedSpec": OLD}, 4, "not_begun"),
+        # `skip` between runs: analysed and neither promoted nor rolled back.
+        ((), {"phase": "Succeeded"}, 1, "skipped"),
+        (("--revision", NEW[:6]), PROMOTED, 0, "promoted"),
+        (("--revision", OLD), {}, 0, "promoted"),
+        (("--revision", OLDER), {"serin": {"history": HISTORY}}, 3, "superseded"),
+        (("--revision", "fedcba"), PROMOTED, 4, "not_begun"),
+        (("--image", NEW_IMAGE), PROMOTED, 0, "promoted"),
+        (("--image", "podinfo:6.0.1"), PROMOTED, 0, "promoted"),
+        (("--image", "podinfo:6.0.2"), PROMOTED, 4, "not_begun"),
+    ],
+)
+def test_the_exit_code_says_what_became_of_the_run(
+    api: ClusterApi, serin: Serin, asked: tuple[str, ...], status: dict[str, Any], code: int, outcome: str
+) -> None:
+    run_of(api, **status)
+    ran = serin("status", "podinfo", *asked, "-o", "json")
+    assert (ran.code, json.loads(ran.stdout)["outcome"]) == (code, outcome)
+
+
+async def waiting(api: ClusterApi, question: Question) -> "asyncio.Task[int]":
+    """Start to wait, and go on once it watches."""
+
+    async def wait() -> int:
+        async with open_access(ClusterOptions()) as access:
+            return int(await status(access, "podinfo", question, ValueOutput.TEXT))
+
+    task = asyncio.create_task(wait())
+    await eventually(lambda: sum("watch=true" in one for one in api.requests), lambda count: count >= 2)
+    return task
+
+
+async def test_the_change_just_applied_is_waited_for_from_before_its_run_begins(
+    api: ClusterApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_of(api, **{**PROMOTED, "lastAppliedSpec": OLD, "lastPromotedSpec": OLD})
+    api.drops = 2  # connections that break off
+    task = await waiting(api, Question(timeout_s=PATIENCE_S))
+    api.update("canaries", "podinfo", phase="Progressing", lastAppliedSpec=NEW, canaryWeight=10)
+    await eventually(lambda: api.drops, lambda drops: drops == 1)
+    api.update("canaries", "podinfo", phase="Promoting", canaryWeight=50)
+    api.update("canaries", "podinfo", **PROMOTED)
+    assert await task == 0
+    seen = capsys.readouterr().out.splitlines()
+    assert seen[0] == f"Succeeded  waiting for the run of {NEW} to begin"
+    assert f"Revision   {NEW} promoted" in seen
+
+
+async def test_who_is_overtaken_is_told(api: ClusterApi) -> None:
+    run_of(api)
+    task = await waiting(api, Question(timeout_s=PATIENCE_S))
+    api.put("deployments", deployment("podinfo", "podinfo:6.0.2"))
+    api.update("canaries", "podinfo", lastAppliedSpec=OLDER)
+    assert await task == 3
+
+
+async def test_an_image_that_is_still_to_be_applied_is_waited_for(api: ClusterApi) -> None:
+    run_of(api, image=OLD_IMAGE, **{**PROMOTED, "lastAppliedSpec": OLD, "lastPromotedSpec": OLD})
+    task = await waiting(api, Question(image=NEW_IMAGE, timeout_s=PATIENCE_S))
+    api.put("deployments", deployment("podinfo", NEW_IMAGE))
+    api.update("canaries", "podinfo", phase="Failed", lastAppliedSpec=NEW)
+    assert await task == 1
+
+
+async def test_a_gate_ends_the_wait_unless_it_is_waited_through(api: ClusterApi) -> None:
+    run_of(api)
+    task = await waiting(api, Question(timeout_s=PATIENCE_S))
+    api.update("canaries", "podinfo", serin={"waitingFor": ["confirm-promotion/gate"]})
+    assert await task == 5
+    api.requests.clear()
+    task = await waiting(api, Question(timeout_s=PATIENCE_S, waits_through_gates=True))
+    api.update("canaries", "podinfo", **PROMOTED, serin={"waitingFor": None})
+    assert await task == 0
+
+
+def test_what_has_not_ended_in_time_is_told(api: ClusterApi, serin: Serin) -> None:
+    run_of(api)
+    ran = serin("status", "podinfo", "--wait", "--timeout", "300ms")
+    assert (ran.code, ran.stderr) == (4, "serin: not ended within 300ms\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--wait", "--timeout", "soon"), "--timeout: found 'soon'; allowed: a duration such as 30s or 1h30m"),
+        (("--revision", "a", "--image", "b"), "--revision with --image; allowed: one of them"),
+    ],
+)
+def test_what_was_typed_wrongly_is_told(api: ClusterApi, serin: Serin, options: tuple[str, ...], line: str) -> None:
+    assert serin("status", "podinfo", *options) == Ran(2, "", f"serin: {line}\n")
+
+
+def test_a_status_that_somebody_wrote_by_hand_is_shown_as_far_as_it_goes(api: ClusterApi, serin: Serin) -> None:
+    obj = canary()
+    obj["status"] = {
+        "phase": "Progressing\x1b[31m",
+        "canaryWeight": "many",
+        "conditions": "none",
+        "serin": {"checks": [{"name": 1, "samples": {}}, 2], "history": {}, "request": {"at": 1}, "change": []},
+    }
+    api.put("canaries", obj)
+    ran = serin("status", "podinfo")
+    assert ran.stderr == ""
+    assert "\x1b" not in ran.stdout
+    assert ran.stdout.startswith("Canary test/podinfo: Progressing")
