@@ -27,6 +27,7 @@ app = typer.Typer()
 
 ObjectOutput = Annotated[Output, typer.Option("--output", "-o", help="What to print.")]
 TextOrValue = Annotated[ValueOutput, typer.Option("--output", "-o", help="What to print.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Follow what changes.")]
 Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, such as 90s or 1h30m.")]
 Revision = Annotated[str, typer.Option("--revision", help="The revision that is meant, or its first characters.")]
 
@@ -40,7 +41,7 @@ def get(
     namespace: Namespace = "",
     all_namespaces: AllNamespaces = False,
     output: ObjectOutput = Output.TEXT,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow what changes.")] = False,
+    watch: Watch = False,
 ) -> None:
     """Show canaries: all as a table; one, by its name, as a tree of its two sides with weights, images and pods."""
     from cli.get.command import get as show
@@ -79,6 +80,43 @@ def status(
     seconds = _seconds("--timeout", timeout) if wait else 0.0
     question = Question(revision, image, seconds, waits_through_gates=through_gates)
     _run(ClusterOptions(kubeconfig, context, namespace), lambda access: show(access, name, question, output))
+
+
+@app.command(short_help="Show the last runs of a canary.")
+def history(
+    name: Name,
+    *,
+    kubeconfig: Kubeconfig = None,
+    context: Context = "",
+    namespace: Namespace = "",
+    output: TextOrValue = ValueOutput.TEXT,
+) -> None:
+    """Show the last runs that have ended, the newest first: what changed, who applied it, what came of it and why."""
+    from cli.past.history import history as show
+
+    _run(ClusterOptions(kubeconfig, context, namespace), lambda access: show(access, name, output))
+
+
+@app.command(short_help="Show what was said of canaries.")
+def events(
+    name: OptionalName = "",
+    *,
+    kubeconfig: Kubeconfig = None,
+    context: Context = "",
+    namespace: Namespace = "",
+    all_namespaces: AllNamespaces = False,
+    output: TextOrValue = ValueOutput.TEXT,
+    watch: Watch = False,
+    types: Annotated[str, typer.Option("--types", help="Only these, such as Warning or Normal,Warning.")] = "",
+) -> None:
+    """Show the Events of canaries, the newest last. The API server keeps them for an hour, `history` keeps runs."""
+    from cli.past.events import events as show
+
+    wanted = [one for one in types.split(",") if one]
+    _run(
+        ClusterOptions(kubeconfig, context, namespace, all_namespaces),
+        lambda access: show(access, name, wanted, output, is_watched=watch),
+    )
 
 
 def _request_verb(word: str, short: str, long: str) -> None:

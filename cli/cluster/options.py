@@ -64,11 +64,6 @@ def options_of(ctx: typer.Context) -> ClusterOptions:
     )
 
 
-def is_interactive() -> bool:
-    """Return whether somebody sits there: stdin and stdout are a terminal that can do more than print lines."""
-    return sys.stdin.isatty() and is_live_terminal()
-
-
 def is_live_terminal() -> bool:
     """Return whether stdout is a terminal that can be drawn anew."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from canary.api.names import DEFAULT_TARGET_KIND, primary_name
 from canary.api.shown import shown
 from canary.run.mark import Mark
-from canary.run.phase import ANALYSING, IDLE, Phase
+from canary.run.phase import ANALYSING, IDLE
 from canary.run.request import RequestResult
 from canary.run.wire import REQUEST_ANNOTATION, SERIN_STATUS, StatusKey
 
@@ -178,11 +178,6 @@ class CanaryView:
     def phase_word(self) -> str:
         """Return the phase, or what a canary is that has none yet."""
         return self.phase or "New"
-
-    @property
-    def is_failed(self) -> bool:
-        """Return whether the last run was rolled back."""
-        return self.phase == Phase.FAILED
 
 
 def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:

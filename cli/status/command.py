@@ -198,6 +198,7 @@ def as_value(answer: Answer) -> dict[str, object]:
             "failedChecks": view.failed_checks,
             "threshold": view.threshold,
             "step": view.step or None,
+            "steps": [{"weight": one.weight, "duration": one.duration, "pause": one.is_pause} for one in view.steps],
             "ready": view.is_ready,
             "reason": view.ready_reason,
             "message": view.ready_message,

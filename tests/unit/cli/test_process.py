@@ -59,7 +59,7 @@ def test_a_reader_may_leave_early(tmp_path: Path) -> None:
     assert ran.stderr == ""
 
 
-@pytest.mark.parametrize(("typed", "offered"), [("serin l", "lint"), ("serin re", "render")])
+@pytest.mark.parametrize(("typed", "offered"), [("serin l", "lint"), ("serin ren", "render"), ("serin st", "status")])
 def test_completion_offers_the_verbs(typed: str, offered: str) -> None:
     env = environment(_SERIN_COMPLETE="complete_bash", COMP_WORDS=typed, COMP_CWORD="1")
     ran = subprocess.run(COMMAND, env=env, capture_output=True, text=True, check=False)
