@@ -51,7 +51,7 @@ Namespace = Annotated[
 AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The Canary.", autocompletion=complete_names)]
 OptionalName = Annotated[
-    str, typer.Argument(metavar="[NAME]", help="The Canary; else all of them.", autocompletion=complete_names)
+    str, typer.Argument(metavar="NAME", help="The Canary; else all of them.", autocompletion=complete_names)
 ]
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from canary.run.wire import StatusKey
-from cli.app import ExitCode
+from cli.exit_codes import ExitCode
 from tests.support.cluster import REPOSITORY
 from tests.support.reference.pages import FOLDER, PAGES
 from tests.support.reference.source import ready_reasons
