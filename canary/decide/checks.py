@@ -134,7 +134,8 @@ def _hold_back(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *
     held_back = _next_interval(tick, replace(tick.state, analysis=weighed.analysis))
     failed = (*before, *weighed.failed)
     if weighed.is_over:
-        return roll_back(tick.having(held_back), weighed.reason, *failed, because=weighed.because)
+        rolled = tick.having(held_back)
+        return roll_back(rolled, weighed.reason, *failed, because=weighed.because, why=weighed.why)
     return tick.transition(held_back, *failed, remarks=weighed.remarks)
 
 
@@ -142,6 +143,7 @@ def _hold_back(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *
 class Weighed:
     """What follows from checks that did not pass: `is_over`, for that `reason`, or the analysis as it stands now.
 
+    `why` is told of it in the history: what decided, and where nothing did, for how long.
     `failed` reports the checks that failed, `remarks` those that nothing is known from, `because` what decided.
     """
 
@@ -149,6 +151,7 @@ class Weighed:
     is_over: bool
     reason: str
     because: str
+    why: str
     failed: tuple[Message, ...]
     remarks: tuple[Message, ...]
 
@@ -170,11 +173,13 @@ def weigh(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *, due
         unobserved_s = analysis.unobserved_s + spent_s
         analysis = replace(analysis, decisive_at_s=analysis.decisive_at_s or now_s, unobserved_s=unobserved_s)
         is_over, reason = unobserved_s >= tick.unobserved_deadline_s, f"no decisive sample for {unobserved_s:.0f} s"
+    because = "; ".join(answer.text for answer in answers if answer.verdict is verdict)
     return Weighed(
         analysis,
         is_over,
         reason,
-        because="; ".join(answer.text for answer in answers if answer.verdict is verdict),
+        because=because,
+        why=because if verdict is Verdict.FAIL else f"{reason}: {because}",
         failed=tuple(halted(tick.name, answer.text) for answer in answers if answer.verdict is Verdict.FAIL),
         remarks=tuple(held(answer.text) for answer in answers if answer.verdict in {Verdict.NO_DATA, Verdict.ERROR}),
     )

@@ -94,6 +94,7 @@ def _moved(state: State, by_s: float, *, has_checks: bool) -> State:
     next_check_at_s = timing.next_check_at_s + by_s if has_checks and timing.next_check_at_s else timing.next_check_at_s
     return replace(
         state,
+        run=replace(state.run, started_at_s=moved(state.run.started_at_s, is_moved=has_checks)),
         timing=replace(
             timing,
             next_check_at_s=next_check_at_s,

@@ -6,6 +6,7 @@ from typing import Final
 from canary.decide import takeover
 from canary.decide.attempts import attempt, repeat_route
 from canary.decide.clock import unchecked_s
+from canary.decide.run_record import give_reason
 from canary.decide.tick import Tick
 from canary.decide.timing import PATIENCE_S
 from canary.decide.transitions import (
@@ -109,7 +110,7 @@ def pull_what_is_not_stored(tick: Tick) -> Decision | None:
         return None
     blocked = tick.having(replace(state, blocker=unstored))
     if state.phase in ANALYSING:
-        return fail(blocked, warning(unstored.message))
+        return fail(blocked.having(give_reason(blocked.state, unstored.message)), warning(unstored.message))
     is_pulled = state.phase not in {None, Phase.INITIALIZING, Phase.TERMINATING, Phase.TERMINATED}
     if is_pulled and state.traffic.canary_percent > 0 and tick.can_primary_serve:
         return _route_to_primary(blocked)
@@ -331,7 +332,8 @@ def follow_target(tick: Tick) -> Decision | None:
         promoted=renamed(state.revisions.promoted),
         finished=renamed(state.revisions.finished),
     )
-    return tick.update(replace(followed, revisions=revisions))
+    history = tuple(replace(entry, revision=renamed(entry.revision)) for entry in state.history)
+    return tick.update(replace(followed, revisions=revisions, history=history))
 
 
 def _is_same_generation(tick: Tick, target: Target) -> bool:

@@ -83,6 +83,7 @@ def _follow(tick: Tick, old: Identity, new: Identity) -> Decision:
         previous_cookie=tick.state.previous_cookie,
         strategy=tick.state.strategy,
         identity=new,
+        history=tick.state.history,
         revisions=Revisions(analysed=UNKNOWN, promoted=UNKNOWN, finished=UNKNOWN),
         control=Control(request=tick.state.control.request),
     )

@@ -44,6 +44,7 @@ def _judge(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
     checked = replace(tick.state, analysis=weighed.analysis, promotion=promotion)
     is_leaving = verdict is not Verdict.FAIL and tick.why_primary_not_ready() is None
     if weighed.is_over and not is_leaving:
-        return roll_back(tick.having(checked), weighed.reason, *weighed.failed, because=weighed.because)
+        rolled = tick.having(checked)
+        return roll_back(rolled, weighed.reason, *weighed.failed, because=weighed.because, why=weighed.why)
     record = tick.transition if weighed.failed else tick.update
     return record(checked, *weighed.failed, remarks=weighed.remarks)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from canary.decide.attempts import attempt
+from canary.decide.run_record import give_reason
 from canary.decide.tick import Tick
 from canary.decide.transitions import change_of, promote, promote_newer, roll_back, start_run, stop_waiting
 from canary.run.action import ClaimRequest, DropRequest
@@ -110,7 +111,7 @@ def _carry_out(tick: Tick, verb: Verb, by: str) -> Decision:
         case Verb.PROMOTE:
             return _promote(tick, by)
         case Verb.ABORT:
-            return roll_back(tick, f"aborted {by_request(by)}")
+            return roll_back(tick, f"aborted {by_request(by)}", why=f"aborted by {by or 'request'}")
         case Verb.PAUSE:
             return _pause(tick, by)
         case Verb.RESUME:
@@ -139,9 +140,10 @@ def _promote(tick: Tick, by: str) -> Decision:
 
     Nor is anything rolled while the gateway is not known to serve what it is to.
     """
-    message = promoted_by_request(tick.name, by)
+    message, why = promoted_by_request(tick.name, by), f"promoted by {by}'s request" if by else "promoted by request"
     if tick.state.phase is Phase.PROMOTING:
-        return promote_newer(tick, message)
+        return promote_newer(tick, message, why=why)
+    tick = tick.having(give_reason(tick.state, why))
     if not tick.rollout_interrupts_primary and tick.is_route_served:
         return promote(tick, message, skips_analysis=True)
     state = stop_waiting(tick.state)
@@ -154,7 +156,7 @@ def _promote(tick: Tick, by: str) -> Decision:
 def _skip(tick: Tick, by: str) -> Decision:
     revision = _revision_in_question(tick, Verb.SKIP)
     if tick.state.phase in ANALYSING:
-        return roll_back(tick, f"revision {revision} is skipped {by_request(by)}")
+        return roll_back(tick, f"revision {revision} is skipped {by_request(by)}", why=f"skipped by {by or 'request'}")
     revisions = replace(
         tick.state.revisions,
         analysed=revision,

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 from canary.decide.gates import CONFIRM_ROLLOUT, POST_ROLLOUT, PRE_ROLLOUT, hooks_of
+from canary.decide.run_record import begin_record, end_record, give_reason
 from canary.decide.tick import Tick
 from canary.decide.timing import PATIENCE_S
 from canary.run.decision import Decision, wait
+from canary.run.history import Outcome, Run
 from canary.run.mark import Mark
 from canary.run.messages import (
     Message,
@@ -59,11 +61,13 @@ def reset_analysis(state: State, now_s: float) -> State:
 
 def reset_run(state: State, target: Target, now_s: float) -> State:
     """Return the state for a run of the target's present revision, nothing carried over from the run before."""
-    change = change_of(state, target)
+    change, revision = change_of(state, target), target.identity.revision
+    is_back = revision == state.revisions.promoted
+    why = f"set back to {revision}, which is promoted" if is_back else f"revision {revision} took its place"
     return replace(
-        reset_analysis(state, now_s),
+        reset_analysis(begin_record(state, now_s, why), now_s),
         target=target.identity,
-        revisions=replace(state.revisions, analysed=target.identity.revision, change=change),
+        revisions=replace(state.revisions, analysed=revision, change=change),
         hooks=HookAnswers(),
         control=Control(request=state.control.request),
     )
@@ -75,11 +79,14 @@ def stop_waiting(state: State) -> State:
     return replace(state, analysis=analysis, hooks=hooks)
 
 
-def end_run(tick: Tick, state: State) -> State:
-    """Return the state of an ended run: no iteration is counted, and its post-rollout hooks are to be called."""
+def end_run(tick: Tick, state: State, outcome: Outcome, otherwise: str = "") -> State:
+    """Return the state of an ended run: no iteration is counted, and its post-rollout hooks are to be called.
+
+    `otherwise` is the reason of its entry in the history where none was given before.
+    """
     has_hooks = bool(hooks_of(tick.canary, POST_ROLLOUT))
     return replace(
-        state,
+        end_record(state, outcome, tick.now_s, otherwise),
         analysis=replace(state.analysis, iterations=0),
         hooks=replace(state.hooks, post_rollout_pending=has_hooks),
         timing=replace(state.timing, shifted_at_s=None),
@@ -118,7 +125,9 @@ def restart_run(tick: Tick) -> Decision:
     """
     begun = reset_run(tick.state, tick.target, tick.now_s)
     if tick.target.identity.revision == tick.state.revisions.promoted:
-        ending = replace(begun, phase=Phase.FINALISING, control=replace(begun.control, skips_analysis=True))
+        control = replace(begun.control, skips_analysis=True)
+        # What the primary runs already makes no run of its own.
+        ending = replace(begun, phase=Phase.FINALISING, control=control, run=Run())
         return tick.transition(ending, returned_to_promoted(tick.target_name))
     phase = Phase.WAITING if hooks_of(tick.canary, CONFIRM_ROLLOUT) else Phase.PROGRESSING
     return tick.transition(replace(begun, phase=phase), run_restarted(tick.target_name, begun.revisions.change))
@@ -159,11 +168,14 @@ def promote(tick: Tick, *messages: Message, skips_analysis: bool) -> Decision:
     return tick.transition(state, *messages, copying_template(tick.target_name, tick.primary_name))
 
 
-def promote_newer(tick: Tick, *messages: Message) -> Decision:
-    """Promote the target's present revision in place of the one whose promotion hangs, with the traffic where it is."""
+def promote_newer(tick: Tick, *messages: Message, why: str = "") -> Decision:
+    """Promote the target's present revision in place of the one whose promotion hangs, with the traffic where it is.
+
+    `why` is the reason in the history, empty where its analysis is skipped by the spec.
+    """
     begun, now = reset_run(tick.state, tick.target, tick.now_s), tick.state.traffic
     kept = Traffic(now.canary_percent, includes_unmatched=now.includes_unmatched)
-    state = _begin_promotion(replace(begun, traffic=kept), tick.now_s, skips_analysis=True)
+    state = _begin_promotion(replace(give_reason(begun, why), traffic=kept), tick.now_s, skips_analysis=True)
     started = run_restarted(tick.target_name, begun.revisions.change)
     return tick.transition(state, started, *messages, copying_template(tick.target_name, tick.primary_name))
 
@@ -181,9 +193,13 @@ def _begin_promotion(state: State, now_s: float, *, skips_analysis: bool) -> Sta
     )
 
 
-def roll_back(tick: Tick, reason: str, *before: Message, because: str = "") -> Decision:
-    """Pull the traffic from the canary and end the run; `before` comes first, `because` is what the checks said."""
-    return end_badly(tick, *before, rolling_back(tick.name, reason, because))
+def roll_back(tick: Tick, reason: str, *before: Message, because: str = "", why: str = "") -> Decision:
+    """Pull the traffic from the canary and end the run; `before` comes first, `because` is what the checks said.
+
+    `why` is the reason in the history where `reason` is not.
+    """
+    given = tick.having(give_reason(tick.state, why or reason))
+    return end_badly(given, *before, rolling_back(tick.name, reason, because))
 
 
 def end_badly(tick: Tick, *messages: Message) -> Decision:
@@ -200,12 +216,14 @@ def end_badly(tick: Tick, *messages: Message) -> Decision:
     if tick.state.phase is Phase.PROMOTING and tick.rollout_interrupts_primary and is_rolled:
         # To bring it back to what was promoted before would end the pods that serve everybody: it stays on this one.
         revisions = replace(revisions, promoted=revisions.analysed)
+        tick = tick.having(give_reason(tick.state, f"{tick.state.run.reason}; the primary stays on it"))
     return fail(tick.having(replace(tick.state, revisions=revisions)), *messages)
 
 
 def fail(tick: Tick, *messages: Message) -> Decision:
     """End a run badly: all traffic to the primary, at once. `messages` say why."""
-    ended = stop_waiting(end_run(tick, clear_traffic(tick.state)))
+    otherwise = messages[0].text if messages else ""
+    ended = stop_waiting(end_run(tick, clear_traffic(tick.state), Outcome.ROLLED_BACK, otherwise))
     failed = replace(
         ended,
         phase=Phase.FAILED,

@@ -11,6 +11,7 @@ from typing import Self
 from canary.api.canary import Strategy
 from canary.api.names import Identity
 from canary.api.shown import shown
+from canary.run.history import HistoryEntry, Run
 from canary.run.kept import KeptCheck
 from canary.run.mark import Mark
 from canary.run.messages import Alert, Message
@@ -173,6 +174,7 @@ class State:
     `identity` is what the objects were named after when they were made, whatever the spec says since; None before the
     first of them. `target` is None until the target was seen, `blocker` None while nothing blocks the canary.
     `is_unanalysed`: it was told that each revision is promoted without an analysis, which the spec does not have.
+    `run` is the one under way, `history` has those that have ended, newest first.
     `not_ready`: what is wrong for longer than it may be, though the canary goes on as far as it can; None where nothing
     is.
     """
@@ -194,6 +196,8 @@ class State:
     blocker: Blocker | None = None
     not_ready: Blocker | None = None
     is_unanalysed: bool = False
+    run: Run = field(default_factory=Run)
+    history: tuple[HistoryEntry, ...] = ()
     transition: TransitionRecord = field(default_factory=TransitionRecord)
 
     @property

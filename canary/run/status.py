@@ -8,11 +8,12 @@ from typing import Any, Final, cast
 
 from canary.api.canary import Strategy
 from canary.api.names import Identity
+from canary.run.history import Run, read_history, read_run, write_history, write_run
 from canary.run.kept import read_checks, write_checks
 from canary.run.mark import Mark
 from canary.run.messages import Alert, Message, Severity
 from canary.run.moments import read_time, write_second, write_time
-from canary.run.phase import ConditionStatus, Phase, promoted_condition
+from canary.run.phase import ANALYSING, ConditionStatus, Phase, promoted_condition
 from canary.run.request import RequestResult
 from canary.run.state import (
     Analysis,
@@ -89,8 +90,16 @@ def read_state(status: Mapping[str, Any] | None) -> State:
         blocker=None if is_only_told else false_ready,
         not_ready=false_ready if is_only_told else None,
         is_unanalysed=bool(ours.get(StatusKey.UNANALYSED, False)),
+        run=_read_run(status, ours),
+        history=read_history(ours.get(StatusKey.HISTORY)),
         transition=_read_transition(status, ours),
     )
+
+
+def _read_run(status: Mapping[str, Any], ours: Mapping[str, Any]) -> Run:
+    """Read the run under way; one that an older version began counts from its first weight."""
+    stored, is_under_way = ours.get(StatusKey.RUN), status.get("phase") in {*ANALYSING, Phase.PROMOTING}
+    return read_run({"startedAt": ours.get(StatusKey.STARTED_AT)} if stored is None and is_under_way else stored)
 
 
 def _read_traffic(status: Mapping[str, Any], ours: Mapping[str, Any]) -> Traffic:
@@ -196,6 +205,8 @@ def _write_ours(state: State) -> dict[str, Any]:
         StatusKey.PRIMARY_GROWTH_STARTED_AT: write_time(state.promotion.growth_started_at_s),
         StatusKey.PAUSED: control.is_paused or None,
         StatusKey.UNANALYSED: state.is_unanalysed or None,
+        StatusKey.RUN: write_run(state.run),
+        StatusKey.HISTORY: write_history(state.history) or None,
         StatusKey.REQUEST: None if control.request is None else control.request.write(),
         StatusKey.MESSAGES: [_write_message(message) for message in state.transition.messages],
         StatusKey.ALERTED_BY: state.transition.alerted_by or None,

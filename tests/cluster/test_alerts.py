@@ -23,6 +23,10 @@ def test_a_promotion_arrives_once_for_each_of_its_moves(rollouts: Rollouts, chat
     rollouts.set_image("app", "3.1.1")
     rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
     chat.wait_for(INITIALIZED, STARTED, PROMOTED)
+    kept = rollouts.status("app")["serin"]["history"]
+    assert [entry["outcome"] for entry in kept] == ["promoted", "promoted"]
+    # By these the release before is found again.
+    assert rollouts.revisions_of_primary("app") == {"3.1.1": kept[0]["revision"], "3.1.0": kept[1]["revision"]}
     started = chat.messages()[1]
     assert (started["channel"], started["username"]) == ("deployments", "flagger")
     assert started["attachments"][0]["author_name"] == f"app.{rollouts.namespace}"
@@ -48,6 +52,9 @@ def test_a_rollback_arrives_once_with_its_reason(rollouts: Rollouts, chat: Incom
     fields = {field["title"]: field["value"] for field in attachment["fields"]}
     assert fields.keys() == {"Reason", "Change", "Applied by"}
     assert "no values found for" in fields["Reason"]
+    # The API server stores what has no value as it is written: a null in a list.
+    (check,) = rollouts.status("app")["serin"]["checks"]
+    assert [(sample["value"], sample["verdict"]) for sample in check["samples"]] == [(None, "fail")] * 3
 
 
 def test_a_provider_that_does_not_exist_is_told_and_the_run_goes_on(rollouts: Rollouts) -> None:

@@ -117,6 +117,17 @@ class Rollouts:
         pods = [one["spec"] for one in templates if one["metadata"]["labels"].get("app") == f"{name}-primary"]
         return {str(pod["containers"][0]["image"]).partition(":")[2] for pod in pods}
 
+    def revisions_of_primary(self, name: str) -> dict[str, str]:
+        """Return which revision each ReplicaSet of a target's primary says that it is of, by its image tag."""
+        found = read(self.cluster.kubeconfig, self.namespace, "replicaset")["items"]
+        mine = [one for one in found if one["spec"]["selector"]["matchLabels"].get("app") == f"{name}-primary"]
+        return {
+            str(one["spec"]["template"]["spec"]["containers"][0]["image"]).partition(":")[2]: str(
+                one["metadata"]["annotations"].get("serin.dev/revision")
+            )
+            for one in mine
+        }
+
     def set_image(self, name: str, tag: str) -> None:
         """Change the target's image, as the guide does."""
         set_image(self.cluster.kubeconfig, self.namespace, name, "podinfod", f"stefanprodan/podinfo:{tag}")

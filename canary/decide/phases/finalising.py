@@ -6,6 +6,7 @@ from canary.decide.drain import drain_and_scale_down
 from canary.decide.tick import Tick
 from canary.decide.transitions import end_run
 from canary.run.decision import Decision, act
+from canary.run.history import Outcome
 from canary.run.managed import ManagedObject
 from canary.run.messages import promotion_completed
 from canary.run.phase import Phase
@@ -24,6 +25,8 @@ def decide(tick: Tick) -> Decision:
 
 def _succeed(tick: Tick) -> Decision:
     state, analysed = tick.state, tick.state.revisions.analysed
-    ended = end_run(tick, replace(state, revisions=replace(state.revisions, promoted=analysed, finished=analysed)))
+    promoted = replace(state, revisions=replace(state.revisions, promoted=analysed, finished=analysed))
+    otherwise = "analysis skipped" if state.control.skips_analysis else ""
+    ended = end_run(tick, promoted, Outcome.PROMOTED, otherwise)
     completed = promotion_completed(tick.target_name, is_analysis_skipped=state.control.skips_analysis)
     return tick.transition(replace(ended, phase=Phase.SUCCEEDED), completed)

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 from canary.decide.attempts import promote_primary
 from canary.decide.drain import await_shift
+from canary.decide.run_record import end_record
 from canary.decide.tick import Tick
 from canary.decide.timing import ACCEPTED_WITHIN_S, BOOTSTRAP_SETTLE_S, PATIENCE_S, POLL_S, SETTLING_S
 from canary.run.action import Action
 from canary.run.decision import Decision, act, wait
+from canary.run.history import Outcome, Run
 from canary.run.managed import ManagedObject
 from canary.run.messages import halted, initialized
 from canary.run.phase import Phase
@@ -41,6 +43,7 @@ def _begin(tick: Tick) -> Decision:
         target=tick.target.identity,
         revisions=replace(state.revisions, analysed=revision, promoted=revision, finished=revision),
         timing=replace(state.timing, unready_at_s=tick.now_s),
+        run=state.run if state.run.started_at_s is not None else Run(tick.now_s),
     )
     return tick.transition(begun)
 
@@ -89,7 +92,7 @@ def _await_upstreams(tick: Tick) -> Decision:
 def _end(tick: Tick) -> Decision:
     state = tick.state
     ended = replace(
-        state,
+        end_record(state, Outcome.PROMOTED, tick.now_s, "bootstrap"),
         phase=Phase.INITIALIZED,
         traffic=replace(state.traffic, canary_percent=0),
         timing=replace(state.timing, shifted_at_s=None),

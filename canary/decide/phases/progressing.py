@@ -26,6 +26,7 @@ from canary.decide.gates import (
 )
 from canary.decide.giving_up import go_back
 from canary.decide.phases import waiting
+from canary.decide.run_record import give_reason
 from canary.decide.tick import Tick
 from canary.decide.timing import PATIENCE_S
 from canary.decide.transitions import end_badly
@@ -40,7 +41,8 @@ def decide(tick: Tick) -> Decision:
     """Roll back where a rollback gate says so; else do what the run's stage asks for."""
     rollbacks = rollbacks_asked_for(tick)
     if rollbacks:
-        return end_badly(tick, *rollbacks, rolled_back_by_hand(tick.name))
+        gates = tick.having(give_reason(tick.state, "; ".join(message.text for message in rollbacks)))
+        return end_badly(gates, *rollbacks, rolled_back_by_hand(tick.name))
     guarded = go_back(tick) or _note_primary(tick)
     if guarded is not None:
         return guarded

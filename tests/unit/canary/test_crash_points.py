@@ -78,6 +78,7 @@ class Play:
             ),
             (cluster.shares, cluster.mirror_percent, cluster.cookie, bool(state.previous_cookie)),
             (cluster.primary_revision, cluster.target_replicas),
+            [(entry.revision, entry.outcome, entry.reason) for entry in state.history],
         )
 
     def _by_move(self) -> Iterator[Verdict]:

@@ -188,6 +188,15 @@ def test_another_target_with_services_of_its_own_begins_beside_the_old_ones_when
     cluster.set_image("other-2")
     cluster.run(300)
     assert (phase(cluster), cluster.primary_revision) == (Phase.SUCCEEDED, "other-2")
+    assert [(entry.revision, entry.reason) for entry in cluster.state.history] == [
+        ("other-2", ""),
+        ("other-1", "bootstrap"),
+        (
+            "rev-2",
+            "its names were edited from Deployment podinfo with Service podinfo to Deployment other with Service other",
+        ),
+        ("rev-1", "bootstrap"),
+    ]
 
 
 def test_a_target_that_was_renamed_and_is_gone_does_not_keep_the_canary_from_following() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from canary.api.names import Identity
+from canary.run.history import HistoryEntry, Outcome, Run
 from canary.run.judge import Verdict
 from canary.run.kept import KeptCheck, KeptSample
 from canary.run.mark import Mark
@@ -69,6 +70,21 @@ FULL = State(
         answered=("pre-rollout/acceptance-test",), waiting_for=("confirm-promotion/gate",), post_rollout_pending=True
     ),
     is_unanalysed=True,
+    run=Run(1_700_000_001.25, "aborted by alice"),
+    history=(
+        HistoryEntry(
+            revision="rev-1",
+            outcome=Outcome.ROLLED_BACK,
+            started_at_s=1_699_999_000.0,
+            ended_at_s=1_699_999_060.0,
+            change="podinfod image 6.0.0 -> 6.0.1",
+            by="alice",
+            reason="success rate 97.35% < 99%",
+        ),
+        HistoryEntry(
+            revision="rev-0", outcome=Outcome.PROMOTED, started_at_s=1_699_990_000.0, ended_at_s=1_699_990_030.0
+        ),
+    ),
     control=Control(
         is_paused=True, skips_analysis=True, request=RequestResult("pause@rev-2x", "c1", 1_700_000_006.0, "no", "alice")
     ),
@@ -142,6 +158,24 @@ WRITTEN: dict[str, Any] = {
         "primaryGrownAt": "2023-11-14T22:13:27.000Z",
         "paused": True,
         "unanalysed": True,
+        "run": {"startedAt": "2023-11-14T22:13:21.250Z", "reason": "aborted by alice"},
+        "history": [
+            {
+                "revision": "rev-1",
+                "outcome": "rolledBack",
+                "startedAt": "2023-11-14T21:56:40Z",
+                "endedAt": "2023-11-14T21:57:40Z",
+                "change": "podinfod image 6.0.0 -> 6.0.1",
+                "by": "alice",
+                "reason": "success rate 97.35% < 99%",
+            },
+            {
+                "revision": "rev-0",
+                "outcome": "promoted",
+                "startedAt": "2023-11-14T19:26:40Z",
+                "endedAt": "2023-11-14T19:27:10Z",
+            },
+        ],
         "request": {
             "verb": "pause",
             "revision": "rev-2x",

@@ -22,6 +22,7 @@ from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.request import Verb
 from canary.run.state import Blocker, State
 from tests.support.canaries import canary, with_spec
+from tests.support.history_rules import HistoryRule
 from tests.support.serving_rules import (
     ReadyRule,
     check_at_rest,
@@ -53,7 +54,6 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "blue/green": ITERATIONS,
     "blue/green and mirror": ITERATIONS | {"mirror": True},
 }
-
 
 GONE = Blocker("TargetNotFound", "no such target")
 
@@ -126,6 +126,7 @@ class Watcher:
     failed: set[str] = field(default_factory=set)
     retried: set[str] = field(default_factory=set)
     phases: list[Phase | None] = field(default_factory=list)
+    runs: HistoryRule = field(default_factory=HistoryRule)
 
     def __call__(self, effect: str) -> None:
         cluster, state = self.cluster, self.cluster.state
@@ -170,6 +171,7 @@ class Watcher:
 
     def _note_end(self, state: State) -> None:
         """Note what was rolled back, and what somebody asked to be analysed again since."""
+        self.runs.see(state)
         if state.phase is Phase.FAILED:
             self.failed.add(state.revisions.analysed)
         elif state.control.request is not None and state.control.request.claim not in self.retried:
