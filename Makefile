@@ -1,6 +1,6 @@
 # Everything here works from a fresh clone: what is missing is installed into .venv and .sandbox.
 .PHONY: help demo test test-demo unit coverage tapes long fuzz check format bench sandbox sandbox-down image pin-images sbom
-.PHONY: clean reference
+.PHONY: charts clean reference
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -55,6 +55,17 @@ long: .venv/.ready ## Kill agents in runs of every strategy, and play what else 
 
 fuzz: .venv/.ready ## Fuzz admission, the agent's reading and metrics servers' answers for an hour (SERIN_FUZZ_S=...: seconds)
 	$(RUN) -m tests.fuzz
+
+# What the chart has of manifests/: the same files, for Helm packs only what is in a chart's own folder.
+IN_CHART := agent config-tracking-watch crds grafana guard high-availability monitoring-operator prometheus rbac webhook \
+	webhook-cert-manager webhook-request-rights
+IN_LOADTESTER_CHART := loadtester
+
+charts: ## Copy into the charts what they have of manifests/; their tests fail where a copy is stale
+	rm -rf charts/serin/files/manifests charts/loadtester/files/manifests
+	mkdir -p charts/serin/files/manifests charts/loadtester/files/manifests
+	cp -r $(IN_CHART:%=manifests/%) charts/serin/files/manifests/
+	cp -r $(IN_LOADTESTER_CHART:%=manifests/%) charts/loadtester/files/manifests/
 
 check: .venv/.ready ## Format, lint, types, import contracts, dead code
 	$(BIN)/ruff format --check .

@@ -68,7 +68,8 @@ async def run(settings: Settings) -> None:
     """
     stopped = stop_on_signals()
     agent_version = serin_version()
-    metrics = AgentMetrics(agent_version)
+    fence = Fence()
+    metrics = AgentMetrics(agent_version, fence.is_open)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(
             Client.connect(kubeconfig=settings.kubeconfig, user_agent=f"serin/{agent_version}")
@@ -96,7 +97,6 @@ async def run(settings: Settings) -> None:
             await stack.enter_async_context(running(cache.run(), f"cache {cache.resource.plural}"))
             for cache in caches.all()
         ]
-        fence = Fence()
         services = await _open_services(stack, settings, client, caches, metrics, fence)
         leading = await stack.enter_async_context(running(lead(settings, lease_client, services, fence), "agent"))
         await wait_until_stopped(stopped, leading, *vital)

@@ -4,7 +4,7 @@ Source: Flagger 1.44, `pkg/metrics/recorder.go`. A canary's labels carry the tar
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from aioprometheus.collectors import Collector, Counter, Gauge, Histogram, Registry
@@ -27,10 +27,11 @@ _Series = tuple[str, tuple[tuple[str, str], ...]]
 
 
 class AgentMetrics:
-    """Everything behind `/metrics`; each agent has a registry of its own."""
+    """Everything behind `/metrics`; each agent has a registry of its own. `is_leading` is asked at each scrape."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, is_leading: Callable[[], bool] = lambda: False) -> None:
         self._registry = registry = Registry()
+        self._is_leading = is_leading
         info = Gauge("flagger_info", "Serin version and mesh provider information", registry=registry)
         info.set({"version": version, "mesh_provider": "gloo"}, 1)
         self._duration = Histogram(
@@ -56,6 +57,10 @@ class AgentMetrics:
         self._info = Gauge(
             "serin_canary_info", "The apex of a canary, which names its service and upstreams", registry=registry
         )
+        self._ready = Gauge(
+            "serin_canary_ready", "1 if the condition Ready is True or not written yet, with its reason", registry=registry
+        )
+        self._leading = Gauge("serin_agent_leading", "1 if this agent holds the Lease", registry=registry)
         self._successes = Counter("flagger_canary_successes_total", "Runs that were promoted", registry=registry)
         self._failures = Counter("flagger_canary_failures_total", "Runs that were rolled back", registry=registry)
         self._ticks = Histogram(
@@ -90,6 +95,7 @@ class AgentMetrics:
 
     def render(self, accepted: list[str]) -> tuple[bytes, dict[str, str]]:
         """Return body and headers of `/metrics` for the client's Accept headers."""
+        self._leading.set({}, int(self._is_leading()))
         body, headers = render(self._registry, accepted)
         return body, headers
 
@@ -112,6 +118,17 @@ class AgentMetrics:
         # `increase` sees a counter's first step only if the counter was there before, at 0.
         for ends in (self._successes, self._failures):
             ends.add(self._end_labels(canary, state, ends), 0)
+
+    def observe_ready(self, namespace: str, target: str, reason: str) -> None:
+        """Show the reason for which a canary is not ready, empty if it is; the one before is shown no more."""
+        labels = {"name": _escaped(target), "namespace": namespace, "reason": _escaped(reason)}
+        series = self._series[namespace, target]
+        now = (self._ready.name, tuple(labels.items()))
+        for before in [one for one in series if one[0] == self._ready.name and one != now]:
+            self._registry.get(self._ready.name).values.pop(dict(before[1]), None)
+            series.discard(before)
+        series.add(now)
+        self._ready.set(labels, int(not reason))
 
     def observe_checks(self, canary: Canary, results: tuple[CheckResult, ...], seconds: float) -> None:
         """Show the values of a tick's checks with their bounds, and how long they took."""

@@ -111,10 +111,17 @@ class CanaryTicker:
             self._reporter.report_remarks(obj, (warning(f"Canary {'/'.join(self._key)} {error}"),))
             return None
         self._last_valid = stored.last_valid
+        self._show_readiness(stored)
         if stored.canary is None:
             await self._stand_still(stored)
             return None
         return await self._advance(stored, stored.canary)
+
+    def _show_readiness(self, stored: StoredCanary) -> None:
+        why = stored.blocker or stored.state.blocker or stored.state.not_ready
+        target = text_of(mapping_of(mapping_of(stored.obj, "spec"), "targetRef"), "name")
+        name = stored.canary.spec.target_ref.name if stored.canary else target
+        self._services.metrics.observe_ready(self._key.namespace, name, why.reason if why else "")
 
     async def _stand_still(self, stored: StoredCanary) -> None:
         """Store why nothing is done, once, and wait for the object to be mended."""

@@ -15,6 +15,9 @@ _log = logging.getLogger(__name__)
 _OWNER_LABEL: Final = "app.kubernetes.io/managed-by"
 _OWNER: Final = "serin-webhook"
 
+# Helm writes its own name into that label, of whatever it installs. This one it leaves as the manifests have it.
+_NAME_LABEL: Final = "app.kubernetes.io/name"
+
 SECRET_NAME: Final = "serin-webhook-authority"  # noqa: S105  a name, no password
 """Of the Secret that the manifests make, empty."""
 
@@ -49,8 +52,9 @@ class MaterialSecret:
         secret = self._cached()
         if secret is None:
             return Material()
-        owner = (secret["metadata"].get("labels") or {}).get(_OWNER_LABEL)
-        if owner != _OWNER:
+        labels = secret["metadata"].get("labels") or {}
+        owner = labels.get(_OWNER_LABEL)
+        if owner != _OWNER and labels.get(_NAME_LABEL) != SECRET_NAME:
             allowed = repr(_OWNER)
             raise ForeignSecret(f"{self}: metadata.labels[{_OWNER_LABEL}]", repr(owner), allowed)
         if "data" not in secret:  # as the manifests make it

@@ -55,6 +55,29 @@ def test_the_apex_is_shown_for_it_names_the_upstreams() -> None:
     assert exposed(metrics)[f'serin_canary_info{{apex="shop",{PODINFO}}}'] == 1
 
 
+def test_who_is_not_ready_is_shown_with_one_reason_at_a_time() -> None:
+    metrics = AgentMetrics("1.2.3")
+    shown = [
+        (metrics.observe_ready("test", "podinfo", reason), {k: v for k, v in exposed(metrics).items() if "_ready" in k})[1]
+        for reason in ("", "FlaggerRunning", "TargetNotFound")
+    ]
+    assert shown == [
+        {f'serin_canary_ready{{{PODINFO},reason=""}}': 1},
+        {f'serin_canary_ready{{{PODINFO},reason="FlaggerRunning"}}': 0},
+        {f'serin_canary_ready{{{PODINFO},reason="TargetNotFound"}}': 0},
+    ]
+    metrics.forget("test", "podinfo")
+    assert not [series for series in exposed(metrics) if "_ready" in series]
+
+
+def test_an_agent_shows_whether_it_leads_at_the_time_of_the_scrape() -> None:
+    leads = [False]
+    metrics = AgentMetrics("1.2.3", lambda: leads[0])
+    assert exposed(metrics)["serin_agent_leading"] == 0
+    leads[0] = True
+    assert exposed(metrics)["serin_agent_leading"] == 1
+
+
 def test_counters_of_ends_are_there_before_the_first_end() -> None:
     metrics = AgentMetrics("1.2.3")
     labels = f'{{analysis_status="completed",deployment_strategy="canary",{PODINFO}}}'
