@@ -58,7 +58,9 @@ class AgentMetrics:
             "serin_canary_info", "The apex of a canary, which names its service and upstreams", registry=registry
         )
         self._ready = Gauge(
-            "serin_canary_ready", "1 if the condition Ready is True or not written yet, with its reason", registry=registry
+            "serin_canary_ready",
+            "1 if the condition Ready is True or not written yet, with its reason",
+            registry=registry,
         )
         self._leading = Gauge("serin_agent_leading", "1 if this agent holds the Lease", registry=registry)
         self._successes = Counter("flagger_canary_successes_total", "Runs that were promoted", registry=registry)

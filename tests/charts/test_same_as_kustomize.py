@@ -1,4 +1,4 @@
-"""Both ways to install are the same objects: what Helm makes of the chart equals what kustomize makes of the manifests."""
+"""Both ways to install are the same objects: what Helm makes of the chart is what kustomize makes of manifests/."""
 
 import copy
 from collections.abc import Iterable

@@ -73,7 +73,9 @@ def _template(
     return helm(*arguments, version=version)
 
 
-def notes(chart: str = "serin", *files: Path, values: Mapping[str, Any] | None = None, namespace: str = "gloo-system") -> str:
+def notes(
+    chart: str = "serin", *files: Path, values: Mapping[str, Any] | None = None, namespace: str = "gloo-system"
+) -> str:
     """Return what Helm tells after an installation."""
     given = [f"--set-json={key}={json.dumps(value)}" for key, value in (values or {}).items()]
     named = [f"--values={file}" for file in files]

@@ -140,11 +140,18 @@ an installation by kustomize becomes one by Helm. */}}
 {{- $hash | replace "0" "g" | replace "1" "h" | replace "3" "k" | replace "a" "m" | replace "e" "t" }}
 {{- end -}}
 
-{{/* Is the CRD of a name ours to install? Absent, or this release's, or to be taken over. (list context name) */}}
+{{/*
+Is the CRD of a name ours to install? If absent, or this release's, or to be taken over. With crd.create=false, which files
+of Flagger's have, as with its chart: only if absent. (list context name)
+*/}}
 {{- define "serin.mayOwn" -}}
 {{- $root := index . 0 }}
 {{- $there := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" (index . 1) }}
+{{- if ($root.Values.crd).create }}
 {{- if or (not $there) ($root.Values.crd).adopt (include "serin.isOurs" (list $root $there)) }}true{{ end }}
+{{- else }}
+{{- if and (not $there) (lookup "v1" "Namespace" "" "kube-system") }}true{{ end }}
+{{- end }}
 {{- end -}}
 
 {{/* Does an object belong to this release? (list context object) */}}

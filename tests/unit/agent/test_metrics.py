@@ -57,10 +57,10 @@ def test_the_apex_is_shown_for_it_names_the_upstreams() -> None:
 
 def test_who_is_not_ready_is_shown_with_one_reason_at_a_time() -> None:
     metrics = AgentMetrics("1.2.3")
-    shown = [
-        (metrics.observe_ready("test", "podinfo", reason), {k: v for k, v in exposed(metrics).items() if "_ready" in k})[1]
-        for reason in ("", "FlaggerRunning", "TargetNotFound")
-    ]
+    shown = []
+    for reason in ("", "FlaggerRunning", "TargetNotFound"):
+        metrics.observe_ready("test", "podinfo", reason)
+        shown.append({series: value for series, value in exposed(metrics).items() if "_ready" in series})
     assert shown == [
         {f'serin_canary_ready{{{PODINFO},reason=""}}': 1},
         {f'serin_canary_ready{{{PODINFO},reason="FlaggerRunning"}}': 0},

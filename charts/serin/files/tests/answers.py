@@ -1,4 +1,4 @@
-"""See that the agent is ready and that the webhook answers: AGENT and WEBHOOK are their addresses, an empty one is skipped.
+"""See that the agent is ready and that the webhook answers, at AGENT and WEBHOOK; an empty address is skipped.
 
 What is not there yet is asked again for PATIENCE_S seconds. The webhook's certificate is not verified: its authority is
 known to the API server alone.
