@@ -35,6 +35,7 @@ def series_page() -> str:
 def _agent() -> str:
     metrics, guides = AgentMetrics("0"), canary()
     metrics.set_totals({guides.namespace: 1})
+    metrics.observe_ready("test", "podinfo", "")
     metrics.observe_state(guides, State(phase=Phase.PROGRESSING))
     metrics.observe_checks(guides, (CheckResult("request-success-rate", Verdict.PASS, "", 100.0),), 0.1)
     metrics.count_end(guides, State(phase=Phase.SUCCEEDED))
