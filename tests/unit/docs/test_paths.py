@@ -3,6 +3,7 @@
 A page may leave a part open: `agent/providers/metrics/<name>.py` needs a folder `agent/providers/metrics/`.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from itertools import product
@@ -145,3 +146,27 @@ def test_a_path_is_looked_for_as_far_as_it_is_closed(path: str, expected: bool) 
 )
 def test_what_only_looks_like_a_path_is_none(word: str) -> None:
     assert not is_path(word)
+
+
+LONGEST = 250
+# A ledger and the examples of a command are looked into, not read; what is generated is as long as the code has to say.
+NOT_READ = ("docs/compatibility.md", "docs/reference/", "docs/guide.md", "docs/cli.md")
+
+
+def test_a_page_can_be_read_in_one_go() -> None:
+    long = {str(page): len(text_of(page).splitlines()) for page in PAGES if page.parts[0] == "docs"}
+    assert {page: lines for page, lines in long.items() if lines > LONGEST and not page.startswith(NOT_READ)} == {}
+
+
+def test_every_page_is_led_to_from_the_index() -> None:
+    reached, waiting = {Path("docs/README.md")}, [Path("docs/README.md")]
+    while waiting:
+        page = waiting.pop()
+        links = (link.partition("#")[0] for link in LINK.findall(BLOCK.sub("", text_of(page))))
+        for link in links:
+            found = Path(os.path.normpath(page.parent / link))
+            if found in PAGES and found not in reached:
+                reached.add(found)
+                waiting.append(found)
+    decisions = {page for page in PAGES if page.parent == Path("docs/decisions")}
+    assert set(PAGES) - decisions - reached == {Path("README.md")}
