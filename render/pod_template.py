@@ -31,8 +31,8 @@ def primary_template(
     metadata["labels"] = without_flux(metadata.get("labels")) | {label_key: primary_value}
     if config_hash:
         metadata["annotations"] = metadata.get("annotations", {}) | {CONFIG_ANNOTATION: config_hash}
-    for selector in _pod_selectors(spec):
-        _rename_in_selector(selector, label_key, label_value, primary_value)
+    for selector in pod_selectors(spec):
+        rename_in_selector(selector, label_key, label_value, primary_value)
     point_to_copies(spec, copies)
     return rendered
 
@@ -51,7 +51,7 @@ def _plain(template: Object) -> Object:
     return plain
 
 
-def _pod_selectors(spec: Object) -> Iterator[dict[str, Any]]:
+def pod_selectors(spec: Object) -> Iterator[dict[str, Any]]:
     """Find every label selector by which a pod spec chooses other pods."""
     terms: list[Object] = list(spec.get("topologySpreadConstraints") or ())
     affinity = spec.get("affinity") or {}
@@ -65,11 +65,12 @@ def _pod_selectors(spec: Object) -> Iterator[dict[str, Any]]:
             yield term["labelSelector"]
 
 
-def _rename_in_selector(selector: dict[str, Any], key: str, value: str, primary_value: str) -> None:
+def rename_in_selector(selector: dict[str, Any], key: str, before: str, after: str) -> None:
+    """Replace, in place, a value that a label is selected by."""
     labels = selector.get("matchLabels") or {}
-    if labels.get(key) == value:
-        labels[key] = primary_value
+    if labels.get(key) == before:
+        labels[key] = after
     for expression in selector.get("matchExpressions") or ():
         if expression.get("key") == key:
             values = expression.get("values") or []
-            expression["values"] = [primary_value if found == value else found for found in values]
+            expression["values"] = [after if found == before else found for found in values]
