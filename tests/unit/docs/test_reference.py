@@ -62,3 +62,12 @@ def test_the_exit_codes_are_explained() -> None:
     page = (REPOSITORY / "docs" / "cli.md").read_text()
     table = page.partition("| exit code |")[2].partition("\n\n")[0]
     assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == sorted(set(map(int, ExitCode)))
+
+
+def test_the_verbs_that_a_page_types_are_the_commands() -> None:
+    page = re.compile(r"(?:^|`|\| |&& )(?:kubectl )?serin ([a-z]+)", re.MULTILINE)
+    pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")]
+    typed = {(verb, path.name) for path in pages for verb in page.findall(path.read_text())}
+    verbs = set(re.findall(r"^## `serin (\w+)", PAGES["serin.md"](), re.MULTILINE))
+    assert len({verb for verb, _ in typed}) > 6
+    assert {(verb, name) for verb, name in typed if verb not in verbs} == set()
