@@ -1,6 +1,6 @@
 # Everything here works from a fresh clone: what is missing is installed into .venv and .sandbox.
 .PHONY: help demo test test-demo unit coverage tapes long fuzz check format bench sandbox sandbox-down image pin-images sbom
-.PHONY: charts clean reference
+.PHONY: charts charts-package clean reference version-check
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -109,5 +109,12 @@ sbom: ## List what the two images have of Python packages, as CycloneDX, in buil
 	build/sbom/bin/cyclonedx-py requirements --output-reproducible -o build/serin.cdx.json requirements.txt
 	build/sbom/bin/cyclonedx-py requirements --output-reproducible -o build/serin-loadtester.cdx.json loadtester/requirements.txt
 
+version-check: .venv/.ready ## Fail unless everything in the tree has the version VERSION=0.2.0
+	@$(RUN) .ci/release.py check $(VERSION)
+
+charts-package: .venv/.ready ## Package the charts into dist/, for images in REGISTRY= with the digests in the folder DIGESTS=
+	@$(RUN) -m sandbox build helm4
+	$(RUN) .ci/release.py package --registry $(REGISTRY) --digests $(DIGESTS)
+
 clean: ## Remove everything that was built or installed here
-	rm -rf .venv .sandbox build
+	rm -rf .venv .sandbox build dist

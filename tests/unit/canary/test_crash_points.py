@@ -125,8 +125,15 @@ def begin(strategy: str, tape: tuple[Verdict, ...], *, opens_late: bool, rolls_w
     [(name, False) for name in STRATEGIES] + [(name, True) for name in STRATEGIES if "gates" in name],
 )
 def test_a_crash_at_any_moment_changes_nothing_of_the_end(strategy: str, *, opens_late: bool) -> None:
-    for tape in product((PASS, FAIL, NO_DATA), repeat=2):
+    for tape in ((PASS, PASS), (PASS, FAIL), (FAIL, PASS), (FAIL, FAIL), (NO_DATA, PASS)):
         die_at_every_moment(strategy, tape, opens_late=opens_late)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_crash_at_any_moment_changes_nothing_of_the_end_whatever_the_checks_say(strategy: str) -> None:
+    for tape in product((PASS, FAIL, NO_DATA), repeat=3):
+        die_at_every_moment(strategy, tape)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
