@@ -14,6 +14,7 @@ from tests.support.reference.flags import command_page, flags_page
 from tests.support.reference.page import codes
 from tests.support.reference.series import series_page
 from tests.support.reference.stored import annotations_page, conditions_page, status_page
+from tests.support.reference.values import values_page
 
 FOLDER: Final = REPOSITORY / "docs" / "reference"
 
@@ -39,4 +40,5 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "series.md": series_page,
     "flags.md": flags_page,
     "serin.md": command_page,
+    "values.md": values_page,
 }
