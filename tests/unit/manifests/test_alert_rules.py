@@ -15,6 +15,7 @@ from canary.run.traffic import Traffic
 from tests.support.canaries import canary
 from tests.support.cluster import REPOSITORY
 from tests.support.exposition import exposed
+from tests.support.reference.source import ready_reasons
 from webhook.metrics import WebhookMetrics
 
 FOLDER = REPOSITORY / "manifests" / "monitoring-operator"
@@ -73,6 +74,8 @@ def test_every_reason_is_of_one_alert_or_meant_by_who_set_it() -> None:
         reason for expr in others for found in re.findall(r'reason=~?"([^"]*)"', expr) for reason in found.split("|")
     ]
     assert sorted(out.split("|")) == sorted([*told, "Suspended"])
+    for pattern in out.split("|"):
+        assert [reason for reason in ready_reasons() if re.fullmatch(pattern, reason)], f"no such reason: {pattern}"
 
 
 def test_monitors_scrape_ports_that_the_pods_have() -> None:
