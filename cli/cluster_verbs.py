@@ -156,6 +156,32 @@ _request_verb(
 )
 
 
+@app.command(short_help="Put the release before back.")
+def undo(
+    name: Name,
+    *,
+    kubeconfig: Kubeconfig = None,
+    context: Context = "",
+    namespace: Namespace = "",
+    to_revision: Annotated[
+        str, typer.Option("--to-revision", help="Put this one back, or the one that begins so; `history` has them.")
+    ] = "",
+    now: Annotated[bool, typer.Option("--now", help="Promote it at once, without its analysis.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether it is meant.")] = False,
+    timeout: Timeout = "1m",
+) -> None:
+    """Put the release before the last promoted one back: its pod template becomes the target's, and a run begins.
+
+    Shows what changes, and asks. The contents of ConfigMaps and Secrets are not put back. Whatever applies the target
+    from Git may put its own back: undo it there, too.
+    """
+    from cli.undo.command import Undo
+    from cli.undo.command import undo as put_back
+
+    wish = Undo(to_revision, now, yes, _seconds("--timeout", timeout))
+    _run(ClusterOptions(kubeconfig, context, namespace), lambda access: put_back(access, name, wish))
+
+
 def _run(options: ClusterOptions, verb: "Callable[[Access], Awaitable[ExitCode]]") -> NoReturn:
     from cli.cluster.access import run
 

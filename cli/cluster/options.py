@@ -64,6 +64,11 @@ def options_of(ctx: typer.Context) -> ClusterOptions:
     )
 
 
+def is_interactive() -> bool:
+    """Return whether somebody can be asked: stdin and stdout are a terminal."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def is_live_terminal() -> bool:
     """Return whether stdout is a terminal that can be drawn anew."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

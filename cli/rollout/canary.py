@@ -1,19 +1,18 @@
 """A Canary read for people. What somebody's hand made of another type is left out: it is shown, never relied on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Self
 
 from canary.api.names import DEFAULT_TARGET_KIND, primary_name
 from canary.api.shown import shown
+from canary.run.history import HistoryEntry, Run, read_history, read_run
 from canary.run.mark import Mark
 from canary.run.phase import ANALYSING, IDLE
 from canary.run.request import RequestResult
 from canary.run.wire import REQUEST_ANNOTATION, SERIN_STATUS, StatusKey
 
-_CHECKS: Final = "checks"
-_HISTORY: Final = "history"
 _STEP: Final = "step"
 _STEP_SERVED_AT: Final = "stepServedAt"
 _BAKE_STARTED_AT: Final = "bakeStartedAt"
@@ -45,19 +44,6 @@ class Check:
         """Return what is allowed in words."""
         bounds = [("min", self.min), ("max", self.max)]
         return ", ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run that has ended: `promoted`, `rolledBack` or `superseded`."""
-
-    revision: str
-    change: str
-    by: str
-    started_at_s: float | None
-    ended_at_s: float | None
-    outcome: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +93,8 @@ class CanaryView:
     pending_request: str
     news: tuple[str, ...]
     checks: tuple[Check, ...]
-    history: tuple[Run, ...]
+    history: tuple[HistoryEntry, ...]
+    run: Run
 
     @property
     def primary(self) -> str:
@@ -170,8 +157,9 @@ class CanaryView:
             request=_request(ours.get(StatusKey.REQUEST)),
             pending_request=_text(_map(metadata.get("annotations")).get(REQUEST_ANNOTATION)),
             news=tuple(_text(item.get("text")) for item in _maps(ours.get(StatusKey.MESSAGES))),
-            checks=tuple(map(_check, _maps(ours.get(_CHECKS)))),
-            history=tuple(map(_run, _maps(ours.get(_HISTORY)))),
+            checks=tuple(map(_check, _maps(ours.get(StatusKey.CHECKS)))),
+            history=tuple(map(_readable, read_history(ours.get(StatusKey.HISTORY)))),
+            run=read_run(ours.get(StatusKey.RUN)),
         )
 
     @property
@@ -218,11 +206,15 @@ def _check(item: Mapping[str, Any]) -> Check:
     return Check(texts[0], _float(item.get("min")), _float(item.get("max")), texts[1], samples, texts[2])
 
 
-def _run(item: Mapping[str, Any]) -> Run:
-    revision, change, by, outcome, reason = (
-        _text(item.get(key)) for key in ("revision", "change", "by", "outcome", "reason")
+def _readable(entry: HistoryEntry) -> HistoryEntry:
+    """Return a run as it may be shown in a terminal."""
+    return replace(
+        entry,
+        revision=shown(entry.revision),
+        change=shown(entry.change),
+        by=shown(entry.by),
+        reason=shown(entry.reason),
     )
-    return Run(revision, change, by, moment_s(item.get("startedAt")), moment_s(item.get("endedAt")), outcome, reason)
 
 
 def _map(found: object) -> Mapping[str, Any]:

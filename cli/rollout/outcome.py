@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from canary.run.history import Outcome as Ended
 from canary.run.phase import Phase
 from canary.run.revision import revision_of, template_part
 from cli.exit_codes import ExitCode
@@ -109,5 +110,11 @@ def _of_analysed(view: CanaryView, wanted: Wanted) -> Outcome:
 
 def _of_ended(view: CanaryView, wanted: Wanted) -> Outcome | None:
     """Return what the history says of the revision's last run, None where it is not in it."""
-    words = {"promoted": Outcome.PROMOTED, "rolledBack": Outcome.ROLLED_BACK, "superseded": Outcome.SUPERSEDED}
-    return next((words.get(run.outcome) for run in view.history if wanted.matches(run.revision)), None)
+    return next((_ENDS[run.outcome] for run in view.history if wanted.matches(run.revision)), None)
+
+
+_ENDS: Final = {
+    Ended.PROMOTED: Outcome.PROMOTED,
+    Ended.ROLLED_BACK: Outcome.ROLLED_BACK,
+    Ended.SUPERSEDED: Outcome.SUPERSEDED,
+}

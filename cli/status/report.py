@@ -41,7 +41,7 @@ def lines(view: CanaryView, asked: str, result: Outcome, commands: Commands, now
     yield [
         (f"Canary {view.namespace}/{view.name}: ", STRONG),
         (phase_text(view), phase_style(view)),
-        (f", for {ago(view.moved_at_s, now_s)}", QUIET),
+        (f", for {ago(view.run.started_at_s or view.moved_at_s, now_s)}", QUIET),
     ]
     yield _bar(view)
     yield _label("Revision", asked or "none yet", f" {result.value}")

@@ -91,7 +91,8 @@ class ClusterApi:
         if key not in self.objects:
             return status(404, "NotFound", f'{plural} "{name}" not found', name=name)
         if request.method == "PATCH":
-            return self._patch(key, json.loads(await request.read()))
+            patch = json.loads(await request.read())
+            return self._json_patch(key, patch) if isinstance(patch, list) else self._patch(key, patch)
         return web.json_response(self.objects[key])
 
     def _split(self, parts: list[str]) -> tuple[str, str]:
@@ -105,6 +106,21 @@ class ClusterApi:
         if wanted not in {None, obj["metadata"]["resourceVersion"]}:
             return status(409, "Conflict", "the object has been modified", name=key[2])
         merge(obj, patch)
+        self.put(key[0], obj)
+        answer = web.json_response(self.objects[key])
+        self.on_patch(self.get(*(key[0], key[2], key[1])))
+        return answer
+
+    def _json_patch(self, key: tuple[str, str, str], operations: list[Object]) -> web.Response:
+        obj = copy.deepcopy(self.objects[key])
+        for operation in operations:
+            *path, last = operation["path"].strip("/").split("/")
+            into = obj
+            for part in path:
+                into = into[part]
+            if operation["op"] == "test" and into.get(last) != operation["value"]:
+                return status(422, "Invalid", "the server rejected our request due to an error in our request")
+            into[last] = operation["value"]
         self.put(key[0], obj)
         answer = web.json_response(self.objects[key])
         self.on_patch(self.get(*(key[0], key[2], key[1])))

@@ -20,7 +20,13 @@ RUNS = [
         "outcome": "rolledBack",
         "reason": "request-success-rate 97.25% < 99%",
     },
-    {"revision": OLD, "outcome": "promoted", "reason": "bootstrap"},
+    {
+        "revision": OLD,
+        "startedAt": "2026-11-28T14:08:45Z",
+        "endedAt": "2026-11-28T14:09:05Z",
+        "outcome": "promoted",
+        "reason": "bootstrap",
+    },
 ]
 
 
@@ -43,9 +49,9 @@ def test_the_last_runs_are_told_with_who_and_why(
     monkeypatch.setattr(time, "time", lambda: 1_796_112_545.0)  # 18 h after 14:09:05
     api.put("canaries", canary(serin={"history": RUNS}))
     assert serin("history", "podinfo").stdout.splitlines() == [
-        "REVISION          OUTCOME      ENDED    TOOK  CHANGE                         BY     REASON",
-        f"{NEW}  rolled back  18h ago  9m5s  podinfod image 6.0.0 -> 6.0.1  alice  request-success-rate 97.25% < 99%",
-        f"{OLD}  promoted     -        -     -                              -      bootstrap",
+        "REVISION          OUTCOME      ENDED      TOOK  CHANGE                         BY     REASON",
+        f"{NEW}  rolled back  18h ago    9m5s  podinfod image 6.0.0 -> 6.0.1  alice  request-success-rate 97.25% < 99%",
+        f"{OLD}  promoted     2d18h ago  20s   -                              -      bootstrap",
     ]
     assert json.loads(serin("history", "podinfo", "-o", "json").stdout)["runs"][1] == RUNS[1]
 

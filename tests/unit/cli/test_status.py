@@ -104,7 +104,8 @@ def test_steps_a_pause_and_a_bake_are_told(api: ClusterApi, serin: Serin) -> Non
 PROMOTED: Object = {"phase": "Succeeded", "canaryWeight": 0, "lastPromotedSpec": NEW}
 FAILED: Object = {"phase": "Failed", "canaryWeight": 0}
 OLDER = "0123456789abcdef"
-HISTORY = [{"revision": OLDER, "outcome": "superseded"}, {"revision": OLDER, "outcome": "promoted"}]
+TIMES = {"startedAt": "2026-11-30T13:00:00Z", "endedAt": "2026-11-30T13:10:00Z"}
+HISTORY = [{**TIMES, "revision": OLDER, "outcome": word} for word in ("superseded", "promoted")]
 
 
 @pytest.mark.parametrize(

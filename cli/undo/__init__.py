@@ -1,0 +1,1 @@
+"""`serin undo`: the release before the last promoted one is put back."""

@@ -1,0 +1,207 @@
+"""`serin undo`: find the release before, show what changes, ask, put it back."""
+
+import asyncio
+import sys
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from canary.api.duration import format_duration
+from canary.api.shown import shown
+from canary.run.changes import describe_changes
+from canary.run.request import RequestResult, Verb
+from canary.run.revision import plain_template, revision_of, template_part
+from cli.cluster.access import Access
+from cli.cluster.failures import Failed
+from cli.cluster.options import is_interactive
+from cli.cluster.resources import CANARIES, TARGETS
+from cli.cluster.watching import Query, watching
+from cli.control.asking import answer_of, write_request
+from cli.control.question import request_text
+from cli.exit_codes import ExitCode
+from cli.get.sides import read_workload
+from cli.rollout.canary import CanaryView
+from cli.rollout.sides import selector_of
+from cli.rollout.styles import HELD, QUIET, STRONG
+from cli.terminal import Line, show
+from cli.undo.releases import (
+    Kept,
+    NoRelease,
+    Release,
+    find_release,
+    kept_of,
+    put_into,
+    turned_back,
+    wanted_revision,
+    warnings,
+)
+from kube.errors import PreconditionFailed
+from kube.resource import CONTROLLER_REVISIONS, REPLICASETS, Object
+
+_ATTEMPTS: Final = 5
+_ASK_AGAIN_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What is asked: the release before, or that of a revision; `now` without its analysis."""
+
+    to_revision: str = ""
+    now: bool = False
+    is_confirmed: bool = False
+    timeout_s: float = 60.0
+
+
+async def undo(access: Access, name: str, wish: Undo) -> ExitCode:
+    """Put a release back, after asking whether it is the right one."""
+    view = CanaryView.read(await access.canary(name))
+    if view.is_analysing and not wish.to_revision:
+        line = f"a run of {view.analysed} is under way, and the primary has {view.promoted}"
+        abort = access.command("abort", name)
+        raise Failed(f"{line}: `{abort}` rolls it back; --to-revision puts another release back", ExitCode.FAULTS)
+    target = await read_workload(access, view, view.target)
+    if target is None:
+        raise Failed(f"{view.target_kind} {view.namespace}/{view.target} is not there", ExitCode.FAULTS)
+    try:
+        release, wanted, present = await _find(access, view, target, wish.to_revision)
+    except NoRelease as error:
+        raise Failed(f"{error}; `{access.command('history', name)}` shows the last runs", ExitCode.FAULTS) from error
+    is_there = revision_of(target["spec"]["template"]) == template_part(release.revision)
+    if is_there and template_part(view.promoted) == template_part(release.revision):
+        sys.stdout.write(f"nothing to do: the primary and {view.target_kind} {view.target} have {wanted} already\n")
+        return ExitCode.OK
+    show(_told(view, wanted, release, present, target))
+    _confirm(wish)
+    if not is_there:
+        await _put_back(access, view, release, revision_of(target["spec"]["template"]))
+    return await _run_it(access, view, release, wish)
+
+
+async def _find(
+    access: Access, view: CanaryView, target: Object, to_revision: str
+) -> tuple[Release, str, Release | None]:
+    """Return the release, the revision that was meant, and the release that the primary has now, if it is kept."""
+    primary = await read_workload(access, view, view.primary)
+    of_target = await _kept(access, target)
+    of_primary = await _kept(access, primary) if primary is not None else []
+    wanted = wanted_revision(view, of_primary, to_revision)
+    release = find_release(wanted, of_target, turned_back(of_primary, target, view.name))
+    try:
+        present = find_release(view.promoted, of_target, ())
+    except NoRelease:
+        present = None
+    return release, wanted, present
+
+
+async def _kept(access: Access, workload: Object) -> list[Kept]:
+    metadata = workload["metadata"]
+    resource = CONTROLLER_REVISIONS if workload["kind"] == "DaemonSet" else REPLICASETS
+    found = await access.client.list(resource, metadata["namespace"], label_selector=selector_of(workload))
+    return kept_of(found, metadata["uid"])
+
+
+def _told(view: CanaryView, wanted: str, release: Release, present: Release | None, target: Object) -> list[Line]:
+    run = next((one for one in view.history if one.revision.startswith(wanted) and one.change), None)
+    before = present.template if present is not None else plain_template(target["spec"]["template"])
+    lines: list[Line] = [
+        [(f"Canary {view.namespace}/{view.name}: ", STRONG), (f"{view.promoted} -> {release.revision}", "")],
+        [("Changes  ", QUIET), (shown(describe_changes(before, plain_template(release.template))) or "nothing", "")],
+    ]
+    if run is not None:
+        by = f", applied by {run.by}" if run.by else ""
+        lines.append([("It was   ", QUIET), (f"{run.change}{by}", "")])
+    return [*lines, *([("Note     ", QUIET), (text, HELD)] for text in warnings(view, wanted, target))]
+
+
+def _confirm(wish: Undo) -> None:
+    if wish.is_confirmed:
+        return
+    if not is_interactive():
+        raise Failed("nobody can be asked here; allowed: -y, where it is meant", ExitCode.USAGE)
+    how = "at once, without its analysis" if wish.now else "by an ordinary run"
+    sys.stdout.write(f"Put it back {how}? [y/N] ")
+    sys.stdout.flush()
+    if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
+        raise Failed("not confirmed, nothing was changed", ExitCode.FAULTS)
+
+
+async def _put_back(access: Access, view: CanaryView, release: Release, told: str) -> None:
+    """Write the template into the target, unless somebody changed that since its revision was told."""
+    for is_last in (*[False] * (_ATTEMPTS - 1), True):
+        target = await read_workload(access, view, view.target)
+        if target is None:
+            raise Failed(f"{view.target_kind} {view.namespace}/{view.target} is not there any more", ExitCode.FAULTS)
+        if revision_of(target["spec"]["template"]) != told:
+            raise Failed(f"somebody changed {view.target_kind} {view.target} meanwhile; look again", ExitCode.FAULTS)
+        operations = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": target["metadata"]["resourceVersion"]},
+            {"op": "replace", "path": "/spec/template", "value": put_into(target, release)},
+        ]
+        try:
+            await access.client.json_patch(
+                TARGETS[view.target_kind], view.target, view.namespace, operations, field_manager="serin-cli"
+            )
+        except PreconditionFailed:
+            if is_last:
+                raise
+            continue
+        return
+
+
+async def _run_it(access: Access, view: CanaryView, release: Release, wish: Undo) -> ExitCode:
+    """See to it that the release's run begins, and where it is wanted is promoted at once."""
+    name = view.name
+    part = template_part(release.revision)
+    follow = access.command("status", name, " --wait")
+    if template_part(view.promoted) == part:
+        show([f"put {release.revision} back: the primary has it already, so there is no run"])
+        return ExitCode.OK
+    if template_part(view.analysed) == part and view.is_idle:
+        # It was rolled back or skipped: such a revision gets no other run by itself.
+        await _ask(access, view, Verb.RETRY, part, wish.timeout_s)
+    if not wish.now:
+        show([f"put {release.revision} back: its run begins; follow it: {follow}"])
+        return ExitCode.OK
+    revision = await _wait_for_run(access, view, part, wish.timeout_s)
+    if revision:
+        await _ask(access, view, Verb.PROMOTE, revision, wish.timeout_s)
+    show([f"put {release.revision} back: it is promoted without an analysis; follow it: {follow}"])
+    return ExitCode.OK
+
+
+async def _ask(access: Access, view: CanaryView, verb: Verb, revision: str, timeout_s: float) -> RequestResult:
+    """Ask until the agent, which may not have seen the target's change yet, carries it out."""
+    give_up_at_s = time.monotonic() + timeout_s
+    while True:
+        asked = await write_request(access, view.name, request_text(view, verb, revision))
+        result = await answer_of(access, view.name, asked, timeout_s)
+        if not result.why_refused:
+            return result
+        if time.monotonic() > give_up_at_s:
+            raise Failed(f"{result.text} was refused; allowed: {result.why_refused}", ExitCode.FAULTS)
+        await asyncio.sleep(_ASK_AGAIN_S)
+
+
+async def _wait_for_run(access: Access, view: CanaryView, part: str, timeout_s: float) -> str:
+    """Return the revision once its run has begun; empty where it has been promoted already.
+
+    Raises:
+        Failed: it has not begun in time.
+    """
+    now = view
+    try:
+        async with asyncio.timeout(timeout_s):
+            async with watching(access.client, Query(CANARIES, view.namespace, name=view.name)) as watched:
+                async for _ in watched.changes():
+                    now = CanaryView.read(next(iter(watched.items(0)), {}))
+                    if template_part(now.analysed) != part:
+                        continue
+                    if now.is_analysing:
+                        return now.analysed
+                    if template_part(now.promoted) == part and now.analysed != view.analysed:
+                        return ""
+    except TimeoutError:
+        pass
+    why = f": {now.ready_reason}: {now.ready_message}" if now.is_ready is False else ""
+    line = f"the run of {part} has not begun within {format_duration(timeout_s)}{why}"
+    raise Failed(f"{line}; the target has it, so it may still begin", ExitCode.TIMED_OUT)

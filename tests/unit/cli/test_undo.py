@@ -1,0 +1,235 @@
+"""`serin undo`: which release is put back, what is told before, and what is asked of the agent."""
+
+from typing import Any
+
+import pytest
+
+from canary.run.revision import revision_of
+from tests.unit.cli.cluster_api import ClusterApi, Object
+from tests.unit.cli.cluster_objects import NEW, NEW_IMAGE, OLD, OLD_IMAGE, canary, deployment, template
+from tests.unit.cli.conftest import Ran, Serin
+
+OLDEST_IMAGE = "ghcr.io/stefanprodan/podinfo:5.0.0"
+OLDEST = revision_of(template(OLDEST_IMAGE))
+PROMOTED: Object = {"phase": "Succeeded", "canaryWeight": 0, "lastPromotedSpec": NEW}
+TIMES = {"startedAt": "2026-11-30T13:00:00Z", "endedAt": "2026-11-30T13:10:00Z"}
+RUNS: list[Object] = [
+    {**TIMES, "revision": NEW, "outcome": "promoted", "change": "podinfod image 6.0.0 -> 6.0.1", "by": "alice"},
+    {**TIMES, "revision": "0123456789abcdef", "outcome": "rolledBack"},
+    {**TIMES, "revision": OLD, "outcome": "promoted", "change": "podinfod image 5.0.0 -> 6.0.0", "by": "carol"},
+    {**TIMES, "revision": OLDEST, "outcome": "promoted", "reason": "bootstrap"},
+]
+
+
+def replicaset(name: str, owner: str, image: str, order: int, noted: str = "", uid: str = "") -> Object:
+    made = template(image, owner)
+    made["metadata"]["labels"]["pod-template-hash"] = "x"
+    annotations = {"deployment.kubernetes.io/revision": str(order)} | ({"serin.dev/revision": noted} if noted else {})
+    owners = [{"uid": uid or f"uid-{owner}", "controller": True}]
+    metadata = {"name": name, "labels": {"app": owner}, "annotations": annotations, "ownerReferences": owners}
+    return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": {"template": made}}
+
+
+def stored(api: ClusterApi, *, image: str = NEW_IMAGE, runs: list[Object] | None = None, **status: Any) -> None:
+    """A canary whose target keeps all its templates, also one of another owner with the same labels."""
+    ours = {"history": RUNS if runs is None else runs, **status.pop("serin", {})}
+    api.put("canaries", canary(**{**PROMOTED, **status, "serin": ours}))
+    for name, its_image in (("podinfo", image), ("podinfo-primary", NEW_IMAGE)):
+        obj = deployment(name, its_image, revision=NEW if name != "podinfo" else "")
+        obj["metadata"]["uid"] = f"uid-{name}"
+        api.put("deployments", obj)
+    for order, its_image in enumerate((OLDEST_IMAGE, OLD_IMAGE, NEW_IMAGE), start=1):
+        api.put("replicasets", replicaset(f"a{order}", "podinfo", its_image, order))
+    api.put("replicasets", replicaset("other", "podinfo", "other:1", 9, uid="another"))
+
+
+def agent(api: ClusterApi) -> list[str]:
+    """Begin a run when the target changes, and carry requests out."""
+    asked: list[str] = []
+
+    def see(obj: Object) -> None:
+        if obj["kind"] == "Deployment":
+            api.update("canaries", "podinfo", phase="Progressing", lastAppliedSpec=revision_of(obj["spec"]["template"]))
+            return
+        text = obj["metadata"].get("annotations", {}).pop("serin.dev/request", "")
+        if text:
+            asked.append(text)
+            verb, _, revision = text.partition("@")
+            answer = {"verb": verb, "revision": revision, "at": "2026-11-30T14:05:00Z", "claim": f"c{len(asked)}"}
+            obj["status"]["serin"]["request"] = answer
+            obj["status"]["phase"] = "Progressing"
+            api.put("canaries", obj)
+
+    api.on_patch = see
+    return asked
+
+
+def image_of(api: ClusterApi) -> str:
+    return str(api.get("deployments", "podinfo")["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def test_the_release_before_the_promoted_one_is_put_back_by_a_run(api: ClusterApi, serin: Serin) -> None:
+    stored(api)
+    asked = agent(api)
+    ran = serin("undo", "podinfo", "-y")
+    assert ran.stdout.splitlines() == [
+        f"Canary test/podinfo: {NEW} -> {OLD}",
+        "Changes  podinfod image 6.0.1 -> 6.0.0",
+        "It was   podinfod image 5.0.0 -> 6.0.0, applied by carol",
+        f"put {OLD} back: its run begins; follow it: serin status podinfo --wait",
+    ]
+    assert api.get("deployments", "podinfo")["spec"]["template"] == template(OLD_IMAGE)
+    assert asked == []
+
+
+def test_now_is_without_its_analysis(api: ClusterApi, serin: Serin) -> None:
+    stored(api)
+    asked = agent(api)
+    ran = serin("undo", "podinfo", "-y", "--now")
+    assert ran.code == 0
+    assert ran.stdout.endswith(
+        f"put {OLD} back: it is promoted without an analysis; follow it: serin status podinfo --wait\n"
+    )
+    assert asked == [f"promote@{OLD}"]
+    assert image_of(api) == OLD_IMAGE
+
+
+def test_any_kept_revision_can_be_named(api: ClusterApi, serin: Serin) -> None:
+    stored(api)
+    assert serin("undo", "podinfo", "-y", "--to-revision", OLDEST[:7]).code == 0
+    assert image_of(api) == OLDEST_IMAGE
+
+
+def test_without_a_history_the_primarys_templates_say_which_it_was(api: ClusterApi, serin: Serin) -> None:
+    stored(api, runs=[])
+    for order, (image, revision) in enumerate(((OLDEST_IMAGE, OLDEST), (OLD_IMAGE, OLD), (NEW_IMAGE, NEW)), start=1):
+        api.put("replicasets", replicaset(f"p{order}", "podinfo-primary", image, order, revision))
+    assert serin("undo", "podinfo", "-y").code == 0
+    assert image_of(api) == OLD_IMAGE
+
+
+def test_what_the_target_keeps_no_more_is_turned_back_from_the_primarys(api: ClusterApi, serin: Serin) -> None:
+    stored(api)
+    for order in (1, 2):
+        api.delete("replicasets", f"a{order}")
+    api.put("replicasets", replicaset("p1", "podinfo-primary", OLD_IMAGE, 1, OLD))
+    assert serin("undo", "podinfo", "-y").code == 0
+    assert api.get("deployments", "podinfo")["spec"]["template"] == template(OLD_IMAGE)
+
+
+def test_a_revision_that_was_rolled_back_last_is_retried(api: ClusterApi, serin: Serin) -> None:
+    stored(api, image=OLDEST_IMAGE, phase="Failed", lastAppliedSpec=OLD)
+    asked = agent(api)
+    api.on_patch, see = lambda obj: see(obj) if obj["kind"] == "Canary" else None, api.on_patch
+    assert serin("undo", "podinfo", "-y", "--to-revision", OLD).code == 0
+    assert (image_of(api), asked) == (OLD_IMAGE, [f"retry@{OLD}"])
+
+
+def test_what_is_not_undone_and_who_may_undo_it_is_told(api: ClusterApi, serin: Serin) -> None:
+    runs = [{**TIMES, "revision": f"{OLD}-11111111", "outcome": "promoted"}]
+    stored(api, runs=runs, lastPromotedSpec=f"{NEW}-22222222")
+    obj = api.get("deployments", "podinfo")
+    obj["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "x"}
+    api.put("deployments", obj)
+    notes = [line for line in serin("undo", "podinfo", "-y").stdout.splitlines() if line.startswith("Note")]
+    assert notes == [
+        "Note     the contents of ConfigMaps and Secrets are not put back: they stay as they are now",
+        "Note     Argo CD applies Deployment podinfo, and may put its own back: undo it in Git, too",
+    ]
+
+
+def test_without_a_terminal_it_must_be_said_that_it_is_meant(api: ClusterApi, serin: Serin) -> None:
+    stored(api)
+    ran = serin("undo", "podinfo")
+    assert (ran.code, ran.stderr) == (2, "serin: nobody can be asked here; allowed: -y, where it is meant\n")
+    assert image_of(api) == NEW_IMAGE
+
+
+@pytest.mark.parametrize(("typed", "image"), [("y\n", OLD_IMAGE), ("\n", NEW_IMAGE), ("no\n", NEW_IMAGE)])
+def test_in_a_terminal_it_is_asked_for(
+    api: ClusterApi, serin: Serin, monkeypatch: pytest.MonkeyPatch, typed: str, image: str
+) -> None:
+    stored(api)
+    monkeypatch.setattr("cli.undo.command.is_interactive", lambda: True)
+    ran = serin("undo", "podinfo", stdin=typed)
+    assert "Put it back by an ordinary run? [y/N] " in ran.stdout
+    assert image_of(api) == image
+    assert ran.code == (0 if image == OLD_IMAGE else 1)
+
+
+@pytest.mark.parametrize(
+    ("runs", "options", "status", "line"),
+    [
+        ([], (), {}, "found no release before the present one: nothing else was promoted that is still known"),
+        (None, ("--to-revision", "fedcba9"), {}, "nobody keeps the template of revision fedcba9 any more"),
+        (
+            None,
+            (),
+            {"phase": "Progressing", "lastPromotedSpec": OLD},
+            f"a run of {NEW} is under way, and the primary has",
+        ),
+    ],
+)
+def test_where_nothing_can_be_put_back_it_is_told(
+    api: ClusterApi,
+    serin: Serin,
+    runs: list[Object] | None,
+    options: tuple[str, ...],
+    status: dict[str, Any],
+    line: str,
+) -> None:
+    stored(api, runs=runs, **status)
+    ran = serin("undo", "podinfo", "-y", *options)
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"serin: {line}")
+    assert image_of(api) == NEW_IMAGE
+
+
+def test_what_is_there_already_is_not_put_back(api: ClusterApi, serin: Serin) -> None:
+    stored(api)
+    line = f"nothing to do: the primary and Deployment podinfo have {NEW} already\n"
+    assert serin("undo", "podinfo", "-y", "--to-revision", NEW) == Ran(0, line, "")
+
+
+def test_back_to_what_the_primary_has_needs_no_run(api: ClusterApi, serin: Serin) -> None:
+    stored(api, image=OLDEST_IMAGE, phase="Failed", lastAppliedSpec=OLDEST)
+    ran = serin("undo", "podinfo", "-y", "--now", "--to-revision", NEW)
+    assert ran.stdout.splitlines()[-1] == f"put {NEW} back: the primary has it already, so there is no run"
+    assert image_of(api) == NEW_IMAGE
+
+
+def test_a_change_by_somebody_else_meanwhile_is_not_overwritten(
+    api: ClusterApi, serin: Serin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(api)
+    patch = api._json_patch
+
+    def overtaken(key: tuple[str, str, str], operations: list[Object]) -> Any:
+        obj = deployment("podinfo", "podinfo:7.0.0")
+        obj["metadata"]["uid"] = "uid-podinfo"
+        api.put("deployments", obj)
+        return patch(key, operations)
+
+    monkeypatch.setattr(api, "_json_patch", overtaken)
+    ran = serin("undo", "podinfo", "-y")
+    assert (ran.code, ran.stderr) == (1, "serin: somebody changed Deployment podinfo meanwhile; look again\n")
+    assert image_of(api) == "podinfo:7.0.0"
+
+
+def test_what_scales_a_daemonset_to_zero_stays(api: ClusterApi, serin: Serin) -> None:
+    obj = canary(**{**PROMOTED, "serin": {"history": RUNS}})
+    obj["spec"]["targetRef"]["kind"] = "DaemonSet"
+    api.put("canaries", obj)
+    target = deployment("podinfo", NEW_IMAGE)
+    target["kind"], target["metadata"]["uid"] = "DaemonSet", "uid-podinfo"
+    target["spec"]["template"]["spec"]["nodeSelector"] = {"flagger.app/scale-to-zero": "true"}
+    api.put("daemonsets", target)
+    kept = replicaset("r1", "podinfo", OLD_IMAGE, 1)
+    made = {"$patch": "replace", **kept.pop("spec")["template"]}
+    revision = {**kept, "kind": "ControllerRevision", "revision": 1, "data": {"spec": {"template": made}}}
+    api.put("controllerrevisions", revision)
+    assert serin("undo", "podinfo", "-y").code == 0
+    put = api.get("daemonsets", "podinfo")["spec"]["template"]
+    assert put["spec"]["nodeSelector"] == {"flagger.app/scale-to-zero": "true"}
+    assert put["spec"]["containers"][0]["image"] == OLD_IMAGE
+    assert "$patch" not in put
