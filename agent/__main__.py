@@ -11,7 +11,7 @@ import uvloop
 
 from agent.main import run
 from agent.providers.web.addresses import parse_range
-from agent.settings import CONFIG_READS_S, ConfigTracking, Settings
+from agent.settings import CONFIG_READS_S, ConfigTracking, PageAuth, Settings
 from canary.rules.urls import HTTP_URL, is_http_url
 from kube.errors import KubeError
 from service.log import configure_logging
@@ -72,6 +72,12 @@ def main(
     config_reads_s: Annotated[
         float, typer.Option(min=0.1, help="Seconds between two reads of what a target refers to.")
     ] = CONFIG_READS_S,
+    page_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port of the page, which shows all canaries live; 0 is none.")
+    ] = 8081,
+    page_auth: Annotated[
+        PageAuth, typer.Option(help="none: on loopback, for kubectl port-forward; token: of the API server's users.")
+    ] = PageAuth.NONE,
 ) -> None:
     """Run the analysis loops of all canaries."""
     try:
@@ -115,6 +121,8 @@ def main(
         allows_across=not no_cross_namespace_refs,
         gateway_namespaces=namespaces_of(gateway_namespaces),
         hook_key=hook_key,
+        page_port=page_port or None,
+        page_auth=page_auth,
     )
     try:
         uvloop.run(run(settings))

@@ -25,6 +25,7 @@ from agent.loop_lag import watch_loop_lag
 from agent.managed_objects import ManagedObjects
 from agent.metrics import AgentMetrics
 from agent.observe import Observer
+from agent.page.opening import open_page
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
@@ -89,6 +90,8 @@ async def run(settings: Settings) -> None:
             allows_across=settings.allows_across,
         )
         await stack.enter_async_context(serve_health(settings.port, metrics.render, caches.stale))
+        fence = Fence()
+        await stack.enter_async_context(open_page(settings, client, caches, fence.is_open))
         async with running(_load_fingerprints(client, caches, settings), "fingerprints") as loading:
             await wait_until_stopped(stopped, loading)
         if stopped.is_set():

@@ -21,6 +21,13 @@ class ConfigTracking(StrEnum):
     WATCH = "watch"
 
 
+class PageAuth(StrEnum):
+    """Who may look at the page: whoever may forward a port to the pod, or whose token the API server knows."""
+
+    NONE = "none"
+    TOKEN = "token"  # noqa: S105  the word for it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The command line, read. Times are seconds.
@@ -34,7 +41,8 @@ class Settings:
     `trusts_flaggers_of`. What users name is asked in `allowed_address_ranges` even where such addresses are refused.
     `config_reads_s` is the time between two reads of what a target refers to while its template stays as it is.
     `allows_across`: canaries may refer to objects in other namespaces. `gateway_namespaces`: whose series the builtin
-    checks count, empty for anybody's. `hook_key` signs what hooks are sent.
+    checks count, empty for anybody's. `hook_key` signs what hooks are sent. `page_port` is None where there is no
+    page.
     """
 
     metrics_server: str
@@ -61,6 +69,8 @@ class Settings:
     allows_across: bool = True
     gateway_namespaces: tuple[str, ...] = ()
     hook_key: str = field(default="", repr=False)
+    page_port: int | None = None
+    page_auth: PageAuth = PageAuth.NONE
 
     @property
     def trusts_flaggers_of(self) -> frozenset[str]:

@@ -100,6 +100,10 @@ class Cache:
         """Return an object, None if there is none. `namespace` is "" for a cluster-scoped object."""
         return self._store.get(Key(namespace, name))
 
+    def glance(self, namespace: str, name: str) -> Object | None:
+        """Return an object as `get` does, for somebody who won't read it again soon: it is kept no larger."""
+        return self._store.glance(Key(namespace, name))
+
     def items(self) -> Objects:
         """Return all objects, in no order."""
         return self._store.items()

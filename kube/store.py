@@ -55,6 +55,11 @@ class Store:
         kept = self._kept(key)
         return kept.read() if isinstance(kept, PackedObject) else kept
 
+    def glance(self, key: Key) -> Object | None:
+        """Return an object, None if there is none, and keep it no larger than before."""
+        kept = self._kept(key)
+        return None if kept is None else _glance(kept)
+
     def items(self) -> Objects:
         """Return all objects, in no order."""
         return [_glance(kept) for kept in self._all()]

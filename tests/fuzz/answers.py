@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, cast
 
 import aiohttp
@@ -21,7 +21,7 @@ class _Canned(Prometheus):
         super().__init__(cast("aiohttp.ClientSession", None), "http://p", timeout_s=1)
         self._canned = status, body
 
-    async def _send(self, method: str, promql: str) -> tuple[int, bytes]:
+    async def _send(self, method: str, path: str, asked: Mapping[str, str]) -> tuple[int, bytes]:
         return self._canned
 
 

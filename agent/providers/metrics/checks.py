@@ -3,7 +3,7 @@
 import base64
 import logging
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 
@@ -39,6 +39,13 @@ _PROMETHEUS: Final = "prometheus"
 _NOT_ACROSS: Final = (
     "templateRef.namespace: found {!r}; allowed: {}, or nothing: references to other namespaces are turned off"
 )
+
+
+class BuiltinSource(NamedTuple):
+    """A server of builtin checks; `gateways` are the namespaces whose pods' series count there, none for any."""
+
+    server: Prometheus
+    gateways: Collection[str]
 
 
 class MetricChecks:
@@ -153,6 +160,10 @@ class MetricChecks:
         if metric.min_requests is not None:
             requests = await server.value(request_count(names, Side.CANARY, window_s, gateways).text)
         return Sample(value=value, requests=requests)
+
+    def builtin_source(self, canary: Canary) -> BuiltinSource:
+        """Return where the builtin checks of a canary get their values."""
+        return BuiltinSource(self._builtin_server(canary), self._gateways_of(canary))
 
     def _builtin_server(self, canary: Canary) -> Prometheus:
         return self._prometheus(canary.spec.metrics_server, Access())

@@ -1,4 +1,4 @@
-"""Prometheus' HTTP API, as far as a check needs it: instant queries.
+"""Prometheus' HTTP API, as far as it is needed: instant queries for checks, and queries over a time for the page.
 
 The address is a user's, who may not read what the server behind it says: of an answer that is not Prometheus' nothing
 is told but its code.
@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import aiohttp
 import orjson
@@ -31,6 +31,21 @@ _MOST_ERROR_CHARS: Final = 200
 _MOST_BY_GET: Final = 1_000
 
 _METHOD_REFUSED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
+
+
+_INSTANT: Final = "query"
+_RANGE: Final = "query_range"
+
+Points: TypeAlias = tuple[tuple[int, float], ...]
+"""Moments in whole seconds since the epoch, each with a finite value, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of an answer over a time."""
+
+    labels: Mapping[str, str]
+    points: Points
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +114,27 @@ class Prometheus:
             raise ProviderRefused(f"{self._name}: the query gives {len(elements)} series; allowed: {_ONE_SERIES}")
         return elements[0].value if elements and math.isfinite(elements[0].value) else None
 
+    async def matrix(self, promql: str, start_s: int, end_s: int, step_s: int) -> tuple[Series, ...]:
+        """Run a query for each step of a time; NaN and Inf are left out.
+
+        Raises:
+            ProviderUnavailable, ProviderRefused: as `query`.
+        """
+        asked = {"query": promql, "start": str(start_s), "end": str(end_s), "step": str(step_s)}
+        data = await self._data(_RANGE, asked)
+        result = data.get("result")
+        if data.get("resultType") != "matrix" or not isinstance(result, list):
+            raise ProviderRefused(f"{self._name}: not an answer of Prometheus")
+        try:
+            return tuple(Series(item.get("metric") or {}, _points(item["values"])) for item in result)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ProviderRefused(f"{self._name}: not an answer of Prometheus") from error
+
     async def _ask(self, promql: str) -> list[Element]:
-        status, text = await self._answer(promql)
+        return self._elements(await self._data(_INSTANT, {"query": promql}))
+
+    async def _data(self, path: str, asked: Mapping[str, str]) -> Mapping[str, Any]:
+        status, text = await self._answer(path, asked)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise ProviderUnavailable(f"{self._name}: HTTP {status}")
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
@@ -113,7 +147,8 @@ class Prometheus:
             raise ProviderRefused(f"{self._name}: HTTP {status}, not an object")
         if body.get("status") != "success":
             raise ProviderRefused(f"{self._name}: {self._refusal(status, body)}")
-        return self._elements(body.get("data"))
+        data = body.get("data")
+        return data if isinstance(data, dict) else {}
 
     def _refusal(self, status: int, body: dict[str, Any]) -> str:
         """Return what an error of Prometheus says: it is about the query, which whoever reads it wrote."""
@@ -122,26 +157,25 @@ class Prometheus:
             return f"HTTP {status}, not an answer of Prometheus"
         return f"{kind}: {shown(why, _MOST_ERROR_CHARS)}" if self._is_known and isinstance(why, str) else kind
 
-    async def _answer(self, promql: str) -> tuple[int, bytes]:
+    async def _answer(self, path: str, asked: Mapping[str, str]) -> tuple[int, bytes]:
         """Ask by POST, which takes queries of any length; where that is refused by GET, and then so from the start."""
         is_by_get = self._address in self._by_get
         first, second = ("GET", "POST") if is_by_get else ("POST", "GET")
-        status, text = await self._send(first, promql)
+        status, text = await self._send(first, path, asked)
         if status not in _METHOD_REFUSED:
             return status, text
-        status, text = await self._send(second, promql)
+        status, text = await self._send(second, path, asked)
         if len(self._by_get) >= _MOST_BY_GET:
             self._by_get.clear()
         if status not in _METHOD_REFUSED:
             (self._by_get.discard if is_by_get else self._by_get.add)(self._address)
         return status, text
 
-    async def _send(self, method: str, promql: str) -> tuple[int, bytes]:
-        asked = {"query": promql}
+    async def _send(self, method: str, path: str, asked: Mapping[str, str]) -> tuple[int, bytes]:
         try:
             async with self._session.request(
                 method,
-                f"{self._address}/api/v1/query",
+                f"{self._address}/api/v1/{path}",
                 params=asked if method == "GET" else None,
                 data=asked if method == "POST" else None,
                 timeout=aiohttp.ClientTimeout(total=self._timeout_s),
@@ -161,8 +195,7 @@ class Prometheus:
             kind = ProviderRefused if is_refused(error) else ProviderUnavailable
             raise kind(f"{self._name}: {reason_of(error)}") from error
 
-    def _elements(self, found: object) -> list[Element]:
-        data = found if isinstance(found, dict) else {}
+    def _elements(self, data: Mapping[str, Any]) -> list[Element]:
         result = data.get("result")
         try:
             match data.get("resultType"):
@@ -175,3 +208,8 @@ class Prometheus:
                     raise ProviderRefused(f"{self._name}: the query gives a {found}; allowed: a vector or a scalar")
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ProviderRefused(f"{self._name}: not an answer of Prometheus") from error
+
+
+def _points(values: list[Any]) -> Points:
+    read = ((int(at_s), float(value)) for at_s, value in values)
+    return tuple((at_s, value) for at_s, value in read if math.isfinite(value))

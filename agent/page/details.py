@@ -1,0 +1,240 @@
+"""All that the page has of one canary: its steps, checks, runs, messages, and what to type."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from agent.page.recent import Recent, Said
+from agent.page.rows import MOST_TEXT_CHARS, Row
+from agent.stored import read_stored
+from canary.api.canary import Canary
+from canary.api.duration import format_duration
+from canary.api.metrics import REQUEST_DURATION, SUCCESS_RATE, CanaryMetric
+from canary.api.parts import items_of, mapping_of, text_of
+from canary.api.shown import shown
+from canary.run.judge import effective_range
+from canary.run.phase import ANALYSING, IDLE, Phase
+from canary.run.state import State
+from canary.run.status import UnknownPhase
+from canary.run.steps import Step, next_step
+from canary.run.wire import SERIN_STATUS
+from kube.resource import Object
+from kube.store import key_of
+
+MOST_STEPS: Final = 100
+"""That are shown; of iterations there may be a hundred thousand."""
+
+_MOST_LISTED: Final = 20
+_UNITS: Final = {SUCCESS_RATE: "%", REQUEST_DURATION: "ms"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step of the analysis: `state` is done, now or next."""
+
+    text: str
+    weight: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A check with its bounds, as configured, and its last samples, newest last."""
+
+    name: str
+    min: float | None
+    max: float | None
+    unit: str
+    samples: tuple[Mapping[str, Any], ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that ended."""
+
+    revision: str
+    change: str
+    by: str
+    started: str
+    ended: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What somebody may type, and what it does. `useful`: it does something now."""
+
+    text: str
+    does: str
+    useful: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """What the page shows of one canary; the names of the fields are those of its JSON.
+
+    `next_check` is seconds since the epoch, 0 where none is due. `asked`: the last request, in words. `has_more_steps`:
+    beyond those that are listed.
+    """
+
+    row: Row
+    interval: str
+    steps: tuple[PlannedStep, ...]
+    has_more_steps: bool
+    next_check: int
+    checks: tuple[Check, ...]
+    runs: tuple[Run, ...]
+    messages: tuple[Said, ...]
+    weights: list[tuple[int, int]]
+    asked: str
+    commands: tuple[Command, ...]
+
+
+def detail_of(obj: Object, row: Row, recent: Recent) -> Detail:
+    """Return all of a canary. Total: what can't be read is left out."""
+    key, ours = key_of(obj), mapping_of(mapping_of(obj, "status"), SERIN_STATUS)
+    canary, state = _read(obj)
+    steps = () if canary is None else _steps(canary, state)
+    return Detail(
+        row=row,
+        interval="" if canary is None else format_duration(canary.interval_s),
+        steps=steps[:MOST_STEPS],
+        has_more_steps=len(steps) > MOST_STEPS,
+        next_check=int(state.timing.next_check_at_s) if state.phase in ANALYSING else 0,
+        checks=tuple(_checks(canary, items_of(ours, "checks"))),
+        runs=tuple(_run(item) for item in items_of(ours, "history")[:_MOST_LISTED]),
+        messages=tuple(recent.messages(key)),
+        weights=recent.weights(key),
+        asked=_asked(state),
+        commands=tuple(_commands(row, state)),
+    )
+
+
+def _read(obj: Object) -> tuple[Canary | None, State]:
+    """Read a canary as the agent does; of one in a phase that this version does not know nothing is planned."""
+    try:
+        stored = read_stored(obj, None)
+    except UnknownPhase:
+        return None, State()
+    return stored.canary, stored.state
+
+
+def _steps(canary: Canary, state: State) -> tuple[PlannedStep, ...]:
+    """Plan the steps from the spec, one more than is shown if there are more."""
+    planned = tuple(islice(_all_steps(canary), MOST_STEPS + 1))
+    now = Step(state.traffic, state.analysis.iterations)
+    at = _position(planned, now) if state.phase in ANALYSING else None
+    is_over = state.phase in {Phase.PROMOTING, Phase.FINALISING, Phase.SUCCEEDED}
+    return tuple(
+        PlannedStep(_in_words(step), step.traffic.canary_percent, _state(position, at, is_over=is_over))
+        for position, step in enumerate(planned)
+    )
+
+
+def _all_steps(canary: Canary) -> Iterator[Step]:
+    step = next_step(canary, None)
+    while step is not None:
+        yield step
+        step = next_step(canary, step)
+
+
+def _position(planned: tuple[Step, ...], now: Step) -> int | None:
+    """Return which of the steps is on, None before the first one."""
+    reached = [
+        position
+        for position, step in enumerate(planned)
+        if step.traffic.canary_percent <= now.traffic.canary_percent
+        and step.iterations <= now.iterations
+        and (now.traffic.is_exposing or now.iterations)
+    ]
+    return reached[-1] if reached else None
+
+
+def _state(position: int, at: int | None, *, is_over: bool) -> str:
+    if is_over:
+        return "done"
+    if at is None or position > at:
+        return "next"
+    return "now" if position == at else "done"
+
+
+def _in_words(step: Step) -> str:
+    if step.carries_everything:
+        return "all traffic to the canary"
+    if step.iterations:
+        mirrored = f", {step.traffic.mirror_percent} % mirrored" if step.traffic.mirror_percent else ""
+        return f"iteration {step.iterations}{mirrored}"
+    if step.traffic.mirror_percent:
+        return f"{step.traffic.mirror_percent} % mirrored"
+    return f"{step.traffic.canary_percent} %"
+
+
+def _checks(canary: Canary | None, kept: Iterable[Any]) -> Iterator[Check]:
+    """Join what is configured with what status keeps of it; what is no longer configured is shown as it was kept."""
+    by_name = {text_of(item, "name"): item for item in kept}
+    metrics = canary.analysis.metrics if canary is not None and canary.analysis is not None else ()
+    for metric in metrics[:_MOST_LISTED]:
+        limits, item = effective_range(metric), by_name.pop(metric.name, {})
+        unit = _unit(metric) or _text(item, "unit")
+        yield _check(metric.name, limits.min, limits.max, unit, item)
+    for name, item in islice(by_name.items(), _MOST_LISTED):
+        yield _check(name, _number(item, "min"), _number(item, "max"), _text(item, "unit"), item)
+
+
+def _check(name: str, minimum: float | None, maximum: float | None, unit: str, item: object) -> Check:
+    samples = tuple(
+        {"at": _text(sample, "at"), "value": _number(sample, "value"), "verdict": _text(sample, "verdict")}
+        for sample in items_of(item, "samples")[-_MOST_LISTED:]
+    )
+    name, reason = shown(name, MOST_TEXT_CHARS), _text(item, "reason")
+    return Check(name=name, min=minimum, max=maximum, unit=unit, samples=samples, reason=reason)
+
+
+def _unit(metric: CanaryMetric) -> str:
+    return _UNITS.get(metric.name, "") if metric.is_builtin else ""
+
+
+def _run(item: object) -> Run:
+    names = ("revision", "change", "by", "startedAt", "endedAt", "outcome", "reason")
+    return Run(*(_text(item, name) for name in names))
+
+
+def _asked(state: State) -> str:
+    request = state.control.request
+    if request is None:
+        return ""
+    by = f" by {request.by}" if request.by else ""
+    refused = f", refused: {request.why_refused}" if request.why_refused else ""
+    return shown(f"{request.text}{by}{refused}", MOST_TEXT_CHARS)
+
+
+def _commands(row: Row, state: State) -> Iterator[Command]:
+    """Say what to type: the page itself changes nothing, so that who may act is left to RBAC."""
+    is_on, is_analysed = state.phase not in {None, *IDLE}, state.phase in ANALYSING
+    is_held = row.paused or bool(row.waiting)
+    verbs = (
+        ("status", "show it in the terminal", True),
+        ("abort", "end the run, all traffic to the primary", is_analysed),
+        ("pause", "keep the weight where it is; checks go on", is_analysed and not row.paused),
+        ("resume", "go on", is_held),
+        ("promote", "end the analysis and promote now", is_analysed),
+        ("skip", "leave out the rest of the analysis", is_analysed),
+        ("retry", "analyse the revision again", state.phase is Phase.FAILED),
+        ("undo", "put the release before back, by a run", not is_on),
+        ("history", "list the last runs", True),
+        ("events", "list the events", True),
+    )
+    for verb, does, is_useful in verbs:
+        yield Command(f"serin {verb} -n {row.namespace} {row.name}", does, is_useful)
+
+
+def _text(holder: object, field: str) -> str:
+    return shown(text_of(holder, field), MOST_TEXT_CHARS)
+
+
+def _number(holder: object, field: str) -> float | None:
+    found = holder.get(field) if isinstance(holder, Mapping) else None
+    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None

@@ -1,0 +1,333 @@
+"""The page behind tokens: whose they are, and what their users may see, is for the API server to say."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+
+from agent.page import reviews as reviewing
+from agent.page.access import TokenAccess
+from agent.page.reviews import Reviews
+from kube.errors import Forbidden, Unavailable
+from kube.resource import Resource
+from tests.support.page import SmallCluster, serving_page, stored
+from tests.support.sse import next_event
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Cluster:
+    """An API server that knows tokens, and who may list canaries where ("" is everywhere)."""
+
+    users: dict[str, str] = field(default_factory=lambda: {"t-alice": "alice", "t-admin": "admin"})
+    for_page: frozenset[str] = frozenset()
+    may_list: dict[str, set[str]] = field(default_factory=lambda: {"alice": {"team-a"}, "admin": {""}})
+    asked: list[Json] = field(default_factory=list)
+    error: Exception | None = None
+    hangs: bool = False
+
+    async def create(self, resource: Resource, body: Json, namespace: str | None = None) -> Json:
+        assert namespace is None
+        self.asked.append(body)
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.error is not None:
+            raise self.error
+        spec = body["spec"]
+        if resource.kind == "TokenReview":
+            return {"status": self._token(spec["token"], spec["audiences"])}
+        assert spec["resourceAttributes"] | {"namespace": ""} == {
+            "namespace": "",
+            "verb": "list",
+            "group": "flagger.app",
+            "version": "v1beta1",
+            "resource": "canaries",
+        }
+        allowed = spec["resourceAttributes"]["namespace"] in self.may_list.get(spec["user"], set())
+        return {"status": {"allowed": allowed}}
+
+    def _token(self, token: str, audiences: list[str]) -> Json:
+        is_for_page = token in self.for_page
+        if token not in self.users or is_for_page != (audiences == ["serin"]):
+            return {"authenticated": False}
+        user = {
+            "username": self.users[token],
+            "uid": "u-1",
+            "groups": ["system:authenticated"],
+            "extra": {"key": ["value"]},
+        }
+        return {"authenticated": True, "user": user, "audiences": audiences}
+
+
+@dataclass
+class Clock:
+    now_s: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@asynccontextmanager
+async def page(
+    api: Cluster, clock: Clock | None = None
+) -> AsyncIterator[tuple[str, aiohttp.ClientSession, SmallCluster]]:
+    cluster = SmallCluster()
+    for namespace in ("team-a", "team-b"):
+        cluster.put(stored("shop", namespace))
+    access = TokenAccess(Reviews(api, clock or Clock()))
+    jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address are kept, too
+    async with (
+        serving_page(cluster, access=access) as url,
+        aiohttp.ClientSession(cookie_jar=jar) as http,
+    ):
+        yield url, http, cluster
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def rows(http: aiohttp.ClientSession, url: str, token: str) -> list[str]:
+    async with http.get(f"{url}/api/stream", headers=bearer(token)) as stream:
+        assert stream.status == 200, await stream.text()
+        found: list[str] = []
+        while (event := await next_event(stream, "rows", "end")).name == "rows":
+            found += [f"{row['namespace']}/{row['name']}" for row in event.data["rows"]]
+        return sorted(found)
+
+
+async def test_each_sees_the_canaries_of_namespaces_where_it_may_list_them() -> None:
+    async with page(Cluster()) as (url, http, _):
+        assert await rows(http, url, "t-alice") == ["team-a/shop"]
+        assert await rows(http, url, "t-admin") == ["team-a/shop", "team-b/shop"]
+
+
+async def test_another_tenants_canary_is_as_one_that_does_not_exist() -> None:
+    async with page(Cluster()) as (url, http, _):
+        answers = set()
+        for path in ("team-b/shop", "team-b/none", "team-b/shop/traffic"):
+            async with http.get(f"{url}/api/canaries/{path}", headers=bearer("t-alice")) as answer:
+                answers.add((answer.status, await answer.text()))
+        assert answers == {(404, "no such canary, or none that you may see\n")}
+        async with http.get(f"{url}/api/canaries/team-a/shop", headers=bearer("t-alice")) as answer:
+            assert answer.status == 200
+
+
+async def test_another_tenants_changes_are_not_streamed() -> None:
+    async with (
+        page(Cluster()) as (url, http, cluster),
+        http.get(f"{url}/api/stream", headers=bearer("t-alice")) as stream,
+    ):
+        await next_event(stream, "end")
+        cluster.put(stored("shop", "team-b", weight=77))
+        cluster.delete(stored("shop", "team-b"))
+        cluster.put(stored("shop", "team-a", weight=66))
+        event = await next_event(stream, "rows")
+        assert [(row["namespace"], row["weight"]) for row in event.data["rows"]] == [("team-a", 66)]
+        assert event.data["gone"] == []
+
+
+@pytest.mark.parametrize("path", ["/api/stream", "/api/canaries/team-a/shop", "/api/canaries/team-a/shop/traffic"])
+@pytest.mark.parametrize(
+    "headers",
+    [{}, bearer("wrong"), bearer(""), bearer("x" * 5000), bearer("a\tb"), {"Authorization": "Basic dC1hbGljZQ=="}],
+)
+async def test_without_a_token_that_the_api_server_knows_nothing_is_shown(path: str, headers: dict[str, str]) -> None:
+    async with page(Cluster()) as (url, http, _):
+        async with http.get(f"{url}{path}", headers=headers) as answer:
+            assert answer.status == 401
+            assert "shop" not in await answer.text()
+        async with http.get(f"{url}/", headers=headers, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, "/login")
+
+
+async def test_a_token_for_this_page_alone_is_enough() -> None:
+    api = Cluster(users={"t-page": "alice"}, for_page=frozenset({"t-page"}))
+    async with page(api) as (url, http, _):
+        assert await rows(http, url, "t-page") == ["team-a/shop"]
+
+
+async def test_an_api_server_that_knows_no_audiences_makes_no_token_one_of_this_pages() -> None:
+    """Then `status.audiences` is missing, and the token may be meant for whatever else."""
+
+    class Old(Cluster):
+        def _token(self, token: str, audiences: list[str]) -> Json:
+            return {"authenticated": True, "user": {"username": "alice"}} if audiences else {"authenticated": False}
+
+    async with page(Old()) as (url, http, _), http.get(f"{url}/api/stream", headers=bearer("x")) as answer:
+        assert answer.status == 401
+
+
+async def test_the_users_rights_are_asked_for_as_the_token_says_who_it_is() -> None:
+    api = Cluster()
+    async with page(api) as (url, http, _):
+        await rows(http, url, "t-alice")
+    asked = [body["spec"] for body in api.asked if body["kind"] == "SubjectAccessReview"]
+    assert {spec["resourceAttributes"]["namespace"] for spec in asked} == {"", "team-a", "team-b"}
+    for spec in asked:
+        assert (spec["user"], spec["uid"], spec["groups"], spec["extra"]) == (
+            "alice",
+            "u-1",
+            ["system:authenticated"],
+            {"key": ["value"]},
+        )
+
+
+async def test_an_answer_holds_for_a_minute() -> None:
+    api, clock = Cluster(), Clock()
+    async with page(api, clock) as (url, http, _):
+        await rows(http, url, "t-alice")
+        count = len(api.asked)
+        await rows(http, url, "t-alice")
+        clock.now_s += 59
+        await rows(http, url, "t-alice")
+        assert len(api.asked) == count
+        api.may_list["alice"] = {"team-b"}
+        clock.now_s += 1
+        assert await rows(http, url, "t-alice") == ["team-b/shop"]
+
+
+async def test_a_stream_ends_when_the_token_is_revoked() -> None:
+    api, clock = Cluster(), Clock()
+    async with (
+        page(api, clock) as (url, http, cluster),
+        http.get(f"{url}/api/stream", headers=bearer("t-alice")) as stream,
+    ):
+        await next_event(stream, "end")
+        del api.users["t-alice"]
+        clock.now_s += 60
+        cluster.put(stored("shop", "team-a", weight=66))
+        with pytest.raises(EOFError):
+            await next_event(stream, "rows")
+
+
+async def test_a_stream_begins_again_when_rights_change() -> None:
+    api, clock = Cluster(), Clock()
+    async with (
+        page(api, clock) as (url, http, cluster),
+        http.get(f"{url}/api/stream", headers=bearer("t-alice")) as stream,
+    ):
+        await next_event(stream, "end")
+        api.may_list["alice"] = {"team-b"}
+        clock.now_s += 60
+        cluster.put(stored("shop", "team-a", weight=66))
+        assert (await next_event(stream, "rows", "begin")).name == "begin"
+        event = await next_event(stream, "rows")
+        assert [row["namespace"] for row in event.data["rows"]] == ["team-b"]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            Forbidden("no"),
+            "the agent may not ask the API server for tokenreviews: its operator finds more in its log\n",
+        ),
+        (Unavailable("gone"), "the API server does not answer; try again\n"),
+    ],
+)
+async def test_who_can_not_be_known_gets_nothing_for_now(error: Exception, text: str) -> None:
+    api = Cluster(error=error)
+    async with page(api) as (url, http, _):
+        async with http.get(f"{url}/api/stream", headers=bearer("t-alice")) as answer:
+            assert (answer.status, await answer.text()) == (503, text)
+        api.error = None
+        assert await rows(http, url, "t-alice") == ["team-a/shop"]
+
+
+async def test_an_api_server_that_hangs_holds_nobody_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reviewing, "_WITHIN_S", 0.01)
+    async with (
+        page(Cluster(hangs=True)) as (url, http, _),
+        http.get(f"{url}/api/stream", headers=bearer("t-alice")) as answer,
+    ):
+        assert answer.status == 503
+
+
+async def sign_in(http: aiohttp.ClientSession, url: str, token: str, **headers: str) -> aiohttp.ClientResponse:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await http.post(f"{url}/login", data={"token": token}, headers=named, allow_redirects=False)
+
+
+async def test_a_browser_signs_in_and_out() -> None:
+    async with page(Cluster()) as (url, http, _):
+        async with http.get(f"{url}/login") as answer:
+            assert answer.status == 200
+            assert 'action="/login"' in await answer.text()
+        answer = await sign_in(http, url, " t-alice\n")
+        assert (answer.status, answer.headers["Location"]) == (303, "/")
+        assert answer.headers["Set-Cookie"] == "serin-page=t-alice; HttpOnly; Path=/; SameSite=Strict"
+        async with http.get(f"{url}/", allow_redirects=False) as answer:
+            assert answer.status == 200
+        async with http.get(f"{url}/api/canaries/team-a/shop") as answer:
+            assert answer.status == 200
+        async with http.post(f"{url}/logout", allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, "/login")
+        async with http.get(f"{url}/api/canaries/team-a/shop") as answer:
+            assert answer.status == 401
+
+
+async def test_behind_tls_the_cookie_goes_over_tls_only() -> None:
+    async with page(Cluster()) as (url, http, _):
+        answer = await sign_in(http, url, "t-alice", Host="canaries.example", X_Forwarded_Proto="https")
+        assert answer.status == 303
+        assert "; Secure" in answer.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize(
+    ("token", "headers", "status"),
+    [
+        ("wrong", {}, 401),
+        ("", {}, 401),
+        ("x" * 5000, {}, 401),
+        ("x" * 10_000, {}, 413),
+        ("t-alice", {"Host": "canaries.example"}, 403),
+        ("t-alice", {"Sec_Fetch_Site": "cross-site"}, 403),
+        ("t-alice", {"Origin": "https://evil.example"}, 403),
+        ("t-alice", {"Origin": "null"}, 403),
+    ],
+)
+async def test_nobody_is_signed_in_otherwise(token: str, headers: dict[str, str], status: int) -> None:
+    async with page(Cluster()) as (url, http, _):
+        answer = await sign_in(http, url, token, **headers)
+        assert answer.status == status
+        assert "Set-Cookie" not in answer.headers
+
+
+async def test_another_site_signs_nobody_out() -> None:
+    async with (
+        page(Cluster()) as (url, http, _),
+        http.post(f"{url}/logout", headers={"Sec-Fetch-Site": "cross-site"}) as answer,
+    ):
+        assert answer.status == 403
+
+
+async def test_questions_are_asked_once_for_all_who_wait_and_a_few_at_once() -> None:
+    at_once, most = 0, 0
+
+    class Slow(Cluster):
+        async def create(self, resource: Resource, body: Json, namespace: str | None = None) -> Json:
+            nonlocal at_once, most
+            at_once += 1
+            most = max(most, at_once)
+            await asyncio.sleep(0)
+            at_once -= 1
+            return await super().create(resource, body, namespace)
+
+    api = Slow(may_list={"alice": {f"team-{number}" for number in range(0, 100, 2)}})
+    reviews = Reviews(api, Clock())
+    namespaces = {f"team-{number}" for number in range(100)}
+
+    async def look() -> int:
+        viewer = await reviews.viewer("t-alice")
+        assert viewer is not None
+        return len(await reviews.visible(viewer, namespaces))
+
+    assert await asyncio.gather(*(look() for _ in range(20))) == [50] * 20
+    assert len(api.asked) == 2 + 1 + 100
+    assert most == 8
