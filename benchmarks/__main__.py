@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import core, memory, people
+from benchmarks.page import measurement as page
 from benchmarks.paths import BUILD
 from benchmarks.webhook import measurement as webhook
 
@@ -18,7 +19,7 @@ def main() -> None:
         "core": core.measure(),
         "memory": memory.measure(),
         "webhook": webhook.measure(),
-        "people": people.measure(),
+        "people": people.measure() | page.measure(),
     }
     _OUTPUT.parent.mkdir(exist_ok=True)
     _OUTPUT.write_text(json.dumps(figures, indent=2) + "\n")

@@ -53,6 +53,13 @@ def build(
 
 
 @app.command()
+def browser() -> None:
+    """Install a Chromium for the tests of the agent's page, as root on a machine with apt-get."""
+    found = preflight.find_browser()
+    typer.echo(f"browser: {found}" if found else "no Chromium: the tests of the page are skipped; install `chromium`")
+
+
+@app.command()
 def up(
     context: typer.Context,
     *,

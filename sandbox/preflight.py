@@ -20,6 +20,10 @@ _COMMANDS = {
     "pkill": "procps",  # the tests end processes inside
 }
 
+# Of the tests of the agent's page; the cluster does without.
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_BROWSER_PACKAGE = "chromium"
+
 NAMESPACES = ("--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child")
 
 
@@ -44,6 +48,23 @@ def check() -> None:
     if lacking:
         raise PreflightError(explain(lacking))
     _check_namespaces()
+
+
+def find_browser() -> str:
+    """Install a Chromium if there is none, as root on a machine with apt-get; return it, empty if there still is none.
+
+    Nothing but the tests of the page needs it, so a machine that can't have one is no error.
+    """
+    if not _browser() and os.geteuid() == 0 and shutil.which("apt-get"):
+        try:
+            _install({_BROWSER_PACKAGE: _BROWSER_PACKAGE})
+        except PreflightError as error:
+            print(error, flush=True)
+    return _browser()
+
+
+def _browser() -> str:
+    return next(filter(None, (shutil.which(name, path=search_path()) for name in _BROWSERS)), "")
 
 
 def missing(path: str) -> dict[str, str]:

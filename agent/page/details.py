@@ -123,7 +123,7 @@ def _read(obj: Object) -> tuple[Canary | None, State]:
 
 
 def _steps(canary: Canary, state: State) -> tuple[PlannedStep, ...]:
-    """Plan the steps from the spec, one more than is shown if there are more."""
+    """Return the steps of the spec, one more than is shown if there are more."""
     planned = tuple(islice(_all_steps(canary), MOST_STEPS + 1))
     now = Step(state.traffic, state.analysis.iterations)
     at = _position(planned, now) if state.phase in ANALYSING else None

@@ -254,7 +254,7 @@ class Feed:
 
 
 def _framed(name: str, data: bytes, number: str) -> bytes:
-    """Frame an event. JSON of orjson has no line break."""
+    """Write an event. JSON of orjson has no line break."""
     head = f"id: {number}\nevent: {name}\n" if number else f"event: {name}\n"
     return head.encode() + b"data: " + data + b"\n\n"
 

@@ -4,11 +4,12 @@ A replica that does not lead sees the same, for all of it comes from `.status`: 
 """
 
 from array import array
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+import orjson
 
 from agent.page.rows import MOST_TEXT_CHARS, number_of
 from canary.api.parts import items_of, mapping_of, text_of
@@ -21,11 +22,12 @@ MOST_POINTS: Final = 200
 """Of a canary's weights: 5 bytes each, 1 MB for a thousand canaries. An analysis has some tens of steps."""
 
 MOST_MESSAGES: Final = 20
-"""Of a canary: some 4 KB of text where each is as long as most are."""
+"""Of a canary: some 2 KB, packed."""
 
 # The oldest go together, for to drop one by one moves all others each time.
 _DROPPED_AT_ONCE: Final = 50
 _MOST_WEIGHT: Final = 255
+_NONE: Final = b"[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,24 @@ class Said:
 class _History:
     """Of one canary: when its weight changed to what, and what was said."""
 
-    __slots__ = ("messages", "sequence", "times", "weights")
+    __slots__ = ("_messages", "sequence", "times", "weights")
 
     def __init__(self) -> None:
         self.times = array("I")
         self.weights = array("B")
-        self.messages: deque[tuple[int, bool, str]] = deque(maxlen=MOST_MESSAGES)
         self.sequence = -1
+        self._messages = _NONE
+
+    @property
+    def messages(self) -> list[tuple[int, bool, str]]:
+        """Return (seconds since the epoch, whether it warns, text) of each, newest last."""
+        found: list[tuple[int, bool, str]] = orjson.loads(self._messages)
+        return found
+
+    def add_messages(self, added: list[tuple[int, bool, str]]) -> None:
+        if added:
+            # Packed, they take a third of the memory.
+            self._messages = orjson.dumps([*self.messages, *added][-MOST_MESSAGES:])
 
     def add_weight(self, at_s: int, percent: int) -> None:
         if self.weights and self.weights[-1] == percent:
@@ -82,9 +95,12 @@ class Recent:
         if sequence == history.sequence:
             return
         history.sequence = sequence
-        for message in items_of(ours, StatusKey.MESSAGES)[:MOST_MESSAGES]:
-            # The very text that the cache has, for as long as it has it.
-            history.messages.append((at_s, text_of(message, "type") == "Warning", text_of(message, "text")))
+        history.add_messages(
+            [
+                (at_s, text_of(message, "type") == "Warning", shown(text_of(message, "text"), MOST_TEXT_CHARS))
+                for message in items_of(ours, StatusKey.MESSAGES)[:MOST_MESSAGES]
+            ]
+        )
 
     def weights(self, key: Key) -> list[tuple[int, int]]:
         """Return (seconds since the epoch, percent) of each change of a canary's weight, oldest first."""
@@ -95,7 +111,7 @@ class Recent:
         """Yield a canary's messages, newest first."""
         history = self._histories.get(key)
         for at_s, is_warning, text in reversed(history.messages) if history else ():
-            yield Said(at_s, is_warning, shown(text, MOST_TEXT_CHARS))
+            yield Said(at_s, is_warning, text)
 
 
 def _uid(obj: Object) -> str:

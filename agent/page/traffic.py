@@ -90,7 +90,7 @@ class TrafficReader:
         return await asyncio.shield(found[1])
 
     async def close(self) -> None:
-        """Stop asking."""
+        """End all questions."""
         tasks = [task for _, task in self._kept.values()]
         for task in tasks:
             task.cancel()

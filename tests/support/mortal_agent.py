@@ -35,7 +35,15 @@ class MortalAgent:
         """
         program = ["agent"] if skew_s == 0 else ["tests.support.skewed_agent", f"{skew_s}"]
         command = [
-            *("python", "-m", *program, f"--namespace={self.namespace}", "--no-enable-leader-election", "--port=0", "--page-port=0"),
+            *(
+                "python",
+                "-m",
+                *program,
+                f"--namespace={self.namespace}",
+                "--no-enable-leader-election",
+                "--port=0",
+                "--page-port=0",
+            ),
             f"--kubeconfig={self.cluster.state / 'run' / 'kubeconfig'}",
             "--metrics-server=http://flagger-prometheus.gloo-system:9090",
             "--config-reads-s=1",

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from agent import __main__ as command_line
-from agent.settings import ConfigTracking, Settings
+from agent.settings import ConfigTracking, PageAuth, Settings
 from tests.support.patience import PATIENCE_S
 
 REPOSITORY = Path(__file__).parents[3]
@@ -71,7 +71,24 @@ def test_each_of_flaggers_flags_is_a_setting(monkeypatch: pytest.MonkeyPatch, da
         slack_user="serin",
         cluster_name="staging",
         event_webhook="http://events.example/",
+        page_port=8081,
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "port", "auth"),
+    [
+        ([], 8081, PageAuth.NONE),
+        (["--page-port=9000"], 9000, PageAuth.NONE),
+        (["--page-port=0"], None, PageAuth.NONE),
+        (["--page-auth=token"], 8081, PageAuth.TOKEN),
+    ],
+)
+def test_the_page_is_on_a_port_of_its_own_or_nowhere(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], port: int | None, auth: PageAuth
+) -> None:
+    settings = read(monkeypatch, *arguments)
+    assert (settings.page_port, settings.page_auth) == (port, auth)
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ async def test_an_update_keeps_focus_and_place_and_is_announced() -> None:
         assert await tab.look("document.activeElement.id") == "words"
         assert await tab.look("document.querySelector('#nothing').textContent") == "No canary matches."
         await tab.look(
-            "document.querySelector('#words').value = ''; list = document.querySelector('#words'); list.dispatchEvent(new Event('input'))"
+            "const words = document.querySelector('#words'); words.value = ''; words.dispatchEvent(new Event('input'))"
         )
         await tab.wait(ROWS, lambda count: count == 3)
 
