@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 import pytest
+import yaml
 
 from canary.run.wire import StatusKey
 from cli.exit_codes import ExitCode
@@ -71,3 +72,11 @@ def test_the_verbs_that_a_page_types_are_the_commands() -> None:
     verbs = set(re.findall(r"^## `serin (\w+)", PAGES["serin.md"](), re.MULTILINE))
     assert len({verb for verb, _ in typed}) > 6
     assert {(verb, name) for verb, name in typed if verb not in verbs} == set()
+
+
+def test_every_alert_of_the_rules_has_a_row_and_every_row_an_alert() -> None:
+    rules = yaml.safe_load((REPOSITORY / "manifests" / "monitoring-operator" / "prometheus-rule.yaml").read_text())
+    alerts = {rule["alert"] for group in rules["spec"]["groups"] for rule in group["rules"]}
+    page = (REPOSITORY / "docs" / "operating" / "monitoring.md").read_text()
+    assert len(alerts) > 5
+    assert set(re.findall(r"^\| `(Serin\w+)` \| .*\]\(", page, re.MULTILINE)) == alerts
