@@ -8,8 +8,13 @@ So both ways to install are the same objects, and there is one place to edit.
 {{- if and .Values.namespace (eq .Values.namespace .Release.Namespace) }}true{{ end }}
 {{- end -}}
 
+{{/* Is a switch on that is on unless somebody says false? Not if its section is left empty: so files come from comments. */}}
+{{- define "serin.isOn" -}}
+{{- if ne (toString .) "false" }}true{{ end }}
+{{- end -}}
+
 {{- define "serin.hasWebhook" -}}
-{{- if and (.Values.webhook).enabled (not (include "serin.isNamespaced" .)) }}true{{ end }}
+{{- if and (include "serin.isOn" (.Values.webhook).enabled) (not (include "serin.isNamespaced" .)) }}true{{ end }}
 {{- end -}}
 
 {{- define "serin.hasPrometheus" -}}
@@ -101,7 +106,7 @@ So both ways to install are the same objects, and there is one place to edit.
 {{- $root := index . 0 }}
 {{- $pod := index . 1 }}
 {{- include "serin.pod" . }}
-{{- if eq (toString ($root.Values.securityContext).enabled) "false" }}{{ include "serin.anyUser" $pod }}{{ end }}
+{{- if not (include "serin.isOn" ($root.Values.securityContext).enabled) }}{{ include "serin.anyUser" $pod }}{{ end }}
 {{- range $container := $pod.containers }}
 {{- $_ := set $container "image" (include "serin.image" $root) }}
 {{- $_ := set $container "imagePullPolicy" (($root.Values.image).pullPolicy | default "IfNotPresent") }}
@@ -147,7 +152,7 @@ of Flagger's have, as with its chart: only if absent. (list context name)
 {{- define "serin.mayOwn" -}}
 {{- $root := index . 0 }}
 {{- $there := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" (index . 1) }}
-{{- if ($root.Values.crd).create }}
+{{- if include "serin.isOn" ($root.Values.crd).create }}
 {{- if or (not $there) ($root.Values.crd).adopt (include "serin.isOurs" (list $root $there)) }}true{{ end }}
 {{- else }}
 {{- if and (not $there) (lookup "v1" "Namespace" "" "kube-system") }}true{{ end }}
@@ -195,7 +200,7 @@ of Flagger's have, as with its chart: only if absent. (list context name)
   {{ $known.key }}: {{ $known.why }}.
 {{- end }}
 {{- end }}
-{{- if eq (toString (.Values.leaderElection).enabled) "false" }}
+{{- if not (include "serin.isOn" (.Values.leaderElection).enabled) }}
   leaderElection.enabled: found false; it is always on, so that two agents never write at once.
 {{- end }}
 {{- range .Values.env }}
