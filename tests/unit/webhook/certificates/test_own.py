@@ -244,6 +244,17 @@ async def test_a_deleted_secret_is_made_anew_while_connections_stay(
             assert await early.is_alive()
 
 
+async def test_a_secret_that_helm_made_is_ours_by_its_name(
+    cluster: FakeCluster, time: ManualTime, tmp_path: Path
+) -> None:
+    """Helm writes itself into the label that says whose it is, of all that it installs."""
+    labels = {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/name": "serin-webhook-authority"}
+    cluster.put(SECRET, {"metadata": {"labels": labels}, "type": "Opaque"})
+    async with replica(cluster, time, tmp_path) as authority:
+        await ready(time, authority)
+        assert stored(cluster).leaf is not None
+
+
 async def test_a_secret_of_somebody_else_is_left_alone_and_named(
     cluster: FakeCluster, time: ManualTime, tmp_path: Path
 ) -> None:
