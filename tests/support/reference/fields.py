@@ -9,6 +9,7 @@ from typing import Any, Final
 import yaml
 
 from tests.support.cluster import REPOSITORY
+from tests.support.reference.limits import told_by_admission
 from tests.support.reference.page import code, codes, page, section, sentence, table
 
 _OF_OTHERS: Final = "For other providers; ignored on Gloo."
@@ -37,6 +38,8 @@ def fields_page(kind: str, introduction: str) -> str:
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     fields = list(_fields(schema["properties"]["spec"], "spec"))
     allowed = dict(_told_by_rules(schema["properties"]["spec"]))
+    if kind == "Canary":
+        allowed |= told_by_admission((field.path, field.schema) for field in fields)
     parts = defaultdict[str, list[Field]](list)
     for field in fields:
         if not _is_of_others(field, fields):
@@ -92,7 +95,8 @@ def _rows(fields: list[Field], allowed: Mapping[str, str]) -> Iterator[tuple[str
         default, _, more = found[1].partition("; ") if found else ("", "", "")
         meaning = f"{_NO_DEFAULT.sub('', _DEFAULT.sub('', field.description, count=1))} {sentence(more)}"
         name = f"**{code(field.path)}**" if field.is_required else code(field.path)
-        limits = [part for part in (_limits(field.schema), allowed.get(field.path, "")) if part]
+        told, written = allowed.get(field.path, ""), _limits(field.schema)
+        limits = [part for part in (written if written not in told else "", told) if part]
         yield name, _type(field.schema), default, "; ".join(limits), sentence(meaning)
 
 
@@ -114,7 +118,7 @@ def _plural(kind: str) -> str:
 def _limits(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return codes(value for value in schema["enum"] if value)
-    return f"{schema['minimum']} and more" if "minimum" in schema else ""
+    return f"{schema['minimum']} or more" if "minimum" in schema else ""
 
 
 def _told_by_rules(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Final
 from canary.api.alert_provider import ALERTED_TYPES
 from canary.api.metric_template import QUERIED_TYPES
 from tests.support.cluster import REPOSITORY
+from tests.support.reference.bounds import bounds_page
 from tests.support.reference.calls import calls_page
 from tests.support.reference.events import events_page
 from tests.support.reference.fields import fields_page
@@ -32,6 +33,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
         f"A chat that [alerts](../how-to/alerts.md) go to. Of the types {codes(sorted(ALERTED_TYPES))} is sent to "
         "so far.",
     ),
+    "bounds.md": bounds_page,
     "status.md": status_page,
     "conditions.md": conditions_page,
     "events.md": events_page,

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Final
 
 from tests.support.cluster import REPOSITORY
@@ -38,6 +39,16 @@ def constants(path: str) -> Iterator[Constant]:
             and isinstance(node.value, ast.Constant)
         ):
             yield Constant(node.target.id, str(node.value.value), _text(following))
+
+
+def docs_of_names(path: str) -> dict[str, str]:
+    """Return what is said below each name that a module declares, whatever its value is."""
+    body = tree_of(path).body
+    return {
+        node.target.id: _text(following)
+        for node, following in pairwise(body)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
 
 
 def _text(node: ast.AST | None) -> str:
