@@ -59,6 +59,8 @@ def test_a_daemonset_is_promoted_under_load(rollouts: Rollouts) -> None:
         assert (image(rollouts, "app"), image(rollouts, "app-primary")) == ("3.1.1", "3.1.0")
         rollouts.wait_for_phase("app", "Succeeded")
     assert image(rollouts, "app-primary") == "3.1.1"
+    kept = [entry["revision"] for entry in rollouts.status("app")["serin"]["history"]]
+    assert rollouts.revisions_of_primary("app", "controllerrevision") == {"3.1.1": kept[0], "3.1.0": kept[1]}
     assert pod_spec(rollouts, "app")["nodeSelector"][ZERO] == "true"
     assert_no_request_lost(reports[0])
 

@@ -25,6 +25,7 @@ _RESOURCES = {
     "daemonset": "apis/apps/v1 daemonsets",
     "deployment": "apis/apps/v1 deployments",
     "replicaset": "apis/apps/v1 replicasets",
+    "controllerrevision": "apis/apps/v1 controllerrevisions",
     "hpa": "apis/autoscaling/v2 horizontalpodautoscalers",
     "alertprovider": "apis/flagger.app/v1beta1 alertproviders",
     "canary": "apis/flagger.app/v1beta1 canaries",

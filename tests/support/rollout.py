@@ -117,16 +117,15 @@ class Rollouts:
         pods = [one["spec"] for one in templates if one["metadata"]["labels"].get("app") == f"{name}-primary"]
         return {str(pod["containers"][0]["image"]).partition(":")[2] for pod in pods}
 
-    def revisions_of_primary(self, name: str) -> dict[str, str]:
-        """Return which revision each ReplicaSet of a target's primary says that it is of, by its image tag."""
-        found = read(self.cluster.kubeconfig, self.namespace, "replicaset")["items"]
-        mine = [one for one in found if one["spec"]["selector"]["matchLabels"].get("app") == f"{name}-primary"]
-        return {
-            str(one["spec"]["template"]["spec"]["containers"][0]["image"]).partition(":")[2]: str(
-                one["metadata"]["annotations"].get("serin.dev/revision")
-            )
-            for one in mine
-        }
+    def revisions_of_primary(self, name: str, kind: str = "replicaset") -> dict[str, str]:
+        """Return which revision is noted on what is kept of each template of a target's primary, by its image tag."""
+        noted = {}
+        for one in read(self.cluster.kubeconfig, self.namespace, kind)["items"]:
+            template = one.get("data", one)["spec"]["template"]
+            if template["metadata"]["labels"].get("app") == f"{name}-primary":
+                tag = str(template["spec"]["containers"][0]["image"]).partition(":")[2]
+                noted[tag] = str(one["metadata"]["annotations"].get("serin.dev/revision"))
+        return noted
 
     def set_image(self, name: str, tag: str) -> None:
         """Change the target's image, as the guide does."""

@@ -210,6 +210,12 @@ def test_what_is_no_number_in_json_is_kept_without_its_value(value: float) -> No
     assert [sample["value"] for sample in kept[0]["samples"]] == [None] * 10
 
 
+def test_a_reason_is_fit_to_be_shown() -> None:
+    (check,) = kept_of(["p99\x1b[2J"], 1.0, "no answer of http://user:secret@db/q?token=secret\nforged\x1b[2J")
+    assert check["name"] == "p99\N{REPLACEMENT CHARACTER}[2J"
+    assert check["reason"] == "no answer of http://…@db/q?token=… forged\N{REPLACEMENT CHARACTER}[2J"
+
+
 def test_two_metrics_of_one_name_have_a_history_each() -> None:
     limits = [{"max": 1}, {"max": 2}]
     metrics = [CanaryMetric.model_validate({"name": "p99", "query": "1", "thresholdRange": limit}) for limit in limits]
