@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kube.packing import PackedObject
 from kube.store import Change, Key, Store, key_of
 
 
@@ -147,3 +148,10 @@ def test_without_an_outline_the_objects_are_their_own() -> None:
     store.put(obj("a", 5))
     assert store.outlines("test") == [obj("a", 5)]
     assert store.outlines("other") == []
+
+
+def test_a_glance_shows_the_same_and_keeps_it_as_it_was_kept(store: Store) -> None:
+    assert store.glance(A) == obj("a", 5)
+    assert store.glance(Key("test", "none")) is None
+    if isinstance(kept := store._kept(A), PackedObject):
+        assert kept._unpacked is None
