@@ -100,10 +100,11 @@ async def serving_page(
     heartbeat: Callable[[], object] = lambda: {"version": "dev", "host": "pod-1", "leader": True, "stale": ""},
     now_s: Callable[[], float] | None = None,
     port: int = 0,
+    heartbeat_s: float = 15.0,
 ) -> AsyncIterator[str]:
     """Serve the page on a port of loopback, 0 for a free one; gives its URL."""
     recent = Recent()
-    feed = Feed(cluster.caches, recent, heartbeat, least_pause_s=least_pause_s)
+    feed = Feed(cluster.caches, recent, heartbeat, least_pause_s=least_pause_s, heartbeat_s=heartbeat_s)
     async with aiohttp.ClientSession() as session:
         server = Prometheus(session, prometheus, timeout_s=5.0)
 

@@ -12,7 +12,7 @@ import pytest
 from agent.page import feed, server
 from tests.support.eventually import eventually
 from tests.support.page import SmallCluster, serving_page, stored
-from tests.support.patience import PATIENCE_S
+from tests.support.patience import AGES_S, PATIENCE_S
 from tests.support.sse import next_event
 
 
@@ -55,14 +55,17 @@ async def test_a_reader_gets_all_rows_then_what_changes(
 
         cluster.put(stored("shop-007", weight=30))
         cluster.put_pods("test", "shop-007", 1, 2)
+        await asyncio.sleep(0)
+        cluster.put_pods("test", "shop-009-primary", 2, 3)
         cluster.delete(stored("shop-008"))
         rows: dict[str, Any] = {}
         gone: list[str] = []
-        while "test/shop-008" not in gone or rows.get("shop-007", {}).get("canary") is None:
+        while "test/shop-008" not in gone or len(rows) < 2 or rows["shop-007"]["canary"] is None:
             data = (await next_event(stream, "rows")).data
             rows |= {row["name"]: row for row in data["rows"]}
             gone += data["gone"]
-        assert set(rows) == {"shop-007"}
+        assert set(rows) == {"shop-007", "shop-009"}
+        assert rows["shop-009"]["primary"] == {"available": 2, "wanted": 3}
         assert rows["shop-007"]["weight"] == 30
         assert rows["shop-007"]["canary"] == {"available": 1, "wanted": 2}
         assert gone == ["test/shop-008"]
@@ -393,17 +396,36 @@ async def test_another_sites_page_gets_nothing(
         assert answer.status == status
 
 
-async def test_there_are_no_more_requests_than_may_be(
-    url: str, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+async def test_there_are_no_more_requests_than_may_be_and_who_goes_makes_room(
+    cluster: SmallCluster, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "MOST_REQUESTS", 1)
-    async with http.get(f"{url}/api/stream") as stream:
-        await next_event(stream, "alive")
-        async with http.get(f"{url}/") as refused:
-            assert refused.status == 503
+    async with serving_page(cluster, heartbeat_s=AGES_S) as url:
 
-    async def status() -> int:
-        async with http.get(f"{url}/") as answer:
-            return answer.status
+        async def status() -> int:
+            async with http.get(f"{url}/") as answer:
+                return answer.status
 
-    await eventually(status, lambda found: found == 200)
+        async with http.get(f"{url}/api/stream") as stream:
+            await next_event(stream, "alive")
+            assert await status() == 503
+        await eventually(status, lambda found: found == 200)
+
+
+@pytest.mark.parametrize(
+    ("phase", "weight", "states"),
+    [
+        ("Progressing", 0, {"next"}),
+        ("Succeeded", 0, {"done"}),
+        ("Promoting", 50, {"done"}),
+        ("Failed", 0, {"next"}),
+        ("Initialized", 50, {"next"}),
+    ],
+)
+async def test_steps_outside_of_an_analysis(
+    cluster: SmallCluster, url: str, http: aiohttp.ClientSession, phase: str, weight: int, states: set[str]
+) -> None:
+    cluster.put(stored(phase=phase, weight=weight))
+    async with http.get(f"{url}/api/canaries/test/podinfo") as answer:
+        steps = (await answer.json())["steps"]
+    assert (len(steps), {step["state"] for step in steps}) == (10, states)
