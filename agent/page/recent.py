@@ -58,8 +58,8 @@ class _History:
 
     def add_messages(self, added: list[tuple[int, bool, str]]) -> None:
         if added:
-            # Packed, they take a third of the memory.
-            self._messages = orjson.dumps([*self.messages, *added][-MOST_MESSAGES:])
+            # Packed, they take a third of the memory. A copy, for what is written is kept in a buffer that is larger.
+            self._messages = bytes(memoryview(orjson.dumps([*self.messages, *added][-MOST_MESSAGES:])))
 
     def add_weight(self, at_s: int, percent: int) -> None:
         if self.weights and self.weights[-1] == percent:

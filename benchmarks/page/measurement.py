@@ -6,6 +6,7 @@ SERIN_BENCH_PAGE_S=60 looks at it for a minute in place of ten.
 import asyncio
 import os
 import tracemalloc
+from contextlib import nullcontext
 from statistics import median
 from typing import Final
 
@@ -23,14 +24,6 @@ _MIB: Final = 1024 * 1024
 
 _PAINT: Final = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
 _ROWS: Final = "document.querySelectorAll('#canaries tbody tr').length"
-
-# Tasks of the main thread that take longer than 50 ms are what the browser calls long.
-_OBSERVE: Final = """
-window.longest = 0;
-new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) window.longest = Math.max(window.longest, entry.duration);
-}).observe({entryTypes: ['longtask']});
-"""
 
 
 def measure() -> dict[str, float | str]:
@@ -58,7 +51,6 @@ async def _measure(watched_s: float) -> dict[str, float]:
             paints.append(float(await tab.wait(_PAINT)))
             await tab.call("Page.navigate", url="about:blank")
         tab = await browser()
-        await _count_own_time(tab)
         await tab.size(1280, 800)
         await tab.open(url)
         await tab.wait(_ROWS, lambda count: count == _CANARIES)
@@ -71,30 +63,21 @@ async def _measure(watched_s: float) -> dict[str, float]:
     }
 
 
-async def _count_own_time(tab: Tab) -> None:
-    """Count the time of the thread, not of the clock: others on the machine do not add to it."""
-    await tab.call("Performance.disable")
-    await tab.call("Performance.setTimeDomain", timeDomain="threadTicks")
-    await tab.call("Performance.enable")
-
-
 async def _watch(cluster: SmallCluster, tab: Tab, watched_s: float) -> dict[str, float]:
-    """Change some canaries each second; return what the main thread spent on it, and what memory came to."""
-    await tab.look(_OBSERVE)
+    """Change some canaries each second; return the main thread's time for it on the CPU, and what memory came to."""
     began_mib, spent_ms, nodes = 0.0, [], 0.0
     for second in range(int(watched_s)):
-        before = (await tab.metrics())["TaskDuration"]
+        before = (await tab.metrics())["ThreadTime"]
         for number in range(second % 50, _CANARIES, _CANARIES // _CHANGED_EACH_S):
             cluster.put(_canary(number, second % 100))
         await asyncio.sleep(1.0)
-        spent_ms.append(((await tab.metrics())["TaskDuration"] - before) * 1000)
+        spent_ms.append(((await tab.metrics())["ThreadTime"] - before) * 1000)
         if second == min(60, int(watched_s / 10)):
             began_mib, nodes = await _heap_mib(tab), (await tab.metrics())["Nodes"]
     ended_mib = await _heap_mib(tab)
     return {
         "page_update_main_thread_ms": round(median(spent_ms), 1),
         "page_update_main_thread_most_ms": round(max(spent_ms), 1),
-        "page_longest_task_ms": round(float(await tab.look("window.longest"))),
         "page_watched_s": watched_s,
         "page_heap_after_a_tenth_mib": round(began_mib, 2),
         "page_heap_at_the_end_mib": round(ended_mib, 2),
@@ -115,19 +98,22 @@ def _canary(number: int, weight: int) -> dict[str, object]:
 
 def _kept_kib() -> float:
     """Return what the agent keeps of a canary for the page after 200 changes of its weight, while nobody looks."""
-    cluster = SmallCluster()
-    feed = Feed(cluster.caches, Recent(), lambda: None)
+    return round((_traced(with_page=True) - _traced(with_page=False)) / _KIB, 1)
+
+
+def _traced(*, with_page: bool) -> float:
+    """Return the bytes for each of some canaries, with the caches."""
     canaries = 50
-    with feed.following():
-        for number in range(canaries):
-            cluster.put(_canary(number, 0))
-        tracemalloc.start()
-        try:
-            before, _ = tracemalloc.get_traced_memory()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        cluster = SmallCluster()
+        feed = Feed(cluster.caches, Recent(), lambda: None)
+        with feed.following() if with_page else nullcontext():
             for step in range(200):
                 for number in range(canaries):
                     cluster.put(_canary(number, 1 + step % 99))
             after, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-    return round((after - before) / canaries / _KIB, 1)
+    finally:
+        tracemalloc.stop()
+    return (after - before) / canaries

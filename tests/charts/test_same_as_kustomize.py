@@ -71,6 +71,7 @@ def test_the_render_of_the_chart_equals_the_output_of_kustomize(name: str) -> No
     [
         ("webhook-request-rights", {"webhook": {"requestRights": True}}),
         ("config-tracking-watch", {"configTracking": {"watch": True}}),
+        ("page-token", {"page": {"auth": "token"}}),
     ],
 )
 def test_a_component_is_a_value(tmp_path: Path, name: str, values: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from agent.caches import Caches
 from agent.providers.errors import ProviderRefused
 from agent.providers.metrics.checks import MetricChecks
-from agent.providers.metrics.prometheus import Prometheus
+from agent.providers.metrics.prometheus import Prometheus, Series
 from canary.api.names import Side
 from canary.run.judge import CheckResult
 from canary.run.state import State
@@ -40,8 +40,10 @@ async def test_a_query_gives_a_number_or_none(cluster: Cluster, query: str, expe
 async def test_labels_come_with_the_values(cluster: Cluster) -> None:
     async with aiohttp.ClientSession() as session:
         prometheus = Prometheus(session, cluster.endpoints["prometheus"], timeout_s=10)
-        elements = await prometheus.query('label_replace(vector(5), "code", "200", "", "")')
+        query = 'label_replace(vector(5), "code", "200", "", "")'
+        elements, series = await prometheus.query(query), await prometheus.matrix(query, 60, 120, 30)
     assert [(dict(element.labels), element.value) for element in elements] == [({"code": "200"}, 5.0)]
+    assert series == (Series({"code": "200"}, ((60, 5.0), (90, 5.0), (120, 5.0))),)
 
 
 @pytest.mark.parametrize(

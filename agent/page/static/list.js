@@ -5,6 +5,8 @@ import { ago, mark, say } from "./dom.js";
 const MOODS = { trouble: 0, waiting: 1, running: 2, idle: 3 };
 const WORDS = { trouble: "needs attention", waiting: "waits", running: "runs", idle: "at rest" };
 const AT_ONCE_MS = 12;
+// Rows that are laid out together once one of them comes into sight. The browser looks after each group, not each row.
+const GROUP = 50;
 
 const ORDERS = {
   name: (row) => "",
@@ -17,7 +19,7 @@ const ORDERS = {
 export class List {
   constructor() {
     this.table = document.getElementById("canaries");
-    this.body = this.table.tBodies[0];
+    this.group = this.table.tBodies[0].cloneNode();
     this.template = document.getElementById("row").content.firstElementChild;
     this.words = document.getElementById("words");
     this.mood = document.getElementById("mood");
@@ -147,13 +149,12 @@ export class List {
     }
     const sign = this.isDescending ? -1 : 1;
     shown.sort((one, other) => (one.order < other.order ? -sign : one.order > other.order ? sign : 0));
-    const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
-    let next = this.body.firstElementChild;
-    for (const { element } of shown) {
-      if (element === next) next = next.nextElementSibling;
-      else if (next && next.nextElementSibling === element) next = element.nextElementSibling; // the one before comes later
-      else this.body.insertBefore(element, next);
-    }
+    const focused = this.table.contains(document.activeElement) ? document.activeElement : null;
+    const groups = this.table.tBodies;
+    const wanted = Math.max(1, Math.ceil(shown.length / GROUP));
+    while (groups.length < wanted) this.table.append(this.group.cloneNode());
+    for (let at = 0; at < wanted; at += 1) fillGroup(groups[at], shown.slice(at * GROUP, (at + 1) * GROUP));
+    while (groups.length > wanted) groups[groups.length - 1].remove();
     if (focused && focused !== document.activeElement) focused.focus({ preventScroll: true });
     this.count(shown.length);
   }
@@ -168,6 +169,16 @@ export class List {
 
   tick() {
     for (const entry of this.entries.values()) if (entry.element) fillSince(entry.element, entry.row);
+  }
+}
+
+// Only rows whose place is another are moved. What is left over belongs to a later group, which takes it.
+function fillGroup(group, entries) {
+  let next = group.firstElementChild;
+  for (const { element } of entries) {
+    if (element === next) next = next.nextElementSibling;
+    else if (next && next.nextElementSibling === element) next = element.nextElementSibling;
+    else group.insertBefore(element, next);
   }
 }
 

@@ -226,7 +226,7 @@ of Flagger's have, as with its chart: only if absent. (list context name)
 {{/* The first parts of all keys: of values.yaml, and of Flagger's that mean nothing here. */}}
 {{- define "serin.knownKeys" -}}
 {{- $known := list "global" "images" "image" "imagePullSecrets" "logLevel" "meshProvider" "gloo" "metricsServer" "namespace"
-  "noCrossNamespaceRefs" "configTracking" "eventWebhook" "clusterName" "slack" "leaderElection" "podDisruptionBudget"
+  "noCrossNamespaceRefs" "configTracking" "page" "eventWebhook" "clusterName" "slack" "leaderElection" "podDisruptionBudget"
   "resources" "nodeSelector" "tolerations" "podPriorityClassName" "affinity" "topologySpreadConstraints" "env" "extraArgs"
   "additionalVolumes" "additionalVolumeMounts" "annotations" "deploymentLabels" "podAnnotations" "podLabels"
   "securityContext" "serviceAccount" "rbac" "crd" "guard" "networkPolicies" "webhook" "prometheus" "podMonitor"
