@@ -63,6 +63,9 @@ MOST_HOOK_METADATA: Final = 100
 MOST_STEP_WEIGHTS: Final = 1_000
 """Of an analysis. There are 100 percents; more steps than that repeat some."""
 
+MOST_STEPS: Final = 200
+"""Of `analysis.steps`: each of the 100 percents twice, for a time and with a pause."""
+
 MOST_MATCHES: Final = 100
 """Entries of `analysis.match`."""
 
@@ -150,6 +153,9 @@ MOST_THRESHOLD: Final = 10_000
 
 MOST_ITERATIONS: Final = 100_000
 """More than a day of iterations at the shortest interval."""
+
+MOST_STEP_S: Final = 30 * DAY_S
+"""Of a step's duration and of `bake`. Who wants to wait for longer than a month wants a pause."""
 
 MOST_PROGRESS_DEADLINE_S: Final = WEEK_S
 """Until a workload that does not become ready ends a run."""

@@ -134,10 +134,12 @@ class Canary(ApiObject):
 
     @property
     def max_weight(self) -> int:
-        """Return the canary's last weight before promotion: the last of stepWeights, else maxWeight, else all of it."""
+        """Return the canary's last weight before promotion: of steps or stepWeights, else maxWeight, else all of it."""
         analysis = self.analysis
         if analysis is None:
             return self.total_weight
+        if analysis.steps:
+            return min(self.total_weight, analysis.steps[-1].weight)
         if weights := [weight for weight in analysis.step_weights if weight > 0]:
             return min(self.total_weight, weights[-1])
         return analysis.max_weight if analysis.max_weight > 0 else self.total_weight

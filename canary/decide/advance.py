@@ -6,6 +6,7 @@ from string import ascii_letters
 from typing import Final
 
 from canary.decide.gates import CONFIRM_PROMOTION, CONFIRM_TRAFFIC_INCREASE, unanswered_hooks
+from canary.decide.holds import Hold, find_hold, report_pause
 from canary.decide.tick import Tick
 from canary.decide.timing import ENDPOINTS_KNOWN_S, PATIENCE_S, SETTLING_S
 from canary.decide.transitions import promote, roll_back, stop_waiting
@@ -21,6 +22,7 @@ from canary.run.messages import (
     target_paused,
 )
 from canary.run.phase import Phase
+from canary.run.state import StepRecord
 from canary.run.steps import Step, next_step
 from canary.run.traffic import TOTAL_PERCENT
 
@@ -34,12 +36,13 @@ _COOKIE_CHARS: Final = 10
 class Ahead:
     """What comes next in an analysis, and what keeps it from coming.
 
-    `step` is None when the promotion is next. `gate` is the type of the gates that must open before it, None when none
-    has to. `why_not` is None when nothing else is in the way. `size`: how many replicas the canary side needs for it;
-    `needs_growth`: only that is missing, and that side grows when the gates are open, for they may take days.
+    `step` is None when the promotion is next. `hold` is what of the present step is not over. `gate` is the type of the
+    gates that must open before the next one, None when none has to. `why_not` is None when nothing else is in the way.
+    `size`: how many replicas the canary side needs for it; `needs_growth`: only that is missing, and that side grows when the gates are open, for they may take days.
     """
 
     step: Step | None
+    hold: Hold | None
     gate: str | None
     why_not: Message | None
     size: int
@@ -48,18 +51,18 @@ class Ahead:
 
 def look_ahead(tick: Tick) -> Ahead:
     """Return what comes next, as the world is now."""
-    state = tick.state
-    present = Step(state.traffic, state.analysis.iterations) if tick.analysis_started else None
+    present = tick.present_step if tick.analysis_started else None
     step = next_step(
         tick.canary,
         present,
         rollout_interrupts_primary=tick.rollout_interrupts_primary,
         is_primary_lost=tick.is_primary_lost,
     )
-    gate = _gate_before(tick, step)
+    hold = find_hold(tick, step)
+    gate = None if hold is not None else _gate_before(tick, step)
     why_not, size = why_canary_not_ready(tick) or tick.why_not_advancing(), _size_for(tick, step)
-    needs_growth = why_not is None and gate is None and is_too_small(tick, size)
-    return Ahead(step, gate, _report_growth(tick, size) if needs_growth else why_not, size, needs_growth)
+    needs_growth = why_not is None and hold is None and gate is None and is_too_small(tick, size)
+    return Ahead(step, hold, gate, _report_growth(tick, size) if needs_growth else why_not, size, needs_growth)
 
 
 def _size_for(tick: Tick, step: Step | None) -> int:
@@ -81,9 +84,12 @@ def _gate_before(tick: Tick, step: Step | None) -> str | None:
 
     As with Flagger, the gate before a growing weight is asked before the promotion, too: that is the last increase.
     Where the canary gets all the traffic before its promotion, as always in blue/green, both are asked before that.
+    A step of the same weight as the one before it increases nothing.
     """
     kinds = []
-    if tick.canary.grows_by_weight and not (step is None and tick.state.traffic.includes_unmatched):
+    is_last = step is None and tick.state.traffic.includes_unmatched
+    is_same = step is not None and step.number > 0 and step.traffic.canary_percent == tick.state.traffic.canary_percent
+    if tick.canary.grows_by_weight and not is_last and not is_same:
         kinds.append(CONFIRM_TRAFFIC_INCREASE)
     if step is None or step.carries_everything:
         kinds.append(CONFIRM_PROMOTION)
@@ -198,7 +204,7 @@ def advance(tick: Tick, step: Step | None, *messages: Message) -> Decision:
     if step is None:
         return promote(tick, *messages, skips_analysis=False)
     state = stop_waiting(tick.state)
-    analysis = replace(state.analysis, iterations=step.iterations)
+    analysis = replace(state.analysis, iterations=step.iterations, step=StepRecord(number=step.number))
     if has_grown(tick, _size_for(tick, step)):
         analysis = replace(analysis, growth_started_at_s=None)
     if not tick.analysis_started:
@@ -216,7 +222,8 @@ def advance(tick: Tick, step: Step | None, *messages: Message) -> Decision:
         analysis=analysis,
         timing=replace(state.timing, next_check_at_s=tick.now_s + tick.canary.interval_s),
     )
-    return tick.transition(forward, *messages, _report_step(tick, step))
+    paused, pause = report_pause(tick.having(forward))
+    return tick.transition(paused, *messages, _report_step(tick, step), *pause)
 
 
 def _primary_floor(tick: Tick) -> int:

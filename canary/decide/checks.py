@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from canary.decide.advance import Ahead, advance, grow, look_ahead
+from canary.decide.advance import advance, grow, look_ahead
 from canary.decide.gates import (
     CONFIRM_PROMOTION,
     CONFIRM_TRAFFIC_INCREASE,
@@ -13,6 +13,7 @@ from canary.decide.gates import (
     unanswered_hooks,
     with_answers,
 )
+from canary.decide.holds import Hold, begin_bake, report_pause, without_unwatched
 from canary.decide.tick import Tick
 from canary.decide.transitions import roll_back
 from canary.run.decision import Decision, wait
@@ -73,28 +74,33 @@ def _report_start(tick: Tick) -> tuple[Message, ...]:
 # From the first step on.
 
 
-def judge_analysis(tick: Tick, ahead: Ahead) -> Decision:
+def judge_analysis(tick: Tick) -> Decision:
     """Judge the checks of an interval, or read the gates of the step ahead."""
     checks = tick.observation.answered(Question.CHECKS)
     if checks is not None:
-        return _judge_checks(tick, checks, ahead)
+        return _judge_checks(tick.having(without_unwatched(tick)), checks)
     gates = ((kind, read_gates(tick, kind)) for kind in (CONFIRM_TRAFFIC_INCREASE, CONFIRM_PROMOTION))
     asked = next(((kind, gate) for kind, gate in gates if gate is not None), None)
     return wait(seconds=tick.remaining_s) if asked is None else _pass_gate(tick, *asked)
 
 
-def _judge_checks(tick: Tick, checks: tuple[CheckResult, ...], ahead: Ahead) -> Decision:
+def _judge_checks(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
     """Take the next step where the checks pass, or do first what stands before it."""
     tick, verdict = tick.having(keep(tick, checks)), overall(checks)
+    ahead = look_ahead(tick)
     if verdict is not Verdict.PASS:
         return _await_hooks(tick, checks) if is_observed(checks) else _hold_back(tick, verdict, checks)
     passed = note_decisive(tick, tick.state)
     is_due = bool(tick.due(*ManagedObject))
-    if ahead.why_not is None and ahead.gate is None and not is_due:
+    if ahead.why_not is None and ahead.hold is Hold.BAKE:
+        return begin_bake(tick.having(passed))
+    if ahead.why_not is None and ahead.hold is None and ahead.gate is None and not is_due:
         return advance(tick.having(passed), ahead.step)
-    analysis = replace(passed.analysis, checks_passed=ahead.why_not is None)
+    passed, pause = report_pause(tick.having(passed))
+    # Whoever resumes the run waits for no other checks; those of a time that is not over are not the last of it.
+    analysis = replace(passed.analysis, checks_passed=ahead.why_not is None and ahead.hold is not Hold.TIME)
     remarks = (ahead.why_not,) if ahead.why_not is not None else _report_overdue(tick)
-    return tick.transition(_next_interval(tick, replace(passed, analysis=analysis)), remarks=remarks)
+    return tick.transition(_next_interval(tick, replace(passed, analysis=analysis)), *pause, remarks=remarks)
 
 
 def _await_hooks(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
@@ -120,7 +126,7 @@ def _pass_gate(tick: Tick, kind: str, gate: GateAnswers) -> Decision:
         return tick.transition(shut, *gate.messages, remarks=gate.remarks)
     opened = tick.having(gate.state)
     ahead = look_ahead(opened)
-    if ahead.gate is not None or ahead.why_not is not None or tick.due(*ManagedObject):
+    if ahead.hold is not None or ahead.gate is not None or ahead.why_not is not None or tick.due(*ManagedObject):
         return tick.transition(gate.state, *gate.messages)
     return advance(opened, ahead.step, *gate.messages)
 

@@ -19,7 +19,7 @@ _SAME_CLOCK_S: Final = 1.0
 # About a write a minute costs next to nothing beside the checks.
 _NOTED_EVERY_S: Final = 45.0
 # An agent that is killed is back within this time after its last note, or others have taken over.
-_UNWATCHED_AFTER_S: Final = 150.0
+UNWATCHED_AFTER_S: Final = 150.0
 
 
 def count_watched(state: State, now_s: float) -> State:
@@ -27,7 +27,7 @@ def count_watched(state: State, now_s: float) -> State:
     ahead_s = _ahead_s(state, now_s)
     if ahead_s < -_SAME_CLOCK_S:
         return _moved(state, ahead_s, has_checks=True)
-    if ahead_s > _UNWATCHED_AFTER_S:
+    if ahead_s > UNWATCHED_AFTER_S:
         return _moved(state, ahead_s, has_checks=False)
     return state
 
@@ -48,7 +48,7 @@ def unchecked_s(tick: Tick) -> float:
     unobserved_s = tick.state.analysis.unobserved_s
     if not _can_not_be_checked(tick):
         return unobserved_s
-    return unobserved_s + min(max(_ahead_s(tick.state, tick.now_s), 0.0), _UNWATCHED_AFTER_S)
+    return unobserved_s + min(max(_ahead_s(tick.state, tick.now_s), 0.0), UNWATCHED_AFTER_S)
 
 
 def _can_not_be_checked(tick: Tick) -> bool:
@@ -90,7 +90,7 @@ def _moved(state: State, by_s: float, *, has_checks: bool) -> State:
     def moved(moment_s: float | None, *, is_moved: bool = True) -> float | None:
         return None if moment_s is None else moment_s + by_s * is_moved
 
-    timing, analysis, promotion = state.timing, state.analysis, state.promotion
+    timing, analysis, promotion, step = state.timing, state.analysis, state.promotion, state.analysis.step
     next_check_at_s = timing.next_check_at_s + by_s if has_checks and timing.next_check_at_s else timing.next_check_at_s
     return replace(
         state,
@@ -107,6 +107,11 @@ def _moved(state: State, by_s: float, *, has_checks: bool) -> State:
             started_at_s=moved(analysis.started_at_s, is_moved=has_checks),
             decisive_at_s=moved(analysis.decisive_at_s, is_moved=has_checks),
             growth_started_at_s=moved(analysis.growth_started_at_s),
+            step=replace(
+                step,
+                served_at_s=moved(step.served_at_s, is_moved=has_checks),
+                bake_started_at_s=moved(step.bake_started_at_s, is_moved=has_checks),
+            ),
         ),
         promotion=replace(
             promotion,

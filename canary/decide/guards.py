@@ -178,6 +178,10 @@ def note_served(tick: Tick) -> Decision | None:
     if tick.analysis_started or is_step_back:
         next_check_at_s = max(timing.next_check_at_s, tick.now_s + tick.canary.interval_s)
         served = replace(served, timing=replace(timing, next_check_at_s=next_check_at_s))
+    step = state.analysis.step
+    if step.number > 0 and step.served_at_s is None:
+        # A step's time goes on where somebody changes the route back and forth.
+        served = replace(served, analysis=replace(state.analysis, step=replace(step, served_at_s=tick.now_s)))
     return tick.update(served)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from canary.decide.attempts import attempt
+from canary.decide.holds import is_paused_by_step
 from canary.decide.run_record import give_reason
 from canary.decide.tick import Tick
 from canary.decide.transitions import change_of, promote, promote_newer, roll_back, start_run, stop_waiting
@@ -76,7 +77,7 @@ def _why_refused(tick: Tick, request: Request) -> str:
         return f"{request.verb} of a newer revision than {revision}, which is being promoted"
     if not request.is_about(revision):
         return f"{request.verb}@{revision}"
-    if request.verb is Verb.RESUME and not tick.state.control.is_paused:
+    if request.verb is Verb.RESUME and not tick.state.control.is_paused and not is_paused_by_step(tick):
         return f"resume of a paused run; {revision} is not paused"
     if phase in IDLE and revision == tick.state.revisions.promoted:
         return f"{request.verb} of a revision that the primary does not run; it runs {revision}"
@@ -130,9 +131,17 @@ def _pause(tick: Tick, by: str) -> Decision:
 
 
 def _resume(tick: Tick, by: str) -> Decision:
-    analysis = replace(tick.state.analysis, growth_started_at_s=None)
-    control = replace(tick.state.control, is_paused=False)
-    return tick.update(replace(tick.state, analysis=analysis, control=control), resumed(tick.name, by))
+    """End what somebody asked for, where they did; else the present step's own pause. One resume ends one of them."""
+    state, is_step = tick.state, is_paused_by_step(tick)
+    analysis = replace(state.analysis, growth_started_at_s=None)
+    if state.control.is_paused:
+        control = replace(state.control, is_paused=False)
+        still_paused_by = state.analysis.step.number if is_step else 0
+        message = resumed(tick.name, by, still_paused_by)
+        return tick.update(replace(state, analysis=analysis, control=control), message)
+    analysis = replace(analysis, step=replace(analysis.step, is_resumed=True))
+    hooks = replace(state.hooks, waiting_for=())
+    return tick.update(replace(state, analysis=analysis, hooks=hooks), resumed(tick.name, by))
 
 
 def _promote(tick: Tick, by: str) -> Decision:

@@ -24,7 +24,7 @@ from canary.run.messages import (
 from canary.run.observation import Target
 from canary.run.phase import Phase
 from canary.run.revision import template_part
-from canary.run.state import Analysis, Control, HookAnswers, Promotion, State, Timing
+from canary.run.state import Analysis, Control, HookAnswers, Promotion, State, StepRecord, Timing
 from canary.run.traffic import TOTAL_PERCENT, Traffic
 
 # From one state to another.
@@ -87,7 +87,7 @@ def end_run(tick: Tick, state: State, outcome: Outcome, otherwise: str = "") -> 
     has_hooks = bool(hooks_of(tick.canary, POST_ROLLOUT))
     return replace(
         end_record(state, outcome, tick.now_s, otherwise),
-        analysis=replace(state.analysis, iterations=0),
+        analysis=replace(state.analysis, iterations=0, step=StepRecord()),
         hooks=replace(state.hooks, post_rollout_pending=has_hooks),
         timing=replace(state.timing, shifted_at_s=None),
     )
@@ -186,7 +186,7 @@ def _begin_promotion(state: State, now_s: float, *, skips_analysis: bool) -> Sta
         begun,
         phase=Phase.PROMOTING,
         traffic=replace(state.traffic, mirror_percent=0),
-        analysis=replace(begun.analysis, decisive_at_s=now_s, unobserved_s=0.0),
+        analysis=replace(begun.analysis, step=StepRecord(), decisive_at_s=now_s, unobserved_s=0.0),
         promotion=Promotion(checked_at_s=now_s),
         control=replace(state.control, is_paused=False, skips_analysis=skips_analysis),
         timing=Timing(next_check_at_s=now_s, unready_at_s=now_s),

@@ -22,7 +22,7 @@ _PERCENT_FIELDS = {
 
 _CAPPED = ("stepWeight", "stepWeightPromotion", "mirrorWeight")
 _WEIGHT_FIELDS = {"stepWeight": "step_weight", "stepWeights": "step_weights", "maxWeight": "max_weight"}
-_ENDS = ("stepWeight", "stepWeights", "iterations")
+_ENDS = ("stepWeight", "stepWeights", "steps", "iterations")
 
 # Asked in the course of an analysis; what they answer decides how it goes on.
 _DECIDING_HOOKS = ("rollout", "rollback", "confirm-traffic-increase", "confirm-promotion")
@@ -144,7 +144,7 @@ def analysis_can_end(canary: Canary) -> Iterator[Problem]:
     analysis = canary.analysis
     if analysis is None or canary.is_analysis_skipped or _has_steps(analysis) or analysis.iterations:
         return
-    allowed = "one of stepWeight, stepWeights and iterations, for without them the analysis has no end"
+    allowed = "one of stepWeight, stepWeights, steps and iterations, for without them the analysis has no end"
     for unknown in analysis.model_extra or {}:
         for meant in get_close_matches(unknown.lower(), [end.lower() for end in _ENDS], n=1, cutoff=0.8):
             end = next(end for end in _ENDS if end.lower() == meant)
@@ -191,7 +191,7 @@ def deadline_leaves_time(canary: Canary) -> Iterator[Problem]:
 
 
 def _has_steps(analysis: CanaryAnalysis) -> bool:
-    return bool(analysis.step_weight or any(analysis.step_weights))
+    return bool(analysis.step_weight or any(analysis.step_weights) or analysis.steps)
 
 
 def _ends(analysis: CanaryAnalysis) -> dict[str, object] | None:

@@ -16,6 +16,7 @@ from canary.rules.patterns import PATTERN_RULES
 from canary.rules.routing import ROUTING_RULES
 from canary.rules.run_numbers import RUN_NUMBER_RULES
 from canary.rules.service import SERVICE_RULES
+from canary.rules.steps import STEP_RULES
 from canary.rules.target import TARGET_RULES
 from canary.rules.unknown_fields import UNKNOWN_FIELD_RULES
 from canary.rules.webhooks import WEBHOOK_RULES
@@ -37,6 +38,7 @@ RULES: tuple[Rule, ...] = (
     *RUN_NUMBER_RULES,
     *GATEWAY_TEXT_RULES,
     *ANALYSIS_RULES,
+    *STEP_RULES,
     *AFFINITY_RULES,
     *MATCHING_RULES,
     *PATTERN_RULES,

@@ -17,6 +17,7 @@ from canary.api.bounds import (
     MOST_PROGRESS_DEADLINE_S,
     MOST_ROUTE_RETRIES,
     MOST_ROUTE_TIMEOUT_S,
+    MOST_STEP_S,
     MOST_THRESHOLD,
     MOST_UNOBSERVED_DEADLINE_S,
 )
@@ -50,6 +51,10 @@ def run_is_limited(canary: Canary) -> Iterator[Problem]:
     yield from _at_most(
         f"{path}.drainSeconds", analysis.drain_seconds, MOST_DRAIN_S, f" ({MOST_DRAIN_S // HOUR_S} hours)"
     )
+    times = {f"steps[{index}].duration": step.duration for index, step in enumerate(analysis.steps)}
+    for field, duration in (times | {"bake": analysis.bake}).items():
+        if duration and parse_duration_s(duration) > MOST_STEP_S:
+            yield _beyond(f"{path}.{field}", duration, f"at most {MOST_STEP_S // HOUR_S}h")
     for index, metric in enumerate(analysis.metrics):
         if metric.interval_s > MOST_METRIC_INTERVAL_S:
             yield _beyond(

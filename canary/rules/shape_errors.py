@@ -1,6 +1,7 @@
 """Pydantic's errors as problems: the field's path, the value found, and what is allowed."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -29,12 +30,15 @@ _REQUIRED: Final[Mapping[tuple[str, str], str]] = {
     ("Canary", "spec"): "an object with targetRef, service and analysis",
     ("Canary", "spec.targetRef"): "the workload to release: its apiVersion, kind (Deployment or DaemonSet) and name",
     ("Canary", "spec.targetRef.name"): "the name of the workload to release",
+    ("Canary", "spec.analysis.steps[].weight"): "a weight from 0 to 100, as in {weight: 20}",
     ("MetricTemplate", "spec"): "an object with provider and query",
     ("MetricTemplate", "spec.provider"): "an object with the type of a metrics server, and its address",
     ("MetricTemplate", "spec.query"): "a query in the language of the provider",
     ("AlertProvider", "spec"): "an object with the type of a chat, and its address or a secretRef",
 }
 """What belongs into a required field, by kind and path; of others their name says enough."""
+
+_INDEX: Final = re.compile(r"\[\d+\]")
 
 STAND_IN: Final = "serin-stand-in"
 """A name for what lacks one, so that the rest can be checked."""
@@ -91,7 +95,7 @@ def fill(obj: Any, details: ErrorDetails, filled: set[Location]) -> bool:
 def _problem(kind: str, details: ErrorDetails) -> Problem:
     path, allowed = field_path(*location(details)), _allowed(details)
     if details["type"] == "missing":
-        allowed = _REQUIRED.get((kind, path), allowed)
+        allowed = _REQUIRED.get((kind, _INDEX.sub("[]", path)), allowed)
     return Problem(path=path, found=_found(details), allowed=allowed)
 
 

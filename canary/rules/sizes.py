@@ -23,6 +23,7 @@ from canary.api.bounds import (
     MOST_PROVIDER_HEADERS,
     MOST_SPEC_CHARS,
     MOST_STEP_WEIGHTS,
+    MOST_STEPS,
     MOST_TEMPLATE_VARIABLES,
     MOST_TEXT_CHARS,
     MOST_URL_CHARS,
@@ -50,6 +51,7 @@ _COUNTS: Final[Mapping[str, int]] = {
             ("webhooks[].metadata", MOST_HOOK_METADATA),
             ("alerts", MOST_ALERTS),
             ("stepWeights", MOST_STEP_WEIGHTS),
+            ("steps", MOST_STEPS),
             ("match", MOST_MATCHES),
         )
     },

@@ -310,9 +310,24 @@ def paused(name: str, weight_percent: int, by: str) -> Message:
     return info(f"Pausing {name} at canary weight {weight_percent}, {by_request(by)}. Its checks go on")
 
 
-def resumed(name: str, by: str) -> Message:
-    """Report that somebody asked to resume. The text is ours."""
-    return info(f"Resuming {name}, {by_request(by)}")
+def resumed(name: str, by: str, still_paused_by: int = 0) -> Message:
+    """Report that somebody asked to resume; where a step pauses the run as well, its number. The text is ours."""
+    rest = f". Step {still_paused_by} still pauses it: resume it once more" if still_paused_by else ""
+    return info(f"Resuming {name}, {by_request(by)}{rest}")
+
+
+def paused_by_step(name: str, number: int, steps: int, weight_percent: int, revision: str) -> Message:
+    """Report that a step holds the run until somebody resumes it, and how. The text is ours."""
+    message = warning(
+        f"Halt {name} advancement paused at canary weight {weight_percent} by step {number} of {steps}, its checks go "
+        f"on. Resume it with the annotation {REQUEST_ANNOTATION}: resume@{revision}"
+    )
+    return replace(message, alert=Alert("warn", f"Canary is paused at weight {weight_percent}, until it is resumed."))
+
+
+def baking(name: str, duration: str) -> Message:
+    """Report that the last step is over, and the time before the promotion begins. The text is ours."""
+    return info(f"Baking {name} for {duration} before its promotion, its checks go on")
 
 
 def promoted_by_request(name: str, by: str) -> Message:

@@ -69,6 +69,21 @@ class Revisions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """Where an analysis stands among `analysis.steps`, and since when; also of the bake after the last step.
+
+    `number` counts from 1; it is 0 before the first, and without them. `served_at_s`: since when the gateway is known
+    to serve the step, as far as somebody watched. `is_resumed`: somebody ended its pause. `bake_started_at_s`: since
+    when the last split is kept before the promotion.
+    """
+
+    number: int = 0
+    served_at_s: float | None = None
+    is_resumed: bool = False
+    bake_started_at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """What the analysis of one revision has come to; `Analysis()` is its reset.
 
@@ -84,6 +99,7 @@ class Analysis:
     decisive_at_s: float | None = None
     failed_checks: int = 0
     iterations: int = 0
+    step: StepRecord = StepRecord()
     checks_passed: bool = False
     growth_started_at_s: float | None = None
     unobserved_s: float = 0.0
@@ -110,8 +126,8 @@ class HookAnswers:
     """What the hooks of a run answered.
 
     `answered`: those that said yes for this revision, as `canary.decide.gates.answer_key` names them. `waiting_for`:
-    those of the gates that the run waits for now; each is reported once. `post_rollout_pending`: the run ended, and its
-    post-rollout hooks have not been called.
+    those of the gates that the run waits for now, or a step's pause (`canary.run.steps.pause_key`); each is reported
+    once. `post_rollout_pending`: the run ended, and its post-rollout hooks have not been called.
     """
 
     answered: tuple[str, ...] = ()

@@ -5,14 +5,20 @@ in `pkg/controller/scheduler.go`.
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
+from canary.api.analysis import CanaryStep
 from canary.api.canary import Canary
 from canary.run.traffic import TOTAL_PERCENT, Traffic
+
+_PAUSE: Final = "pause"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where an analysis stands: the split of its traffic, and the iterations begun.
+    """Where an analysis stands: the split of its traffic, the iterations begun, and which of `analysis.steps` it is.
+
+    `number` counts those from 1; it is 0 without them, and before the first.
 
     A split that `includes_unmatched` is that of the last step, in which the canary side carries everything before the
     primary is promoted. The session cookie is none of a step's business.
@@ -20,6 +26,7 @@ class Step:
 
     traffic: Traffic = field(default_factory=Traffic)
     iterations: int = 0
+    number: int = 0
 
     @property
     def carries_everything(self) -> bool:
@@ -61,8 +68,42 @@ def _everything(iterations: int) -> Step:
 def _next_weights(canary: Canary, present: Step | None) -> Step | None:
     if present is None and _mirror_percent(canary) and not canary.is_for_matching:
         return Step(Traffic(mirror_percent=_mirror_percent(canary)))
+    if canary.analysis is not None and canary.analysis.steps:
+        return _next_listed(canary.analysis.steps, present or Step())
     percent = next_weight(canary, present.traffic.canary_percent if present else 0)
     return None if percent is None else Step(Traffic(percent))
+
+
+def _next_listed(steps: tuple[CanaryStep, ...], present: Step) -> Step | None:
+    """Return the next one of `analysis.steps`.
+
+    Where the list was edited in mid-run, and the present step is not in its place any more, that is the first one
+    whose weight is not below the present weight: a pause is asked for twice rather than never.
+    """
+    percent = present.traffic.canary_percent
+    begun = present.number if _listed(steps, present) is not None else 0
+    for number, step in enumerate(steps, 1):
+        if number > begun and step.weight >= percent:
+            return Step(Traffic(min(step.weight, TOTAL_PERCENT)), number=number)
+    return None
+
+
+def listed_step(canary: Canary, present: Step) -> CanaryStep | None:
+    """Return the entry of `analysis.steps` that an analysis is at, None where it is at none of them (any more)."""
+    steps = canary.analysis.steps if canary.analysis is not None and canary.grows_by_weight else ()
+    return _listed(steps, present)
+
+
+def _listed(steps: tuple[CanaryStep, ...], present: Step) -> CanaryStep | None:
+    if present.carries_everything or not 0 < present.number <= len(steps):
+        return None
+    step = steps[present.number - 1]
+    return step if min(step.weight, TOTAL_PERCENT) == present.traffic.canary_percent else None
+
+
+def pause_key(number: int) -> str:
+    """Return the name of a step's pause among what a run waits for: `pause/3`."""
+    return f"{_PAUSE}/{number}"
 
 
 def _next_blue_green(canary: Canary, present: Step | None) -> Step | None:

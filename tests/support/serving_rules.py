@@ -31,12 +31,14 @@ def check_before_promote(cluster: SimulatedCluster, effect: str) -> None:
 def check_before_traffic(cluster: SimulatedCluster) -> None:
     """See, before the route is written, that a canary side that gets more has the size for it, or had its time for it.
 
-    Of the requests that a match chooses nobody knows how many they are.
+    Of the requests that a match chooses nobody knows how many they are. Where the primary is lost, any size is better.
     """
     state, sizes = cluster.state, cluster.sizes
     percent, started_at_s = state.traffic.canary_percent, state.analysis.growth_started_at_s
     is_everyones = not cluster.canary.is_for_matching or state.traffic.includes_unmatched
     if state.phase not in ANALYSING or percent <= cluster.shares[1] or not is_everyones:
+        return
+    if state.timing.primary_down_at_s is not None and not cluster.can_primary_serve:
         return
     needed = min(-(-sizes.primary * percent // 100), sizes.target_limit or 100)
     had_time = started_at_s is not None and cluster.now_s - started_at_s >= cluster.canary.progress_deadline_s

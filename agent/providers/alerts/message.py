@@ -69,6 +69,9 @@ def _weights(canary: Canary) -> str:
         return ""
     if analysis.step_weight:
         return f"Weight step: {analysis.step_weight} max: {canary.max_weight}"
+    if analysis.steps:
+        weights = ",".join(str(step.weight) for step in analysis.steps)
+        return f"Weight steps: {weights} max: {canary.max_weight}"
     if analysis.step_weights:
         return f"Weight steps: {','.join(map(str, analysis.step_weights))} max: {canary.max_weight}"
     return ""

@@ -25,6 +25,7 @@ from canary.decide.gates import (
     with_rollback,
 )
 from canary.decide.giving_up import go_back
+from canary.decide.holds import Hold, begin_bake
 from canary.decide.phases import waiting
 from canary.decide.run_record import give_reason
 from canary.decide.tick import Tick
@@ -102,9 +103,8 @@ def _entry_questions(tick: Tick) -> tuple[Question, ...]:
 
 
 def _decide_analysis(tick: Tick) -> Decision:
-    ahead = look_ahead(tick)
     if tick.observation.answers is not None:
-        return judge_analysis(tick, ahead)
+        return judge_analysis(tick)
     awaited = await_canary(tick)
     if awaited is not None and awaited.intent is not None:
         return awaited
@@ -120,7 +120,7 @@ def _decide_analysis(tick: Tick) -> Decision:
         return ask(*with_rollback(tick, Question.CHECKS))
     due = tick.due(*ManagedObject) + tick.due_scale(tick.observation.scale_to)
     is_acted = bool(due) and not tick.canary.spec.suspend
-    return act(*due) if is_acted else _await_step(tick, ahead)
+    return act(*due) if is_acted else _await_step(tick, look_ahead(tick))
 
 
 def _await_step(tick: Tick, ahead: Ahead) -> Decision:
@@ -131,6 +131,8 @@ def _await_step(tick: Tick, ahead: Ahead) -> Decision:
         return wait(ahead.why_not, seconds=min(tick.remaining_s, PATIENCE_S))
     if has_grown(tick, ahead.size):
         return tick.update(replace(tick.state, analysis=replace(tick.state.analysis, growth_started_at_s=None)))
-    if not tick.state.analysis.checks_passed:
+    if not tick.state.analysis.checks_passed or ahead.hold in {Hold.PAUSE, Hold.TIME}:
         return wait(seconds=tick.remaining_s)
+    if ahead.hold is Hold.BAKE:
+        return begin_bake(tick)
     return ask(QUESTIONS[ahead.gate]) if ahead.gate is not None else advance(tick, ahead.step)

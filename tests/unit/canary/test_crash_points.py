@@ -28,6 +28,12 @@ STRATEGIES = {
     "weights": WEIGHTS,
     "weights back in steps": WEIGHTS | {"stepWeightPromotion": 30},
     "weights, mirror and cookie": WEIGHTS | {"mirror": True, "sessionAffinity": {"cookieName": "side"}},
+    "listed steps and bake": SHORT
+    | {
+        "maxWeight": None,
+        "steps": [{"weight": 30, "duration": "15s"}, {"weight": 30}, {"weight": 60}],
+        "bake": "15s",
+    },
     "weights and gates": WEIGHTS | {"webhooks": GATES},
     "A/B": ITERATIONS | {"match": [{"headers": {"x-canary": {"exact": "insider"}}}]},
     "weights by match": WEIGHTS | {"match": [{"headers": {"x-canary": {"exact": "insider"}}}]},

@@ -146,7 +146,7 @@ CASES: list[Case] = [
         Problem(
             "spec.analysis",
             {"stepWeights": []},
-            "one of stepWeight, stepWeights and iterations, for without them the analysis has no end",
+            "one of stepWeight, stepWeights, steps and iterations, for without them the analysis has no end",
         ),
     ),
     (
@@ -211,7 +211,7 @@ CASES: list[Case] = [
         Problem(
             "spec.analysis",
             None,
-            "one of stepWeight, stepWeights and iterations, for without them the analysis has no end",
+            "one of stepWeight, stepWeights, steps and iterations, for without them the analysis has no end",
         ),
     ),
     (
@@ -220,7 +220,7 @@ CASES: list[Case] = [
         Problem(
             "spec.analysis",
             None,
-            "one of stepWeight, stepWeights and iterations, for without them the analysis has no end",
+            "one of stepWeight, stepWeights, steps and iterations, for without them the analysis has no end",
         ),
     ),
     (

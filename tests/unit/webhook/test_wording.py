@@ -10,7 +10,7 @@ from tests.support.rule_cases import good_canary_with
 from webhook.validating import validate_canary
 
 NO_WEIGHTS: dict[str, object] = {"analysis/stepWeight": ..., "analysis/maxWeight": ...}
-NO_END = "one of stepWeight, stepWeights and iterations, for without them the analysis has no end"
+NO_END = "one of stepWeight, stepWeights, steps and iterations, for without them the analysis has no end"
 UNKNOWN = "found a field that is not known and not read; allowed: known fields; did you mean"
 
 
