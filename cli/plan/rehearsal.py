@@ -1,7 +1,8 @@
 """A run without a cluster: the state machine decides as in one, and a world of a few values does what it says.
 
 Everything in that world happens at once: pods are ready when they are asked for, the gateway serves what is written,
-gates are open. So a rehearsal takes the time that the canary itself asks for, and no second of anybody else's.
+gates are open, pauses are resumed. So a rehearsal takes the time that the canary itself asks for, and no second of
+anybody else's.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from canary.run.observation import Observation, Primary, Question, Route, RouteS
 from canary.run.phase import Phase
 from canary.run.readiness import Readiness
 from canary.run.state import Revisions, State, TargetIdentity, TransitionRecord
+from canary.run.steps import Step, listed_step, pause_key
 from canary.run.traffic import Traffic
 
 # A moment so far from the epoch that no duration leads behind it.
@@ -36,13 +38,17 @@ _ENDED: Final = frozenset({Phase.SUCCEEDED, Phase.FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One transition of the run, `at_s` seconds after its beginning: the split from then on, and what is reported."""
+    """One transition of the run, `at_s` seconds after its beginning: the split from then on, and what is reported.
+
+    `number` is that of `analysis.steps`, 0 for none of them.
+    """
 
     at_s: float
     phase: Phase
     traffic: Traffic
     texts: tuple[str, ...]
     is_step: bool
+    number: int = 0
 
 
 @dataclass
@@ -65,6 +71,7 @@ class Rehearsal:
     state: State = field(init=False)
     moments: list[Moment] = field(default_factory=list)
     ticks: int = 0
+    is_checked: bool = False
 
     def __post_init__(self) -> None:
         self.state = State(
@@ -99,21 +106,58 @@ class Rehearsal:
         return forked
 
     def play(self, at_step: Callable[[], None] = lambda: None) -> None:
-        """Play the run to its end, or until it needs too many ticks. `at_step` is called after each step."""
+        """Play the run to its end, or until it needs too many ticks.
+
+        `at_step` is called after each step, and after each check that passes in one that lasts.
+        """
         while not self.has_ended and self.ticks < _MOST_TICKS:
             steps = len(self.moments)
             decision = self._tick()
-            if any(moment.is_step for moment in self.moments[steps:]):
+            is_lasting = self._is_lasting
+            if any(moment.is_step for moment in self.moments[steps:]) or is_lasting:
                 at_step()
+            if is_lasting:
+                self._pass_over_checks()
             if decision.intent is None and not decision.actions:
                 if decision.wake_after_s is None:
                     return
                 self.now_s += decision.wake_after_s
 
+    @property
+    def _is_lasting(self) -> bool:
+        """Return whether a check has just passed, and the run stays where it is for a time of its own."""
+        step, is_passed = self.state.analysis.step, self.is_checked and self.verdict is Verdict.PASS
+        has_time = step.served_at_s is not None or step.bake_started_at_s is not None
+        return is_passed and has_time and self.state.phase is Phase.PROGRESSING
+
+    def _pass_over_checks(self) -> None:
+        """Let pass what is left of a step's time, or of the bake's, but for the last checks: the others change nothing.
+
+        A bake of a day has many thousands.
+        """
+        state, analysis, interval_s = self.state, self.canary.analysis, self.canary.interval_s
+        record = state.analysis.step
+        listed = listed_step(self.canary, Step(state.traffic, state.analysis.iterations, record.number))
+        ends_s = [0.0]
+        if record.served_at_s is not None and listed is not None:
+            ends_s.append(record.served_at_s + listed.duration_s)
+        if record.bake_started_at_s is not None and analysis is not None:
+            ends_s.append(record.bake_started_at_s + analysis.bake_s)
+        passed_s = ((max(ends_s) - self.now_s) // interval_s - 2) * interval_s
+        if passed_s <= 0:
+            return
+        self.now_s += passed_s
+        self.state = replace(
+            state,
+            timing=replace(state.timing, next_check_at_s=state.timing.next_check_at_s + passed_s),
+            transition=replace(state.transition, stored_at_s=state.transition.stored_at_s + passed_s),
+        )
+
     def _tick(self) -> Decision:
         self.ticks += 1
         seen = self._observe()
         decision = decide(self.canary, self.state, seen)
+        self.is_checked = Question.CHECKS in decision.questions
         if decision.questions:
             answers = {question: self._answers(question) for question in decision.questions}
             decision = decide(self.canary, self.state, replace(seen, answers=answers, is_drained=True))
@@ -164,12 +208,32 @@ class Rehearsal:
     def _store(self, intent: State) -> None:
         before, self.state = self.state, intent
         is_step = intent.analysis.started_at_s is not None and (
-            (before.traffic, before.analysis.iterations) != (intent.traffic, intent.analysis.iterations)
+            (before.traffic, before.analysis.iterations, before.analysis.step.number)
+            != (intent.traffic, intent.analysis.iterations, intent.analysis.step.number)
         )
         texts = tuple(message.text for message in intent.transition.messages)
+        if pause_key(intent.analysis.step.number) in intent.hooks.waiting_for:
+            texts = self._resume(texts)
         if texts or is_step or intent.phase is not before.phase:
             assert intent.phase is not None, "a run has one"
             is_analysing = intent.phase is Phase.PROGRESSING
             self.moments.append(
-                Moment(self.at_s, intent.phase, intent.traffic, texts, is_step=is_step and is_analysing)
+                Moment(
+                    self.at_s,
+                    intent.phase,
+                    intent.traffic,
+                    texts,
+                    is_step=is_step and is_analysing,
+                    number=intent.analysis.step.number,
+                )
             )
+
+    def _resume(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """Resume a step's pause at once, and return what is reported without how to do that."""
+        state = self.state
+        self.state = replace(
+            state,
+            analysis=replace(state.analysis, step=replace(state.analysis.step, is_resumed=True)),
+            hooks=replace(state.hooks, waiting_for=()),
+        )
+        return texts[:-1]

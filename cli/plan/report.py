@@ -24,7 +24,7 @@ def as_lines(canary: Canary, found: Timetable) -> Iterator[Line]:
     yield [(f"Canary {canary.namespace}/{canary.name}", "bold"), (f": {_describe(canary, found)}", "")]
     yield ""
     yield [(f"  {'AFTER':<9}{'CANARY':<9}WHAT", "dim")]
-    shown = list(_rows(found.moments))
+    shown = list(_rows(canary, found.moments))
     half = _MOST_SHOWN // 2
     yield from shown if len(shown) <= _MOST_SHOWN else shown[:half]
     if len(shown) > _MOST_SHOWN:
@@ -50,6 +50,7 @@ def as_value(canary: Canary, found: Timetable) -> dict[str, Any]:
                 "canaryPercent": moment.traffic.canary_percent,
                 "mirrorPercent": moment.traffic.mirror_percent,
                 "messages": list(moment.texts),
+                **({"step": moment.number} if moment.number else {}),
             }
             for moment in found.moments
         ],
@@ -64,6 +65,7 @@ def as_value(canary: Canary, found: Timetable) -> dict[str, Any]:
             for rollback in found.rollbacks
         ],
         "gates": list(found.gates),
+        "pauses": list(found.pauses),
     }
 
 
@@ -74,16 +76,27 @@ def _describe(canary: Canary, found: Timetable) -> str:
     return f"{_STRATEGIES[canary.strategy]}, {steps}, checks each {_duration(canary.interval_s)}"
 
 
-def _rows(moments: tuple[Moment, ...]) -> Iterator[Line]:
+def _rows(canary: Canary, moments: tuple[Moment, ...]) -> Iterator[Line]:
     for moment in moments:
         traffic = moment.traffic
         split = f"{traffic.canary_percent}%"
         if traffic.mirror_percent:
             split = f"{traffic.mirror_percent}% copy"
         after = _duration(moment.at_s)
-        for text in moment.texts or (str(moment.phase),):
-            yield f"  {after:<9}{split:<9}{text}"
+        *others, last = moment.texts or (str(moment.phase),)
+        for text in (*others, f"{last}{_time_of(canary, moment)}"):
+            yield f"  {after:<8} {split:<9}{text}"
             after = split = ""
+
+
+def _time_of(canary: Canary, moment: Moment) -> str:
+    """Return how long one of `analysis.steps` lasts, empty for anything else and for one of an interval."""
+    if not moment.is_step or not moment.number or canary.analysis is None:
+        return ""
+    step = canary.analysis.steps[moment.number - 1]
+    if step.is_pause:
+        return ", until somebody resumes it"
+    return f", for {_duration(step.duration_s)}" if step.duration_s else ""
 
 
 def _times(found: Timetable) -> Iterator[Line]:
@@ -91,6 +104,8 @@ def _times(found: Timetable) -> Iterator[Line]:
     yield [("Shortest time to promotion: ", ""), (promoted, "bold green")]
     if found.gates:
         yield f"  and for as long as a gate is shut: {', '.join(found.gates)}"
+    if found.pauses:
+        yield f"  and for as long as nobody resumes it: {', '.join(f'step {number}' for number in found.pauses)}"
     ends = [rollback.after_s for rollback in found.rollbacks]
     known = [end for end in ends if end is not None]
     longest = _duration(max(known)) if known else _NEVER

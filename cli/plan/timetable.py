@@ -28,7 +28,8 @@ class Rollback:
 class Timetable:
     """When things happen at the earliest, in seconds from the beginning of a run.
 
-    `promoted_s` is None for a run whose end is too far away. `gates` are the hooks that may hold it for any time.
+    `promoted_s` is None for a run whose end is too far away. `gates` are the hooks that may hold it for any time,
+    `pauses` the numbers of the steps that do until somebody resumes it.
     """
 
     moments: tuple[Moment, ...]
@@ -36,6 +37,7 @@ class Timetable:
     rollbacks: tuple[Rollback, ...]
     gates: tuple[str, ...]
     steps: int
+    pauses: tuple[int, ...] = ()
 
 
 def timetable(canary: Canary, *, rolls_without_gap: bool = True, replicas: int = 1) -> Timetable:
@@ -65,7 +67,13 @@ def timetable(canary: Canary, *, rolls_without_gap: bool = True, replicas: int =
         rollbacks=tuple(rollbacks),
         gates=tuple(f"{kind} {hook.name}" for kind in _GATES for hook in hooks_of(awake, kind)),
         steps=sum(moment.is_step for moment in good.moments),
+        pauses=_pauses(awake),
     )
+
+
+def _pauses(canary: Canary) -> tuple[int, ...]:
+    steps = canary.analysis.steps if canary.analysis is not None and not canary.is_analysis_skipped else ()
+    return tuple(number for number, step in enumerate(steps, 1) if step.is_pause)
 
 
 def _of_checks(canary: Canary, at_steps: list[Rehearsal]) -> list[Rollback]:
