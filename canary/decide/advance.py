@@ -38,7 +38,8 @@ class Ahead:
 
     `step` is None when the promotion is next. `hold` is what of the present step is not over. `gate` is the type of the
     gates that must open before the next one, None when none has to. `why_not` is None when nothing else is in the way.
-    `size`: how many replicas the canary side needs for it; `needs_growth`: only that is missing, and that side grows when the gates are open, for they may take days.
+    `size`: how many replicas the canary side needs for it; `needs_growth`: only that is missing, and that side grows
+    when the gates are open, for they may take days.
     """
 
     step: Step | None

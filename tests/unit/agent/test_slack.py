@@ -81,6 +81,10 @@ def test_settings_are_shown_as_flagger_shows_them() -> None:
     ("analysis", "routing"),
     [
         ({"stepWeight": None, "maxWeight": None, "stepWeights": [1, 10, 80]}, "Weight steps: 1,10,80 max: 80"),
+        (
+            {"stepWeight": None, "maxWeight": None, "steps": [{"weight": 5, "duration": "10m"}, {"weight": 50}]},
+            "Weight steps: 5,50 max: 50",
+        ),
         ({"stepWeight": None, "maxWeight": None, "iterations": 5}, "Blue/Green"),
         (
             {"stepWeight": None, "maxWeight": None, "iterations": 5, "match": [{"headers": {"x": {"exact": "1"}}}]},

@@ -89,6 +89,48 @@ def test_gates_are_named_for_they_may_take_any_time(serin: Serin) -> None:
     assert "  0s       0%       Confirm-rollout check begin passed" in lines
 
 
+LISTED: Mapping[str, object] = {
+    **NO_STEPS,
+    "analysis/steps": [
+        {"weight": 10, "duration": "5m"},
+        {"weight": 20},
+        {"weight": 20, "pause": {}},
+        {"weight": 50, "duration": "1h"},
+    ],
+    "analysis/bake": "30m",
+}
+
+
+def test_steps_are_shown_with_their_times_and_pauses_are_resumed_at_once(serin: Serin) -> None:
+    lines = plan_of(serin, LISTED)
+    assert lines[0] == "Canary test/podinfo: weights, 4 steps, checks each 10s"
+    assert lines[6:14] == [
+        "                    Advance podinfo.test canary weight 10, for 5m",
+        "  5m1s     20%      Advance podinfo.test canary weight 20",
+        "  5m11s    20%      Advance podinfo.test canary weight 20, until somebody resumes it",
+        "  5m21s    50%      Advance podinfo.test canary weight 50, for 1h",
+        "  1h5m21s  50%      Baking podinfo.test for 30m before its promotion, its checks go on",
+        "  1h35m21s 50%      Copying podinfo.test template spec to podinfo-primary.test",
+        "  1h35m22s 0%       Routing all traffic to primary",
+        "  1h35m22s 0%       Promotion completed! Scaling down podinfo.test",
+    ]
+    assert "Shortest time to promotion: 1h35m22s" in lines
+    assert "  and for as long as nobody resumes it: step 3" in lines
+    assert "  50s      if its checks fail (spec.analysis.threshold), 1h36m1s after the start at the latest" in lines
+
+
+def test_json_has_the_numbers_of_steps_and_pauses(serin: Serin) -> None:
+    stdout = serin("plan", "-o", "json", "-", stdin=json.dumps(good_canary_with(LISTED))).stdout
+    (canary,) = json.loads(stdout)["canaries"]
+    assert (canary["pauses"], canary["shortestPromotionSeconds"]) == ([3], 5722.0)
+    assert [moment.get("step") for moment in canary["moments"]] == [None, 1, 2, 3, 4, 4, None, None, None]
+
+
+def test_a_bake_of_days_has_a_plan_too(serin: Serin) -> None:
+    lines = plan_of(serin, {**LISTED, "analysis/bake": "720h"})
+    assert "Shortest time to promotion: 721h5m22s" in lines
+
+
 def test_a_canary_without_an_analysis_is_promoted_and_never_checked(serin: Serin) -> None:
     lines = plan_of(serin, {"skipAnalysis": True})
     assert lines[0] == "Canary test/podinfo: no analysis; a new revision is promoted as soon as its pods are ready"
@@ -135,6 +177,7 @@ def test_json_has_seconds(serin: Serin) -> None:
         "steps": 2,
         "shortestPromotionSeconds": 22.0,
         "gates": [],
+        "pauses": [],
     }
     assert canary["moments"][2] == {
         "afterSeconds": 11.0,
@@ -203,6 +246,8 @@ def test_what_has_no_plan_is_told_in_a_line(serin: Serin, text: str, code: int, 
         {**NO_STEPS, "analysis/iterations": 3},
         {**NO_STEPS, "analysis/stepWeights": [1, 10, 80], "analysis/stepWeightPromotion": 40},
         {"analysis/interval": "7s", "analysis/threshold": 2},
+        {**LISTED, "analysis/steps": [{"weight": 10, "duration": "25m"}, {"weight": 40}]},
+        {**NO_STEPS, "analysis/iterations": 2, "analysis/bake": "15m"},
     ],
 )
 def test_the_times_are_those_of_a_simulated_cluster(changes: Mapping[str, object]) -> None:

@@ -27,6 +27,11 @@ def mutate(changes: Mapping[str, object]) -> Answer:
         ),
         ({"targetRef/name": ..., "service/port": 0}, ["spec.targetRef.name", "spec.service.port"]),
         ({"analysis/stepWeights": [-1]}, ["spec.analysis.stepWeights[0]"]),
+        (
+            {"analysis/stepWeight": ..., "analysis/maxWeight": ..., "analysis/steps": [{"weight": 20}, {"weight": 10}]},
+            ["spec.analysis.steps[1].weight"],
+        ),
+        ({"analysis/maxWeight": ..., "analysis/steps": [{"weight": 20}]}, ["spec.analysis.stepWeight"]),
         ({"analysis/metrics/0/thresholdRange": {"min": 5, "max": 1}}, ["spec.analysis.metrics[0].thresholdRange"]),
         ({"analysis/webhooks/0/type": "confirm"}, ["spec.analysis.webhooks[0].type"]),
         ({"analysis/webhooks/0/url": "loadtester"}, []),
