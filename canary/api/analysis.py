@@ -1,8 +1,8 @@
 """How a new revision is tried: pace, weights or iterations, checks and hooks."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import BeforeValidator, model_validator
 
 from canary.api.bounds import MOST_DRAIN_S, MOST_STEP_S, MOST_UNOBSERVED_DEADLINE_S
 from canary.api.duration import parse_duration_s
@@ -34,6 +34,12 @@ class SessionAffinity(ApiModel):
         return self.max_age or DEFAULT_COOKIE_MAX_AGE_S
 
 
+def _pause(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise refusal("{}, a pause until somebody resumes the run")
+    return value
+
+
 class CanaryStep(ApiModel):
     """One of `analysis.steps`: a share of the traffic in percent, for a time or until somebody resumes the run.
 
@@ -42,7 +48,7 @@ class CanaryStep(ApiModel):
 
     weight: Whole
     duration: Duration = ""
-    pause: OpenObject | None = None
+    pause: Annotated[OpenObject | None, BeforeValidator(_pause)] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -50,13 +56,6 @@ class CanaryStep(ApiModel):
         """Keep the null that YAML reads from `pause:`: whoever writes that means a pause, and must not go without."""
         if isinstance(value, dict):
             return {key: item for key, item in value.items() if item is not None or key == "pause"}
-        return value
-
-    @field_validator("pause", mode="before")
-    @classmethod
-    def _refuse_null(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise refusal("{}, a pause until somebody resumes the run")
         return value
 
     @property
