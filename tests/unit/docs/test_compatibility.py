@@ -8,7 +8,7 @@ import pytest
 
 from canary.api.hooks import HOOK_TYPES
 from canary.run.phase import Phase
-from tests.support.compatibility import LINK, REPOSITORY, Mutation, Row, mutations, read_rows
+from tests.support.compatibility import DOCUMENT, LINK, REPOSITORY, Mutation, Row, mutations, read_rows
 
 FIELDS = REPOSITORY / "tests" / "unit" / "canary_api" / "flagger_fields.txt"
 WORDS = Path(__file__).parent / "flagger_words.txt"
@@ -73,6 +73,13 @@ def test_every_row_has_a_test_that_exists_or_a_reason(row: Row) -> None:
     for name, path in proofs:
         source = (REPOSITORY / path).read_text()
         assert re.search(rf"^(async )?def {name}\(", source, re.MULTILINE), f"{path} has no {name}"
+
+
+def test_every_test_that_is_linked_anywhere_on_the_page_exists() -> None:
+    """Those of the charts stand in rows without a key of their own."""
+    links = LINK.findall(DOCUMENT.read_text())
+    assert len(links) > len([proof for row in ROWS for proof in row.proofs])
+    assert [link for link in links if f"def {link[0]}(" not in (REPOSITORY / link[1]).read_text()] == []
 
 
 def test_the_fact_of_every_row_with_a_test_is_made_untrue_once() -> None:
