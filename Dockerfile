@@ -65,7 +65,9 @@ COPY service /app/service
 COPY agent /app/agent
 COPY webhook /app/webhook
 COPY cli /app/cli
-RUN python -m compileall -q /app
+# `kubectl exec deployment/serin-agent -- serin get`, and `docker run --entrypoint serin ...` as a client.
+RUN printf '#!/bin/sh\nexec python -m cli "$@"\n' > /usr/local/bin/serin && chmod 0755 /usr/local/bin/serin \
+    && python -m compileall -q /app
 USER 10001:10001
 EXPOSE 8080
 ENTRYPOINT ["python", "-m", "agent"]

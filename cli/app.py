@@ -49,17 +49,23 @@ NoAcross = Annotated[
 ]
 
 
-@app.callback()
-def main(
-    *,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
-) -> None:
-    """Show the version, where only that is asked for."""
-    if version:
+def _show_version(is_wanted: bool) -> None:  # noqa: FBT001  typer gives it so
+    if is_wanted:
         from service.version import serin_version
 
         typer.echo(f"serin {serin_version()}")
         raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Show what canaries do, and what they will do."""
+    del version  # it was shown before any verb is looked for
 
 
 @app.command(short_help="Check files as the admission webhook would.")

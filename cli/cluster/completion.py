@@ -10,6 +10,7 @@ from cli.cluster.failures import Failed
 from cli.cluster.options import ClusterOptions
 from cli.cluster.resources import CANARIES
 from kube.errors import KubeError
+from kube.kubeconfig import kubeconfig_paths, read_contexts
 from kube.resource import NAMESPACES, Objects
 
 _PATIENCE_S: Final = 2.0
@@ -23,6 +24,15 @@ def canary_names(options: ClusterOptions, begin: str) -> list[str]:
 def namespaces(options: ClusterOptions, begin: str) -> list[str]:
     """Return the namespaces that begin so."""
     return _names(options, begin, lambda access: access.client.list(NAMESPACES))
+
+
+def contexts(options: ClusterOptions, begin: str) -> list[str]:
+    """Return the contexts of the kubeconfig that begin so."""
+    try:
+        known = read_contexts(kubeconfig_paths(options.kubeconfig)).namespaces
+    except KubeError:
+        return []
+    return sorted(name for name in known if name.startswith(begin))
 
 
 def _names(options: ClusterOptions, begin: str, list_: Callable[[Access], Awaitable[Objects]]) -> list[str]:

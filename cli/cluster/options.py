@@ -27,7 +27,13 @@ class ClusterOptions:
 Kubeconfig = Annotated[
     Path | None, typer.Option("--kubeconfig", metavar="FILE", help="The kubeconfig; else KUBECONFIG, ~/.kube/config.")
 ]
-Context = Annotated[str, typer.Option("--context", metavar="NAME", help="The context of the kubeconfig.")]
+
+
+def complete_contexts(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the contexts of the kubeconfig."""
+    from cli.cluster.completion import contexts  # noqa: PLC0415  only when TAB was pressed
+
+    return contexts(options_of(ctx), incomplete)
 
 
 def complete_namespaces(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -44,6 +50,10 @@ def complete_names(ctx: typer.Context, incomplete: str) -> list[str]:
     return canary_names(options_of(ctx), incomplete)
 
 
+Context = Annotated[
+    str,
+    typer.Option("--context", metavar="NAME", help="The context of the kubeconfig.", autocompletion=complete_contexts),
+]
 Namespace = Annotated[
     str,
     typer.Option("--namespace", "-n", help="The namespace; else the context's.", autocompletion=complete_namespaces),

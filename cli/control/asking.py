@@ -18,7 +18,7 @@ from kube.errors import Conflict
 _ATTEMPTS: Final = 5
 """A status that is written meanwhile makes the write fail; the agent writes at most about once a second."""
 
-_AGENTS_LOG: Final = "kubectl -n gloo-system logs deployment/serin-agent"
+AGENTS_LOG: Final = "kubectl -n gloo-system logs deployment/serin-agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ async def answer_of(access: Access, name: str, asked: Asked, timeout_s: float) -
                         return result
     except TimeoutError:
         pass
-    line = f"the agent has not answered {asked.text} within {format_duration(timeout_s)}. Does it run? `{_AGENTS_LOG}`"
+    line = f"the agent has not answered {asked.text} within {format_duration(timeout_s)}. Does it run? `{AGENTS_LOG}`"
     back = f"; the request waits for it; to take it back: {_take_back(name, view)}" if view else ""
     raise Failed(line + back, ExitCode.TIMED_OUT)
 

@@ -13,6 +13,7 @@ from cli.cluster.failures import Failed
 from cli.cluster.options import is_live_terminal
 from cli.cluster.resources import CANARIES, TARGETS
 from cli.cluster.watching import Query, watching
+from cli.control.asking import AGENTS_LOG
 from cli.exit_codes import ExitCode
 from cli.frames import draw, print_new
 from cli.get.sides import read_workload
@@ -25,6 +26,10 @@ from kube.errors import Forbidden
 from kube.resource import Object
 
 _REDRAWN_S: Final = 1.0
+_LOOKED_S: Final = 5.0
+"""How often it is looked whether nothing happened, where nothing is drawn anew."""
+
+_NOTICED_WITHIN_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +49,16 @@ class Answer:
     view: CanaryView
     revision: str
     outcome: Outcome
+    hint: str = ""
 
 
 class Follower:
     """Knows which revision is meant from one look at the objects to the next."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, clock: Callable[[], float] = time.monotonic) -> None:
         self._question = question
+        self._clock = clock
+        self._unnoticed_at_s: float | None = None
         self._wanted = Wanted(question.revision) if question.revision else None
         self._was_seen = False
 
@@ -66,7 +74,18 @@ class Follower:
         self._was_seen |= is_present or self._wanted.matches(view.analysed)
         known = [one for one in (view.analysed, view.promoted, view.seen) if self._wanted.matches(one)]
         found = outcome(view, self._wanted, present, was_seen=self._was_seen)
-        return Answer(view, next(iter(known), self._wanted.revision), found)
+        hint = self._hint(view, is_unnoticed=is_present and found is Outcome.NOT_BEGUN)
+        return Answer(view, next(iter(known), self._wanted.revision), found, hint)
+
+    def _hint(self, view: CanaryView, *, is_unnoticed: bool) -> str:
+        """Return what to look at where the target has the revision, and nothing of it is seen for long."""
+        if not is_unnoticed or view.is_ready is False:
+            self._unnoticed_at_s = None
+            return ""
+        if self._unnoticed_at_s is None:
+            self._unnoticed_at_s = self._clock()
+        waited_s = self._clock() - self._unnoticed_at_s
+        return f"the agent has not noticed it. Does it run? `{AGENTS_LOG}`" if waited_s >= _NOTICED_WITHIN_S else ""
 
     def _meant(self, view: CanaryView, present: Target | None) -> Wanted | None:
         """Return the revision that the target has now; None where the image is still to come."""
@@ -112,7 +131,7 @@ class _Wait:
         """Follow it, and show it where that is wanted."""
         is_shown = output in {ValueOutput.TEXT, ValueOutput.WIDE}
         is_live = is_shown and is_live_terminal()
-        answers = self._answers(may_read=may_read, redrawn_s=_REDRAWN_S if is_live else None)
+        answers = self._answers(may_read=may_read, every_s=_REDRAWN_S if is_live else _LOOKED_S)
         try:
             async with asyncio.timeout(self._question.timeout_s):
                 if is_live:
@@ -127,13 +146,13 @@ class _Wait:
         if is_shown and not is_live:
             show(["", *_lines(self._access, self.last)])
 
-    async def _answers(self, *, may_read: bool, redrawn_s: float | None) -> AsyncIterator[Answer]:
+    async def _answers(self, *, may_read: bool, every_s: float) -> AsyncIterator[Answer]:
         view, resource = self.last.view, TARGETS.get(self.last.view.target_kind)
         queries = [Query(CANARIES, view.namespace, name=view.name)]
         if may_read and resource is not None:
             queries.append(Query(resource, view.namespace, name=view.target))
         async with watching(self._access.client, *queries) as watched:
-            async for _ in watched.changes(at_least_every_s=redrawn_s):
+            async for _ in watched.changes(at_least_every_s=every_s):
                 canaries = watched.items(0)
                 if not canaries:
                     raise Failed(f"canary {view.name} was deleted")
@@ -163,14 +182,15 @@ def _lines(access: Access, answer: Answer) -> list[Line]:
         access.command(verb, name) for verb in ("promote", "abort", "resume", "retry", "undo")
     )
     commands = Commands(promote, abort, resume, retry, undo)
-    return list(lines(answer.view, answer.revision, answer.outcome, commands, time.time()))
+    return list(lines(answer.view, answer.revision, answer.outcome, commands, time.time(), answer.hint))
 
 
 def _progress(answer: Answer) -> list[Line]:
     """Return one line of a log, without anything that grows with time."""
     view = answer.view
     if answer.outcome is Outcome.NOT_BEGUN:
-        return [f"{view.phase_word}  waiting for the run of {answer.revision or 'the image'} to begin"]
+        line = f"{view.phase_word}  waiting for the run of {answer.revision or 'the image'} to begin"
+        return [line, f"  {answer.hint}"] if answer.hint else [line]
     waits = f"  waits for {', '.join(view.waiting_for)}" if view.waiting_for and view.is_analysing else ""
     failing = [f"{one.name}: {one.reason}" for one in view.checks if one.reason]
     return [

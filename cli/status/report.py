@@ -36,8 +36,10 @@ class Commands:
     undo: str
 
 
-def lines(view: CanaryView, asked: str, result: Outcome, commands: Commands, now_s: float) -> Iterator[Line]:
-    """Return the lines; `asked` is the revision in question."""
+def lines(
+    view: CanaryView, asked: str, result: Outcome, commands: Commands, now_s: float, hint: str = ""
+) -> Iterator[Line]:
+    """Return the lines; `asked` is the revision in question, `hint` what to look at where nothing happens."""
     yield [
         (f"Canary {view.namespace}/{view.name}: ", STRONG),
         (phase_text(view), phase_style(view)),
@@ -57,6 +59,8 @@ def lines(view: CanaryView, asked: str, result: Outcome, commands: Commands, now
         by = f" by {view.request.by}" if view.request.by else ""
         yield _label("Request", f"{view.request.text}{by}, {ago(view.request.at_s, now_s)} ago: {verdict}")
     yield from _waits(view, now_s)
+    if hint:
+        yield [(f"{'Hint':<{_LABEL_CHARS}} ", HELD), (hint, HELD)]
     yield from _next(view, result, commands)
 
 
@@ -89,8 +93,8 @@ def _bar(view: CanaryView) -> Line:
 def _checks(view: CanaryView) -> Iterator[Line]:
     if not view.checks and not view.is_analysing and not view.failed_checks:
         return
-    of = f" of {view.threshold} allowed" if view.threshold else ""
-    yield _label("Checks", f"{view.failed_checks} failed{of}", f", every {view.interval or '1m'}")
+    limit = f", rolls back at {view.threshold}" if view.threshold else ""
+    yield _label("Checks", f"{view.failed_checks} failed{limit}", f", every {view.interval or '1m'}")
     longest = max((len(check.name) for check in view.checks), default=0)
     values = [_value(check) for check in view.checks]
     widest = max(map(len, values), default=0)

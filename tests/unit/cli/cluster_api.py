@@ -28,6 +28,7 @@ class ClusterApi:
     refused: set[str] = field(default_factory=set)
     unserved: set[str] = field(default_factory=set)
     on_patch: Callable[[Object], None] = lambda _: None
+    on_watch: Callable[[], None] = lambda: None
     drops: int = 0
     version: int = 100
     requests: list[str] = field(default_factory=list)
@@ -156,6 +157,7 @@ class ClusterApi:
         response.enable_chunked_encoding()
         await response.prepare(request)
         version = int(request.query["resourceVersion"])
+        self.on_watch()
         while not self._closing.is_set():
             self._changed.clear()
             for at, kind, what, obj in list(self._log):

@@ -10,7 +10,7 @@ import pytest
 from cli.cluster.access import open_access
 from cli.cluster.options import ClusterOptions
 from cli.outputs import ValueOutput
-from cli.status.command import Question, status
+from cli.status.command import Follower, Question, status
 from tests.support.eventually import eventually
 from tests.support.patience import PATIENCE_S
 from tests.unit.cli.cluster_api import ClusterApi, Object
@@ -64,7 +64,7 @@ def test_a_run_is_told_with_its_checks_and_what_to_type_next(api: ClusterApi, se
         f"Revision   {NEW} is under way",
         "Change     podinfod image 6.0.0 -> 6.0.1, applied by alice",
         f"Primary    {OLD}",
-        "Checks     1 failed of 5 allowed, every 1m",
+        "Checks     1 failed, rolls back at 5, every 1m",
         "  request-success-rate  97.25 %  min 99   FAIL     ✓✗",
         "    Halt podinfo.test advancement request-success-rate 97.25% < 99%",
         "  request-duration            -  max 500  no data  ·",
@@ -192,6 +192,18 @@ async def test_a_gate_ends_the_wait_unless_it_is_waited_through(api: ClusterApi)
     task = await waiting(api, Question(timeout_s=PATIENCE_S, waits_through_gates=True))
     api.update("canaries", "podinfo", **PROMOTED, serin={"waitingFor": None})
     assert await task == 0
+
+
+def test_an_agent_that_notices_nothing_is_told_of() -> None:
+    now_s = [0.0]
+    before = canary(**{**PROMOTED, "lastAppliedSpec": OLD, "lastPromotedSpec": OLD})
+    target = deployment("podinfo", NEW_IMAGE)
+    follower = Follower(Question(), clock=lambda: now_s[0])
+    assert follower.look(before, target).hint == ""
+    now_s[0] = 31.0
+    hint = "the agent has not noticed it. Does it run? `kubectl -n gloo-system logs deployment/serin-agent`"
+    assert follower.look(before, target).hint == hint
+    assert follower.look(canary(), target).hint == ""
 
 
 def test_what_has_not_ended_in_time_is_told(api: ClusterApi, serin: Serin) -> None:
