@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from html import escape
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Final
@@ -33,6 +34,7 @@ MOST_REQUESTS: Final = 256
 
 _WRITTEN_WITHIN_S: Final = 10.0
 _RETRY_MS: Final = 3_000
+_WHY: Final = b"<!-- why -->"
 _STOP_TIMEOUT_S: Final = 1.0
 _KEPT_ALIVE_S: Final = 30.0
 
@@ -204,11 +206,20 @@ class Page:
             )
             raise Refused(HTTPStatus.FORBIDDEN, text)
         token = str((await request.post()).get("token", "")).strip()
-        await self._access.admit(Credentials(headers={}, cookie=token[: MOST_TOKEN_CHARS + 1]))
+        try:
+            await self._access.admit(Credentials(headers={}, cookie=token[: MOST_TOKEN_CHARS + 1]))
+        except Refused as refused:
+            return self._login_again(refused)
         response = web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: "/"})
         is_tls = credentials.headers.get("x-forwarded-proto", "") == "https"
         response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=is_tls, path="/")
         return response
+
+    def _login_again(self, refused: Refused) -> web.Response:
+        """Return the form with what was wrong."""
+        why = f'<p class="problem" role="alert">{escape(str(refused))}</p>'.encode()
+        body = self._assets["login.html"].body.replace(_WHY, why)
+        return web.Response(status=refused.status, body=body, content_type="text/html", charset="utf-8")
 
     async def _sign_out(self, _: web.Request) -> web.Response:
         response = web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: "/login"})

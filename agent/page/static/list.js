@@ -216,9 +216,15 @@ export function stateOf(row) {
 }
 
 export function whyOf(row) {
-  if (row.waiting.length) return `waits for ${row.waiting.join(", ")}`;
-  if (row.ready === "False") return [row.reason, row.phase].filter(Boolean).join(", ");
-  return "";
+  const isReady = row.ready !== "False";
+  const parts = isReady ? [] : [row.reason, row.phase, row.paused ? "paused" : ""];
+  if (row.waiting.length) parts.push(`waits for ${row.waiting.map(gateInWords).join(", ")}`);
+  return parts.filter(Boolean).join(", ");
+}
+
+function gateInWords(gate) {
+  const step = /^pause\/(\d+)$/.exec(gate);
+  return step ? `somebody to resume step ${step[1]}` : gate;
 }
 
 export function moodInWords(row) {

@@ -299,6 +299,14 @@ async def test_nobody_is_signed_in_otherwise(token: str, headers: dict[str, str]
         assert "Set-Cookie" not in answer.headers
 
 
+async def test_who_is_not_signed_in_gets_the_form_again_with_the_reason() -> None:
+    async with page(Cluster()) as (url, http, _):
+        text = await (await sign_in(http, url, "<b>wrong")).text()
+        assert 'role="alert">the API server does not know the token (any more)</p>' in text
+        assert 'action="/login"' in text
+        assert "<b>" not in text
+
+
 async def test_another_site_signs_nobody_out() -> None:
     async with (
         page(Cluster()) as (url, http, _),

@@ -154,6 +154,11 @@ async def test_a_canary_that_is_looked_at_is_live_and_keeps_focus() -> None:
         assert (
             await tab.look("document.activeElement.getAttribute('aria-label')") == "Copy: serin abort -n shop payments"
         )
+        cluster.put(
+            stored("payments", "shop", ours={"sequence": 9, "waitingFor": ["pause/3", "confirm-promotion/lead"]})
+        )
+        state = await tab.wait("document.querySelector('.facts dd').textContent", lambda text: "waits" in text)
+        assert state == "Progressing, waits for somebody to resume step 3, confirm-promotion/lead"
         cluster.put(stored("payments", "shop", ready=("False", "TargetNotFound", "Deployment shop/payments is gone")))
         text = await tab.wait("document.querySelector('.problem').textContent", bool)
         assert text == "TargetNotFound: Deployment shop/payments is gone"
