@@ -17,7 +17,7 @@ from canary.run.judge import effective_range
 from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.state import State
 from canary.run.status import UnknownPhase
-from canary.run.steps import Step, next_step
+from canary.run.steps import Step, listed_step, next_step
 from canary.run.wire import SERIN_STATUS
 from kube.resource import Object
 from kube.store import key_of
@@ -76,8 +76,8 @@ class Command:
 class Detail:
     """What the page shows of one canary; the names of the fields are those of its JSON.
 
-    `next_check` is seconds since the epoch, 0 where none is due. `asked`: the last request, in words. `has_more_steps`:
-    beyond those that are listed.
+    `next_check`, and until when the step or the bake `lasts_until`, are seconds since the epoch, 0 where none is due.
+    `asked`: the last request, in words. `has_more_steps`: beyond those that are listed.
     """
 
     row: Row
@@ -85,6 +85,7 @@ class Detail:
     steps: tuple[PlannedStep, ...]
     has_more_steps: bool
     next_check: int
+    lasts_until: int
     checks: tuple[Check, ...]
     runs: tuple[Run, ...]
     messages: tuple[Said, ...]
@@ -104,6 +105,7 @@ def detail_of(obj: Object, row: Row, recent: Recent) -> Detail:
         steps=steps[:MOST_STEPS],
         has_more_steps=len(steps) > MOST_STEPS,
         next_check=int(state.timing.next_check_at_s) if state.phase in ANALYSING else 0,
+        lasts_until=0 if canary is None else _lasts_until(canary, state),
         checks=tuple(_checks(canary, items_of(ours, "checks"))),
         runs=tuple(_run(item) for item in items_of(ours, "history")[:_MOST_LISTED]),
         messages=tuple(recent.messages(key)),
@@ -123,15 +125,40 @@ def _read(obj: Object) -> tuple[Canary | None, State]:
 
 
 def _steps(canary: Canary, state: State) -> tuple[PlannedStep, ...]:
-    """Return the steps of the spec, one more than is shown if there are more."""
+    """Return the steps of the spec and the bake behind them, one more than is shown if there are more."""
     planned = tuple(islice(_all_steps(canary), MOST_STEPS + 1))
-    now = Step(state.traffic, state.analysis.iterations)
-    at = _position(planned, now) if state.phase in ANALYSING else None
+    bakes = _bake_s(canary) > 0
+    at = _position(planned, state) if state.phase in ANALYSING else None
     is_over = state.phase in {Phase.PROMOTING, Phase.FINALISING, Phase.SUCCEEDED}
-    return tuple(
-        PlannedStep(_in_words(step), step.traffic.canary_percent, _state(position, at, is_over=is_over))
+    steps = [
+        PlannedStep(_in_words(canary, step), step.traffic.canary_percent, _state(position, at, is_over=is_over))
         for position, step in enumerate(planned)
-    )
+    ]
+    if bakes and len(planned) <= MOST_STEPS:
+        weight = planned[-1].traffic.canary_percent if planned else 0
+        text = f"bake for {canary.analysis.bake if canary.analysis else ''}"
+        steps.append(PlannedStep(text, weight, _state(len(planned), at, is_over=is_over)))
+    return tuple(steps)
+
+
+def _bake_s(canary: Canary) -> float:
+    return canary.analysis.bake_s if canary.analysis is not None else 0.0
+
+
+def _lasts_until(canary: Canary, state: State) -> int:
+    """Return until when the present step or the bake lasts at least, in seconds since the epoch; 0 without a time."""
+    record, step = state.analysis.step, listed_step(canary, _now(state))
+    if state.phase not in ANALYSING:
+        return 0
+    if record.bake_started_at_s is not None:
+        return int(record.bake_started_at_s + _bake_s(canary))
+    if step is None or not step.duration_s or record.served_at_s is None:
+        return 0
+    return int(record.served_at_s + step.duration_s)
+
+
+def _now(state: State) -> Step:
+    return Step(state.traffic, state.analysis.iterations, state.analysis.step.number)
 
 
 def _all_steps(canary: Canary) -> Iterator[Step]:
@@ -141,14 +168,18 @@ def _all_steps(canary: Canary) -> Iterator[Step]:
         step = next_step(canary, step)
 
 
-def _position(planned: tuple[Step, ...], now: Step) -> int | None:
-    """Return which of the steps is on, None before the first one."""
+def _position(planned: tuple[Step, ...], state: State) -> int | None:
+    """Return which of the steps is on, None before the first one; the bake is behind the last."""
+    if state.analysis.step.bake_started_at_s is not None:
+        return len(planned)
+    now = _now(state)
     reached = [
         position
         for position, step in enumerate(planned)
         if step.traffic.canary_percent <= now.traffic.canary_percent
         and step.iterations <= now.iterations
-        and (now.traffic.is_exposing or now.iterations)
+        and step.number <= now.number
+        and (now.traffic.is_exposing or now.iterations or now.number)
     ]
     return reached[-1] if reached else None
 
@@ -161,7 +192,7 @@ def _state(position: int, at: int | None, *, is_over: bool) -> str:
     return "now" if position == at else "done"
 
 
-def _in_words(step: Step) -> str:
+def _in_words(canary: Canary, step: Step) -> str:
     if step.carries_everything:
         return "all traffic to the canary"
     if step.iterations:
@@ -169,7 +200,10 @@ def _in_words(step: Step) -> str:
         return f"iteration {step.iterations}{mirrored}"
     if step.traffic.mirror_percent:
         return f"{step.traffic.mirror_percent} % mirrored"
-    return f"{step.traffic.canary_percent} %"
+    listed = listed_step(canary, step)
+    lasting = "" if listed is None or not listed.duration_s else f", {listed.duration}"
+    paused = "" if listed is None or not listed.is_pause else ", until resumed"
+    return f"{step.traffic.canary_percent} %{lasting}{paused}"
 
 
 def _checks(canary: Canary | None, kept: Iterable[Any]) -> Iterator[Check]:

@@ -149,7 +149,7 @@ export class Detail {
     });
   }
 
-  showFacts({ row, interval, next_check: next, asked }) {
+  showFacts({ row, interval, next_check: next, lasts_until: until, asked }) {
     const facts = [
       ["State", [stateOf(row), whyOf(row)].filter(Boolean).join(", ")],
       ["Traffic to canary", row.mirror ? `${row.weight} %, and ${row.mirror} % mirrored` : `${row.weight} %`],
@@ -161,6 +161,7 @@ export class Detail {
       ["Target", row.target],
       ["Pods", `primary ${podsOf(row.primary)}, canary ${podsOf(row.canary)}`],
       ["Strategy", [row.strategy, interval && `checked every ${interval}`].filter(Boolean).join(", ")],
+      ["This step lasts until", until ? dated(until * 1000) : ""],
       ["Next check", next ? dated(next * 1000) : ""],
       ["Last request", asked],
     ].filter(([, text]) => text);

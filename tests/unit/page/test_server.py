@@ -11,7 +11,7 @@ import pytest
 
 from agent.page import feed, server
 from tests.support.eventually import eventually
-from tests.support.page import SmallCluster, serving_page, stored
+from tests.support.page import AT, SmallCluster, serving_page, stored
 from tests.support.patience import AGES_S, PATIENCE_S
 from tests.support.sse import next_event
 
@@ -214,6 +214,7 @@ async def test_all_of_one_canary(cluster: SmallCluster, url: str, http: aiohttp.
         ],
         "has_more_steps": False,
         "next_check": 1796050810,
+        "lasts_until": 0,
         "checks": [
             {
                 "name": "request-success-rate",
@@ -274,6 +275,47 @@ async def test_what_to_type_is_what_does_something_now(
     async with http.get(f"{url}/api/canaries/test/podinfo") as answer:
         commands = (await answer.json())["commands"]
     assert {command["text"].split()[1] for command in commands if command["useful"]} == verbs
+
+
+LISTED = [
+    {"weight": 5},
+    {"weight": 20, "duration": "10m"},
+    {"weight": 20, "pause": {}},
+    {"weight": 50, "duration": "1h"},
+]
+
+
+@pytest.mark.parametrize(
+    ("weight", "ours", "states", "until"),
+    [
+        (0, {}, ["next", "next", "next", "next", "next"], 0),
+        (5, {"step": 1, "stepServedAt": AT}, ["now", "next", "next", "next", "next"], 0),
+        (20, {"step": 2}, ["done", "now", "next", "next", "next"], 0),
+        (20, {"step": 2, "stepServedAt": AT}, ["done", "now", "next", "next", "next"], 600),
+        (20, {"step": 3, "stepServedAt": AT}, ["done", "done", "now", "next", "next"], 0),
+        (50, {"step": 4, "stepServedAt": AT}, ["done", "done", "done", "now", "next"], 3600),
+        (50, {"step": 4, "bakeStartedAt": AT}, ["done", "done", "done", "done", "now"], 1800),
+    ],
+)
+async def test_steps_with_times_of_their_own_and_a_bake(
+    cluster: SmallCluster,
+    url: str,
+    http: aiohttp.ClientSession,
+    weight: int,
+    ours: dict[str, Any],
+    states: list[str],
+    until: int,
+) -> None:
+    obj = stored(weight=weight, ours=ours)
+    del obj["spec"]["analysis"]["stepWeight"], obj["spec"]["analysis"]["maxWeight"]
+    obj["spec"]["analysis"] |= {"steps": LISTED, "bake": "30m"}
+    cluster.put(obj)
+    async with http.get(f"{url}/api/canaries/test/podinfo") as answer:
+        found = await answer.json()
+    texts = ["5 %", "20 %, 10m", "20 %, until resumed", "50 %, 1h", "bake for 30m"]
+    assert [step["text"] for step in found["steps"]] == texts
+    assert [step["state"] for step in found["steps"]] == states
+    assert found["lasts_until"] == (1796050800 + until if until else 0)
 
 
 async def test_of_a_hundred_thousand_iterations_the_first_hundred_are_planned(
