@@ -27,9 +27,17 @@ help: ## Show what there is
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
-demo: .venv/.ready ## Play the guide on a cluster inside this machine (GUIDE=1: the guide's own intervals, KEEP=1: leave it up)
-	@$(RUN) -m sandbox build
-	@$(RUN) -m sandbox.demo $(if $(GUIDE),--guide) $(if $(KEEP),--keep)
+# What the demo tells of the way to the first promoted canary: when `make` began, and from what. Cold is a fresh clone, where
+# all has to be installed and built first; warm is one where nothing has.
+BUILT := $(or $(SERIN_SANDBOX_BIN),.sandbox/bin)
+WANTED := .venv/.ready $(BUILT)/.cluster.built $(BUILT)/.prometheus.built $(if $(HELM),$(BUILT)/.helm4.built)
+FOUND := $(wildcard $(WANTED))
+demo: export SERIN_DEMO_BEGAN_AT_S := $(shell date +%s)
+demo: export SERIN_DEMO_START := $(if $(FOUND),$(if $(filter-out $(FOUND),$(WANTED)),partly cold,warm),cold)
+
+demo: .venv/.ready ## Play the guide on a cluster inside this machine (GUIDE=1: at its own pace, HELM=1: by the charts, KEEP=1: leave it up)
+	@$(RUN) -m sandbox build $(if $(HELM),helm4)
+	@$(RUN) -m sandbox.demo $(if $(GUIDE),--guide) $(if $(HELM),--helm) $(if $(KEEP),--keep)
 
 test: .venv/.ready ## Run the tests: unit, contract, on a cluster (but for those of make long)
 	@$(RUN) -m sandbox build helm3 helm4 registry actionlint

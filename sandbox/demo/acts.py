@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from sandbox.demo.installs import LOAD_TESTER
 from sandbox.demo.stage import Stage
 
 GATEWAY = "http://gateway-proxy.gloo-system"
@@ -19,7 +20,7 @@ Play = Callable[[Stage, str], Awaitable[None]]
 async def _bootstrap(stage: Stage, canary: str) -> None:
     await stage.run("kubectl create ns test")
     await stage.run("kubectl -n test apply -k manifests/examples/podinfo")
-    await stage.run("kubectl -n test apply -k manifests/loadtester")
+    await stage.run(LOAD_TESTER[stage.install])
     await stage.run("kubectl apply -f manifests/examples/podinfo-virtualservice.yaml")
     await stage.run(f"kubectl apply -f {canary}")
     await stage.until_ended("Initialized", "Initialization done! podinfo.test")
@@ -30,6 +31,8 @@ async def _bootstrap(stage: Stage, canary: str) -> None:
 
 async def _promotion(stage: Stage, _: str) -> None:
     await stage.set_image("3.1.1")
+    # As in CI: its exit code is 0 for promoted.
+    await stage.run("serin status podinfo -n test --wait")
     await stage.until_ended("Succeeded", _PROMOTED)
 
 
@@ -83,6 +86,12 @@ async def _broken_neighbour(stage: Stage, _: str) -> None:
     await stage.run("kubectl delete --wait=false -f sandbox/demo/broken-neighbour.yaml")
 
 
+async def _undone(stage: Stage, _: str) -> None:
+    await stage.run("serin undo podinfo -n test --now --yes")
+    await stage.until_ended("Succeeded", _PROMOTED)
+    await stage.run("serin history podinfo -n test")
+
+
 async def _refused(stage: Stage, _: str) -> None:
     await stage.run("kubectl apply -f sandbox/demo/faulty-canary.yaml", is_refused=True)
 
@@ -100,5 +109,6 @@ ACTS: Mapping[str, tuple[str, Play]] = {
     "rollback-404": ("Custom metrics: rollback on HTTP 404 errors", _rollback_on_404s),
     "agent-killed": ("Beyond the guide: the agent is killed in the middle of a run", _agent_killed),
     "broken-neighbour": ("Beyond the guide: somebody else's route on the gateway is broken", _broken_neighbour),
+    "undone": ("Beyond the guide: the release before is put back at once", _undone),
     "refused": ("Beyond the guide: a Canary with faults is refused", _refused),
 }

@@ -52,6 +52,25 @@ LIMITS: Mapping[str, Limit] = {
 }
 
 
+def first_promotion_at_s(moments: Sequence[Moment]) -> float | None:
+    """Return when a canary was promoted for the first time; None if none was."""
+    return next((moment.at_s for moment in moments if (moment.kind, moment.text) == ("status", "Succeeded")), None)
+
+
+def minutes_to_promotion(
+    before: object, start: str, install: str, seconds: float | None
+) -> dict[str, dict[str, object]]:
+    """Return what is known of the way from `make demo` to the first promoted canary, for each start (cold, warm).
+
+    `before` is what an earlier demo knew: of another start it still holds.
+    """
+    known = dict(before) if isinstance(before, Mapping) else {}
+    known.pop(start, None)
+    if seconds is None:
+        return known
+    return known | {start: {"minutes": round(seconds / 60, 2), "install": install}}
+
+
 def measure(moments: Sequence[Moment]) -> dict[str, float | None]:
     """Return the worst value of each figure that moments give; None for one that they don't."""
     measured: dict[str, Iterator[float]] = {

@@ -1,6 +1,7 @@
-"""`python -m sandbox.demo.play CANARY REPORT READY_S LONGEST_ACT_S`: play the acts from inside, under a steady load.
+"""`python -m sandbox.demo.play CANARY REPORT READY_S LONGEST_ACT_S INSTALL`: play the acts from inside, under load.
 
-It is given the path of the guide's Canary, that of demo.json, how long the cluster took to start, and an act's limit.
+It is given the path of the guide's Canary, that of demo.json, how long the cluster took to start, an act's limit, and
+by what Serin was installed.
 """
 
 import asyncio
@@ -14,7 +15,8 @@ from typing import Any
 from kube.client import Client
 from sandbox.demo import screen
 from sandbox.demo.acts import ACTS, GATEWAY
-from sandbox.demo.figures import LIMITS, measure
+from sandbox.demo.figures import LIMITS, first_promotion_at_s, measure
+from sandbox.demo.installs import Install
 from sandbox.demo.load import Load
 from sandbox.demo.stage import DemoError, Stage
 
@@ -60,9 +62,9 @@ async def _play_all(canary: str, longest_act_s: float, stage: Stage) -> tuple[li
     return played, lost
 
 
-async def _play(canary: str, ready_s: float, longest_act_s: float) -> Json:
+async def _play(canary: str, ready_s: float, longest_act_s: float, install: Install) -> Json:
     """Return what demo.json has."""
-    stage = Stage()
+    stage = Stage(install)
     loads = [Load(url, per_second=_USERS_PER_SECOND, expected=200, note=stage.note) for url in _USERS]
     async with Client.connect(user_agent="sandbox-demo") as client, asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(stage.watch(client), name="watch")
@@ -72,13 +74,19 @@ async def _play(canary: str, ready_s: float, longest_act_s: float) -> Json:
     requests = sum(load.answers.total() for load in loads)
     failed = requests - sum(load.answers["200"] for load in loads)
     figures = {"ready_s": ready_s, **measure(stage.moments), "requests": requests, "failed_requests": failed}
-    return {"acts": acts, "figures": figures, "lost": lost}
+    return {"install": install, "acts": acts, "figures": figures, "lost": lost, **_promoted(stage)}
+
+
+def _promoted(stage: Stage) -> Json:
+    """Return when the first canary was promoted, in seconds since the epoch, if one was."""
+    at_s = first_promotion_at_s(stage.moments)
+    return {} if at_s is None else {"first_promotion_at_s": round(at_s - time.monotonic() + time.time(), 2)}
 
 
 def main() -> None:
     """Play; exits with 1 when an act ends otherwise than in the guide, or a figure is over its limit."""
-    canary, report, ready_s, longest_act_s = sys.argv[1:]
-    played = asyncio.run(_play(canary, float(ready_s), float(longest_act_s)))
+    canary, report, ready_s, longest_act_s, install = sys.argv[1:]
+    played = asyncio.run(_play(canary, float(ready_s), float(longest_act_s), Install(install)))
     Path(report).write_text(json.dumps(played, indent=2, ensure_ascii=False) + "\n")
     screen.heading("Summary")
     screen.summary(played["acts"], played["figures"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import shlex
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -14,12 +15,15 @@ from kube.resource import DEPLOYMENTS, EVENTS, Object, Resource
 from kube.store import Change
 from sandbox.demo import screen
 from sandbox.demo.figures import Moment
+from sandbox.demo.installs import Install
 from sandbox.demo.load import Load
 
 _CANARIES = Resource("flagger.app", "v1beta1", "canaries", "Canary")
 _ROUTE_TABLES = Resource("gateway.solo.io", "v1", "routetables", "RouteTable")
 _NOT_SHOWN = {"image", "decided"}
 _ENDS = {"Initialized", "Succeeded", "Failed"}
+# What `pipx install` puts on PATH, from this checkout.
+_PROGRAMS = {"serin": (sys.executable, "-m", "cli")}
 
 
 class DemoError(Exception):
@@ -29,10 +33,12 @@ class DemoError(Exception):
 class Stage:
     """`moments` grows while `watch` runs; `canary` and `deployments` (by name) are as they were seen last.
 
-    `act_at_s` is when the act began, on the monotonic clock; `waits_for` says what is waited for now.
+    `act_at_s` is when the act began, on the monotonic clock; `waits_for` says what is waited for now; `install` is by
+    what Serin was installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, install: Install) -> None:
+        self.install = install
         self.moments: list[Moment] = []
         self.canary: Object = {}
         self.deployments: dict[str, Object] = {}
@@ -70,13 +76,19 @@ class Stage:
     async def run(self, line: str, *, is_refused: bool = False) -> None:
         """Run a command and show it. Raises DemoError if it fails, or if it succeeds though it should be refused."""
         screen.command(line)
+        self.waits_for = f"the end of `{line}`"
+        program, *arguments = shlex.split(line)
         process = await asyncio.create_subprocess_exec(
-            *shlex.split(line), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            *_PROGRAMS.get(program, (program,)),
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await process.communicate()
-        for shown in output.decode(errors="replace").splitlines():
-            screen.output(shown)
-        if (process.returncode != 0) is not is_refused:
+        assert process.stdout is not None
+        async for shown in process.stdout:  # as they come: some commands follow a run
+            screen.output(shown.decode(errors="replace").rstrip("\n"))
+        if (await process.wait() != 0) is not is_refused:
             raise DemoError(f"`{line}` ended with code {process.returncode}")
 
     async def set_image(self, tag: str) -> None:

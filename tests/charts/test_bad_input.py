@@ -109,6 +109,11 @@ def test_a_cluster_with_gloo_and_nothing_else_is_as_it_should_be(tmp_path: Path)
             "prometheus.install: found true, and ClusterRole/flagger-prometheus belongs to the release flagger",
         ),
         (
+            [*GLOO, named(*ROLE, "serin-agent")],
+            ("--take-ownership",),
+            "installed by kubectl; allowed: to take all of it over, by --take-ownership --force-conflicts --set",
+        ),
+        (
             GLOO,
             ("--set=webhook.certManager.enabled=true",),
             "has no CRD certificates.cert-manager.io; allowed: false, or",
@@ -133,7 +138,7 @@ def test_a_cluster_where_it_can_not_work_is_refused(
     [
         (GLOO[:1], ("--set=gloo.check=false",)),
         ([*GLOO, named(*ROLE, "serin-agent", owner="serin")], ()),
-        ([*GLOO, named(*ROLE, "serin-agent")], ("--take-ownership",)),
+        ([*GLOO, named(*ROLE, "serin-agent")], ("--take-ownership", "--set=crd.adopt=true")),
         ([*GLOO, named(*ROLE, "flagger-prometheus", owner="flagger")], ()),
         ([*GLOO, *FLAGGERS_CRDS], ("--set=crd.create=false",)),
     ],
@@ -172,7 +177,7 @@ def test_notes_tell_whose_crds_they_are(tmp_path: Path, has_serin: bool, said: s
     crds = [crd(name, has_serin=has_serin) for name in CRDS]
     told = render_notes(tmp_path, [*GLOO, *crds])
     assert said in " ".join(told.split())
-    assert "--take-ownership --set crd.adopt=true" in told
+    assert "--take-ownership --force-conflicts --set crd.adopt=true" in told
     assert "CRDs were here" not in render_notes(tmp_path, GLOO)
 
 

@@ -302,6 +302,16 @@ def test_extras_of_the_webhook_and_the_agent_take_effect() -> None:
     assert webhook["spec"]["template"]["metadata"]["annotations"]["a"] == "b"
 
 
+def test_the_api_server_waits_for_the_webhook_as_long_as_is_said() -> None:
+    def waits(values: Json) -> set[int]:
+        kinds = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+        found = by_key(render(values=values))
+        return {entry["timeoutSeconds"] for kind in kinds for entry in found[kind, "", "serin-webhook"]["webhooks"]}
+
+    assert waits({}) == {2}
+    assert waits({"webhook": {"timeoutSeconds": 15}}) == {15}
+
+
 def test_a_values_file_for_flaggers_load_tester_takes_effect(tmp_path: Path) -> None:
     values = {
         "image": {"repository": "ghcr.io/fluxcd/flagger-loadtester", "tag": "0.38.0"},

@@ -120,6 +120,18 @@ def _rollback(halt: str, from_percent: int) -> str:
     return _DETECTED + _analysis(sure, _WEIGHTS[len(sure) :]) + halts + end
 
 
+# How far the run has come when it is asked to promote depends on timing.
+_UNDONE = (
+    _DETECTED
+    + _CANARY_WAITS
+    + _event(r"Starting canary analysis for podinfo\.test", _AT_MOST_ONCE)
+    + _event("Pre-rollout check acceptance-test passed", _AT_MOST_ONCE)
+    + _event(r"Advance podinfo\.test canary weight 10", _AT_MOST_ONCE)
+    + _NO_VALUES
+    + _event(r"Promoting podinfo\.test without the rest of its analysis, by request of admin")
+    + _CANARY_WAITS
+    + _END_OF_PROMOTION
+)
 EXPECTED: Mapping[str, str] = {
     "bootstrap": _PRIMARY_WAITS + _event(r"Initialization done! podinfo\.test"),
     "promotion": _PROMOTION,
@@ -133,5 +145,6 @@ EXPECTED: Mapping[str, str] = {
     "rollback-404": _rollback(r"404s percentage [\d.]+ > 5", _MIDWAY_PERCENT),
     "agent-killed": _PROMOTION,
     "broken-neighbour": _PROMOTION,
+    "undone": _UNDONE,
     "refused": "",
 }

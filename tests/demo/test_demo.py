@@ -69,6 +69,8 @@ def test_the_demo_plays_the_guide_and_writes_what_it_saw(tmp_path: Path) -> None
     assert all(limit.holds(written["figures"][name]) for name, limit in LIMITS.items())
     assert written["figures"]["requests"] > 50 * 2 * acts["promotion"]["seconds"] * 3
     assert written["lost"] == []
+    assert written["install"] == "kustomize"
+    assert written["minutes_to_first_promotion"].keys() == {"warm"}
     assert sum(act["seconds"] for act in acts.values()) < 330
     assert not is_running(State(tmp_path / "demo-sandbox"))
 
@@ -105,7 +107,8 @@ def assert_ends_are_those_of_the_guide(ends: dict[str, dict[str, Any]]) -> None:
     for name in ("rollback-500", "rollback-latency", "rollback-404"):
         assert ends[name] == end("Failed", "3.1.3", failed_checks=5)
     assert ends["agent-killed"] == end("Succeeded", "3.1.7")
-    assert ends["broken-neighbour"] == ends["refused"] == end("Succeeded", "3.1.8")
+    assert ends["broken-neighbour"] == end("Succeeded", "3.1.8")
+    assert ends["undone"] == ends["refused"] == end("Succeeded", "3.1.7")
 
 
 def assert_shown(text: str) -> None:
@@ -115,7 +118,7 @@ def assert_shown(text: str) -> None:
     listed = re.findall(
         r"NAME +STATUS +WEIGHT +LASTTRANSITIONTIME\n +podinfo +(\w+) +(\d+) +\d{4}-\d\d-\d\dT\S+Z\n", text
     )
-    ended = ["Initialized", *["Succeeded"] * 2, *["Failed"] * 3, *["Succeeded"] * 3]
+    ended = ["Initialized", *["Succeeded"] * 2, *["Failed"] * 3, *["Succeeded"] * 4]
     assert listed == [(status, "0") for status in ended]
     assert "$ kubectl -n test set image deployment/podinfo podinfod=stefanprodan/podinfo:3.1.1" in text
     warned = re.findall(r"Warning: Canary test/podinfo (.+): revision \w+ \(podinfod image (\S+) -> (\S+)\)\.", text)
@@ -125,6 +128,9 @@ def assert_shown(text: str) -> None:
     assert re.search(r"serin-agent-\S+ +1/1 +Running +1 ", text), "the agent was killed once"
     assert "*v1.Upstream { neighbour.no-such-upstream } not found" in text, "Gloo warns our own table of it"
     assert all(f"* {fault}: found" in text for fault in FAULTS)
+    assert "$ serin status podinfo -n test --wait" in text
+    assert "$ serin undo podinfo -n test --now --yes" in text
+    assert re.search(r"Changes +podinfod image 3\.1\.8 -> 3\.1\.7", text), "undo says what it changes"
 
 
 def test_an_interrupted_demo_takes_its_cluster_down(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """A cluster for each folder of these tests, which stop what all others need, or change what all others see.
 
 Those of a folder run one after the other: `agents/` stops agents and holds the Lease of Flagger's leader, `webhook/`
-restarts the webhook, changes its certificates, and stops the gateway's control plane.
+restarts the webhook, changes its certificates, and stops the gateway's control plane, and `helm/` installs Serin and
+removes it.
 """
 
 from collections.abc import Iterator

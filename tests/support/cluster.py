@@ -34,10 +34,10 @@ class Cluster:
         return urls
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, *, with_serin: bool = True) -> Iterator[None]:
         """Bring the cluster up, or find it up. It ends when no process holds it any more, whatever became of them."""
         with lifeline.hold(State(self.state.absolute()).lifeline):
-            self.sandbox("up", "--held")
+            self.sandbox("up", "--held", *([] if with_serin else ["--without-serin"]))
             yield
 
     def up(self, *, with_serin: bool = True) -> str:

@@ -89,6 +89,12 @@ def assert_no_request_lost(report: str) -> None:
     assert codes == {"[200]"}, report
 
 
+def sent_requests(report: str) -> int:
+    """Count the requests in hey's report that were answered with 200, or lost."""
+    answered = [line.split() for line in report.splitlines() if line.strip().startswith("[200]")]
+    return sum(int(count) for _, count, *_ in answered) + lost_requests(report)
+
+
 def lost_requests(report: str) -> int:
     """Count the requests in hey's report that got another answer than 200, or none."""
     answers, _, errors = report.partition("Error distribution:")

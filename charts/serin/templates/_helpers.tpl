@@ -168,6 +168,11 @@ of Flagger's have, as with its chart: only if absent. (list context name)
 {{- if and (eq (toString $name) $root.Release.Name) (eq (toString $namespace) $root.Release.Namespace) }}true{{ end }}
 {{- end -}}
 
+{{/* The flags by which Helm takes over what somebody else has applied: Helm 4 applies on the server, where that conflicts. */}}
+{{- define "serin.takeOver" -}}
+--take-ownership{{ if not (hasPrefix "v3." .Capabilities.HelmVersion.Version) }} --force-conflicts{{ end }}
+{{- end -}}
+
 {{/* What the agent reads from a Secret: the variables with their values, as JSON. */}}
 {{- define "serin.secrets" -}}
 {{- $slack := .Values.slack | default dict }}

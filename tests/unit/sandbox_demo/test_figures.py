@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.demo.figures import LIMITS, Moment, measure
+from sandbox.demo.figures import LIMITS, Moment, first_promotion_at_s, measure, minutes_to_promotion
 
 
 def figure(name: str, *moments: tuple[float, str, str]) -> float | None:
@@ -80,6 +80,21 @@ def test_the_run_of_a_second_change_makes_its_own_steps() -> None:
     again = (3.0, "event", "New revision detected! Restarting analysis for podinfo.test")
     made = (2.1, "weight", "10")
     assert figure("steps_twice", (0.5, "weight", "10"), BEGUN, TEN, made, again, TEN, made) == 0
+
+
+def test_the_first_promotion_is_the_first_success() -> None:
+    seen = [Moment(1.0, "status", "Progressing"), Moment(2.0, "event", "Succeeded"), Moment(3.0, "status", "Succeeded")]
+    assert first_promotion_at_s([*seen, Moment(9.0, "status", "Succeeded")]) == 3.0
+    assert first_promotion_at_s(seen[:2]) is None
+
+
+def test_minutes_are_kept_of_the_other_start_only() -> None:
+    cold = {"cold": {"minutes": 12.5, "install": "kustomize"}}
+    both = cold | {"warm": {"minutes": 1.25, "install": "helm"}}
+    assert minutes_to_promotion(None, "cold", "kustomize", 750.0) == cold
+    assert minutes_to_promotion(cold, "warm", "helm", 75.0) == both
+    assert minutes_to_promotion(both, "warm", "helm", None) == cold
+    assert minutes_to_promotion("cut off", "warm", "helm", None) == {}
 
 
 def test_what_was_not_seen_was_not_measured() -> None:
