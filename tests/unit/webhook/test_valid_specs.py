@@ -31,6 +31,7 @@ HANDLERS: dict[str, Handler] = {
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 EXAMPLES = [
     *sorted((REPOSITORY / "manifests" / "examples").rglob("*.yaml")),
+    *sorted((REPOSITORY / "manifests" / "examples-steps").rglob("*.yaml")),
     REPOSITORY / "tests" / "unit" / "canary_api" / "examples" / "weights.yaml",
 ]
 
@@ -56,6 +57,9 @@ def _completed(part: Object) -> Object:
     for field, value in spec.items():
         both = isinstance(value, dict) and isinstance(obj["spec"].get(field), dict)
         obj["spec"][field] = obj["spec"][field] | value if both else value
+    if "steps" in obj["spec"]["analysis"]:
+        # They stand in place of the good one's.
+        del obj["spec"]["analysis"]["stepWeight"], obj["spec"]["analysis"]["maxWeight"]
     return obj
 
 
