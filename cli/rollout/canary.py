@@ -13,9 +13,6 @@ from canary.run.phase import ANALYSING, IDLE
 from canary.run.request import RequestResult
 from canary.run.wire import REQUEST_ANNOTATION, SERIN_STATUS, StatusKey
 
-_STEP: Final = "step"
-_STEP_SERVED_AT: Final = "stepServedAt"
-_BAKE_STARTED_AT: Final = "bakeStartedAt"
 _MOST_WEIGHT: Final = 100
 
 
@@ -133,10 +130,10 @@ class CanaryView:
             iterations=_int(status.get("iterations")),
             all_iterations=_int(analysis.get("iterations")),
             steps=steps,
-            step=_int(ours.get(_STEP)),
-            step_served_at_s=moment_s(ours.get(_STEP_SERVED_AT)),
+            step=_int(ours.get(StatusKey.STEP)),
+            step_served_at_s=moment_s(ours.get(StatusKey.STEP_SERVED_AT)),
             bake=_text(analysis.get("bake")),
-            bake_started_at_s=moment_s(ours.get(_BAKE_STARTED_AT)),
+            bake_started_at_s=moment_s(ours.get(StatusKey.BAKE_STARTED_AT)),
             interval=_text(analysis.get("interval")),
             failed_checks=_int(status.get("failedChecks")),
             threshold=_int(analysis.get("threshold")),
