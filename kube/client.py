@@ -16,12 +16,13 @@ from kube.backoff import Backoff
 from kube.connection import Connection, Request, open_connection
 from kube.errors import Gone, Invalid, PermanentError, PreconditionFailed, TransientError
 from kube.json_text import loads
+from kube.resource import Resource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from kube.resource import Object, Objects, Resource
+    from kube.resource import Object, Objects
 
     JsonPatch: TypeAlias = Sequence[Mapping[str, Any]]
 
@@ -110,6 +111,10 @@ class Client:
         """Read an object. Raise NotFound."""
         return await self._object(Request("GET", resource, namespace, name))
 
+    async def read(self, path: str, query: Mapping[str, str] | None = None) -> Object:
+        """Read what is served beside the resources: `/version`, or what a Service answers behind the server's proxy."""
+        return await self._object(Request("GET", Resource("", "v1", path, path), query=query or {}, plain_path=path))
+
     async def list(
         self, resource: Resource, namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
     ) -> Objects:
@@ -147,10 +152,16 @@ class Client:
                 return
             query["continue"] = metadata["continue"]
 
-    async def create(self, resource: Resource, body: Object, namespace: str | None = None) -> Object:
-        """Create an object; the body may have the namespace instead. Raise AlreadyExists, Invalid, Rejected."""
+    async def create(
+        self, resource: Resource, body: Object, namespace: str | None = None, *, is_dry_run: bool = False
+    ) -> Object:
+        """Create an object; the body may have the namespace instead. Raise AlreadyExists, Invalid, Rejected.
+
+        A dry run is judged as any, by admission webhooks too, and stores nothing.
+        """
         request = self._body_request("POST", resource, body, namespace=namespace)
-        return await self._object(replace(request, is_repeatable=False))
+        query = {"dryRun": "All"} if is_dry_run else {}
+        return await self._object(replace(request, query=query, is_repeatable=is_dry_run))
 
     async def replace(self, resource: Resource, body: Object, *, subresource: str | None = None) -> Object:
         """Replace an object (PUT). Without a resourceVersion in the body the last writer wins.

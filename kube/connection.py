@@ -38,6 +38,7 @@ class Request:
     """One request about one object, or about a collection (no name).
 
     `is_repeatable`: the request is idempotent, so it may be sent again when the answer was lost.
+    `plain_path` is sent as it is: what the API server serves beside its resources.
     """
 
     method: str
@@ -49,13 +50,14 @@ class Request:
     body: bytes | None = None
     content_type: str = "application/json"
     is_repeatable: bool = True
+    plain_path: str = ""
 
     @property
     def path(self) -> str:
         """Return the URL's path and query."""
         # A create is about a named object, but is sent to its collection.
         name = None if self.method == "POST" else self.name
-        path = self.resource.path(self.namespace, name, self.subresource)
+        path = self.plain_path or self.resource.path(self.namespace, name, self.subresource)
         return f"{path}?{urlencode(self.query)}" if self.query else path
 
 

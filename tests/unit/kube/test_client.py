@@ -71,6 +71,21 @@ async def test_create_is_sent_to_the_collection(api: ApiServer, client: Client) 
     assert [seen.path for seen in api.seen] == ["/api/v1/namespaces/test/configmaps", "/api/v1/namespaces"]
 
 
+async def test_a_create_can_be_a_dry_run(api: ApiServer, client: Client) -> None:
+    api.will(no(503, "ServiceUnavailable"), ok({}, 201))
+    await client.create(CONFIGMAPS, {"metadata": {"name": "a"}}, "test", is_dry_run=True)
+    assert [seen.query for seen in api.seen] == [{"dryRun": "All"}] * 2  # it stores nothing, so it may be sent again
+
+
+async def test_what_is_served_beside_the_resources_is_read_by_its_path(api: ApiServer, client: Client) -> None:
+    path = "/api/v1/namespaces/test/services/http:web:80/proxy/api/v1/query"
+    api.will(ok({"gitVersion": "v1.34.1"}), ok({"data": 1}))
+    assert await client.read("/version") == {"gitVersion": "v1.34.1"}
+    assert await client.read(path, {"query": 'up{a=~"b"}'}) == {"data": 1}
+    assert [(seen.method, seen.path) for seen in api.seen] == [("GET", "/version"), ("GET", path)]
+    assert api.seen[1].query == {"query": 'up{a=~"b"}'}
+
+
 async def test_delete_can_be_bound_to_one_object(api: ApiServer, client: Client) -> None:
     api.will(ok({}), no(409, "Conflict"))
     await client.delete(CONFIGMAPS, "a", "test")
