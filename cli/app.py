@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
+from cli.care_verbs import app as care_verbs
 from cli.cluster_verbs import app as cluster_verbs
 from cli.exit_codes import ExitCode
 
@@ -125,6 +126,7 @@ def render(
 
 
 app.add_typer(cluster_verbs)
+app.add_typer(care_verbs)
 
 
 def _plan(file: str, namespace: str, output: LintOutput) -> None:

@@ -1,8 +1,6 @@
 """The verbs of the command line that ask a cluster. What each needs is imported when it runs."""
 
-import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -15,11 +13,10 @@ from cli.cluster.options import (
     Namespace,
     OptionalName,
 )
-from cli.exit_codes import ExitCode
+from cli.cluster.running import misused as _misused
+from cli.cluster.running import run_verb as _run
+from cli.cluster.running import seconds_of as _seconds
 from cli.outputs import Output, ValueOutput
-
-if TYPE_CHECKING:
-    from cli.cluster.access import Access
 
 # ruff: noqa: PLC0415  see above
 
@@ -180,30 +177,3 @@ def undo(
 
     wish = Undo(to_revision, now, yes, _seconds("--timeout", timeout))
     _run(ClusterOptions(kubeconfig, context, namespace), lambda access: put_back(access, name, wish))
-
-
-def _run(options: ClusterOptions, verb: "Callable[[Access], Awaitable[ExitCode]]") -> NoReturn:
-    from cli.cluster.access import run
-
-    try:
-        code = run(options, verb)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    raise typer.Exit(code)
-
-
-def _seconds(option: str, text: str) -> float:
-    from canary.api.duration import parse_duration_s
-
-    try:
-        seconds = parse_duration_s(text)
-    except ValueError:
-        seconds = 0.0
-    if seconds <= 0:
-        _misused(f"{option}: found {text!r}; allowed: a duration such as 30s or 1h30m")
-    return seconds
-
-
-def _misused(line: str) -> NoReturn:
-    sys.stderr.write(f"serin: {line}\n")
-    raise typer.Exit(ExitCode.USAGE)

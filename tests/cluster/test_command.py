@@ -38,6 +38,8 @@ def rollouts(cluster: Cluster, namespace: str) -> Rollouts:
 def test_a_change_is_waited_for_undone_and_another_one_aborted(rollouts: Rollouts) -> None:
     rollouts.apply(podinfo("app"), canary("app", QUICK_ANALYSIS))
     rollouts.wait_for_phase("app", "Initialized")
+    well = serin(rollouts, "doctor", "--wait", "--timeout", "1m")
+    assert (well.code, well.stdout.splitlines()[-1].partition(",")[0]) == (0, "0 faults"), well.stdout
     rollouts.set_image("app", "3.1.1")
     waited = serin(rollouts, "status", "app", "--wait", "--image", "podinfo:3.1.1", "--timeout", "2m")
     assert (waited.code, waited.stderr) == (0, "")

@@ -1,0 +1,45 @@
+"""From a verb to its end: the exit code, and what was typed wrongly. What is heavy is imported when it is needed."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from cli.cluster.options import ClusterOptions
+from cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from cli.cluster.access import Access
+
+# ruff: noqa: PLC0415  see above
+
+
+def run_verb(options: ClusterOptions, verb: "Callable[[Access], Awaitable[ExitCode]]") -> NoReturn:
+    """Run a verb on the cluster that is meant; end with its exit code."""
+    from cli.cluster.access import run
+
+    try:
+        code = run(options, verb)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    raise typer.Exit(code)
+
+
+def seconds_of(option: str, text: str) -> float:
+    """Return the seconds of an option; one that is no duration ends the command."""
+    from canary.api.duration import parse_duration_s
+
+    try:
+        seconds = parse_duration_s(text)
+    except ValueError:
+        seconds = 0.0
+    if seconds <= 0:
+        misused(f"{option}: found {text!r}; allowed: a duration such as 30s or 1h30m")
+    return seconds
+
+
+def misused(line: str) -> NoReturn:
+    """End the command with one line: it was used wrongly."""
+    sys.stderr.write(f"serin: {line}\n")
+    raise typer.Exit(ExitCode.USAGE)
