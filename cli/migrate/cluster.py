@@ -1,0 +1,133 @@
+"""What a cluster has of Flagger: its Deployments and flags, how they were installed, and who owns the CRDs."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from cli.cluster.access import Access
+from cli.cluster.resources import CANARIES
+from cli.doctor.checks.flagger import find_flaggers
+from cli.doctor.checks.kubernetes import CRDS
+from cli.doctor.finding import Unread
+from cli.doctor.installation import DEFAULT_NAMESPACE, METRIC_TEMPLATES, flags_of
+from cli.doctor.reader import Reader
+from cli.migrate.change import Change, Weight
+from kube.resource import DEPLOYMENTS, Object, Objects, Resource
+
+_ALERT_PROVIDERS: Final = Resource("flagger.app", "v1beta1", "alertproviders", "AlertProvider")
+_OWN_NAMESPACE: Final = "flagger-system"
+_RELEASE: Final = "meta.helm.sh/release-name"
+_POLICY: Final = "helm.sh/resource-policy"
+_SUFFIX: Final = "-prometheus"
+_CRD: Final = "canaries.flagger.app"
+_SELECTOR_LABELS: Final = "app,name,app.kubernetes.io/name"
+
+_NOT_HERE: Final = {
+    "msteams-url": "Slack is the only chat of this version",
+    "msteams-proxy-url": "Slack is the only chat of this version",
+    "include-label-prefix": "of the labels, the primary gets only the one that tells the two sides apart",
+}
+"""Flagger's flags that Serin does not have, and that change something for users: docs/compatibility.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flagger:
+    """One of Flagger's Deployments; `release` is its Helm release, empty where Helm did not make it."""
+
+    namespace: str
+    name: str
+    release: str
+    mesh_provider: str
+    flags: tuple[str, ...]
+    selector_labels: str
+
+    @property
+    def is_trusted(self) -> bool:
+        """Return whether Serin stands still for it without being told where it is."""
+        return self.namespace in {_OWN_NAMESPACE, DEFAULT_NAMESPACE}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read; `notes` say what could not be. `prometheus` is the address of that of Flagger's release.
+
+    `crd_release` is the release that has the CRD, `keeps_crd` whether an upgrade that has it no more leaves it there.
+    """
+
+    canaries: Objects
+    others: Objects
+    flaggers: tuple[Flagger, ...]
+    crd_release: str
+    keeps_crd: bool
+    prometheus: str
+    notes: tuple[str, ...]
+
+
+async def read(access: Access) -> Found:
+    """Read the canaries that are meant, and what of Flagger is there. Raise a KubeError without canaries to read."""
+    reader = Reader(access.client)
+    canaries, templates, providers, (deployments, unread), crd, prometheus = await asyncio.gather(
+        access.client.list(CANARIES, access.namespace),
+        reader.list(METRIC_TEMPLATES),
+        reader.list(_ALERT_PROVIDERS),
+        find_flaggers(reader, {_OWN_NAMESPACE, DEFAULT_NAMESPACE}),
+        reader.get(CRDS, _CRD),
+        reader.list(DEPLOYMENTS, labels="app.kubernetes.io/name=flagger"),
+    )
+    flaggers = tuple(map(_flagger, deployments))
+    notes = list(dict.fromkeys(one.why for one in (templates, providers, crd, *unread) if isinstance(one, Unread)))
+    listed = [one for one in (templates, providers) if not isinstance(one, Unread)]
+    releases = {one.release for one in flaggers} - {""}
+    servers = [] if isinstance(prometheus, Unread) else [one for one in prometheus if _is_server(one, releases)]
+    known_crd = crd if isinstance(crd, dict) else {"metadata": {}}
+    return Found(
+        canaries=canaries,
+        others=[obj for objects in listed for obj in objects],
+        flaggers=flaggers,
+        crd_release=_release(known_crd),
+        keeps_crd=(known_crd["metadata"].get("annotations") or {}).get(_POLICY) == "keep",
+        prometheus=_address(servers[0]) if servers else "",
+        notes=tuple(notes),
+    )
+
+
+def changes_of_installation(found: Found) -> Iterator[Change]:
+    """Return what is different for all canaries, by Flagger's own flags and release."""
+    if found.crd_release and not found.keeps_crd and found.flaggers:
+        where = found.flaggers[0].namespace
+        text = f"it is in the release {found.crd_release}, which would delete it, and with it every canary and primary"
+        newer = f"helm -n {where} upgrade {found.crd_release} flagger/flagger --reuse-values"
+        yield Change(Weight.FIRST, f"CustomResourceDefinition {_CRD}", text, newer)
+    for one in found.flaggers:
+        for flag in one.flags:
+            if flag in _NOT_HERE:
+                yield Change(Weight.DIFFERS, f"{one.namespace}/{one.name} -{flag}", _NOT_HERE[flag])
+        if set(one.selector_labels.split(",")) - {*_SELECTOR_LABELS.split(","), ""}:
+            text = f"found {one.selector_labels!r}; targets need one of {_SELECTOR_LABELS} in their selector"
+            yield Change(Weight.FIRST, f"{one.namespace}/{one.name} -selector-labels", text)
+
+
+def _flagger(deployment: Object) -> Flagger:
+    metadata, flags = deployment["metadata"], flags_of(deployment)
+    return Flagger(
+        metadata["namespace"],
+        metadata["name"],
+        _release(deployment),
+        flags.get("mesh-provider", ""),
+        tuple(sorted(flags)),
+        flags.get("selector-labels", ""),
+    )
+
+
+def _is_server(deployment: Object, releases: set[str]) -> bool:
+    return deployment["metadata"]["name"].endswith(_SUFFIX) and _release(deployment) in releases
+
+
+def _address(deployment: Object) -> str:
+    """Return the address of the Service of that name. Source: Flagger 1.44, the chart's prometheus.yaml."""
+    return f"http://{deployment['metadata']['name']}.{deployment['metadata']['namespace']}:9090"
+
+
+def _release(obj: Object) -> str:
+    return str((obj["metadata"].get("annotations") or {}).get(_RELEASE) or "")

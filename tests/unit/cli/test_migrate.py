@@ -1,0 +1,344 @@
+"""`serin migrate`: what changes for each canary when Serin takes Flagger's place, the steps, and the way back."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.cli.cluster_api import ClusterApi, Object
+from tests.unit.cli.conftest import Ran, Serin
+from tests.unit.cli.installed import GLOO, deployment, of_cluster
+
+HELM = {"meta.helm.sh/release-name": "flagger", "meta.helm.sh/release-namespace": GLOO}
+EDIT = "kubectl -n test edit canary podinfo"
+
+
+def flaggers(name: str = "podinfo", *, phase: str = "Succeeded", provider: str = "gloo", **analysis: Any) -> Object:
+    """A canary as Flagger left it."""
+    found: Object = {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "Canary",
+        "metadata": {"name": name, "namespace": "test"},
+        "spec": {
+            "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "service": {"port": 9898},
+            "analysis": {
+                "interval": "1m",
+                "threshold": 5,
+                "stepWeight": 10,
+                "maxWeight": 50,
+                "metrics": [{"name": "request-success-rate", "interval": "1m", "thresholdRange": {"min": 99}}],
+                **analysis,
+            },
+        },
+        "status": {"phase": phase, "canaryWeight": 0, "lastAppliedSpec": "7f9c", "conditions": []},
+    }
+    return found if not provider else {**found, "spec": {**found["spec"], "provider": provider}}
+
+
+def flagger(namespace: str = GLOO, *args: str, release: bool = True) -> Object:
+    found = deployment("flagger", "ghcr.io/fluxcd/flagger:1.44.0", namespace, app="flagger")
+    found["metadata"]["annotations"] = HELM if release else {}
+    found["spec"]["template"]["spec"]["containers"][0]["args"] = ["-mesh-provider=gloo", *args]
+    return found
+
+
+def crd(annotations: dict[str, str]) -> Object:
+    return of_cluster({"metadata": {"name": "canaries.flagger.app", "annotations": annotations}})
+
+
+def changes(serin: Serin, *objects: Object) -> list[tuple[str, str, str, str]]:
+    """All changes of the canaries of a file: weight, path, text, command."""
+    ran = serin("migrate", "-", "-o", "json", stdin=yaml.safe_dump_all(objects))
+    said = json.loads(ran.stdout)
+    assert ran.code == (1 if said["inTheWay"] else 0)
+    found = [change for one in said["canaries"] for change in one["changes"]]
+    return [(one["weight"], one["path"], one["text"], one["mend"]) for one in found]
+
+
+def test_a_canary_is_taken_over_as_it_is(serin: Serin) -> None:
+    ran = serin("migrate", "-", stdin=yaml.safe_dump(flaggers()))
+    assert ran == Ran(0, "\n1 canary, 1 taken over as they are, 0 with a run under way, 0 to be changed first\n", "")
+
+
+def test_an_input_without_a_canary_and_one_that_is_not_there_are_told(serin: Serin) -> None:
+    assert serin("migrate", "-", stdin="{}") == Ran(0, "\nNothing to migrate: found no Canary\n", "")
+    assert serin("migrate", "nowhere") == Ran(2, "", "serin: nowhere: there is no such file or folder\n")
+    line = "a FILE with an option of a cluster; allowed: a FILE with -n, or no FILE"
+    assert serin("migrate", "x.yaml", "-A") == Ran(2, "", f"serin: {line}\n")
+
+
+def test_what_flagger_does_nothing_with_is_named_for_from_now_on_it_counts(serin: Serin) -> None:
+    canary = flaggers(mirror=True, sessionAffinity={"cookieName": "c"})
+    canary["spec"]["service"] |= {
+        "timeout": "5s",
+        "retries": {"attempts": 3},
+        "rewrite": {"uri": "/v2"},
+        "headers": {"request": {"set": {"x-a": "b"}}},
+        "corsPolicy": {"allowMethods": ["GET"], "allowOrigins": [{"exact": "https://a.example"}]},
+    }
+    found = [one for one in changes(serin, canary) if one[2].startswith("Flagger does nothing with it on Gloo")]
+    assert [path for _, path, *_ in found] == [
+        "spec.service.timeout",
+        "spec.service.retries",
+        "spec.service.rewrite",
+        "spec.service.headers",
+        "spec.service.corsPolicy",
+        "spec.analysis.mirror",
+        "spec.analysis.sessionAffinity",
+    ]
+    assert found[0] == (
+        "differs",
+        "spec.service.timeout",
+        "Flagger does nothing with it on Gloo; with Serin requests end after it",
+        "",
+    )
+
+
+def test_conditions_are_read_in_another_way(serin: Serin) -> None:
+    header = {"headers": {"x-canary": {"exact": "yes"}}}
+    assert changes(serin, flaggers(iterations=5, stepWeight=0, maxWeight=0, match=[header])) == [
+        ("differs", "spec.analysis.match", "who does not match goes to the primary; with Flagger they get 404", "")
+    ]
+    found = changes(serin, flaggers(iterations=5, stepWeight=0, maxWeight=0, match=[{}, header]))
+    assert found[0] == (
+        "change first",
+        "spec.analysis.match[0]",
+        "without a condition it is for everybody on Flagger, and for nobody here: leave it out, or say for whom",
+        EDIT,
+    )
+    assert (
+        "differs",
+        "spec.analysis.match",
+        "its entries are alternatives; Flagger makes one condition of all of them",
+        "",
+    ) in found
+    found = changes(serin, flaggers(match=[{"headers": {"a": {"prefix": "b"}}}]))
+    assert [text for _, path, text, _ in found if path.startswith("spec.analysis.match")] == [
+        "Flagger asks for no more than `exact` and `regex` of headers; Serin asks for all that it says",
+        "who does not match goes to the primary; with Flagger they get 404",
+        "without iterations the weight grows among the requests that match",
+    ]
+
+
+def test_what_no_run_could_begin_with_has_to_be_changed_first(serin: Serin) -> None:
+    metric = {"name": "errors", "templateRef": {"name": "errors"}, "thresholdRange": {"max": 1}}
+    template = {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "MetricTemplate",
+        "metadata": {"name": "errors", "namespace": "test"},
+        "spec": {"provider": {"type": "datadog", "address": "https://api.datadoghq.com"}, "query": "avg:x{*}"},
+    }
+    ((weight, path, text, mend),) = changes(serin, flaggers(metrics=[metric]), template)
+    assert (weight, path, mend) == ("change first", "spec.analysis.metrics[0].templateRef.name", EDIT)
+    assert "that of MetricTemplate test/errors is datadog, and with it no run begins" in text
+
+
+def test_a_field_that_admission_refuses_has_to_be_changed_first(serin: Serin) -> None:
+    canary = flaggers(interval="soon")
+    found = changes(serin, canary)
+    assert found == [
+        (
+            "change first",
+            "spec.analysis.interval",
+            "found 'soon'; allowed: a duration such as 30s or 1m30s, at least 1s",
+            EDIT,
+        )
+    ]
+
+
+def test_hooks_alerts_and_pace_that_differ_are_named(serin: Serin) -> None:
+    hooks = [
+        {"name": "load", "type": "rollout", "url": "http://loadtester/", "metadata": {"type": "concord"}},
+        {"name": "gate", "type": "confirm-rollout", "url": "http://loadtester/gate/check"},
+    ]
+    alerts = [{"name": "team", "severity": "info", "providerRef": {"name": "teams"}}]
+    provider = {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "AlertProvider",
+        "metadata": {"name": "teams", "namespace": "test"},
+        "spec": {"type": "msteams", "address": "https://teams.example/x"},
+    }
+    canary = flaggers(interval="5s", webhooks=hooks, alerts=alerts)
+    canary["spec"]["skipAnalysis"] = True
+    canary["spec"]["upstreamRef"] = {
+        "apiVersion": "gloo.solo.io/v1",
+        "kind": "Upstream",
+        "name": "shared",
+        "namespace": "infra",
+    }
+    found = changes(serin, canary, provider)
+    assert found[0] == (
+        "change first",
+        "spec.analysis.webhooks[0].metadata.type",
+        "found 'concord', which Serin's load tester refuses: keep Flagger's, or write it as a bash command",
+        EDIT,
+    )
+    assert [one for one in found if one[0] == "differs" and "." in one[1]][:4] == [
+        ("differs", "spec.analysis.interval", "steps come each 5 s; Flagger reads less than 10 s as 10 s", ""),
+        ("differs", "spec.analysis.webhooks[1].type", "it is called with skipAnalysis, too", ""),
+        (
+            "differs",
+            "spec.analysis.alerts[0]",
+            "AlertProvider teams is of type 'msteams': a Warning event comes in its place",
+            "",
+        ),
+        (
+            "differs",
+            "spec.upstreamRef.namespace",
+            "if it names Secrets, it needs the annotation serin.dev/shared-with: test",
+            "kubectl -n infra annotate upstreams.gloo.solo.io shared serin.dev/shared-with=test",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("provider", "flag", "text"),
+    [
+        ("istio", "gloo", "found 'istio': Serin leaves it alone. Keep a Flagger for it, limited to its namespace"),
+        ("", "istio", "not written, and Flagger's -mesh-provider is 'istio'; Serin reads it as gloo: write what it is"),
+        ("", "gloo", ""),
+        ("gloo", "istio", ""),
+    ],
+)
+def test_a_canary_that_is_not_gloos_is_not_serins(
+    api: ClusterApi, serin: Serin, provider: str, flag: str, text: str
+) -> None:
+    api.put("canaries", flaggers(provider=provider))
+    api.put("deployments", flagger(GLOO, f"-mesh-provider={flag}"))
+    ran = serin("migrate", "-o", "json")
+    changes = [change for one in json.loads(ran.stdout)["canaries"] for change in one["changes"]]
+    assert [(one["path"], one["text"]) for one in changes] == ([("spec.provider", text)] if text else [])
+    assert ran.code == (1 if text else 0)
+
+
+def test_the_steps_are_those_of_this_cluster(api: ClusterApi, serin: Serin) -> None:
+    api.put("canaries", flaggers())
+    api.put("canaries", flaggers("web", phase="Progressing"))
+    api.put("deployments", flagger(GLOO, "-msteams-url=https://teams.example/x"))
+    server = deployment("flagger-prometheus", "prom/prometheus:v3")
+    server["metadata"] |= {"annotations": HELM, "labels": {"app.kubernetes.io/name": "flagger"}}
+    api.put("deployments", server)
+    kept = {**HELM, "helm.sh/resource-policy": "keep"}
+    api.put("customresourcedefinitions", crd(kept))
+    ran = serin("migrate", "-A")
+    assert (ran.code, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines() == [
+        "found Flagger: gloo-system/flagger",
+        "wait          status.phase: Progressing: its run is rolled back: nobody knows what Flagger's checks said",
+        "              test/web",
+        "              $ kubectl -n test wait canary/web --for=condition=promoted --timeout=30m",
+        "differs       gloo-system/flagger -msteams-url: Slack is the only chat of this version",
+        "",
+        "Steps",
+        "1. Wait for the runs under way, or accept that they are rolled back",
+        "   $ kubectl get canaries -A -w",
+        "2. Take the CRDs out of Flagger's release, or it puts its own back",
+        "   $ helm -n gloo-system upgrade flagger flagger/flagger --reuse-values --set crd.create=false",
+        "3. Install Serin with the values of Flagger's release",
+        "   $ helm -n gloo-system get values flagger -o yaml > flagger-values.yaml",
+        (
+            "   $ helm upgrade -i serin charts/serin --namespace gloo-system -f flagger-values.yaml "
+            "--take-ownership --set "
+            "crd.adopt=true --set prometheus.install=false --set "
+            "metricsServer=http://flagger-prometheus.gloo-system:9090"
+        ),
+        "4. Stop Flagger: traffic stays as it is",
+        "   $ kubectl -n gloo-system scale deployment/flagger --replicas=0",
+        "5. See that all is well, and every canary taken over",
+        "   $ serin doctor -A --wait",
+        "   $ kubectl get events -A --field-selector involvedObject.kind=Canary | grep 'Taken over'",
+        "6. Release something small, and see it promoted",
+        "   $ serin status NAME --wait",
+        "7. Remove Flagger, and never its CRDs",
+        "   $ helm -n gloo-system uninstall flagger",
+        "   $ kubectl get crds | grep flagger.app",
+        "8. Its Prometheus went with its release: bring Serin's",
+        (
+            "   $ helm upgrade -i serin charts/serin --namespace gloo-system --reuse-values --set "
+            "prometheus.install=true "
+            "--set metricsServer="
+        ),
+        "",
+        "Back to Flagger",
+        "1. Stop Serin",
+        "   $ kubectl -n gloo-system scale deployment/serin-agent --replicas=0",
+        "2. Flagger begins a run of every canary; to have it promoted at once, until it is Succeeded",
+        '   $ kubectl -n NAMESPACE patch canary NAME --type=merge -p \'{"spec": {"skipAnalysis": true}}\'',
+        "3. Start Flagger",
+        "   $ kubectl -n gloo-system scale deployment/flagger --replicas=1",
+        "",
+        "2 canaries, 1 taken over as they are, 1 with a run under way, 0 to be changed first",
+    ]
+    assert all(one.startswith("GET") for one in api.requests)
+
+
+def test_a_flagger_that_serin_does_not_look_for_is_stopped_before_serin_comes(api: ClusterApi, serin: Serin) -> None:
+    api.put("canaries", flaggers())
+    api.put("deployments", flagger("tools", release=False))
+    steps = json.loads(serin("migrate", "-o", "json").stdout)["steps"]
+    assert [step["do"] for step in steps[:2]] == ["Stop Flagger: traffic stays as it is", "Install Serin"]
+    assert steps[0]["type"] == ["kubectl -n tools scale deployment/flagger --replicas=0"]
+    assert steps[-1]["type"][0] == "kubectl -n tools delete deployment flagger"
+
+
+def test_crds_that_a_release_would_delete_are_in_the_way(api: ClusterApi, serin: Serin) -> None:
+    api.put("canaries", flaggers())
+    api.put("deployments", flagger(GLOO, "-selector-labels=component"))
+    api.put("customresourcedefinitions", crd(HELM))
+    ran = serin("migrate", "-o", "json")
+    assert ran.code == 1
+    said = json.loads(ran.stdout)
+    assert [(one["path"], one["mend"]) for one in said["installation"]] == [
+        (
+            "CustomResourceDefinition canaries.flagger.app",
+            "helm -n gloo-system upgrade flagger flagger/flagger --reuse-values",
+        ),
+        ("gloo-system/flagger -selector-labels", ""),
+    ]
+    assert said["steps"][0] == {
+        "do": "Change what is marked `change first`, and look again",
+        "type": ["serin migrate -n test"],
+    }
+    assert not any("crd.create=false" in command for step in said["steps"] for command in step["type"])
+
+
+@pytest.mark.parametrize(
+    ("phase", "serin_status", "run"),
+    [
+        ("Initialized", {}, "all objects are kept; no run begins"),
+        ("WaitingPromotion", {}, "its run is rolled back: nobody knows what Flagger's checks said"),
+        ("Finalising", {}, "its promotion is completed"),
+        ("Failed", {}, "its failed revision stays failed"),
+        ("Initializing", {}, "its bootstrap goes on"),
+        ("", {}, "it is initialized"),
+        ("Progressing", {"serin": {"sequence": 3}}, "it is Serin's already"),
+    ],
+)
+def test_what_becomes_of_a_canary_depends_on_its_phase(
+    api: ClusterApi, serin: Serin, phase: str, serin_status: Object, run: str
+) -> None:
+    canary = flaggers(phase=phase)
+    canary["status"] |= serin_status
+    api.put("canaries", canary)
+    api.refused |= {"deployments", "customresourcedefinitions"}
+    said = json.loads(serin("migrate", "-o", "json").stdout)
+    assert [one["takeover"] for one in said["canaries"]] == [run]
+    assert said["notChecked"] == [
+        "you may not get customresourcedefinitions",
+        "you may not list deployments in all namespaces",
+        "you may not list deployments in namespace flagger-system",
+        "you may not list deployments in namespace gloo-system",
+        "found no Deployment of Flagger",
+    ]
+
+
+def test_many_canaries_with_one_fault_are_told_once(api: ClusterApi, serin: Serin) -> None:
+    for number in range(300):
+        canary = flaggers(f"c{number:04}")
+        canary["spec"]["service"]["timeout"] = "5s"
+        api.put("canaries", canary)
+    lines = serin("migrate", "-A").stdout.splitlines()
+    assert len(lines) < 40
+    assert "              test/c0000, test/c0001, test/c0002 and 297 more" in lines
