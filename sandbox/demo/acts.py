@@ -88,7 +88,7 @@ async def _broken_neighbour(stage: Stage, _: str) -> None:
 
 async def _undone(stage: Stage, _: str) -> None:
     await stage.run("serin undo podinfo -n test --now --yes")
-    await stage.until_ended("Succeeded", _PROMOTED)
+    await stage.until_ended("Succeeded", "Promotion completed! Canary analysis was skipped for podinfo.test")
     await stage.run("serin history podinfo -n test")
 
 

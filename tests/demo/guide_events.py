@@ -104,12 +104,12 @@ def _analysis(weights: Sequence[int], maybe: Sequence[int] = ()) -> str:
     )
 
 
-_END_OF_PROMOTION = (
+_COPIED = (
     _event(r"Copying podinfo\.test template spec to podinfo-primary\.test")
     + _PRIMARY_WAITS
     + _event("Routing all traffic to primary")
-    + _event(re.escape(_PROMOTED))
 )
+_END_OF_PROMOTION = _COPIED + _event(re.escape(_PROMOTED))
 _PROMOTION = _DETECTED + _analysis(_WEIGHTS) + _END_OF_PROMOTION
 
 
@@ -130,7 +130,8 @@ _UNDONE = (
     + _NO_VALUES
     + _event(r"Promoting podinfo\.test without the rest of its analysis, by request of admin")
     + _CANARY_WAITS
-    + _END_OF_PROMOTION
+    + _COPIED
+    + _event(r"Promotion completed! Canary analysis was skipped for podinfo\.test")
 )
 EXPECTED: Mapping[str, str] = {
     "bootstrap": _PRIMARY_WAITS + _event(r"Initialization done! podinfo\.test"),

@@ -89,6 +89,7 @@ def assert_weights_are_those_of_the_guide(weights: dict[str, list[int]]) -> None
     assert weights["promotion"] == weights["agent-killed"] == weights["broken-neighbour"] == PROMOTED
     assert weights["restart"][:2] == [10, 20]
     assert weights["restart"][-7:] == [0, *PROMOTED]
+    assert set(weights["undone"]) <= {10, 0}, "promoted before its first step, or at it"
     for name, least in (("rollback-500", 2), ("rollback-latency", 1), ("rollback-404", 2)):
         *steps, last = weights[name]
         assert steps == PROMOTED[: len(steps)]
