@@ -18,7 +18,7 @@ from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.state import State
 from canary.run.status import UnknownPhase
 from canary.run.steps import Step, listed_step, next_step
-from canary.run.wire import SERIN_STATUS
+from canary.run.wire import SERIN_STATUS, StatusKey
 from kube.resource import Object
 from kube.store import key_of
 
@@ -76,11 +76,13 @@ class Command:
 class Detail:
     """What the page shows of one canary; the names of the fields are those of its JSON.
 
+    `began` is the start of the run that is on, as stored, empty where none is.
     `next_check`, and until when the step or the bake `lasts_until`, are seconds since the epoch, 0 where none is due.
     `asked`: the last request, in words. `has_more_steps`: beyond those that are listed.
     """
 
     row: Row
+    began: str
     interval: str
     steps: tuple[PlannedStep, ...]
     has_more_steps: bool
@@ -101,13 +103,14 @@ def detail_of(obj: Object, row: Row, recent: Recent) -> Detail:
     steps = () if canary is None else _steps(canary, state)
     return Detail(
         row=row,
+        began=_text(mapping_of(ours, StatusKey.RUN), "startedAt"),
         interval="" if canary is None else format_duration(canary.interval_s),
         steps=steps[:MOST_STEPS],
         has_more_steps=len(steps) > MOST_STEPS,
         next_check=int(state.timing.next_check_at_s) if state.phase in ANALYSING else 0,
         lasts_until=0 if canary is None else _lasts_until(canary, state),
-        checks=tuple(_checks(canary, items_of(ours, "checks"))),
-        runs=tuple(_run(item) for item in items_of(ours, "history")[:_MOST_LISTED]),
+        checks=tuple(_checks(canary, items_of(ours, StatusKey.CHECKS))),
+        runs=tuple(_run(item) for item in items_of(ours, StatusKey.HISTORY)[:_MOST_LISTED]),
         messages=tuple(recent.messages(key)),
         weights=recent.weights(key),
         asked=_asked(state),

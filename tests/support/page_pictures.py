@@ -117,6 +117,7 @@ def _podinfo(now_s: float, step: int, weight: int) -> Json:
             "storedAt": _at(now_s - 15 * _MINUTE_S + step * 150),
             "sequence": step + 1,
             "notBefore": _at(now_s + 8),
+            "run": {"startedAt": _at(now_s - 15 * _MINUTE_S)},
             "checks": [
                 _check("request-success-rate", {"min": 99, "unit": "%"}, samples, "success rate 98.60% < 99%"),
                 _check("request-duration", {"max": 500, "unit": "ms"}, durations, ""),
@@ -156,7 +157,7 @@ async def _answer(request: web.Request) -> web.Response:
 
 def _rough(at_s: int) -> float:
     """Between 0 and 1, and never twice the same."""
-    return abs(math.sin(at_s * 12.9898)) ** 2
+    return math.sin(at_s % 10_007) * 43_758.5453 % 1
 
 
 def _at(moment_s: float) -> str:

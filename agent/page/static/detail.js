@@ -149,7 +149,7 @@ export class Detail {
     });
   }
 
-  showFacts({ row, interval, next_check: next, lasts_until: until, asked }) {
+  showFacts({ row, began, interval, next_check: next, lasts_until: until, asked }) {
     const facts = [
       ["State", [stateOf(row), whyOf(row)].filter(Boolean).join(", ")],
       ["Traffic to canary", row.mirror ? `${row.weight} %, and ${row.mirror} % mirrored` : `${row.weight} %`],
@@ -157,7 +157,8 @@ export class Detail {
       ["What changed", row.change || "nobody marked it"],
       ["By", row.by || "unknown"],
       ["Revision", row.revision],
-      ["Since", row.since ? `${dated(Date.parse(row.since))} (${ago(Date.parse(row.since))})` : ""],
+      ["Run began", began ? `${dated(Date.parse(began))} (${ago(Date.parse(began))})` : ""],
+      ["State since", row.since ? `${dated(Date.parse(row.since))} (${ago(Date.parse(row.since))})` : ""],
       ["Target", row.target],
       ["Pods", `primary ${podsOf(row.primary)}, canary ${podsOf(row.canary)}`],
       ["Strategy", [row.strategy, interval && `checked every ${interval}`].filter(Boolean).join(", ")],

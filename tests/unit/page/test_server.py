@@ -166,6 +166,7 @@ async def test_all_of_one_canary(cluster: SmallCluster, url: str, http: aiohttp.
             weight=20,
             ours={
                 "notBefore": "2026-11-30T15:00:10.000Z",
+                "run": {"startedAt": "2026-11-30T14:58:00Z"},
                 "checks": [
                     {
                         "name": "request-success-rate",
@@ -207,6 +208,7 @@ async def test_all_of_one_canary(cluster: SmallCluster, url: str, http: aiohttp.
     assert found.pop("row")["weight"] == 20
     commands = found.pop("commands")
     assert found == {
+        "began": "2026-11-30T14:58:00Z",
         "interval": "10s",
         "steps": [
             {"text": f"{percent} %", "weight": percent, "state": state}

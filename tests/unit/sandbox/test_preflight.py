@@ -100,3 +100,20 @@ def test_the_search_path_looks_where_an_unprivileged_path_does_not(monkeypatch: 
     folders = search_path().split(":")
     assert folders.index("/usr/bin") < folders.index("/somewhere") < folders.index("/usr/sbin")
     assert len(folders) == len(set(folders))
+
+
+def test_a_browser_is_installed_where_there_is_none_and_is_no_must(
+    apt_get: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(preflight, "_BROWSERS", ("no-browser-has-this-name",))
+    assert CliRunner().invoke(app, ["browser"]).output.splitlines()[-1] == (
+        "no Chromium: the tests of the page are skipped; install `chromium`"
+    )
+    assert (apt_get / "calls").read_text().splitlines()[-1].endswith("install -qy --no-install-recommends chromium")
+
+
+def test_a_browser_that_is_there_is_taken(apt_get: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "_BROWSERS", ("no-browser-has-this-name", "apt-get"))
+    assert CliRunner().invoke(app, ["browser"]).output == f"browser: {apt_get / 'apt-get'}\n"
+    assert not (apt_get / "calls").exists()
