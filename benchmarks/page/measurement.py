@@ -19,6 +19,9 @@ _CANARIES: Final = 1_000
 _CHANGED_EACH_S: Final = 20
 _LOADS: Final = 5
 _SETTLED_S: Final = 10.0
+
+# By then the browser has compiled what it will; from here on memory is to stay as it is.
+_WARM_S: Final = 240
 _KIB: Final = 1024
 _MIB: Final = 1024 * 1024
 
@@ -75,14 +78,14 @@ async def _watch(cluster: SmallCluster, tab: Tab, watched_s: float) -> dict[str,
             cluster.put(_canary(number, second % 100))
         await asyncio.sleep(1.0)
         spent_ms.append(((await tab.metrics())["ThreadTime"] - before) * 1000)
-        if second == min(60, int(watched_s / 10)):
+        if second == min(_WARM_S, int(watched_s / 2)):
             began_mib, nodes = await _heap_mib(tab), (await tab.metrics())["Nodes"]
     ended_mib = await _heap_mib(tab)
     return {
         "page_update_main_thread_ms": round(median(spent_ms), 1),
         "page_update_main_thread_most_ms": round(max(spent_ms), 1),
         "page_watched_s": watched_s,
-        "page_heap_after_a_tenth_mib": round(began_mib, 2),
+        "page_heap_settled_mib": round(began_mib, 2),
         "page_heap_at_the_end_mib": round(ended_mib, 2),
         "page_nodes_grown": (await tab.metrics())["Nodes"] - nodes,
     }

@@ -135,6 +135,8 @@ def read(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Settings:
     """Return what the agent would run with."""
     found: list[Settings] = []
     monkeypatch.setattr(command_line, "run", found.append)
+    # It would be that of all tests behind this one.
+    monkeypatch.setattr(command_line, "configure_logging", lambda _: None)
     monkeypatch.setattr("agent.__main__.uvloop.run", lambda _: None)
     app = typer.Typer()
     app.command()(command_line.main)
