@@ -23,9 +23,10 @@ _WARNING: Final = "Warning"
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """An Event of a canary's; `at_s` is when it was said last."""
+    """An Event of a canary's; `at_s` is when it was said last, to the second. `version` orders those of one second."""
 
     at_s: float
+    version: int
     namespace: str
     name: str
     type: str
@@ -36,9 +37,11 @@ class EventView:
     def read(cls, obj: Object) -> Self:
         """Read an Event."""
         about: dict[str, Any] = obj.get("involvedObject") or {}
+        version = str(obj["metadata"].get("resourceVersion") or "")
         moments = [moment_s(obj.get(key)) for key in _TIMES]
         return cls(
             next((one for one in moments if one is not None), 0.0),
+            int(version) if version.isdecimal() else 0,
             str(about.get("namespace") or ""),
             str(about.get("name") or ""),
             shown(str(obj.get("type") or "")),
@@ -80,7 +83,7 @@ def _of_types(found: Objects, types: Sequence[str]) -> Objects:
 
 
 def _lines(found: Iterable[Object], *, is_one: bool) -> list[Line]:
-    views = sorted(map(EventView.read, found), key=lambda view: (view.at_s, view.namespace, view.name))
+    views = sorted(map(EventView.read, found), key=lambda view: (view.at_s, view.version))
     return [_line(view, is_one=is_one) for view in views]
 
 

@@ -79,5 +79,13 @@ def test_events_are_told_in_their_order_and_those_of_others_left_out(api: Cluste
     assert [obj["message"] for obj in found[1:]] == ["Halt advancement", "Synced"]
 
 
+def test_events_of_one_second_are_told_as_they_were_written(api: ClusterApi, serin: Serin) -> None:
+    api.put("canaries", canary())
+    for text in ("Starting canary analysis", "Advance"):
+        api.put("events", {**event(1, text), "metadata": {"name": text.lower()[:3]}})
+    texts = [line.split("  ")[-1].strip() for line in serin("events", "podinfo").stdout.splitlines()]
+    assert texts == ["Starting canary analysis", "Advance"]
+
+
 def test_no_events_at_all_are_told(api: ClusterApi, serin: Serin) -> None:
     assert serin("events") == Ran(0, "", "serin: found no events; the API server keeps them for an hour\n")
