@@ -14,6 +14,9 @@ from kube.resource import DEPLOYMENTS, Object, Objects, Resource
 AGENT: Final = "serin-agent"
 DEFAULT_NAMESPACE: Final = "gloo-system"
 METRIC_TEMPLATES: Final = Resource("flagger.app", "v1beta1", "metrictemplates", "MetricTemplate")
+_LISTED: Final = frozenset({"flagger-namespace", "gateway-namespaces"})
+"""Flags that may be given several times; of any other the last one counts."""
+
 _NAME_LABEL: Final = "app.kubernetes.io/name"
 
 
@@ -48,6 +51,12 @@ class Agent:
     def lease(self) -> str:
         """Return the name of its Lease. Source: `lease_name` in agent/main.py."""
         return AGENT if self.watches in {"", self.lease_namespace} else f"{AGENT}-{self.watches}"
+
+    @property
+    def has_lease(self) -> bool:
+        """Return whether it leads by a Lease."""
+        is_off = self.flags.get("enable-leader-election", "").lower() in {"false", "0", "f"}
+        return not is_off and "no-enable-leader-election" not in self.flags
 
     @property
     def gateway_namespaces(self) -> tuple[str, ...]:
@@ -125,7 +134,8 @@ def flags_of(deployment: Object) -> dict[str, str]:
             continue
         name, is_valued, value = word.lstrip("-").partition("=")
         following = words[place + 1] if place + 1 < len(words) else ""
-        found[name] = value if is_valued else ("" if following.startswith("-") else following)
+        said = value if is_valued else ("" if following.startswith("-") else following)
+        found[name] = f"{found[name]},{said}" if name in _LISTED and name in found else said
     return found
 
 

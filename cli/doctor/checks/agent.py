@@ -46,7 +46,7 @@ async def _of_agent(serin: Installation, agent: Agent) -> list[Finding]:
     return [
         found,
         *_version(agent, what, kubectl),
-        _lease(agent, lease, kubectl),
+        *([_lease(agent, lease, kubectl)] if agent.has_lease else ()),
         *_flags(serin, agent),
     ]
 

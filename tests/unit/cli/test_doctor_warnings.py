@@ -15,6 +15,7 @@ from tests.unit.cli.installed import (
     GLOO,
     Prometheus,
     bundle,
+    deployment,
     idle_canary,
     install,
     lease,
@@ -259,6 +260,21 @@ def test_the_rights_are_those_of_the_agents_role() -> None:
         for verb in rule["verbs"]
     }
     assert {(group, resource, verb) for group, resource, verbs in NEEDED for verb in verbs.split()} == shipped
+
+
+def test_flags_of_the_agent_are_heeded(api: ClusterApi, serin: Serin) -> None:
+    install(api)
+    agent = running(manifest("agent/deployment.yaml"))
+    args = agent["spec"]["template"]["spec"]["containers"][0]["args"]
+    args += ["--enable-leader-election=false", "--flagger-namespace=tools", "--flagger-namespace=shop"]
+    api.put("deployments", agent)
+    api.delete("leases", "serin-agent", GLOO)
+    assert told(serin) == []
+    api.put("deployments", deployment("flagger", "ghcr.io/fluxcd/flagger:1.44.0", "tools", app="flagger"))
+    ran = serin("doctor", "-A", "--context", "prod")
+    assert ran.code == 1
+    assert "Flagger runs (tools/flagger): Serin stands still for it, in every canary" in ran.stdout
+    assert "$ kubectl --context prod -n tools scale deployment/flagger --replicas=0\n" in ran.stdout
 
 
 def test_it_waits_until_there_is_no_fault(api: ClusterApi, serin: Serin, monkeypatch: pytest.MonkeyPatch) -> None:
