@@ -90,7 +90,6 @@ async def run(settings: Settings) -> None:
             allows_across=settings.allows_across,
         )
         await stack.enter_async_context(serve_health(settings.port, metrics.render, caches.stale))
-        fence = Fence()
         await stack.enter_async_context(open_page(settings, client, caches, fence.is_open))
         async with running(_load_fingerprints(client, caches, settings), "fingerprints") as loading:
             await wait_until_stopped(stopped, loading)
