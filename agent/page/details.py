@@ -258,14 +258,14 @@ def _commands(row: Row, state: State) -> Iterator[Command]:
         ("pause", "keep the weight where it is; checks go on", is_analysed and not row.paused),
         ("resume", "go on", is_held),
         ("promote", "end the analysis and promote now", is_analysed),
-        ("skip", "leave out the rest of the analysis", is_analysed),
+        ("skip", "roll back, and never roll this revision out", is_analysed),
         ("retry", "analyse the revision again", state.phase is Phase.FAILED),
         ("undo", "put the release before back, by a run", not is_on),
         ("history", "list the last runs", True),
         ("events", "list the events", True),
     )
     for verb, does, is_useful in verbs:
-        yield Command(f"serin {verb} -n {row.namespace} {row.name}", does, is_useful)
+        yield Command(f"serin {verb} {row.name} -n {row.namespace}", does, is_useful)
 
 
 def _text(holder: object, field: str) -> str:

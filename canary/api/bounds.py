@@ -157,6 +157,7 @@ MOST_ITERATIONS: Final = 100_000
 MOST_STEP_S: Final = 30 * DAY_S
 """Of a step's duration and of `bake`. Who wants to wait for longer than a month wants a pause."""
 
+DEFAULT_PROGRESS_DEADLINE_S: Final = 600
 MOST_PROGRESS_DEADLINE_S: Final = WEEK_S
 """Until a workload that does not become ready ends a run."""
 

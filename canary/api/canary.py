@@ -3,7 +3,7 @@
 from typing import Literal
 
 from canary.api.analysis import CanaryAnalysis
-from canary.api.bounds import MOST_INTERVAL_S, MOST_PROGRESS_DEADLINE_S, MOST_THRESHOLD
+from canary.api.bounds import DEFAULT_PROGRESS_DEADLINE_S, MOST_INTERVAL_S, MOST_PROGRESS_DEADLINE_S, MOST_THRESHOLD
 from canary.api.duration import parse_duration_s
 from canary.api.names import DEFAULT_TARGET_KIND, apex_name
 from canary.api.references import AutoscalerReference, LocalReference, NamespacedReference
@@ -18,7 +18,6 @@ GLOO = "gloo"
 TOTAL_WEIGHT_PERCENT = 100
 DEFAULT_INTERVAL_S = 60.0
 DEFAULT_THRESHOLD = 1
-DEFAULT_PROGRESS_DEADLINE_S = 600
 DEFAULT_READY_THRESHOLD_PERCENT = 100
 
 

@@ -30,7 +30,7 @@ def lines(tree: Tree, now_s: float) -> Iterator[Line]:
     if view.change is not None and str(view.change):
         yield [("  change ", QUIET), (str(view.change), "")]
     if view.waiting_for and view.is_analysing:
-        yield [("  waits for ", QUIET), (", ".join(view.waiting_for), HELD)]
+        yield [("  waits for ", QUIET), (", ".join(map(view.waiting_text, view.waiting_for)), HELD)]
     yield from _side("primary", 100 - view.weight, tree.primary, f"{view.target_kind} {view.primary}", now_s)
     yield from _side("canary", view.weight, tree.canary, f"{view.target_kind} {view.target}", now_s, is_last=True)
     for note in tree.notes:
@@ -65,6 +65,7 @@ def _side(
         (f"{side.ready}/{side.wanted}", style),
         (f"  {', '.join(side.images)}  ", ""),
         (f"revision {side.revision}", QUIET),
+        (f"  and {side.old_pods} of an older revision" if side.old_pods else "", HELD),
     ]
     for pod in side.pods:
         yield _pod(pod, f"{trunk}{'└── ' if pod is side.pods[-1] else '├── '}", now_s)
@@ -75,7 +76,8 @@ def _pod(pod: Pod, branch: str, now_s: float) -> Line:
     return [
         (branch, QUIET),
         (f"Pod {pod.name}  ", ""),
-        (f"{pod.ready}/{pod.containers} {pod.status}", GOOD if pod.is_well else BAD),
+        (f"{pod.ready}/{pod.containers} {pod.status}", QUIET if pod.is_old else GOOD if pod.is_well else BAD),
+        ("  older revision" if pod.is_old else "", HELD),
         (restarts, HELD),
         (f"  {ago(moment_s(pod.created_at), now_s)}", QUIET),
     ]

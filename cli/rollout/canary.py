@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Self
 
+from canary.api.bounds import DEFAULT_PROGRESS_DEADLINE_S
 from canary.api.names import DEFAULT_TARGET_KIND, primary_name
 from canary.api.shown import shown
 from canary.run.history import HistoryEntry, Run, read_history, read_run
@@ -14,6 +15,8 @@ from canary.run.request import RequestResult
 from canary.run.wire import REQUEST_ANNOTATION, SERIN_STATUS, StatusKey
 
 _MOST_WEIGHT: Final = 100
+_PASSED: Final = "pass"
+_PAUSE: Final = "pause"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,24 @@ class Check:
         """Return what is allowed in words."""
         bounds = [("min", self.min), ("max", self.max)]
         return ", ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+
+    @property
+    def is_passing(self) -> bool:
+        """Return whether its last sample passed."""
+        return bool(self.samples) and self.samples[-1].verdict == _PASSED
+
+    @property
+    def halted_at_s(self) -> float | None:
+        """Return when the last sample that did not pass was judged, None where none is kept."""
+        return next((sample.at_s for sample in reversed(self.samples) if sample.verdict != _PASSED), None)
+
+    def short(self, value: float) -> str:
+        """Return a value with four digits, or as many as show on which side of the bounds it is."""
+        texts = [f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}" for digits in (4, 5, 6)]
+        return next((text for text in texts if self._allows(float(text)) == self._allows(value)), texts[-1])
+
+    def _allows(self, value: float) -> bool:
+        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +106,8 @@ class CanaryView:
     is_suspended: bool
     waiting_for: tuple[str, ...]
     next_check_at_s: float | None
+    unready_at_s: float | None
+    progress_deadline_s: int
     moved_at_s: float | None
     request: RequestResult | None
     pending_request: str
@@ -112,6 +135,21 @@ class CanaryView:
     def waits_for_somebody(self) -> bool:
         """Return whether the run goes no further until a gate opens or somebody resumes it."""
         return self.is_analysing and bool(self.waiting_for or self.is_paused)
+
+    @property
+    def paused_step(self) -> int:
+        """Return the number of the step whose pause holds the run, 0 where none does."""
+        keys = [one.partition("/") for one in self.waiting_for] if self.is_analysing else []
+        return next((int(number) for kind, _, number in keys if kind == _PAUSE and number.isdecimal()), 0)
+
+    def waiting_text(self, key: str) -> str:
+        """Return one of `waiting_for` in words."""
+        kind, _, name = key.partition("/")
+        return f"somebody to resume step {name}" if kind == _PAUSE else key
+
+    def ended(self, revision: str) -> HistoryEntry | None:
+        """Return the last run of a revision that has ended, None where it is not kept."""
+        return next((one for one in self.history if revision and one.revision.startswith(revision)), None)
 
     @classmethod
     def read(cls, obj: Mapping[str, Any]) -> Self:
@@ -150,6 +188,8 @@ class CanaryView:
             is_suspended=spec.get("suspend") is True,
             waiting_for=_texts(ours.get(StatusKey.WAITING_FOR)),
             next_check_at_s=moment_s(ours.get(StatusKey.NEXT_CHECK_AT)),
+            unready_at_s=moment_s(ours.get(StatusKey.UNREADY_AT)),
+            progress_deadline_s=_int(spec.get("progressDeadlineSeconds", DEFAULT_PROGRESS_DEADLINE_S)),
             moved_at_s=moment_s(status.get("lastTransitionTime")),
             request=_request(ours.get(StatusKey.REQUEST)),
             pending_request=_text(_map(metadata.get("annotations")).get(REQUEST_ANNOTATION)),

@@ -20,10 +20,11 @@ from cli.get.sides import read_workload
 from cli.outputs import ValueOutput, as_text
 from cli.rollout.canary import CanaryView
 from cli.rollout.outcome import Outcome, Target, Wanted, outcome
-from cli.status.report import Commands, lines
+from cli.rollout.sides import Side, selector_of
+from cli.status.report import Commands, Told, end_reason, lines
 from cli.terminal import Line, show
 from kube.errors import Forbidden
-from kube.resource import Object
+from kube.resource import PODS, Object, Objects
 
 _REDRAWN_S: Final = 1.0
 _LOOKED_S: Final = 5.0
@@ -50,6 +51,7 @@ class Answer:
     revision: str
     outcome: Outcome
     hint: str = ""
+    trouble: str = ""
 
 
 class Follower:
@@ -62,10 +64,11 @@ class Follower:
         self._wanted = Wanted(question.revision) if question.revision else None
         self._was_seen = False
 
-    def look(self, canary: Object, target: Object | None) -> Answer:
+    def look(self, canary: Object, target: Object | None, pods: Sequence[Object] = ()) -> Answer:
         """Return what became of the revision in question."""
         view = CanaryView.read(canary)
         present = Target.read(target) if target is not None else None
+        trouble = Side.read(target, pods, is_primary=False).trouble if target is not None else ""
         if self._wanted is None:
             self._wanted = self._meant(view, present)
         if self._wanted is None:
@@ -75,7 +78,7 @@ class Follower:
         known = [one for one in (view.analysed, view.promoted, view.seen) if self._wanted.matches(one)]
         found = outcome(view, self._wanted, present, was_seen=self._was_seen)
         hint = self._hint(view, is_unnoticed=is_present and found is Outcome.NOT_BEGUN)
-        return Answer(view, next(iter(known), self._wanted.revision), found, hint)
+        return Answer(view, next(iter(known), self._wanted.revision), found, hint, trouble)
 
     def _hint(self, view: CanaryView, *, is_unnoticed: bool) -> str:
         """Return what to look at where the target has the revision, and nothing of it is seen for long."""
@@ -106,36 +109,57 @@ async def status(access: Access, name: str, question: Question, output: ValueOut
         may_read = True
     except Forbidden:
         target, may_read = None, False
-    answer = follower.look(obj, target)
+    pods = await _pods(access, view, target)
+    answer = follower.look(obj, target, pods or [])
     if question.timeout_s and not _is_over(answer, question):
-        wait = _Wait(access, answer, follower, question)
-        await wait.run(output, may_read=may_read)
+        queries = [Query(CANARIES, view.namespace, name=view.name)]
+        if may_read and (resource := TARGETS.get(view.target_kind)) is not None:
+            queries.append(Query(resource, view.namespace, name=view.target))
+        if target is not None and pods is not None:
+            queries.append(Query(PODS, view.namespace, label_selector=selector_of(target)))
+        wait = _Wait(access, answer, follower, question, queries)
+        await wait.run(output)
         answer = wait.last
     elif output in {ValueOutput.TEXT, ValueOutput.WIDE}:
-        show(_lines(access, answer))
+        show(_lines(access, answer, question, is_wide=output is ValueOutput.WIDE))
     if output in {ValueOutput.JSON, ValueOutput.YAML}:
         sys.stdout.write(as_text(as_value(answer), output))
     return answer.outcome.exit_code
 
 
+async def _pods(access: Access, view: CanaryView, target: Object | None) -> Objects | None:
+    """Return the target's pods, None where they may not be read."""
+    if target is None:
+        return None
+    try:
+        return await access.client.list(PODS, view.namespace, label_selector=selector_of(target))
+    except Forbidden:
+        return None
+
+
 class _Wait:
     """Follows a run until it ends, waits for somebody, or the time is up. `last` is how it was seen last."""
 
-    def __init__(self, access: Access, first: Answer, follower: Follower, question: Question) -> None:
+    def __init__(
+        self, access: Access, first: Answer, follower: Follower, question: Question, queries: Sequence[Query]
+    ) -> None:
         self.last = first
         self._access = access
         self._follower = follower
         self._question = question
+        self._queries = queries
 
-    async def run(self, output: ValueOutput, *, may_read: bool) -> None:
+    async def run(self, output: ValueOutput) -> None:
         """Follow it, and show it where that is wanted."""
         is_shown = output in {ValueOutput.TEXT, ValueOutput.WIDE}
-        is_live = is_shown and is_live_terminal()
-        answers = self._answers(may_read=may_read, every_s=_REDRAWN_S if is_live else _LOOKED_S)
+        is_live, is_wide = is_shown and is_live_terminal(), output is ValueOutput.WIDE
+        answers = self._answers(every_s=_REDRAWN_S if is_live else _LOOKED_S)
         try:
             async with asyncio.timeout(self._question.timeout_s):
                 if is_live:
-                    await draw(_frames(answers, lambda answer: _lines(self._access, answer)))
+                    await draw(
+                        _frames(answers, lambda answer: _lines(self._access, answer, self._question, is_wide=is_wide))
+                    )
                 elif is_shown:
                     await print_new(_frames(answers, _progress))
                 else:
@@ -144,20 +168,16 @@ class _Wait:
         except TimeoutError:
             sys.stderr.write(f"serin: not ended within {format_duration(self._question.timeout_s)}\n")
         if is_shown and not is_live:
-            show(["", *_lines(self._access, self.last)])
+            show(["", *_lines(self._access, self.last, self._question, is_wide=is_wide)])
 
-    async def _answers(self, *, may_read: bool, every_s: float) -> AsyncIterator[Answer]:
-        view, resource = self.last.view, TARGETS.get(self.last.view.target_kind)
-        queries = [Query(CANARIES, view.namespace, name=view.name)]
-        if may_read and resource is not None:
-            queries.append(Query(resource, view.namespace, name=view.target))
-        async with watching(self._access.client, *queries) as watched:
+    async def _answers(self, *, every_s: float) -> AsyncIterator[Answer]:
+        places = range(len(self._queries))
+        async with watching(self._access.client, *self._queries) as watched:
             async for _ in watched.changes(at_least_every_s=every_s):
-                canaries = watched.items(0)
+                canaries, targets, pods = (watched.items(place) if place in places else [] for place in range(3))
                 if not canaries:
-                    raise Failed(f"canary {view.name} was deleted")
-                targets = watched.items(1) if len(queries) > 1 else []
-                self.last = self._follower.look(canaries[0], next(iter(targets), None))
+                    raise Failed(f"canary {self.last.view.name} was deleted")
+                self.last = self._follower.look(canaries[0], next(iter(targets), None), pods)
                 yield self.last
                 if _is_over(self.last, self._question):
                     return
@@ -176,13 +196,16 @@ def _is_over(answer: Answer, question: Question) -> bool:
     return answer.outcome.has_ended
 
 
-def _lines(access: Access, answer: Answer) -> list[Line]:
-    name = answer.view.name
+def _lines(access: Access, answer: Answer, question: Question, *, is_wide: bool) -> list[Line]:
+    view, name = answer.view, answer.view.name
     promote, abort, resume, retry, undo = (
         access.command(verb, name) for verb in ("promote", "abort", "resume", "retry", "undo")
     )
-    commands = Commands(promote, abort, resume, retry, undo)
-    return list(lines(answer.view, answer.revision, answer.outcome, commands, time.time(), answer.hint))
+    target = f"{view.target_kind.lower()}/{view.target}"
+    set_image = f"kubectl -n {view.namespace} set image {target} CONTAINER=IMAGE{access.options.as_arguments()}"
+    commands = Commands(promote, abort, resume, retry, undo, set_image)
+    told = Told(answer.revision, answer.outcome, question.image, answer.hint, answer.trouble, is_wide=is_wide)
+    return list(lines(view, told, commands, time.time()))
 
 
 def _progress(answer: Answer) -> list[Line]:
@@ -191,10 +214,14 @@ def _progress(answer: Answer) -> list[Line]:
     if answer.outcome is Outcome.NOT_BEGUN:
         line = f"{view.phase_word}  waiting for the run of {answer.revision or 'the image'} to begin"
         return [line, f"  {answer.hint}"] if answer.hint else [line]
-    waits = f"  waits for {', '.join(view.waiting_for)}" if view.waiting_for and view.is_analysing else ""
-    failing = [f"{one.name}: {one.reason}" for one in view.checks if one.reason]
+    waiting = [view.waiting_text(one) for one in view.waiting_for] if view.is_analysing else []
+    if view.is_analysing and view.unready_at_s is not None:
+        waiting.append(f"pods of {view.target}: {answer.trouble or 'not ready yet'}")
+    waits = f"  waits for {', '.join(waiting)}" if waiting else ""
+    reason = end_reason(view, Told(answer.revision, answer.outcome))
+    failing = [f"{one.name}: {one.reason}" for one in view.checks if one.reason and not one.is_passing]
     return [
-        f"{view.phase_word}  weight {view.weight}  failed {view.failed_checks}{waits}",
+        f"{view.phase_word}  weight {view.weight}  failed {view.failed_checks}{waits}{f': {reason}' if reason else ''}",
         *(f"  {text}" for text in view.news),
         *(f"  {text}" for text in failing if text not in view.news),
     ]
@@ -217,6 +244,8 @@ def as_value(answer: Answer) -> dict[str, object]:
             "weight": view.weight,
             "failedChecks": view.failed_checks,
             "threshold": view.threshold,
+            "endReason": end_reason(view, Told(answer.revision, answer.outcome)) or None,
+            "podsNotReady": answer.trouble or None if view.is_analysing and view.unready_at_s is not None else None,
             "step": view.step or None,
             "steps": [{"weight": one.weight, "duration": one.duration, "pause": one.is_pause} for one in view.steps],
             "ready": view.is_ready,

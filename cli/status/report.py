@@ -6,6 +6,7 @@ from typing import Final
 
 from canary.api.duration import parse_duration_s
 from canary.run.phase import Phase
+from canary.run.request import split_claim
 from cli.get.table import phase_text
 from cli.rollout.ages import ago, span
 from cli.rollout.canary import CanaryView, Check, Sample
@@ -34,34 +35,59 @@ class Commands:
     resume: str
     retry: str
     undo: str
+    set_image: str
 
 
-def lines(
-    view: CanaryView, asked: str, result: Outcome, commands: Commands, now_s: float, hint: str = ""
-) -> Iterator[Line]:
-    """Return the lines; `asked` is the revision in question, `hint` what to look at where nothing happens."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told beside the canary itself: the revision in question, what became of it, and what else is known.
+
+    `image` is what was asked for, empty where none was. `hint` is what to look at where nothing happens, `trouble` why
+    pods of the target are not up. `is_wide`: also what is no news any more.
+    """
+
+    revision: str
+    outcome: Outcome
+    image: str = ""
+    hint: str = ""
+    trouble: str = ""
+    is_wide: bool = False
+
+
+def lines(view: CanaryView, told: Told, commands: Commands, now_s: float) -> Iterator[Line]:
+    """Return the lines."""
+    asked = told.revision
     yield [
         (f"Canary {view.namespace}/{view.name}: ", STRONG),
         (phase_text(view), phase_style(view)),
         (f", for {ago(view.run.started_at_s or view.moved_at_s, now_s)}", QUIET),
     ]
     yield _bar(view)
-    yield _label("Revision", asked or "none yet", f" {result.value}")
+    none = f"none with image {told.image} yet" if told.image else "none yet"
+    yield _label("Revision", asked, f" {told.outcome.value}") if asked else _label("Revision", none)
+    if reason := end_reason(view, told):
+        yield _label("Reason", reason)
     if view.change is not None and str(view.change) and view.change.revision[:16] == asked[:16]:
         yield _label("Change", str(view.change))
     if view.promoted and view.promoted != asked:
         yield _label("Primary", view.promoted)
     if view.is_ready is False:
         yield [(f"{'Not ready':<{_LABEL_CHARS}} ", BAD), (f"{view.ready_reason}: {view.ready_message}", "")]
-    yield from _checks(view)
+    yield from _checks(view, now_s, is_wide=told.is_wide)
     if view.request is not None:
         verdict = f"refused; allowed: {view.request.why_refused}" if view.request.why_refused else "carried out"
         by = f" by {view.request.by}" if view.request.by else ""
         yield _label("Request", f"{view.request.text}{by}, {ago(view.request.at_s, now_s)} ago: {verdict}")
-    yield from _waits(view, now_s)
-    if hint:
-        yield [(f"{'Hint':<{_LABEL_CHARS}} ", HELD), (hint, HELD)]
-    yield from _next(view, result, commands)
+    yield from _waits(view, told, now_s)
+    if told.hint:
+        yield [(f"{'Hint':<{_LABEL_CHARS}} ", HELD), (told.hint, HELD)]
+    yield from _next(view, told.outcome, commands)
+
+
+def end_reason(view: CanaryView, told: Told) -> str:
+    """Return why the run in question ended as it did, empty where it has not, or nothing is kept of it."""
+    run = view.ended(told.revision) if told.outcome.has_ended else None
+    return run.reason if run is not None else ""
 
 
 def _label(word: str, text: str, quiet: str = "") -> Line:
@@ -72,8 +98,10 @@ def _bar(view: CanaryView) -> Line:
     full = round(_BAR_CHARS * view.weight / 100)
     goal = round(_BAR_CHARS * view.most_weight / 100) if view.is_analysing else full
     texts = [f"  {view.weight}% canary, {100 - view.weight}% primary"]
-    if view.steps:
-        texts.append(f", step {view.step} of {len(view.steps)}")
+    if view.steps and not view.is_idle:
+        texts.append(
+            f", step {view.step} of {len(view.steps)}" if view.step else f", before step 1 of {len(view.steps)}"
+        )
     elif view.all_iterations:
         texts.append(f", iteration {view.iterations} of {view.all_iterations}")
     elif view.is_analysing:
@@ -90,7 +118,7 @@ def _bar(view: CanaryView) -> Line:
     ]
 
 
-def _checks(view: CanaryView) -> Iterator[Line]:
+def _checks(view: CanaryView, now_s: float, *, is_wide: bool) -> Iterator[Line]:
     if not view.checks and not view.is_analysing and not view.failed_checks:
         return
     limit = f", rolls back at {view.threshold}" if view.threshold else ""
@@ -108,27 +136,41 @@ def _checks(view: CanaryView) -> Iterator[Line]:
             (f"{word:<7}  ", style),
             ("".join(_TRACE_CHARS.get(sample.verdict, "?") for sample in check.samples), QUIET),
         ]
-        if check.reason:
+        if check.reason and not check.is_passing:
             yield [("    ", ""), (check.reason, BAD)]
+        elif check.reason and is_wide:
+            yield [("    ", ""), (f"last halt, {ago(check.halted_at_s, now_s)} ago: {check.reason}", QUIET)]
 
 
 def _value(check: Check) -> str:
     sample: Sample | None = check.samples[-1] if check.samples else None
     if sample is None or sample.value is None:
         return "-"
-    return f"{sample.value:.6g}{f' {check.unit}' if check.unit else ''}"
+    return f"{check.short(sample.value)}{f' {check.unit}' if check.unit else ''}"
 
 
-def _waits(view: CanaryView, now_s: float) -> Iterator[Line]:
+def _waits(view: CanaryView, told: Told, now_s: float) -> Iterator[Line]:
     texts = [(_waiting_text(view, one), HELD) for one in view.waiting_for if view.is_analysing]
+    if text := pods_text(view, told.trouble, now_s):
+        texts.append((text, HELD))
     if view.is_analysing and view.is_paused:
         texts.append(("somebody to resume it: it was paused by request", HELD))
-    if view.pending_request:
-        texts.append((f"the agent to answer {view.pending_request.partition('#')[0]}", HELD))
+    request, claim = split_claim(view.pending_request)
+    # A claim that is in the status is answered; the annotation goes a moment later.
+    if request and not (claim and view.request is not None and claim == view.request.claim):
+        texts.append((f"the agent to answer {request}", HELD))
     if not texts and view.is_analysing:
         texts = [(text, "") for text in _moments(view, now_s)]
     for place, (text, style) in enumerate(texts):
         yield [(f"{'' if place else 'Waits for':<{_LABEL_CHARS}} ", QUIET), (text, style)]
+
+
+def pods_text(view: CanaryView, trouble: str, now_s: float) -> str:
+    """Return what the canary side's pods are waited for, empty where they are up."""
+    if not view.is_analysing or view.unready_at_s is None:
+        return ""
+    left_s = view.unready_at_s + view.progress_deadline_s - now_s
+    return f"pods of {view.target}: {trouble or 'not ready yet'} (rolled back in {span(left_s)})"
 
 
 def _waiting_text(view: CanaryView, key: str) -> str:
@@ -165,6 +207,9 @@ def _next(view: CanaryView, result: Outcome, commands: Commands) -> Iterator[Lin
         offers.append((commands.abort, "rolls back now"))
     elif view.phase == Phase.FAILED:
         offers.append((commands.retry, "runs the same revision again"))
+        offers.append((commands.set_image, "rolls another one out"))
+        if view.promoted:
+            offers.append((commands.undo, f"gives {view.target_kind} {view.target} what the primary serves"))
     elif result is Outcome.PROMOTED and view.phase == Phase.SUCCEEDED:
         offers.append((commands.undo, "puts the release before it back"))
     width = max((len(command) for command, _ in offers), default=0)

@@ -54,7 +54,7 @@ def deployment(name: str, image: str, replicas: int = 2, revision: str = "") -> 
             "selector": {"matchLabels": {"app": name}},
             "template": template(image, name),
         },
-        "status": {"replicas": replicas, "readyReplicas": replicas},
+        "status": {"replicas": replicas, "readyReplicas": replicas, "updatedReplicas": replicas},
     }
 
 

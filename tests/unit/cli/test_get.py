@@ -95,6 +95,35 @@ def test_one_canary_is_a_tree_of_its_sides(api: ClusterApi, serin: Serin) -> Non
     ]
 
 
+def test_old_pods_are_told_from_those_of_the_new_revision(api: ClusterApi, serin: Serin) -> None:
+    in_run(api)
+    target = deployment("podinfo", NEW_IMAGE)
+    target["status"] = {"replicas": 3, "readyReplicas": 2, "updatedReplicas": 1}
+    api.put("deployments", target)
+    hashes = {"podinfo-x": ("2", "13:00:00"), "podinfo-old-a": ("1", "12:00:00"), "podinfo-old-b": ("1", "12:00:00")}
+    for name, (label, at) in hashes.items():
+        obj = pod(name, "podinfo", waiting="ErrImagePull" if name == "podinfo-x" else "")
+        obj["metadata"]["labels"]["pod-template-hash"] = label
+        obj["metadata"]["creationTimestamp"] = f"2026-11-30T{at}Z"
+        api.put("pods", obj)
+    assert without_ages(serin("get", "podinfo").stdout).splitlines()[-4:] == [
+        f"└── canary   20%  Deployment podinfo  0/2  {NEW_IMAGE}  revision {NEW}  and 2 of an older revision",
+        "    ├── Pod podinfo-old-a  1/1 Running  older revision  AGE",
+        "    ├── Pod podinfo-old-b  1/1 Running  older revision  AGE",
+        "    └── Pod podinfo-x  0/1 ErrImagePull  AGE",
+    ]
+    api.refused.add("pods")
+    assert "Deployment podinfo  1/2" in serin("get", "podinfo").stdout
+
+
+def test_a_step_that_pauses_the_run_is_told_in_words(api: ClusterApi, serin: Serin) -> None:
+    in_run(api)
+    api.update("canaries", "podinfo", serin={"waitingFor": ["pause/1"]})
+    assert "Progressing (paused at step 1)  20/50" in serin("get").stdout
+    assert "  somebody to resume step 1  " in serin("get", "-o", "wide").stdout
+    assert "  waits for somebody to resume step 1" in serin("get", "podinfo").stdout.splitlines()
+
+
 def test_a_side_that_is_not_there_and_pods_that_may_not_be_read_are_said(api: ClusterApi, serin: Serin) -> None:
     in_run(api)
     api.delete("deployments", "podinfo-primary")

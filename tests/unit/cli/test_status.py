@@ -10,11 +10,12 @@ import pytest
 from cli.cluster.access import open_access
 from cli.cluster.options import ClusterOptions
 from cli.outputs import ValueOutput
+from cli.rollout.canary import Check
 from cli.status.command import Follower, Question, status
 from tests.support.eventually import eventually
 from tests.support.patience import PATIENCE_S
 from tests.unit.cli.cluster_api import ClusterApi, Object
-from tests.unit.cli.cluster_objects import NEW, NEW_IMAGE, OLD, OLD_IMAGE, canary, deployment
+from tests.unit.cli.cluster_objects import NEW, NEW_IMAGE, OLD, OLD_IMAGE, canary, deployment, pod
 from tests.unit.cli.conftest import Ran, Serin
 
 CHECKS = [
@@ -75,11 +76,71 @@ def test_a_run_is_told_with_its_checks_and_what_to_type_next(api: ClusterApi, se
 
 
 def test_a_failed_run_says_so_and_how_to_run_it_again(api: ClusterApi, serin: Serin) -> None:
-    run_of(api, phase="Failed", canaryWeight=0, failedChecks=5)
+    runs = [{**TIMES, "revision": NEW, "outcome": "rolledBack", "reason": "abort by bob"}]
+    run_of(api, phase="Failed", canaryWeight=0, failedChecks=5, serin={"history": runs})
     ran = serin("status", "podinfo")
     assert ran.code == 1
-    assert ran.stdout.splitlines()[2] == f"Revision   {NEW} rolled back"
-    assert ran.stdout.splitlines()[-1] == "Next       serin retry podinfo  runs the same revision again"
+    set_image = "kubectl -n test set image deployment/podinfo CONTAINER=IMAGE"
+    assert ran.stdout.splitlines()[2:] == [
+        f"Revision   {NEW} rolled back",
+        "Reason     abort by bob",
+        "Change     podinfod image 6.0.0 -> 6.0.1, applied by alice",
+        f"Primary    {OLD}",
+        "Checks     5 failed, rolls back at 5, every 1m",
+        f"Next       {'serin retry podinfo':<{len(set_image)}}  runs the same revision again",
+        f"           {set_image}  rolls another one out",
+        f"           {'serin undo podinfo':<{len(set_image)}}  gives Deployment podinfo what the primary serves",
+    ]
+    assert json.loads(serin("status", "podinfo", "-o", "json").stdout)["endReason"] == "abort by bob"
+
+
+def test_pods_that_do_not_come_up_are_told_with_their_reason_and_the_deadline(api: ClusterApi, serin: Serin) -> None:
+    run_of(api, canaryWeight=0, serin={"unreadySince": moment(-60)})
+    api.put("pods", pod("podinfo-x", "podinfo", waiting="ImagePullBackOff"))
+    seen = serin("status", "podinfo").stdout
+    assert "Waits for  pods of podinfo: ImagePullBackOff (rolled back in 9m)\n" in seen
+    api.put("pods", pod("podinfo-y", "podinfo", waiting="ContainerCreating"))
+    api.put("pods", pod("podinfo-z", "podinfo", waiting="ContainerCreating"))
+    seen = serin("status", "podinfo").stdout
+    assert "Waits for  pods of podinfo: 2 ContainerCreating, 1 ImagePullBackOff (rolled back in 9m)\n" in seen
+    api.refused.add("pods")
+    assert "Waits for  pods of podinfo: not ready yet (rolled back in 9m)\n" in serin("status", "podinfo").stdout
+    api.update("canaries", "podinfo", serin={"unreadySince": None})
+    assert "pods of" not in serin("status", "podinfo").stdout
+
+
+def test_the_halt_of_a_check_that_passes_again_is_told_under_wide_alone(api: ClusterApi, serin: Serin) -> None:
+    samples = [(-60, 97.25, "fail"), (-30, 99.98765, "pass")]
+    kept = [{"at": moment(after), "value": value, "verdict": verdict} for after, value, verdict in samples]
+    run_of(api, serin={"checks": [{**CHECKS[0], "samples": kept}]})
+    passing = "  request-success-rate  99.99 %  min 99  pass     ✗✓"
+    halt = f"    last halt, 1m ago: {CHECKS[0]['reason']}"
+    lines = serin("status", "podinfo").stdout.splitlines()
+    assert passing in lines
+    assert halt not in lines
+    wide = serin("status", "podinfo", "-o", "wide").stdout.splitlines()
+    assert wide[wide.index(passing) + 1] == halt
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(0.984211, "0.9842"), (12345.6, "12346"), (98.9996, "98.9996"), (99.0004, "99"), (212, "212")]
+)
+def test_a_value_is_as_long_as_it_takes_to_tell_it_from_its_bound(value: float, told: str) -> None:
+    assert Check("c", 99.0, None, "", (), "").short(value) == told
+
+
+async def test_the_log_of_a_wait_names_pods_that_are_not_up_and_why_the_run_ended(
+    api: ClusterApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.put("pods", pod("podinfo-x", "podinfo", waiting="ImagePullBackOff"))
+    run_of(api, canaryWeight=0, serin={"unreadySince": moment(-60)})
+    task = await waiting(api, Question(timeout_s=PATIENCE_S))
+    runs = [{**TIMES, "revision": NEW, "outcome": "rolledBack", "reason": "progress deadline exceeded"}]
+    api.update("canaries", "podinfo", phase="Failed", serin={"history": runs, "unreadySince": None})
+    assert await task == 1
+    seen = capsys.readouterr().out.splitlines()
+    assert seen[0] == "Progressing  weight 0  failed 1  waits for pods of podinfo: ImagePullBackOff"
+    assert seen[1] == "Failed  weight 0  failed 1: progress deadline exceeded"
 
 
 def test_steps_a_pause_and_a_bake_are_told(api: ClusterApi, serin: Serin) -> None:
@@ -99,6 +160,23 @@ def test_steps_a_pause_and_a_bake_are_told(api: ClusterApi, serin: Serin) -> Non
     api.update("canaries", "podinfo", serin={"waitingFor": None, "bakeStartedAt": moment(-3600)})
     seen = serin("status", "podinfo").stdout
     assert "Waits for  the end of its bake in 1h\n" in seen
+    api.update("canaries", "podinfo", canaryWeight=0, serin={"step": None, "bakeStartedAt": None})
+    assert "0% canary, 100% primary, before step 1 of 3\n" in serin("status", "podinfo").stdout
+    api.update("canaries", "podinfo", phase="Failed")
+    assert "0% canary, 100% primary\n" in serin("status", "podinfo").stdout
+
+
+def test_a_request_that_is_answered_is_not_waited_for(api: ClusterApi, serin: Serin) -> None:
+    answer = {"verb": "pause", "revision": NEW, "at": moment(-1), "claim": "c1", "result": "accepted"}
+    obj = canary(serin={"paused": True, "request": answer})
+    obj["metadata"]["annotations"] = {"serin.dev/request": f"pause@{NEW}#c1"}
+    api.put("canaries", obj)
+    seen = serin("status", "podinfo").stdout
+    assert f"Request    pause@{NEW}, 1s ago: carried out\n" in seen
+    assert "the agent to answer" not in seen
+    obj["metadata"]["annotations"] = {"serin.dev/request": f"pause@{NEW}#c2"}
+    api.put("canaries", obj)
+    assert f"the agent to answer pause@{NEW}\n" in serin("status", "podinfo").stdout
 
 
 PROMOTED: Object = {"phase": "Succeeded", "canaryWeight": 0, "lastPromotedSpec": NEW}

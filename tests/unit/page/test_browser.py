@@ -89,12 +89,12 @@ async def test_the_list_by_keyboard_and_for_screen_readers() -> None:
         await tab.press("Tab")  # the first that can be reached behind the heading: what to type
         await tab.wait("document.querySelectorAll('.commands code').length", lambda count: count >= 7)
         texts = await tab.look("[...document.querySelectorAll('.commands code')].map((e) => e.textContent)")
-        assert "serin abort -n shop payments" in texts
+        assert "serin abort payments -n shop" in texts
         roles = await tab.roles()
         for name in ("Now", "What to type", "Steps and weight", "Primary against canary", "Checks", "Last runs"):
             assert ("region", name) in roles
             assert ("heading", name) in roles
-        assert ("button", "Copy: serin abort -n shop payments") in roles
+        assert ("button", "Copy: serin abort payments -n shop") in roles
         assert ("image", "Weight of the canary. canary: 20 % now") in roles
         assert await tab.look("document.querySelector('[aria-current=step]').textContent") == "20 %"
         for role, name in roles:
@@ -150,7 +150,7 @@ async def test_a_canary_that_is_looked_at_is_live_and_keeps_focus() -> None:
         cluster.put(stored("payments", "shop", weight=25, ours={"sequence": 8}))
         await tab.wait("document.querySelector('[aria-current=step]').textContent", lambda text: text == "25 %")
         assert (
-            await tab.look("document.activeElement.getAttribute('aria-label')") == "Copy: serin abort -n shop payments"
+            await tab.look("document.activeElement.getAttribute('aria-label')") == "Copy: serin abort payments -n shop"
         )
         cluster.put(
             stored("payments", "shop", ours={"sequence": 9, "waitingFor": ["pause/3", "confirm-promotion/lead"]})

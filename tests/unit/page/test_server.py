@@ -248,13 +248,13 @@ async def test_all_of_one_canary(cluster: SmallCluster, url: str, http: aiohttp.
         "asked": "abort@ffffff by bob, refused: it is another one",
     }
     assert [command["text"] for command in commands if command["useful"]] == [
-        "serin status -n test podinfo",
-        "serin abort -n test podinfo",
-        "serin pause -n test podinfo",
-        "serin promote -n test podinfo",
-        "serin skip -n test podinfo",
-        "serin history -n test podinfo",
-        "serin events -n test podinfo",
+        "serin status podinfo -n test",
+        "serin abort podinfo -n test",
+        "serin pause podinfo -n test",
+        "serin promote podinfo -n test",
+        "serin skip podinfo -n test",
+        "serin history podinfo -n test",
+        "serin events podinfo -n test",
     ]
 
 
