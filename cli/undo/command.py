@@ -10,7 +10,7 @@ from canary.api.duration import format_duration
 from canary.api.shown import shown
 from canary.run.changes import describe_changes
 from canary.run.request import RequestResult, Verb
-from canary.run.revision import plain_template, revision_of, template_part
+from canary.run.revision import config_part, plain_template, revision_of, template_part
 from cli.cluster.access import Access
 from cli.cluster.failures import Failed
 from cli.cluster.options import is_interactive
@@ -29,8 +29,10 @@ from cli.undo.releases import (
     NoRelease,
     Release,
     find_release,
+    is_known,
     kept_of,
     put_into,
+    revision_in,
     turned_back,
     wanted_revision,
     warnings,
@@ -55,42 +57,65 @@ class Undo:
 async def undo(access: Access, name: str, wish: Undo) -> ExitCode:
     """Put a release back, after asking whether it is the right one."""
     view = CanaryView.read(await access.canary(name))
-    if view.is_analysing and not wish.to_revision:
-        line = f"a run of {view.analysed} is under way, and the primary has {view.promoted}"
-        abort = access.command("abort", name)
-        raise Failed(f"{line}: `{abort}` rolls it back; --to-revision puts another release back", ExitCode.FAULTS)
     target = await read_workload(access, view, view.target)
     if target is None:
         raise Failed(f"{view.target_kind} {view.namespace}/{view.target} is not there", ExitCode.FAULTS)
+    present = revision_of(target["spec"]["template"])
+    if not wish.to_revision:
+        _refuse_in_the_way(access, view, present)
     try:
-        release, wanted, present = await _find(access, view, target, wish.to_revision)
+        release, wanted = await _find(access, view, target, wish.to_revision)
     except NoRelease as error:
         raise Failed(f"{error}; `{access.command('history', name)}` shows the last runs", ExitCode.FAULTS) from error
-    is_there = revision_of(target["spec"]["template"]) == template_part(release.revision)
-    if is_there and template_part(view.promoted) == template_part(release.revision):
-        sys.stdout.write(f"nothing to do: the primary and {view.target_kind} {view.target} have {wanted} already\n")
+    is_there = present == template_part(release.revision)
+    if is_there and (done := _already_so(access, view, wanted, release, wish)):
+        show([f"nothing to do: {done}"])
         return ExitCode.OK
-    show(_told(view, wanted, release, present, target))
-    _confirm(wish)
+    show(_told(view, wanted, release, target))
+    _confirm(wish, has_run=template_part(view.promoted) != template_part(release.revision))
     if not is_there:
-        await _put_back(access, view, release, revision_of(target["spec"]["template"]))
+        await _put_back(access, view, release, present)
     return await _run_it(access, view, release, wish)
 
 
-async def _find(
-    access: Access, view: CanaryView, target: Object, to_revision: str
-) -> tuple[Release, str, Release | None]:
-    """Return the release, the revision that was meant, and the release that the primary has now, if it is kept."""
+def _refuse_in_the_way(access: Access, view: CanaryView, present: str) -> None:
+    """Refuse where a run is on that putting a template back would not end.
+
+    Raises:
+        Failed: of a promotion, or of a run of the promoted template with another configuration.
+    """
+    if view.is_idle or not view.promoted or (view.is_analysing and present != template_part(view.promoted)):
+        return
+    what = "run" if view.is_analysing else "promotion"
+    line = f"a {what} of {view.analysed} is under way, and the release before it is {view.promoted}"
+    abort = access.command("abort", view.name)
+    raise Failed(f"{line}: `{abort}` rolls it back; --to-revision puts another release back", ExitCode.FAULTS)
+
+
+def _already_so(access: Access, view: CanaryView, wanted: str, release: Release, wish: Undo) -> str:
+    """Return why nothing has to be done where the target has the release, empty where something has."""
+    part = template_part(release.revision)
+    if template_part(view.promoted) == part:
+        return f"the primary and {view.target_kind} {view.target} have {wanted} already"
+    if wish.now or (view.is_idle and template_part(view.analysed) == part):
+        return ""
+    word = "begins" if template_part(view.analysed) != part else "is under way"
+    follow = access.command("status", view.name, " --wait")
+    return f"{view.target_kind} {view.target} has {wanted} already, and its run {word}; follow it: {follow}"
+
+
+async def _find(access: Access, view: CanaryView, target: Object, to_revision: str) -> tuple[Release, str]:
+    """Return the release, and the revision that was meant."""
     primary = await read_workload(access, view, view.primary)
     of_target = await _kept(access, target)
     of_primary = await _kept(access, primary) if primary is not None else []
-    wanted = wanted_revision(view, of_primary, to_revision)
-    release = find_release(wanted, of_target, turned_back(of_primary, target, view.name))
+    wanted = wanted_revision(view, of_primary, revision_of(target["spec"]["template"]), to_revision)
     try:
-        present = find_release(view.promoted, of_target, ())
+        return find_release(wanted, of_target, turned_back(of_primary, target, view.name)), wanted
     except NoRelease:
-        present = None
-    return release, wanted, present
+        if is_known(view, wanted):
+            raise
+        raise NoRelease(f"found no revision {wanted}: no run of it is known, and nobody keeps its template") from None
 
 
 async def _kept(access: Access, workload: Object) -> list[Kept]:
@@ -100,11 +125,12 @@ async def _kept(access: Access, workload: Object) -> list[Kept]:
     return kept_of(found, metadata["uid"])
 
 
-def _told(view: CanaryView, wanted: str, release: Release, present: Release | None, target: Object) -> list[Line]:
+def _told(view: CanaryView, wanted: str, release: Release, target: Object) -> list[Line]:
     run = next((one for one in view.history if one.revision.startswith(wanted) and one.change), None)
-    before = present.template if present is not None else plain_template(target["spec"]["template"])
+    before = plain_template(target["spec"]["template"])
+    present = revision_in(view, revision_of(before))
     lines: list[Line] = [
-        [(f"Canary {view.namespace}/{view.name}: ", STRONG), (f"{view.promoted} -> {release.revision}", "")],
+        [(f"Canary {view.namespace}/{view.name}: ", STRONG), (f"{present} -> {release.revision}", "")],
         [("Changes  ", QUIET), (shown(describe_changes(before, plain_template(release.template))) or "nothing", "")],
     ]
     if run is not None:
@@ -113,13 +139,13 @@ def _told(view: CanaryView, wanted: str, release: Release, present: Release | No
     return [*lines, *([("Note     ", QUIET), (text, HELD)] for text in warnings(view, wanted, target))]
 
 
-def _confirm(wish: Undo) -> None:
+def _confirm(wish: Undo, *, has_run: bool) -> None:
     if wish.is_confirmed:
         return
     if not is_interactive():
         raise Failed("nobody can be asked here; allowed: -y, where it is meant", ExitCode.USAGE)
-    how = "at once, without its analysis" if wish.now else "by an ordinary run"
-    sys.stdout.write(f"Put it back {how}? [y/N] ")
+    how = " at once, without its analysis" if wish.now else " by an ordinary run"
+    sys.stdout.write(f"Put it back{how if has_run else ''}? [y/N] ")
     sys.stdout.flush()
     if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
         raise Failed("not confirmed, nothing was changed", ExitCode.FAULTS)
@@ -154,7 +180,7 @@ async def _run_it(access: Access, view: CanaryView, release: Release, wish: Undo
     part = template_part(release.revision)
     follow = access.command("status", name, " --wait")
     if template_part(view.promoted) == part:
-        show([f"put {release.revision} back: the primary has it already, so there is no run"])
+        show([f"put {release.revision} back: {_without_run(view)}"])
         return ExitCode.OK
     if template_part(view.analysed) == part and view.is_idle:
         # It was rolled back or skipped: such a revision gets no other run by itself.
@@ -167,6 +193,15 @@ async def _run_it(access: Access, view: CanaryView, release: Release, wish: Undo
         await _ask(access, view, Verb.PROMOTE, revision, wish.timeout_s)
     show([f"put {release.revision} back: it is promoted without an analysis; follow it: {follow}"])
     return ExitCode.OK
+
+
+def _without_run(view: CanaryView) -> str:
+    """Return what comes of a target that has the promoted template again."""
+    if config_part(view.seen) != config_part(view.promoted):
+        return "the primary has its template already, and older ConfigMaps or Secrets: they get a run"
+    if view.is_idle:
+        return "the primary has it already, so there is no run"
+    return f"the primary has it already, so the run of {view.analysed} ends, and all traffic goes there"
 
 
 async def _ask(access: Access, view: CanaryView, verb: Verb, revision: str, timeout_s: float) -> RequestResult:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from canary.run.history import Outcome
-from canary.run.revision import config_part, plain_template, revision_of, template_part
+from canary.run.revision import UNKNOWN, config_part, plain_template, revision_of, template_part
 from canary.run.wire import REVISION_ANNOTATION, SCALE_TO_ZERO_LABEL
 from cli.rollout.canary import CanaryView
 from kube.resource import Object, Objects
@@ -66,16 +66,35 @@ def kept_of(found: Objects, owner_uid: str) -> list[Kept]:
     return sorted(map(Kept.read, own), key=lambda kept: -kept.order)
 
 
-def wanted_revision(view: CanaryView, primary: Sequence[Kept], to_revision: str) -> str:
-    """Return the revision to put back: as it was typed, else the last promoted one before the present one.
+def wanted_revision(view: CanaryView, primary: Sequence[Kept], present: str, to_revision: str) -> str:
+    """Return the revision to put back: as it was typed, else the last promoted one that the target has not.
 
-    Without a history, from before there was one, it is that of the primary's own template before the present one.
+    That is the promoted one where the target went on to another, which was rolled back, or whose run is on. Else it is
+    the one before: also where the target has that already, by an undo.
 
     Raises:
         NoRelease: there is none.
     """
     if to_revision:
         return next((run.revision for run in view.history if run.revision.startswith(to_revision)), to_revision)
+    promoted = template_part(view.promoted)
+    try:
+        before = release_before(view, primary)
+    except NoRelease:
+        if promoted in {"", UNKNOWN, present}:
+            raise
+        return view.promoted
+    return before if present in {promoted, template_part(before)} or not promoted else view.promoted
+
+
+def release_before(view: CanaryView, primary: Sequence[Kept]) -> str:
+    """Return the last promoted revision before the present one.
+
+    Without a history, from before there was one, it is that of the primary's own template before the present one.
+
+    Raises:
+        NoRelease: there is none.
+    """
     present = template_part(view.promoted)
     promoted = [run.revision for run in view.history if run.outcome is Outcome.PROMOTED]
     noted = [kept.noted for kept in primary]
@@ -83,6 +102,12 @@ def wanted_revision(view: CanaryView, primary: Sequence[Kept], to_revision: str)
         if revision and template_part(revision) != present:
             return revision
     raise NoRelease("found no release before the present one: nothing else was promoted that is still known")
+
+
+def is_known(view: CanaryView, wanted: str) -> bool:
+    """Return whether a revision is, or was, one of this canary's, as far as its status goes."""
+    known = (view.analysed, view.promoted, view.seen, *(run.revision for run in view.history))
+    return any(one.startswith(wanted) for one in known)
 
 
 def find_release(wanted: str, target: Iterable[Kept], turned_back: Iterable[Release]) -> Release:
@@ -131,9 +156,16 @@ def put_into(target: Object, release: Release) -> Template:
     return template
 
 
+def revision_in(view: CanaryView, part: str) -> str:
+    """Return the revision of a template with its configuration, where the status has it."""
+    known = (view.promoted, view.analysed, view.seen)
+    return next((one for one in known if template_part(one) == part), part)
+
+
 def warnings(view: CanaryView, wanted: str, target: Object) -> Iterator[str]:
     """Say what is not undone, and who may undo the undoing."""
-    before, now = config_part(wanted), config_part(view.promoted)
+    before = config_part(wanted)
+    now = config_part(revision_in(view, revision_of(target["spec"]["template"])))
     if now and before != now:
         yield "the contents of ConfigMaps and Secrets are not put back: they stay as they are now"
     if owner := applied_by(target["metadata"]):

@@ -82,6 +82,64 @@ def test_the_release_before_the_promoted_one_is_put_back_by_a_run(api: ClusterAp
     assert asked == []
 
 
+FAILED_IMAGE = "ghcr.io/stefanprodan/podinfo:6.0.2"
+FAILED = revision_of(template(FAILED_IMAGE))
+
+
+@pytest.mark.parametrize(
+    ("phase", "comes"),
+    [
+        ("Failed", "so there is no run"),
+        ("Progressing", f"so the run of {FAILED} ends, and all traffic goes there"),
+    ],
+)
+def test_what_was_never_promoted_goes_before_the_promoted_one_does(
+    api: ClusterApi, serin: Serin, phase: str, comes: str
+) -> None:
+    stored(api, image=FAILED_IMAGE, phase=phase, lastAppliedSpec=FAILED, serin={"seen": {"revision": FAILED}})
+    ran = serin("undo", "podinfo", "-y")
+    assert ran.stdout.splitlines() == [
+        f"Canary test/podinfo: {FAILED} -> {NEW}",
+        "Changes  podinfod image 6.0.2 -> 6.0.1",
+        "It was   podinfod image 6.0.0 -> 6.0.1, applied by alice",
+        f"put {NEW} back: the primary has it already, {comes}",
+    ]
+    assert image_of(api) == NEW_IMAGE
+    api.update("canaries", "podinfo", phase="Failed", serin={"seen": {"revision": NEW}})
+    assert f"put {OLD} back: its run begins" in serin("undo", "podinfo", "-y").stdout
+    assert image_of(api) == OLD_IMAGE
+
+
+def test_newer_configuration_gets_a_run_though_the_template_is_promoted(api: ClusterApi, serin: Serin) -> None:
+    seen = {"revision": f"{FAILED}-22222222"}
+    stored(api, image=FAILED_IMAGE, phase="Failed", lastPromotedSpec=f"{NEW}-11111111", serin={"seen": seen})
+    assert (
+        serin("undo", "podinfo", "-y").stdout.splitlines()[-1].endswith("older ConfigMaps or Secrets: they get a run")
+    )
+
+
+@pytest.mark.parametrize("options", [(), ("--to-revision", OLD)])
+def test_a_second_undo_says_that_the_run_of_the_first_is_under_way(
+    api: ClusterApi, serin: Serin, options: tuple[str, ...]
+) -> None:
+    stored(api)
+    serin("undo", "podinfo", "-y", *options)
+    said = f"nothing to do: Deployment podinfo has {OLD} already, and its run"
+    follow = "follow it: serin status podinfo --wait\n"
+    assert serin("undo", "podinfo", "-y", *options).stdout == f"{said} begins; {follow}"
+    api.update("canaries", "podinfo", phase="Progressing", lastAppliedSpec=OLD)
+    assert serin("undo", "podinfo", "-y", *options).stdout == f"{said} is under way; {follow}"
+    assert image_of(api) == OLD_IMAGE
+
+
+def test_what_changes_is_told_against_the_target(api: ClusterApi, serin: Serin) -> None:
+    stored(api, image=OLDEST_IMAGE, phase="Failed", lastAppliedSpec=OLDEST)
+    assert serin("undo", "podinfo", "-y", "--to-revision", NEW).stdout.splitlines()[:2] == [
+        f"Canary test/podinfo: {OLDEST} -> {NEW}",
+        "Changes  podinfod image 5.0.0 -> 6.0.1",
+    ]
+
+
 def test_now_is_without_its_analysis(api: ClusterApi, serin: Serin) -> None:
     stored(api)
     asked = agent(api)
@@ -161,12 +219,24 @@ def test_in_a_terminal_it_is_asked_for(
     ("runs", "options", "status", "line"),
     [
         ([], (), {}, "found no release before the present one: nothing else was promoted that is still known"),
-        (None, ("--to-revision", "fedcba9"), {}, "nobody keeps the template of revision fedcba9 any more"),
+        (
+            None,
+            ("--to-revision", "fedcba9"),
+            {},
+            "found no revision fedcba9: no run of it is known, and nobody keeps its",
+        ),
+        (None, ("--to-revision", "012345"), {}, "nobody keeps the template of revision 0123456789abcdef any more"),
         (
             None,
             (),
-            {"phase": "Progressing", "lastPromotedSpec": OLD},
-            f"a run of {NEW} is under way, and the primary has",
+            {"phase": "Promoting", "lastPromotedSpec": OLD},
+            f"a promotion of {NEW} is under way, and the release before it is {OLD}: `serin abort",
+        ),
+        (
+            None,
+            (),
+            {"phase": "Progressing", "lastPromotedSpec": f"{NEW}-11111111", "lastAppliedSpec": f"{NEW}-22222222"},
+            f"a run of {NEW}-22222222 is under way, and the release before it is {NEW}-11111111: `serin abort",
         ),
     ],
 )
