@@ -1,10 +1,11 @@
 """What became of a revision: promoted, rolled back, overtaken, or not known yet."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Self
 
+from canary.run.history import HistoryEntry
 from canary.run.history import Outcome as Ended
 from canary.run.phase import Phase
 from canary.run.revision import revision_of, template_part
@@ -83,10 +84,18 @@ class Target:
         return any(one == image or one.endswith(f"/{image}") for one in self.images)
 
 
-def outcome(view: CanaryView, wanted: Wanted, target: Target | None, *, was_seen: bool) -> Outcome:
+def outcome(
+    view: CanaryView,
+    wanted: Wanted,
+    target: Target | None,
+    *,
+    was_seen: bool,
+    former: Collection[HistoryEntry] = frozenset(),
+) -> Outcome:
     """Return what became of the wanted revision.
 
-    `was_seen`: the target had it, or its run was on. What was never seen may still come, as from Git.
+    `was_seen`: the target had it, or its run was on. What was never seen may still come, as from Git. `former` runs are
+    not meant: they had ended before anybody waited for one, and a revision may be rolled out more than once.
     """
     if wanted.matches(view.analysed):
         return _of_analysed(view, wanted)
@@ -95,7 +104,7 @@ def outcome(view: CanaryView, wanted: Wanted, target: Target | None, *, was_seen
         return Outcome.PROMOTED
     if is_present:
         return Outcome.NOT_BEGUN
-    return _of_ended(view, wanted) or (Outcome.SUPERSEDED if was_seen else Outcome.NOT_BEGUN)
+    return _of_ended(view, wanted, former) or (Outcome.SUPERSEDED if was_seen else Outcome.NOT_BEGUN)
 
 
 def _of_analysed(view: CanaryView, wanted: Wanted) -> Outcome:
@@ -108,12 +117,13 @@ def _of_analysed(view: CanaryView, wanted: Wanted) -> Outcome:
     return Outcome.PROMOTED if wanted.matches(view.promoted) else Outcome.SKIPPED
 
 
-def _of_ended(view: CanaryView, wanted: Wanted) -> Outcome | None:
-    """Return what the history says of the revision's last run, None where it is not in it."""
-    return next((_ENDS[run.outcome] for run in view.history if wanted.matches(run.revision)), None)
+def _of_ended(view: CanaryView, wanted: Wanted, former: Collection[HistoryEntry]) -> Outcome | None:
+    """Return what the history says of the revision's last run, None where it has none but former ones."""
+    runs = (run for run in view.history if wanted.matches(run.revision) and run not in former)
+    return next((ENDS[run.outcome] for run in runs), None)
 
 
-_ENDS: Final = {
+ENDS: Final = {
     Ended.PROMOTED: Outcome.PROMOTED,
     Ended.ROLLED_BACK: Outcome.ROLLED_BACK,
     Ended.SUPERSEDED: Outcome.SUPERSEDED,

@@ -4,12 +4,13 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from canary.api.duration import format_duration
+from canary.run.history import HistoryEntry
 from cli.cluster.access import Access
-from cli.cluster.failures import Failed
+from cli.cluster.failures import Failed, failed
 from cli.cluster.options import is_live_terminal
 from cli.cluster.resources import CANARIES, TARGETS
 from cli.cluster.watching import Query, watching
@@ -19,7 +20,7 @@ from cli.frames import draw, print_new
 from cli.get.sides import read_workload
 from cli.outputs import ValueOutput, as_text
 from cli.rollout.canary import CanaryView
-from cli.rollout.outcome import Outcome, Target, Wanted, outcome
+from cli.rollout.outcome import ENDS, Outcome, Target, Wanted, outcome
 from cli.rollout.sides import Side, selector_of
 from cli.status.report import Commands, Told, end_reason, lines
 from cli.terminal import Line, show
@@ -45,13 +46,19 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The canary as it is, the revision in question, and what became of that."""
+    """The canary as it is, the revision in question, and what became of that; `is_late`: not in the time given."""
 
     view: CanaryView
     revision: str
     outcome: Outcome
     hint: str = ""
     trouble: str = ""
+    is_late: bool = False
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return what the shell is told."""
+        return ExitCode.TIMED_OUT if self.is_late else self.outcome.exit_code
 
 
 class Follower:
@@ -63,12 +70,16 @@ class Follower:
         self._unnoticed_at_s: float | None = None
         self._wanted = Wanted(question.revision) if question.revision else None
         self._was_seen = False
+        self._former: frozenset[HistoryEntry] | None = None
 
     def look(self, canary: Object, target: Object | None, pods: Sequence[Object] = ()) -> Answer:
         """Return what became of the revision in question."""
         view = CanaryView.read(canary)
         present = Target.read(target) if target is not None else None
         trouble = Side.read(target, pods, is_primary=False).trouble if target is not None else ""
+        if self._former is None:
+            # Who does not wait asks what became of the last run; who waits asks about one that is still to end.
+            self._former = frozenset(view.history if self._question.timeout_s else ())
         if self._wanted is None:
             self._wanted = self._meant(view, present)
         if self._wanted is None:
@@ -76,8 +87,10 @@ class Follower:
         is_present = present is not None and self._wanted.is_of(present.template)
         self._was_seen |= is_present or self._wanted.matches(view.analysed)
         known = [one for one in (view.analysed, view.promoted, view.seen) if self._wanted.matches(one)]
-        found = outcome(view, self._wanted, present, was_seen=self._was_seen)
+        found = outcome(view, self._wanted, present, was_seen=self._was_seen, former=self._former)
         hint = self._hint(view, is_unnoticed=is_present and found is Outcome.NOT_BEGUN)
+        if found is Outcome.NOT_BEGUN and not is_present:
+            hint = self._of_former(view, self._wanted)
         return Answer(view, next(iter(known), self._wanted.revision), found, hint, trouble)
 
     def _hint(self, view: CanaryView, *, is_unnoticed: bool) -> str:
@@ -89,6 +102,12 @@ class Follower:
             self._unnoticed_at_s = self._clock()
         waited_s = self._clock() - self._unnoticed_at_s
         return f"the agent has not noticed it. Does it run? `{AGENTS_LOG}`" if waited_s >= _NOTICED_WITHIN_S else ""
+
+    def _of_former(self, view: CanaryView, wanted: Wanted) -> str:
+        """Return what became of an earlier run, where another one is waited for."""
+        runs = (run for run in view.history if wanted.matches(run.revision))
+        ends = (ENDS[run.outcome].value for run in runs)
+        return next((f"a run of it was {end} before; another one is waited for" for end in ends), "")
 
     def _meant(self, view: CanaryView, present: Target | None) -> Wanted | None:
         """Return the revision that the target has now; None where the image is still to come."""
@@ -107,7 +126,11 @@ async def status(access: Access, name: str, question: Question, output: ValueOut
     try:
         target = await read_workload(access, view, view.target)
         may_read = True
-    except Forbidden:
+    except Forbidden as error:
+        if question.timeout_s and not question.revision:
+            # The run that the agent has noticed may be the one before: its end would be told as that of this one.
+            raise Failed(f"{failed(error)}; or say which run is meant: --revision") from error
+        sys.stderr.write(f"serin: {failed(error)}; without it only what the agent has noticed is told\n")
         target, may_read = None, False
     pods = await _pods(access, view, target)
     answer = follower.look(obj, target, pods or [])
@@ -124,7 +147,7 @@ async def status(access: Access, name: str, question: Question, output: ValueOut
         show(_lines(access, answer, question, is_wide=output is ValueOutput.WIDE))
     if output in {ValueOutput.JSON, ValueOutput.YAML}:
         sys.stdout.write(as_text(as_value(answer), output))
-    return answer.outcome.exit_code
+    return answer.exit_code
 
 
 async def _pods(access: Access, view: CanaryView, target: Object | None) -> Objects | None:
@@ -167,6 +190,7 @@ class _Wait:
                         pass
         except TimeoutError:
             sys.stderr.write(f"serin: not ended within {format_duration(self._question.timeout_s)}\n")
+            self.last = replace(self.last, is_late=not _is_over(self.last, self._question))
         if is_shown and not is_live:
             show(["", *_lines(self._access, self.last, self._question, is_wide=is_wide)])
 
@@ -238,7 +262,7 @@ def as_value(answer: Answer) -> dict[str, object]:
             "name": view.name,
             "phase": view.phase,
             "outcome": answer.outcome.name.lower(),
-            "exitCode": int(answer.outcome.exit_code),
+            "exitCode": int(answer.exit_code),
             "revision": answer.revision,
             "promoted": view.promoted,
             "weight": view.weight,

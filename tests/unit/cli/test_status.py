@@ -272,6 +272,56 @@ async def test_a_gate_ends_the_wait_unless_it_is_waited_through(api: ClusterApi)
     assert await task == 0
 
 
+ENDED_BOTH = [{**TIMES, "revision": NEW, "outcome": "promoted"}, {**TIMES, "revision": OLD, "outcome": "promoted"}]
+
+
+def test_an_older_run_of_the_revision_is_not_taken_for_the_one_that_was_overtaken() -> None:
+    follower = Follower(Question(timeout_s=1.0))
+    before = canary(**PROMOTED, serin={"history": ENDED_BOTH})
+    assert follower.look(before, deployment("podinfo", OLD_IMAGE)).outcome.name == "NOT_BEGUN"
+    assert follower.look(before, deployment("podinfo", "podinfo:6.0.2")).outcome.name == "SUPERSEDED"
+
+
+def test_a_run_that_ended_while_it_was_waited_for_counts() -> None:
+    follower = Follower(Question(timeout_s=1.0))
+    target = deployment("podinfo", OLD_IMAGE)
+    assert follower.look(canary(**PROMOTED, serin={"history": ENDED_BOTH}), target).outcome.name == "NOT_BEGUN"
+    ended = {**TIMES, "startedAt": "2026-11-30T13:20:00Z", "revision": OLD, "outcome": "rolledBack"}
+    overtaken = canary(lastAppliedSpec=OLDER, lastPromotedSpec=NEW, serin={"history": [ended, *ENDED_BOTH]})
+    assert follower.look(overtaken, deployment("podinfo", "podinfo:6.0.2")).outcome.name == "ROLLED_BACK"
+
+
+def test_a_revision_that_git_is_to_apply_again_is_waited_for(api: ClusterApi, serin: Serin) -> None:
+    run_of(api, **PROMOTED, serin={"history": ENDED_BOTH})
+    assert serin("status", "podinfo", "--revision", OLD).code == 0
+    ran = serin("status", "podinfo", "--revision", OLD, "--wait", "--timeout", "300ms")
+    assert ran.code == 4
+    assert "Hint       a run of it was promoted before; another one is waited for\n" in ran.stdout
+
+
+def test_without_the_right_to_read_the_target_no_run_is_taken_for_that_of_the_change(
+    api: ClusterApi, serin: Serin
+) -> None:
+    run_of(api, image="podinfo:6.0.2", **PROMOTED)
+    api.refused = {"deployments"}
+    right = 'serin: no right: deployments is forbidden: User "bob" cannot get resource "deployments" in API group "" in '
+    right += 'the namespace "test"; `kubectl auth can-i --list` shows those you have; '
+    for asked in ((), ("--image", "podinfo:6.0.2")):
+        ran = serin("status", "podinfo", "--wait", *asked)
+        assert ran == Ran(6, "", f"{right}or say which run is meant: --revision\n")
+    for asked in ((), ("--wait", "--revision", NEW)):
+        ran = serin("status", "podinfo", *asked)
+        assert (ran.code, ran.stderr) == (0, f"{right}without it only what the agent has noticed is told\n")
+
+
+def test_a_gate_that_is_waited_through_may_outlast_the_time(api: ClusterApi, serin: Serin) -> None:
+    run_of(api, serin={"waitingFor": ["confirm-promotion/gate"]})
+    ran = serin("status", "podinfo", "--wait", "--through-gates", "--timeout", "300ms", "-o", "json")
+    assert (ran.code, ran.stderr) == (4, "serin: not ended within 300ms\n")
+    found = json.loads(ran.stdout)
+    assert (found["outcome"], found["exitCode"]) == ("waits", 4)
+
+
 def test_an_agent_that_notices_nothing_is_told_of() -> None:
     now_s = [0.0]
     before = canary(**{**PROMOTED, "lastAppliedSpec": OLD, "lastPromotedSpec": OLD})
