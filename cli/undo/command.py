@@ -9,6 +9,7 @@ from typing import Final
 from canary.api.duration import format_duration
 from canary.api.shown import shown
 from canary.run.changes import describe_changes
+from canary.run.phase import Phase
 from canary.run.request import RequestResult, Verb
 from canary.run.revision import config_part, plain_template, revision_of, template_part
 from cli.cluster.access import Access
@@ -57,6 +58,8 @@ class Undo:
 async def undo(access: Access, name: str, wish: Undo) -> ExitCode:
     """Put a release back, after asking whether it is the right one."""
     view = CanaryView.read(await access.canary(name))
+    if not view.is_analysing and not view.is_idle:
+        raise Failed(_why_not_now(access, view), ExitCode.FAULTS)
     target = await read_workload(access, view, view.target)
     if target is None:
         raise Failed(f"{view.target_kind} {view.namespace}/{view.target} is not there", ExitCode.FAULTS)
@@ -82,12 +85,11 @@ def _refuse_in_the_way(access: Access, view: CanaryView, present: str) -> None:
     """Refuse where a run is on that putting a template back would not end.
 
     Raises:
-        Failed: of a promotion, or of a run of the promoted template with another configuration.
+        Failed: of a run of the promoted template with another configuration.
     """
-    if view.is_idle or not view.promoted or (view.is_analysing and present != template_part(view.promoted)):
+    if view.is_idle or not view.promoted or present != template_part(view.promoted):
         return
-    what = "run" if view.is_analysing else "promotion"
-    line = f"a {what} of {view.analysed} is under way, and the release before it is {view.promoted}"
+    line = f"a run of {view.analysed} is under way, and the release before it is {view.promoted}"
     abort = access.command("abort", view.name)
     raise Failed(f"{line}: `{abort}` rolls it back; --to-revision puts another release back", ExitCode.FAULTS)
 
@@ -102,6 +104,15 @@ def _already_so(access: Access, view: CanaryView, wanted: str, release: Release,
     word = "begins" if template_part(view.analysed) != part else "is under way"
     follow = access.command("status", view.name, " --wait")
     return f"{view.target_kind} {view.target} has {wanted} already, and its run {word}; follow it: {follow}"
+
+
+def _why_not_now(access: Access, view: CanaryView) -> str:
+    """Return what to do where the primary may no longer have what the status calls promoted."""
+    line = f"{view.analysed or view.name} is in phase {view.phase_word}"
+    then = f"wait for its end: {access.command('status', view.name, ' --wait')}"
+    if view.phase == Phase.PROMOTING:
+        return f"{line}, and the primary is getting it: `{access.command('abort', view.name)}` rolls it back; or {then}"
+    return f"{line}: {then}"
 
 
 async def _find(access: Access, view: CanaryView, target: Object, to_revision: str) -> tuple[Release, str]:

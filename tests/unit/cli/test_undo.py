@@ -255,6 +255,26 @@ def test_where_nothing_can_be_put_back_it_is_told(
     assert image_of(api) == NEW_IMAGE
 
 
+@pytest.mark.parametrize("options", [(), ("--to-revision", OLD)])
+@pytest.mark.parametrize(
+    ("phase", "line"),
+    [
+        (
+            "Promoting",
+            "0123456789abcdef is in phase Promoting, and the primary is getting it: `serin abort podinfo` rolls it "
+            "back; or wait for its end: serin status podinfo --wait",
+        ),
+        ("Finalising", "0123456789abcdef is in phase Finalising: wait for its end: serin status podinfo --wait"),
+    ],
+)
+def test_during_a_promotion_the_release_before_is_not_known_yet(
+    api: ClusterApi, serin: Serin, phase: str, line: str, options: tuple[str, ...]
+) -> None:
+    stored(api, image="podinfo:7.0.0", phase=phase, lastAppliedSpec="0123456789abcdef")
+    assert serin("undo", "podinfo", "-y", *options) == Ran(1, "", f"serin: {line}\n")
+    assert image_of(api) == "podinfo:7.0.0"
+
+
 def test_what_is_there_already_is_not_put_back(api: ClusterApi, serin: Serin) -> None:
     stored(api)
     line = f"nothing to do: the primary and Deployment podinfo have {NEW} already\n"
