@@ -1,7 +1,6 @@
 """The command line of `serin`. What a verb needs is imported when it runs: `--help` waits for none of it."""
 
 import json
-import sys
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, NoReturn, TypeVar
@@ -154,13 +153,14 @@ def _render(file: str, namespace: str, output: ObjectOutput) -> None:
     from cli.generated.objects import generate
     from cli.input.documents import read_objects
     from cli.lint.input_cluster import InputCluster
+    from cli.terminal import complain
 
     documents = read_objects(file)
     cluster = InputCluster(documents, namespace)
     found = [generate(canary, cluster) for canary in parsed_canaries(file, documents, namespace, cluster)]
     for generated in found:
         for note in generated.notes:
-            typer.echo(f"note: {note}", err=True)
+            complain(f"note: {note}")
     objects = [obj for generated in found for obj in generated.objects]
     typer.echo(as_json(objects) if output is ObjectOutput.JSON else as_yaml(objects).rstrip("\n"))
 
@@ -177,5 +177,7 @@ def _told(do: Callable[[], T]) -> T:
 
 
 def _fail(line: str, code: ExitCode) -> NoReturn:
-    sys.stderr.write(f"serin: {line}\n")
+    from cli.terminal import complain
+
+    complain(f"serin: {line}")
     raise typer.Exit(code)

@@ -1,6 +1,5 @@
 """The canaries of an input, parsed: for the verbs that work on what is valid."""
 
-import sys
 from collections.abc import Iterator, Sequence
 
 from canary.api.canary import GLOO, Canary
@@ -10,6 +9,7 @@ from cli.input.documents import STDIN, STDIN_NAME, Document
 from cli.input.errors import BadInput
 from cli.lint.findings import API_VERSION, check, in_order, is_ours
 from cli.lint.input_cluster import CANARY_KIND, InputCluster
+from cli.terminal import complain
 
 
 class Faulty(BadInput):
@@ -34,7 +34,7 @@ def parsed_canaries(
     for document in candidates:
         for finding in in_order(check(document, cluster.seen_from(document.source), namespace), [document.source]):
             place = f"{finding.source}:{finding.line}:{finding.column}"
-            sys.stderr.write(f"{place}: {finding.severity}: {finding.about}: {finding.message}\n")
+            complain(f"{place}: {finding.severity}: {finding.about}: {finding.message}")
             errors += not finding.is_warning
         if not errors:
             found.append(parse_canary(with_its_names(document.obj, namespace)))

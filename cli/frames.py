@@ -3,7 +3,7 @@
 import sys
 from collections.abc import AsyncIterable, Sequence
 
-from cli.terminal import Line, is_coloured, plain
+from cli.terminal import Line, is_coloured, plain, styled
 
 
 async def draw(frames: AsyncIterable[Sequence[Line]]) -> None:
@@ -15,8 +15,7 @@ async def draw(frames: AsyncIterable[Sequence[Line]]) -> None:
     console = Console(highlight=False, markup=False, emoji=False, no_color=not is_coloured())
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         async for frame in frames:
-            lines = [Text(line) if isinstance(line, str) else Text.assemble(*line) for line in frame]
-            live.update(Text("\n").join(lines), refresh=True)
+            live.update(Text("\n").join(map(styled, frame)), refresh=True)
 
 
 async def print_new(frames: AsyncIterable[Sequence[Line]]) -> None:

@@ -3,6 +3,12 @@
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from canary.api.shown import printable
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 Line = str | Sequence[tuple[str, str]]
 """A plain line, or pieces of one, each with a style of rich's (`bold red`, "" for none)."""
@@ -14,11 +20,10 @@ def show(lines: Iterable[Line]) -> None:
         sys.stdout.write("".join(f"{plain(line)}\n" for line in lines))
         return
     from rich.console import Console  # noqa: PLC0415  what is piped need not wait for it
-    from rich.text import Text  # noqa: PLC0415  as above
 
     console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     for line in lines:
-        console.print(line if isinstance(line, str) else Text.assemble(*line))
+        console.print(styled(line))
 
 
 def is_coloured() -> bool:
@@ -27,5 +32,18 @@ def is_coloured() -> bool:
 
 
 def plain(line: Line) -> str:
-    """Return a line without its styles."""
-    return line if isinstance(line, str) else "".join(text for text, _ in line)
+    """Return a line without its styles, and without what a terminal would obey."""
+    return printable(line if isinstance(line, str) else "".join(text for text, _ in line))
+
+
+def styled(line: Line) -> "Text":
+    """Return a line with its styles; a terminal obeys these, and nothing that stands in its texts."""
+    from rich.text import Text  # noqa: PLC0415  what is piped need not wait for it
+
+    pieces = [(line, "")] if isinstance(line, str) else line
+    return Text.assemble(*((printable(text), style) for text, style in pieces))
+
+
+def complain(line: str) -> None:
+    """Print a line to stderr."""
+    sys.stderr.write(f"{printable(line)}\n")

@@ -33,7 +33,7 @@ def shown(text: str, most_chars: int = MOST_SHOWN_CHARS) -> str:
     User and password of addresses are hidden, and so are the values of their queries. Shown again it stays the same.
     """
     # Nothing of what comes that much later is shown, and hiding takes time.
-    seen = _printable(text[: 4 * most_chars])
+    seen = printable(text[: 4 * most_chars])
     # A credential may come within reach of the patterns by what is hidden or cut beside it. Each round hides or cuts
     # more than the one before, so this ends.
     while (less := _cut(_hide(seen), most_chars)) != seen:
@@ -61,7 +61,8 @@ def _cut(text: str, most_chars: int) -> str:
     return text if len(text) <= most_chars else text[: most_chars - 1] + _HIDDEN
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a text in one line, without what a terminal obeys; nothing else is hidden or cut."""
     return text if text.isprintable() else "".join(map(_printable_char, text))
 
 

@@ -12,7 +12,7 @@ from canary.run.action import ClaimRequest, DropRequest
 from canary.run.decision import Decision
 from canary.run.messages import by_request, paused, promoted_by_request, request_refused, resumed, retried, skipped
 from canary.run.phase import ANALYSING, IDLE, Phase
-from canary.run.request import MalformedRequest, Request, RequestResult, Verb, split_claim
+from canary.run.request import MalformedRequest, Request, RequestResult, Verb, kept_text, split_claim
 from canary.run.revision import UNKNOWN
 from canary.run.state import Timing
 
@@ -36,7 +36,8 @@ def answer_request(tick: Tick) -> Decision | None:
     annotation, answered = tick.observation.request, tick.state.control.request
     if not annotation:
         return None
-    text, claim = split_claim(annotation)
+    written, claim = split_claim(annotation)
+    text = kept_text(written)
     if tick.observation.is_spec_lost and not text.startswith(Verb.ABORT):
         # What else may be asked for needs a spec; it is answered when there is one.
         return None

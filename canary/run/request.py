@@ -21,6 +21,9 @@ _BY: Final = " by "
 _MOST_REQUESTER_CHARS: Final = 128
 """Of a user's name as it is kept; the API server takes any length."""
 
+_MOST_TEXT_CHARS: Final = 256
+"""Of a request as it is kept, which may be no request at all."""
+
 
 class Verb(StrEnum):
     """What may be asked."""
@@ -64,7 +67,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class RequestResult:
-    """What became of a request. `text` is as it was written, `why_refused` empty where it was carried out.
+    """What became of a request. `text` is as `kept_text` returns it, `why_refused` empty where it was carried out.
 
     `at_s` is seconds since the epoch, stored as whole ones. `by` is who asked, empty where nobody knows: the annotation
     was written while the webhook was away.
@@ -104,6 +107,11 @@ class RequestResult:
             "claim": self.claim,
         }
         return item | {key: text for key, text in (("why", self.why_refused), ("by", self.by)) if text}
+
+
+def kept_text(text: str) -> str:
+    """Return a request's text as its result has it: printable, of bounded length; as it was written if it is one."""
+    return shown(text, _MOST_TEXT_CHARS)
 
 
 def split_claim(annotation: str) -> tuple[str, str]:

@@ -10,10 +10,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from canary.api.shown import printable
 from cli.cluster.failures import Failed, failed
 from cli.cluster.options import ClusterOptions
 from cli.cluster.resources import CANARIES
 from cli.exit_codes import ExitCode
+from cli.terminal import complain
 from kube.client import Client
 from kube.errors import Forbidden, KubeError, NotFound
 from kube.kubeconfig import VARIABLE, kubeconfig_paths, read_contexts
@@ -126,7 +128,7 @@ def run(options: ClusterOptions, verb: Callable[[Access], Awaitable[ExitCode]]) 
         with _warnings_on_stderr():
             return asyncio.run(_run(options, verb))
     except Failed as error:
-        sys.stderr.write(f"serin: {error}\n")
+        complain(f"serin: {error}")
         return error.code
 
 
@@ -140,11 +142,19 @@ async def _run(options: ClusterOptions, verb: Callable[[Access], Awaitable[ExitC
         raise failed(error, host) from error
 
 
+class _PrintableFormatter(logging.Formatter):
+    """Writes a record in one line, without what a terminal obeys: the API server's words are in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return printable(super().format(record))
+
+
 @contextmanager
 def _warnings_on_stderr() -> Iterator[None]:
     """Print what kube/ warns of, such as a watch that is opened again; what the library logs, it raises as well."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("serin: %(message)s"))
+    handler.setFormatter(_PrintableFormatter("serin: %(message)s"))
     loggers = {logging.getLogger("kube"): handler, logging.getLogger("kubernetes_asyncio"): logging.NullHandler()}
     for logger, one in loggers.items():
         logger.addHandler(one)

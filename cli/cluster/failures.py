@@ -1,5 +1,6 @@
 """What can go wrong between a verb and the cluster, as one line and an exit code."""
 
+from canary.api.shown import printable
 from cli.exit_codes import ExitCode
 from kube.errors import ConfigError, Forbidden, KubeError, NotFound, Rejected, TransientError, Unauthorized
 
@@ -10,7 +11,7 @@ class Failed(Exception):  # noqa: N818  reads as what happened
     """The verb ends with this line on stderr, and this exit code."""
 
     def __init__(self, line: str, code: ExitCode = ExitCode.CLUSTER) -> None:
-        super().__init__(line)
+        super().__init__(printable(line))
         self.code = code
 
 

@@ -1,6 +1,5 @@
 """From a verb to its end: the exit code, and what was typed wrongly. What is heavy is imported when it is needed."""
 
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NoReturn
 
@@ -41,5 +40,7 @@ def seconds_of(option: str, text: str) -> float:
 
 def misused(line: str) -> NoReturn:
     """End the command with one line: it was used wrongly."""
-    sys.stderr.write(f"serin: {line}\n")
+    from cli.terminal import complain
+
+    complain(f"serin: {line}")
     raise typer.Exit(ExitCode.USAGE)

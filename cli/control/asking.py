@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from canary.api.duration import format_duration
-from canary.run.request import RequestResult, split_claim
+from canary.run.request import RequestResult, kept_text, split_claim
 from canary.run.wire import REQUEST_ANNOTATION
 from cli.cluster.access import Access
 from cli.cluster.failures import Failed
@@ -77,7 +77,7 @@ async def answer_of(access: Access, name: str, asked: Asked, timeout_s: float) -
                         raise Failed(f"canary {name} was deleted")
                     view = CanaryView.read(found[0])
                     result = view.request
-                    if result is not None and result.text == asked.text and result.claim != asked.claim:
+                    if result is not None and result.text == kept_text(asked.text) and result.claim != asked.claim:
                         return result
     except TimeoutError:
         pass

@@ -1,6 +1,5 @@
 """`serin promote`, `abort`, `pause`, `resume`, `retry` and `skip`."""
 
-import sys
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,11 +43,11 @@ async def ask(access: Access, name: str, wish: Wish) -> ExitCode:
         raise Failed(f"canary {name} has no revision yet: its phase is {view.phase_word}", ExitCode.FAULTS)
     done = already_so(view, wish.verb, revision)
     if done is not None:
-        sys.stdout.write(f"nothing to do: {done.why}\n")
+        show([f"nothing to do: {done.why}"])
         return ExitCode.OK
     asked = await write_request(access, name, request_text(view, wish.verb, revision))
     if not wish.waits:
-        sys.stdout.write(f"asked: {asked.text}\n")
+        show([f"asked: {asked.text}"])
         return ExitCode.OK
     return tell(access, name, wish.verb, await answer_of(access, name, asked, wish.timeout_s))
 

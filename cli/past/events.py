@@ -42,8 +42,8 @@ class EventView:
         return cls(
             next((one for one in moments if one is not None), 0.0),
             int(version) if version.isdecimal() else 0,
-            str(about.get("namespace") or ""),
-            str(about.get("name") or ""),
+            shown(str(about.get("namespace") or "")),
+            shown(str(about.get("name") or "")),
             shown(str(obj.get("type") or "")),
             shown(str(obj.get("message") or "")),
             int(obj.get("count") or 1),

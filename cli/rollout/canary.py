@@ -216,9 +216,18 @@ def _change(item: Mapping[str, Any]) -> Mark | None:
 
 def _request(item: object) -> RequestResult | None:
     try:
-        return RequestResult.read(_map(item) or None)
+        found = RequestResult.read(_map(item) or None)
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
+    if found is None:
+        return None
+    return replace(
+        found,
+        text=shown(found.text),
+        claim=shown(found.claim),
+        why_refused=shown(found.why_refused),
+        by=shown(found.by),
+    )
 
 
 def _step(item: Mapping[str, Any]) -> Step:

@@ -23,7 +23,7 @@ from cli.rollout.canary import CanaryView
 from cli.rollout.outcome import ENDS, Outcome, Target, Wanted, outcome
 from cli.rollout.sides import Side, selector_of
 from cli.status.report import Commands, Told, end_reason, lines
-from cli.terminal import Line, show
+from cli.terminal import Line, complain, show
 from kube.errors import Forbidden
 from kube.resource import PODS, Object, Objects
 
@@ -130,7 +130,7 @@ async def status(access: Access, name: str, question: Question, output: ValueOut
         if question.timeout_s and not question.revision:
             # The run that the agent has noticed may be the one before: its end would be told as that of this one.
             raise Failed(f"{failed(error)}; or say which run is meant: --revision") from error
-        sys.stderr.write(f"serin: {failed(error)}; without it only what the agent has noticed is told\n")
+        complain(f"serin: {failed(error)}; without it only what the agent has noticed is told")
         target, may_read = None, False
     pods = await _pods(access, view, target)
     answer = follower.look(obj, target, pods or [])

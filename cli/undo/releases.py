@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from canary.api.shown import shown
 from canary.run.history import Outcome
 from canary.run.revision import UNKNOWN, config_part, plain_template, revision_of, template_part
 from canary.run.wire import REVISION_ANNOTATION, SCALE_TO_ZERO_LABEL
@@ -47,7 +48,9 @@ class Kept:
         spec = obj["data"]["spec"] if "data" in obj else obj["spec"]
         template = {key: value for key, value in spec["template"].items() if key != "$patch"}
         order = obj.get("revision") or annotations.get(_DEPLOYMENTS_ORDER) or "0"
-        return cls(int(order) if str(order).isdecimal() else 0, template, str(annotations.get(REVISION_ANNOTATION, "")))
+        return cls(
+            int(order) if str(order).isdecimal() else 0, template, shown(str(annotations.get(REVISION_ANNOTATION, "")))
+        )
 
 
 @dataclass(frozen=True, slots=True)

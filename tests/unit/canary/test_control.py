@@ -248,6 +248,11 @@ def test_what_can_not_be_done_is_refused_with_what_is_allowed(
     assert (running.state.phase, running.state.traffic.canary_percent) == (before.phase, before.traffic.canary_percent)
 
 
+def test_what_is_no_request_is_kept_as_it_may_be_shown(running: SimulatedCluster) -> None:
+    result = ask(running, "fo\x1b]0;o\n" + 1000 * "x")
+    assert (result["verb"], result["revision"]) == ("fo�]0;o " + 247 * "x" + "…", "")
+
+
 def test_a_prefix_of_the_revision_is_enough(running: SimulatedCluster) -> None:
     assert ask(running, "abort@aaaaaa")["result"] == "accepted"
     assert phase(running) is Phase.FAILED

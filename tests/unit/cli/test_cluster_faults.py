@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.cluster_api import ClusterApi, write_kubeconfig
+from tests.unit.cli.cluster_api import ClusterApi, status, write_kubeconfig
 from tests.unit.cli.cluster_objects import canary
 from tests.unit.cli.conftest import Ran, Serin
 
@@ -87,6 +87,12 @@ def test_missing_rights_name_verb_and_resource(api: ClusterApi, serin: Serin) ->
         'serin: no right: canaries is forbidden: User "bob" cannot get resource "canaries" in API group "" in the '
         'namespace "test"; `kubectl auth can-i --list` shows those you have\n'
     )
+
+
+def test_what_the_api_server_says_moves_no_cursor(api: ClusterApi, serin: Serin) -> None:
+    api.answers["GET /apis/flagger.app"] = lambda *_: status(403, "Forbidden", "no\n\x1b]0;pwned\x07")
+    ran = serin("get")
+    assert ran == Ran(6, "", "serin: no right: no �]0;pwned�; `kubectl auth can-i --list` shows those you have\n")
 
 
 def test_a_cluster_without_the_crds_is_told(api: ClusterApi, serin: Serin) -> None:

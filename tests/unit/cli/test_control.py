@@ -142,6 +142,21 @@ def test_a_request_of_somebody_else_is_not_overwritten(api: ClusterApi, serin: S
     assert api.get("canaries", "podinfo")["metadata"]["annotations"] == {"serin.dev/request": f"promote@{NEW}#claim"}
 
 
+def test_a_request_that_is_none_is_answered_as_the_agent_keeps_it(api: ClusterApi, serin: Serin) -> None:
+    stored(api)
+    why = "promote@<revision>"
+
+    def agent(obj: Object) -> None:
+        del obj["metadata"]["annotations"]
+        answer = {"verb": "promote", "revision": "a�[2J", "at": "2026-11-30T14:05:00Z", "claim": "c1"}
+        obj["status"]["serin"]["request"] = {**answer, "result": "refused", "why": why}
+        api.put("canaries", obj)
+
+    api.on_patch = agent
+    ran = serin("promote", "podinfo", "--revision", "a\x1b[2J")
+    assert ran == Ran(1, "", "serin: promote@a�[2J was refused; allowed: promote@<revision>\n")
+
+
 def test_a_status_that_is_written_meanwhile_only_makes_it_ask_again(
     api: ClusterApi, asked: list[str], serin: Serin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,14 +66,14 @@ def test_events_are_told_in_their_order_and_those_of_others_left_out(api: Cluste
     api.put("events", event(2, "Halt advancement", type="Warning", count=3))
     api.put("events", event(1, "Advance podinfo.test canary \x1b[2Jweight 10"))
     api.put("events", event(3, "Scaled up", kind="Deployment"))
-    api.put("events", event(4, "Synced", about="web"))
+    api.put("events", event(4, "Synced", about="w\x1b[2Jeb"))
     one = [
         "2026-11-30T14:00:01Z  Normal   Advance podinfo.test canary �[2Jweight 10",
         "2026-11-30T14:00:02Z  Warning  Halt advancement (x3)",
     ]
     ran = serin("events", "podinfo")
     assert ran.stdout.splitlines() == one
-    assert serin("events", "-A").stdout.splitlines()[-1] == "2026-11-30T14:00:04Z  Normal   test/web  Synced"
+    assert serin("events", "-A").stdout.splitlines()[-1] == "2026-11-30T14:00:04Z  Normal   test/w�[2Jeb  Synced"
     assert serin("events", "podinfo", "--types", "warning").stdout == one[1] + "\n"
     found = json.loads(serin("events", "-A", "-o", "json").stdout)["items"]
     assert [obj["message"] for obj in found[1:]] == ["Halt advancement", "Synced"]

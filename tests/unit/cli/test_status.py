@@ -304,13 +304,15 @@ def test_without_the_right_to_read_the_target_no_run_is_taken_for_that_of_the_ch
 ) -> None:
     run_of(api, image="podinfo:6.0.2", **PROMOTED)
     api.refused = {"deployments"}
-    right = 'serin: no right: deployments is forbidden: User "bob" cannot get resource "deployments" in API group "" in '
+    right = (
+        'serin: no right: deployments is forbidden: User "bob" cannot get resource "deployments" in API group "" in '
+    )
     right += 'the namespace "test"; `kubectl auth can-i --list` shows those you have; '
-    for asked in ((), ("--image", "podinfo:6.0.2")):
-        ran = serin("status", "podinfo", "--wait", *asked)
+    for asked in ("", " --image podinfo:6.0.2"):
+        ran = serin(*f"status podinfo --wait{asked}".split())
         assert ran == Ran(6, "", f"{right}or say which run is meant: --revision\n")
-    for asked in ((), ("--wait", "--revision", NEW)):
-        ran = serin("status", "podinfo", *asked)
+    for asked in ("", f" --wait --revision {NEW}"):
+        ran = serin(*f"status podinfo{asked}".split())
         assert (ran.code, ran.stderr) == (0, f"{right}without it only what the agent has noticed is told\n")
 
 
@@ -357,10 +359,16 @@ def test_a_status_that_somebody_wrote_by_hand_is_shown_as_far_as_it_goes(api: Cl
         "phase": "Progressing\x1b[31m",
         "canaryWeight": "many",
         "conditions": "none",
-        "serin": {"checks": [{"name": 1, "samples": {}}, 2], "history": {}, "request": {"at": 1}, "change": []},
+        "serin": {
+            "checks": [{"name": 1, "samples": {}}, 2],
+            "history": {},
+            "request": {"verb": "\x1b]0;pwned\x07", "revision": "", "claim": "c", "at": moment(0), "why": "\x1b[2J"},
+            "change": [],
+        },
     }
     api.put("canaries", obj)
     ran = serin("status", "podinfo")
     assert ran.stderr == ""
     assert "\x1b" not in ran.stdout
+    assert "Request    �]0;pwned�, 0s ago: refused; allowed: �[2J\n" in ran.stdout
     assert ran.stdout.startswith("Canary test/podinfo: Progressing")

@@ -229,12 +229,6 @@ def test_in_a_terminal_it_is_asked_for(
         (
             None,
             (),
-            {"phase": "Promoting", "lastPromotedSpec": OLD},
-            f"a promotion of {NEW} is under way, and the release before it is {OLD}: `serin abort",
-        ),
-        (
-            None,
-            (),
             {"phase": "Progressing", "lastPromotedSpec": f"{NEW}-11111111", "lastAppliedSpec": f"{NEW}-22222222"},
             f"a run of {NEW}-22222222 is under way, and the release before it is {NEW}-11111111: `serin abort",
         ),
@@ -261,8 +255,10 @@ def test_where_nothing_can_be_put_back_it_is_told(
     [
         (
             "Promoting",
-            "0123456789abcdef is in phase Promoting, and the primary is getting it: `serin abort podinfo` rolls it "
-            "back; or wait for its end: serin status podinfo --wait",
+            (
+                "0123456789abcdef is in phase Promoting, and the primary is getting it: `serin abort podinfo` rolls it "
+                "back; or wait for its end: serin status podinfo --wait"
+            ),
         ),
         ("Finalising", "0123456789abcdef is in phase Finalising: wait for its end: serin status podinfo --wait"),
     ],
@@ -273,6 +269,13 @@ def test_during_a_promotion_the_release_before_is_not_known_yet(
     stored(api, image="podinfo:7.0.0", phase=phase, lastAppliedSpec="0123456789abcdef")
     assert serin("undo", "podinfo", "-y", *options) == Ran(1, "", f"serin: {line}\n")
     assert image_of(api) == "podinfo:7.0.0"
+
+
+def test_a_revision_that_somebody_noted_moves_no_cursor(api: ClusterApi, serin: Serin) -> None:
+    stored(api, runs=[])
+    api.put("replicasets", replicaset("p1", "podinfo-primary", OLD_IMAGE, 1, "evil\x1b[2J"))
+    ran = serin("undo", "podinfo", "-y")
+    assert ran.stderr.startswith("serin: found no revision evil�[2J: no run of it is known")
 
 
 def test_what_is_there_already_is_not_put_back(api: ClusterApi, serin: Serin) -> None:
