@@ -119,11 +119,11 @@ sbom: ## List what the two images have of Python packages, as CycloneDX, in buil
 	build/sbom/bin/cyclonedx-py requirements --output-reproducible -o build/serin-loadtester.cdx.json loadtester/requirements.txt
 
 version-check: .venv/.ready ## Fail unless everything in the tree has the version VERSION=0.2.0
-	@$(RUN) .ci/release.py check $(VERSION)
+	@$(RUN) .ci/release.py check "$(VERSION)"
 
 charts-package: .venv/.ready ## Package the charts into dist/, for images in REGISTRY= with the digests in the folder DIGESTS=
 	@$(RUN) -m sandbox build helm4
-	$(RUN) .ci/release.py package --registry $(REGISTRY) --digests $(DIGESTS)
+	$(RUN) .ci/release.py package --registry "$(REGISTRY)" --digests "$(DIGESTS)"
 
 clean: ## Remove everything that was built or installed here
 	rm -rf .venv .sandbox build dist

@@ -23,7 +23,7 @@ PLACES: Final = {
     "CHANGELOG.md": r"(?m)^## \[(\d\S*)\]",  # its newest heading
 }
 
-# Of each chart: the name of its image, and the line of its values.yaml that has it.
+# Of each chart: the name of its image.
 IMAGES: Final = {"serin": "serin", "loadtester": "serin-loadtester"}
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -54,8 +54,8 @@ def package(
         copy = REPOSITORY / "build" / "charts" / chart
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(REPOSITORY / "charts" / chart, copy)
-        values = copy / "values.yaml"
-        values.write_text(with_image(values.read_text(), image, f"{registry}/{image}", digest))
+        described = copy / "Chart.yaml"
+        described.write_text(with_image(described.read_text(), f"{registry}/{image}@{digest}"))
         subprocess.run([helm, "package", str(copy), "--destination", str(into)], check=True)
 
 
@@ -65,19 +65,17 @@ def versions() -> dict[str, set[str]]:
     return {path: set(all_of[:1] if path == "CHANGELOG.md" else all_of) for path, all_of in found.items()}
 
 
-def with_image(values: str, image: str, repository: str, digest: str) -> str:
-    """Return the text of a values.yaml with another image; its comments stay.
+def with_image(chart: str, image: str) -> str:
+    """Return the text of a Chart.yaml that names the image that was built with it.
+
+    It is not among the values: a tag or a repository that a user sets must take its place, whatever is published.
 
     Raises:
-        ValueError: the lines of the image are not there.
+        ValueError: the chart has annotations already.
     """
-    pattern = rf'(?m)^(?P<indent> +)repository: {image}$(?P<between>(?:\n(?P=indent).*)*?)\n(?P=indent)digest: ""$'
-    text, count = re.subn(
-        pattern, rf"\g<indent>repository: {repository}\g<between>\n\g<indent>digest: {digest}", values
-    )
-    if count != 1:
-        raise ValueError(f"values.yaml: found {count} places with the image {image} and an empty digest; allowed: one")
-    return text
+    if "\nannotations:" in chart:
+        raise ValueError("Chart.yaml: found annotations; allowed: none, they are written here")
+    return f"{chart.rstrip()}\nannotations:\n  serin.dev/image: {image}\n"
 
 
 if __name__ == "__main__":

@@ -30,9 +30,10 @@ def _package(digests: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _render(package: Path) -> list[str]:
+def _render(package: Path, *flags: str) -> list[str]:
     """Return the image of each container of a packaged chart."""
-    command = [str(bin_dir() / "helm4"), "template", "serin-loadtester", str(package), "--namespace", "gloo-system"]
+    release = ("serin-loadtester", str(package), "--namespace", "gloo-system")
+    command = [str(bin_dir() / "helm4"), "template", *release, *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return re.findall(r"(?m)^ +image: (\S+)$", done.stdout)
 
@@ -74,6 +75,10 @@ def test_packaged_charts_pull_the_images_that_were_built(tmp_path: Path) -> None
     ours = {image for image in _render(serin) if "/serin" in image}
     assert ours == {"registry.example/team/serin@sha256:" + "1" * 64}
     assert set(_render(loadtester)) == {"registry.example/team/serin-loadtester@sha256:" + "2" * 64}
+    # A user's own image takes their place, whichever of its parts is set.
+    assert set(_render(loadtester, "--set", "images.loadtester.tag=9.9")) == {"serin-loadtester:9.9"}
+    assert set(_render(loadtester, "--set", "images.loadtester.repository=r.example/l")) == {"r.example/l:0.2.0"}
+    assert "serin:9.9" in _render(serin, "--set", "images.serin.tag=9.9")
 
 
 def test_what_is_no_digest_is_refused_with_its_file(tmp_path: Path) -> None:

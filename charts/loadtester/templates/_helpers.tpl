@@ -46,7 +46,9 @@ values. So both ways to install are the same objects, and there is one place to 
 {{- define "loadtester.image" -}}
 {{- $image := ((.Values.images).loadtester) | default dict }}
 {{- $repository := $image.repository | default "serin-loadtester" }}
-{{- if $image.digest }}{{ $repository }}@{{ $image.digest }}
+{{- $published := index (.Chart.Annotations | default dict) "serin.dev/image" }}
+{{- if and $published (eq $repository "serin-loadtester") (not $image.tag) (not $image.digest) }}{{ $published }}
+{{- else if $image.digest }}{{ $repository }}@{{ $image.digest }}
 {{- else }}{{ $repository }}:{{ $image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end -}}
 

@@ -63,11 +63,13 @@ So both ways to install are the same objects, and there is one place to edit.
 {{- end }}
 {{- end -}}
 
-{{/* The name of our image. */}}
+{{/* The name of our image. A published chart names the one that was built with it, and any value of it takes its place. */}}
 {{- define "serin.image" -}}
 {{- $image := ((.Values.images).serin) | default dict }}
 {{- $repository := $image.repository | default "serin" }}
-{{- if $image.digest }}{{ $repository }}@{{ $image.digest }}
+{{- $published := index (.Chart.Annotations | default dict) "serin.dev/image" }}
+{{- if and $published (eq $repository "serin") (not $image.tag) (not $image.digest) }}{{ $published }}
+{{- else if $image.digest }}{{ $repository }}@{{ $image.digest }}
 {{- else }}{{ $repository }}:{{ $image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end -}}
 
