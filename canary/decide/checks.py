@@ -13,7 +13,7 @@ from canary.decide.gates import (
     unanswered_hooks,
     with_answers,
 )
-from canary.decide.holds import Hold, begin_bake, report_pause, without_unwatched
+from canary.decide.holds import Hold, begin_bake, without_unwatched
 from canary.decide.tick import Tick
 from canary.decide.transitions import roll_back
 from canary.run.decision import Decision, wait
@@ -96,11 +96,10 @@ def _judge_checks(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
         return begin_bake(tick.having(passed))
     if ahead.why_not is None and ahead.hold is None and ahead.gate is None and not is_due:
         return advance(tick.having(passed), ahead.step)
-    passed, pause = report_pause(tick.having(passed))
     # Whoever resumes the run waits for no other checks; those of a time that is not over are not the last of it.
     analysis = replace(passed.analysis, checks_passed=ahead.why_not is None and ahead.hold is not Hold.TIME)
     remarks = (ahead.why_not,) if ahead.why_not is not None else _report_overdue(tick)
-    return tick.transition(_next_interval(tick, replace(passed, analysis=analysis)), *pause, remarks=remarks)
+    return tick.transition(_next_interval(tick, replace(passed, analysis=analysis)), remarks=remarks)
 
 
 def _await_hooks(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:

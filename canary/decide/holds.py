@@ -15,7 +15,7 @@ from canary.run.decision import Decision
 from canary.run.messages import Message, baking, paused_by_step
 from canary.run.phase import Phase
 from canary.run.state import State
-from canary.run.steps import Step, listed_step, pause_key
+from canary.run.steps import Step, edited_number, listed_step, pause_key
 
 # Stored moments are cut to the millisecond: a check that is due as the time ends does not come before that.
 _ROUNDING_S: Final = 0.01
@@ -103,6 +103,22 @@ def report_pause(tick: Tick) -> tuple[State, tuple[Message, ...]]:
     paused = replace(state, hooks=replace(state.hooks, waiting_for=(pause_key(number),)))
     weight, revision = state.traffic.canary_percent, state.revisions.analysed
     return paused, (paused_by_step(tick.name, number, len(analysis.steps), weight, revision),)
+
+
+def follow_edited_steps(tick: Tick) -> Decision | None:
+    """Follow an edit of the steps: a pause that it moves or puts in holds at once, one that it takes out no more."""
+    record = tick.state.analysis.step
+    if tick.skips_analysis:
+        return None
+    is_waiting = pause_key(record.number) in tick.state.hooks.waiting_for
+    number = edited_number(tick.canary, tick.present_step, is_waiting=is_waiting, is_resumed=record.is_resumed)
+    placed = tick
+    if number != record.number:
+        step, hooks = replace(record, number=number, is_resumed=False), replace(tick.state.hooks, waiting_for=())
+        analysis = replace(tick.state.analysis, step=step)
+        placed = tick.having(replace(tick.state, analysis=analysis, hooks=hooks))
+    state, messages = report_pause(placed)
+    return None if state == tick.state else tick.update(state, *messages)
 
 
 def without_unwatched(tick: Tick) -> State:

@@ -78,7 +78,7 @@ def _next_listed(steps: tuple[CanaryStep, ...], present: Step) -> Step | None:
     """Return the next one of `analysis.steps`.
 
     Where the list was edited in mid-run, and the present step is not in its place any more, that is the first one
-    whose weight is not below the present weight: a pause is asked for twice rather than never.
+    whose weight is not below the present weight: a pause is asked for twice rather than never, see `edited_number`.
     """
     percent = present.traffic.canary_percent
     begun = present.number if _listed(steps, present) is not None else 0
@@ -98,7 +98,24 @@ def _listed(steps: tuple[CanaryStep, ...], present: Step) -> CanaryStep | None:
     if present.carries_everything or not 0 < present.number <= len(steps):
         return None
     step = steps[present.number - 1]
-    return step if min(step.weight, TOTAL_PERCENT) == present.traffic.canary_percent else None
+    # One whose weight was lowered meanwhile is lasted out at the present split: no edit takes traffic back.
+    return step if min(step.weight, TOTAL_PERCENT) <= present.traffic.canary_percent else None
+
+
+def edited_number(canary: Canary, present: Step, *, is_waiting: bool, is_resumed: bool) -> int:
+    """Return which of `analysis.steps` an analysis is at, where the list was edited in mid-run.
+
+    Its present weight may be above that of pauses that nobody resumed: it is at the last one of them then. They are
+    those from the present number on, and where it `is_waiting` at a pause, those before it too.
+    """
+    steps = canary.analysis.steps if canary.analysis is not None and canary.grows_by_weight else ()
+    percent, begun = present.traffic.canary_percent, present.number
+    is_in_place = begun <= len(steps) and begun > 0 and min(steps[begun - 1].weight, TOTAL_PERCENT) == percent
+    if present.carries_everything or not begun or is_in_place:
+        return begun
+    first = 1 if is_waiting else begun + 1 if is_resumed else begun
+    left = [number for number, step in enumerate(steps, 1) if step.is_pause and step.weight < percent]
+    return max((number for number in left if number >= first), default=begun)
 
 
 def pause_key(number: int) -> str:

@@ -25,7 +25,7 @@ from canary.decide.gates import (
     with_rollback,
 )
 from canary.decide.giving_up import go_back
-from canary.decide.holds import Hold, begin_bake
+from canary.decide.holds import Hold, begin_bake, follow_edited_steps
 from canary.decide.phases import waiting
 from canary.decide.run_record import give_reason
 from canary.decide.tick import Tick
@@ -103,6 +103,10 @@ def _entry_questions(tick: Tick) -> tuple[Question, ...]:
 
 
 def _decide_analysis(tick: Tick) -> Decision:
+    followed = follow_edited_steps(tick)
+    if followed is not None:
+        # Checks that were asked meanwhile are asked again: what they may bring about was another step.
+        return followed
     if tick.observation.answers is not None:
         return judge_analysis(tick)
     awaited = await_canary(tick)
