@@ -76,17 +76,24 @@ def lint(
     output: TextOrJson = LintOutput.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings, too.")] = False,
     no_cross_namespace_refs: NoAcross = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Exit 0 for stdin or folders without any object, too.")
+    ] = False,
 ) -> None:
     """Check Canaries, MetricTemplates and AlertProviders as the admission webhook would, offline.
 
-    Objects of other kinds are looked at only where one of these refers to them. Exits 1 if anything would be refused.
+    Objects of other kinds are looked at only where one of these refers to them. Exits 1 if anything would be refused, 2
+    if stdin or a folder has no object at all, as after a command that failed in a pipe.
     """
-    from cli.input.documents import read_input
+    from cli.input.documents import nothing_in, read_input
     from cli.lint import report
     from cli.lint.findings import lint as find
     from cli.terminal import show
 
     found = _told(lambda: read_input(files))
+    empty = "" if allow_empty or found.documents or found.broken else nothing_in(files)
+    if empty:
+        _fail(f"{empty}: found no object; allowed: at least one, or --allow-empty", ExitCode.USAGE)
     result = find(found, namespace, allows_across=not no_cross_namespace_refs)
     if output is LintOutput.JSON:
         typer.echo(report.as_json(result))

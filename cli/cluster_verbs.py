@@ -13,6 +13,7 @@ from cli.cluster.options import (
     Namespace,
     OptionalName,
 )
+from cli.cluster.running import checked_revision as _revision
 from cli.cluster.running import misused as _misused
 from cli.cluster.running import run_verb as _run
 from cli.cluster.running import seconds_of as _seconds
@@ -74,8 +75,10 @@ def status(
 
     if revision and image:
         _misused("--revision with --image; allowed: one of them")
-    seconds = _seconds("--timeout", timeout) if wait else 0.0
-    question = Question(revision, image, seconds, waits_through_gates=through_gates)
+    seconds = _seconds("--timeout", timeout)
+    question = Question(
+        _revision("--revision", revision), image, seconds if wait else 0.0, waits_through_gates=through_gates
+    )
     _run(ClusterOptions(kubeconfig, context, namespace), lambda access: show(access, name, question, output))
 
 
@@ -110,6 +113,8 @@ def events(
     from cli.past.events import events as show
 
     wanted = [one for one in types.split(",") if one]
+    if unknown := [one for one in wanted if one.casefold() not in {"normal", "warning"}]:
+        _misused(f"--types: found {unknown[0]!r}; allowed: Normal, Warning, or both with a comma between")
     _run(
         ClusterOptions(kubeconfig, context, namespace, all_namespaces),
         lambda access: show(access, name, wanted, output, is_watched=watch),
@@ -175,5 +180,5 @@ def undo(
     from cli.undo.command import Undo
     from cli.undo.command import undo as put_back
 
-    wish = Undo(to_revision, now, yes, _seconds("--timeout", timeout))
+    wish = Undo(_revision("--to-revision", to_revision), now, yes, _seconds("--timeout", timeout))
     _run(ClusterOptions(kubeconfig, context, namespace), lambda access: put_back(access, name, wish))

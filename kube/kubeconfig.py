@@ -20,10 +20,14 @@ _DEFAULT = Path(".kube") / "config"
 
 @dataclass(frozen=True, slots=True)
 class Contexts:
-    """The contexts of one or several files, each with its namespace ("" for none), and the name of the current one."""
+    """The contexts of one or several files, each with its namespace ("" for none), and the name of the current one.
+
+    `missing`: what a context names that is in none of the files, such as "user bob".
+    """
 
     namespaces: Mapping[str, str]
     current: str
+    missing: Mapping[str, str]
 
 
 def kubeconfig_paths(option: Path | None = None) -> tuple[Path, ...]:
@@ -45,6 +49,8 @@ def read_contexts(paths: Sequence[Path]) -> Contexts:
         ConfigError: a file can't be read, or is no kubeconfig.
     """
     namespaces: dict[str, str] = {}
+    named: dict[str, Mapping[str, Any]] = {}
+    known: dict[str, set[str]] = {"cluster": set(), "user": set()}
     current = ""
     for path in paths:
         config = _read(path)
@@ -52,7 +58,18 @@ def read_contexts(paths: Sequence[Path]) -> Contexts:
         for item in config.get("contexts") or ():
             if isinstance(item, dict) and isinstance(context := item.get("context"), dict):
                 namespaces.setdefault(str(item.get("name", "")), str(context.get("namespace") or ""))
-    return Contexts(namespaces, current)
+                named.setdefault(str(item.get("name", "")), context)
+        for kind, names in known.items():
+            items = config.get(f"{kind}s")
+            listed = items if isinstance(items, list) else []
+            names |= {str(item.get("name", "")) for item in listed if isinstance(item, dict)}
+    missing = {
+        name: f"{kind} {context[kind]}"
+        for name, context in named.items()
+        for kind, names in known.items()
+        if context.get(kind) and str(context[kind]) not in names
+    }
+    return Contexts(namespaces, current, missing)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -10,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from canary.api.names import OBJECT_NAME_MAX_CHARS
 from canary.api.shown import printable
 from cli.cluster.failures import Failed, failed
 from cli.cluster.options import ClusterOptions
@@ -24,6 +26,7 @@ from service.version import serin_version
 
 _POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _DEFAULT_NAMESPACE: Final = "default"
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _DEADLINE_S: Final = 10.0
 _NEAR_NAMES: Final = 3
 
@@ -61,6 +64,9 @@ class Access:
             KubeError: it can't be read.
         """
         namespace = self.one_namespace
+        if len(name) > OBJECT_NAME_MAX_CHARS or not _NAME.fullmatch(name):
+            allowed = "the name of a Canary, of small letters, digits, - and ."
+            raise Failed(f"NAME: found {name!r}; allowed: {allowed}", ExitCode.USAGE)
         try:
             return await self.client.get(CANARIES, name, namespace)
         except NotFound as error:
@@ -82,7 +88,8 @@ class Access:
         elif near:
             line += f"; did you mean {' or '.join(near)}?"
         else:
-            line += f"; it has {len(names)}, `{self.program} get -A` shows all"
+            number = f"{len(names)} other{'' if len(names) == 1 else 's'}" if names else "none at all"
+            line += f", which has {number}; `{self.program} get -A` shows all"
         return Failed(line, ExitCode.USAGE)
 
 
@@ -103,6 +110,8 @@ async def open_access(options: ClusterOptions) -> AsyncIterator[Access]:
         known = ", ".join(sorted(contexts.namespaces)) or "none"
         where = ", ".join(map(str, paths)) or "the kubeconfig, which is not there"
         raise Failed(f"context {options.context!r} is not in {where}; known: {known}", ExitCode.USAGE)
+    if missing := contexts.missing.get(context):
+        raise Failed(f"{missing} is not in {', '.join(map(str, paths))} (context {context})")
     if paths and not context:
         known = ", ".join(sorted(contexts.namespaces)) or "none"
         raise Failed(f"no current context in {', '.join(map(str, paths))}; name one with --context: {known}")

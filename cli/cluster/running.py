@@ -1,7 +1,8 @@
 """From a verb to its end: the exit code, and what was typed wrongly. What is heavy is imported when it is needed."""
 
+import re
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
@@ -10,6 +11,8 @@ from cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from cli.cluster.access import Access
+
+_REVISION: Final = re.compile(r"[0-9a-f]+(-[0-9a-z]*)?")
 
 # ruff: noqa: PLC0415  see above
 
@@ -36,6 +39,13 @@ def seconds_of(option: str, text: str) -> float:
     if seconds <= 0:
         misused(f"{option}: found {text!r}; allowed: a duration such as 30s or 1h30m")
     return seconds
+
+
+def checked_revision(option: str, text: str) -> str:
+    """Return a revision of an option; one that can be none ends the command."""
+    if text and not _REVISION.fullmatch(text):
+        misused(f"{option}: found {text!r}; allowed: a revision such as 3f2a9c0d11e4b7a6, or its first characters")
+    return text
 
 
 def misused(line: str) -> NoReturn:

@@ -23,6 +23,7 @@ _DONE: Final = {
     Verb.RETRY: "running {name}'s revision again",
     Verb.SKIP: "skipped: this revision of {name} is not rolled out",
 }
+_STILL_HELD: Final = "ended the pause of {name} by request; step {step} pauses it still, and takes another resume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +50,27 @@ async def ask(access: Access, name: str, wish: Wish) -> ExitCode:
     if not wish.waits:
         show([f"asked: {asked.text}"])
         return ExitCode.OK
-    return tell(access, name, wish.verb, await answer_of(access, name, asked, wish.timeout_s))
+    return tell(access, view, wish.verb, await answer_of(access, name, asked, wish.timeout_s))
 
 
-def tell(access: Access, name: str, verb: Verb, result: RequestResult) -> ExitCode:
-    """Print an answer of the agent's."""
+def tell(access: Access, view: CanaryView, verb: Verb, result: RequestResult) -> ExitCode:
+    """Print an answer of the agent's, and what to type next; `view` is the canary as it was before."""
     if result.why_refused:
         raise Failed(f"{result.text} was refused; allowed: {result.why_refused}", ExitCode.FAULTS)
     by = f", by {result.by}" if result.by else ""
-    show(
-        [
-            _DONE[verb].format(name=name) + f" ({result.text}{by})",
-            f"follow it: {access.command('status', name, ' --wait')}",
-        ]
-    )
+    is_still_held = verb is Verb.RESUME and view.is_paused and view.is_held_by_step
+    done = _STILL_HELD.format(name=view.name, step=view.step) if is_still_held else _DONE[verb].format(name=view.name)
+    show([f"{done} ({result.text}{by})", _next(access, view, Verb.PAUSE if is_still_held else verb)])
     return ExitCode.OK
+
+
+def _next(access: Access, view: CanaryView, verb: Verb) -> str:
+    """Return what to type next: a wait would end at once where the run has ended, or is paused."""
+    if verb is Verb.PAUSE:
+        return f"let it go on: {access.command('resume', view.name)}"
+    if verb in {Verb.ABORT, Verb.SKIP}:
+        return f"see what came of it: {access.command('status', view.name)}"
+    return f"follow it: {access.command('status', view.name, ' --wait')}"
 
 
 async def _template(access: Access, view: CanaryView) -> str:

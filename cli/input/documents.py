@@ -1,6 +1,7 @@
 """Objects in files, folders and on stdin, several documents a file, lists taken apart."""
 
 import codecs
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from cli.input.values import Repeated, Values, compose, locate
 
 STDIN: Final = "-"
 STDIN_NAME: Final = "<stdin>"
+_TEMPLATES_ACTION: Final = re.compile(r"^[^#]*\{\{", re.MULTILINE)
 _ENDINGS: Final = frozenset({".yaml", ".yml", ".json"})
 
 Object = Mapping[str, Any]
@@ -83,6 +85,12 @@ def read_input(names: Iterable[str]) -> Input:
     return Input(tuple(documents), tuple(broken), tuple(sources))
 
 
+def nothing_in(names: Iterable[str]) -> str:
+    """Return the first name that promises objects, stdin or a folder; a file may well have nothing but comments."""
+    promising = (STDIN_NAME if name == STDIN else name for name in names if name == STDIN or Path(name).is_dir())
+    return next(promising, "")
+
+
 def read_objects(name: str) -> tuple[Document, ...]:
     """Read one file, folder or stdin. Raises BadInput for one that is not there or no YAML."""
     found = read_input([name])
@@ -123,7 +131,13 @@ def _documents(source: str, data: bytes) -> Iterator[Document]:
         column = len(before) - before.rfind("\n")
         raise NotYaml(source, before.count("\n") + 1, column, "this is no YAML: found no UTF-8 here") from error
     # All of a file is read before any of it is taken: what follows a mistake is not what was meant.
-    yield from [document for node in compose(text, source) for document in _objects(source, node)]
+    try:
+        yield from [document for node in compose(text, source) for document in _objects(source, node)]
+    except NotYaml as error:
+        if not _TEMPLATES_ACTION.search(text):
+            raise
+        why = f"{error.why}; if it is a template of Helm's, lint what it becomes: helm template CHART | serin lint -"
+        raise NotYaml(source, error.line, error.column, why) from error
 
 
 def _objects(source: str, node: yaml.Node) -> Iterator[Document]:

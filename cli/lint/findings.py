@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from canary.api.canary import GLOO
 from canary.api.problems import Described, Problem
 from canary.rules.admission import (
     applied_alert_provider_problems,
     applied_canary_problems,
     applied_metric_template_problems,
+    is_of_another_provider,
     with_its_names,
 )
 from canary.rules.references import ALERT_PROVIDER_KIND, METRIC_TEMPLATE_KIND
@@ -92,6 +94,9 @@ def _problems(document: Document, cluster: InputCluster, namespace: str) -> Iter
     if version != API_VERSION:
         return (Problem("apiVersion", version, API_VERSION),)
     obj: Mapping[str, Any] = with_its_names(document.obj, namespace)
+    if document.kind == CANARY_KIND and is_of_another_provider(obj):
+        allowed = f"{GLOO}, or nothing, for Serin; that of another controller is left to it, and not checked"
+        return (Problem("spec.provider", obj["spec"]["provider"], allowed, is_warning=True),)
     if document.kind == CANARY_KIND:
         return applied_canary_problems(obj, cluster)
     if document.kind == METRIC_TEMPLATE_KIND:

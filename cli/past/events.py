@@ -33,6 +33,11 @@ class EventView:
     text: str
     count: int
 
+    @property
+    def order(self) -> tuple[float, int]:
+        """Return where it stands among others."""
+        return self.at_s, self.version
+
     @classmethod
     def read(cls, obj: Object) -> Self:
         """Read an Event."""
@@ -57,7 +62,7 @@ async def events(access: Access, name: str, types: Sequence[str], output: ValueO
     fields = "involvedObject.kind=Canary" + (f",involvedObject.name={name}" if name else "")
     if output in {ValueOutput.JSON, ValueOutput.YAML}:
         found = _of_types(await access.client.list(EVENTS, access.namespace, field_selector=fields), types)
-        ordered = sorted(found, key=lambda obj: EventView.read(obj).at_s)
+        ordered = sorted(found, key=lambda obj: EventView.read(obj).order)
         sys.stdout.write(as_text({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": ordered}, output))
         return ExitCode.OK
     if not is_watched:
@@ -83,7 +88,7 @@ def _of_types(found: Objects, types: Sequence[str]) -> Objects:
 
 
 def _lines(found: Iterable[Object], *, is_one: bool) -> list[Line]:
-    views = sorted(map(EventView.read, found), key=lambda view: (view.at_s, view.version))
+    views = sorted(map(EventView.read, found), key=lambda view: view.order)
     return [_line(view, is_one=is_one) for view in views]
 
 

@@ -87,6 +87,7 @@ class CanaryView:
     all_iterations: int
     steps: tuple[Step, ...]
     step: int
+    is_step_resumed: bool
     step_served_at_s: float | None
     bake: str
     bake_started_at_s: float | None
@@ -142,6 +143,12 @@ class CanaryView:
         keys = [one.partition("/") for one in self.waiting_for] if self.is_analysing else []
         return next((int(number) for kind, _, number in keys if kind == _PAUSE and number.isdecimal()), 0)
 
+    @property
+    def is_held_by_step(self) -> bool:
+        """Return whether the present step has a pause that nobody has ended, whatever else holds the run."""
+        own = self.steps[self.step - 1] if 0 < self.step <= len(self.steps) else None
+        return self.is_analysing and own is not None and own.is_pause and not self.is_step_resumed
+
     def waiting_text(self, key: str) -> str:
         """Return one of `waiting_for` in words."""
         kind, _, name = key.partition("/")
@@ -169,6 +176,7 @@ class CanaryView:
             all_iterations=_int(analysis.get("iterations")),
             steps=steps,
             step=_int(ours.get(StatusKey.STEP)),
+            is_step_resumed=ours.get(StatusKey.STEP_RESUMED) is True,
             step_served_at_s=moment_s(ours.get(StatusKey.STEP_SERVED_AT)),
             bake=_text(analysis.get("bake")),
             bake_started_at_s=moment_s(ours.get(StatusKey.BAKE_STARTED_AT)),

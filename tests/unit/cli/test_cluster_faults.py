@@ -122,8 +122,30 @@ def test_a_canary_of_another_namespace_is_found_there(api: ClusterApi, serin: Se
     api.put("canaries", canary("web", namespace="prod"))
     line = "found no canary web in namespace test; there is one in prod: -n prod"
     assert serin("status", "web") == Ran(2, "", f"serin: {line}\n")
-    line = "found no canary other in namespace test; it has 0, `serin get -A` shows all"
+    line = "found no canary other in namespace test, which has none at all; `serin get -A` shows all"
     assert serin("status", "other") == Ran(2, "", f"serin: {line}\n")
+
+
+def test_a_name_that_no_canary_can_have_is_told(api: ClusterApi, serin: Serin) -> None:
+    api.put("canaries", canary())
+    allowed = "allowed: the name of a Canary, of small letters, digits, - and ."
+    for verb in ("status", "get", "events", "abort"):
+        assert serin(verb, "Pod Info") == Ran(2, "", f"serin: NAME: found 'Pod Info'; {allowed}\n")
+    line = "found no canary two in namespace test, which has 1 other; `serin get -A` shows all"
+    assert serin("status", "two") == Ran(2, "", f"serin: {line}\n")
+
+
+@pytest.mark.parametrize(
+    ("found", "wrong", "missing"),
+    [('"user": "u"', '"user": "zz"', "user zz"), ('"cluster": "c"', '"cluster": "y"', "cluster y")],
+)
+def test_a_context_that_names_what_is_not_there_is_told(
+    api: ClusterApi, serin: Serin, tmp_path: Path, found: str, wrong: str, missing: str
+) -> None:
+    path = tmp_path / "config"
+    path.write_text(api.kubeconfig.read_text().replace(found, wrong))
+    ran = serin("get", "--kubeconfig", str(path))
+    assert ran == Ran(6, "", f"serin: {missing} is not in {path} (context test)\n")
 
 
 def test_a_name_with_all_namespaces_is_told(api: ClusterApi, serin: Serin) -> None:

@@ -10,6 +10,9 @@ from tests.unit.cli.cluster_objects import NEW, NEW_IMAGE, OLD, canary, deployme
 from tests.unit.cli.conftest import Ran, Serin
 
 FAILED: Object = {"phase": "Failed", "canaryWeight": 0}
+FOLLOW = "follow it: serin status podinfo --wait"
+SEE = "see what came of it: serin status podinfo"
+GO_ON = "let it go on: serin resume podinfo"
 PROMOTED: Object = {"phase": "Succeeded", "canaryWeight": 0, "lastPromotedSpec": NEW}
 
 
@@ -44,24 +47,44 @@ def stored(api: ClusterApi, image: str = NEW_IMAGE, **status: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "status", "line"),
+    ("verb", "status", "line", "following"),
     [
-        ("promote", {}, "promoting podinfo: its analysis is ended, and gates are skipped"),
-        ("abort", {}, "rolling podinfo back to its primary"),
-        ("pause", {}, "paused podinfo: its weight stays, its checks go on and may roll it back"),
-        ("resume", {"serin": {"paused": True}}, "resumed podinfo"),
-        ("resume", {"serin": {"waitingFor": ["pause/3"]}}, "resumed podinfo"),
-        ("retry", FAILED, "running podinfo's revision again"),
-        ("skip", {}, "skipped: this revision of podinfo is not rolled out"),
+        ("promote", {}, "promoting podinfo: its analysis is ended, and gates are skipped", FOLLOW),
+        ("abort", {}, "rolling podinfo back to its primary", SEE),
+        ("pause", {}, "paused podinfo: its weight stays, its checks go on and may roll it back", GO_ON),
+        ("resume", {"serin": {"paused": True}}, "resumed podinfo", FOLLOW),
+        ("resume", {"serin": {"waitingFor": ["pause/3"]}}, "resumed podinfo", FOLLOW),
+        ("retry", FAILED, "running podinfo's revision again", FOLLOW),
+        ("skip", {}, "skipped: this revision of podinfo is not rolled out", SEE),
     ],
 )
 def test_a_request_is_about_the_revision_that_is_shown_and_its_answer_is_printed(
-    api: ClusterApi, asked: list[str], serin: Serin, verb: str, status: dict[str, Any], line: str
+    api: ClusterApi, asked: list[str], serin: Serin, verb: str, status: dict[str, Any], line: str, following: str
 ) -> None:
     stored(api, **status)
     ran = serin(verb, "podinfo")
     assert asked == [f"{verb}@{NEW}"]
-    assert ran == Ran(0, f"{line} ({verb}@{NEW}, by bob)\nfollow it: serin status podinfo --wait\n", "")
+    assert ran == Ran(0, f"{line} ({verb}@{NEW}, by bob)\n{following}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("more", "first", "second"),
+    [
+        ({}, "ended the pause of podinfo by request; step 1 pauses it still, and takes another resume", GO_ON),
+        ({"stepResumed": True}, "resumed podinfo", FOLLOW),
+        ({"step": 2}, "resumed podinfo", FOLLOW),
+    ],
+)
+def test_a_step_that_still_pauses_the_run_is_told(
+    api: ClusterApi, asked: list[str], serin: Serin, more: dict[str, Any], first: str, second: str
+) -> None:
+    obj = canary(serin={"paused": True, "step": 1, **more})
+    obj["spec"]["analysis"]["steps"] = [{"weight": 20, "pause": {}}, {"weight": 50}]
+    api.put("canaries", obj)
+    api.put("deployments", deployment("podinfo", NEW_IMAGE))
+    ran = serin("resume", "podinfo")
+    assert ran == Ran(0, f"{first} (resume@{NEW}, by bob)\n{second}\n", "")
+    assert asked == [f"resume@{NEW}"]
 
 
 def test_a_refusal_exits_with_1_and_says_what_is_allowed(api: ClusterApi, serin: Serin) -> None:

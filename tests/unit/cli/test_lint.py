@@ -261,7 +261,32 @@ def test_objects_of_other_kinds_are_skipped(serin: Serin) -> None:
 
 def test_canaries_of_other_providers_are_left_alone(serin: Serin) -> None:
     text = CANARY.replace("spec:\n", "spec:\n  provider: istio\n", 1).replace("port: 80", "port: 0")
-    assert serin("lint", "-", stdin=text).stdout == "1 object checked: 0 errors, 0 warnings\n"
+    assert serin("lint", "-", stdin=text).stdout.splitlines() == [
+        (
+            "<stdin>:7:3: warning: Canary shop/web: spec.provider: found 'istio'; allowed: gloo, or nothing, for "
+            "Serin; that of another controller is left to it, and not checked"
+        ),
+        "1 object checked: 0 errors, 1 warning",
+    ]
+
+
+def test_input_without_any_object_passes_only_where_that_is_meant(serin: Serin, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.yaml").write_text("# nothing\n")
+    for name, shown in (("-", "<stdin>"), ("folder", "folder")):
+        line = f"serin: {shown}: found no object; allowed: at least one, or --allow-empty\n"
+        assert serin("lint", name) == (2, "", line)
+        assert serin("lint", "--allow-empty", name).code == 0
+    assert serin("lint", "folder/notes.yaml").code == 0
+
+
+def test_a_template_of_helms_is_told_to_be_rendered_first(serin: Serin, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("{{- if .Values.canary }}\n")
+    (tmp_path / "b.yaml").write_text("# {{ no template }}\na: [\n")
+    first, second, _ = serin("lint", ".").stdout.splitlines()
+    hint = "; if it is a template of Helm's, lint what it becomes: helm template CHART | serin lint -"
+    assert first.endswith(hint)
+    assert hint not in second
 
 
 def test_a_name_that_is_to_be_generated_is_one(serin: Serin) -> None:

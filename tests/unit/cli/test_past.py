@@ -87,5 +87,10 @@ def test_events_of_one_second_are_told_as_they_were_written(api: ClusterApi, ser
     assert texts == ["Starting canary analysis", "Advance"]
 
 
+def test_a_type_that_no_event_has_is_told(api: ClusterApi, serin: Serin) -> None:
+    line = "--types: found 'Bogus'; allowed: Normal, Warning, or both with a comma between"
+    assert serin("events", "--types", "Warning,Bogus") == Ran(2, "", f"serin: {line}\n")
+
+
 def test_no_events_at_all_are_told(api: ClusterApi, serin: Serin) -> None:
     assert serin("events") == Ran(0, "", "serin: found no events; the API server keeps them for an hour\n")

@@ -346,6 +346,11 @@ def test_what_has_not_ended_in_time_is_told(api: ClusterApi, serin: Serin) -> No
     ("options", "line"),
     [
         (("--wait", "--timeout", "soon"), "--timeout: found 'soon'; allowed: a duration such as 30s or 1h30m"),
+        (("--timeout", "5x"), "--timeout: found '5x'; allowed: a duration such as 30s or 1h30m"),
+        (
+            ("--revision", "zzz"),
+            "--revision: found 'zzz'; allowed: a revision such as 3f2a9c0d11e4b7a6, or its first characters",
+        ),
         (("--revision", "a", "--image", "b"), "--revision with --image; allowed: one of them"),
     ],
 )
