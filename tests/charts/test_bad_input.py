@@ -73,6 +73,8 @@ GLOO = [
 ]
 CRDS = ("canaries.flagger.app", "metrictemplates.flagger.app", "alertproviders.flagger.app")
 FLAGGERS_CRDS = [crd(name) for name in CRDS]
+# As it is, but for what only the operator's CRDs allow.
+FLAGGERS_FILE = (f"--values={Path(__file__).parent / 'flagger-values.yaml'}", "--set=serviceMonitor.enabled=false")
 ROLE = ("rbac.authorization.k8s.io/v1", "ClusterRole")
 
 
@@ -157,6 +159,8 @@ def test_what_only_looks_like_it_is_let_through(
         ([], ("--set=crd.create=false",), 3),
         (FLAGGERS_CRDS, ("--set=crd.create=false",), 0),
         (FLAGGERS_CRDS, ("--set=crd.adopt=true", "--take-ownership"), 3),
+        (FLAGGERS_CRDS, (*FLAGGERS_FILE, "--set=crd.adopt=true", "--take-ownership"), 3),
+        ([crd(name, owner="serin") for name in CRDS], FLAGGERS_FILE, 3),
         ([crd(name, owner="flagger") for name in CRDS], (), 0),
         ([crd(name, owner="serin") for name in CRDS], (), 3),
         ([crd("metrictemplates.flagger.app")], (), 2),
@@ -181,8 +185,20 @@ def test_notes_tell_whose_crds_they_are(tmp_path: Path, has_serin: bool, said: s
     assert "CRDs were here" not in render_notes(tmp_path, GLOO)
 
 
-def render_notes(folder: Path, objects: list[Json]) -> str:
-    done = install(folder, objects)
+def test_notes_warn_until_flaggers_crds_are_taken_over(tmp_path: Path) -> None:
+    there = [*GLOO, *FLAGGERS_CRDS]
+    assert "ATTENTION" in render_notes(tmp_path, there, *FLAGGERS_FILE)
+    assert "ATTENTION" not in render_notes(tmp_path, there, *FLAGGERS_FILE, "--set=crd.adopt=true", "--take-ownership")
+
+
+def test_an_agent_of_one_namespace_is_not_told_to_take_over_the_clusters_crds(tmp_path: Path) -> None:
+    told = render_notes(tmp_path, [*GLOO, *FLAGGERS_CRDS], "--set=namespace=shop", namespace="shop")
+    assert "crd.adopt" not in told
+    assert "CRDs, policies and the webhook" in told
+
+
+def render_notes(folder: Path, objects: list[Json], *arguments: str, namespace: str = "gloo-system") -> str:
+    done = install(folder, objects, *arguments, namespace=namespace)
     assert done.returncode == 0, done.stderr
     return done.stdout.partition("NOTES:")[2]
 

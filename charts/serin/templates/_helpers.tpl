@@ -149,16 +149,15 @@ an installation by kustomize becomes one by Helm. */}}
 
 {{/*
 Is the CRD of a name ours to install? If absent, or this release's, or to be taken over. With crd.create=false, which files
-of Flagger's have, as with its chart: only if absent. (list context name)
+of Flagger's have, `helm template` has none: it can't know what is absent. (list context name)
 */}}
 {{- define "serin.mayOwn" -}}
 {{- $root := index . 0 }}
 {{- $there := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" (index . 1) }}
-{{- if include "serin.isOn" ($root.Values.crd).create }}
-{{- if or (not $there) ($root.Values.crd).adopt (include "serin.isOurs" (list $root $there)) }}true{{ end }}
-{{- else }}
-{{- if and (not $there) (lookup "v1" "Namespace" "" "kube-system") }}true{{ end }}
-{{- end }}
+{{- if ($root.Values.crd).adopt }}true
+{{- else if $there }}{{ include "serin.isOurs" (list $root $there) }}
+{{- else if include "serin.isOn" ($root.Values.crd).create }}true
+{{- else if lookup "v1" "Namespace" "" "kube-system" }}true{{ end }}
 {{- end -}}
 
 {{/* Does an object belong to this release? (list context object) */}}
@@ -244,14 +243,17 @@ of Flagger's have, as with its chart: only if absent. (list context name)
 {{- toJson $known }}
 {{- end -}}
 
-{{/* The CRDs that are there and not this release's, by their names, with whether they keep what Serin stores. */}}
+{{/* The CRDs that are there and that this release leaves as they are, by their names, with whether they keep what Serin stores.
+None for an agent of one namespace: they are not its to take over, and it may not be allowed to look. */}}
 {{- define "serin.foreignCrds" -}}
 {{- $found := dict }}
+{{- if not (include "serin.isNamespaced" .) }}
 {{- range $name := list "canaries.flagger.app" "metrictemplates.flagger.app" "alertproviders.flagger.app" }}
 {{- $there := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" $name }}
-{{- if and $there (not (include "serin.isOurs" (list $ $there))) (not ($.Values.crd).adopt) }}
+{{- if and $there (not (include "serin.mayOwn" (list $ $name))) }}
 {{- $isSerins := contains "\"serin\"" (toJson $there.spec) }}
 {{- $_ := set $found $name $isSerins }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- toJson $found }}
