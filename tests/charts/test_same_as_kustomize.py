@@ -92,6 +92,31 @@ def test_an_agent_of_one_namespace_is_the_overlay(tmp_path: Path) -> None:
     }
 
 
+def test_an_agent_of_one_namespace_watches_the_configs_of_that_one() -> None:
+    objects = render(namespace="shop", values={"namespace": "shop", "configTracking": {"watch": True}})
+    found = by_key(objects)
+    assert (
+        "--config-tracking=watch"
+        in found["Deployment", "shop", "serin-agent"]["spec"]["template"]["spec"]["containers"][0]["args"]
+    )
+    assert found["Role", "shop", "serin-agent-configs"]["rules"] == [
+        {"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": ["list", "watch"]}
+    ]
+    binding = found["RoleBinding", "shop", "serin-agent-configs"]
+    assert binding["roleRef"] == {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "Role",
+        "name": "serin-agent-configs",
+    }
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "serin-agent", "namespace": "shop"}]
+    assert not [key for key in found if key[0].startswith("Cluster")]
+
+
+def test_whose_tracking_is_off_may_not_list_secrets() -> None:
+    off = by_key(render(values={"configTracking": {"enabled": False, "watch": True}}))
+    assert not [key for key in off if key[2] == "serin-agent-configs"]
+
+
 def test_the_dashboard_is_that_of_the_kustomization() -> None:
     found = stripped(render(values={"dashboards": {"enabled": True, "namespace": "monitoring"}}))
     dashboard = found["ConfigMap", "monitoring", "serin-canaries-dashboard"]
