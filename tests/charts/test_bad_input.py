@@ -17,7 +17,10 @@ from tests.support.discovered import api_server
         ({"leaderElection": {"replicaCount": 0}}, "at '/leaderElection/replicaCount': minimum: got 0, want 1"),
         ({"prometheus": {"install": "yes"}}, "at '/prometheus/install': got string, want"),
         ({"meshProvider": "istio"}, "at '/meshProvider': 'istio' does not match pattern '^(gloo)?$'"),
-        ({"logLevel": "loud"}, "at '/logLevel': 'loud' does not match pattern '^(debug|info|warning|error)$'"),
+        (
+            {"logLevel": "loud"},
+            "at '/logLevel': 'loud' does not match pattern '^(debug|info|warn|warning|error|fatal|panic)$'",
+        ),
         ({"webhook": {"replica": 3}}, "at '/webhook': additional properties 'replica' not allowed"),
         ({"images": {"serin": {"digest": "latest"}}}, "at '/images/serin/digest': 'latest' does not match"),
         ({"namespace": "My Shop"}, "at '/namespace': 'My Shop' does not match pattern"),

@@ -348,6 +348,20 @@ def test_a_values_file_for_flaggers_load_tester_takes_effect(tmp_path: Path) -> 
     assert "http://flagger-loadtester.test:8080/" in told
 
 
+@pytest.mark.parametrize(
+    ("level", "meant"), [("warn", "warning"), ("fatal", "error"), ("panic", "error"), ("debug", "debug")]
+)
+@pytest.mark.parametrize("chart", ["serin", "loadtester"])
+def test_every_level_of_flaggers_log_has_one_of_ours(chart: str, level: str, meant: str) -> None:
+    pods = [
+        one["spec"]["template"]["spec"]
+        for one in render(chart, values={"logLevel": level})
+        if one["kind"] == "Deployment"
+    ]
+    levels = [arg for pod in pods for arg in pod["containers"][0]["args"] if arg.startswith("--log-level")]
+    assert levels == [f"--log-level={meant}"] * {"serin": 3, "loadtester": 1}[chart]
+
+
 @pytest.mark.parametrize("version", [3, 4])
 @pytest.mark.parametrize("chart", ["serin", "loadtester"])
 def test_both_helms_find_nothing_to_complain_of(chart: str, version: int) -> None:

@@ -52,6 +52,12 @@ values. So both ways to install are the same objects, and there is one place to 
 {{- else }}{{ $repository }}:{{ $image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end -}}
 
+{{/* The level of the log; Flagger's other names are known. */}}
+{{- define "loadtester.logLevel" -}}
+{{- $level := .Values.logLevel | default "info" }}
+{{- get (dict "warn" "warning" "fatal" "error" "panic" "error") $level | default $level }}
+{{- end -}}
+
 {{/* Add texts to labels or annotations: (list metadata key values). A selector's label stays as it is. */}}
 {{- define "loadtester.addMetadata" -}}
 {{- $metadata := index . 0 }}

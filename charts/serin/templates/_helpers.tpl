@@ -73,6 +73,12 @@ So both ways to install are the same objects, and there is one place to edit.
 {{- else }}{{ $repository }}:{{ $image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end -}}
 
+{{/* The level of the log; Flagger's other names are known. */}}
+{{- define "serin.logLevel" -}}
+{{- $level := .Values.logLevel | default "info" }}
+{{- get (dict "warn" "warning" "fatal" "error" "panic" "error") $level | default $level }}
+{{- end -}}
+
 {{/* Give a flag of a container a value: the one that is there is replaced. (list container name value) */}}
 {{- define "serin.setFlag" -}}
 {{- $container := index . 0 }}
