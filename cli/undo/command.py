@@ -1,6 +1,7 @@
 """`serin undo`: find the release before, show what changes, ask, put it back."""
 
 import asyncio
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -158,8 +159,17 @@ def _confirm(wish: Undo, *, has_run: bool) -> None:
     how = " at once, without its analysis" if wish.now else " by an ordinary run"
     sys.stdout.write(f"Put it back{how if has_run else ''}? [y/N] ")
     sys.stdout.flush()
-    if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
+    if _read_line().strip().casefold() not in {"y", "yes"}:
         raise Failed("not confirmed, nothing was changed", ExitCode.FAULTS)
+
+
+def _read_line() -> str:
+    """Read a line; Ctrl-C ends the command at once, where the event loop would only note it while this blocks."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return sys.stdin.readline()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def _put_back(access: Access, view: CanaryView, release: Release, told: str) -> None:

@@ -16,6 +16,7 @@ from render.selectors import target_selector_label
 
 Template = dict[str, Any]
 
+_SHORTEST_CHARS: Final = 6
 _DEPLOYMENTS_ORDER: Final = "deployment.kubernetes.io/revision"
 
 GITOPS: Final = {
@@ -79,7 +80,9 @@ def wanted_revision(view: CanaryView, primary: Sequence[Kept], present: str, to_
         NoRelease: there is none.
     """
     if to_revision:
-        return next((run.revision for run in view.history if run.revision.startswith(to_revision)), to_revision)
+        return _typed_revision(view, to_revision)
+    if view.promoted == UNKNOWN:
+        raise NoRelease("nobody knows which release the primary has, as after a takeover; name one: --to-revision")
     promoted = template_part(view.promoted)
     try:
         before = release_before(view, primary)
@@ -88,6 +91,19 @@ def wanted_revision(view: CanaryView, primary: Sequence[Kept], present: str, to_
             raise
         return view.promoted
     return before if present in {promoted, template_part(before)} or not promoted else view.promoted
+
+
+def _typed_revision(view: CanaryView, text: str) -> str:
+    if len(text) < _SHORTEST_CHARS:
+        raise NoRelease(
+            f"--to-revision: found {text!r}; allowed: a revision, or at least its first {_SHORTEST_CHARS} characters"
+        )
+    # The newest of those with one template: of the contents of ConfigMaps nothing is put back.
+    oldest_first = [run.revision for run in reversed(view.history) if run.revision.startswith(text)]
+    found = {template_part(revision): revision for revision in oldest_first}
+    if len(found) > 1:
+        raise NoRelease(f"revision {text} may be {' or '.join(found)}; give more of its characters")
+    return next(iter(found.values()), text)
 
 
 def release_before(view: CanaryView, primary: Sequence[Kept]) -> str:

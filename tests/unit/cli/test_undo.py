@@ -1,5 +1,9 @@
 """`serin undo`: which release is put back, what is told before, and what is asked of the agent."""
 
+import io
+import os
+import signal
+import sys
 from typing import Any
 
 import pytest
@@ -276,6 +280,51 @@ def test_a_revision_that_somebody_noted_moves_no_cursor(api: ClusterApi, serin: 
     api.put("replicasets", replicaset("p1", "podinfo-primary", OLD_IMAGE, 1, "evil\x1b[2J"))
     ran = serin("undo", "podinfo", "-y")
     assert ran.stderr.startswith("serin: found no revision evil�[2J: no run of it is known")
+
+
+def test_a_beginning_that_several_revisions_have_is_not_enough(api: ClusterApi, serin: Serin) -> None:
+    other = f"{OLD[:8]}00000000"
+    stored(api, runs=[RUNS[0], {**TIMES, "revision": other, "outcome": "rolledBack"}, *RUNS[1:]])
+    hint = "`serin history podinfo` shows the last runs"
+    line = f"revision {OLD[:7]} may be {OLD} or {other}; give more of its characters; {hint}"
+    assert serin("undo", "podinfo", "-y", "--to-revision", OLD[:7]) == Ran(1, "", f"serin: {line}\n")
+    line = f"--to-revision: found {OLD[:5]!r}; allowed: a revision, or at least its first 6 characters; {hint}"
+    assert serin("undo", "podinfo", "-y", "--to-revision", OLD[:5]) == Ran(1, "", f"serin: {line}\n")
+    assert image_of(api) == NEW_IMAGE
+    assert serin("undo", "podinfo", "-y", "--to-revision", OLD[:9]).code == 0
+    assert image_of(api) == OLD_IMAGE
+
+
+def test_what_was_before_an_unknown_release_is_not_guessed(api: ClusterApi, serin: Serin) -> None:
+    stored(api, lastPromotedSpec="unknown")
+    ran = serin("undo", "podinfo", "-y")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(
+        "serin: nobody knows which release the primary has, as after a takeover; name one: --to-revision; "
+    )
+    assert image_of(api) == NEW_IMAGE
+
+
+class Interrupted(io.BytesIO):
+    """A terminal at which somebody presses Ctrl-C."""
+
+    def read1(self, _: int | None = -1) -> bytes:
+        os.kill(os.getpid(), signal.SIGINT)
+        return b"y\n"
+
+
+def test_ctrl_c_at_the_question_ends_the_command(
+    api: ClusterApi, serin: Serin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(api)
+
+    def is_interactive() -> bool:
+        sys.stdin = io.TextIOWrapper(Interrupted())  # in place of the runner's, which puts back what was there
+        return True
+
+    monkeypatch.setattr("cli.undo.command.is_interactive", is_interactive)
+    assert serin("undo", "podinfo").code == 130
+    assert image_of(api) == NEW_IMAGE
 
 
 def test_what_is_there_already_is_not_put_back(api: ClusterApi, serin: Serin) -> None:
