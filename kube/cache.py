@@ -42,6 +42,8 @@ class Cache:
 
     `is_optional`: a cluster may not serve the resource at all. Then the cache is synced and empty, and lists again now
     and then, because the CRD may be installed later.
+
+    `gives_up_on`: `run` ends with such an error, instead of trying again.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Cache:
         outline: Callable[[Object], Object] | None = None,
         backoff: Backoff | None = None,
         is_optional: bool = False,
+        gives_up_on: Callable[[KubeError], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -69,6 +72,7 @@ class Cache:
         self._transform = transform
         self._backoff = backoff or Backoff(first_s=0.2, max_s=30.0)
         self._is_optional = is_optional
+        self._gives_up_on = gives_up_on
         self._clock = clock
         self._sleep = sleep
         self._store = Store(outline)
@@ -133,12 +137,18 @@ class Cache:
         self._notify([self._store.forget(obj)])
 
     async def run(self) -> None:
-        """List, then watch, until cancelled; list again when the watch can't be continued."""
+        """List, then watch, until cancelled; list again when the watch can't be continued.
+
+        Raises:
+            KubeError: it is one that the owner gives up on.
+        """
         while True:
             try:
                 await self._list()
                 await self._keep_watching()
             except KubeError as error:
+                if self._gives_up_on(error):
+                    raise
                 delay_s = self._handle_failure(error)
             await self._sleep(delay_s)
 

@@ -1,6 +1,7 @@
 """Write a request on a Canary, and wait for what the agent says to it."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,15 +9,19 @@ from canary.api.duration import format_duration
 from canary.run.request import RequestResult, kept_text, split_claim
 from canary.run.wire import REQUEST_ANNOTATION
 from cli.cluster.access import Access
-from cli.cluster.failures import Failed
+from cli.cluster.failures import Failed, failed
 from cli.cluster.resources import CANARIES
 from cli.cluster.watching import Query, watching
+from cli.control.question import held_by
 from cli.exit_codes import ExitCode
 from cli.rollout.canary import CanaryView
-from kube.errors import Conflict
+from kube.errors import Conflict, Forbidden
 
 _ATTEMPTS: Final = 5
 """A status that is written meanwhile makes the write fail; the agent writes at most about once a second."""
+
+_TAKEN_AWAY_WITHIN_S: Final = 10.0
+_LOOK_AGAIN_S: Final = 0.2
 
 AGENTS_LOG: Final = "kubectl -n gloo-system logs deployment/serin-agent"
 
@@ -29,20 +34,33 @@ class Asked:
     claim: str
 
 
-async def write_request(access: Access, name: str, text: str) -> Asked:
-    """Write the request, unless it is there already.
+async def write_request(access: Access, name: str, text: str, *, seen: CanaryView | None = None) -> Asked:
+    """Write the request, unless it is there already; one that is answered goes first.
+
+    `seen`: only while the run is held by what it was held by then.
 
     Raises:
-        Failed: another one is not answered yet.
+        Failed: another one is not answered yet, or the run is held by something else.
         KubeError: it can't be written.
     """
-    for is_last in (*[False] * (_ATTEMPTS - 1), True):
+    conflicts, give_up_at_s = 0, time.monotonic() + _TAKEN_AWAY_WITHIN_S
+    while True:
         obj = await access.canary(name)
         view = CanaryView.read(obj)
         asked = Asked(text, view.request.claim if view.request else "")
-        pending = split_claim(view.pending_request)[0]
+        pending, claim = split_claim(view.pending_request)
+        if claim and claim == asked.claim:
+            # It is carried out, and the agent is about to take it away.
+            if time.monotonic() > give_up_at_s:
+                line = f"{pending} is answered, and the agent does not take it away. Does it run? `{AGENTS_LOG}`"
+                raise Failed(line, ExitCode.TIMED_OUT)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            continue
         if pending == text:
             return asked
+        if seen is not None and held_by(view) != held_by(seen):
+            line = f"the run is held by {' and '.join(held_by(view)) or 'nothing'} now, not by "
+            raise Failed(f"{line}{' and '.join(held_by(seen)) or 'nothing'}; look again", ExitCode.FAULTS)
         if pending:
             line = (
                 f"another request is not answered yet: {pending}; try again, or take it back: {_take_back(name, view)}"
@@ -53,11 +71,11 @@ async def write_request(access: Access, name: str, text: str) -> Asked:
         try:
             await access.client.merge_patch(CANARIES, name, access.one_namespace, patch, field_manager="serin-cli")
         except Conflict:
-            if is_last:
+            conflicts += 1
+            if conflicts == _ATTEMPTS:
                 raise
             continue
         return asked
-    raise AssertionError("the last attempt returns or raises")
 
 
 async def answer_of(access: Access, name: str, asked: Asked, timeout_s: float) -> RequestResult:
@@ -79,6 +97,8 @@ async def answer_of(access: Access, name: str, asked: Asked, timeout_s: float) -
                     result = view.request
                     if result is not None and result.text == kept_text(asked.text) and result.claim != asked.claim:
                         return result
+    except Forbidden as error:
+        raise Failed(f"{failed(error)}; {asked.text} was written, and is answered all the same") from error
     except TimeoutError:
         pass
     line = f"the agent has not answered {asked.text} within {format_duration(timeout_s)}. Does it run? `{AGENTS_LOG}`"

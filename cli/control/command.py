@@ -46,7 +46,9 @@ async def ask(access: Access, name: str, wish: Wish) -> ExitCode:
     if done is not None:
         show([f"nothing to do: {done.why}"])
         return ExitCode.OK
-    asked = await write_request(access, name, request_text(view, wish.verb, revision))
+    # Two people may resume one pause: the second must not end the next one.
+    seen = view if wish.verb is Verb.RESUME else None
+    asked = await write_request(access, name, request_text(view, wish.verb, revision), seen=seen)
     if not wish.waits:
         show([f"asked: {asked.text}"])
         return ExitCode.OK

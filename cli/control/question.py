@@ -8,6 +8,8 @@ from canary.run.revision import template_part
 from cli.rollout.canary import CanaryView
 
 _SHORTEST_CHARS = 6
+_PAUSE = "pause/"
+_NOT_TWICE = frozenset({Verb.RETRY, Verb.RESUME})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,20 @@ def already_so(view: CanaryView, verb: Verb, revision: str) -> Done | None:
 def request_text(view: CanaryView, verb: Verb, revision: str) -> str:
     """Return the text of the request.
 
-    The agent refuses a retry whose text it carried out last, as it might be kept in Git; so one more is written with
-    another number of the revision's characters.
+    The agent refuses a retry or resume whose text it carried out last, as it might be kept in Git; so one more is
+    written with another number of the revision's characters.
     """
     text = f"{verb}@{revision}"
-    if verb is not Verb.RETRY or view.request is None or view.request.text != text or len(revision) <= _SHORTEST_CHARS:
+    is_repeated = verb in _NOT_TWICE and view.request is not None and view.request.text == text
+    if not is_repeated or len(revision) <= _SHORTEST_CHARS:
         return text
     return text[:-1]
 
 
+def held_by(view: CanaryView) -> list[str]:
+    """Return what a resume would end: what was asked for, and the pause of a step."""
+    return [*(["a request"] if view.is_paused else []), *(one for one in view.waiting_for if one.startswith(_PAUSE))]
+
+
 def _is_held_by_step(view: CanaryView) -> bool:
-    return any(one.startswith("pause/") for one in view.waiting_for)
+    return any(one.startswith(_PAUSE) for one in view.waiting_for)

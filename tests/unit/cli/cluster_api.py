@@ -20,6 +20,8 @@ CONTEXTS = {"test": "test", "prod": ""}
 class ClusterApi:
     """`refused` are paths that are answered with 403, `unserved` plurals that no CRD is there for.
 
+    Of `unlisted` plurals single objects may be read.
+
     `on_patch` is called with each patched object, as an agent that watches would see it. `drops` is how many watches
     are still cut off after their first event; `requests` counts by method. `answers` are those of requests that begin
     so (`GET /version`): what is no stored object, such as a review, or a Service behind the proxy.
@@ -27,6 +29,7 @@ class ClusterApi:
 
     objects: dict[tuple[str, str, str], Object] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
+    unlisted: set[str] = field(default_factory=set)
     unserved: set[str] = field(default_factory=set)
     on_patch: Callable[[Object], None] = lambda _: None
     on_watch: Callable[[], None] = lambda: None
@@ -86,7 +89,7 @@ class ClusterApi:
         plural, name = self._split(parts)
         if plural in self.unserved:
             return web.Response(status=404, text="404 page not found\n")
-        if plural in self.refused:
+        if plural in self.refused or (plural in self.unlisted and not name):
             what = f'{plural} is forbidden: User "bob" cannot {request.method.lower()} resource "{plural}"'
             return status(403, "Forbidden", f'{what} in API group "" in the namespace "{namespace}"')
         if not name:

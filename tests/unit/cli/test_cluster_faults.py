@@ -4,8 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from cli.cluster.access import open_access
+from cli.cluster.options import ClusterOptions
+from cli.cluster.resources import CANARIES
+from cli.cluster.watching import Query, watching
+from kube.cache import Cache
 from tests.unit.cli.cluster_api import ClusterApi, status, write_kubeconfig
-from tests.unit.cli.cluster_objects import canary
+from tests.unit.cli.cluster_objects import NEW, canary
 from tests.unit.cli.conftest import Ran, Serin
 
 
@@ -93,6 +98,54 @@ def test_what_the_api_server_says_moves_no_cursor(api: ClusterApi, serin: Serin)
     api.answers["GET /apis/flagger.app"] = lambda *_: status(403, "Forbidden", "no\n\x1b]0;pwned\x07")
     ran = serin("get")
     assert ran == Ran(6, "", "serin: no right: no �]0;pwned�; `kubectl auth can-i --list` shows those you have\n")
+
+
+def test_what_may_not_be_watched_ends_the_verb(api: ClusterApi, serin: Serin) -> None:
+    api.put("canaries", canary())
+    api.refused.add("events")
+    ran = serin("events", "-w")
+    assert (ran.code, ran.stdout) == (6, "")
+    assert ran.stderr.startswith('serin: no right: events is forbidden: User "bob" cannot get resource "events"')
+    assert ran.stderr.count("\n") == 1
+
+
+def test_an_answer_that_may_not_be_watched_for_is_not_taken_for_a_silent_agent(api: ClusterApi, serin: Serin) -> None:
+    api.put("canaries", canary())
+    api.unlisted.add("canaries")
+    ran = serin("abort", "podinfo")
+    assert ran.code == 6
+    assert ran.stderr.startswith("serin: no right: canaries is forbidden")
+    assert ran.stderr.endswith(f"; abort@{NEW} was written, and is answered all the same\n")
+    assert api.get("canaries", "podinfo")["metadata"]["annotations"] == {"serin.dev/request": f"abort@{NEW}"}
+
+
+def test_a_right_that_is_taken_away_meanwhile_ends_the_verb(api: ClusterApi, serin: Serin) -> None:
+    api.put("canaries", canary())
+    api.drops = 1  # the watch breaks off after its first event, and may not be opened again
+
+    def take_away() -> None:
+        api.refused.add("canaries")
+        api.put("canaries", canary(canaryWeight=30))
+
+    api.on_watch = take_away
+    ran = serin("get", "-w")
+    assert ran.code == 6
+    assert ran.stderr.splitlines()[-1].startswith("serin: no right: canaries is forbidden")
+
+
+async def watch_canaries() -> None:
+    async with open_access(ClusterOptions()) as access, watching(access.client, Query(CANARIES, "test")) as watched:
+        async for _ in watched.changes():
+            pass
+
+
+async def test_what_watches_does_not_die_in_silence(api: ClusterApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def die(_: Cache) -> None:
+        raise RuntimeError("of nothing foreseen")
+
+    monkeypatch.setattr(Cache, "run", die)
+    with pytest.raises(RuntimeError, match="of nothing foreseen"):
+        await watch_canaries()
 
 
 def test_a_cluster_without_the_crds_is_told(api: ClusterApi, serin: Serin) -> None:

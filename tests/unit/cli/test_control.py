@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cli.cluster.access import Access
 from tests.unit.cli.cluster_api import ClusterApi, Object
 from tests.unit.cli.cluster_objects import NEW, NEW_IMAGE, OLD, canary, deployment
 from tests.unit.cli.conftest import Ran, Serin
@@ -135,6 +136,56 @@ def test_a_second_retry_is_another_text_than_the_first(api: ClusterApi, asked: l
     for _ in range(3):
         assert serin("retry", "podinfo").code == 0
     assert asked == [f"retry@{NEW}", f"retry@{NEW[:-1]}", f"retry@{NEW}"]
+
+
+def test_a_resume_of_the_next_pause_is_another_text(api: ClusterApi, asked: list[str], serin: Serin) -> None:
+    stored(api, serin={"waitingFor": ["pause/1"]})
+    for step in (1, 2):
+        api.update("canaries", "podinfo", serin={"waitingFor": [f"pause/{step}"]})
+        assert serin("resume", "podinfo").code == 0
+    assert asked == [f"resume@{NEW}", f"resume@{NEW[:-1]}"]
+
+
+def test_a_pause_that_somebody_else_resumed_does_not_end_the_next_one(
+    api: ClusterApi, serin: Serin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(api, serin={"waitingFor": ["pause/1"]})
+    patch: Callable[..., Any] = api._patch
+
+    def overtaken(key: tuple[str, str, str], body: Object) -> Any:
+        api.update("canaries", "podinfo", serin={"waitingFor": ["pause/2"]})
+        return patch(key, body)
+
+    monkeypatch.setattr(api, "_patch", overtaken)
+    line = "the run is held by pause/2 now, not by pause/1; look again"
+    assert serin("resume", "podinfo") == Ran(1, "", f"serin: {line}\n")
+    assert "annotations" not in api.get("canaries", "podinfo")["metadata"]
+
+
+@pytest.mark.parametrize("verb", ["resume", "promote"])
+def test_a_request_that_is_answered_already_is_not_taken_for_a_pending_one(
+    api: ClusterApi, serin: Serin, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    request = {"verb": "resume", "revision": NEW, "at": "2026-11-30T14:05:00Z", "claim": "c0"}
+    obj = canary(serin={"request": request, "waitingFor": ["pause/2"]})
+    obj["metadata"]["annotations"] = {"serin.dev/request": f"resume@{NEW}#c0"}
+    api.put("canaries", obj)
+    api.put("deployments", deployment("podinfo", NEW_IMAGE))
+
+    read, reads = Access.canary, []
+
+    async def taken_away_after_the_second(access: Access, name: str) -> Object:
+        found = await read(access, name)
+        reads.append(name)
+        if len(reads) == 2:
+            del obj["metadata"]["annotations"]
+            api.put("canaries", obj)
+        return found
+
+    asked = answering(api)
+    monkeypatch.setattr(Access, "canary", taken_away_after_the_second)
+    assert serin(verb, "podinfo").code == 0
+    assert asked == [f"resume@{NEW[:-1]}" if verb == "resume" else f"promote@{NEW}"]
 
 
 def test_a_request_need_not_be_waited_for(api: ClusterApi, serin: Serin) -> None:

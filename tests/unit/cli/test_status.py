@@ -225,7 +225,7 @@ async def waiting(api: ClusterApi, question: Question) -> "asyncio.Task[int]":
             return int(await status(access, "podinfo", question, ValueOutput.TEXT))
 
     task = asyncio.create_task(wait())
-    await eventually(lambda: sum("watch=true" in one for one in api.requests), lambda count: count >= 2)
+    await eventually(lambda: sum("watch=true" in one for one in api.requests), lambda count: count >= 3)
     return task
 
 
