@@ -278,15 +278,6 @@ def test_in_another_namespace_than_gloos_both_are_named() -> None:
     assert json.dumps(rest).count("gloo-system") == 1
 
 
-def test_monitors_elsewhere_look_into_the_namespace_of_the_release() -> None:
-    values: Json = {"podMonitor": {"enabled": True, "namespace": "monitoring", "interval": "30s"}}
-    found = by_key(render(values=values))
-    for name in ("serin-agent", "serin-webhook"):
-        spec = found["PodMonitor", "monitoring", name]["spec"]
-        assert spec["namespaceSelector"] == {"matchNames": ["gloo-system"]}
-        assert spec["podMetricsEndpoints"][0]["interval"] == "30s"
-
-
 def test_extras_of_the_webhook_and_the_agent_take_effect() -> None:
     spread = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
     env = [{"name": "A", "value": "1"}]
