@@ -215,6 +215,9 @@ of Flagger's have, `helm template` has none: it can't know what is absent. (list
 {{- if not (include "serin.isOn" (.Values.leaderElection).enabled) }}
   leaderElection.enabled: found false; it is always on, so that two agents never write at once.
 {{- end }}
+{{- if and (.Values.podDisruptionBudget).enabled (lt ((.Values.leaderElection).replicaCount | default 1 | int) 2) }}
+  podDisruptionBudget.enabled: none is made for one agent, whose node could not be drained.
+{{- end }}
 {{- range .Values.env }}
 {{- if has .name (list "MSTEAMS_URL" "MSTEAMS_PROXY_URL") }}
   env {{ .name }}: Slack is the only chat so far.
