@@ -194,6 +194,16 @@ def test_notes_warn_until_flaggers_crds_are_taken_over(tmp_path: Path) -> None:
     assert "ATTENTION" not in render_notes(tmp_path, there, *FLAGGERS_FILE, "--set=crd.adopt=true", "--take-ownership")
 
 
+def test_notes_tell_of_agents_that_would_write_to_the_same_canaries(tmp_path: Path) -> None:
+    binding = ("rbac.authorization.k8s.io/v1", "RoleBinding")
+    there = [*GLOO, named(*binding, "serin-agent", namespace="shop"), named(*binding, "team", namespace="shop")]
+    assert "ATTENTION. Agents of single namespaces have rights in: shop." in render_notes(tmp_path, there)
+    assert "single namespaces" not in render_notes(tmp_path, there, "--set=namespace=test")
+    assert "single namespaces" not in render_notes(tmp_path, [*GLOO, there[-1]])
+    told = render_notes(tmp_path, GLOO, "--set=namespace=shop", namespace="shop")
+    assert "Run no agent for all namespaces beside it" in told
+
+
 def test_an_agent_of_one_namespace_is_not_told_to_take_over_the_clusters_crds(tmp_path: Path) -> None:
     told = render_notes(tmp_path, [*GLOO, *FLAGGERS_CRDS], "--set=namespace=shop", namespace="shop")
     assert "crd.adopt" not in told

@@ -45,14 +45,18 @@ _PLURALS = {plural for kinds in _RESOURCES.values() for plural, _ in kinds.value
 @contextmanager
 def api_server(folder: Path, objects: Iterable[Json], *, version: str = "v1.34.0") -> Iterator[Path]:
     """Serve until the block ends; yield a kubeconfig."""
-    answers = {_path(one): one for one in objects} | _discovery(version)
+    given = list(objects)
+    answers = {_path(one): one for one in given} | _discovery(version)
+    lists: dict[str, list[Json]] = {}  # of all namespaces
+    for one in given:
+        lists.setdefault(_list_path(one), []).append(one)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             found = answers.get(path)
             if found is None and path.rpartition("/")[2] in _PLURALS:
-                found = {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": []}
+                found = {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": lists.get(path, [])}
             status = {"apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
             body = json.dumps(status if found is None else found).encode()
             self.send_response(404 if found is None else 200)
@@ -78,6 +82,11 @@ def _path(one: Json) -> str:
     plural, is_namespaced = _RESOURCES[one["apiVersion"]][one["kind"]]
     where = f"namespaces/{one['metadata']['namespace']}/" if is_namespaced else ""
     return f"{_root(one['apiVersion'])}/{where}{plural}/{one['metadata']['name']}"
+
+
+def _list_path(one: Json) -> str:
+    plural, _ = _RESOURCES[one["apiVersion"]][one["kind"]]
+    return f"{_root(one['apiVersion'])}/{plural}"
 
 
 def _root(version: str) -> str:

@@ -58,13 +58,19 @@ values. So both ways to install are the same objects, and there is one place to 
 {{- get (dict "warn" "warning" "fatal" "error" "panic" "error") $level | default $level }}
 {{- end -}}
 
+{{/* Labels or annotations as texts, whatever YAML took them for, as JSON. */}}
+{{- define "loadtester.texts" -}}
+{{- $texts := dict }}
+{{- range $name, $value := . }}{{ $_ := set $texts $name (ternary $value (toJson $value) (kindIs "string" $value)) }}{{ end }}
+{{- toJson $texts }}
+{{- end -}}
+
 {{/* Add texts to labels or annotations: (list metadata key values). A selector's label stays as it is. */}}
 {{- define "loadtester.addMetadata" -}}
 {{- $metadata := index . 0 }}
 {{- $key := index . 1 }}
 {{- with index . 2 }}
-{{- $texts := dict }}
-{{- range $name, $value := . }}{{ $_ := set $texts $name (toString $value) }}{{ end }}
+{{- $texts := include "loadtester.texts" . | fromJson }}
 {{- if eq $key "labels" }}{{ $texts = omit $texts "app" }}{{ end }}
 {{- $_ := set $metadata $key (mergeOverwrite (dict) (index $metadata $key | default dict) $texts) }}
 {{- end }}

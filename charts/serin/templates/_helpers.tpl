@@ -104,7 +104,7 @@ So both ways to install are the same objects, and there is one place to edit.
 {{- $pulls := $root.Values.imagePullSecrets | default list }}
 {{- with ($root.Values.image).pullSecret }}{{ $pulls = append $pulls (dict "name" .) }}{{ end }}
 {{- with $pulls }}{{ $_ := set $pod "imagePullSecrets" . }}{{ end }}
-{{- with $root.Values.nodeSelector }}{{ $_ := set $pod "nodeSelector" . }}{{ end }}
+{{- with $root.Values.nodeSelector }}{{ $_ := set $pod "nodeSelector" (include "serin.texts" . | fromJson) }}{{ end }}
 {{- with $root.Values.tolerations }}{{ $_ := set $pod "tolerations" . }}{{ end }}
 {{- with $root.Values.podPriorityClassName }}{{ $_ := set $pod "priorityClassName" . }}{{ end }}
 {{- end -}}
@@ -126,14 +126,20 @@ So both ways to install are the same objects, and there is one place to edit.
 {{- $_ := set . "securityContext" (omit .securityContext "runAsUser" "runAsGroup" "fsGroup") }}
 {{- end -}}
 
+{{/* Labels or annotations as texts, whatever YAML took them for, as JSON. */}}
+{{- define "serin.texts" -}}
+{{- $texts := dict }}
+{{- range $name, $value := . }}{{ $_ := set $texts $name (ternary $value (toJson $value) (kindIs "string" $value)) }}{{ end }}
+{{- toJson $texts }}
+{{- end -}}
+
 {{/* Merge labels or annotations; what is there stays: (list metadata key values) */}}
 {{- define "serin.addMetadata" -}}
 {{- $metadata := index . 0 }}
 {{- $key := index . 1 }}
 {{- with index . 2 }}
 {{- $there := index $metadata $key | default dict }}
-{{- $texts := dict }}
-{{- range $name, $value := . }}{{ $_ := set $texts $name (toString $value) }}{{ end }}
+{{- $texts := include "serin.texts" . | fromJson }}
 {{- $_ := set $metadata $key (mergeOverwrite (dict) $texts (ternary $there (dict) (eq $key "labels"))) }}
 {{- if eq $key "annotations" }}{{ $_ := set $metadata $key (mergeOverwrite (dict) $there $texts) }}{{ end }}
 {{- end }}
@@ -189,6 +195,24 @@ of Flagger's have, `helm template` has none: it can't know what is absent. (list
 {{- with $slack.proxyUrl | default $slack.proxy }}{{ $_ := set $found "SLACK_PROXY_URL" . }}{{ end }}
 {{- with .Values.eventWebhook }}{{ $_ := set $found "EVENT_WEBHOOK_URL" . }}{{ end }}
 {{- toJson $found }}
+{{- end -}}
+
+{{/* The port of the page: the last one that extraArgs have. */}}
+{{- define "serin.pagePort" -}}
+{{- $found := regexFindAll `(?m)^--page-port[=\n][0-9]+$` (join "\n" (.Values.extraArgs | default list)) -1 }}
+{{- regexFind "[0-9]+$" (last (prepend $found "8081")) }}
+{{- end -}}
+
+{{/* Namespaces whose own agents would write to the same canaries as this one. */}}
+{{- define "serin.agentsElsewhere" -}}
+{{- $found := list }}
+{{- if not (include "serin.isNamespaced" .) }}
+{{- range (lookup "rbac.authorization.k8s.io/v1" "RoleBinding" "" "").items }}
+{{- $where := .metadata.namespace }}
+{{- if and (eq .metadata.name "serin-agent") (has $.Values.namespace (list nil "" $where)) }}{{ $found = append $found $where }}{{ end }}
+{{- end }}
+{{- end }}
+{{- join ", " $found }}
 {{- end -}}
 
 {{/* A values file of Flagger's may have these names in its affinity. */}}
