@@ -116,7 +116,8 @@ def test_the_namespaced_overlay_has_rights_in_its_namespace_and_nowhere_else(ren
     documents = list(yaml.safe_load_all(render("manifests/overlays/namespaced", namespace="shop")))
     assert {document["metadata"]["namespace"] for document in documents} == {"shop"}
     assert {document["kind"] for document in documents if "Role" in document["kind"]} == {"Role", "RoleBinding"}
-    assert granted(documents) == granted(manifests(REPOSITORY / "manifests" / "rbac" / "agent"))
+    rbac = REPOSITORY / "manifests" / "rbac"
+    assert granted(documents) == granted(manifests(rbac / "agent")) | granted(manifests(rbac / "namespaced"))
     subjects = [subject for document in documents for subject in document.get("subjects", [])]
     assert {subject["namespace"] for subject in subjects} == {"shop"}
     [args] = [
@@ -126,6 +127,14 @@ def test_the_namespaced_overlay_has_rights_in_its_namespace_and_nowhere_else(ren
     ]
     own = ["--namespace=$(POD_NAMESPACE)", "--leader-election-namespace=$(POD_NAMESPACE)"]
     assert args[-3:] == [*own, "--no-cross-namespace-refs"]
+
+
+def test_an_agent_of_one_namespace_begins_with_the_rights_of_its_overlay(
+    cluster: Cluster, namespace: str, render: Callable[..., str]
+) -> None:
+    """It is ready when each of its caches is filled: a right that is missing would keep it from that for ever."""
+    cluster.kubectl("apply", "-f", "-", stdin=render("manifests/overlays/namespaced", namespace=namespace))
+    cluster.kubectl("-n", namespace, "rollout", "status", "deployment/serin-agent", "--timeout=120s")
 
 
 def test_every_pod_of_ours_keeps_to_the_restricted_profile(cluster: Cluster) -> None:

@@ -132,7 +132,9 @@ def test_no_rule_has_a_wildcard_or_a_right_over_rights() -> None:
 def test_the_namespaced_agent_has_the_same_rules_in_a_role() -> None:
     """Rendered, this is seen in tests/cluster/test_sandbox_serin.py; here: nothing of the cluster is taken in."""
     text = (MANIFESTS / "overlays" / "namespaced" / "kustomization.yaml").read_text()
-    assert yaml.safe_load(text)["resources"] == ["../../rbac/agent", "../../agent"]
+    assert yaml.safe_load(text)["resources"] == ["../../rbac/agent", "../../rbac/namespaced", "../../agent"]
+    seen = {(right.resource, right.verb) for right in granted(manifests(MANIFESTS / "rbac" / "namespaced"))}
+    assert seen == {(plural, verb) for plural in ("virtualservices", "leases") for verb in ("list", "watch")}
     bound = {(right.resource, right.verb) for right in granted(manifests(MANIFESTS / "rbac" / "agent"))}
     assert not bound & {("virtualservices", "list"), ("leases", "list")}
     allowed = {(right.resource, right.verb) for right in granted(documents(ELSEWHERE))}
