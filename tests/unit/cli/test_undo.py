@@ -308,9 +308,12 @@ def test_what_was_before_an_unknown_release_is_not_guessed(api: ClusterApi, seri
 class Interrupted(io.BytesIO):
     """A terminal at which somebody presses Ctrl-C."""
 
+    went_on = False
+
     def read1(self, _: int | None = -1) -> bytes:
         os.kill(os.getpid(), signal.SIGINT)
-        return b"y\n"
+        self.went_on = True  # a real one would still wait for a line
+        return b"\n"
 
 
 def test_ctrl_c_at_the_question_ends_the_command(
@@ -318,12 +321,15 @@ def test_ctrl_c_at_the_question_ends_the_command(
 ) -> None:
     stored(api)
 
+    terminal = Interrupted()
+
     def is_interactive() -> bool:
-        sys.stdin = io.TextIOWrapper(Interrupted())  # in place of the runner's, which puts back what was there
+        sys.stdin = io.TextIOWrapper(terminal)  # in place of the runner's, which puts back what was there
         return True
 
     monkeypatch.setattr("cli.undo.command.is_interactive", is_interactive)
     assert serin("undo", "podinfo").code == 130
+    assert not terminal.went_on
     assert image_of(api) == NEW_IMAGE
 
 
