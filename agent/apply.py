@@ -1,5 +1,6 @@
 """Applying: the actions of a decision, carried out one after the other."""
 
+from collections.abc import Callable
 from typing import Final
 
 from agent.caches import SCALERS, WORKLOADS, Caches
@@ -26,11 +27,12 @@ from canary.run.action import (
     SetTraffic,
 )
 from canary.run.managed import ManagedObject
-from canary.run.revision import config_part
+from canary.run.revision import config_part, revision_of
+from canary.run.traffic import TOTAL_PERCENT
 from canary.run.wire import REVISION_ANNOTATION
 from kube.client import Client
-from kube.errors import Lost
-from kube.resource import Object
+from kube.errors import Conflict, Lost
+from kube.resource import Object, Resource
 from render.json_patch import Operation
 from render.scale import restart_patch, scale_patch, wanted_replicas
 from render.scaled_object import SCALED_OBJECT, pause_patch
@@ -59,14 +61,16 @@ class Applier:
         if isinstance(action, ClaimRequest | DropRequest | SetFinalizer):
             await self._patch_canary(canary, action)
             return
+        target = self._caches.target(canary)
         if isinstance(action, SetTraffic):
             # Without a target too: its traffic must be pulled above all.
+            if target is not None and action.traffic.canary_percent == TOTAL_PERCENT:
+                await self._refuse_old(WORKLOADS[target["kind"]], target, _is_same_target)
             await self._routing.set_traffic(canary, action)
             return
         if isinstance(action, RepeatRoute):
             await self._routing.repeat(canary)
             return
-        target = self._caches.target(canary)
         if target is None:
             return
         match action:
@@ -116,9 +120,14 @@ class Applier:
                 )
 
     async def _promote(self, canary: Canary, target: Object, revision: str) -> None:
+        primary, obj = self._caches.primary(canary), self._caches.of(CANARIES).get(canary.namespace, canary.name)
+        if obj is not None:
+            # The route's fence against an agent with an old status is not there in a run that never wrote the route.
+            await self._refuse_old(CANARIES, obj, _is_same_version)
+        if primary is not None:
+            await self._refuse_old(WORKLOADS[target["kind"]], target, _is_same_target)
         template = await read_template(self._client, target, revision)
         copies = await self._configs.promote(canary, target, template, revision)
-        primary = self._caches.primary(canary)
         replicas: int | None = bootstrap_replicas(target)
         if primary is not None:
             is_scaled_by_others = self._managed.is_scaled_by_others(canary, primary)
@@ -134,6 +143,24 @@ class Applier:
         resource = WORKLOADS[target["kind"]]
         # Not applied: server-side apply refuses templates that the API takes otherwise (two env entries of a name).
         self._caches.of(resource).remember(await self._client.create(resource, rendered))
+
+    async def _refuse_old(self, resource: Resource, seen: Object, is_same: Callable[[Object, Object], bool]) -> None:
+        """Read an object past the cache, before what no precondition of the write itself would keep from happening.
+
+        Raises:
+            kube.errors.KubeError: it can't be read; a Conflict: it has changed, and the cache shows it from now on.
+        """
+        namespace, name = seen["metadata"]["namespace"], seen["metadata"]["name"]
+        # A list of one is as fresh and as cheap as a get, and the role allows it already.
+        found = await self._client.list(resource, namespace, field_selector=f"metadata.name={name}")
+        if any(is_same(seen, now) for now in found):
+            return
+        cache = self._caches.of(resource)
+        for now in found:
+            cache.remember(now)
+        if not found:
+            cache.forget(seen)
+        raise Conflict("it changed, or went, since it was seen", resource=resource, namespace=namespace, name=name)
 
     def _config_hash(self, canary: Canary, target: Object) -> str:
         return config_part(target_revision(canary, target, self._caches)[0])
@@ -154,6 +181,20 @@ class Applier:
         )
         self._caches.of(resource).remember(answer)
         return answer
+
+
+def _is_same_version(seen: Object, now: Object) -> bool:
+    """Return whether nobody wrote an object since it was seen."""
+    return bool(seen["metadata"]["resourceVersion"] == now["metadata"]["resourceVersion"])
+
+
+def _is_same_target(seen: Object, now: Object) -> bool:
+    """Return whether a workload that was seen is there still, and its pods are of the same template.
+
+    A cache that fell behind does not show that they roll to a revision that nobody analysed: all that serves, perhaps.
+    """
+    is_same = now["metadata"]["uid"] == seen["metadata"]["uid"] and "deletionTimestamp" not in now["metadata"]
+    return bool(is_same) and revision_of(now["spec"]["template"]) == revision_of(seen["spec"]["template"])
 
 
 def _check(answer: Object, path: str, found: object, written: object) -> None:

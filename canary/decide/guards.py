@@ -143,10 +143,21 @@ def keep_traffic_safe(tick: Tick) -> Decision | None:
         return kept
     due = tick.write_traffic()
     if due is not None:
-        return due
+        # What nobody analysed gets no more than it has, not even for the moment until its run begins.
+        return (_pull_from_unanalysed(tick) if _grows_traffic(tick) else None) or due
     if tick.is_traffic_refused and tick.state.phase not in ANALYSING:
         return wait(tick.why_route_not_served(), seconds=PATIENCE_S)
     return _pull_from_unanalysed(tick)
+
+
+def _grows_traffic(tick: Tick) -> bool:
+    """Return whether the canary side is to get more than the route sends to it."""
+    route, wanted = tick.observation.route, tick.wanted_traffic
+    if route is None:
+        return False
+    now = route.traffic
+    is_more = wanted.canary_percent > now.canary_percent or wanted.mirror_percent > now.mirror_percent
+    return is_more or wanted.includes_unmatched > now.includes_unmatched
 
 
 def _pull_forgotten(tick: Tick) -> Decision | None:

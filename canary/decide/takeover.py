@@ -6,8 +6,9 @@ Flagger's revisions can't be computed again. What is known is whether the primar
 from dataclasses import replace
 
 from canary.decide.tick import Tick
+from canary.decide.timing import PATIENCE_S
 from canary.decide.transitions import clear_traffic, fail
-from canary.run.decision import Decision
+from canary.run.decision import Decision, wait
 from canary.run.messages import rolling_back, taken_over
 from canary.run.phase import ANALYSING, Phase
 from canary.run.revision import UNKNOWN
@@ -48,15 +49,33 @@ def take_over(tick: Tick) -> Decision | None:
 
 
 def _go_on_promoting(tick: Tick) -> Decision:
+    """Go on with the promotion; but where the target has moved on since, that is nothing that anybody analysed.
+
+    Then the primary, which we made, stays with what it has, and the newer revision gets a run of its own.
+    """
+    primary = tick.observation.primary
+    is_analysed = tick.state.revisions.analysed == tick.target.identity.revision or _has_same_template(tick)
+    if primary is not None and primary.revision and not is_analysed:
+        return _end_promotion(tick, primary.revision)
     state, route = _ours(tick), tick.observation.route
     percent = 0 if route is None else route.traffic.canary_percent
     going_on = replace(
         state,
         traffic=replace(state.traffic, canary_percent=percent),
-        revisions=replace(state.revisions, promoted=_promoted(tick)),
+        # Where it is given up, its canary side is still to be scaled down.
+        revisions=replace(state.revisions, promoted=_promoted(tick), finished=UNKNOWN),
         timing=replace(state.timing, next_check_at_s=tick.now_s),
     )
     return _take(tick, going_on, "its promotion goes on")
+
+
+def _end_promotion(tick: Tick, running: str) -> Decision:
+    """Take what the primary runs for promoted, as soon as that takes nobody to a side without a pod."""
+    if tick.is_exposed and tick.can_canary_serve and not tick.can_primary_serve:
+        return wait(tick.why_primary_not_ready(), seconds=PATIENCE_S)
+    revisions = replace(tick.state.revisions, analysed=running, promoted=running, finished=running)
+    ended = replace(clear_traffic(_ours(tick)), phase=Phase.FINALISING, revisions=revisions)
+    return _take(tick, ended, f"the primary stays on {running}, and what the target has since gets a run of its own")
 
 
 def _take_as_baseline(tick: Tick, phase: Phase | None, finished: str = "") -> Decision:

@@ -23,7 +23,7 @@ from canary.run.messages import (
 )
 from canary.run.observation import Target
 from canary.run.phase import Phase
-from canary.run.revision import template_part
+from canary.run.revision import UNKNOWN, template_part
 from canary.run.state import Analysis, Control, HookAnswers, Promotion, State, StepRecord, Timing
 from canary.run.traffic import TOTAL_PERCENT, Traffic
 
@@ -64,10 +64,12 @@ def reset_run(state: State, target: Target, now_s: float) -> State:
     change, revision = change_of(state, target), target.identity.revision
     is_back = revision == state.revisions.promoted
     why = f"set back to {revision}, which is promoted" if is_back else f"revision {revision} took its place"
+    # A retried revision had ended: were that kept, its canary side would be taken for scaled down when it fails again.
+    finished = UNKNOWN if state.revisions.finished == revision else state.revisions.finished
     return replace(
         reset_analysis(begin_record(state, now_s, why), now_s),
         target=target.identity,
-        revisions=replace(state.revisions, analysed=revision, change=change),
+        revisions=replace(state.revisions, analysed=revision, finished=finished, change=change),
         hooks=HookAnswers(),
         control=Control(request=state.control.request),
     )

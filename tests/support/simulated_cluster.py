@@ -37,6 +37,7 @@ from canary.run.readiness import Readiness
 from canary.run.request import claimed
 from canary.run.state import Blocker, State, TargetIdentity
 from canary.run.status import read_state
+from canary.run.traffic import TOTAL_PERCENT
 from kube.errors import Rejected
 from tests.support.simulated_parts import READY, ROLLING, UNREADY, Refused, always
 from tests.support.simulated_route import SimulatedRoute, is_same_write
@@ -234,6 +235,7 @@ class SimulatedCluster(SimulatedRoute):
         if decision.questions:
             decision = decide(self.canary, state, self._answer(state, seen, decision))
         for action in decision.actions:
+            self._refuse_old(action, state, seen.target)
             self._refuse_if_changed(action, seen)
             self.before_effect(f"{action}")
             if self._is_refused(action):
@@ -329,6 +331,23 @@ class SimulatedCluster(SimulatedRoute):
             shut = Verdict.FAIL if hook.type_effective == "rollback" else Verdict.PASS
             verdict = self.gates.get(hook.name, shut)
         return CheckResult(hook.name, verdict, f"a {verdict} of the tape")
+
+    def _refuse_old(self, action: Action, state: State, seen: Target | None) -> None:
+        """Read past the cache, as `agent.apply` does before one side is all that serves."""
+        if isinstance(action, Promote) and state != self.state:
+            raise Refused("the status was written since")
+        is_everything = isinstance(action, SetTraffic) and action.traffic.canary_percent == TOTAL_PERCENT
+        is_rollout = isinstance(action, Promote) and self.primary_revision is not None
+        now = self.observe().target
+        if (
+            not (is_everything or is_rollout)
+            or seen is None
+            or (now and now.identity.revision == seen.identity.revision)
+        ):
+            return
+        if self.stale.get("target") is seen:
+            del self.stale["target"]
+        raise Refused("the target has another template by now")
 
     def _refuse_if_changed(self, action: Action, seen: Observation) -> None:
         now = self.observe()

@@ -1,6 +1,7 @@
 """What actions do to an API server in memory, at the edges: the target or another writer was faster."""
 
 from collections.abc import AsyncIterator, Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,17 @@ from agent.caches import Caches
 from agent.managed_objects import ManagedObjects
 from agent.providers.routing.gloo import GlooRouting
 from agent.release_objects import unreleased_objects
-from agent.resources import ROUTE_TABLES, SCALED_OBJECTS
+from agent.resources import CANARIES, ROUTE_TABLES, SCALED_OBJECTS
 from canary.run.action import Promote, ReleaseObject, ScaleTarget, SetTraffic
 from canary.run.managed import ManagedObject
 from canary.run.traffic import Traffic
 from kube.client import Client
-from kube.errors import Lost
+from kube.errors import Conflict, Lost
 from kube.resource import DEPLOYMENTS, HPAS, Resource
 from render.route_table import read_exposure, route_table
 from render.scaled_object import PAUSED_REPLICAS
 from tests.support.json_patch import apply_patch
-from tests.support.podinfo import podinfo_canary, podinfo_deployment, stored
+from tests.support.podinfo import canary_object, podinfo_canary, podinfo_deployment, stored
 from tests.unit.kube.apiserver import ApiServer, ManualTime, client_of, no, ok, running_api_server
 
 CANARY = podinfo_canary()
@@ -50,6 +51,10 @@ class PatchingApi:
         return obj
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "GET":
+            plural, name = request.path.split("/")[-1], request.query["fieldSelector"].removeprefix("metadata.name=")
+            found = self.stored.get(f"{plural}/{name}")
+            return await ok({"metadata": {"resourceVersion": "9"}, "items": [] if found is None else [found]})(request)
         key = "/".join(request.path.split("/")[-2:])
         if request.method != "PATCH" or key not in self.stored:
             return await no(404, "NotFound")(request)
@@ -144,3 +149,61 @@ async def test_a_primarys_size_is_others_where_they_set_it_or_scale_it(
     cached = api.caches.primary(canary)
     assert cached is not None
     assert api.applier._managed.is_scaled_by_others(canary, cached) is is_others
+
+
+ALL = SetTraffic(Traffic(100), 5)
+
+
+def with_primary(api: PatchingApi) -> dict[str, Any]:
+    """Store the Canary, the target and the primary as the caches have them; return the target."""
+    primary = podinfo_deployment()
+    primary["metadata"]["name"] = "podinfo-primary"
+    api.store(CANARIES, canary_object())
+    api.store(DEPLOYMENTS, primary)
+    return api.store(DEPLOYMENTS, podinfo_deployment())
+
+
+def change(obj: dict[str, Any]) -> dict[str, Any]:
+    """Return a workload as somebody has written it since, with another template."""
+    changed = deepcopy(obj)
+    changed["metadata"]["resourceVersion"] = "8"
+    changed["spec"]["template"]["spec"]["containers"][0]["image"] = "stefanprodan/podinfo:6.0.0"
+    return changed
+
+
+@pytest.mark.parametrize("action", [ALL, Promote("rev-2")])
+async def test_a_target_that_changed_since_the_cache_saw_it_does_not_become_all_that_serves(
+    api: PatchingApi, server: ApiServer, action: SetTraffic | Promote
+) -> None:
+    target = with_primary(api)
+    changed = api.stored["deployments/podinfo"] = change(target)
+    with pytest.raises(Conflict, match="Deployment test/podinfo: it changed, or went, since it was seen"):
+        await api.applier.apply(CANARY, action)
+    assert [request.method for request in server.seen if request.method != "GET"] == []
+    seen = api.caches.target(CANARY)
+    assert seen is not None
+    assert seen["spec"] == changed["spec"], "the next look sees no more than this one"
+
+
+async def test_a_target_that_is_gone_behind_the_cache_does_not_become_all_that_serves(api: PatchingApi) -> None:
+    with_primary(api)
+    del api.stored["deployments/podinfo"]
+    with pytest.raises(Conflict):
+        await api.applier.apply(CANARY, ALL)
+    assert (api.weights(), api.caches.target(CANARY)) == ((50, 50), None)
+
+
+async def test_a_target_of_which_only_the_status_changed_gets_all_the_traffic(api: PatchingApi) -> None:
+    target = with_primary(api)
+    api.stored["deployments/podinfo"] = {**target, "metadata": target["metadata"] | {"resourceVersion": "8"}}
+    await api.applier.apply(CANARY, ALL)
+    assert api.weights() == (0, 100)
+
+
+async def test_an_agent_with_an_old_status_does_not_roll_the_primary(api: PatchingApi, server: ApiServer) -> None:
+    with_primary(api)
+    api.stored["canaries/podinfo"] = stored(canary_object())
+    api.stored["canaries/podinfo"]["metadata"]["resourceVersion"] = "8"
+    with pytest.raises(Conflict, match="Canary test/podinfo: it changed"):
+        await api.applier.apply(CANARY, Promote("rev-2"))
+    assert {request.method for request in server.seen} == {"GET"}

@@ -37,7 +37,7 @@ def test_another_configuration_starts_a_run_and_is_promoted() -> None:
 def test_another_configuration_in_mid_run_pulls_the_traffic_and_starts_again() -> None:
     cluster = configured()
     cluster.set_image(with_configs(LATER_TEMPLATE, ONE))
-    cluster.run(100, until=lambda: cluster.state.traffic.canary_percent == 10)
+    cluster.run(100, until=lambda: cluster.weights == (90, 10))
     cluster.revision = with_configs(LATER_TEMPLATE, TWO)
     cluster.run(1)
     assert cluster.state.revisions.analysed == with_configs(LATER_TEMPLATE, TWO)

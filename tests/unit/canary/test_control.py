@@ -158,6 +158,15 @@ def test_retry_runs_a_failed_revision_again(running: SimulatedCluster) -> None:
     assert (phase(running), running.primary_revision) == (Phase.SUCCEEDED, REVISION)
 
 
+@pytest.mark.parametrize("verb", ["abort", "skip"])
+def test_a_retried_run_that_ends_badly_too_leaves_no_canary_side(running: SimulatedCluster, verb: str) -> None:
+    for text in (f"abort@{REVISION}", f"retry@{REVISION}", f"{verb}@{REVISION}"):
+        assert ask(running, text)["result"] == "accepted"
+        running.run(60)
+    assert phase(running) is Phase.FAILED
+    assert (running.weights, running.target_replicas) == ((100, 0), 0)
+
+
 def test_skip_keeps_a_revision_from_running_whose_run_has_not_begun(cluster: SimulatedCluster) -> None:
     cluster.canary = canary(suspend=True)
     cluster.settle()

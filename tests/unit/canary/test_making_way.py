@@ -1,5 +1,6 @@
 """Promotions of a primary that has no pod while it rolls: the canary side carries everything before it does."""
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from canary.run.phase import Phase
 from tests.support.canaries import canary
 from tests.support.serving_rules import check_at_rest, check_before_promote
 from tests.support.simulated_cluster import SimulatedCluster
-from tests.support.simulated_parts import READY, ROLLING, UNREADY, always
+from tests.support.simulated_parts import READY, ROLLING, UNREADY, Refused, always
 from tests.support.simulated_runs import hook, phase
 
 REVISION = "aaaaaaaaaaaaaaaa"
@@ -326,3 +327,20 @@ def test_a_side_that_lost_its_size_has_the_time_for_it_anew() -> None:
     cluster.run(300, until=lambda: cluster.target_replicas == 3)
     cluster.settle()
     assert cluster.state.analysis.growth_started_at_s is None
+
+
+@pytest.mark.parametrize("moment", ["before all the traffic goes to it", "before the primary is rolled"])
+def test_a_target_that_changed_behind_a_cache_that_lags_is_never_all_that_serves(moment: str) -> None:
+    cluster = bootstrapped(WEIGHTS)
+    cluster.set_image(REVISION)
+    reached = (60, 40) if moment.startswith("before all") else (0, 100)
+    cluster.run(100, until=lambda: cluster.weights == reached and cluster.target_replicas == 3)
+    cluster.stale = {"target": cluster.observe().target}
+    cluster.set_image("rev-1")
+    for _ in range(20):
+        with suppress(Refused):
+            cluster.run(5)
+        cluster.now_s += 1
+    assert (cluster.promoted, cluster.primary_revision) == (["rev-1"], "rev-1"), "the primary was rolled"
+    assert cluster.history[-2:] == [reached, (100, 0)], "everybody was sent to what nobody analysed"
+    assert phase(cluster) is Phase.SUCCEEDED

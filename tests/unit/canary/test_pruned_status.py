@@ -6,7 +6,7 @@ import pytest
 
 from canary.run.phase import Phase
 from canary.run.state import Revisions, State
-from canary.run.status import lost_fields
+from canary.run.status import lost_fields, read_state
 from canary.run.traffic import Traffic
 from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.simulated_parts import READY, ROLLING, UNREADY, Refused
@@ -121,3 +121,33 @@ def test_each_highest_field_that_is_lost_is_named() -> None:
     written = {"phase": "Failed", "serin": {"a": 1}, "deep": {"kept": 1, "lost": {"x": 1}}, "cookie": ""}
     stored = {"phase": "Failed", "deep": {"kept": 1}, "other": 1}
     assert lost_fields(written, stored) == ["status.serin", "status.deep.lost"]
+
+
+def promoting(*, rolls_without_gap: bool) -> SimulatedCluster:
+    """Return a promotion of which Flagger's CRD keeps no more than Flagger's part; the primary has the template."""
+    cluster = bootstrapped({"stepWeight": 50, "maxWeight": 100})
+    cluster.rolls_without_gap = rolls_without_gap
+    cluster.set_image(REVISION)
+    cluster.run(200, until=lambda: cluster.primary_revision == REVISION)
+    assert phase(cluster) is Phase.PROMOTING
+    del cluster.status["serin"]
+    cluster.state = read_state(cluster.status)
+    return cluster
+
+
+@pytest.mark.parametrize("rolls_without_gap", [True, False])
+def test_what_took_the_place_of_a_lost_promotions_revision_gets_a_run_of_its_own(*, rolls_without_gap: bool) -> None:
+    cluster = promoting(rolls_without_gap=rolls_without_gap)
+    cluster.set_image("bbbbbbbbbbbbbbbb")
+    run(cluster, 15)
+    assert "the primary stays on aaaaaaaaaaaaaaaa" in "".join(cluster.texts())
+    assert (cluster.primary_revision, cluster.state.revisions.analysed) == (REVISION, "bbbbbbbbbbbbbbbb")
+    run(cluster, 200)
+    assert (phase(cluster), cluster.primary_revision) == (Phase.SUCCEEDED, "bbbbbbbbbbbbbbbb")
+
+
+def test_a_lost_promotion_that_is_aborted_leaves_no_canary_side() -> None:
+    cluster = promoting(rolls_without_gap=True)
+    cluster.request = f"abort@{REVISION}"
+    run(cluster, 120)
+    assert (phase(cluster), cluster.weights, cluster.target_replicas) == (Phase.FAILED, (100, 0), 0)
