@@ -10,6 +10,7 @@ import typer
 from cli.care_verbs import app as care_verbs
 from cli.cluster_verbs import app as cluster_verbs
 from cli.exit_codes import ExitCode
+from cli.verb import VerbCommand
 
 T = TypeVar("T")
 
@@ -34,11 +35,14 @@ app = typer.Typer(
     name="serin",
     help="Progressive delivery for Gloo Edge: what your canaries do, and what they will do, told from their files.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="The namespace of objects that name none.")]
+Namespace = Annotated[
+    str, typer.Option("--namespace", "-n", metavar="NAME", help="The namespace of objects that name none.")
+]
 TextOrJson = Annotated[LintOutput, typer.Option("--output", "-o", help="What to print.")]
 FILE = "A file, a folder, or - for stdin; several documents in a file are read as kubectl reads them."
 NoAcross = Annotated[
@@ -131,6 +135,9 @@ def render(
     _told(lambda: _render(file, namespace, output))
 
 
+for verbs in (app, cluster_verbs, care_verbs):
+    for verb in verbs.registered_commands:
+        verb.cls = VerbCommand
 app.add_typer(cluster_verbs)
 app.add_typer(care_verbs)
 

@@ -24,7 +24,9 @@ def doctor(
     all_namespaces: AllNamespaces = False,
     output: TextOrValue = ValueOutput.TEXT,
     wait: Annotated[bool, typer.Option("--wait", help="Look again until there is no fault.")] = False,
-    timeout: Annotated[str, typer.Option("--timeout", help="How long to wait, such as 90s or 1h30m.")] = "5m",
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="DURATION", help="How long to wait, such as 90s or 1h30m.")
+    ] = "5m",
 ) -> None:
     """Check Kubernetes, Gloo, the agent and its rights, the webhook, Prometheus and its series, Flagger and canaries.
 

@@ -26,8 +26,10 @@ app = typer.Typer()
 ObjectOutput = Annotated[Output, typer.Option("--output", "-o", help="What to print.")]
 TextOrValue = Annotated[ValueOutput, typer.Option("--output", "-o", help="What to print.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Follow what changes.")]
-Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait, such as 90s or 1h30m.")]
-Revision = Annotated[str, typer.Option("--revision", help="The revision that is meant, or its first characters.")]
+Timeout = Annotated[str, typer.Option("--timeout", metavar="DURATION", help="How long to wait, such as 90s or 1h30m.")]
+Revision = Annotated[
+    str, typer.Option("--revision", metavar="REVISION", help="The revision that is meant, or its first characters.")
+]
 
 
 @app.command(short_help="Show canaries: all as a table, one as a tree.")
@@ -61,7 +63,9 @@ def status(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the run has ended.")] = False,
     timeout: Timeout = "10m",
     revision: Revision = "",
-    image: Annotated[str, typer.Option("--image", help="The run of the revision with this image is meant.")] = "",
+    image: Annotated[
+        str, typer.Option("--image", metavar="IMAGE", help="The run of the revision with this image is meant.")
+    ] = "",
     through_gates: Annotated[bool, typer.Option("--through-gates", help="Wait on while a gate is shut.")] = False,
 ) -> None:
     """Show one run: weight, checks with value and threshold, who changed what, what it waits for, what to type next.
@@ -107,7 +111,9 @@ def events(
     all_namespaces: AllNamespaces = False,
     output: TextOrValue = ValueOutput.TEXT,
     watch: Watch = False,
-    types: Annotated[str, typer.Option("--types", help="Only these, such as Warning or Normal,Warning.")] = "",
+    types: Annotated[
+        str, typer.Option("--types", metavar="TYPES", help="Only these, such as Warning or Normal,Warning.")
+    ] = "",
 ) -> None:
     """Show the Events of canaries, the newest last. The API server keeps them for an hour, `history` keeps runs."""
     from cli.past.events import events as show
@@ -166,7 +172,12 @@ def undo(
     context: Context = "",
     namespace: Namespace = "",
     to_revision: Annotated[
-        str, typer.Option("--to-revision", help="Put this one back, or the one that begins so; `history` has them.")
+        str,
+        typer.Option(
+            "--to-revision",
+            metavar="REVISION",
+            help="Put this one back, or the one that begins so; `history` has them.",
+        ),
     ] = "",
     now: Annotated[bool, typer.Option("--now", help="Promote it at once, without its analysis.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether it is meant.")] = False,

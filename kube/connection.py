@@ -7,6 +7,7 @@ about the custom resources that most requests here are about.
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -126,7 +127,9 @@ class Connection:
                     )
                 yield response
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise _unavailable(request, f"no connection to {self._host}: {error}", is_without_effect=True) from error
+            raise _unavailable(
+                request, f"no connection to {self._host}: {_why(error)}", is_without_effect=True
+            ) from error
         except TimeoutError as error:
             raise _unavailable(request, f"no answer from {self._host} in time") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -144,6 +147,14 @@ class Connection:
         if token:
             headers["Authorization"] = token
         return headers
+
+
+def _why(error: aiohttp.ClientError) -> str:
+    """Return why there is no connection; the library's text has the address once more, and that of each attempt."""
+    cause = getattr(error, "os_error", None)
+    if not isinstance(cause, OSError) or not cause.errno:
+        return str(error)
+    return os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror)
 
 
 def _unavailable(request: Request, message: str, *, is_without_effect: bool = False) -> TransientError:

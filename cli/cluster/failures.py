@@ -32,5 +32,7 @@ def failed(error: KubeError, host: str = "") -> Failed:
                 f"there? `kubectl get crd {_PLURAL_WORD}`"
             )
         case TransientError() if error.status is None:
-            return Failed(f"can't reach the API server {host}: {error.message}")
+            return Failed(
+                f"can't reach the API server {host}: {error.message.removeprefix(f'no connection to {host}: ')}"
+            )
     return Failed(str(error))

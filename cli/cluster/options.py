@@ -56,7 +56,13 @@ Context = Annotated[
 ]
 Namespace = Annotated[
     str,
-    typer.Option("--namespace", "-n", help="The namespace; else the context's.", autocompletion=complete_namespaces),
+    typer.Option(
+        "--namespace",
+        "-n",
+        metavar="NAME",
+        help="The namespace; else the context's.",
+        autocompletion=complete_namespaces,
+    ),
 ]
 AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The Canary.", autocompletion=complete_names)]

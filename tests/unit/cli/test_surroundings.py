@@ -1,8 +1,9 @@
 """What is around the command: completion in shells and in kubectl, and k9s."""
 
+import logging
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ Completed = Callable[..., list[str]]
 
 
 @pytest.fixture
-def completed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Completed:
+def completed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Completed]:
     """What kubectl is told for TAB after these words."""
     for name in ("_SERIN_COMPLETE", "COMP_WORDS", "COMP_CWORD"):
         monkeypatch.setenv(name, "")
@@ -28,7 +29,8 @@ def completed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         kubectl_completion.main()
         return capsys.readouterr().out.splitlines()
 
-    return complete
+    yield complete
+    logging.disable(logging.NOTSET)  # which a completion leaves to its process, and others need theirs
 
 
 def test_kubectl_completes_verbs_options_canaries_namespaces_and_contexts(
