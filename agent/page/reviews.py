@@ -8,7 +8,8 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Hashable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -29,13 +30,21 @@ AUDIENCE: Final = "serin"
 
 VALID_S: Final = 60.0
 
-_MOST_ANSWERS: Final = 5_000
+MOST_WAITING: Final = 32
+"""Tokens that nobody knows yet, asked for at once: whoever reaches the port may send any number of them."""
+
+MOST_TOKENS: Final = 1_000
+"""Whose users are kept; as many tokens of nobody are, apart from them."""
+
+MOST_VIEWERS: Final = 200
+"""Whose rights are kept, each with the names of all namespaces that have canaries."""
+
 _MOST_AT_ONCE: Final = 8
 _WITHIN_S: Final = 5.0
 
 _EVERYWHERE: Final = ""
 
-T = TypeVar("T")
+K = TypeVar("K")
 
 
 class NotReviewed(Exception):  # noqa: N818  reads as what happened
@@ -59,28 +68,41 @@ class Viewer:
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
-@dataclass
-class _Answers(Generic[T]):
-    """Answers by what was asked, each for `VALID_S`; who asks for the same meanwhile waits for the same answer."""
+class _Shared(Generic[K]):
+    """Questions under way: who asks the same waits for the same answer, and what nobody waits for any more ends."""
 
-    clock: Callable[[], float]
-    known: dict[Hashable, tuple[float, asyncio.Future[T]]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._waiting: dict[K, tuple[asyncio.Task[None], list[None]]] = {}
 
-    async def get(self, key: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
-        now_s = self.clock()
-        found = self.known.get(key)
-        if found is None or now_s >= found[0]:
-            if len(self.known) >= _MOST_ANSWERS:
-                self.known.clear()
-            found = (now_s + VALID_S, asyncio.ensure_future(ask()))
-            self.known[key] = found
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._waiting
+
+    async def wait(self, key: K, ask: Callable[[], Awaitable[None]]) -> None:
+        found = self._waiting.get(key)
+        if found is None:
+            found = self._waiting[key] = (asyncio.ensure_future(ask()), [])
+        task, waiting = found
+        waiting.append(None)
         try:
-            # Shielded: who asked first may go, and others wait for the same.
-            return await asyncio.shield(found[1])
-        except NotReviewed:
-            if self.known.get(key) is found:
-                del self.known[key]
-            raise
+            await asyncio.shield(task)
+        finally:
+            waiting.pop()
+            if self._waiting.get(key) is found and (task.done() or not waiting):
+                del self._waiting[key]
+                task.cancel()
+
+
+@dataclass
+class _Sight:
+    """What one viewer may see, until a moment: everything, or of the namespaces `asked` for the `allowed` ones."""
+
+    until_s: float
+    is_everywhere: bool | None = None
+    asked: set[str] = field(default_factory=set)
+    allowed: set[str] = field(default_factory=set)
 
 
 class Reviews:
@@ -88,9 +110,15 @@ class Reviews:
 
     def __init__(self, api: ApiServer, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
-        self._viewers = _Answers[Viewer | None](clock)
-        self._rights = _Answers[bool](clock)
-        self._turns = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._clock = clock
+        self._known: OrderedDict[bytes, tuple[float, Viewer]] = OrderedDict()
+        self._unknown: OrderedDict[bytes, float] = OrderedDict()
+        self._sights: OrderedDict[Viewer, _Sight] = OrderedDict()
+        self._tokens = _Shared[bytes]()
+        self._looks = _Shared[Viewer]()
+        # Apart, so that whoever sends tokens of nobody delays no question about a user.
+        self._turns = {TOKEN_REVIEWS: asyncio.Semaphore(_MOST_AT_ONCE)}
+        self._turns[SUBJECT_ACCESS_REVIEWS] = asyncio.Semaphore(_MOST_AT_ONCE)
 
     async def viewer(self, token: str) -> Viewer | None:
         """Return whose token it is, None where the API server does not know it.
@@ -99,7 +127,30 @@ class Reviews:
             NotReviewed: there is no answer.
         """
         digest = hashlib.sha256(token.encode()).digest()
-        return await self._viewers.get(digest, lambda: self._ask_viewer(token))
+        until_s, viewer = self._known.get(digest, (0.0, None))
+        if viewer is not None and self._clock() < until_s:
+            self._known.move_to_end(digest)
+            return viewer
+        if self._clock() < self._unknown.get(digest, 0.0):
+            return None
+        # A user who was here before is asked for again in any case.
+        if viewer is None and digest not in self._tokens and len(self._tokens) >= MOST_WAITING:
+            raise NotReviewed("too many tokens are asked about at once; try again")
+        await self._tokens.wait(digest, lambda: self._review(digest, token))
+        return self._known[digest][1] if digest in self._known else None
+
+    async def _review(self, digest: bytes, token: str) -> None:
+        until_s = self._clock() + VALID_S
+        viewer = await self._ask_viewer(token)
+        if viewer is None:
+            self._known.pop(digest, None)
+            self._unknown[digest] = until_s
+        else:
+            self._unknown.pop(digest, None)
+            self._known[digest] = (until_s, viewer)
+        for kept in (self._known, self._unknown):
+            while len(kept) > MOST_TOKENS:
+                kept.popitem(last=False)
 
     async def visible(self, viewer: Viewer, namespaces: Collection[str]) -> Collection[str]:
         """Return those of the namespaces whose canaries the viewer may list.
@@ -107,14 +158,29 @@ class Reviews:
         Raises:
             NotReviewed: there is no answer.
         """
-        if await self._may_list(viewer, _EVERYWHERE):
-            return namespaces
-        names = sorted(namespaces)
-        allowed = await asyncio.gather(*(self._may_list(viewer, name) for name in names))
-        return {name for name, is_allowed in zip(names, allowed, strict=True) if is_allowed}
+        sight = self._sights.get(viewer)
+        if sight is None or self._clock() >= sight.until_s:
+            sight = self._sights[viewer] = _Sight(self._clock() + VALID_S)
+            while len(self._sights) > MOST_VIEWERS:
+                self._sights.popitem(last=False)
+        self._sights.move_to_end(viewer)
+        wanted = set(namespaces)
+        while not sight.is_everywhere and (sight.is_everywhere is None or wanted - sight.asked):
+            await self._looks.wait(viewer, lambda: self._look(viewer, sight, wanted))
+        return wanted if sight.is_everywhere else wanted & sight.allowed
 
-    async def _may_list(self, viewer: Viewer, namespace: str) -> bool:
-        return await self._rights.get((viewer, namespace), lambda: self._ask_right(viewer, namespace))
+    async def _look(self, viewer: Viewer, sight: _Sight, wanted: Collection[str]) -> None:
+        """Ask for all namespaces, else for those that are new, a few at once; what is answered stays answered."""
+        if sight.is_everywhere is None:
+            sight.is_everywhere = await self._ask_right(viewer, _EVERYWHERE)
+        if sight.is_everywhere:
+            return
+        names = sorted(set(wanted) - sight.asked)
+        for start in range(0, len(names), _MOST_AT_ONCE):
+            group = names[start : start + _MOST_AT_ONCE]
+            answers = await asyncio.gather(*(self._ask_right(viewer, name) for name in group))
+            sight.asked.update(group)
+            sight.allowed.update(name for name, is_allowed in zip(group, answers, strict=True) if is_allowed)
 
     async def _ask_viewer(self, token: str) -> Viewer | None:
         """Ask for a token of this page's audience first: it is worth the least to whoever steals it."""
@@ -154,7 +220,7 @@ class Reviews:
     async def _ask(self, resource: Resource, spec: Object) -> Object:
         body = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {}, "spec": spec}
         try:
-            async with self._turns, asyncio.timeout(_WITHIN_S):
+            async with asyncio.timeout(_WITHIN_S), self._turns[resource]:
                 answer = await self._api.create(resource, body)
         except Forbidden as error:
             _log.error("page: the agent may not create %s: apply manifests/page-token", resource.plural)

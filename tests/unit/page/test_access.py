@@ -1,9 +1,7 @@
 """The page behind tokens: whose they are, and what their users may see, is for the API server to say."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -13,68 +11,16 @@ from agent.page import reviews as reviewing
 from agent.page.access import TokenAccess
 from agent.page.reviews import Reviews
 from kube.errors import Forbidden, Unavailable
-from kube.resource import Resource
 from tests.support.page import SmallCluster, serving_page, stored
+from tests.support.people import Clock, People
 from tests.support.sse import next_event
 
 Json = dict[str, Any]
 
 
-@dataclass
-class Cluster:
-    """An API server that knows tokens, and who may list canaries where ("" is everywhere)."""
-
-    users: dict[str, str] = field(default_factory=lambda: {"t-alice": "alice", "t-admin": "admin"})
-    for_page: frozenset[str] = frozenset()
-    may_list: dict[str, set[str]] = field(default_factory=lambda: {"alice": {"team-a"}, "admin": {""}})
-    asked: list[Json] = field(default_factory=list)
-    error: Exception | None = None
-    hangs: bool = False
-
-    async def create(self, resource: Resource, body: Json, namespace: str | None = None) -> Json:
-        assert namespace is None
-        self.asked.append(body)
-        if self.hangs:
-            await asyncio.Event().wait()
-        if self.error is not None:
-            raise self.error
-        spec = body["spec"]
-        if resource.kind == "TokenReview":
-            return {"status": self._token(spec["token"], spec["audiences"])}
-        assert spec["resourceAttributes"] | {"namespace": ""} == {
-            "namespace": "",
-            "verb": "list",
-            "group": "flagger.app",
-            "version": "v1beta1",
-            "resource": "canaries",
-        }
-        allowed = spec["resourceAttributes"]["namespace"] in self.may_list.get(spec["user"], set())
-        return {"status": {"allowed": allowed}}
-
-    def _token(self, token: str, audiences: list[str]) -> Json:
-        is_for_page = token in self.for_page
-        if token not in self.users or is_for_page != (audiences == ["serin"]):
-            return {"authenticated": False}
-        user = {
-            "username": self.users[token],
-            "uid": "u-1",
-            "groups": ["system:authenticated"],
-            "extra": {"key": ["value"]},
-        }
-        return {"authenticated": True, "user": user, "audiences": audiences}
-
-
-@dataclass
-class Clock:
-    now_s: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @asynccontextmanager
 async def page(
-    api: Cluster, clock: Clock | None = None
+    api: People, clock: Clock | None = None
 ) -> AsyncIterator[tuple[str, aiohttp.ClientSession, SmallCluster]]:
     cluster = SmallCluster()
     for namespace in ("team-a", "team-b"):
@@ -102,13 +48,13 @@ async def rows(http: aiohttp.ClientSession, url: str, token: str) -> list[str]:
 
 
 async def test_each_sees_the_canaries_of_namespaces_where_it_may_list_them() -> None:
-    async with page(Cluster()) as (url, http, _):
+    async with page(People()) as (url, http, _):
         assert await rows(http, url, "t-alice") == ["team-a/shop"]
         assert await rows(http, url, "t-admin") == ["team-a/shop", "team-b/shop"]
 
 
 async def test_another_tenants_canary_is_as_one_that_does_not_exist() -> None:
-    async with page(Cluster()) as (url, http, _):
+    async with page(People()) as (url, http, _):
         answers = set()
         for path in ("team-b/shop", "team-b/none", "team-b/shop/traffic"):
             async with http.get(f"{url}/api/canaries/{path}", headers=bearer("t-alice")) as answer:
@@ -120,7 +66,7 @@ async def test_another_tenants_canary_is_as_one_that_does_not_exist() -> None:
 
 async def test_another_tenants_changes_are_not_streamed() -> None:
     async with (
-        page(Cluster()) as (url, http, cluster),
+        page(People()) as (url, http, cluster),
         http.get(f"{url}/api/stream", headers=bearer("t-alice")) as stream,
     ):
         await next_event(stream, "end")
@@ -138,7 +84,7 @@ async def test_another_tenants_changes_are_not_streamed() -> None:
     [{}, bearer("wrong"), bearer(""), bearer("x" * 5000), bearer("a\tb"), {"Authorization": "Basic dC1hbGljZQ=="}],
 )
 async def test_without_a_token_that_the_api_server_knows_nothing_is_shown(path: str, headers: dict[str, str]) -> None:
-    async with page(Cluster()) as (url, http, _):
+    async with page(People()) as (url, http, _):
         async with http.get(f"{url}{path}", headers=headers) as answer:
             assert answer.status == 401
             assert "shop" not in await answer.text()
@@ -147,7 +93,7 @@ async def test_without_a_token_that_the_api_server_knows_nothing_is_shown(path: 
 
 
 async def test_a_token_for_this_page_alone_is_enough() -> None:
-    api = Cluster(users={"t-page": "alice"}, for_page=frozenset({"t-page"}))
+    api = People(users={"t-page": "alice"}, for_page=frozenset({"t-page"}))
     async with page(api) as (url, http, _):
         assert await rows(http, url, "t-page") == ["team-a/shop"]
 
@@ -155,7 +101,7 @@ async def test_a_token_for_this_page_alone_is_enough() -> None:
 async def test_an_api_server_that_knows_no_audiences_makes_no_token_one_of_this_pages() -> None:
     """Then `status.audiences` is missing, and the token may be meant for whatever else."""
 
-    class Old(Cluster):
+    class Old(People):
         def _token(self, token: str, audiences: list[str]) -> Json:
             return {"authenticated": True, "user": {"username": "alice"}} if audiences else {"authenticated": False}
 
@@ -164,7 +110,7 @@ async def test_an_api_server_that_knows_no_audiences_makes_no_token_one_of_this_
 
 
 async def test_the_users_rights_are_asked_for_as_the_token_says_who_it_is() -> None:
-    api = Cluster()
+    api = People()
     async with page(api) as (url, http, _):
         await rows(http, url, "t-alice")
     asked = [body["spec"] for body in api.asked if body["kind"] == "SubjectAccessReview"]
@@ -179,7 +125,7 @@ async def test_the_users_rights_are_asked_for_as_the_token_says_who_it_is() -> N
 
 
 async def test_an_answer_holds_for_a_minute() -> None:
-    api, clock = Cluster(), Clock()
+    api, clock = People(), Clock()
     async with page(api, clock) as (url, http, _):
         await rows(http, url, "t-alice")
         count = len(api.asked)
@@ -193,7 +139,7 @@ async def test_an_answer_holds_for_a_minute() -> None:
 
 
 async def test_a_stream_ends_when_the_token_is_revoked() -> None:
-    api, clock = Cluster(), Clock()
+    api, clock = People(), Clock()
     async with (
         page(api, clock) as (url, http, cluster),
         http.get(f"{url}/api/stream", headers=bearer("t-alice")) as stream,
@@ -207,7 +153,7 @@ async def test_a_stream_ends_when_the_token_is_revoked() -> None:
 
 
 async def test_a_stream_begins_again_when_rights_change() -> None:
-    api, clock = Cluster(), Clock()
+    api, clock = People(), Clock()
     async with (
         page(api, clock) as (url, http, cluster),
         http.get(f"{url}/api/stream", headers=bearer("t-alice")) as stream,
@@ -232,7 +178,7 @@ async def test_a_stream_begins_again_when_rights_change() -> None:
     ],
 )
 async def test_who_can_not_be_known_gets_nothing_for_now(error: Exception, text: str) -> None:
-    api = Cluster(error=error)
+    api = People(error=error)
     async with page(api) as (url, http, _):
         async with http.get(f"{url}/api/stream", headers=bearer("t-alice")) as answer:
             assert (answer.status, await answer.text()) == (503, text)
@@ -243,7 +189,7 @@ async def test_who_can_not_be_known_gets_nothing_for_now(error: Exception, text:
 async def test_an_api_server_that_hangs_holds_nobody_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reviewing, "_WITHIN_S", 0.01)
     async with (
-        page(Cluster(hangs=True)) as (url, http, _),
+        page(People(hangs=True)) as (url, http, _),
         http.get(f"{url}/api/stream", headers=bearer("t-alice")) as answer,
     ):
         assert answer.status == 503
@@ -255,7 +201,7 @@ async def sign_in(http: aiohttp.ClientSession, url: str, token: str, **headers: 
 
 
 async def test_a_browser_signs_in_and_out() -> None:
-    async with page(Cluster()) as (url, http, _):
+    async with page(People()) as (url, http, _):
         async with http.get(f"{url}/login") as answer:
             assert answer.status == 200
             assert 'action="/login"' in await answer.text()
@@ -273,7 +219,7 @@ async def test_a_browser_signs_in_and_out() -> None:
 
 
 async def test_behind_tls_the_cookie_goes_over_tls_only() -> None:
-    async with page(Cluster()) as (url, http, _):
+    async with page(People()) as (url, http, _):
         answer = await sign_in(http, url, "t-alice", Host="canaries.example", X_Forwarded_Proto="https")
         assert answer.status == 303
         assert "; Secure" in answer.headers["Set-Cookie"]
@@ -293,14 +239,14 @@ async def test_behind_tls_the_cookie_goes_over_tls_only() -> None:
     ],
 )
 async def test_nobody_is_signed_in_otherwise(token: str, headers: dict[str, str], status: int) -> None:
-    async with page(Cluster()) as (url, http, _):
+    async with page(People()) as (url, http, _):
         answer = await sign_in(http, url, token, **headers)
         assert answer.status == status
         assert "Set-Cookie" not in answer.headers
 
 
 async def test_who_is_not_signed_in_gets_the_form_again_with_the_reason() -> None:
-    async with page(Cluster()) as (url, http, _):
+    async with page(People()) as (url, http, _):
         text = await (await sign_in(http, url, "<b>wrong")).text()
         assert 'role="alert">the API server does not know the token (any more)</p>' in text
         assert 'action="/login"' in text
@@ -309,33 +255,7 @@ async def test_who_is_not_signed_in_gets_the_form_again_with_the_reason() -> Non
 
 async def test_another_site_signs_nobody_out() -> None:
     async with (
-        page(Cluster()) as (url, http, _),
+        page(People()) as (url, http, _),
         http.post(f"{url}/logout", headers={"Sec-Fetch-Site": "cross-site"}) as answer,
     ):
         assert answer.status == 403
-
-
-async def test_questions_are_asked_once_for_all_who_wait_and_a_few_at_once() -> None:
-    at_once, most = 0, 0
-
-    class Slow(Cluster):
-        async def create(self, resource: Resource, body: Json, namespace: str | None = None) -> Json:
-            nonlocal at_once, most
-            at_once += 1
-            most = max(most, at_once)
-            await asyncio.sleep(0)
-            at_once -= 1
-            return await super().create(resource, body, namespace)
-
-    api = Slow(may_list={"alice": {f"team-{number}" for number in range(0, 100, 2)}})
-    reviews = Reviews(api, Clock())
-    namespaces = {f"team-{number}" for number in range(100)}
-
-    async def look() -> int:
-        viewer = await reviews.viewer("t-alice")
-        assert viewer is not None
-        return len(await reviews.visible(viewer, namespaces))
-
-    assert await asyncio.gather(*(look() for _ in range(20))) == [50] * 20
-    assert len(api.asked) == 2 + 1 + 100
-    assert most == 8
