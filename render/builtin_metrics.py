@@ -5,6 +5,7 @@ exactly, by each name that it may have (Flagger's pattern also fits the canary `
 and misses every canary with a `service.name`), and requests are counted, so that a sample tells how many it speaks of.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -88,7 +89,12 @@ def _cluster(names: Names, side: Side, gateways: Collection[str]) -> str:
     Prometheus operator. Where neither is set, both are empty. Prometheus anchors the expressions, and no name of a
     Service or a namespace has a character that is special in them.
     """
-    matchers = [f'envoy_cluster_name=~"{"|".join(names.envoy_clusters(side))}"']
+    matchers = [f"envoy_cluster_name=~{_quoted('|'.join(names.envoy_clusters(side)))}"]
     if gateways:
-        matchers += [f'{label}=~"{"|".join(gateways)}|"' for label in _NAMESPACE_LABELS]
+        matchers += [f"{label}=~{_quoted('|'.join(gateways) + '|')}" for label in _NAMESPACE_LABELS]
     return f"{{{','.join(matchers)}}}"
+
+
+def _quoted(text: str) -> str:
+    """Return a PromQL string, out of which no name leads: its escapes are those of JSON."""
+    return json.dumps(text, ensure_ascii=False)

@@ -25,12 +25,13 @@ VALID_S: Final = 10.0
 """So long an answer is given to all who look."""
 
 _MOST_KEPT: Final = 64
-_MOST_AT_ONCE: Final = 4
+_MOST_AT_ONCE: Final = 32
+_MOST_OF_NAMESPACE: Final = 4
 _MOST_ERROR_CHARS: Final = 300
 
 
 class Busy(Exception):  # noqa: N818  reads as what was found
-    """As many canaries are asked about as may be at once."""
+    """As many canaries are asked about as may be at once, of all or of one namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class TrafficReader:
         }
         found = self._kept.get(key)
         if found is None:
-            if sum(not task.done() for _, task in self._kept.values()) >= _MOST_AT_ONCE:
+            asked = [kept.namespace for kept, (_, task) in self._kept.items() if not task.done()]
+            if len(asked) >= _MOST_AT_ONCE or asked.count(key.namespace) >= _MOST_OF_NAMESPACE:
                 raise Busy
             while len(self._kept) >= _MOST_KEPT:
                 done = next(kept for kept, (_, task) in self._kept.items() if task.done())

@@ -16,7 +16,7 @@ import orjson
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
 from agent.providers.web.addresses import AddressRefused
 from agent.providers.web.answers import AS_IT_IS, AnswerTooLong, is_refused, read_bounded, reason_of
-from canary.api.bounds import MOST_METRIC_ANSWER_BYTES
+from canary.api.bounds import KIB, MOST_METRIC_ANSWER_BYTES
 from canary.api.shown import shown, shown_url
 
 _ONE_SERIES: Final = "one series, for example by sum() around the query"
@@ -35,6 +35,12 @@ _METHOD_REFUSED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_
 
 _INSTANT: Final = "query"
 _RANGE: Final = "query_range"
+
+MOST_SERIES: Final = 20
+"""Of an answer over a time: one for each response code, or one in all."""
+
+# The server is a tenant's, who may not hold up the loop that reads what it sends.
+_MOST_BYTES: Final = {_INSTANT: MOST_METRIC_ANSWER_BYTES, _RANGE: 64 * KIB}
 
 Points: TypeAlias = tuple[tuple[int, float], ...]
 """Moments in whole seconds since the epoch, each with a finite value, oldest first."""
@@ -115,18 +121,23 @@ class Prometheus:
         return elements[0].value if elements and math.isfinite(elements[0].value) else None
 
     async def matrix(self, promql: str, start_s: int, end_s: int, step_s: int) -> tuple[Series, ...]:
-        """Run a query for each step of a time; NaN and Inf are left out.
+        """Run a query for each step of a time; NaN, Inf, and what is of another time are left out.
 
         Raises:
-            ProviderUnavailable, ProviderRefused: as `query`.
+            ProviderUnavailable, ProviderRefused: as `query`; refused are more series or points than there can be, too.
         """
         asked = {"query": promql, "start": str(start_s), "end": str(end_s), "step": str(step_s)}
         data = await self._data(_RANGE, asked)
         result = data.get("result")
         if data.get("resultType") != "matrix" or not isinstance(result, list):
             raise ProviderRefused(f"{self._name}: not an answer of Prometheus")
+        if len(result) > MOST_SERIES:
+            raise ProviderRefused(f"{self._name}: the query gives {len(result)} series; allowed: {MOST_SERIES}")
+        most = (end_s - start_s) // step_s + 1
         try:
-            return tuple(Series(item.get("metric") or {}, _points(item["values"])) for item in result)
+            if any(len(item["values"]) > most for item in result):
+                raise ProviderRefused(f"{self._name}: more points than were asked for; allowed: {most} of each series")
+            return tuple(Series(item.get("metric") or {}, _points(item["values"], start_s, end_s)) for item in result)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ProviderRefused(f"{self._name}: not an answer of Prometheus") from error
 
@@ -186,7 +197,7 @@ class Prometheus:
                 allow_redirects=False,
                 auto_decompress=False,
             ) as response:
-                return response.status, await read_bounded(response, MOST_METRIC_ANSWER_BYTES)
+                return response.status, await read_bounded(response, _MOST_BYTES[path])
         except TimeoutError as error:
             raise ProviderUnavailable(f"{self._name}: no answer within {self._timeout_s:g} s") from error
         except AnswerTooLong as error:
@@ -210,6 +221,6 @@ class Prometheus:
             raise ProviderRefused(f"{self._name}: not an answer of Prometheus") from error
 
 
-def _points(values: list[Any]) -> Points:
+def _points(values: list[Any], start_s: int, end_s: int) -> Points:
     read = ((int(at_s), float(value)) for at_s, value in values)
-    return tuple((at_s, value) for at_s, value in read if math.isfinite(value))
+    return tuple((at_s, value) for at_s, value in read if start_s <= at_s <= end_s and math.isfinite(value))

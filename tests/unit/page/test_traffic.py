@@ -51,7 +51,7 @@ async def test_both_sides_are_told_over_the_last_half_an_hour() -> None:
         query = str(form["query"])
         is_canary = "canaryupstream" in query
         if "histogram_quantile(0.99" in query:
-            values = [[END - 30, "NaN"], [END, "250.5" if is_canary else "180"]]
+            values = [[START - 30, "1"], [END - 30, "NaN"], [END + 30, "1"], [END, "250.5" if is_canary else "180"]]
             return web.json_response(matrix({"metric": {}, "values": values}))
         bad = {"metric": {"envoy_response_code": "503"}, "values": [[END, "10"]]}
         good = {"metric": {"envoy_response_code": "200"}, "values": [[END - 30, "0"], [END, "90"]]}
@@ -110,6 +110,24 @@ async def test_a_slow_prometheus_is_asked_about_a_few_canaries_at_once() -> None
     assert sorted(status for status, _ in answers) == [200] * 4 + [503] * 2
 
 
+async def test_a_tenants_slow_prometheus_keeps_no_other_tenant_waiting() -> None:
+    cluster, released = SmallCluster(), asyncio.Event()
+    paths = [*(f"team-a/shop-{number}" for number in range(5)), "team-b/shop"]
+    for path in paths:
+        namespace, name = path.split("/")
+        cluster.put(stored(name, namespace))
+
+    async def handle(request: web.Request) -> web.Response:
+        if "team-b" in str((await request.post())["query"]):
+            released.set()
+        await released.wait()
+        return web.json_response(matrix())
+
+    answers = await look(handle, *paths, cluster=cluster)
+    assert sorted(status for status, _ in answers[:5]) == [200] * 4 + [503]
+    assert answers[5][0] == 200
+
+
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
@@ -118,6 +136,9 @@ async def test_a_slow_prometheus_is_asked_about_a_few_canaries_at_once() -> None
         (web.json_response({"status": "success", "data": {"resultType": "vector", "result": []}}), "not an answer of"),
         (web.json_response(matrix({"metric": {}, "values": [["x", "y"]]})), "not an answer of Prometheus"),
         (web.json_response(matrix({"values": [[1, 2, 3]]})), "not an answer of Prometheus"),
+        (web.json_response(matrix({"values": [[END, "1"]] * 62})), "more points than were asked for; allowed: 61 of"),
+        (web.json_response(matrix(*[{"values": []}] * 21)), "the query gives 21 series; allowed: 20"),
+        (web.Response(text=" " * 65_537), "the answer is longer than 65536 bytes"),
         (web.json_response({"status": "error", "errorType": "bad_data", "error": "no"}, status=400), "bad_data: no"),
     ],
 )
@@ -131,9 +152,14 @@ async def test_what_goes_wrong_is_said(answer: web.Response, text: str) -> None:
     assert found["primary"] == {"success": [], "duration": []}
 
 
-async def test_a_canary_without_a_readable_spec_is_not_asked_about() -> None:
-    cluster = SmallCluster()
-    cluster.put(stored() | {"spec": {}})
+@pytest.mark.parametrize("name", [None, 'x"} or vector(1) or foo{a="'])
+async def test_a_canary_whose_spec_is_refused_is_not_asked_about(name: str | None) -> None:
+    cluster, obj = SmallCluster(), stored()
+    if name is None:
+        obj["spec"] = {}
+    else:
+        obj["spec"]["service"]["name"] = name
+    cluster.put(obj)
 
     async def handle(request: web.Request) -> web.Response:
         raise AssertionError("nothing is asked")

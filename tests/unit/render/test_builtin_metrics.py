@@ -6,7 +6,7 @@ from typing import Any
 import promql_parser
 import pytest
 
-from canary.api.names import Names, Side
+from canary.api.names import Identity, Names, Side
 from render.builtin_metrics import (
     SuccessCounts,
     request_count,
@@ -53,6 +53,16 @@ def test_query_is_promql_on_exactly_the_sides_cluster(query: Any, side: Side) ->
             promql_parser.MatchOp.Re,
             CLUSTER[side],
         )
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_no_name_leads_out_of_its_quotes(query: Any) -> None:
+    names = Names.of(Identity("podinfo", "Deployment", 'x"} or vector(1) or y{z="\\').applied_to(podinfo_canary()))
+    found = list(selectors(promql_parser.parse(query(names, Side.CANARY, 60).text)))
+    assert found
+    for selector in found:
+        (matcher,) = selector.matchers.matchers
+        assert 'x"} or vector(1) or y{z="\\-canary_9898' in matcher.value
 
 
 def test_a_drain_is_seen_under_both_names_of_the_cluster() -> None:
