@@ -5,7 +5,9 @@ readers, and no slow one, holds up the agent's loops.
 """
 
 import asyncio
+import hashlib
 import secrets
+import time
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,6 +48,16 @@ class _Reader:
     def __init__(self) -> None:
         self.pending: set[Key] = set()
         self.woken = asyncio.Event()
+        self.seen: frozenset[str] = frozenset()
+        self.hidden: frozenset[str] = frozenset()
+        self.sight = ""
+
+    def look(self, namespaces: Collection[str], visible: Collection[str]) -> None:
+        """Note what it may see now, and a digest of that: who comes back with another one gets all anew."""
+        seen = frozenset(visible)
+        if seen != self.seen or not self.sight:
+            self.sight = hashlib.blake2s("/".join(sorted(seen)).encode(), digest_size=8).hexdigest()
+        self.seen, self.hidden = seen, frozenset(namespaces) - seen
 
 
 class Feed:
@@ -66,7 +78,7 @@ class Feed:
         self._least_pause_s = least_pause_s
         self._heartbeat_s = heartbeat_s
         self._epoch = secrets.token_hex(4)
-        self._sequence = 0
+        self._moment = 0
         self._changed: dict[Key, int] = {}
         self._gone: deque[tuple[int, Key]] = deque(maxlen=MOST_GONE)
         self._forgotten = 0
@@ -114,18 +126,21 @@ class Feed:
         reader = _Reader()
         self._readers.add(reader)
         try:
-            seen, hidden = await self._divide(visible)
-            async for event in self._first(seen, last_id):
+            await self._look(reader, visible)
+            async for event in self._first(reader, last_id):
                 yield event
             while True:
-                await self._wait(reader)
-                before, hidden_before = seen, hidden
-                seen, hidden = await self._divide(visible)
+                is_woken = await self._wait(reader)
+                before, hidden_before = reader.seen, reader.hidden
+                await self._look(reader, visible)
                 pending, reader.pending = reader.pending, set()
-                if before & hidden or hidden_before & seen:
-                    events = self._all(seen)
+                keys = [key for key in pending if key.namespace in reader.seen | before]
+                if before & reader.hidden or hidden_before & reader.seen:
+                    events = self._all(reader)
+                elif is_woken and not keys:
+                    continue  # of what a reader may not see nothing is heard, not even that something happened
                 else:
-                    events = self._events([key for key in pending if key.namespace in seen | before])
+                    events = self._events(reader, keys)
                 async for event in events:
                     yield event
                 yield self._event("alive", self._heartbeat())
@@ -135,50 +150,52 @@ class Feed:
             if not self._readers:
                 self._rows.clear()
 
-    async def _divide(self, visible: Visible) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the namespaces that a reader may see, and those that it may not."""
+    async def _look(self, reader: _Reader, visible: Visible) -> None:
+        """Ask which namespaces a reader may see now."""
         namespaces = self.namespaces
-        seen = frozenset(await visible(namespaces))
-        return seen, frozenset(namespaces) - seen
+        reader.look(namespaces, await visible(namespaces))
 
-    async def _wait(self, reader: _Reader) -> None:
+    async def _wait(self, reader: _Reader) -> bool:
+        """Return whether something happened before the next heartbeat."""
         try:
             async with asyncio.timeout(self._heartbeat_s):
-                await reader.woken.wait()
+                return await reader.woken.wait()
         except TimeoutError:
-            return
+            return False
         finally:
             reader.woken.clear()
 
-    async def _first(self, seen: Collection[str], last_id: str) -> AsyncGenerator[bytes, None]:
+    async def _first(self, reader: _Reader, last_id: str) -> AsyncGenerator[bytes, None]:
         """Yield what a reader lacks who was there until `last_id`, or all there is."""
         yield self._event("alive", self._heartbeat())
-        epoch, _, number = last_id.partition("-")
-        sequence = int(number) if number.isdecimal() and len(number) < 16 else -1  # noqa: PLR2004  no such number
-        if epoch == self._epoch and self._forgotten <= sequence <= self._sequence:
+        epoch, number, sight = (*last_id.split("-"), "", "", "")[:3]
+        is_number = number.isdecimal() and len(number) <= len(str(self._moment))
+        sequence = int(number) if is_number else -1
+        if (epoch, sight) == (self._epoch, reader.sight) and self._forgotten <= sequence <= self._moment:
             missed = [key for key, changed in self._changed.items() if changed > sequence]
             missed += [key for changed, key in self._gone if changed > sequence]
-            events = self._events([key for key in dict.fromkeys(missed) if key.namespace in seen])
+            keys = [key for key in dict.fromkeys(missed) if key.namespace in reader.seen]
+            events = self._events(reader, keys)
         else:
-            events = self._all(seen)
+            events = self._all(reader)
         async for event in events:
             yield event
 
-    async def _all(self, seen: Collection[str]) -> AsyncGenerator[bytes, None]:
-        keys = [key for key in self._changed if key.namespace in seen]
-        number = self._id()
+    async def _all(self, reader: _Reader) -> AsyncGenerator[bytes, None]:
+        keys = [key for key in self._changed if key.namespace in reader.seen]
+        number = self._id(reader)
         yield self._event("begin", {"total": len(keys)})
-        async for event in self._events(keys, number=number, is_whole=True):
+        async for event in self._events(reader, keys, number=number, is_whole=True):
             yield event
 
     async def _events(
-        self, keys: Sequence[Key], *, number: str = "", is_whole: bool = False
+        self, reader: _Reader, keys: Sequence[Key], *, number: str = "", is_whole: bool = False
     ) -> AsyncGenerator[bytes, None]:
         """Yield the rows of these canaries, and which of them are gone. Only the last event has the number.
 
         Who loses the stream before it begins again from where it was.
         """
-        number = number or self._id()
+        number = number or self._id(reader)
         groups = list(_groups(keys, _ROWS_AT_ONCE))
         for position, group in enumerate(groups):
             rows = [row for row in await self._made(group) if row]
@@ -216,12 +233,10 @@ class Feed:
             if len(self._gone) == MOST_GONE:
                 self._forgotten = self._gone[0][0]
             self._changed.pop(change.key, None)
-            self._sequence += 1
-            self._gone.append((self._sequence, change.key))
+            self._gone.append((self._next(), change.key))
         else:
             self._watchers[Target.of(change.new)].add(change.key)
-            self._sequence += 1
-            self._changed[change.key] = self._sequence
+            self._changed[change.key] = self._next()
         self._tell(change.key)
 
     def _unfollow(self, key: Key, target: Target) -> None:
@@ -236,18 +251,23 @@ class Feed:
         for name in filter(None, (change.key.name, primary_of(change.key.name))):
             for kind_of_target in (kind,) if kind else WORKLOADS:
                 for key in self._watchers.get(Target(change.key.namespace, kind_of_target, name), ()):
-                    self._sequence += 1
-                    self._changed[key] = self._sequence
+                    self._changed[key] = self._next()
                     self._tell(key)
 
     def _tell(self, key: Key) -> None:
         self._rows.pop(key, None)
         for reader in self._readers:
-            reader.pending.add(key)
-            reader.woken.set()
+            if key.namespace not in reader.hidden:
+                reader.pending.add(key)
+                reader.woken.set()
 
-    def _id(self) -> str:
-        return f"{self._epoch}-{self._sequence}"
+    def _next(self) -> int:
+        """Return a moment after all others: microseconds, for a count would tell a reader of others' changes."""
+        self._moment = max(self._moment + 1, time.monotonic_ns() // 1_000)
+        return self._moment
+
+    def _id(self, reader: _Reader) -> str:
+        return f"{self._epoch}-{self._next()}-{reader.sight}"
 
     def _event(self, name: str, data: object, *, number: str = "") -> bytes:
         return _framed(name, orjson.dumps(data), number)

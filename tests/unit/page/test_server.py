@@ -101,6 +101,18 @@ async def test_a_reader_who_comes_back_gets_what_it_missed(
         assert event.data["gone"] == ["test/c"]
 
 
+async def test_a_reader_who_comes_back_keeps_no_canary_of_a_namespace_that_has_none_any_more(
+    cluster: SmallCluster, url: str, http: aiohttp.ClientSession
+) -> None:
+    cluster.put(stored("a"))
+    cluster.put(stored("last", "team-b"))
+    async with http.get(f"{url}/api/stream") as stream:
+        last = (await next_event(stream, "end")).id
+    cluster.delete(stored("last", "team-b"))
+    async with http.get(f"{url}/api/stream", headers={"Last-Event-ID": last}) as stream:
+        assert (await next_event(stream, "rows", "begin")).data == {"total": 1}
+
+
 @pytest.mark.parametrize("last", ["", "nonsense", "abcdef01-1", "-", "1-2-3", "x" * 5000])
 async def test_a_reader_of_another_time_gets_all_anew(
     cluster: SmallCluster, url: str, http: aiohttp.ClientSession, last: str
