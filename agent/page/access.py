@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from agent.page.reviews import NotReviewed, Reviews, Viewer
 
-COOKIE: Final = "serin-page"
+_COOKIE: Final = "serin-page"
 
 MOST_TOKEN_CHARS: Final = 3_500
 """Of a token: browsers keep cookies of up to 4,096 bytes, and a token of a service account has some 1,200."""
@@ -52,7 +52,7 @@ class Credentials:
     @property
     def is_private(self) -> bool:
         """Return whether nobody between reads along: over TLS that ends before us, or through a forwarded port."""
-        return self.headers.get("x-forwarded-proto", "") == "https" or self.host in _LOOPBACK
+        return is_over_tls(self.headers) or self.host in _LOOPBACK
 
 
 class Access(Protocol):
@@ -129,6 +129,16 @@ def host_of(header: str) -> str:
         return (urlsplit(f"//{header}").hostname or "").rstrip(".")
     except ValueError:
         return ""
+
+
+def is_over_tls(headers: Mapping[str, str]) -> bool:
+    """Return whether the browser talks TLS to whatever is before the page."""
+    return headers.get("x-forwarded-proto", "") == "https"
+
+
+def cookie_of(headers: Mapping[str, str]) -> str:
+    """Return the name of the cookie. Over TLS no other host of the domain can set one of this name."""
+    return f"__Host-{_COOKIE}" if is_over_tls(headers) else _COOKIE
 
 
 def is_from_elsewhere(headers: Mapping[str, str]) -> bool:

@@ -14,7 +14,15 @@ import orjson
 from aiohttp import hdrs, web
 
 from agent.caches import Caches
-from agent.page.access import COOKIE, MOST_TOKEN_CHARS, Access, Credentials, Refused, is_from_elsewhere
+from agent.page.access import (
+    MOST_TOKEN_CHARS,
+    Access,
+    Credentials,
+    Refused,
+    cookie_of,
+    is_from_elsewhere,
+    is_over_tls,
+)
 from agent.page.details import detail_of
 from agent.page.feed import Feed, TooManyReaders
 from agent.page.recent import Recent
@@ -32,9 +40,17 @@ MOST_BODY_BYTES: Final = 8_192
 MOST_REQUESTS: Final = 256
 """At once, streams among them."""
 
+MOST_LOGINS: Final = 16
+"""Forms at once: anybody may send one, so they have places of their own."""
+
+MOST_STREAMS: Final = 8
+"""Of one user's."""
+
+_READ_WITHIN_S: Final = 5.0
 _WRITTEN_WITHIN_S: Final = 10.0
 _RETRY_MS: Final = 3_000
 _WHY: Final = b"<!-- why -->"
+_OPEN: Final = frozenset({"/login", "/logout"})
 _STOP_TIMEOUT_S: Final = 1.0
 _KEPT_ALIVE_S: Final = 30.0
 
@@ -106,7 +122,8 @@ class Page:
         self._traffic = traffic
         self._assets = {name: _Asset.read(name) for name in _TYPES}
         self._requests = 0
-        self._streams: set[asyncio.Task[object]] = set()
+        self._logins = 0
+        self._streams: dict[asyncio.Task[object], str] = {}
 
     def runner(self) -> web.AppRunner:
         """Return what serves it. A request whose sender is gone ends at once: its place is another's."""
@@ -164,7 +181,7 @@ class Page:
         credentials = credentials_of(request)
         if request.path != "/" and is_from_elsewhere(credentials.headers):
             raise Refused(HTTPStatus.FORBIDDEN, "the request comes from another site's page")
-        is_open = self._access.has_login and (request.path == "/login" or request.path.startswith("/static/"))
+        is_open = self._access.has_login and (request.path in _OPEN or request.path.startswith("/static/"))
         if not is_open:
             try:
                 request[_VIEWER] = await self._access.admit(credentials)
@@ -205,14 +222,29 @@ class Page:
                 "X-Forwarded-Proto, or use kubectl port-forward"
             )
             raise Refused(HTTPStatus.FORBIDDEN, text)
-        token = str((await request.post()).get("token", "")).strip()
+        if self._logins >= MOST_LOGINS:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many sign in at once; try again")
+        self._logins += 1
+        try:
+            async with asyncio.timeout(_READ_WITHIN_S):
+                token = str((await request.post()).get("token", "")).strip()
+        except TimeoutError:
+            raise Refused(HTTPStatus.REQUEST_TIMEOUT, f"the form did not arrive within {_READ_WITHIN_S:g} s") from None
+        finally:
+            self._logins -= 1
         try:
             await self._access.admit(Credentials(headers={}, cookie=token[: MOST_TOKEN_CHARS + 1]))
         except Refused as refused:
             return self._login_again(refused)
         response = web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: "/"})
-        is_tls = credentials.headers.get("x-forwarded-proto", "") == "https"
-        response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=is_tls, path="/")
+        response.set_cookie(
+            cookie_of(credentials.headers),
+            token,
+            httponly=True,
+            samesite="Strict",
+            secure=is_over_tls(credentials.headers),
+            path="/",
+        )
         return response
 
     def _login_again(self, refused: Refused) -> web.Response:
@@ -221,29 +253,34 @@ class Page:
         body = self._assets["login.html"].body.replace(_WHY, why)
         return web.Response(status=refused.status, body=body, content_type="text/html", charset="utf-8")
 
-    async def _sign_out(self, _: web.Request) -> web.Response:
+    async def _sign_out(self, request: web.Request) -> web.Response:
+        """Take the token out of the browser, also where it is worth nothing any more."""
+        headers = credentials_of(request).headers
         response = web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: "/login"})
-        response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
+        response.del_cookie(cookie_of(headers), path="/", httponly=True, samesite="Strict", secure=is_over_tls(headers))
         return response
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         """Send the feed until the reader goes, is too slow, or may no longer look."""
-        task = asyncio.current_task()
+        task, name = asyncio.current_task(), request[_VIEWER].name
         assert task is not None
-        self._streams.add(task)
+        if name and sum(other == name for other in self._streams.values()) >= MOST_STREAMS:
+            text = f"{MOST_STREAMS} pages of yours are open; close one and load this again"
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, text)
+        self._streams[task] = name
         try:
             return await self._send_feed(request)
         except TooManyReaders:
             text = "too many pages are open; close one and load this again"
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, text) from None
         finally:
-            self._streams.discard(task)
+            del self._streams[task]
 
     async def _send_feed(self, request: web.Request) -> web.StreamResponse:
-        credentials, viewer = credentials_of(request), request[_VIEWER]
+        credentials = credentials_of(request)
 
         async def visible(namespaces: Collection[str]) -> Collection[str]:
-            await self._access.admit(credentials)
+            viewer = await self._access.admit(credentials)
             return await self._access.visible(viewer, namespaces)
 
         response = web.StreamResponse(
@@ -274,7 +311,8 @@ class Page:
     async def _compare(self, request: web.Request) -> web.Response:
         obj = await self._canary(request)
         try:
-            canary = read_stored(obj, None).canary
+            stored = read_stored(obj, None)
+            canary = None if stored.blocker is not None else stored.canary
         except UnknownPhase:
             canary = None
         if canary is None:
@@ -285,10 +323,14 @@ class Page:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "others are waited for; try again") from None
 
     async def _canary(self, request: web.Request) -> Object:
-        """Return the canary of a path. Who may not see it gets the same answer as of one that does not exist."""
+        """Return the canary of a path. Who may not see it gets the same answer as of one that does not exist.
+
+        The same is asked of the API server in both cases, so neither time nor failure tells them apart.
+        """
         namespace, name = request.match_info["namespace"], request.match_info["name"]
-        obj = self._caches.of(CANARIES).get(namespace, name)
-        if obj is None or namespace not in await self._access.visible(request[_VIEWER], {namespace}):
+        visible = await self._access.visible(request[_VIEWER], self._feed.namespaces)
+        obj = self._caches.of(CANARIES).get(namespace, name) if namespace in visible else None
+        if obj is None:
             raise Refused(HTTPStatus.NOT_FOUND, "no such canary, or none that you may see")
         return obj
 
@@ -296,7 +338,7 @@ class Page:
 def credentials_of(request: web.Request) -> Credentials:
     """Return what a request says of who sends it."""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return Credentials(headers=headers, cookie=request.cookies.get(COOKIE, ""))
+    return Credentials(headers=headers, cookie=request.cookies.get(cookie_of(headers), ""))
 
 
 def _json(value: object) -> web.Response:

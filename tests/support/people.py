@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+from kube.errors import Unavailable
 from kube.resource import Resource
 
 Json = dict[str, Any]
@@ -19,6 +20,7 @@ class People:
     asked: list[Json] = field(default_factory=list)
     error: Exception | None = None
     hangs: bool = False
+    failing: frozenset[str] = frozenset()
 
     async def create(self, resource: Resource, body: Json, namespace: str | None = None) -> Json:
         assert namespace is None
@@ -27,6 +29,8 @@ class People:
             await asyncio.Event().wait()
         if self.error is not None:
             raise self.error
+        if resource.kind in self.failing:
+            raise Unavailable("gone")
         spec = body["spec"]
         if resource.kind == "TokenReview":
             return {"status": self._token(spec["token"], spec["audiences"])}

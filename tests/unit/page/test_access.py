@@ -1,17 +1,23 @@
 """The page behind tokens: whose they are, and what their users may see, is for the API server to say."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
 from agent.page import reviews as reviewing
+from agent.page import server
 from agent.page.access import TokenAccess
 from agent.page.reviews import Reviews
 from kube.errors import Forbidden, Unavailable
+from kube.resource import Resource
+from tests.support.eventually import eventually
 from tests.support.page import SmallCluster, serving_page, stored
+from tests.support.patience import PATIENCE_S
 from tests.support.people import Clock, People
 from tests.support.sse import next_event
 
@@ -195,6 +201,114 @@ async def test_an_api_server_that_hangs_holds_nobody_for_long(monkeypatch: pytes
         assert answer.status == 503
 
 
+async def test_a_stream_shows_what_the_users_groups_may_see_now() -> None:
+    class Grouped(People):
+        groups: tuple[str, ...] = ("ops",)
+
+        async def create(self, resource: Resource, body: Json, namespace: str | None = None) -> Json:
+            if resource.kind == "TokenReview":
+                user = {"username": "alice", "groups": list(self.groups)}
+                return {"status": {"authenticated": True, "user": user, "audiences": body["spec"]["audiences"]}}
+            spec = body["spec"]
+            is_there = spec["resourceAttributes"]["namespace"] == "team-b"
+            return {"status": {"allowed": "ops" in spec["groups"] and is_there}}
+
+    api, clock = Grouped(), Clock()
+    async with (
+        page(api, clock) as (url, http, cluster),
+        http.get(f"{url}/api/stream", headers=bearer("t-alice")) as stream,
+    ):
+        event = await next_event(stream, "rows")
+        assert [row["namespace"] for row in event.data["rows"]] == ["team-b"]
+        await next_event(stream, "end")
+        api.groups = ()
+        clock.now_s += 60
+        cluster.put(stored("shop", "team-b", weight=33))
+        assert (await next_event(stream, "rows", "begin")).data == {"total": 0}
+
+
+async def test_another_tenants_canary_is_as_one_that_does_not_exist_to_the_api_server_too() -> None:
+    """Else what is asked, and what fails, would tell them apart."""
+    asked, answers = [], []
+    for path in ("team-b/shop", "team-z/none"):
+        api = People()
+        async with page(api) as (url, http, _):
+            async with http.get(f"{url}/api/canaries/{path}", headers=bearer("t-alice")):
+                pass
+            asked.append([body["spec"]["resourceAttributes"]["namespace"] for body in api.asked[2:]])
+        api = People(failing=frozenset({"SubjectAccessReview"}))
+        async with (
+            page(api) as (url, http, _),
+            http.get(f"{url}/api/canaries/{path}", headers=bearer("t-alice")) as answer,
+        ):
+            answers.append((answer.status, await answer.text()))
+    assert asked == [["", "team-a", "team-b"]] * 2
+    assert answers == [(503, "the API server does not answer; try again\n")] * 2
+
+
+async def test_another_tenants_changes_are_not_heard_of() -> None:
+    """No event, and no number that counts them."""
+    async with (
+        page(People()) as (url, http, cluster),
+        http.get(f"{url}/api/stream", headers=bearer("t-alice")) as stream,
+    ):
+        before = (await next_event(stream, "end")).id
+        for weight in range(50):
+            cluster.put(stored("shop", "team-b", weight=weight))
+            await asyncio.sleep(0)
+        cluster.put(stored("shop", "team-c"))  # a namespace that nobody knew of
+        await asyncio.sleep(0.05)
+        cluster.put(stored("shop", "team-a", weight=66))
+        events = [await next_event(stream, "alive", "rows") for _ in range(2)]
+        assert [event.name for event in events] == ["rows", "alive"]
+        numbers = [int(number.split("-")[1]) for number in (before, events[0].id)]
+        assert numbers[1] - numbers[0] > 40_000  # microseconds, not changes
+
+
+async def test_one_user_has_eight_pages_open_and_others_have_theirs() -> None:
+    async with page(People()) as (url, http, _), AsyncExitStack() as stack:
+
+        async def status(token: str) -> tuple[int, str]:
+            stream = await stack.enter_async_context(http.get(f"{url}/api/stream", headers=bearer(token)))
+            return stream.status, "" if stream.status == 200 else await stream.text()
+
+        assert [await status("t-alice") for _ in range(8)] == [(200, "")] * 8
+        assert await status("t-alice") == (503, "8 pages of yours are open; close one and load this again\n")
+        assert await status("t-admin") == (200, "")
+
+
+@asynccontextmanager
+async def unfinished_form(url: str) -> AsyncIterator[asyncio.StreamReader]:
+    parts = urlsplit(url)
+    head = f"POST /login HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 20\r\n"
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(f"{head}Content-Type: application/x-www-form-urlencoded\r\n\r\ntoken=".encode())
+    try:
+        yield reader
+    finally:
+        writer.close()
+
+
+async def test_a_form_that_never_arrives_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_READ_WITHIN_S", 0.01)
+    async with page(People()) as (url, _, _), unfinished_form(url) as reader, asyncio.timeout(PATIENCE_S):
+        assert (await reader.readline()).split()[1] == b"408"
+
+
+async def test_forms_that_never_arrive_keep_out_nobody_who_is_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_LOGINS", 1)
+    async with page(People()) as (url, http, _):
+
+        async def status() -> int:
+            return (await sign_in(http, url, "wrong")).status
+
+        async with unfinished_form(url):
+            await eventually(status, lambda found: found == 503)
+            async with http.get(f"{url}/api/canaries/team-a/shop", headers=bearer("t-alice")) as answer:
+                assert answer.status == 200
+        await eventually(status, lambda found: found == 401)
+
+
 async def sign_in(http: aiohttp.ClientSession, url: str, token: str, **headers: str) -> aiohttp.ClientResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return await http.post(f"{url}/login", data={"token": token}, headers=named, allow_redirects=False)
@@ -222,7 +336,26 @@ async def test_behind_tls_the_cookie_goes_over_tls_only() -> None:
     async with page(People()) as (url, http, _):
         answer = await sign_in(http, url, "t-alice", Host="canaries.example", X_Forwarded_Proto="https")
         assert answer.status == 303
-        assert "; Secure" in answer.headers["Set-Cookie"]
+        assert answer.headers["Set-Cookie"] == "__Host-serin-page=t-alice; HttpOnly; Path=/; SameSite=Strict; Secure"
+        over_tls = {"Host": "canaries.example", "X-Forwarded-Proto": "https"}
+        statuses = {}
+        for cookie in ("serin-page", "__Host-serin-page"):
+            async with aiohttp.ClientSession() as other:
+                headers = over_tls | {"Cookie": f"{cookie}=t-alice"}
+                async with other.get(f"{url}/api/canaries/team-a/shop", headers=headers) as found:
+                    statuses[cookie] = found.status
+        assert statuses == {"serin-page": 401, "__Host-serin-page": 200}
+        async with http.post(f"{url}/logout", headers=over_tls, allow_redirects=False) as answer:
+            assert answer.headers["Set-Cookie"].startswith('__Host-serin-page=""; ')
+            assert "; Secure" in answer.headers["Set-Cookie"]
+
+
+async def test_a_token_that_is_worth_nothing_any_more_is_signed_out() -> None:
+    async with page(People()) as (url, http, _):
+        headers = {"Cookie": "serin-page=expired"}
+        async with http.post(f"{url}/logout", headers=headers, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, "/login")
+            assert answer.headers["Set-Cookie"].startswith('serin-page=""; ')
 
 
 @pytest.mark.parametrize(
