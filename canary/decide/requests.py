@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
+from canary.api.shown import shown
 from canary.decide.attempts import attempt
 from canary.decide.holds import is_paused_by_step
 from canary.decide.run_record import give_reason
@@ -15,6 +16,9 @@ from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.request import MalformedRequest, Request, RequestResult, Verb, kept_text, split_claim
 from canary.run.revision import UNKNOWN
 from canary.run.state import Timing
+
+_MOST_TEXT_CHARS: Final = 256
+"""Of a request and of its claim as they are stored; the API server takes a quarter of a megabyte."""
 
 _PHASES: Final = {
     Verb.PROMOTE: ANALYSING | {Phase.PROMOTING},
@@ -43,6 +47,8 @@ def answer_request(tick: Tick) -> Decision | None:
         return None
     if not claim:
         return attempt(tick, ClaimRequest(annotation))
+    # Whoever may write the annotation is not believed to have written what a terminal may be given.
+    text, claim = shown(text, _MOST_TEXT_CHARS), shown(claim, _MOST_TEXT_CHARS)
     if answered is not None and answered.claim == claim:
         return attempt(tick, DropRequest(annotation))
     try:
@@ -86,18 +92,25 @@ def _why_refused(tick: Tick, request: Request) -> str:
 
 
 def _why_not_again(tick: Tick, request: Request, text: str) -> str:
-    """Return what is allowed instead of a retry that was carried out already, and whose run is the last one.
+    """Return what is allowed instead of a retry or resume that was carried out already, and whose run is the last one.
 
-    A text that is kept in Git is written again whenever it was removed: each failure would be followed by another run.
+    A text that is kept in Git is written again whenever it was removed: each failure would be followed by another run,
+    and each pause by its end. Nor does the second of two people who resume one pause end the next one.
     """
     answered, revision = tick.state.control.request, tick.state.revisions.analysed
-    if request.verb is not Verb.RETRY or answered is None or answered.text != text or not request.is_about(revision):
+    if answered is None or answered.text != text or not request.is_about(revision):
+        return ""
+    if request.verb is Verb.RESUME and answered.at_s < int(tick.state.run.started_at_s or 0):
+        # It was about a run of the same revision before this one.
+        return ""
+    after = {Verb.RETRY: "failure", Verb.RESUME: "pause"}.get(request.verb)
+    if after is None:
         return ""
     chars = len(request.revision)
     other = revision[: chars + 1] if chars < len(revision) else revision[: chars - 1]
     why = (
-        f"{Verb.RETRY}@{other}, or as many characters of {revision} as were not used last; this text was carried out, "
-        "and where it is kept in Git it would be after each failure"
+        f"{request.verb}@{other}, or as many characters of {revision} as were not used last; this text was carried "
+        f"out, and where it is kept in Git it would be after each {after}"
     )
     return why if answered.why_refused in {"", why} else ""
 

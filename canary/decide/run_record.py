@@ -5,7 +5,7 @@ An entry is made in the very transition that ends the run, so each run has one, 
 
 from dataclasses import replace
 
-from canary.run.history import Outcome, Run, record
+from canary.run.history import Outcome, Run, record, short
 from canary.run.phase import IDLE
 from canary.run.state import State
 
@@ -18,7 +18,7 @@ def begin_record(state: State, now_s: float, why: str = "") -> State:
 
 def give_reason(state: State, why: str) -> State:
     """Return the state that knows why the run ends, or will; an end may have to wait for what it needs."""
-    return replace(state, run=replace(state.run, reason=why))
+    return replace(state, run=replace(state.run, reason=short(why)))
 
 
 def end_record(state: State, outcome: Outcome, now_s: float, otherwise: str = "") -> State:

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from canary.api.shown import shown
 from canary.run.mark import Mark
-from canary.run.moments import read_time, write_second, write_time
+from canary.run.moments import read_known_time, write_second, write_time
 
 MOST_ENTRIES: Final = 10
 
-_MOST_TEXT_CHARS: Final = 256
-_MOST_USER_CHARS: Final = 128
+_MOST_TEXT_BYTES: Final = 256
+_MOST_USER_BYTES: Final = 128
 
 
 class Outcome(StrEnum):
@@ -65,11 +65,19 @@ def record(
         outcome=outcome,
         started_at_s=float(int(run.started_at_s)),
         ended_at_s=float(int(now_s)),
-        change=shown(change.changed, _MOST_TEXT_CHARS) if change is not None else "",
-        by=shown(change.by, _MOST_USER_CHARS) if change is not None else "",
-        reason=shown(run.reason, _MOST_TEXT_CHARS),
+        change=short(change.changed, _MOST_TEXT_BYTES) if change is not None else "",
+        by=short(change.by, _MOST_USER_BYTES) if change is not None else "",
+        reason=short(run.reason),
     )
     return (entry, *history)[:MOST_ENTRIES]
+
+
+def short(text: str, most_bytes: int = _MOST_TEXT_BYTES) -> str:
+    """Return a text as a status keeps it: fit to be shown, and of so many bytes at most."""
+    seen, mark = shown(text, most_bytes), "…"
+    if len(seen.encode()) <= most_bytes:
+        return seen
+    return seen.encode()[: most_bytes - len(mark.encode())].decode(errors="ignore") + mark
 
 
 # As `status.serin.history` and `status.serin.run`.
@@ -98,7 +106,7 @@ def read_history(found: object) -> tuple[HistoryEntry, ...]:
 
 def _read_entry(item: Mapping[str, Any]) -> HistoryEntry | None:
     outcome, revision = _OUTCOMES.get(_text(item.get("outcome"))), _text(item.get("revision"))
-    started_at_s, ended_at_s = _moment(item.get("startedAt")), _moment(item.get("endedAt"))
+    started_at_s, ended_at_s = read_known_time(item.get("startedAt")), read_known_time(item.get("endedAt"))
     if outcome is None or not revision or started_at_s is None or ended_at_s is None:
         return None
     return HistoryEntry(
@@ -121,17 +129,9 @@ def write_run(run: Run) -> dict[str, str] | None:
 def read_run(found: object) -> Run:
     """Read the run under way; none where something else stands there."""
     item: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
-    started_at_s = _moment(item.get("startedAt"))
+    started_at_s = read_known_time(item.get("startedAt"))
     return Run() if started_at_s is None else Run(started_at_s, _text(item.get("reason")))
 
 
 def _text(found: object) -> str:
     return found if isinstance(found, str) else ""
-
-
-def _moment(found: object) -> float | None:
-    try:
-        moment_s = read_time(_text(found))
-    except (OverflowError, ValueError):
-        return None
-    return None if moment_s is None or moment_s < 0 else moment_s

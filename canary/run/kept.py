@@ -14,7 +14,7 @@ import orjson
 from canary.api.metrics import REQUEST_DURATION, SUCCESS_RATE, CanaryMetric
 from canary.api.shown import shown
 from canary.run.judge import CheckResult, Verdict, effective_range
-from canary.run.moments import read_time, write_second
+from canary.run.moments import read_known_time, write_second
 
 MOST_SAMPLES: Final = 10
 """Of each check."""
@@ -163,11 +163,8 @@ def _read_sample(item: object) -> KeptSample | None:
     if not isinstance(item, Mapping):
         return None
     verdict = _VERDICTS.get(_text(item.get("verdict")))
-    try:
-        at_s = read_time(_text(item.get("at")))
-    except (OverflowError, ValueError):
-        return None
-    if verdict is None or at_s is None or at_s < 0:
+    at_s = read_known_time(item.get("at"))
+    if verdict is None or at_s is None:
         return None
     return KeptSample(at_s, _number(item.get("value")), verdict)
 

@@ -7,12 +7,11 @@ between knows what is done, and the same text written again is another request.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Self
 
 from canary.api.shown import shown
-from canary.run.moments import write_second
+from canary.run.moments import read_time, write_second
 
 _CLAIM: Final = "#"
 _SHORTEST_PREFIX_CHARS: Final = 6
@@ -92,8 +91,10 @@ class RequestResult:
         why, by = item.get("why", ""), item.get("by", "")
         if not all(isinstance(part, str) for part in (*parts, why, by)):
             raise TypeError("verb, revision, claim, why and by are texts")
-        text = "@".join(filter(None, parts[:2]))
-        return cls(text, parts[2], datetime.fromisoformat(item["at"]).timestamp(), why, by)
+        text, at_s = "@".join(filter(None, parts[:2])), read_time(item["at"])
+        if at_s is None:
+            raise ValueError("at is empty; allowed: a moment")
+        return cls(text, parts[2], at_s, why, by)
 
     def write(self) -> dict[str, str]:
         """Return what `read` reads."""

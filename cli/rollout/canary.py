@@ -1,5 +1,6 @@
 """A Canary read for people. What somebody's hand made of another type is left out: it is shown, never relied on."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -289,7 +290,7 @@ def _texts(found: object) -> tuple[str, ...]:
 
 
 def _int(found: object) -> int:
-    return int(found) if isinstance(found, int | float) else 0
+    return int(found) if isinstance(found, int | float) and math.isfinite(found) else 0
 
 
 def _float(found: object) -> float | None:

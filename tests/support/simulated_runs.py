@@ -26,3 +26,9 @@ def bootstrapped(analysis: dict[str, Any] | None = None, **spec: Any) -> Simulat
 def hook(kind: str, name: str = "", **fields: Any) -> dict[str, Any]:
     """Return a hook of a type, of the type's own name unless it is given one."""
     return {"name": name or kind, "type": kind, "url": "http://hooks.test/"} | fields
+
+
+def resume_text(cluster: SimulatedCluster) -> str:
+    """Return a request to resume that is not the one that was answered last: its text is carried out once."""
+    text, answered = f"resume@{cluster.revision}", cluster.state.control.request
+    return text[:-1] if answered is not None and answered.text == text else text

@@ -337,3 +337,16 @@ def test_the_revision_that_is_being_promoted_needs_no_request(running: Simulated
     result = ask(running, f"promote@{REVISION}")
     assert result["result"] == "refused"
     assert result["why"] == f"promote of a newer revision than {REVISION}, which is being promoted"
+
+
+def test_what_a_terminal_obeys_is_not_stored_of_a_request(running: SimulatedCluster) -> None:
+    result = ask(running, "a\x1b]0;owned\x07\x1b[2J" + 9999 * "b" + "#c\x1b[2J")
+    assert (result["result"], result["claim"]) == ("refused", "c\N{REPLACEMENT CHARACTER}[2J")
+    assert result["verb"].startswith("a\N{REPLACEMENT CHARACTER}]0;owned\N{REPLACEMENT CHARACTER}")
+    assert (len(result["verb"]), "\x1b" in str(running.status)) == (256, False)
+
+
+def test_a_reason_of_any_length_is_stored_in_bounds(running: SimulatedCluster) -> None:
+    running.is_drained, running.requested_by = None, 100_000 * "a"
+    ask(running, f"promote@{REVISION}")
+    assert len(running.status["serin"]["run"]["reason"]) == 254

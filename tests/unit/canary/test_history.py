@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
-from canary.run.history import HistoryEntry, Outcome, read_history, read_run, write_history
+from canary.run.history import HistoryEntry, Outcome, Run, read_history, read_run, write_history
 from canary.run.judge import Verdict
+from canary.run.kept import read_checks
 from canary.run.managed import ManagedObject
 from canary.run.mark import Mark
 from canary.run.observation import Target
@@ -254,21 +256,33 @@ def test_what_is_no_entry_is_left_out(found: object) -> None:
     assert read_run(found).started_at_s is None
 
 
-def test_ten_entries_of_long_texts_stay_small() -> None:
-    long = "x" * 5000
+@pytest.mark.parametrize(("letter", "most", "by"), [("x", 253, 125), ("\N{ROCKET}", 63, 31)])
+def test_ten_entries_of_long_texts_stay_small(letter: str, most: int, by: int) -> None:
+    long = letter * 5000
     cluster = bootstrapped(skipAnalysis=True)
     for number in range(2, 14):
         cluster.mark = Mark(f"rev-{number}", long, long)
         roll_out(cluster, f"rev-{number}")
     entries = read_history(history(cluster))
-    assert {(len(entry.change), len(entry.by)) for entry in entries} == {(256, 128)}
-    assert len(str(write_history(entries))) < 8192
+    assert len(orjson.dumps(write_history(entries))) < 8192
     assert entries[0] == HistoryEntry(
         revision="rev-13",
         outcome=Outcome.PROMOTED,
         started_at_s=entries[0].started_at_s,
         ended_at_s=entries[0].ended_at_s,
-        change="x" * 255 + "…",
-        by="x" * 127 + "…",
+        change=letter * most + "…",
+        by=letter * by + "…",
         reason="analysis skipped",
     )
+
+
+LAST = "9999-12-31T23:59:59-23:00"
+
+
+def test_a_moment_that_can_not_be_written_is_none() -> None:
+    entry = {"revision": NEXT, "outcome": "promoted", "startedAt": LAST, "endedAt": LAST}
+    assert (read_run({"startedAt": LAST}), read_history([entry])) == (Run(), ())
+    sample = {"at": LAST, "value": 1, "verdict": "pass"}
+    assert read_checks([{"name": "latency", "samples": [sample]}])[0].samples == ()
+    with pytest.raises(ValueError, match="found 9999-12-31T23:59:59-23:00; allowed: moments from year 1"):
+        read_state({"lastTransitionTime": LAST})

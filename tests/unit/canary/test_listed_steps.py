@@ -12,7 +12,7 @@ from canary.run.phase import Phase
 from tests.support.canaries import canary, with_spec
 from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.simulated_parts import UNREADY, always
-from tests.support.simulated_runs import bootstrapped, hook, phase
+from tests.support.simulated_runs import bootstrapped, hook, phase, resume_text
 
 PASS, FAIL, NO_DATA = Verdict.PASS, Verdict.FAIL, Verdict.NO_DATA
 REVISION = "aaaaaaaaaaaaaaaa"
@@ -75,7 +75,7 @@ def ours(cluster: SimulatedCluster) -> dict[str, Any]:
 
 
 def resume(cluster: SimulatedCluster) -> str:
-    cluster.request, cluster.requested_by = f"resume@{REVISION}", "alice"
+    cluster.request, cluster.requested_by = resume_text(cluster), "alice"
     cluster.settle()
     result: str = cluster.status["serin"]["request"]["result"]
     return result
@@ -250,6 +250,39 @@ def test_each_pause_is_resumed_for_itself() -> None:
         cluster.run(15)
     cluster.run(60)
     assert phase(cluster) is Phase.SUCCEEDED
+
+
+def test_a_resume_whose_text_was_carried_out_ends_no_other_pause_of_the_run() -> None:
+    cluster = at_pause(listed(pause(20), pause(40), step(60)))
+    for count in range(3):
+        cluster.request = f"resume@{REVISION}"
+        cluster.run(60)
+        assert (cluster.request, ours(cluster)["waitingFor"], cluster.weights) == ("", ["pause/2"], (60, 40))
+        assert cluster.status["serin"]["request"]["result"] == ("refused" if count else "accepted")
+    assert cluster.status["serin"]["request"]["why"] == (
+        "resume@aaaaaaaaaaaaaaa, or as many characters of aaaaaaaaaaaaaaaa as were not used last; this text was "
+        "carried out, and where it is kept in Git it would be after each pause"
+    )
+    cluster.request = f"resume@{REVISION[:-1]}"
+    cluster.run(60)
+    assert phase(cluster) is Phase.SUCCEEDED
+
+
+def test_a_resume_of_a_run_is_carried_out_though_one_of_an_earlier_run_had_its_text() -> None:
+    cluster = at_pause()
+    cluster.request = f"resume@{REVISION}"
+    cluster.verdicts = always(FAIL)
+    cluster.run(100)
+    assert phase(cluster) is Phase.FAILED
+    cluster.verdicts = always(PASS)
+    cluster.set_image("bbbbbbbbbbbbbbbb")
+    cluster.run(60)
+    cluster.set_image(REVISION)
+    cluster.settle()
+    cluster.run(300, until=lambda: bool(cluster.state.hooks.waiting_for))
+    cluster.request = f"resume@{REVISION}"
+    cluster.settle()
+    assert cluster.status["serin"]["request"].get("why", "") == ""
 
 
 @pytest.mark.parametrize(("verb", "expected"), [("promote", Phase.SUCCEEDED), ("abort", Phase.FAILED)])

@@ -16,7 +16,7 @@ from tests.support.canaries import canary
 from tests.support.serving_rules import check_at_rest
 from tests.support.simulated_names import RenamedCluster
 from tests.support.simulated_parts import READY, ROLLING, UNREADY
-from tests.support.simulated_runs import hook, phase
+from tests.support.simulated_runs import hook, phase, resume_text
 from tests.unit.canary.test_tapes import (
     ALWAYS_THE_SAME,
     Watcher,
@@ -242,7 +242,7 @@ def test_no_tape_moves_the_names_before_the_traffic(
     all_well(cluster, watcher)
     cluster.spec_names = SHOP
     run(cluster, 10)
-    cluster.request = cluster.request or f"resume@{cluster.revision}"
+    cluster.request = cluster.request or resume_text(cluster)
     run(cluster, 6000)
     assert (cluster.state.identity, cluster.weights) == (SHOP, (100, 0))
     assert cluster.state.phase in IDLE

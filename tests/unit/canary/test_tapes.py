@@ -32,6 +32,7 @@ from tests.support.serving_rules import (
 )
 from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.simulated_parts import READY, ROLLING, UNREADY, Crash, Refused, always
+from tests.support.simulated_runs import resume_text
 from tests.support.simulated_sizes import SimulatedSizes
 
 # A change is judged by the same tapes each time; `make tapes` looks for new ones, and for many more.
@@ -364,7 +365,7 @@ def test_no_tape_breaks_a_rule_and_every_run_ends(
         run(cluster, 60)
         # Whoever paused it by request, and the pause of a step, of which there may be two after an edit.
         if cluster.state.control.is_paused or any(key.startswith("pause/") for key in cluster.state.hooks.waiting_for):
-            cluster.request = cluster.request or f"resume@{cluster.revision}"
+            cluster.request = cluster.request or resume_text(cluster)
     state = cluster.state
     assert cluster.request == "", "a request is not answered"
     assert state.phase in IDLE, "the run does not end"

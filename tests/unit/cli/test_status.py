@@ -10,7 +10,7 @@ import pytest
 from cli.cluster.access import open_access
 from cli.cluster.options import ClusterOptions
 from cli.outputs import ValueOutput
-from cli.rollout.canary import Check
+from cli.rollout.canary import CanaryView, Check
 from cli.status.command import Follower, Question, status
 from tests.support.eventually import eventually
 from tests.support.patience import PATIENCE_S
@@ -377,3 +377,8 @@ def test_a_status_that_somebody_wrote_by_hand_is_shown_as_far_as_it_goes(api: Cl
     assert "\x1b" not in ran.stdout
     assert "Request    �]0;pwned�, 0s ago: refused; allowed: �[2J\n" in ran.stdout
     assert ran.stdout.startswith("Canary test/podinfo: Progressing")
+
+
+@pytest.mark.parametrize("weight", [float("inf"), float("nan")])
+def test_a_weight_that_is_no_finite_number_counts_as_none(weight: float) -> None:
+    assert CanaryView.read(canary() | {"status": {"canaryWeight": weight}}).weight == 0
