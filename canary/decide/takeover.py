@@ -49,7 +49,7 @@ def take_over(tick: Tick) -> Decision | None:
 
 
 def _go_on_promoting(tick: Tick) -> Decision:
-    """Go on with the promotion; but where the target has moved on since, that is nothing that anybody analysed.
+    """Keep the promotion going; but where the target has moved on since, that is nothing that anybody analysed.
 
     Then the primary, which we made, stays with what it has, and the newer revision gets a run of its own.
     """

@@ -95,6 +95,7 @@ class ReadyRule:
 def check_stored(cluster: SimulatedCluster) -> None:
     """See that nothing is exposed by a run of which the API server stores nothing, once there is nothing more to do."""
     is_run = cluster.state.phase not in {None, Phase.INITIALIZING, Phase.TERMINATING, Phase.TERMINATED}
-    is_free = not (cluster.stale or SetTraffic in cluster.refused_actions or cluster.is_in_gap)
+    is_held_up = SetTraffic in cluster.refused_actions or any(cluster.cooldowns.waits_s())
+    is_free = not (cluster.stale or is_held_up or cluster.is_in_gap)
     if cluster.storage.lost is not None and is_run and is_free and cluster.can_primary_serve:
         assert (cluster.weights or (100, 0))[1] == 0, "exposed, and nobody knows what is asked of it"

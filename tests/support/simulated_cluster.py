@@ -112,7 +112,7 @@ class SimulatedCluster(SimulatedRoute):
     passed: set[str] = field(default_factory=set)
     _kept: set[str] = field(default_factory=set)
     storage: SimulatedStorage = field(init=False, compare=False)
-    _cooldowns: ActionCooldowns = field(init=False, compare=False)
+    cooldowns: ActionCooldowns = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         self.restart()
@@ -120,7 +120,7 @@ class SimulatedCluster(SimulatedRoute):
     def restart(self) -> None:
         """Start the agent anew."""
         self.told_sequence = -1
-        self._cooldowns = ActionCooldowns(lambda: self.now_s)
+        self.cooldowns = ActionCooldowns(lambda: self.now_s)
         self.storage = SimulatedStorage(lambda: self.now_s, hasattr(self, "storage") and self.storage.prunes)
 
     def set_image(self, revision: str) -> None:
@@ -145,19 +145,19 @@ class SimulatedCluster(SimulatedRoute):
             target=None if self.is_target_gone else self._target(),
             primary=None if self.primary_revision is None else self._primary(self.primary_revision),
             route=self.route(),
-            due_objects=frozenset(self._due() - self._cooldowns.objects),
-            failed_objects=frozenset(self._cooldowns.objects & self._due()),
+            due_objects=frozenset(self._due() - self.cooldowns.objects),
+            failed_objects=frozenset(self.cooldowns.objects & self._due()),
             scale_to=2,
             full_size=self.sizes.primary,
             size_limit=self.sizes.target_limit,
             blockers=self.blockers,
             unstored=self.storage.lost,
             start_blockers=self.start_blockers,
-            failures=self._cooldowns.errors,
+            failures=self.cooldowns.errors,
             lasting=self.storage.trouble.lasting(self.state.not_ready),
             unaccepted=self.unaccepted,
-            cooling_down=self._cooldowns.actions,
-            refused_traffic=self._cooldowns.traffic,
+            cooling_down=self.cooldowns.actions,
+            refused_traffic=self.cooldowns.traffic,
             request=self.request,
             requested_by=self.requested_by,
             flagger=self.flagger,
@@ -239,7 +239,7 @@ class SimulatedCluster(SimulatedRoute):
             self._refuse_if_changed(action, seen)
             self.before_effect(f"{action}")
             if self._is_refused(action):
-                assert self._cooldowns.add(action, _REFUSAL), f"nothing goes on without {action}"
+                assert self.cooldowns.add(action, _REFUSAL), f"nothing goes on without {action}"
                 continue
             if not self.is_target_gone or isinstance(action, _NEEDS_NO_TARGET):
                 self._perform(action)
@@ -265,7 +265,7 @@ class SimulatedCluster(SimulatedRoute):
 
     def _wake_after_s(self, decision: Decision) -> float | None:
         asked = [] if decision.wake_after_s is None else [decision.wake_after_s]
-        return min([*self._cooldowns.waits_s(), *self.storage.waits_s(), *asked], default=None)
+        return min([*self.cooldowns.waits_s(), *self.storage.waits_s(), *asked], default=None)
 
     def _store(self, intent: State) -> None:
         before, after = self.state, intent
