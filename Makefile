@@ -7,9 +7,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python
 
-# Tests on a cluster mostly wait: four processes fill two cores. Those of tests/cluster share one cluster, each folder of
-# tests/exclusive has one of its own. What comes when, and what stays together, is in tests/support/schedule.py.
-SIDE_BY_SIDE := -n 4
+# Tests on a cluster mostly wait: six processes fill two cores, four of them with a folder of tests/exclusive each at first.
+# Those of tests/cluster share one cluster, each folder of tests/exclusive has one of its own. What comes when, and what
+# stays together, is in tests/support/schedule.py.
+SIDE_BY_SIDE := -n 6
 FAST := tests/unit tests/contract
 
 # PINNED, from `make pin-images`.
