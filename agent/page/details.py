@@ -1,7 +1,7 @@
 """All that the page has of one canary: its steps, checks, runs, messages, and what to type."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -10,10 +10,12 @@ from agent.page.rows import MOST_TEXT_CHARS, Row
 from agent.stored import read_stored
 from canary.api.canary import Canary
 from canary.api.duration import format_duration
-from canary.api.metrics import REQUEST_DURATION, SUCCESS_RATE, CanaryMetric
-from canary.api.parts import items_of, mapping_of, text_of
+from canary.api.parts import mapping_of, text_of
 from canary.api.shown import shown
+from canary.run.history import HistoryEntry, read_history
 from canary.run.judge import effective_range
+from canary.run.kept import VERDICT_WORDS, KeptCheck, read_checks, unit_of
+from canary.run.moments import write_second
 from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.state import State
 from canary.run.status import UnknownPhase
@@ -26,7 +28,6 @@ MOST_STEPS: Final = 100
 """That are shown; of iterations there may be a hundred thousand."""
 
 _MOST_LISTED: Final = 20
-_UNITS: Final = {SUCCESS_RATE: "%", REQUEST_DURATION: "ms"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,8 @@ def detail_of(obj: Object, row: Row, recent: Recent) -> Detail:
         has_more_steps=len(steps) > MOST_STEPS,
         next_check=int(state.timing.next_check_at_s) if state.phase in ANALYSING else 0,
         lasts_until=0 if canary is None else _lasts_until(canary, state),
-        checks=tuple(_checks(canary, items_of(ours, StatusKey.CHECKS))),
-        runs=tuple(_run(item) for item in items_of(ours, StatusKey.HISTORY)[:_MOST_LISTED]),
+        checks=tuple(_checks(canary, read_checks(ours.get(StatusKey.CHECKS)))),
+        runs=tuple(map(_run, read_history(ours.get(StatusKey.HISTORY)))),
         messages=tuple(recent.messages(key)),
         weights=recent.weights(key),
         asked=_asked(state),
@@ -150,7 +151,7 @@ def _bake_s(canary: Canary) -> float:
 
 def _lasts_until(canary: Canary, state: State) -> int:
     """Return until when the present step or the bake lasts at least, in seconds since the epoch; 0 without a time."""
-    record, step = state.analysis.step, listed_step(canary, _now(state))
+    record, step = state.analysis.step, listed_step(canary, state.present_step)
     if state.phase not in ANALYSING:
         return 0
     if record.bake_started_at_s is not None:
@@ -158,10 +159,6 @@ def _lasts_until(canary: Canary, state: State) -> int:
     if step is None or not step.duration_s or record.served_at_s is None:
         return 0
     return int(record.served_at_s + step.duration_s)
-
-
-def _now(state: State) -> Step:
-    return Step(state.traffic, state.analysis.iterations, state.analysis.step.number)
 
 
 def _all_steps(canary: Canary) -> Iterator[Step]:
@@ -175,7 +172,7 @@ def _position(planned: tuple[Step, ...], state: State) -> int | None:
     """Return which of the steps is on, None before the first one; the bake is behind the last."""
     if state.analysis.step.bake_started_at_s is not None:
         return len(planned)
-    now = _now(state)
+    now = state.present_step
     reached = [
         position
         for position, step in enumerate(planned)
@@ -209,34 +206,31 @@ def _in_words(canary: Canary, step: Step) -> str:
     return f"{step.traffic.canary_percent} %{lasting}{paused}"
 
 
-def _checks(canary: Canary | None, kept: Iterable[Any]) -> Iterator[Check]:
+def _checks(canary: Canary | None, kept: Iterable[KeptCheck]) -> Iterator[Check]:
     """Join what is configured with what status keeps of it; what is no longer configured is shown as it was kept."""
-    by_name = {text_of(item, "name"): item for item in kept}
+    by_name = {check.name: check for check in kept}
     metrics = canary.analysis.metrics if canary is not None and canary.analysis is not None else ()
     for metric in metrics[:_MOST_LISTED]:
-        limits, item = effective_range(metric), by_name.pop(metric.name, {})
-        unit = _unit(metric) or _text(item, "unit")
-        yield _check(metric.name, limits.min, limits.max, unit, item)
-    for name, item in islice(by_name.items(), _MOST_LISTED):
-        yield _check(name, _number(item, "min"), _number(item, "max"), _text(item, "unit"), item)
+        limits, found = effective_range(metric), by_name.pop(metric.name, KeptCheck(name=metric.name))
+        yield _check(replace(found, least=limits.min, most=limits.max, unit=unit_of(metric) or found.unit))
+    yield from map(_check, islice(by_name.values(), _MOST_LISTED))
 
 
-def _check(name: str, minimum: float | None, maximum: float | None, unit: str, item: object) -> Check:
+def _check(kept: KeptCheck) -> Check:
     samples = tuple(
-        {"at": _text(sample, "at"), "value": _number(sample, "value"), "verdict": _text(sample, "verdict")}
-        for sample in items_of(item, "samples")[-_MOST_LISTED:]
+        {"at": write_second(sample.at_s), "value": sample.value, "verdict": VERDICT_WORDS[sample.verdict]}
+        for sample in kept.samples[-_MOST_LISTED:]
     )
-    name, reason = shown(name, MOST_TEXT_CHARS), _text(item, "reason")
-    return Check(name=name, min=minimum, max=maximum, unit=unit, samples=samples, reason=reason)
+    name, unit, reason = (shown(text, MOST_TEXT_CHARS) for text in (kept.name, kept.unit, kept.reason))
+    return Check(name=name, min=kept.least, max=kept.most, unit=unit, samples=samples, reason=reason)
 
 
-def _unit(metric: CanaryMetric) -> str:
-    return _UNITS.get(metric.name, "") if metric.is_builtin else ""
-
-
-def _run(item: object) -> Run:
-    names = ("revision", "change", "by", "startedAt", "endedAt", "outcome", "reason")
-    return Run(*(_text(item, name) for name in names))
+def _run(entry: HistoryEntry) -> Run:
+    revision, change, by, reason = (
+        shown(text, MOST_TEXT_CHARS) for text in (entry.revision, entry.change, entry.by, entry.reason)
+    )
+    started, ended = write_second(entry.started_at_s), write_second(entry.ended_at_s)
+    return Run(revision, change, by, started, ended, str(entry.outcome), reason)
 
 
 def _asked(state: State) -> str:
@@ -270,8 +264,3 @@ def _commands(row: Row, state: State) -> Iterator[Command]:
 
 def _text(holder: object, field: str) -> str:
     return shown(text_of(holder, field), MOST_TEXT_CHARS)
-
-
-def _number(holder: object, field: str) -> float | None:
-    found = holder.get(field) if isinstance(holder, Mapping) else None
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None

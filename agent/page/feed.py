@@ -18,9 +18,10 @@ import orjson
 
 from agent.caches import WORKLOADS, Caches
 from agent.page.recent import Recent
-from agent.page.rows import Pods, Target, pods_of, row_of
+from agent.page.rows import Pods, Row, Target, pods_of, row_of
 from agent.resources import CANARIES
 from canary.api.names import primary_of
+from kube.resource import Object
 from kube.store import Change, Key, key_of
 
 MOST_READERS: Final = 64
@@ -107,12 +108,16 @@ class Feed:
         """Return the namespaces that have canaries."""
         return {key.namespace for key in self._changed}
 
-    def pods(self, target: Target) -> Pods | None:
-        """Count the pods of a workload; None where there is none."""
+    def _pods(self, target: Target) -> Pods | None:
         resource = WORKLOADS.get(target.kind)
         if resource is None or not target.name:
             return None
         return pods_of(self._caches.of(resource).glance(target.namespace, target.name))
+
+    def row(self, obj: Object) -> Row:
+        """Return a canary's row, with the pods of both its sides."""
+        target = Target.of(obj)
+        return row_of(obj, primary=self._pods(target.primary), canary=self._pods(target))
 
     async def read(self, visible: Visible, last_id: str = "") -> AsyncGenerator[bytes, None]:
         """Yield server-sent events for as long as the reader likes; `last_id` is of the last one that it got.
@@ -220,10 +225,7 @@ class Feed:
 
     def _make(self, key: Key) -> bytes:
         obj = self._caches.of(CANARIES).get(*key)
-        if obj is None:
-            return b""
-        target = Target.of(obj)
-        return orjson.dumps(row_of(obj, primary=self.pods(target.primary), canary=self.pods(target)))
+        return b"" if obj is None else orjson.dumps(self.row(obj))
 
     def _on_canary(self, change: Change) -> None:
         self._recent.note(change)

@@ -6,7 +6,6 @@ A replica that does not lead sees the same, for all of it comes from `.status`: 
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 import orjson
@@ -14,6 +13,7 @@ import orjson
 from agent.page.rows import MOST_TEXT_CHARS, number_of
 from canary.api.parts import items_of, mapping_of, text_of
 from canary.api.shown import shown
+from canary.run.moments import read_known_time
 from canary.run.wire import SERIN_STATUS, StatusKey
 from kube.resource import Object
 from kube.store import Change, Key
@@ -119,8 +119,5 @@ def _uid(obj: Object) -> str:
 
 
 def _moment_s(text: str) -> int | None:
-    try:
-        moment_s = int(datetime.fromisoformat(text).timestamp())
-    except (ValueError, OverflowError):
-        return None
-    return moment_s if 0 <= moment_s < 2**32 else None
+    moment_s = read_known_time(text)
+    return int(moment_s) if moment_s is not None and moment_s < 2**32 else None

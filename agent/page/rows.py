@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from canary.api.canary import DEFAULT_THRESHOLD
 from canary.api.names import DEFAULT_TARGET_KIND, primary_name
-from canary.api.parts import items_of, mapping_of, text_of
+from canary.api.parts import condition_of, items_of, mapping_of, text_of
 from canary.api.shown import shown
 from canary.run.phase import IDLE, Phase
 from canary.run.status import READY
@@ -17,7 +18,6 @@ MOST_TEXT_CHARS: Final = 400
 """Of one text on the page: a line or two of it."""
 
 _MOST_GATES: Final = 8
-_DEFAULT_THRESHOLD: Final = 1
 
 
 class Mood(StrEnum):
@@ -93,7 +93,7 @@ def row_of(obj: Object, *, primary: Pods | None, canary: Pods | None) -> Row:
     """Return a canary's row. Total: what can't be read is left out."""
     status, target = mapping_of(obj, "status"), Target.of(obj)
     ours = mapping_of(status, SERIN_STATUS)
-    change, ready = mapping_of(ours, StatusKey.CHANGE), _condition(status, READY)
+    change, ready = mapping_of(ours, StatusKey.CHANGE), condition_of(status, READY)
     waiting = tuple(
         shown(gate, MOST_TEXT_CHARS)
         for gate in items_of(ours, StatusKey.WAITING_FOR)[:_MOST_GATES]
@@ -111,7 +111,7 @@ def row_of(obj: Object, *, primary: Pods | None, canary: Pods | None) -> Row:
         weight=number_of(status, "canaryWeight"),
         mirror=number_of(ours, StatusKey.MIRROR_PERCENT),
         failed=number_of(status, "failedChecks"),
-        threshold=number_of(analysis, "threshold") or _DEFAULT_THRESHOLD,
+        threshold=number_of(analysis, "threshold") or DEFAULT_THRESHOLD,
         paused=paused,
         waiting=waiting,
         ready=_text(ready, "status"),
@@ -146,14 +146,6 @@ def number_of(holder: Mapping[str, Any], field: str) -> int:
 
 def _text(holder: Mapping[str, Any], field: str) -> str:
     return shown(text_of(holder, field), MOST_TEXT_CHARS)
-
-
-def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    for condition in items_of(status, "conditions"):
-        if text_of(condition, "type") == kind:
-            found: Mapping[str, Any] = condition
-            return found
-    return {}
 
 
 def _mood(phase: str, ready: str, *, is_waiting: bool) -> Mood:

@@ -27,7 +27,6 @@ from agent.page.details import detail_of
 from agent.page.feed import Feed, TooManyReaders
 from agent.page.recent import Recent
 from agent.page.reviews import Viewer
-from agent.page.rows import Target, row_of
 from agent.page.traffic import Busy, TrafficReader
 from agent.resources import CANARIES
 from agent.stored import read_stored
@@ -304,9 +303,7 @@ class Page:
 
     async def _tell(self, request: web.Request) -> web.Response:
         obj = await self._canary(request)
-        target = Target.of(obj)
-        row = row_of(obj, primary=self._feed.pods(target.primary), canary=self._feed.pods(target))
-        return _json(detail_of(obj, row, self._recent))
+        return _json(detail_of(obj, self._feed.row(obj), self._recent))
 
     async def _compare(self, request: web.Request) -> web.Response:
         obj = await self._canary(request)

@@ -18,6 +18,12 @@ def items_of(holder: object, field: str) -> Sequence[Any]:
     return found if isinstance(found, list | tuple) else ()
 
 
+def condition_of(status: object, kind: str) -> Mapping[str, Any]:
+    """Return the condition of a type in a status; an empty one where there is none."""
+    found = (item for item in items_of(status, "conditions") if text_of(item, "type") == kind)
+    return next(found, _NOTHING)
+
+
 def text_of(holder: object, field: str) -> str:
     """Return a field that is a text; an empty one where it is missing or something else."""
     found = holder.get(field) if isinstance(holder, Mapping) else None

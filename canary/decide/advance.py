@@ -52,7 +52,7 @@ class Ahead:
 
 def look_ahead(tick: Tick) -> Ahead:
     """Return what comes next, as the world is now."""
-    present = tick.present_step if tick.analysis_started else None
+    present = tick.state.present_step if tick.analysis_started else None
     step = next_step(
         tick.canary,
         present,

@@ -40,7 +40,7 @@ def find_hold(tick: Tick, following: Step | None) -> Hold | None:
         return Hold.PAUSE
     if tick.is_primary_lost:
         return None
-    present, record = tick.present_step, tick.state.analysis.step
+    present, record = tick.state.present_step, tick.state.analysis.step
     listed = listed_step(tick.canary, present)
     if listed is not None and not _is_over(tick, record.served_at_s, listed.duration_s):
         return Hold.TIME
@@ -71,7 +71,7 @@ def _is_over(tick: Tick, since_s: float | None, duration_s: float) -> bool:
 
 def is_paused_by_step(tick: Tick) -> bool:
     """Return whether the present step is a pause, and nobody has resumed it."""
-    listed = listed_step(tick.canary, tick.present_step) if tick.analysis_started else None
+    listed = listed_step(tick.canary, tick.state.present_step) if tick.analysis_started else None
     return listed is not None and listed.is_pause and not tick.state.analysis.step.is_resumed
 
 
@@ -111,7 +111,7 @@ def follow_edited_steps(tick: Tick) -> Decision | None:
     if tick.skips_analysis:
         return None
     is_waiting = pause_key(record.number) in tick.state.hooks.waiting_for
-    number = edited_number(tick.canary, tick.present_step, is_waiting=is_waiting, is_resumed=record.is_resumed)
+    number = edited_number(tick.canary, tick.state.present_step, is_waiting=is_waiting, is_resumed=record.is_resumed)
     placed = tick
     if number != record.number:
         step, hooks = replace(record, number=number, is_resumed=False), replace(tick.state.hooks, waiting_for=())

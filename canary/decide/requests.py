@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Final
 
-from canary.api.shown import shown
 from canary.decide.attempts import attempt
 from canary.decide.holds import is_paused_by_step
 from canary.decide.run_record import give_reason
@@ -16,9 +15,6 @@ from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.request import MalformedRequest, Request, RequestResult, Verb, kept_text, split_claim
 from canary.run.revision import UNKNOWN
 from canary.run.state import Timing
-
-_MOST_TEXT_CHARS: Final = 256
-"""Of a request and of its claim as they are stored; the API server takes a quarter of a megabyte."""
 
 _PHASES: Final = {
     Verb.PROMOTE: ANALYSING | {Phase.PROMOTING},
@@ -40,15 +36,13 @@ def answer_request(tick: Tick) -> Decision | None:
     annotation, answered = tick.observation.request, tick.state.control.request
     if not annotation:
         return None
-    written, claim = split_claim(annotation)
-    text = kept_text(written)
+    # Whoever may write the annotation is not believed to have written what a terminal may be given.
+    text, claim = map(kept_text, split_claim(annotation))
     if tick.observation.is_spec_lost and not text.startswith(Verb.ABORT):
         # What else may be asked for needs a spec; it is answered when there is one.
         return None
     if not claim:
         return attempt(tick, ClaimRequest(annotation))
-    # Whoever may write the annotation is not believed to have written what a terminal may be given.
-    text, claim = shown(text, _MOST_TEXT_CHARS), shown(claim, _MOST_TEXT_CHARS)
     if answered is not None and answered.claim == claim:
         return attempt(tick, DropRequest(annotation))
     try:

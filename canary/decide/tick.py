@@ -18,7 +18,6 @@ from canary.run.observation import Observation, RouteState, Target
 from canary.run.phase import ANALYSING, Phase
 from canary.run.revision import UNKNOWN
 from canary.run.state import Blocker, State
-from canary.run.steps import Step
 from canary.run.traffic import TOTAL_PERCENT, Traffic
 
 
@@ -80,11 +79,6 @@ class Tick:
     def analysis_started(self) -> bool:
         """Return whether the analysis of this revision began, with or without traffic; then its checks go on always."""
         return self.state.phase in ANALYSING and self.state.analysis.started_at_s is not None
-
-    @property
-    def present_step(self) -> Step:
-        """Return where the analysis stands, once it began."""
-        return Step(self.state.traffic, self.state.analysis.iterations, self.state.analysis.step.number)
 
     @property
     def is_exposed(self) -> bool:

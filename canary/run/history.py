@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from canary.api.parts import text_of
 from canary.api.shown import shown
 from canary.run.mark import Mark
 from canary.run.moments import read_known_time, write_second, write_time
@@ -105,7 +106,7 @@ def read_history(found: object) -> tuple[HistoryEntry, ...]:
 
 
 def _read_entry(item: Mapping[str, Any]) -> HistoryEntry | None:
-    outcome, revision = _OUTCOMES.get(_text(item.get("outcome"))), _text(item.get("revision"))
+    outcome, revision = _OUTCOMES.get(text_of(item, "outcome")), text_of(item, "revision")
     started_at_s, ended_at_s = read_known_time(item.get("startedAt")), read_known_time(item.get("endedAt"))
     if outcome is None or not revision or started_at_s is None or ended_at_s is None:
         return None
@@ -114,9 +115,9 @@ def _read_entry(item: Mapping[str, Any]) -> HistoryEntry | None:
         outcome=outcome,
         started_at_s=started_at_s,
         ended_at_s=ended_at_s,
-        change=_text(item.get("change")),
-        by=_text(item.get("by")),
-        reason=_text(item.get("reason")),
+        change=text_of(item, "change"),
+        by=text_of(item, "by"),
+        reason=text_of(item, "reason"),
     )
 
 
@@ -130,8 +131,4 @@ def read_run(found: object) -> Run:
     """Read the run under way; none where something else stands there."""
     item: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
     started_at_s = read_known_time(item.get("startedAt"))
-    return Run() if started_at_s is None else Run(started_at_s, _text(item.get("reason")))
-
-
-def _text(found: object) -> str:
-    return found if isinstance(found, str) else ""
+    return Run() if started_at_s is None else Run(started_at_s, text_of(item, "reason"))

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from canary.api.metrics import REQUEST_DURATION, SUCCESS_RATE, CanaryMetric
+from canary.api.parts import text_of
 from canary.api.shown import shown
 from canary.run.judge import CheckResult, Verdict, effective_range
 from canary.run.moments import read_known_time, write_second
@@ -29,8 +30,8 @@ _DIGITS: Final = 6
 
 _Named = TypeVar("_Named")
 
-_WORDS: Final = {Verdict.PASS: "pass", Verdict.FAIL: "fail", Verdict.NO_DATA: "noData", Verdict.ERROR: "error"}
-_VERDICTS: Final = {word: verdict for verdict, word in _WORDS.items()}
+VERDICT_WORDS: Final = {Verdict.PASS: "pass", Verdict.FAIL: "fail", Verdict.NO_DATA: "noData", Verdict.ERROR: "error"}
+_VERDICTS: Final = {word: verdict for verdict, word in VERDICT_WORDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def _with_sample(known: KeptCheck | None, metric: CanaryMetric, result: CheckRes
         name=shown(metric.name, _MOST_NAME_CHARS),
         least=bounds.min,
         most=bounds.max,
-        unit=_unit(metric),
+        unit=unit_of(metric),
         samples=(*before, sample)[-MOST_SAMPLES:],
         reason=reason if result.verdict is Verdict.PASS else shown(result.text, _MOST_REASON_CHARS),
     )
@@ -114,7 +115,8 @@ def _size(checks: tuple[KeptCheck, ...]) -> int:
     return len(orjson.dumps(write_checks(checks)))
 
 
-def _unit(metric: CanaryMetric) -> str:
+def unit_of(metric: CanaryMetric) -> str:
+    """Return the unit of a builtin metric, empty for any other."""
     return {SUCCESS_RATE: "%", REQUEST_DURATION: "ms"}[metric.name] if metric.is_builtin else ""
 
 
@@ -132,7 +134,7 @@ def write_checks(checks: Iterable[KeptCheck]) -> list[dict[str, Any]]:
 
 def _write_check(check: KeptCheck) -> dict[str, Any]:
     samples = [
-        {"at": write_second(sample.at_s), "value": sample.value, "verdict": _WORDS[sample.verdict]}
+        {"at": write_second(sample.at_s), "value": sample.value, "verdict": VERDICT_WORDS[sample.verdict]}
         for sample in check.samples
     ]
     bounds = {key: bound for key, bound in (("min", check.least), ("max", check.most)) if bound is not None}
@@ -143,34 +145,30 @@ def _write_check(check: KeptCheck) -> dict[str, Any]:
 def read_checks(found: object) -> tuple[KeptCheck, ...]:
     """Read what was written; what is something else, by somebody's hand, is left out."""
     items = found if isinstance(found, list) else []
-    return tuple(_read_check(item) for item in items if isinstance(item, Mapping) and _text(item.get("name")))
+    return tuple(_read_check(item) for item in items if isinstance(item, Mapping) and text_of(item, "name"))
 
 
 def _read_check(item: Mapping[str, Any]) -> KeptCheck:
     samples = item.get("samples")
     read = map(_read_sample, samples if isinstance(samples, list) else [])
     return KeptCheck(
-        name=_text(item.get("name")),
+        name=text_of(item, "name"),
         least=_number(item.get("min")),
         most=_number(item.get("max")),
-        unit=_text(item.get("unit")),
+        unit=text_of(item, "unit"),
         samples=tuple(sample for sample in read if sample is not None),
-        reason=_text(item.get("reason")),
+        reason=text_of(item, "reason"),
     )
 
 
 def _read_sample(item: object) -> KeptSample | None:
     if not isinstance(item, Mapping):
         return None
-    verdict = _VERDICTS.get(_text(item.get("verdict")))
+    verdict = _VERDICTS.get(text_of(item, "verdict"))
     at_s = read_known_time(item.get("at"))
     if verdict is None or at_s is None:
         return None
     return KeptSample(at_s, _number(item.get("value")), verdict)
-
-
-def _text(found: object) -> str:
-    return found if isinstance(found, str) else ""
 
 
 def _number(found: object) -> float | None:

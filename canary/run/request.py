@@ -14,14 +14,15 @@ from canary.api.shown import shown
 from canary.run.moments import read_time, write_second
 
 _CLAIM: Final = "#"
-_SHORTEST_PREFIX_CHARS: Final = 6
+SHORTEST_PREFIX_CHARS: Final = 6
+"""Of a revision in a request."""
 
 _BY: Final = " by "
 _MOST_REQUESTER_CHARS: Final = 128
 """Of a user's name as it is kept; the API server takes any length."""
 
 _MOST_TEXT_CHARS: Final = 256
-"""Of a request as it is kept, which may be no request at all."""
+"""Of a request or its claim as it is kept, which may be neither; the API server takes a quarter of a megabyte."""
 
 
 class Verb(StrEnum):
@@ -54,8 +55,8 @@ class Request:
             MalformedRequest: it is something else.
         """
         verb, _, revision = text.strip().partition("@")
-        if verb not in set(Verb) or len(revision) < _SHORTEST_PREFIX_CHARS:
-            prefix = f"a revision or at least its first {_SHORTEST_PREFIX_CHARS} characters"
+        if verb not in set(Verb) or len(revision) < SHORTEST_PREFIX_CHARS:
+            prefix = f"a revision or at least its first {SHORTEST_PREFIX_CHARS} characters"
             raise MalformedRequest(f"<{'|'.join(Verb)}>@<revision>, with {prefix}")
         return cls(Verb(verb), revision)
 
@@ -111,7 +112,10 @@ class RequestResult:
 
 
 def kept_text(text: str) -> str:
-    """Return a request's text as its result has it: printable, of bounded length; as it was written if it is one."""
+    """Return a request's text, or its claim, as its result has it: printable, of bounded length.
+
+    What is a request stays as it was written.
+    """
     return shown(text, _MOST_TEXT_CHARS)
 
 

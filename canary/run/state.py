@@ -17,6 +17,7 @@ from canary.run.mark import Mark
 from canary.run.messages import Alert, Message
 from canary.run.phase import TRANSITIONS, Phase
 from canary.run.request import RequestResult
+from canary.run.steps import Step
 from canary.run.traffic import Traffic
 
 
@@ -215,6 +216,11 @@ class State:
     run: Run = field(default_factory=Run)
     history: tuple[HistoryEntry, ...] = ()
     transition: TransitionRecord = field(default_factory=TransitionRecord)
+
+    @property
+    def present_step(self) -> Step:
+        """Return where the analysis stands, once it began."""
+        return Step(self.traffic, self.analysis.iterations, self.analysis.step.number)
 
     @property
     def alerts(self) -> tuple[Alert, ...]:

@@ -123,6 +123,12 @@ def pause_key(number: int) -> str:
     return f"{_PAUSE}/{number}"
 
 
+def paused_step(key: str) -> int:
+    """Return the number of the step whose pause is meant by one of what a run waits for, 0 where it is no pause."""
+    kind, _, number = key.partition("/")
+    return int(number) if kind == _PAUSE and number.isdecimal() else 0
+
+
 def _next_blue_green(canary: Canary, present: Step | None) -> Step | None:
     if present is not None and present.traffic.canary_percent > 0:
         return None

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 from canary.run.phase import Phase
-from canary.run.request import Verb
+from canary.run.request import SHORTEST_PREFIX_CHARS, Verb
 from canary.run.revision import template_part
+from canary.run.steps import paused_step
 from cli.rollout.canary import CanaryView
 
-_SHORTEST_CHARS = 6
-_PAUSE = "pause/"
 _NOT_TWICE = frozenset({Verb.RETRY, Verb.RESUME})
 
 
@@ -43,7 +42,7 @@ def already_so(view: CanaryView, verb: Verb, revision: str) -> Done | None:
             return Done(f"the run of {revision} was rolled back already")
         case Verb.PAUSE if view.is_analysing and is_analysed and view.is_paused:
             return Done(f"the run of {revision} is paused already")
-        case Verb.RESUME if view.is_analysing and is_analysed and not (view.is_paused or _is_held_by_step(view)):
+        case Verb.RESUME if view.is_analysing and is_analysed and not (view.is_paused or view.paused_step):
             return Done(f"the run of {revision} is not paused")
         case Verb.RETRY if is_running:
             return Done(f"the run of {revision} is under way")
@@ -58,15 +57,11 @@ def request_text(view: CanaryView, verb: Verb, revision: str) -> str:
     """
     text = f"{verb}@{revision}"
     is_repeated = verb in _NOT_TWICE and view.request is not None and view.request.text == text
-    if not is_repeated or len(revision) <= _SHORTEST_CHARS:
+    if not is_repeated or len(revision) <= SHORTEST_PREFIX_CHARS:
         return text
     return text[:-1]
 
 
 def held_by(view: CanaryView) -> list[str]:
     """Return what a resume would end: what was asked for, and the pause of a step."""
-    return [*(["a request"] if view.is_paused else []), *(one for one in view.waiting_for if one.startswith(_PAUSE))]
-
-
-def _is_held_by_step(view: CanaryView) -> bool:
-    return any(one.startswith(_PAUSE) for one in view.waiting_for)
+    return [*(["a request"] if view.is_paused else []), *filter(paused_step, view.waiting_for)]

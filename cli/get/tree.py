@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from canary.run.moments import read_known_time
 from cli.get.table import failed_text, phase_text, weight_text
 from cli.rollout.ages import ago
-from cli.rollout.canary import CanaryView, moment_s
+from cli.rollout.canary import CanaryView
 from cli.rollout.sides import Pod, Side
 from cli.rollout.styles import BAD, GOOD, HELD, QUIET, STRONG, phase_style, ready_style
 from cli.terminal import Line
@@ -79,5 +80,5 @@ def _pod(pod: Pod, branch: str, now_s: float) -> Line:
         (f"{pod.ready}/{pod.containers} {pod.status}", QUIET if pod.is_old else GOOD if pod.is_well else BAD),
         ("  older revision" if pod.is_old else "", HELD),
         (restarts, HELD),
-        (f"  {ago(moment_s(pod.created_at), now_s)}", QUIET),
+        (f"  {ago(read_known_time(pod.created_at), now_s)}", QUIET),
     ]

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import yaml
 
+from canary.api.parts import mapping_of, text_of
 from cli.input.errors import BadInput, NotYaml
 from cli.input.values import Repeated, Values, compose, locate
 
@@ -33,25 +34,23 @@ class Document:
     @property
     def kind(self) -> str:
         """Return the kind, empty where there is none, or none that is a text."""
-        return _text(self.obj, "kind")
+        return text_of(self.obj, "kind")
 
     @property
     def group(self) -> str:
         """Return the API group, empty for the core group, and without an apiVersion."""
-        group, slash, _ = _text(self.obj, "apiVersion").partition("/")
+        group, slash, _ = text_of(self.obj, "apiVersion").partition("/")
         return group if slash else ""
 
     @property
     def name(self) -> str:
         """Return the name, or the beginning of one that is to be generated; empty where there is none."""
-        metadata = self.obj.get("metadata")
-        known = metadata if isinstance(metadata, Mapping) else {}
-        return _text(known, "name") or _text(known, "generateName")
+        metadata = mapping_of(self.obj, "metadata")
+        return text_of(metadata, "name") or text_of(metadata, "generateName")
 
     def namespace(self, otherwise: str) -> str:
         """Return the namespace, `otherwise` where none is written."""
-        metadata = self.obj.get("metadata")
-        return (_text(metadata, "namespace") if isinstance(metadata, Mapping) else "") or otherwise
+        return text_of(mapping_of(self.obj, "metadata"), "namespace") or otherwise
 
     def place(self, path: str) -> tuple[int, int]:
         """Return line and column of a field, or of the nearest that is there."""
@@ -151,8 +150,3 @@ def _objects(source: str, node: yaml.Node) -> Iterator[Document]:
         return
     values = Values(source)
     yield Document(source, node, values.read(node), tuple(values.repeated))
-
-
-def _text(holder: Object, field: str) -> str:
-    found = holder.get(field)
-    return found if isinstance(found, str) else ""

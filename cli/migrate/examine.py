@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from yaml import MappingNode
 
+from canary.api.parts import mapping_of
 from canary.api.problems import InvalidObject, Problem
 from canary.rules.admission import applied_canary_problems, with_its_names
 from canary.rules.references import ALERT_PROVIDER_KIND, Claim, ReferenceProblem
@@ -67,7 +68,7 @@ def examine(documents: Sequence[Document], namespace: str, mesh_provider: str = 
 
 def _of(document: Document, cluster: _Seen, namespace: str, types: AlertTypes, provider: str) -> CanaryChanges:
     obj = with_its_names(document.obj, namespace)
-    there, status = document.namespace(namespace), _part(obj, "status")
+    there, status = document.namespace(namespace), mapping_of(obj, "status")
     cluster.look_from(there, obj)
     phase = str(status.get("phase") or "")
     run = what_becomes_of(phase, is_ours=bool(status.get(SERIN_STATUS)))
@@ -104,9 +105,4 @@ def _refused(problem: Problem, edit: str) -> Change:
 def _alert_types(documents: Iterable[Document], namespace: str) -> Iterator[tuple[tuple[str, str], str]]:
     for one in documents:
         if one.kind == ALERT_PROVIDER_KIND:
-            yield (one.namespace(namespace), one.name), str(_part(one.obj, "spec").get("type") or "")
-
-
-def _part(obj: Object, key: str) -> Mapping[str, Any]:
-    found = obj.get(key)
-    return found if isinstance(found, Mapping) else {}
+            yield (one.namespace(namespace), one.name), str(mapping_of(one.obj, "spec").get("type") or "")

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from canary.api.shown import shown
+from canary.run.moments import read_known_time
 from cli.cluster.access import Access
 from cli.cluster.watching import Query, watching
 from cli.exit_codes import ExitCode
 from cli.frames import print_new
 from cli.outputs import ValueOutput, as_text
 from cli.rollout.ages import moment
-from cli.rollout.canary import moment_s
 from cli.rollout.styles import HELD, QUIET, STRONG
 from cli.terminal import Line, show
 from kube.resource import EVENTS, Object, Objects
@@ -43,7 +43,7 @@ class EventView:
         """Read an Event."""
         about: dict[str, Any] = obj.get("involvedObject") or {}
         version = str(obj["metadata"].get("resourceVersion") or "")
-        moments = [moment_s(obj.get(key)) for key in _TIMES]
+        moments = [read_known_time(obj.get(key)) for key in _TIMES]
         return cls(
             next((one for one in moments if one is not None), 0.0),
             int(version) if version.isdecimal() else 0,

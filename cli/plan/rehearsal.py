@@ -21,7 +21,7 @@ from canary.run.observation import Observation, Primary, Question, Route, RouteS
 from canary.run.phase import Phase
 from canary.run.readiness import Readiness
 from canary.run.state import Revisions, State, TargetIdentity, TransitionRecord
-from canary.run.steps import Step, listed_step, pause_key
+from canary.run.steps import listed_step, pause_key
 from canary.run.traffic import Traffic
 
 # A moment so far from the epoch that no duration leads behind it.
@@ -137,7 +137,7 @@ class Rehearsal:
         """
         state, analysis, interval_s = self.state, self.canary.analysis, self.canary.interval_s
         record = state.analysis.step
-        listed = listed_step(self.canary, Step(state.traffic, state.analysis.iterations, record.number))
+        listed = listed_step(self.canary, state.present_step)
         ends_s = [0.0]
         if record.served_at_s is not None and listed is not None:
             ends_s.append(record.served_at_s + listed.duration_s)
@@ -207,10 +207,7 @@ class Rehearsal:
 
     def _store(self, intent: State) -> None:
         before, self.state = self.state, intent
-        is_step = intent.analysis.started_at_s is not None and (
-            (before.traffic, before.analysis.iterations, before.analysis.step.number)
-            != (intent.traffic, intent.analysis.iterations, intent.analysis.step.number)
-        )
+        is_step = intent.analysis.started_at_s is not None and before.present_step != intent.present_step
         texts = tuple(message.text for message in intent.transition.messages)
         if pause_key(intent.analysis.step.number) in intent.hooks.waiting_for:
             texts = self._resume(texts)

@@ -3,30 +3,24 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final, Self
 
 from canary.api.bounds import DEFAULT_PROGRESS_DEADLINE_S
 from canary.api.names import DEFAULT_TARGET_KIND, primary_name
+from canary.api.parts import condition_of, items_of, mapping_of, text_of
 from canary.api.shown import shown
 from canary.run.history import HistoryEntry, Run, read_history, read_run
+from canary.run.judge import Verdict
+from canary.run.kept import KeptCheck, KeptSample, read_checks
 from canary.run.mark import Mark
+from canary.run.moments import read_known_time
 from canary.run.phase import ANALYSING, IDLE
 from canary.run.request import RequestResult
+from canary.run.status import READY
+from canary.run.steps import paused_step
 from canary.run.wire import REQUEST_ANNOTATION, SERIN_STATUS, StatusKey
 
 _MOST_WEIGHT: Final = 100
-_PASSED: Final = "pass"
-_PAUSE: Final = "pause"
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One answer of a check: its verdict is `pass`, `fail`, `noData` or `error`."""
-
-    at_s: float | None
-    value: float | None
-    verdict: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +31,7 @@ class Check:
     min: float | None
     max: float | None
     unit: str
-    samples: tuple[Sample, ...]
+    samples: tuple[KeptSample, ...]
     reason: str
 
     @property
@@ -49,12 +43,12 @@ class Check:
     @property
     def is_passing(self) -> bool:
         """Return whether its last sample passed."""
-        return bool(self.samples) and self.samples[-1].verdict == _PASSED
+        return bool(self.samples) and self.samples[-1].verdict is Verdict.PASS
 
     @property
     def halted_at_s(self) -> float | None:
         """Return when the last sample that did not pass was judged, None where none is kept."""
-        return next((sample.at_s for sample in reversed(self.samples) if sample.verdict != _PASSED), None)
+        return next((sample.at_s for sample in reversed(self.samples) if sample.verdict is not Verdict.PASS), None)
 
     def short(self, value: float) -> str:
         """Return a value with four digits, or as many as show on which side of the bounds it is."""
@@ -141,8 +135,8 @@ class CanaryView:
     @property
     def paused_step(self) -> int:
         """Return the number of the step whose pause holds the run, 0 where none does."""
-        keys = [one.partition("/") for one in self.waiting_for] if self.is_analysing else []
-        return next((int(number) for kind, _, number in keys if kind == _PAUSE and number.isdecimal()), 0)
+        numbers = map(paused_step, self.waiting_for if self.is_analysing else ())
+        return next(filter(None, numbers), 0)
 
     @property
     def is_held_by_step(self) -> bool:
@@ -152,8 +146,8 @@ class CanaryView:
 
     def waiting_text(self, key: str) -> str:
         """Return one of `waiting_for` in words."""
-        kind, _, name = key.partition("/")
-        return f"somebody to resume step {name}" if kind == _PAUSE else key
+        number = paused_step(key)
+        return f"somebody to resume step {number}" if number else key
 
     def ended(self, revision: str) -> HistoryEntry | None:
         """Return the last run of a revision that has ended, None where it is not kept."""
@@ -162,14 +156,17 @@ class CanaryView:
     @classmethod
     def read(cls, obj: Mapping[str, Any]) -> Self:
         """Read a Canary of the API server's, whatever stands in its free fields."""
-        metadata, spec, status = _map(obj.get("metadata")), _map(obj.get("spec")), _map(obj.get("status"))
-        ours, analysis = _map(status.get(SERIN_STATUS)), _map(spec.get("analysis") or spec.get("canaryAnalysis"))
-        target, ready = _map(spec.get("targetRef")), _condition(status, "Ready")
-        steps = tuple(map(_step, _maps(analysis.get("steps"))))
+        metadata, spec, status = mapping_of(obj, "metadata"), mapping_of(obj, "spec"), mapping_of(obj, "status")
+        ours, analysis = (
+            mapping_of(status, SERIN_STATUS),
+            mapping_of(spec, "analysis") or mapping_of(spec, "canaryAnalysis"),
+        )
+        target, ready = mapping_of(spec, "targetRef"), condition_of(status, READY)
+        steps = tuple(map(_step, _maps(analysis, "steps")))
         return cls(
-            namespace=_text(metadata.get("namespace")),
-            name=_text(metadata.get("name")),
-            phase=_text(status.get("phase")),
+            namespace=_text(metadata, "namespace"),
+            name=_text(metadata, "name"),
+            phase=_text(status, "phase"),
             weight=_int(status.get("canaryWeight")),
             mirror_percent=_int(ours.get(StatusKey.MIRROR_PERCENT)),
             most_weight=_most_weight(analysis, steps),
@@ -178,32 +175,32 @@ class CanaryView:
             steps=steps,
             step=_int(ours.get(StatusKey.STEP)),
             is_step_resumed=ours.get(StatusKey.STEP_RESUMED) is True,
-            step_served_at_s=moment_s(ours.get(StatusKey.STEP_SERVED_AT)),
-            bake=_text(analysis.get("bake")),
-            bake_started_at_s=moment_s(ours.get(StatusKey.BAKE_STARTED_AT)),
-            interval=_text(analysis.get("interval")),
+            step_served_at_s=read_known_time(ours.get(StatusKey.STEP_SERVED_AT)),
+            bake=_text(analysis, "bake"),
+            bake_started_at_s=read_known_time(ours.get(StatusKey.BAKE_STARTED_AT)),
+            interval=_text(analysis, "interval"),
             failed_checks=_int(status.get("failedChecks")),
             threshold=_int(analysis.get("threshold")),
-            is_ready={"True": True, "False": False}.get(_text(ready.get("status"))),
-            ready_reason=_text(ready.get("reason")),
-            ready_message=_text(ready.get("message")),
-            target_kind=_text(target.get("kind")) or DEFAULT_TARGET_KIND,
-            target=_text(target.get("name")),
-            seen=_text(_map(ours.get(StatusKey.TARGET)).get("revision")),
-            analysed=_text(status.get("lastAppliedSpec")),
-            promoted=_text(status.get("lastPromotedSpec")),
-            change=_change(_map(ours.get(StatusKey.CHANGE))),
+            is_ready={"True": True, "False": False}.get(_text(ready, "status")),
+            ready_reason=_text(ready, "reason"),
+            ready_message=_text(ready, "message"),
+            target_kind=_text(target, "kind") or DEFAULT_TARGET_KIND,
+            target=_text(target, "name"),
+            seen=_text(mapping_of(ours, StatusKey.TARGET), "revision"),
+            analysed=_text(status, "lastAppliedSpec"),
+            promoted=_text(status, "lastPromotedSpec"),
+            change=_change(mapping_of(ours, StatusKey.CHANGE)),
             is_paused=ours.get(StatusKey.PAUSED) is True,
             is_suspended=spec.get("suspend") is True,
-            waiting_for=_texts(ours.get(StatusKey.WAITING_FOR)),
-            next_check_at_s=moment_s(ours.get(StatusKey.NEXT_CHECK_AT)),
-            unready_at_s=moment_s(ours.get(StatusKey.UNREADY_AT)),
+            waiting_for=_texts(ours, StatusKey.WAITING_FOR),
+            next_check_at_s=read_known_time(ours.get(StatusKey.NEXT_CHECK_AT)),
+            unready_at_s=read_known_time(ours.get(StatusKey.UNREADY_AT)),
             progress_deadline_s=_int(spec.get("progressDeadlineSeconds", DEFAULT_PROGRESS_DEADLINE_S)),
-            moved_at_s=moment_s(status.get("lastTransitionTime")),
-            request=_request(ours.get(StatusKey.REQUEST)),
-            pending_request=_text(_map(metadata.get("annotations")).get(REQUEST_ANNOTATION)),
-            news=tuple(_text(item.get("text")) for item in _maps(ours.get(StatusKey.MESSAGES))),
-            checks=tuple(map(_check, _maps(ours.get(StatusKey.CHECKS)))),
+            moved_at_s=read_known_time(status.get("lastTransitionTime")),
+            request=_request(mapping_of(ours, StatusKey.REQUEST)),
+            pending_request=_text(mapping_of(metadata, "annotations"), REQUEST_ANNOTATION),
+            news=tuple(_text(item, "text") for item in _maps(ours, StatusKey.MESSAGES)),
+            checks=tuple(map(_check, read_checks(ours.get(StatusKey.CHECKS)))),
             history=tuple(map(_readable, read_history(ours.get(StatusKey.HISTORY)))),
             run=read_run(ours.get(StatusKey.RUN)),
         )
@@ -214,18 +211,14 @@ class CanaryView:
         return self.phase or "New"
 
 
-def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    return next((item for item in _maps(status.get("conditions")) if item.get("type") == kind), {})
-
-
 def _change(item: Mapping[str, Any]) -> Mark | None:
-    revision, what, by = (_text(item.get(key)) for key in ("revision", "what", "by"))
+    revision, what, by = (_text(item, key) for key in ("revision", "what", "by"))
     return Mark(revision, what, by) if revision else None
 
 
-def _request(item: object) -> RequestResult | None:
+def _request(item: Mapping[str, Any]) -> RequestResult | None:
     try:
-        found = RequestResult.read(_map(item) or None)
+        found = RequestResult.read(item or None)
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
     if found is None:
@@ -240,7 +233,7 @@ def _request(item: object) -> RequestResult | None:
 
 
 def _step(item: Mapping[str, Any]) -> Step:
-    return Step(_int(item.get("weight")), _text(item.get("duration")), is_pause="pause" in item)
+    return Step(_int(item.get("weight")), _text(item, "duration"), is_pause="pause" in item)
 
 
 def _most_weight(analysis: Mapping[str, Any], steps: Sequence[Step]) -> int:
@@ -252,13 +245,9 @@ def _most_weight(analysis: Mapping[str, Any], steps: Sequence[Step]) -> int:
     return _int(analysis.get("maxWeight")) or _MOST_WEIGHT
 
 
-def _check(item: Mapping[str, Any]) -> Check:
-    samples = tuple(
-        Sample(moment_s(one.get("at")), _float(one.get("value")), _text(one.get("verdict")))
-        for one in _maps(item.get("samples"))
-    )
-    texts = [_text(item.get(key)) for key in ("name", "unit", "reason")]
-    return Check(texts[0], _float(item.get("min")), _float(item.get("max")), texts[1], samples, texts[2])
+def _check(kept: KeptCheck) -> Check:
+    """Return a check as it may be shown in a terminal."""
+    return Check(shown(kept.name), kept.least, kept.most, shown(kept.unit), kept.samples, shown(kept.reason))
 
 
 def _readable(entry: HistoryEntry) -> HistoryEntry:
@@ -272,34 +261,18 @@ def _readable(entry: HistoryEntry) -> HistoryEntry:
     )
 
 
-def _map(found: object) -> Mapping[str, Any]:
-    return found if isinstance(found, Mapping) else {}
+def _maps(holder: object, field: str) -> list[Mapping[str, Any]]:
+    return [item for item in items_of(holder, field) if isinstance(item, Mapping)]
 
 
-def _maps(found: object) -> list[Mapping[str, Any]]:
-    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+def _text(holder: object, field: str) -> str:
+    """Return a text as it may be shown in a terminal."""
+    return shown(text_of(holder, field))
 
 
-def _text(found: object) -> str:
-    """Return a text as it may be shown in a terminal; what is no text is none."""
-    return shown(found) if isinstance(found, str) else ""
-
-
-def _texts(found: object) -> tuple[str, ...]:
-    return tuple(filter(None, map(_text, found))) if isinstance(found, list) else ()
+def _texts(holder: object, field: str) -> tuple[str, ...]:
+    return tuple(shown(item) for item in items_of(holder, field) if isinstance(item, str) and item)
 
 
 def _int(found: object) -> int:
     return int(found) if isinstance(found, int | float) and math.isfinite(found) else 0
-
-
-def _float(found: object) -> float | None:
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
-
-
-def moment_s(found: object) -> float | None:
-    """Return a moment as seconds since the epoch, None where it is none."""
-    try:
-        return datetime.fromisoformat(found).timestamp() if isinstance(found, str) and found else None
-    except ValueError:
-        return None

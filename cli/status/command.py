@@ -9,6 +9,7 @@ from typing import Final
 
 from canary.api.duration import format_duration
 from canary.run.history import HistoryEntry
+from canary.run.kept import VERDICT_WORDS
 from cli.cluster.access import Access
 from cli.cluster.failures import Failed, failed
 from cli.cluster.options import is_live_terminal
@@ -288,5 +289,5 @@ def _check_value(view: CanaryView, place: int) -> dict[str, object]:
     check = view.checks[place]
     last = check.samples[-1] if check.samples else None
     found = {"name": check.name, "min": check.min, "max": check.max, "unit": check.unit or None}
-    found |= {"value": last.value if last else None, "verdict": last.verdict if last else None}
+    found |= {"value": last.value if last else None, "verdict": VERDICT_WORDS[last.verdict] if last else None}
     return {key: value for key, value in (found | {"reason": check.reason or None}).items() if value is not None}

@@ -5,25 +5,26 @@ from dataclasses import dataclass
 from typing import Final
 
 from canary.api.duration import parse_duration_s
+from canary.run.judge import Verdict
 from canary.run.phase import Phase
 from canary.run.request import split_claim
+from canary.run.steps import paused_step
 from cli.get.table import phase_text
 from cli.rollout.ages import ago, span
-from cli.rollout.canary import CanaryView, Check, Sample
+from cli.rollout.canary import CanaryView, Check
 from cli.rollout.outcome import Outcome
 from cli.rollout.styles import BAD, BUSY, GOOD, HELD, QUIET, STRONG, phase_style
 from cli.terminal import Line
 
 _BAR_CHARS: Final = 40
 _LABEL_CHARS: Final = 10
-_PAUSE: Final = "pause"
 _VERDICTS: Final = {
-    "pass": ("pass", GOOD),
-    "fail": ("FAIL", BAD),
-    "noData": ("no data", HELD),
-    "error": ("error", HELD),
+    Verdict.PASS: ("pass", GOOD),
+    Verdict.FAIL: ("FAIL", BAD),
+    Verdict.NO_DATA: ("no data", HELD),
+    Verdict.ERROR: ("error", HELD),
 }
-_TRACE_CHARS: Final = {"pass": "✓", "fail": "✗", "noData": "·", "error": "!"}
+_TRACE_CHARS: Final = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.NO_DATA: "·", Verdict.ERROR: "!"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +129,13 @@ def _checks(view: CanaryView, now_s: float, *, is_wide: bool) -> Iterator[Line]:
     widest = max(map(len, values), default=0)
     allowed = max((len(check.threshold) for check in view.checks), default=0)
     for check, value in zip(view.checks, values, strict=True):
-        word, style = _VERDICTS.get(check.samples[-1].verdict if check.samples else "", ("not yet", QUIET))
+        word, style = _VERDICTS[check.samples[-1].verdict] if check.samples else ("not yet", QUIET)
         yield [
             (f"  {check.name:<{longest}}  ", ""),
             (f"{value:>{widest}}  ", style),
             (f"{check.threshold:<{allowed}}  ", QUIET),
             (f"{word:<7}  ", style),
-            ("".join(_TRACE_CHARS.get(sample.verdict, "?") for sample in check.samples), QUIET),
+            ("".join(_TRACE_CHARS[sample.verdict] for sample in check.samples), QUIET),
         ]
         if check.reason and not check.is_passing:
             yield [("    ", ""), (check.reason, BAD)]
@@ -143,7 +144,7 @@ def _checks(view: CanaryView, now_s: float, *, is_wide: bool) -> Iterator[Line]:
 
 
 def _value(check: Check) -> str:
-    sample: Sample | None = check.samples[-1] if check.samples else None
+    sample = check.samples[-1] if check.samples else None
     if sample is None or sample.value is None:
         return "-"
     return f"{check.short(sample.value)}{f' {check.unit}' if check.unit else ''}"
@@ -174,9 +175,9 @@ def pods_text(view: CanaryView, trouble: str, now_s: float) -> str:
 
 
 def _waiting_text(view: CanaryView, key: str) -> str:
+    if number := paused_step(key):
+        return f"somebody to resume it: step {number} of {len(view.steps)} pauses it"
     kind, _, name = key.partition("/")
-    if kind == _PAUSE:
-        return f"somebody to resume it: step {name} of {len(view.steps)} pauses it"
     return f"the gate {name} ({kind})"
 
 
@@ -200,7 +201,7 @@ def _left(began_at_s: float, duration: str, now_s: float) -> str:
 
 def _next(view: CanaryView, result: Outcome, commands: Commands) -> Iterator[Line]:
     offers: list[tuple[str, str]] = []
-    if view.is_analysing and (view.is_paused or any(one.startswith(f"{_PAUSE}/") for one in view.waiting_for)):
+    if view.is_analysing and (view.is_paused or view.paused_step):
         offers.append((commands.resume, "goes on"))
     if view.is_analysing or view.phase == Phase.PROMOTING:
         offers += [(commands.promote, "ends the analysis now")] if view.is_analysing else []

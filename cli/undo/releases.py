@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 from canary.api.shown import shown
 from canary.run.history import Outcome
+from canary.run.request import SHORTEST_PREFIX_CHARS
 from canary.run.revision import UNKNOWN, config_part, plain_template, revision_of, template_part
 from canary.run.wire import REVISION_ANNOTATION, SCALE_TO_ZERO_LABEL
 from cli.rollout.canary import CanaryView
@@ -16,7 +17,6 @@ from render.selectors import target_selector_label
 
 Template = dict[str, Any]
 
-_SHORTEST_CHARS: Final = 6
 _DEPLOYMENTS_ORDER: Final = "deployment.kubernetes.io/revision"
 
 GITOPS: Final = {
@@ -94,10 +94,9 @@ def wanted_revision(view: CanaryView, primary: Sequence[Kept], present: str, to_
 
 
 def _typed_revision(view: CanaryView, text: str) -> str:
-    if len(text) < _SHORTEST_CHARS:
-        raise NoRelease(
-            f"--to-revision: found {text!r}; allowed: a revision, or at least its first {_SHORTEST_CHARS} characters"
-        )
+    if len(text) < SHORTEST_PREFIX_CHARS:
+        allowed = f"a revision, or at least its first {SHORTEST_PREFIX_CHARS} characters"
+        raise NoRelease(f"--to-revision: found {text!r}; allowed: {allowed}")
     # The newest of those with one template: of the contents of ConfigMaps nothing is put back.
     oldest_first = [run.revision for run in reversed(view.history) if run.revision.startswith(text)]
     found = {template_part(revision): revision for revision in oldest_first}

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from canary.api.image import parse_image
+from canary.api.parts import condition_of
+from canary.run.status import READY
 from cli.doctor.finding import Finding, Unread, fault, first_of, ok, unknown, warning
 from cli.doctor.installation import Installation
 from cli.doctor.reader import Reader
@@ -63,7 +65,9 @@ async def check_flagger(serin: Installation) -> list[Finding]:
         one for one in held if one["metadata"]["namespace"] not in {two["metadata"]["namespace"] for two in running}
     ]
     findings += [finding for one in lone for finding in _held(serin, one, trusted)]
-    waiting = [one for one in serin.known_canaries if _reason(one) == _STANDS_STILL]
+    waiting = [
+        one for one in serin.known_canaries if condition_of(one.get("status"), READY).get("reason") == _STANDS_STILL
+    ]
     if waiting and not findings:
         names = first_of(f"{one['metadata']['namespace']}/{one['metadata']['name']}" for one in waiting)
         found = f"{names} stood still for a Flagger that is gone: the agent has not noticed yet"
@@ -110,8 +114,3 @@ def _is_held(lease: Object) -> bool:
     except (TypeError, ValueError):
         return False
     return bool(spec.get("holderIdentity")) and age_s < float(spec.get("leaseDurationSeconds") or 15)
-
-
-def _reason(obj: Object) -> str:
-    conditions = (obj.get("status") or {}).get("conditions") or ()
-    return next((str(one.get("reason")) for one in conditions if one.get("type") == "Ready"), "")
