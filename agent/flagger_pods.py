@@ -7,18 +7,17 @@ it counts one whose image can't be pulled.
 import asyncio
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
-from canary.api.image import parse_image
+from canary.api.image import is_flaggers
 from kube.cache import Cache
 from kube.client import Client
+from kube.label_selector import selector_text
 from kube.resource import PODS, Object
 from kube.store import Change, Key, key_of
 
 CachePods = Callable[[str, str], Cache]
 """Makes a cache of the pods of a namespace that a label selector selects."""
-
-_IMAGE: Final = "flagger"
 
 
 def cache_pods(client: Client, namespace: str, selector: str) -> Cache:
@@ -62,7 +61,9 @@ class FlaggerPods:
                 self._changed.clear()
                 for key, deployment in self._deployments.items():
                     if key not in self._pods:
-                        self._pods[key] = cache = self._cache_pods(key.namespace, _selector_text(deployment))
+                        self._pods[key] = cache = self._cache_pods(
+                            key.namespace, selector_text(deployment["spec"]["selector"])
+                        )
                         cache.subscribe(lambda _: self._changed.set())
                         tasks[key] = asyncio.create_task(cache.run(), name=f"pods of {'/'.join(key)}")
                         tasks[key].add_done_callback(lambda _: self._changed.set())
@@ -101,7 +102,7 @@ def runs_flagger(deployment: Object) -> bool:
 
 
 def _is_flagger(container: Any) -> bool:
-    return parse_image(container.get("image") or "").repository.rpartition("/")[2] == _IMAGE
+    return is_flaggers(container.get("image") or "")
 
 
 def _has_pods(deployment: Object) -> bool:
@@ -114,25 +115,3 @@ def _is_at_work(pod: Object) -> bool:
     names = {container["name"] for container in pod["spec"].get("containers") or () if _is_flagger(container)}
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
     return any(status["name"] in names and "running" in (status.get("state") or {}) for status in statuses)
-
-
-def _selector_text(deployment: Object) -> str:
-    """Return a Deployment's label selector as a query."""
-    selector = deployment["spec"]["selector"]
-    return ",".join(
-        [
-            *(f"{name}={value}" for name, value in (selector.get("matchLabels") or {}).items()),
-            *map(_requirement_text, selector.get("matchExpressions") or ()),
-        ]
-    )
-
-
-def _requirement_text(requirement: Object) -> str:
-    name, values = requirement["key"], ",".join(requirement.get("values") or ())
-    match requirement["operator"]:
-        case "Exists":
-            return str(name)
-        case "DoesNotExist":
-            return f"!{name}"
-        case operator:
-            return f"{name} {operator.lower()} ({values})"

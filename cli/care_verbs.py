@@ -4,15 +4,13 @@ from typing import Annotated
 
 import typer
 
-from cli.cluster.options import AllNamespaces, ClusterOptions, Context, Kubeconfig, Namespace
+from cli.cluster.options import AllNamespaces, ClusterOptions, Context, Kubeconfig, Namespace, TextOrValue, Timeout
 from cli.cluster.running import misused, run_verb, seconds_of
 from cli.outputs import ValueOutput
 
 # ruff: noqa: PLC0415  see above
 
 app = typer.Typer()
-
-TextOrValue = Annotated[ValueOutput, typer.Option("--output", "-o", help="What to print.")]
 
 
 @app.command(short_help="Check that all is well that Serin needs.")
@@ -24,9 +22,7 @@ def doctor(
     all_namespaces: AllNamespaces = False,
     output: TextOrValue = ValueOutput.TEXT,
     wait: Annotated[bool, typer.Option("--wait", help="Look again until there is no fault.")] = False,
-    timeout: Annotated[
-        str, typer.Option("--timeout", metavar="DURATION", help="How long to wait, such as 90s or 1h30m.")
-    ] = "5m",
+    timeout: Timeout = "5m",
 ) -> None:
     """Check Kubernetes, Gloo, the agent and its rights, the webhook, Prometheus and its series, Flagger and canaries.
 

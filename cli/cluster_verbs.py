@@ -12,6 +12,8 @@ from cli.cluster.options import (
     Name,
     Namespace,
     OptionalName,
+    TextOrValue,
+    Timeout,
 )
 from cli.cluster.running import checked_revision as _revision
 from cli.cluster.running import misused as _misused
@@ -24,9 +26,7 @@ from cli.outputs import Output, ValueOutput
 app = typer.Typer()
 
 ObjectOutput = Annotated[Output, typer.Option("--output", "-o", help="What to print.")]
-TextOrValue = Annotated[ValueOutput, typer.Option("--output", "-o", help="What to print.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Follow what changes.")]
-Timeout = Annotated[str, typer.Option("--timeout", metavar="DURATION", help="How long to wait, such as 90s or 1h30m.")]
 Revision = Annotated[
     str, typer.Option("--revision", metavar="REVISION", help="The revision that is meant, or its first characters.")
 ]

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from canary.run.request import MalformedRequest
 from canary.run.request import Request as CanaryRequest
 from canary.run.wire import REQUEST_ANNOTATION
-from kube.resource import Object, Resource
+from kube.resource import SUBJECT_ACCESS_REVIEWS, Object, Resource
 from webhook.requesters import new_request
 from webhook.resources import CANARIES
 from webhook.review import ALLOWED, Answer, Refusal, Request
@@ -20,10 +20,6 @@ from webhook.review import ALLOWED, Answer, Refusal, Request
 _log = logging.getLogger(__name__)
 
 ENTRY: Final = "/validate/requests"
-
-SUBJECT_ACCESS_REVIEWS: Final = Resource(
-    "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", is_namespaced=False
-)
 
 _WITHIN_S: Final = 1.5
 """For the API server's answer; it waits 2 s for ours."""

@@ -16,15 +16,11 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from agent.resources import CANARIES
 from canary.api.parts import items_of, mapping_of, text_of
 from kube.errors import Forbidden, KubeError
-from kube.resource import Object, Resource
+from kube.resource import SUBJECT_ACCESS_REVIEWS, Object, Resource
 
 _log = logging.getLogger(__name__)
 
 TOKEN_REVIEWS: Final = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", is_namespaced=False)
-SUBJECT_ACCESS_REVIEWS: Final = Resource(
-    "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", is_namespaced=False
-)
-
 AUDIENCE: Final = "serin"
 """A token for this audience opens the page and nothing else: `kubectl create token NAME --audience=serin`."""
 

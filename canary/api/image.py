@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 _DIGEST_CHARS: Final = 12
+_FLAGGER: Final = "flagger"
 
 
 class Image(NamedTuple):
@@ -35,6 +36,11 @@ def parse_image(text: str) -> Image:
     folder, slash, last = untagged.rpartition("/")
     name, _, tag = last.partition(":")
     return Image(f"{folder}{slash}{name}", tag, digest)
+
+
+def is_flaggers(text: str) -> bool:
+    """Return whether an image is Flagger's: it is named `flagger`, in whatever registry."""
+    return parse_image(text).repository.rpartition("/")[2] == _FLAGGER
 
 
 def describe_image(old: str, new: str) -> str:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cli.outputs import ValueOutput
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
@@ -69,6 +71,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The Canary.", autocom
 OptionalName = Annotated[
     str, typer.Argument(metavar="NAME", help="The Canary; else all of them.", autocompletion=complete_names)
 ]
+
+TextOrValue = Annotated[ValueOutput, typer.Option("--output", "-o", help="What to print.")]
+Timeout = Annotated[str, typer.Option("--timeout", metavar="DURATION", help="How long to wait, such as 90s or 1h30m.")]
 
 
 def options_of(ctx: typer.Context) -> ClusterOptions:

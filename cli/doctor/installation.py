@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cli.cluster.access import Access
-from cli.cluster.resources import CANARIES
+from cli.cluster.resources import CANARIES, METRIC_TEMPLATES
 from cli.doctor.finding import Unread
 from cli.doctor.reader import Reader
 from kube.resource import DEPLOYMENTS, Object, Objects, Resource
 
 AGENT: Final = "serin-agent"
 DEFAULT_NAMESPACE: Final = "gloo-system"
-METRIC_TEMPLATES: Final = Resource("flagger.app", "v1beta1", "metrictemplates", "MetricTemplate")
 _LISTED: Final = frozenset({"flagger-namespace", "gateway-namespaces"})
 """Flags that may be given several times; of any other the last one counts."""
 

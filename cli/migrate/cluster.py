@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from cli.cluster.access import Access
-from cli.cluster.resources import CANARIES
+from cli.cluster.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES
 from cli.doctor.checks.flagger import find_flaggers
 from cli.doctor.checks.kubernetes import CRDS
 from cli.doctor.finding import Unread
-from cli.doctor.installation import DEFAULT_NAMESPACE, METRIC_TEMPLATES, flags_of
+from cli.doctor.installation import DEFAULT_NAMESPACE, flags_of
 from cli.doctor.reader import Reader
 from cli.migrate.change import Change, Weight
-from kube.resource import DEPLOYMENTS, Object, Objects, Resource
+from kube.resource import DEPLOYMENTS, Object, Objects
 
-_ALERT_PROVIDERS: Final = Resource("flagger.app", "v1beta1", "alertproviders", "AlertProvider")
 _OWN_NAMESPACE: Final = "flagger-system"
 _RELEASE: Final = "meta.helm.sh/release-name"
 _POLICY: Final = "helm.sh/resource-policy"
@@ -70,7 +69,7 @@ async def read(access: Access) -> Found:
     canaries, templates, providers, (deployments, unread), crd, prometheus = await asyncio.gather(
         access.client.list(CANARIES, access.namespace),
         reader.list(METRIC_TEMPLATES),
-        reader.list(_ALERT_PROVIDERS),
+        reader.list(ALERT_PROVIDERS),
         find_flaggers(reader, {_OWN_NAMESPACE, DEFAULT_NAMESPACE}),
         reader.get(CRDS, _CRD),
         reader.list(DEPLOYMENTS, labels="app.kubernetes.io/name=flagger"),

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from canary.api.shown import shown
 from canary.run.revision import revision_of
 from canary.run.wire import REVISION_ANNOTATION
+from kube.label_selector import selector_text
 from kube.resource import Object
 
 TERMINATING: Final = "Terminating"
@@ -147,10 +148,4 @@ def images_of(template: Mapping[str, Any]) -> tuple[str, ...]:
 
 def selector_of(obj: Object) -> str:
     """Return the label selector of a workload's pods, as the API server takes it."""
-    selector = (obj.get("spec") or {}).get("selector") or {}
-    parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    for expression in selector.get("matchExpressions") or ():
-        key, values = expression.get("key"), ",".join(expression.get("values") or ())
-        words = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key}
-        parts.append(str(words.get(expression.get("operator"), f"!{key}")))
-    return ",".join(parts)
+    return selector_text((obj.get("spec") or {}).get("selector") or {})

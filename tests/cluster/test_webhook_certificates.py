@@ -16,11 +16,11 @@ from certs.material import Material, read_material
 from certs.rotation import Lifetimes
 from kube.client import Client
 from kube.errors import PreconditionFailed
-from kube.resource import NAMESPACES, SECRETS, Object
+from kube.resource import MUTATING_WEBHOOKS, NAMESPACES, SECRETS, VALIDATING_WEBHOOKS, Object
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually
 from tests.unit.webhook.certificates.tls import connected, echoing, shown
-from webhook.certificates.configurations import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, bundle_patch
+from webhook.certificates.configurations import bundle_patch
 from webhook.certificates.self_signed import NAME, OwnAuthority
 
 pytestmark = [pytest.mark.timeout(180)]

@@ -2,22 +2,7 @@
 
 from typing import Any, Final
 
-from kube.resource import Object, Resource
-
-MUTATING_WEBHOOKS: Final = Resource(
-    "admissionregistration.k8s.io",
-    "v1",
-    "mutatingwebhookconfigurations",
-    "MutatingWebhookConfiguration",
-    is_namespaced=False,
-)
-VALIDATING_WEBHOOKS: Final = Resource(
-    "admissionregistration.k8s.io",
-    "v1",
-    "validatingwebhookconfigurations",
-    "ValidatingWebhookConfiguration",
-    is_namespaced=False,
-)
+from kube.resource import Object
 
 # cert-manager's annotations `inject-ca-from` and `inject-ca-from-secret`.
 _INJECTED: Final = "cert-manager.io/inject-"

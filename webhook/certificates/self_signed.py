@@ -15,10 +15,10 @@ from kube.backoff import Backoff
 from kube.cache import Cache
 from kube.client import Client
 from kube.errors import Conflict, KubeError
-from kube.resource import SECRETS
+from kube.resource import MUTATING_WEBHOOKS, SECRETS, VALIDATING_WEBHOOKS
 from kube.store import Change
 from webhook.certificates.background import running
-from webhook.certificates.configurations import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, bundle_patch
+from webhook.certificates.configurations import bundle_patch
 from webhook.certificates.secret import SECRET_NAME, MaterialSecret
 from webhook.certificates.source import LeafSource
 

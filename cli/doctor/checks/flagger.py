@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Final
 
-from canary.api.image import parse_image
+from canary.api.image import is_flaggers
 from canary.api.parts import condition_of
 from canary.run.status import READY
 from cli.doctor.finding import Finding, Unread, fault, first_of, ok, unknown, warning
@@ -12,7 +12,6 @@ from cli.doctor.installation import Installation
 from cli.doctor.reader import Reader
 from kube.resource import DEPLOYMENTS, LEASES, Object
 
-_IMAGE: Final = "flagger"
 _OWN_NAMESPACE: Final = "flagger-system"
 _LEASE: Final = "flagger-leader-election"
 _LABELS: Final = ("app.kubernetes.io/name=flagger", "app=flagger")
@@ -37,10 +36,9 @@ async def find_flaggers(reader: Reader, trusted: set[str]) -> tuple[list[Object]
 
 
 def runs_flagger(deployment: Object) -> bool:
-    """Return whether its pods have an image that is named `flagger`. Source: agent/flagger_pods.py."""
+    """Return whether its pods have an image of Flagger's."""
     containers = deployment["spec"]["template"]["spec"].get("containers") or ()
-    images = (parse_image(container.get("image") or "") for container in containers)
-    return any(image.repository.rpartition("/")[2] == _IMAGE for image in images)
+    return any(is_flaggers(container.get("image") or "") for container in containers)
 
 
 def trusted_namespaces(serin: Installation) -> set[str]:

@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from canary.api.image import parse_image
 from cli.doctor.checks.kubernetes import CRDS
-from cli.doctor.checks.webhook import VALIDATING
 from cli.doctor.finding import Finding, Unread, fault, first_of, ok, warning
 from cli.doctor.installation import Installation, image_of, ready_pods
-from kube.resource import DEPLOYMENTS, Object, Objects, Resource
+from kube.resource import DEPLOYMENTS, VALIDATING_WEBHOOKS, Object, Objects, Resource
 
 _PAGE: Final = "docs/how-to/gloo.md"
 _CRDS: Final = ("routetables.gateway.solo.io", "virtualservices.gateway.solo.io", "upstreams.gloo.solo.io")
@@ -29,7 +28,7 @@ async def check_gloo(serin: Installation) -> list[Finding]:
     crds, settings, webhooks, deployments = await asyncio.gather(
         asyncio.gather(*(reader.get(CRDS, name) for name in _CRDS)),
         reader.list(_SETTINGS),
-        reader.list(VALIDATING),
+        reader.list(VALIDATING_WEBHOOKS),
         asyncio.gather(*(reader.list(DEPLOYMENTS, namespace) for namespace in serin.gateways)),
     )
     return [

@@ -8,11 +8,7 @@ from cli.doctor.finding import Finding, Unread, fault, first_of, ok, unknown
 from cli.doctor.installation import Agent, Installation
 from cli.doctor.reader import Reader
 from kube.errors import Forbidden, KubeError
-from kube.resource import Resource
-
-_REVIEWS: Final = Resource(
-    "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", is_namespaced=False
-)
+from kube.resource import SUBJECT_ACCESS_REVIEWS
 
 _AT_ONCE: Final = 8
 """Each has a connection of its own, and to open one costs more than a review."""
@@ -116,7 +112,7 @@ async def _may(reader: Reader, user: str, right: Right) -> bool | Unread:
     given = {key: value for key, value in attributes.items() if value}
     body = {"metadata": {}, "spec": {"user": user, "groups": groups, "resourceAttributes": given}}
     try:
-        answer = await reader.client.create(_REVIEWS, body)
+        answer = await reader.client.create(SUBJECT_ACCESS_REVIEWS, body)
     except Forbidden:
         return Unread("you may not create subjectaccessreviews")
     except KubeError as error:

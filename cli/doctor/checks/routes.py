@@ -6,15 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from canary.api.names import Names
+from cli.cluster.resources import ROUTE_TABLES, VIRTUAL_SERVICES
 from cli.doctor.checks.metrics import routed
 from cli.doctor.finding import Finding, Unread, counted, fault, first_of, ok, warning
 from cli.doctor.installation import Installation
-from kube.resource import Object, Objects, Resource
+from kube.resource import Object, Objects
 from render.gloo_delegation import Delegation, read_delegation
 from render.gloo_status import GlooState, Reference, own_verdict, read_proxies
 
-ROUTE_TABLES: Final = Resource("gateway.solo.io", "v1", "routetables", "RouteTable")
-_SERVICES: Final = Resource("gateway.solo.io", "v1", "virtualservices", "VirtualService")
 _PAGE: Final = "docs/how-to/gloo.md#a-route-is-refused"
 _LONGEST_REASON: Final = 300
 
@@ -26,7 +25,7 @@ async def check_routes(serin: Installation) -> list[Finding]:
         wanted[canary.namespace, Names.of(canary).route_table] = f"{canary.namespace}/{canary.name}"
     if not wanted:
         return []
-    tables, services = await asyncio.gather(serin.reader.list(ROUTE_TABLES), serin.reader.list(_SERVICES))
+    tables, services = await asyncio.gather(serin.reader.list(ROUTE_TABLES), serin.reader.list(VIRTUAL_SERVICES))
     if isinstance(tables, Unread):
         return [tables.of("RouteTables")]
     by_name = {_reference(one): one for one in tables}

@@ -13,18 +13,11 @@ from cli.cluster.resources import CANARIES
 from cli.doctor.finding import Finding, Unread, Verdict, fault, ok, unknown, warning
 from cli.doctor.installation import Installation, flags_of, labelled, ready_pods
 from kube.errors import AlreadyExists, Forbidden, KubeError, Rejected
-from kube.resource import DEPLOYMENTS, Object, Resource
+from kube.resource import DEPLOYMENTS, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, Object, Resource
 
 NAME: Final = "serin-webhook"
 _AUTHORITY: Final = "serin-webhook-authority"
 _PAGE: Final = "docs/how-to/programs.md#the-webhook-is-down"
-_GROUP: Final = "admissionregistration.k8s.io"
-_MUTATING: Final = Resource(
-    _GROUP, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", is_namespaced=False
-)
-VALIDATING: Final = Resource(
-    _GROUP, "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", is_namespaced=False
-)
 _SLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 _SOON_DAYS: Final = 14
 _INJECTED: Final = "cert-manager.io/inject-ca-from"
@@ -35,7 +28,7 @@ async def check_webhook(serin: Installation) -> list[Finding]:
     """Check all of it; an installation without a webhook works, and is told."""
     reader = serin.reader
     deployments, *configurations = await asyncio.gather(
-        labelled(reader, DEPLOYMENTS, NAME), reader.get(_MUTATING, NAME), reader.get(VALIDATING, NAME)
+        labelled(reader, DEPLOYMENTS, NAME), reader.get(MUTATING_WEBHOOKS, NAME), reader.get(VALIDATING_WEBHOOKS, NAME)
     )
     if isinstance(deployments, Unread):
         return [deployments.of("the webhook's Deployment")]
@@ -75,7 +68,7 @@ async def _endpoints(serin: Installation, deployment: Object, namespace: str) ->
 def _configurations(
     serin: Installation, configurations: list[Object | Unread | None], namespace: str
 ) -> Iterator[Finding]:
-    kinds = (_MUTATING.kind, VALIDATING.kind)
+    kinds = (MUTATING_WEBHOOKS.kind, VALIDATING_WEBHOOKS.kind)
     bundles: set[str] = set()
     policies: set[str] = set()
     renew = f"{serin.kubectl} -n {namespace} rollout restart deployment/{_AUTHORITY}"

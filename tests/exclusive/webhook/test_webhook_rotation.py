@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 
 from kube.client import Client
+from kube.resource import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
 from tests.support.applying import Kubectl
 from tests.support.cluster import REPOSITORY, Cluster
 from tests.support.eventually import eventually
@@ -17,7 +18,6 @@ from tests.support.replicas import Replicas
 from tests.support.reviews import review_bytes
 from tests.support.stream import Stream, apply_target, streaming
 from tests.support.webhook_patience import be_patient
-from webhook.certificates.configurations import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
 
 pytestmark = [pytest.mark.usefixtures("patient_webhook")]
 

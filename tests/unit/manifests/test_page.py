@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 from agent.page import reviews
+from kube.resource import SUBJECT_ACCESS_REVIEWS
 from tests.support.cluster import REPOSITORY
 from tests.support.granted import granted, manifests
 from tests.support.json_patch import apply_patch
@@ -32,7 +33,7 @@ def test_the_agent_may_ask_for_reviews_and_nothing_else() -> None:
         ("serin-agent", "create", "authentication.k8s.io", "tokenreviews"),
         ("serin-agent", "create", "authorization.k8s.io", "subjectaccessreviews"),
     }
-    asked = {(each.group, each.plural) for each in (reviews.TOKEN_REVIEWS, reviews.SUBJECT_ACCESS_REVIEWS)}
+    asked = {(each.group, each.plural) for each in (reviews.TOKEN_REVIEWS, SUBJECT_ACCESS_REVIEWS)}
     assert {right[2:] for right in rights} == asked
 
 
