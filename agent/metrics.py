@@ -65,6 +65,12 @@ class AgentMetrics:
         self._leading = Gauge("serin_agent_leading", "1 if this agent holds the Lease", registry=registry)
         self._successes = Counter("flagger_canary_successes_total", "Runs that were promoted", registry=registry)
         self._failures = Counter("flagger_canary_failures_total", "Runs that were rolled back", registry=registry)
+        self._namespaces: set[str] = set()
+        self._series: defaultdict[tuple[str, str], set[_Series]] = defaultdict(set)
+        self._add_own(registry)
+
+    def _add_own(self, registry: Registry) -> None:
+        """Add the series of the agent itself, whatever its canaries do."""
         self._ticks = Histogram(
             "serin_tick_seconds",
             "Seconds from a canary's wake-up to its next sleep",
@@ -92,8 +98,6 @@ class AgentMetrics:
             registry=registry,
             buckets=(0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, float("inf")),
         )
-        self._namespaces: set[str] = set()
-        self._series: defaultdict[tuple[str, str], set[_Series]] = defaultdict(set)
 
     def render(self, accepted: list[str]) -> tuple[bytes, dict[str, str]]:
         """Return body and headers of `/metrics` for the client's Accept headers."""

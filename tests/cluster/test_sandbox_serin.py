@@ -134,7 +134,8 @@ def test_an_agent_of_one_namespace_begins_with_the_rights_of_its_overlay(
 ) -> None:
     """It is ready when each of its caches is filled: a right that is missing would keep it from that for ever."""
     cluster.kubectl("apply", "-f", "-", stdin=render("manifests/overlays/namespaced", namespace=namespace))
-    cluster.kubectl("-n", namespace, "rollout", "status", "deployment/serin-agent", "--timeout=120s")
+    said = cluster.kubectl("-n", namespace, "rollout", "status", "deployment/serin-agent", "--timeout=120s")
+    assert said.endswith('deployment "serin-agent" successfully rolled out\n')
 
 
 def test_every_pod_of_ours_keeps_to_the_restricted_profile(cluster: Cluster) -> None:

@@ -17,9 +17,9 @@ from tests.support.serving_rules import check_at_rest
 from tests.support.simulated_names import RenamedCluster
 from tests.support.simulated_parts import READY, ROLLING, UNREADY
 from tests.support.simulated_runs import hook, phase, resume_text
+from tests.support.tape_watcher import Watcher
 from tests.unit.canary.test_tapes import (
     ALWAYS_THE_SAME,
-    Watcher,
     all_well,
     canaries,
     from_tape,
