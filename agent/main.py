@@ -23,7 +23,6 @@ from agent.flagger_pods import cache_pods
 from agent.leadership import Fence
 from agent.loop_lag import watch_loop_lag
 from agent.managed_objects import ManagedObjects
-from agent.metrics import AgentMetrics
 from agent.observe import Observer
 from agent.page.opening import open_page
 from agent.providers.alerts.delivery import Delivery
@@ -36,6 +35,8 @@ from agent.providers.routing.gloo import GlooRouting
 from agent.providers.web.addresses import AddressRules
 from agent.providers.web.sessions import environment_proxies, open_sessions
 from agent.reporting.event_hooks import EventHooks
+from agent.resources import CANARIES
+from agent.series.agent_metrics import AgentMetrics
 from agent.services import AgentServices
 from agent.settings import ConfigTracking, Settings
 from agent.supervisor import Supervisor
@@ -89,7 +90,8 @@ async def run(settings: Settings) -> None:
             config_reads_s=settings.config_reads_s,
             allows_across=settings.allows_across,
         )
-        await stack.enter_async_context(serve_health(settings.port, metrics.render, caches.stale))
+        metrics.show_canaries(caches.of(CANARIES).items)
+        await stack.enter_async_context(serve_health(settings.port, metrics.render_in_pieces, caches.stale))
         await stack.enter_async_context(open_page(settings, client, caches, fence.is_open))
         async with running(_load_fingerprints(client, caches, settings), "fingerprints") as loading:
             await wait_until_stopped(stopped, loading)

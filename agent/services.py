@@ -9,11 +9,11 @@ from agent.caches import Caches
 from agent.fault_injection import FaultInjection
 from agent.flagger import FlaggerWatch
 from agent.managed_objects import ManagedObjects
-from agent.metrics import AgentMetrics
 from agent.observe import Observer
 from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.routing.port import Routing
 from agent.reporting.event_hooks import EventHooks
+from agent.series.agent_metrics import AgentMetrics
 from agent.turns import Turns
 from kube.client import Client
 from kube.events import EventRecorder

@@ -57,7 +57,7 @@ def read_stored(obj: Object, last_valid: Canary | None) -> StoredCanary:
     Raises:
         UnknownPhase: `status.phase` is none that this version knows.
     """
-    state = _read_state(_readable_status(obj))
+    state = read_intent(obj)
     try:
         canary = parse_canary(obj)
     except InvalidObject as error:
@@ -92,12 +92,16 @@ def _of_another_provider(obj: Object, state: State, canary: Canary, last_valid: 
     return StoredCanary(obj=obj, state=state, canary=named, last_valid=last_valid, blocker=blocker)
 
 
-def _read_state(status: Mapping[str, Any]) -> State:
+def read_intent(obj: Object) -> State:
     """Read the intent; where somebody's hand made ours unreadable, read what Flagger would have left, else nothing.
 
     Then the canary is taken over as one of Flagger's: a run that nobody knows anything of loses its traffic. An error
     in each tick would leave it there.
+
+    Raises:
+        UnknownPhase: `status.phase` is none that this version knows.
     """
+    status = _readable_status(obj)
     flaggers = {key: value for key, value in status.items() if key != SERIN_STATUS}
     for readable in (status, flaggers, {}):
         try:

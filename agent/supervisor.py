@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Final
@@ -78,18 +78,15 @@ class Supervisor:
             known = self._loops.pop(key, None)
             if known is not None:
                 known[1].cancel()
+            self._services.metrics.canaries.forget(key)
             self._services.caches.tracking.forget_canary(key)
         else:
             for concern in _concerns(change.new):
                 self._concerns[concern].add(key)
-            is_new = key not in self._loops
-            if is_new:
+            if key not in self._loops:
                 loop = CanaryLoop(key, self._services)
                 self._loops[key] = (loop, tasks.create_task(loop.run(), name=f"canary {'/'.join(key)}"))
             self._loops[key][0].wake()
-            if not is_new:
-                return
-        self._services.metrics.set_totals(Counter(key.namespace for key in self._loops))
 
     def _wake_all(self) -> None:
         for loop, _ in self._loops.values():
@@ -135,16 +132,13 @@ class Supervisor:
         return {ref for found in workloads if found for ref in trackable_refs(found["spec"]["template"]["spec"])}
 
     def _forget(self, change: Change) -> None:
-        """Drop what was known of a canary as it was: what concerned it, and its series once its names are others."""
+        """Drop what concerned a canary as it was."""
         if change.old is None:
             return
         for concern in _concerns(change.old):
             self._concerns[concern].discard(change.key)
             if not self._concerns[concern]:
                 del self._concerns[concern]
-        names = _names_as_made(change.old)
-        if change.new is None or _names_as_made(change.new) != names:
-            self._services.metrics.forget(change.key.namespace, names[0])
 
 
 def _concerns(obj: Object) -> set[_Concern]:

@@ -34,7 +34,7 @@ from canary.decide import Decision, decide, find_trouble
 from canary.run.action import Action, SetFinalizer, SetTraffic, describe
 from canary.run.judge import Verdict
 from canary.run.messages import Message, undone_again, warning
-from canary.run.observation import Observation
+from canary.run.observation import Observation, Question
 from canary.run.phase import IDLE, Phase
 from canary.run.state import Blocker, State
 from canary.run.status import UnknownPhase, write_status
@@ -111,17 +111,10 @@ class CanaryTicker:
             self._reporter.report_remarks(obj, (warning(f"Canary {'/'.join(self._key)} {error}"),))
             return None
         self._last_valid = stored.last_valid
-        self._show_readiness(stored)
         if stored.canary is None:
             await self._stand_still(stored)
             return None
         return await self._advance(stored, stored.canary)
-
-    def _show_readiness(self, stored: StoredCanary) -> None:
-        why = stored.blocker or stored.state.blocker or stored.state.not_ready
-        target = text_of(mapping_of(mapping_of(stored.obj, "spec"), "targetRef"), "name")
-        name = stored.canary.spec.target_ref.name if stored.canary else target
-        self._services.metrics.observe_ready(self._key.namespace, name, why.reason if why else "")
 
     async def _stand_still(self, stored: StoredCanary) -> None:
         """Store why nothing is done, once, and wait for the object to be mended."""
@@ -154,7 +147,6 @@ class CanaryTicker:
         answered: Collection[str] = ()
         if decision.questions:
             decision, answered = await self._ask(canary, stored, observation, decision)
-        services.metrics.observe_state(canary, state)
         if decision.actions or decision.questions:
             await self._apply(canary, decision)
             return 0
@@ -208,8 +200,8 @@ class CanaryTicker:
         if outcome.answered is None:
             return without_answers, ()
         answers, calls = outcome.answered.observation, outcome.answered.calls
-        results = tuple(result for group in (answers.answers or {}).values() for result in group)
-        services.metrics.observe_checks(canary, results, time.monotonic() - started_at_s)
+        checks = (answers.answers or {}).get(Question.CHECKS, ())
+        services.metrics.canaries.count_checks(canary, checks, time.monotonic() - started_at_s)
         now = replace(outcome.observation, answers=answers.answers, is_drained=answers.is_drained)
         decision = decide(canary, state, now)
         return decision, () if decision == without_answers else calls
@@ -326,7 +318,7 @@ class CanaryTicker:
             services.metrics.count_detection(by, None if written_s is None else services.now_s() - written_s)
         has_ended = before.phase not in IDLE and after.phase in {Phase.SUCCEEDED, Phase.FAILED}
         if has_ended:
-            services.metrics.count_end(canary, after)
+            services.metrics.canaries.count_end(canary, after)
 
 
 def _is_pull(decision: Decision, observation: Observation) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
@@ -33,9 +33,13 @@ def build_app(*, timeout_s: float, namespace_pattern: re.Pattern[str], keys: Key
     app[KEYS] = keys or Keys()
     app[GATES] = Gates()
     app.cleanup_ctx.append(_run_commands)
+
+    async def render_metrics(_: list[str]) -> tuple[bytes, Mapping[str, str]]:
+        return metrics.render()
+
     app.add_routes(
         [
-            *endpoint.health_routes(lambda _: metrics.render()),
+            *endpoint.health_routes(render_metrics),
             *gate_routes(),
             # As with Flagger on any other path: people give hooks the paths that they like (`/acceptance`).
             web.post("/{path:.*}", answer_hook),

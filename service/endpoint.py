@@ -2,13 +2,13 @@
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
 
 from aiohttp import hdrs, web
 
-RenderMetrics: TypeAlias = Callable[[list[str]], tuple[bytes, Mapping[str, str]]]
+RenderMetrics: TypeAlias = Callable[[list[str]], Awaitable[tuple[bytes, Mapping[str, str]]]]
 """Takes the client's Accept headers; returns body and headers of the answer to a scrape."""
 
 _STOP_TIMEOUT_S: Final = 2.0
@@ -22,7 +22,7 @@ def health_routes(render_metrics: RenderMetrics, why_unready: Callable[[], str] 
     """
 
     async def answer_metrics(request: web.Request) -> web.Response:
-        body, headers = render_metrics(request.headers.getall(hdrs.ACCEPT, []))
+        body, headers = await render_metrics(request.headers.getall(hdrs.ACCEPT, []))
         return web.Response(body=body, headers=headers)
 
     async def answer_health(_: web.Request) -> web.Response:

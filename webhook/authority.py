@@ -31,6 +31,10 @@ async def run(settings: Settings) -> None:
         kube.errors.ConfigError: no way to the API server is known.
     """
     stopped = stop_on_signals()
+
+    async def render_nothing(_: list[str]) -> tuple[bytes, dict[str, str]]:
+        return b"", {}
+
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(
             Client.connect(kubeconfig=settings.kubeconfig, user_agent=f"serin-webhook/{serin_version()}")
@@ -38,7 +42,7 @@ async def run(settings: Settings) -> None:
         authority = await stack.enter_async_context(
             OwnAuthority(client, settings.scratch_dir, namespace=settings.service_namespace)
         )
-        await stack.enter_async_context(serve_health(settings.metrics_port, lambda _: (b"", {}), authority.problem))
+        await stack.enter_async_context(serve_health(settings.metrics_port, render_nothing, authority.problem))
         await wait_until_stopped(stopped)
 
 

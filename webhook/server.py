@@ -173,7 +173,7 @@ def serve_health(
     `unready` says why reviews can't be answered, empty when they can.
     """
 
-    def render_metrics(accepted: list[str]) -> tuple[bytes, Mapping[str, str]]:
+    async def render_metrics(accepted: list[str]) -> tuple[bytes, Mapping[str, str]]:
         return metrics.render(accepted, len(admission.context.canaries))
 
     def why_unready() -> str:

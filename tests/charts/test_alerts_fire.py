@@ -1,5 +1,6 @@
 """The alerts for the Prometheus operator, asked of a real Prometheus that scrapes our own pages: silent, and not."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -7,14 +8,14 @@ from typing import Any
 import aiohttp
 import yaml
 
-from agent.metrics import AgentMetrics
-from canary.api.canary import Canary
+from agent.series.agent_metrics import AgentMetrics
+from canary.rules.shape import parse_canary
 from canary.run.phase import Phase
-from canary.run.state import State
+from canary.run.state import Blocker, State
 from canary.run.traffic import Traffic
-from tests.support.canaries import canary
 from tests.support.charts import MANIFESTS
 from tests.support.eventually import eventually
+from tests.support.exposition import stored
 from tests.support.prometheus import prometheus_of
 from webhook.metrics import WebhookMetrics
 
@@ -22,7 +23,9 @@ TEXT = (MANIFESTS / "monitoring-operator" / "prometheus-rule.yaml").read_text()
 EXPRESSIONS = {rule["alert"]: rule["expr"] for rule in yaml.safe_load(TEXT)["spec"]["groups"][0]["rules"]}
 DAY_S = 24 * 3600.0
 
-READY, RUNNING = State(phase=Phase.SUCCEEDED, traffic=Traffic(20)), State(phase=Phase.PROGRESSING, traffic=Traffic(20))
+READY, RUNNING, FAILED = (
+    State(phase=phase, traffic=Traffic(20)) for phase in (Phase.SUCCEEDED, Phase.PROGRESSING, Phase.FAILED)
+)
 TROUBLES = {
     "lost": "TargetNotFound",
     "blind": "ChecksUndecided",
@@ -33,20 +36,17 @@ TROUBLES = {
 }
 
 
-def of(name: str) -> Canary:
-    return canary(targetRef={"apiVersion": "apps/v1", "kind": "Deployment", "name": name})
-
-
 class Programs:
     """An agent and a webhook, whose pages are scraped as one."""
 
     def __init__(self) -> None:
         self.leads, self.certificate_left_s = True, 60 * DAY_S
-        self.agent = AgentMetrics("0", lambda: self.leads)
+        self.states = dict.fromkeys(TROUBLES, READY)
+        self.agent = AgentMetrics("0", lambda: self.leads, self.stored)
         self.webhook = WebhookMetrics("0", lambda: self.certificate_left_s)
-        for name in TROUBLES:
-            self.agent.observe_state(of(name), READY)
-            self.agent.observe_ready("test", name, "")
+
+    def stored(self) -> list[dict[str, Any]]:
+        return [stored(state, name) for name, state in self.states.items()]
 
     def page(self) -> str:
         pages = (self.agent.render([])[0], self.webhook.render([], 1)[0])
@@ -54,10 +54,9 @@ class Programs:
 
     def get_into_trouble(self) -> None:
         for name, reason in TROUBLES.items():
-            self.agent.observe_ready("test", name, reason)
-        self.agent.observe_state(of("stuck"), RUNNING)
-        self.agent.observe_state(of("failed"), State(phase=Phase.FAILED, traffic=Traffic(20)))
-        self.agent.count_end(of("failed"), State(phase=Phase.FAILED))
+            self.states[name] = replace(READY, blocker=Blocker(reason, "why") if reason else None)
+        self.states |= {"stuck": RUNNING, "failed": FAILED}
+        self.agent.canaries.count_end(parse_canary(stored(None, "failed")), FAILED)
         self.certificate_left_s = 10 * DAY_S
 
 

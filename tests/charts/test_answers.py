@@ -20,6 +20,10 @@ from webhook.server import Admission, serve_admission
 SCRIPT = CHARTS / "serin" / "files" / "tests" / "answers.py"
 
 
+async def render_nothing(_: list[str]) -> tuple[bytes, dict[str, str]]:
+    return b"", {}
+
+
 async def answers(
     folder: Path, *, why_unready: str = "", entries: dict[str, Handler] | None = None, has_webhook: bool = True
 ) -> tuple[int, str]:
@@ -28,7 +32,7 @@ async def answers(
     tls.load_cert_chain(*certificate(folder))
     admission = Admission(ENTRIES if entries is None else entries, context_of([]), WebhookMetrics("0", lambda: 60.0))
     async with (
-        serve_health(0, lambda _: (b"", {}), lambda: why_unready) as agent,
+        serve_health(0, render_nothing, lambda: why_unready) as agent,
         serve_admission(admission, unused_port(), tls) as webhook,
     ):
         process = await asyncio.create_subprocess_exec(

@@ -4,13 +4,16 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from agent.metrics import AgentMetrics
-from canary.run.judge import CheckResult, Verdict
+from agent.series.agent_metrics import AgentMetrics
+from canary.run.history import HistoryEntry, Outcome
+from canary.run.judge import Verdict
+from canary.run.kept import KeptCheck, KeptSample
 from canary.run.phase import Phase
-from canary.run.state import State
+from canary.run.state import Analysis, State
 from loadtester.hook import HookType
 from loadtester.metrics import RunMetrics
 from tests.support.canaries import canary
+from tests.support.exposition import stored
 from tests.support.reference.page import code, codes, page, section, sentence, table
 from webhook.metrics import WebhookMetrics
 
@@ -25,7 +28,8 @@ def series_page() -> str:
         "Series",
         "What `/metrics` of each program has, on its port 8080 ([flags](flags.md)). Labels `name` and `workload` "
         "are the names of workloads, as in Flagger; `namespace` is the canary's, so a scrape configuration must "
-        "not overwrite it. A histogram has `_bucket`, `_sum` and `_count`. All series of a canary go with it.",
+        "not overwrite it. A histogram has `_bucket`, `_sum` and `_count`. All series of a canary go with it. "
+        "Only the agent that leads shows canaries.",
         section("The agent", _table(_agent())),
         section("The webhook", _table(_webhook())),
         section("The load tester", _table(_load_tester())),
@@ -33,12 +37,11 @@ def series_page() -> str:
 
 
 def _agent() -> str:
-    metrics, guides = AgentMetrics("0"), canary()
-    metrics.set_totals({guides.namespace: 1})
-    metrics.observe_ready("test", "podinfo", "")
-    metrics.observe_state(guides, State(phase=Phase.PROGRESSING))
-    metrics.observe_checks(guides, (CheckResult("request-success-rate", Verdict.PASS, "", 100.0),), 0.1)
-    metrics.count_end(guides, State(phase=Phase.SUCCEEDED))
+    kept = KeptCheck(name="request-success-rate", samples=(KeptSample(1.0, 100.0, Verdict.PASS),))
+    run = HistoryEntry(revision="0", outcome=Outcome.PROMOTED, started_at_s=0.0, ended_at_s=1.0)
+    state = State(phase=Phase.PROGRESSING, analysis=Analysis(kept=(kept,)), history=(run,))
+    metrics = AgentMetrics("0", canaries=lambda: [stored(state)])
+    metrics.canaries.count_checks(canary(), (), 0.1)
     metrics.count_detection("watch", 0.1)
     metrics.observe_tick(0.1)
     metrics.observe_loop_lag(0.1)

@@ -10,12 +10,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from agent.metrics import AgentMetrics
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Recipient
 from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.alerts.port import Destination
 from agent.providers.errors import ProviderRefused
+from agent.series.agent_metrics import AgentMetrics
 from canary.api.canary import Canary
 from canary.run.messages import Alert
 from kube.store import Key

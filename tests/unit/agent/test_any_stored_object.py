@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from agent.cooldowns import ActionCooldowns
-from agent.metrics import AgentMetrics
 from agent.resources import CANARIES
+from agent.series.agent_metrics import AgentMetrics
 from agent.stored import read_stored
 from canary.decide import decide
 from canary.run.phase import Phase

@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agent.metrics import AgentMetrics
 from agent.providers.hooks import Hooks
 from agent.reporting.event_hooks import EventHooks
+from agent.series.agent_metrics import AgentMetrics
 from canary.api.canary import Canary
 from canary.run.messages import Message, info, warning
 from tests.support.canaries import canary, canary_object

@@ -16,13 +16,13 @@ import pytest
 from agent.caches import WATCHED, Caches
 from agent.leadership import Deposed, Fence
 from agent.main import connect_services, lead, lease_name
-from agent.metrics import AgentMetrics
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.hooks import Hooks
 from agent.reporting.event_hooks import EventHooks
 from agent.resources import CANARIES as CANARY_OBJECTS
+from agent.series.agent_metrics import AgentMetrics
 from agent.services import AgentServices
 from agent.settings import Settings
 from agent.tick import CanaryTicker

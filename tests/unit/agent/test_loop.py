@@ -15,13 +15,13 @@ from agent.apply import Applier
 from agent.caches import Caches
 from agent.loop import CanaryLoop
 from agent.main import connect_services
-from agent.metrics import AgentMetrics
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.hooks import Hooks
 from agent.reporting.event_hooks import EventHooks
 from agent.resources import CANARIES
+from agent.series.agent_metrics import AgentMetrics
 from agent.services import AgentServices
 from agent.settings import Settings
 from agent.tick import CanaryTicker
@@ -157,31 +157,3 @@ async def test_only_a_tick_that_may_start_a_run_waits_for_what_was_never_read(
         monkeypatch.setattr("agent.tick._is_pull", lambda *_: True)
         with pytest.raises(GoesOn):
             await ticker.tick()
-
-
-READY_FALSE = {"type": "Ready", "status": "False", "reason": "FlaggerRunning", "message": "a Flagger is at work"}
-
-
-@pytest.mark.parametrize(
-    ("spec", "status", "reason"),
-    [
-        ({}, {"phase": "Initialized"}, ""),
-        ({}, {"phase": "Initialized", "conditions": [READY_FALSE]}, "FlaggerRunning"),
-        ({"service": {}}, {}, "InvalidSpec"),
-    ],
-)
-async def test_a_tick_shows_why_a_canary_is_not_ready(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: dict[str, Any], status: dict[str, Any], reason: str
-) -> None:
-    async def go_no_further(*_: Any) -> None:
-        return
-
-    monkeypatch.setattr(CanaryTicker, "_advance", go_no_further)
-    monkeypatch.setattr(CanaryTicker, "_stand_still", go_no_further)
-    metrics = AgentMetrics("1.2.3")
-    async with deposed_services(tmp_path, metrics) as services:
-        obj = version_of_canary("1")
-        services.caches.of(CANARIES).remember(obj | {"spec": obj["spec"] | spec, "status": status})
-        await CanaryTicker(Key("test", "podinfo"), services, asyncio.Event()).tick()
-    shown = {series: value for series, value in exposed(metrics).items() if series.startswith("serin_canary_ready")}
-    assert shown == {f'serin_canary_ready{{name="podinfo",namespace="test",reason="{reason}"}}': 0 if reason else 1}

@@ -17,7 +17,6 @@ from aiohttp import web
 from agent.caches import Caches
 from agent.loop import CanaryLoop
 from agent.main import connect_services
-from agent.metrics import AgentMetrics
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
@@ -25,6 +24,7 @@ from agent.providers.hooks import Hooks
 from agent.reporting.event_hooks import EventHooks
 from agent.reporting.events import EventReporter
 from agent.resources import CANARIES
+from agent.series.agent_metrics import AgentMetrics
 from agent.settings import Settings
 from canary.api.names import Identity
 from canary.run.phase import Phase

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from agent.metrics import AgentMetrics
 from agent.revision_detection import has_detected, is_edit, keep_written_at, replicas_manager, written_at_s
+from agent.series.agent_metrics import AgentMetrics
 from canary.run.state import Revisions, State, TransitionRecord
 from canary.run.traffic import Traffic
 from kube.store import Change, Key

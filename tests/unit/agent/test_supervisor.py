@@ -14,13 +14,13 @@ import pytest
 import agent.supervisor
 from agent.caches import Caches
 from agent.main import connect_services
-from agent.metrics import AgentMetrics
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.hooks import Hooks
 from agent.reporting.event_hooks import EventHooks
 from agent.resources import CANARIES
+from agent.series.agent_metrics import AgentMetrics
 from agent.settings import ConfigTracking, Settings
 from agent.supervisor import Supervisor
 from agent.tick import CanaryTicker
@@ -29,7 +29,6 @@ from agent.turns import Urgency
 from canary.rules.shape import parse_canary
 from canary.run.phase import Phase
 from canary.run.state import Revisions, State, TransitionRecord
-from canary.run.traffic import Traffic
 from kube.cache import Cache
 from kube.client import Client, WatchEvent
 from kube.events import EventRecorder
@@ -101,37 +100,14 @@ async def supervised(folder: Path, metrics: AgentMetrics) -> AsyncIterator[Cache
         yield caches.of(CANARIES)
 
 
-def shown(metrics: AgentMetrics) -> list[str]:
-    return [series for series in exposed(metrics) if "podinfo" in series]
-
-
-def show(metrics: AgentMetrics, obj: dict[str, Any]) -> None:
-    metrics.observe_state(parse_canary(obj), State(phase=Phase.PROGRESSING, traffic=Traffic(10)))
-
-
-async def test_the_series_of_a_deleted_canary_disappear(tmp_path: Path) -> None:
+async def test_what_was_counted_of_a_deleted_canary_goes_though_nobody_asks_for_the_page(tmp_path: Path) -> None:
     metrics = AgentMetrics("1.2.3")
     async with supervised(tmp_path, metrics) as cache:
         cache.remember(dying(1))
-        show(metrics, dying(1))
-        assert shown(metrics)
+        metrics.canaries.count_end(parse_canary(dying(1)), State(phase=Phase.FAILED))
+        assert metrics.canaries._counts
         cache._handle_event(WatchEvent("DELETED", dying(2)))
-        assert shown(metrics) == []
-        assert exposed(metrics)['flagger_canary_total{namespace="test"}'] == 0
-
-
-@pytest.mark.parametrize(
-    "renamed", [{"service": {"name": "shop", "port": 80}}, {"targetRef": {"kind": "Deployment", "name": "shop"}}]
-)
-async def test_the_series_of_a_canary_with_new_names_start_afresh(tmp_path: Path, renamed: dict[str, Any]) -> None:
-    metrics = AgentMetrics("1.2.3")
-    async with supervised(tmp_path, metrics) as cache:
-        cache.remember(dying(1))
-        show(metrics, dying(1))
-        cache.remember(dying(2, progressDeadlineSeconds=60))
-        assert shown(metrics)
-        cache.remember(dying(3, **renamed))
-        assert shown(metrics) == []
+        assert not metrics.canaries._counts
 
 
 def target(version: int, generation: int) -> dict[str, Any]:

@@ -9,16 +9,17 @@ from typing import Any
 import promql_parser
 import pytest
 
-from agent.metrics import AgentMetrics
+from agent.series.agent_metrics import AgentMetrics
 from canary.api.names import Names, Side
-from canary.run.judge import CheckResult, Verdict
+from canary.run.judge import Verdict
+from canary.run.kept import KeptCheck, KeptSample
 from canary.run.phase import Phase
-from canary.run.state import State
+from canary.run.state import Analysis, State
 from render.builtin_metrics import request_count, request_duration, request_success_rate
 from tests.support.canaries import canary
 from tests.support.cluster import REPOSITORY
 from tests.support.dashboard import DashboardError, Query, Window, fill, read_dashboard
-from tests.support.exposition import exposed
+from tests.support.exposition import exposed, stored
 
 TEXT = (REPOSITORY / "manifests" / "grafana" / "serin-canaries.json").read_text()
 BODY: dict[str, Any] = json.loads(TEXT)
@@ -47,11 +48,9 @@ def series_of(promql: str) -> set[str]:
 
 
 def exported_by_the_agent() -> set[str]:
-    metrics, end = AgentMetrics("1.2.3"), State(phase=Phase.SUCCEEDED)
-    metrics.set_totals({"test": 1})
-    metrics.observe_state(canary(), end)
-    metrics.observe_checks(canary(), (CheckResult("request-duration", Verdict.PASS, "", 1.0),), 0.1)
-    metrics.count_end(canary(), end)
+    sample = KeptSample(1.0, 120.0, Verdict.PASS)
+    analysis = Analysis(kept=(KeptCheck(name="request-duration", samples=(sample,)),))
+    metrics = AgentMetrics("1.2.3", canaries=lambda: [stored(State(phase=Phase.SUCCEEDED, analysis=analysis))])
     metrics.observe_tick(0.1)
     metrics.count_error("KubeError")
     return {series.partition("{")[0] for series in exposed(metrics)}

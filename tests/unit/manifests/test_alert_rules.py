@@ -7,14 +7,12 @@ import promql_parser
 import pytest
 import yaml
 
-from agent.metrics import AgentMetrics
-from canary.run.judge import CheckResult, Verdict
+from agent.series.agent_metrics import AgentMetrics
 from canary.run.phase import Phase
 from canary.run.state import State
 from canary.run.traffic import Traffic
-from tests.support.canaries import canary
 from tests.support.cluster import REPOSITORY
-from tests.support.exposition import exposed
+from tests.support.exposition import exposed, stored
 from tests.support.reference.source import ready_reasons
 from webhook.metrics import WebhookMetrics
 
@@ -26,11 +24,7 @@ SELECTED = re.compile(r"\b((?:serin|flagger)_\w+)(?:\{([^}]*)\})?")
 
 def series() -> dict[str, set[str]]:
     """Return what the agent and the webhook export, with the labels of each."""
-    agent = AgentMetrics("1.2.3", lambda: True)
-    shown = canary(analysis={"interval": "10s", "threshold": 5, "metrics": [{"name": "request-success-rate"}]})
-    agent.observe_state(shown, State(phase=Phase.PROGRESSING, traffic=Traffic(20)))
-    agent.observe_ready("test", "podinfo", "FlaggerRunning")
-    agent.observe_checks(shown, (CheckResult("request-success-rate", Verdict.PASS, "", 99.0),), 0.1)
+    agent = AgentMetrics("1.2.3", canaries=lambda: [stored(State(phase=Phase.PROGRESSING, traffic=Traffic(20)))])
     body, _ = WebhookMetrics("1.2.3", lambda: 60.0).render([], 1)
     lines = [*exposed(agent), *(line.rpartition(" ")[0] for line in body.decode().splitlines() if line[:1] != "#")]
     found: dict[str, set[str]] = {}

@@ -22,7 +22,7 @@ class Program:
     def why_unready(self) -> str:
         return self.reason
 
-    def render(self, accepted: list[str]) -> tuple[bytes, dict[str, str]]:
+    async def render(self, accepted: list[str]) -> tuple[bytes, dict[str, str]]:
         self.accepted = accepted
         return b"up 1\n", {"Content-Type": "text/plain; version=0.0.4"}
 
