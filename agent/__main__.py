@@ -42,6 +42,10 @@ def main(
     slack_proxy_url: Annotated[str, typer.Option(help="Proxy to Slack.", envvar="SLACK_PROXY_URL")] = "",
     slack_channel: Annotated[str, typer.Option(help="Slack channel; empty is general.")] = "",
     slack_user: Annotated[str, typer.Option(help="Name under which Slack shows alerts.")] = "flagger",
+    msteams_url: Annotated[
+        str, typer.Option(help="Teams hook of canaries without alerts; goes before Slack's.", envvar="MSTEAMS_URL")
+    ] = "",
+    msteams_proxy_url: Annotated[str, typer.Option(help="Proxy to Teams.", envvar="MSTEAMS_PROXY_URL")] = "",
     cluster_name: Annotated[str, typer.Option(help="Shown in alerts.")] = "",
     event_webhook: Annotated[
         str, typer.Option(help="Told of the events of canaries without an event hook.", envvar="EVENT_WEBHOOK_URL")
@@ -87,6 +91,8 @@ def main(
     for flag, address in (
         ("--slack-url", slack_url),
         ("--slack-proxy-url", slack_proxy_url),
+        ("--msteams-url", msteams_url),
+        ("--msteams-proxy-url", msteams_proxy_url),
         ("--event-webhook", event_webhook),
     ):
         if address and not is_http_url(address):
@@ -111,6 +117,8 @@ def main(
         slack_proxy_url=slack_proxy_url,
         slack_channel=slack_channel,
         slack_user=slack_user,
+        msteams_url=msteams_url,
+        msteams_proxy_url=msteams_proxy_url,
         cluster_name=cluster_name,
         event_webhook=event_webhook,
         pod_namespace=pod_namespace,

@@ -26,9 +26,8 @@ from agent.managed_objects import ManagedObjects
 from agent.observe import Observer
 from agent.page.opening import open_page
 from agent.providers.alerts.delivery import Delivery
-from agent.providers.alerts.destinations import Destinations
+from agent.providers.alerts.destinations import Destinations, own_chat
 from agent.providers.alerts.dispatcher import AlertDispatcher
-from agent.providers.alerts.port import DEFAULT_CHANNEL, DEFAULT_USERNAME, Destination
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
 from agent.providers.routing.gloo import GlooRouting
@@ -114,8 +113,8 @@ async def _open_services(
     users = await stack.enter_async_context(open_sessions(rules))
     own = await stack.enter_async_context(open_sessions(None))
     recorder = await stack.enter_async_context(EventRecorder(client, instance=socket.gethostname()))
-    delivery = Delivery(session=users.posts, own_session=own.posts)
-    destinations = Destinations(client, caches, _own_chat(settings))
+    delivery = Delivery(session=users.posts, own_session=own.posts, key=settings.hook_key)
+    destinations = Destinations(client, caches, own_chat(settings))
     alerts = await stack.enter_async_context(
         AlertDispatcher(destinations, delivery, recorder, metrics.count_alert, cluster_name=settings.cluster_name)
     )
@@ -210,20 +209,6 @@ def connect_services(
         faults=FaultInjection.from_environment(),
         process=f"{socket.gethostname()}_{secrets.token_hex(4)}",
         now_s=time.time,
-    )
-
-
-def _own_chat(settings: Settings) -> Destination | None:
-    if not settings.slack_url:
-        return None
-    return Destination(
-        name="--slack-url",
-        type="slack",
-        address=settings.slack_url,
-        token=settings.slack_token,
-        proxy=settings.slack_proxy_url,
-        channel=settings.slack_channel or DEFAULT_CHANNEL,
-        username=settings.slack_user or DEFAULT_USERNAME,
     )
 
 

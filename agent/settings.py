@@ -59,6 +59,8 @@ class Settings:
     slack_proxy_url: str = field(default="", repr=False)
     slack_channel: str = ""
     slack_user: str = ""
+    msteams_url: str = field(default="", repr=False)
+    msteams_proxy_url: str = field(default="", repr=False)
     cluster_name: str = ""
     event_webhook: str = field(default="", repr=False)
     pod_namespace: str = ""

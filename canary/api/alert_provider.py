@@ -5,10 +5,8 @@ from typing import Literal
 from canary.api.references import SecretReference
 from canary.api.schema import ApiModel, ApiObject
 
-AlertProviderType = Literal["slack", "msteams", "discord", "rocket", "gchat"]
-
-ALERTED_TYPES: tuple[AlertProviderType, ...] = ("slack",)
-"""The types that this version sends alerts to. Others are valid; an alert for one of them becomes a Warning event."""
+AlertProviderType = Literal["slack", "msteams", "discord", "rocket", "gchat", "webhook"]
+"""Flagger's, and `webhook`, which is ours."""
 
 
 class AlertProviderSpec(ApiModel):

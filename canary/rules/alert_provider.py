@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from canary.api.alert_provider import ALERTED_TYPES, AlertProvider
+from canary.api.alert_provider import AlertProvider
 from canary.api.problems import Problem
 from canary.rules.object_names import check_secret_reference
 from canary.rules.unknown_fields import fields_are_known
@@ -16,7 +16,6 @@ def check_alert_provider(provider: AlertProvider) -> tuple[Problem, ...]:
         *_alert_addresses_are_urls(provider),
         *_address_is_kept_secret(provider),
         *check_secret_reference("spec.secretRef", provider.spec.secret_ref),
-        *_type_gets_alerts(provider),
         *fields_are_known(provider),
     )
 
@@ -42,9 +41,3 @@ def _address_is_kept_secret(provider: AlertProvider) -> Iterator[Problem]:
     if provider.spec.address.startswith("http://"):
         allowed = "https://, for who sees the address on its way can write to the chat"
         yield Problem("spec.address", shown_address(provider.spec.address), allowed, is_warning=True)
-
-
-def _type_gets_alerts(provider: AlertProvider) -> Iterator[Problem]:
-    if provider.spec.type not in ALERTED_TYPES:
-        allowed = f"{', '.join(ALERTED_TYPES)} in this version; an alert for another type becomes a Warning event"
-        yield Problem("spec.type", provider.spec.type, allowed, is_warning=True)

@@ -20,7 +20,8 @@ class Alert:
     """What is sent to chats, fit to be shown (`canary.api.shown`).
 
     `reason`: what the deciding checks say, empty where none decided. `has_settings`: the canary's target, limits
-    and steps are shown with it. `change`: what the run is about, as its state has it (`State.alerts`).
+    and steps are shown with it. The rest is what the state has of it (`State.alerts`): `change` and `revision` are what
+    the run is about, `id` names the alert among the canary's, and `at_s` is the time of its transition.
     """
 
     severity: Severity
@@ -28,6 +29,9 @@ class Alert:
     reason: str = ""
     has_settings: bool = False
     change: Mark | None = None
+    revision: str = ""
+    id: str = ""
+    at_s: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", shown(self.text))

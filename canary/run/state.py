@@ -225,9 +225,11 @@ class State:
     @property
     def alerts(self) -> tuple[Alert, ...]:
         """Return what chats are sent of the last transition."""
-        change = self.revisions.change
+        last, change, revision = self.transition, self.revisions.change, self.revisions.analysed
         return tuple(
-            replace(message.alert, change=change) for message in self.transition.messages if message.alert is not None
+            replace(message.alert, change=change, revision=revision, id=f"{last.sequence}.{position}", at_s=last.at_s)
+            for position, message in enumerate(last.messages)
+            if message.alert is not None
         )
 
     def transition_to(self, after: Self, now_s: float, *messages: Message) -> Self:

@@ -23,8 +23,6 @@ _CRD: Final = "canaries.flagger.app"
 _SELECTOR_LABELS: Final = "app,name,app.kubernetes.io/name"
 
 _NOT_HERE: Final = {
-    "msteams-url": "Slack is the only chat of this version",
-    "msteams-proxy-url": "Slack is the only chat of this version",
     "include-label-prefix": "of the labels, the primary gets only the one that tells the two sides apart",
 }
 """Flagger's flags that Serin does not have, and that change something for users: docs/compatibility.md."""

@@ -10,14 +10,14 @@ from yaml import MappingNode
 from canary.api.parts import mapping_of
 from canary.api.problems import InvalidObject, Problem
 from canary.rules.admission import applied_canary_problems, with_its_names
-from canary.rules.references import ALERT_PROVIDER_KIND, Claim, ReferenceProblem
+from canary.rules.references import Claim, ReferenceProblem
 from canary.rules.shape import parse_canary
 from canary.run.phase import ANALYSING
 from canary.run.wire import SERIN_STATUS
 from cli.input.documents import Document
 from cli.lint.input_cluster import CANARY_KIND, InputCluster
 from cli.migrate.change import CanaryChanges, Change, Weight, what_becomes_of
-from cli.migrate.ledger import AlertTypes, differences
+from cli.migrate.ledger import differences
 
 Object = Mapping[str, Any]
 
@@ -61,18 +61,17 @@ def documents_of(objects: Iterable[Object]) -> list[Document]:
 def examine(documents: Sequence[Document], namespace: str, mesh_provider: str = "") -> list[CanaryChanges]:
     """Return what changes for each canary among the objects; `namespace` is that of objects without one."""
     cluster = _Seen(documents, namespace)
-    types = dict(_alert_types(documents, namespace))
     canaries = [one for one in documents if one.kind == CANARY_KIND and one.group == _GROUP]
-    return [_of(one, cluster.seen_from(one.source), namespace, types, mesh_provider) for one in canaries]
+    return [_of(one, cluster.seen_from(one.source), namespace, mesh_provider) for one in canaries]
 
 
-def _of(document: Document, cluster: _Seen, namespace: str, types: AlertTypes, provider: str) -> CanaryChanges:
+def _of(document: Document, cluster: _Seen, namespace: str, provider: str) -> CanaryChanges:
     obj = with_its_names(document.obj, namespace)
     there, status = document.namespace(namespace), mapping_of(obj, "status")
     cluster.look_from(there, obj)
     phase = str(status.get("phase") or "")
     run = what_becomes_of(phase, is_ours=bool(status.get(SERIN_STATUS)))
-    changes = list(_changes(obj, there, document.name, cluster, types, provider))
+    changes = list(_changes(obj, there, document.name, cluster, provider))
     if phase in ANALYSING and not status.get(SERIN_STATUS):
         command = f"kubectl -n {there} wait canary/{document.name} --for=condition=promoted --timeout=30m"
         changes.append(Change(Weight.WAIT, "status.phase", f"{phase}: {run}", command))
@@ -80,13 +79,11 @@ def _of(document: Document, cluster: _Seen, namespace: str, types: AlertTypes, p
     return CanaryChanges(there, document.name, phase, run, tuple(changes))
 
 
-def _changes(
-    obj: Object, namespace: str, name: str, cluster: InputCluster, types: AlertTypes, provider: str
-) -> Iterator[Change]:
+def _changes(obj: Object, namespace: str, name: str, cluster: InputCluster, provider: str) -> Iterator[Change]:
     edit = f"kubectl -n {namespace} edit canary {name}"
     known: list[Change] = []
     with suppress(InvalidObject):  # the rules of admission say what is wrong
-        known = list(differences(parse_canary(obj), types, provider))
+        known = list(differences(parse_canary(obj), provider))
     yield from known
     told = {change.path for change in known}
     for problem in applied_canary_problems(obj, cluster):
@@ -100,9 +97,3 @@ def _refused(problem: Problem, edit: str) -> Change:
     if problem.is_warning and not isinstance(problem, ReferenceProblem):
         return Change(Weight.DIFFERS, problem.path, text)
     return Change(Weight.FIRST, problem.path, text, edit)
-
-
-def _alert_types(documents: Iterable[Document], namespace: str) -> Iterator[tuple[tuple[str, str], str]]:
-    for one in documents:
-        if one.kind == ALERT_PROVIDER_KIND:
-            yield (one.namespace(namespace), one.name), str(mapping_of(one.obj, "spec").get("type") or "")

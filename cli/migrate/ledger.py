@@ -1,15 +1,11 @@
 """What Serin reads differently than Flagger 1.44 does with Gloo: from docs/compatibility.md."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from canary.api.alert_provider import ALERTED_TYPES
 from canary.api.canary import GLOO, Canary
 from canary.api.matching import RequestMatch
 from cli.migrate.change import Change, Weight
-
-AlertTypes = Mapping[tuple[str, str], str]
-"""The type of each AlertProvider, by namespace and name."""
 
 _FLAGGERS_SHORTEST_S: Final = 10.0
 _CONFIRM: Final = "confirm-rollout"
@@ -37,7 +33,7 @@ _TAKES_EFFECT: Final[tuple[tuple[str, Callable[[Canary], Any], str], ...]] = (
 """Fields that Flagger accepts and does nothing with."""
 
 
-def differences(canary: Canary, alert_types: AlertTypes, provider: str) -> Iterator[Change]:
+def differences(canary: Canary, provider: str) -> Iterator[Change]:
     """Return the differences that matter; `provider` is Flagger's `-mesh-provider`, empty where it is not known."""
     yield from _provider(canary, provider)
     if canary.provider != GLOO:
@@ -48,7 +44,6 @@ def differences(canary: Canary, alert_types: AlertTypes, provider: str) -> Itera
     yield from _matches(canary)
     yield from _pace(canary)
     yield from _hooks(canary)
-    yield from _alerts(canary, alert_types)
     upstream = canary.spec.upstream_ref
     if upstream is not None and upstream.namespace not in {"", canary.namespace}:
         text = f"if it names Secrets, it needs the annotation serin.dev/shared-with: {canary.namespace}"
@@ -124,14 +119,6 @@ def _hooks(canary: Canary) -> Iterator[Change]:
             yield Change(Weight.FIRST, f"{path}.metadata.type", text, _edit(canary))
         if canary.spec.skip_analysis and hook.type == _CONFIRM:
             yield Change(Weight.DIFFERS, f"{path}.type", "it is called with skipAnalysis, too")
-
-
-def _alerts(canary: Canary, types: AlertTypes) -> Iterator[Change]:
-    for place, alert in enumerate(canary.analysis.alerts if canary.analysis is not None else ()):
-        found = types.get((alert.provider_ref.namespace or canary.namespace, alert.provider_ref.name), "")
-        if found and found not in ALERTED_TYPES:
-            text = f"AlertProvider {alert.provider_ref.name} is of type {found!r}: a Warning event comes in its place"
-            yield Change(Weight.DIFFERS, f"{canary.analysis_path}.alerts[{place}]", text)
 
 
 def _edit(canary: Canary) -> str:

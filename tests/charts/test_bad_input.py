@@ -28,6 +28,7 @@ from tests.support.discovered import api_server
         ({"tolerations": {"key": "a"}}, "at '/tolerations': got object, want"),
         ({"metricsServer": "prometheus:9090"}, 'metricsServer: found "prometheus:9090"; allowed: an http:// or'),
         ({"slack": {"url": "hooks.slack.com/T0"}}, "slack.url: found another text; allowed: an http:// or https://"),
+        ({"msteams": {"url": "teams.example/x"}}, "msteams.url: found another text; allowed: an http:// or https://"),
         ({"page": {"auth": "basic"}}, "at '/page/auth': 'basic' does not match pattern '^(none|token)?$'"),
         (
             {"page": {"auth": "token"}, "namespace": "gloo-system"},

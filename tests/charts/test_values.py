@@ -154,12 +154,14 @@ def test_what_is_secret_in_it_is_in_a_secret(rendered: list[Json]) -> None:
     assert secret["stringData"] == {
         "SLACK_URL": "https://hooks.slack.com/services/T0/B0/XXXX",
         "SLACK_PROXY_URL": "http://proxy.example.com:3128",
+        "MSTEAMS_URL": "https://outlook.office.com/webhook/YYYY",
         "EVENT_WEBHOOK_URL": "https://events.example.com/flagger",
     }
     env = {entry["name"]: entry for entry in pod_of(rendered, "serin-agent")["containers"][0]["env"]}
     for name in secret["stringData"]:
         assert env[name]["valueFrom"] == {"secretKeyRef": {"name": "serin-agent-addresses", "key": name}}
     assert env["SLACK_TOKEN"]["valueFrom"] == {"secretKeyRef": {"name": "slack", "key": "token"}}
+    assert env["MSTEAMS_PROXY_URL"] == {"name": "MSTEAMS_PROXY_URL", "value": "http://proxy.example.com:3128"}
     assert env["POD_UID"]
     others = [one for one in rendered if one["kind"] != "Secret"]
     assert "hooks.slack.com" not in json.dumps(others)
@@ -189,7 +191,7 @@ def test_the_rest_of_it_takes_effect_too(rendered: list[Json]) -> None:
 def test_what_means_nothing_in_it_is_named(rendered: list[Json]) -> None:
     told = notes("serin", FLAGGERS)
     named = set(re.findall(r"(?m)^  (\S+?):? (?:.*)$", told.partition("mean nothing here:\n")[2].partition("Next")[0]))
-    assert named == ignored("serin") - {"msteams.proxyUrl"} | {"leaderElection.enabled", "env"}
+    assert named == ignored("serin") | {"leaderElection.enabled"}
     assert "image.repository: it is Flagger's image; Serin's is images.serin.repository" in told
     assert "helm test serin --namespace gloo-system" in told
 

@@ -1,10 +1,10 @@
-"""Chats for tests: servers that speak the documented protocol of a chat, with an answer for each attempt."""
+"""Chats for tests: servers that answer each attempt as they are told to. What each type speaks: `chat_protocols`."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -22,21 +22,32 @@ class Answer:
     is_posted: bool = False
     is_lost: bool = False
 
+    def posted(self) -> Self:
+        """Return the same answer of a server that took the message."""
+        return replace(self, is_posted=True)
+
 
 @dataclass(frozen=True)
 class ChatProtocol:
     """One type of chat, as its documentation tells it.
 
     `path` is the path of a made-up address, and a secret. `refuse` gives None for a request that the chat takes, else
-    why not. `text_of` and `fields_of` read what the channel would show.
+    why not. `text_of` reads what the channel would show, and `fields_of` its lines. `refused` is how it refuses a
+    message for good, with what is told of that, and `limited` how it asks for a wait of 30 s. `host` is that of its
+    addresses where the type looks at it; then the server is reached as a proxy.
     """
 
+    name: str
     type: str
     path: str
     success: Answer
     refuse: Callable[[web.Request, dict[str, Any]], str | None]
     text_of: Callable[[dict[str, Any]], str]
+    fields_of: Callable[[dict[str, Any]], dict[str, str]]
+    refused: tuple[Answer, str]
+    limited: Answer
     token: str = ""
+    host: str = ""
 
 
 @dataclass
@@ -59,7 +70,7 @@ async def chatting(protocol: ChatProtocol, *answers: Answer) -> AsyncIterator[Ch
         chat.attempts += 1
         payload = json.loads(await request.read())
         answer = chat.answers.pop(0) if chat.answers else protocol.success
-        why = None if request.path == protocol.path else "no such hook"
+        why = None if request.path == protocol.path.partition("?")[0] else "no such hook"
         why = why or protocol.refuse(request, payload)
         if why is not None:
             answer = Answer(400, why)
@@ -72,41 +83,12 @@ async def chatting(protocol: ChatProtocol, *answers: Answer) -> AsyncIterator[Ch
 
     async with serving(handle) as url:
         destination = Destination(
-            name="AlertProvider test/on-call", type=protocol.type, address=url + protocol.path, token=protocol.token
+            name="AlertProvider test/on-call",
+            namespace="test",
+            type=protocol.type,
+            address=(f"http://{protocol.host}" if protocol.host else url) + protocol.path,
+            token=protocol.token,
+            proxy=url if protocol.host else "",
         )
         chat = Chat(protocol, destination, list(answers))
         yield chat
-
-
-def _refuse_slack(request: web.Request, payload: dict[str, Any], *, token: str) -> str | None:
-    """Source: Slack's documentation of incoming hooks and of chat.postMessage."""
-    if request.content_type != "application/json":
-        return "invalid_payload"
-    if not (payload.get("text") or payload.get("attachments") or payload.get("blocks")):
-        return "no_text"
-    if token and request.headers.get("Authorization") != f"Bearer {token}":
-        return "not_authed"
-    return None
-
-
-def _slack_text(payload: dict[str, Any]) -> str:
-    text: str = payload["attachments"][0]["text"]
-    return text
-
-
-SLACK_HOOK = ChatProtocol(
-    type="slack",
-    path="/services/T0001/B0001/hook-secret",
-    success=Answer(200, "ok", is_posted=True),
-    refuse=lambda request, payload: _refuse_slack(request, payload, token=""),
-    text_of=_slack_text,
-)
-SLACK_BOT = ChatProtocol(
-    type="slack",
-    path="/api/chat.postMessage",
-    success=Answer(200, '{"ok": true, "channel": "C1", "ts": "1.2"}', is_posted=True),
-    refuse=lambda request, payload: _refuse_slack(request, payload, token="xoxb-token-secret"),
-    text_of=_slack_text,
-    token="xoxb-token-secret",
-)
-PROTOCOLS: Sequence[ChatProtocol] = (SLACK_HOOK, SLACK_BOT)

@@ -1,7 +1,6 @@
 """Delivering one message: again after what is known not to have posted it, and within a bounded time."""
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,21 +10,19 @@ import aiohttp
 import orjson
 
 from agent.providers.alerts.message import Message
-from agent.providers.alerts.port import Destination
+from agent.providers.alerts.port import ChatFormat, Destination
 from agent.providers.alerts.registry import CHAT_FORMATS
 from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from agent.providers.web.addresses import AddressRefused
 from agent.providers.web.answers import AS_IT_IS, is_refused, read_bounded, reason_of
 from agent.providers.web.shares import Shares, ShareUsedUp
+from agent.providers.web.signature import signature
 from canary.api.bounds import MOST_HOOK_ANSWER_BYTES
 from kube.backoff import Backoff
 
 _REDIRECT: Final = 300
 _TOO_MANY_REQUESTS: Final = 429
 _SERVER_ERROR: Final = 500
-
-# What chats say is a word, such as `invalid_payload`; whatever else an address answers is not told to anybody.
-_WORD: Final = re.compile(rb"[a-z_]{1,40}")
 
 # All of them happen before the request is sent.
 _NOT_REACHED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
@@ -36,11 +33,14 @@ class Delivery:
     """POSTs over one session, to the agent's own chat over `own_session`. A namespace has its share of connections.
 
     Sessions must not keep connections: one that died would lose the message's answer.
-    `timeout_s` is for one answer; `attempts` and `deadline_s` end the trying, whichever comes first.
+    `timeout_s` is for one answer; `attempts` and `deadline_s` end the trying, whichever comes first. `key` signs what
+    types that are no chats are sent, with the key of the AlertProvider's namespace.
     """
 
     session: aiohttp.ClientSession
     own_session: aiohttp.ClientSession | None = None
+    key: str = field(default="", repr=False)
+    now_s: Callable[[], float] = time.time
     shares: Shares = field(default_factory=Shares)
     attempts: int = 6
     deadline_s: float = 120.0
@@ -89,10 +89,11 @@ class Delivery:
         chat = CHAT_FORMATS[destination.type]
         try:
             session = self.session if destination.namespace else self.own_session or self.session
+            data = orjson.dumps(chat.payload(message, destination))
             async with session.post(
-                destination.address,
-                data=orjson.dumps(chat.payload(message, destination)),
-                headers={"Content-Type": "application/json; charset=utf-8", **AS_IT_IS, **chat.headers(destination)},
+                chat.address(destination),
+                data=data,
+                headers=self._headers(chat, destination, data),
                 proxy=destination.proxy or None,
                 timeout=aiohttp.ClientTimeout(total=self.timeout_s, sock_connect=self.connect_timeout_s),
                 allow_redirects=False,
@@ -111,8 +112,13 @@ class Delivery:
                 raise ProviderRefused(f"not reached: {reason_of(error)}") from error
             why = f"no answer ({type(error).__name__}): it may have been posted, so it is not sent again"
             raise ProviderError(why) from error
-        _check_status(response, body)
+        _check_status(chat, response, body)
         chat.check_answer(body)
+
+    def _headers(self, chat: ChatFormat, destination: Destination, data: bytes) -> dict[str, str]:
+        signed = signature(self.key, destination.namespace, data, self.now_s()) if chat.is_signed else {}
+        kind = {"Content-Type": "application/json; charset=utf-8"}
+        return {**kind, **AS_IT_IS, **chat.headers(destination), **signed}
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
@@ -129,15 +135,14 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
         return b""
 
 
-def _check_status(response: aiohttp.ClientResponse, body: bytes) -> None:
+def _check_status(chat: ChatFormat, response: aiohttp.ClientResponse, body: bytes) -> None:
     if response.status < _REDIRECT:
         return
-    said = body.strip()
-    text = f"{response.status} {said.decode() if _WORD.fullmatch(said) else ''}".strip()
+    text = f"{response.status} {chat.word(body)}".strip()
     if response.status < _SERVER_ERROR and response.status != _TOO_MANY_REQUESTS:
         raise ProviderRefused(text)
     error = ProviderUnavailable(text)
     # Seconds; a date, which RFC 9110 allows too, counts as none.
     asked = response.headers.get("Retry-After", "")
-    error.retry_after_s = float(asked) if asked.isdecimal() else 0.0
+    error.retry_after_s = max(float(asked) if asked.isdecimal() else 0.0, chat.retry_after_s(body))
     raise error

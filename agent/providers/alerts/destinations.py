@@ -10,6 +10,7 @@ from agent.providers.alerts.registry import CHAT_FORMATS
 from agent.providers.credentials import read_secret
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
 from agent.resources import ALERT_PROVIDERS
+from agent.settings import Settings
 from canary.api.alert_provider import AlertProvider
 from canary.api.canary import Canary
 from canary.api.problems import InvalidObject, Problem
@@ -164,3 +165,25 @@ class Destinations:
 
     def _cached(self, key: Key) -> Object | None:
         return self._caches.find(ALERT_PROVIDERS, *key)
+
+
+def own_chat(settings: Settings) -> Destination | None:
+    """Return the agent's own chat, for canaries without `analysis.alerts`; None where there is none.
+
+    Teams goes before Slack, as in Flagger 1.44 (`initNotifier` in `cmd/flagger/main.go`).
+    """
+    if settings.msteams_url:
+        return Destination(
+            name="--msteams-url", type="msteams", address=settings.msteams_url, proxy=settings.msteams_proxy_url
+        )
+    if settings.slack_url:
+        return Destination(
+            name="--slack-url",
+            type="slack",
+            address=settings.slack_url,
+            token=settings.slack_token,
+            proxy=settings.slack_proxy_url,
+            channel=settings.slack_channel or DEFAULT_CHANNEL,
+            username=settings.slack_user or DEFAULT_USERNAME,
+        )
+    return None

@@ -77,7 +77,7 @@ class AlertDispatcher:
     def send(self, obj: Object, canary: Canary, alerts: Sequence[Alert]) -> None:
         """Queue alerts of a canary to everybody who is to get them. `obj` is the Canary, for events about it."""
         for alert in alerts:
-            message = message_of(canary, alert, self._cluster_name)
+            message = message_of(canary, alert, self._cluster_name, str(obj["metadata"].get("uid", "")))
             for recipient in self._directory.recipients(canary, alert.severity):
                 self._put(_Job(obj, recipient, message))
 

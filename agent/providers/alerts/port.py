@@ -1,7 +1,10 @@
 """The port to the chats: each is one format of one POST. Which there are stands in `registry`."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final
+
+import orjson
 
 from agent.providers.alerts.message import Message
 
@@ -37,19 +40,51 @@ class Destination:
         return text
 
 
-class ChatFormat(Protocol):
-    """How alerts are written for one type of chat. Pure: the POST itself is `delivery`'s."""
+class ChatFormat(ABC):
+    """How alerts are written for one type of chat. Pure: the POST itself is `delivery`'s.
 
-    def headers(self, destination: Destination) -> dict[str, str]:
+    `is_signed`: the body is signed as hooks' calls are. An address may be anybody's: of an answer no more is told than
+    a word where this type of chat has its errors' names.
+    """
+
+    is_signed: bool = False
+
+    def address(self, destination: Destination) -> str:
+        """Return the URL that is posted to."""
+        return destination.address
+
+    def headers(self, destination: Destination) -> dict[str, str]:  # noqa: ARG002  most chats' addresses are their keys
         """Return the headers besides the content's type."""
+        return {}
 
+    @abstractmethod
     def payload(self, message: Message, destination: Destination) -> dict[str, Any]:
         """Return the JSON body."""
 
-    def check_answer(self, body: bytes) -> None:
+    def word(self, body: bytes) -> str:  # noqa: ARG002  some say nothing
+        """Return the chat's own name for why it refused a message, empty where it says none."""
+        return ""
+
+    def retry_after_s(self, body: bytes) -> float:  # noqa: ARG002  most say it in the header
+        """Return for how long a chat that limits the rate asks to wait, in the body of its answer; 0 if it does not."""
+        return 0.0
+
+    def check_answer(self, body: bytes) -> None:  # noqa: B027  most say it by the status
         """Look into the body of an answer with a code of success.
 
         Raises:
             ProviderUnavailable: nothing was posted, try again.
             ProviderRefused: nothing was posted, and nothing will be.
         """
+
+
+_NOTHING: Final[dict[str, Any]] = {}
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that an answer is, an empty one if it is something else."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _NOTHING
+    return found if isinstance(found, dict) else _NOTHING

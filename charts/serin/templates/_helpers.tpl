@@ -193,6 +193,8 @@ of Flagger's have, `helm template` has none: it can't know what is absent. (list
 {{- with $slack.url }}{{ $_ := set $found "SLACK_URL" . }}{{ end }}
 {{- with $slack.token }}{{ $_ := set $found "SLACK_TOKEN" . }}{{ end }}
 {{- with $slack.proxyUrl | default $slack.proxy }}{{ $_ := set $found "SLACK_PROXY_URL" . }}{{ end }}
+{{- with (.Values.msteams).url }}{{ $_ := set $found "MSTEAMS_URL" . }}{{ end }}
+{{- with (.Values.msteams).proxyUrl }}{{ $_ := set $found "MSTEAMS_PROXY_URL" . }}{{ end }}
 {{- with .Values.eventWebhook }}{{ $_ := set $found "EVENT_WEBHOOK_URL" . }}{{ end }}
 {{- toJson $found }}
 {{- end -}}
@@ -242,11 +244,6 @@ of Flagger's have, `helm template` has none: it can't know what is absent. (list
 {{- if and (.Values.podDisruptionBudget).enabled (lt ((.Values.leaderElection).replicaCount | default 1 | int) 2) }}
   podDisruptionBudget.enabled: none is made for one agent, whose node could not be drained.
 {{- end }}
-{{- range .Values.env }}
-{{- if has .name (list "MSTEAMS_URL" "MSTEAMS_PROXY_URL") }}
-  env {{ .name }}: Slack is the only chat so far.
-{{- end }}
-{{- end }}
 {{- with include "serin.isOldPrometheus" . }}
 {{- if include "serin.hasPrometheus" $ }}
   prometheus.image: found {{ . }}; the add-on needs 2.43 or newer, and has its own.
@@ -265,7 +262,7 @@ of Flagger's have, `helm template` has none: it can't know what is absent. (list
 {{/* The first parts of all keys: of values.yaml, and of Flagger's that mean nothing here. */}}
 {{- define "serin.knownKeys" -}}
 {{- $known := list "global" "images" "image" "imagePullSecrets" "logLevel" "meshProvider" "gloo" "metricsServer" "namespace"
-  "noCrossNamespaceRefs" "configTracking" "page" "eventWebhook" "clusterName" "slack" "leaderElection" "podDisruptionBudget"
+  "noCrossNamespaceRefs" "configTracking" "page" "eventWebhook" "clusterName" "slack" "msteams" "leaderElection" "podDisruptionBudget"
   "resources" "nodeSelector" "tolerations" "podPriorityClassName" "affinity" "topologySpreadConstraints" "env" "extraArgs"
   "additionalVolumes" "additionalVolumeMounts" "annotations" "deploymentLabels" "podAnnotations" "podLabels"
   "securityContext" "serviceAccount" "rbac" "crd" "guard" "networkPolicies" "webhook" "prometheus" "podMonitor"

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from agent.providers.alerts.message import message_of
 from agent.providers.alerts.port import Destination
-from agent.providers.alerts.slack import Slack
+from agent.providers.alerts.registry import CHAT_FORMATS
 from agent.providers.hooks import payload
 from agent.providers.web.signature import SIGNATURE_HEADER, signature
 from canary.api.hooks import HOOK_TYPES
@@ -17,6 +17,22 @@ from tests.support.reference.page import block, code, codes, page, section
 
 _REVISION: Final = "3f2a9c0d11e4b7a6"
 _NOW_S: Final = 1_796_050_800.0
+
+_CHATS: Final = (
+    ("Slack", "slack", "https://chat.test/hook", "With a token the same goes to `chat.postMessage`."),
+    ("Teams: a workflow", "msteams", "https://prod-1.westeurope.logic.azure.com/workflows/1", "An Adaptive Card."),
+    ("Teams: a connector", "msteams", "https://contoso.webhook.office.com/webhookb2/1", "A MessageCard, as Flagger's."),
+    ("Discord", "discord", "https://discord.com/api/webhooks/1/x", "Where the address ends in `/slack`: as for Slack."),
+    ("Rocket.Chat", "rocket", "https://rocket.test/hooks/1", "As for Slack, in other colours."),
+    ("Google Chat", "gchat", "https://chat.googleapis.com/v1/spaces/A/messages?key=k", "A card of version 2."),
+    (
+        "A webhook",
+        "webhook",
+        "https://receiver.test/",
+        "All that is known, signed as hooks are, with the key of the AlertProvider's namespace. Keys may be added.",
+    ),
+)
+"""Title, type, address, and what there is to say of it."""
 
 
 def calls_page() -> str:
@@ -50,10 +66,9 @@ def calls_page() -> str:
             "a dot and the body.",
             block("text", f"{SIGNATURE_HEADER}: {header}"),
         ),
-        section(
-            "Slack",
-            "The alert of a rollback. With a token the same goes to `chat.postMessage`.",
-            block("json", _json(_slack())),
+        *(
+            section(title, f"{about} The alert of a rollback.", block("json", _json(_alert(type_, address))))
+            for title, type_, address, about in _CHATS
         ),
     )
 
@@ -66,13 +81,15 @@ def _event() -> dict[str, str]:
     }
 
 
-def _slack() -> dict[str, Any]:
+def _alert(type_: str, address: str) -> dict[str, Any]:
     guides = canary()
     alert = rolling_back("podinfo.test", "failed checks threshold reached 5", "success rate 69.17% < 99%").alert
     assert alert is not None
     change = Mark(_REVISION, "podinfod image 3.1.0 -> 3.1.1", "alice")
-    destination = Destination(name="slack", type="slack", address="https://chat.test/hook", channel="deployments")
-    return Slack().payload(message_of(guides, replace(alert, change=change), "production"), destination)
+    known = replace(alert, change=change, revision=_REVISION, id="12.1", at_s=_NOW_S)
+    destination = Destination(name="chat", type=type_, address=address, channel="deployments")
+    message = message_of(guides, known, "production", "1c7f3d52-4f0e-4b0a-9a55-0e6a4b1c2d3e")
+    return CHAT_FORMATS[type_].payload(message, destination)
 
 
 def _json(body: object) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from canary.api.alert_provider import ALERTED_TYPES
 from canary.api.metric_template import QUERIED_TYPES
 from tests.support.cluster import REPOSITORY
 from tests.support.reference.bounds import bounds_page
@@ -30,8 +29,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "alert-provider.md": partial(
         fields_page,
         "AlertProvider",
-        f"A chat that [alerts](../how-to/alerts.md) go to. Of the types {codes(sorted(ALERTED_TYPES))} is sent to "
-        "so far.",
+        "A chat that [alerts](../how-to/alerts.md) go to. What each type is sent is in [chats](../concepts/chats.md).",
     ),
     "bounds.md": bounds_page,
     "status.md": status_page,

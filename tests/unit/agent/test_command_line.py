@@ -26,6 +26,8 @@ FLAGS = {
     "--slack-proxy-url": "http://proxy.example:3128",
     "--slack-channel": "alerts",
     "--slack-user": "serin",
+    "--msteams-url": "http://teams.example/hook",
+    "--msteams-proxy-url": "http://proxy.example:3129",
     "--cluster-name": "staging",
     "--event-webhook": "http://events.example/",
 }
@@ -69,6 +71,8 @@ def test_each_of_flaggers_flags_is_a_setting(monkeypatch: pytest.MonkeyPatch, da
         slack_proxy_url="http://proxy.example:3128",
         slack_channel="alerts",
         slack_user="serin",
+        msteams_url="http://teams.example/hook",
+        msteams_proxy_url="http://proxy.example:3129",
         cluster_name="staging",
         event_webhook="http://events.example/",
         page_port=8081,
@@ -145,7 +149,9 @@ def read(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Settings:
     return found[0]
 
 
-@pytest.mark.parametrize("flag", ["--slack-url", "--slack-proxy-url", "--event-webhook"])
+@pytest.mark.parametrize(
+    "flag", ["--slack-url", "--slack-proxy-url", "--msteams-url", "--msteams-proxy-url", "--event-webhook"]
+)
 def test_an_address_that_is_none_is_refused_and_not_shown(flag: str) -> None:
     said = refused(f"{flag}=s3cret.example/hook")
     assert f"{flag}: found another text; allowed: " in said

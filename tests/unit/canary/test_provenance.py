@@ -34,7 +34,9 @@ def test_event_status_and_alerts_of_a_run_say_what_changed_and_who_did(cluster: 
     assert cluster.texts() == [started]
     assert cluster.status["serin"]["change"] == {"revision": "rev2", "what": "podinfod image -> rev2", "by": "alice"}
     cluster.run(200, until=lambda: cluster.state.phase is Phase.FAILED)
-    assert [(alert.severity, alert.change) for alert in cluster.state.alerts] == [("error", image("rev2"))]
+    [told] = cluster.state.alerts
+    assert (told.severity, told.change, told.revision) == ("error", image("rev2"), cluster.state.revisions.analysed)
+    assert (told.id, told.at_s) == (f"{cluster.state.transition.sequence}.1", cluster.state.transition.at_s)
 
 
 def test_a_restart_says_who_restarted_it(cluster: SimulatedCluster) -> None:

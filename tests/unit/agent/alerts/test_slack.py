@@ -2,9 +2,9 @@
 
 import pytest
 
+from agent.providers.alerts.chats.slack import Slack
 from agent.providers.alerts.message import Field, Message, message_of
 from agent.providers.alerts.port import Destination
-from agent.providers.alerts.slack import Slack
 from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from canary.run.mark import Mark
 from canary.run.messages import Alert, Severity

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 from aiohttp import web
 
 from agent.caches import Caches
-from agent.providers.alerts.destinations import Destinations
+from agent.providers.alerts.destinations import Destinations, own_chat
 from agent.providers.alerts.port import Destination
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
 from agent.resources import ALERT_PROVIDERS
+from agent.settings import Settings
 from kube.backoff import Backoff
 from kube.client import Client
 from tests.support.canaries import canary
@@ -116,9 +118,9 @@ async def test_a_provider_of_another_namespace_brings_its_own_secret(
             "Canary test/podinfo spec.analysis.alerts[0].providerRef.name: found 'chat'; allowed: the name of an Alert",
         ),
         (
-            {"type": "msteams", "address": ADDRESS},
+            {"type": "pigeon", "address": ADDRESS},
             None,
-            "AlertProvider test/chat spec.type: found 'msteams'; allowed: slack",
+            "AlertProvider test/chat: spec.type: found 'pigeon'; allowed: one of 'slack', 'msteams', 'discord', 'rock",
         ),
         ({}, None, "AlertProvider test/chat: spec.address: found nothing; allowed: a URL"),
         (
@@ -167,6 +169,20 @@ async def test_each_alert_of_the_canary_is_asked_for_its_severity(known: Callabl
     assert [key.partition("name=")[2] for key in recipients("info")] == ["'chat')"]
     assert [key.partition("name=")[2] for key in recipients("warn")] == ["'chat')", "'log')"]
     assert [key.partition("name=")[2] for key in recipients("error")] == ["'pager')", "'chat')", "'log')"]
+
+
+def test_teams_goes_before_slack_as_in_flagger() -> None:
+    slack = Settings(
+        metrics_server="", slack_url=ADDRESS, slack_token="xoxb-1", slack_proxy_url="http://p/", slack_channel="ops"
+    )
+    assert own_chat(slack) == Destination(
+        name="--slack-url", type="slack", address=ADDRESS, token="xoxb-1", proxy="http://p/", channel="ops"
+    )
+    teams = replace(slack, msteams_url="https://a.logic.azure.com/x", msteams_proxy_url="http://q/")
+    assert own_chat(teams) == Destination(
+        name="--msteams-url", type="msteams", address="https://a.logic.azure.com/x", proxy="http://q/"
+    )
+    assert own_chat(Settings(metrics_server="")) is None
 
 
 async def test_a_canary_without_alerts_is_reported_to_the_agents_own_chat(known: Callable[..., Destinations]) -> None:

@@ -20,7 +20,8 @@ from canary.api.canary import Canary
 from canary.run.messages import Alert
 from kube.store import Key
 from tests.support.canaries import canary, canary_object
-from tests.support.chat import SLACK_HOOK, Answer, chatting
+from tests.support.chat import Answer, chatting
+from tests.support.chat_protocols import SLACK_HOOK
 from tests.support.eventually import eventually
 from tests.support.exposition import exposed
 from tests.support.patience import PATIENCE_S

@@ -7,21 +7,18 @@ of what must be escaped: Slack's API documentation.
 import re
 from typing import Any, Final
 
-import orjson
-
+from agent.providers.alerts.markup import escape_html
 from agent.providers.alerts.message import Message
-from agent.providers.alerts.port import Destination
+from agent.providers.alerts.port import ChatFormat, Destination, json_object
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
 
 # Errors of the Web API, in answers of code 200, that say: nothing was posted, and later it may be.
 _TRANSIENT: Final = frozenset({"ratelimited", "rate_limited", "service_unavailable", "request_timeout"})
 
-
-# An address may be anybody's: of what it answers no more is told than one of the API's words.
 _WORD: Final = re.compile(r"[a-z_]{1,40}")
 
 
-class Slack:
+class Slack(ChatFormat):
     """Implements `ChatFormat`."""
 
     def headers(self, destination: Destination) -> dict[str, str]:
@@ -33,10 +30,10 @@ class Slack:
         attachment = {
             "color": "danger" if message.severity == "error" else "good",
             "author_name": message.canary,
-            "text": _escaped(message.text),
+            "text": escape_html(message.text),
             "mrkdwn_in": ["text"],
             "fields": [
-                {"title": field.name, "value": _escaped(field.value), "short": False} for field in message.fields
+                {"title": field.name, "value": escape_html(field.value), "short": False} for field in message.fields
             ],
         }
         return {
@@ -46,19 +43,16 @@ class Slack:
             "attachments": [attachment],
         }
 
+    def word(self, body: bytes) -> str:
+        """See `ChatFormat`. A hook says a word and nothing else, such as `invalid_payload`."""
+        said = body.strip().decode(errors="replace")
+        return said if _WORD.fullmatch(said) else ""
+
     def check_answer(self, body: bytes) -> None:
         """See `ChatFormat`. A hook answers `ok`; the Web API an object with `ok` in it."""
-        try:
-            answer = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return
-        if not isinstance(answer, dict) or answer.get("ok", True):
+        answer = json_object(body)
+        if answer.get("ok", True):
             return
         said = answer.get("error")
         error = said if isinstance(said, str) and _WORD.fullmatch(said) else "not posted"
         raise (ProviderUnavailable if error in _TRANSIENT else ProviderRefused)(error)
-
-
-def _escaped(text: str) -> str:
-    """Escape Slack's three control characters: a check's `69.17% < 99%` would open a link."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,1 @@
+"""The formats of the chats, one module each; `agent.providers.alerts.registry` lists them."""
