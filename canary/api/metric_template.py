@@ -1,5 +1,8 @@
 """The MetricTemplate resource: a query that checks refer to by name."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Literal
 
 from pydantic import Field
@@ -23,8 +26,43 @@ MetricProviderType = Literal[
 ]
 
 PROMETHEUS: Final = "prometheus"
-QUERIED_TYPES: tuple[MetricProviderType, ...] = (PROMETHEUS,)
-"""The types that this version asks; the checks of the others are valid, and get no answer."""
+
+
+class Use(StrEnum):
+    """What a type of provider makes of a field."""
+
+    NEEDED = "needed"
+    OPTIONAL = "optional"
+    UNUSED = "unused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFields:
+    """Which fields of `spec.provider` a type needs.
+
+    `default_address` is asked where none is given. `api` is the path that is put behind the address. `secret_keys` are
+    the sets of keys that the Secret may have, of which one must be whole.
+    """
+
+    address: Use = Use.NEEDED
+    default_address: str = ""
+    api: str = ""
+    secret_ref: Use = Use.OPTIONAL
+    secret_keys: tuple[tuple[str, ...], ...] = ()
+    region: Use = Use.UNUSED
+
+
+# Source of the names of the keys and of the default addresses: Flagger 1.44, `pkg/metrics/providers`.
+PROVIDER_FIELDS: Final[Mapping[str, ProviderFields]] = {
+    PROMETHEUS: ProviderFields(api="/api/v1/query", secret_keys=(("token",), ("username", "password"))),
+    "graphite": ProviderFields(api="/render", secret_keys=(("username", "password"),)),
+}
+"""By `spec.provider.type`: the types that are asked."""
+
+
+def named_keys(fields: ProviderFields) -> str:
+    """Return the keys of a type's Secret in words: `token, or username and password`."""
+    return ", or ".join(" and ".join(keys) for keys in fields.secret_keys)
 
 
 class MetricProvider(ApiModel):

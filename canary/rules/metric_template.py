@@ -2,34 +2,36 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Final
 from urllib.parse import urlsplit
 
-from canary.api.metric_template import PROMETHEUS, QUERIED_TYPES, MetricTemplate
+from canary.api.metric_template import PROVIDER_FIELDS, MetricTemplate, ProviderFields, Use, named_keys
 from canary.api.problems import Problem, field_path
 from canary.rules.http_syntax import TOKEN, is_field_value, is_token, shown
 from canary.rules.object_names import check_secret_reference
 from canary.rules.unknown_fields import fields_are_known
 from canary.rules.urls import BASE_URL, CLEAN_URL, HTTP_URL, has_user, is_clean_http_url, is_http_url, shown_address
 
-_API: Final = "/api/v1"
-"""Of Prometheus; `/query` below it is put behind the address."""
-
 _refused = partial(Problem, spares_stored=True)
 
 
 def check_metric_template(template: MetricTemplate) -> tuple[Problem, ...]:
     """Return errors and warnings."""
+    fields = PROVIDER_FIELDS.get(template.spec.provider.type)
     return (
         *_query_is_written(template),
-        *_prometheus_has_an_address(template),
-        *_address_is_a_base(template),
         *_headers_can_be_sent(template),
         *_certificate_is_there(template),
         *check_secret_reference("spec.provider.secretRef", template.spec.provider.secret_ref),
-        *_type_is_queried(template),
+        *(_type_is_asked(template) if fields is None else _type_has_its_fields(template, fields)),
         *fields_are_known(template),
     )
+
+
+def _type_has_its_fields(template: MetricTemplate, fields: ProviderFields) -> Iterator[Problem]:
+    yield from _address_is_there(template, fields)
+    yield from _address_is_a_base(template, fields)
+    yield from _secret_is_named(template, fields)
+    yield from _region_is_named(template, fields)
 
 
 def _query_is_written(template: MetricTemplate) -> Iterator[Problem]:
@@ -37,28 +39,59 @@ def _query_is_written(template: MetricTemplate) -> Iterator[Problem]:
         yield Problem("spec.query", template.spec.query, "a query in the language of the provider")
 
 
-def _prometheus_has_an_address(template: MetricTemplate) -> Iterator[Problem]:
-    provider = template.spec.provider
-    if provider.type == PROMETHEUS and not is_http_url(provider.address):
-        yield Problem("spec.provider.address", shown_address(provider.address) or None, HTTP_URL)
+def _address_is_there(template: MetricTemplate, fields: ProviderFields) -> Iterator[Problem]:
+    address, path = template.spec.provider.address, "spec.provider.address"
+    if fields.address is Use.UNUSED:
+        if address:
+            yield _unused(template, path, shown_address(address))
+    elif (address or fields.address is Use.NEEDED) and not is_http_url(address):
+        default = f", or nothing: then it is {fields.default_address}" if fields.default_address else ""
+        yield Problem(path, shown_address(address) or None, f"{HTTP_URL}{default}")
 
 
-def _address_is_a_base(template: MetricTemplate) -> Iterator[Problem]:
+def _address_is_a_base(template: MetricTemplate, fields: ProviderFields) -> Iterator[Problem]:
     """Refuse what is more than an address to which the path of a query can be added; warn of a password in it."""
     provider, path = template.spec.provider, "spec.provider.address"
-    if provider.type != PROMETHEUS or not is_http_url(provider.address):
+    if fields.address is Use.UNUSED or not is_http_url(provider.address):
         return
     url, shown_url = urlsplit(provider.address), shown_address(provider.address)
     if not is_clean_http_url(provider.address):
         yield _refused(path, shown_url, CLEAN_URL)
     elif url.query or url.fragment or provider.address.rstrip().endswith(("?", "#")):
-        allowed = f"{BASE_URL}, without ? and #; {_API}/query is put behind it"
+        allowed = f"{BASE_URL}, without ? and #; {fields.api} is put behind it"
         yield _refused(path, shown_url, allowed)
-    elif f"{url.path.rstrip('/')}/".endswith((f"{_API}/", f"{_API}/query/", f"{_API}/query_range/")):
-        yield _refused(path, shown_url, f"{BASE_URL}; {_API}/query is put behind it")
+    elif f"{url.path.rstrip('/')}/".endswith(_ends_of_api(fields.api)):
+        yield _refused(path, shown_url, f"{BASE_URL}; {fields.api} is put behind it")
     if has_user(provider.address):
         allowed = "no user and password in it, which everybody sees who may read MetricTemplates; a secretRef has them"
         yield Problem(path, shown_url, allowed, is_warning=True)
+
+
+def _ends_of_api(api: str) -> tuple[str, ...]:
+    """Return the ends of an address to which the API's path, or the folder of it, was added already."""
+    folder = api.rpartition("/")[0]
+    return (f"{api}/", f"{api}_range/", *([f"{folder}/"] if folder else []))
+
+
+def _secret_is_named(template: MetricTemplate, fields: ProviderFields) -> Iterator[Problem]:
+    reference, path = template.spec.provider.secret_ref, "spec.provider.secretRef"
+    if fields.secret_ref is Use.NEEDED and reference is None:
+        yield Problem(path, None, f"the name of a Secret with {named_keys(fields)}")
+    elif fields.secret_ref is Use.UNUSED and reference is not None:
+        yield _unused(template, path, reference.name)
+
+
+def _region_is_named(template: MetricTemplate, fields: ProviderFields) -> Iterator[Problem]:
+    region, path = template.spec.provider.region, "spec.provider.region"
+    if fields.region is Use.NEEDED and not region:
+        yield Problem(path, None, "the region that is asked, such as eu-central-1")
+    elif fields.region is Use.UNUSED and region:
+        yield _unused(template, path, region)
+
+
+def _unused(template: MetricTemplate, path: str, found: str) -> Problem:
+    allowed = f"nothing: with the type {template.spec.provider.type} it has no meaning"
+    return Problem(path, found, allowed, is_warning=True)
 
 
 def _headers_can_be_sent(template: MetricTemplate) -> Iterator[Problem]:
@@ -81,8 +114,6 @@ def _certificate_is_there(template: MetricTemplate) -> Iterator[Problem]:
         yield Problem("spec.provider.insecureSkipVerify", provider.insecure_skip_verify, allowed, is_warning=True)
 
 
-def _type_is_queried(template: MetricTemplate) -> Iterator[Problem]:
-    queried, found = ", ".join(QUERIED_TYPES), template.spec.provider.type
-    if found not in QUERIED_TYPES:
-        allowed = f"{queried} in this version; a canary that refers to another type begins no run"
-        yield Problem("spec.provider.type", found, allowed, is_warning=True)
+def _type_is_asked(template: MetricTemplate) -> Iterator[Problem]:
+    """Refuse a type that no run could be judged by: its checks would be waited for until the run is rolled back."""
+    yield Problem("spec.provider.type", template.spec.provider.type, f"in this version {', '.join(PROVIDER_FIELDS)}")

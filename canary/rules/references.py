@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol, Self
 
 from canary.api.canary import Canary
-from canary.api.metric_template import QUERIED_TYPES, MetricTemplate
+from canary.api.metric_template import MetricTemplate
 from canary.api.metrics import CanaryMetric
 from canary.api.names import Names, apex_name, primary_name, service_names
 from canary.api.problems import Described, InvalidObject, Problem
@@ -293,12 +293,6 @@ def _templates_can_be_asked(canary: Canary, cluster: Cluster, stage: Stage) -> I
             yield _warning(path, name, f"a template that can be asked; {fault}", Reason.TEMPLATE_UNUSABLE)
             continue
         there.append((metric_path, metric, template))
-        if template.spec.provider.type not in QUERIED_TYPES:
-            allowed = (
-                f"a template whose spec.provider.type is {', '.join(QUERIED_TYPES)} in this version; that of "
-                f"MetricTemplate {namespace}/{name} is {template.spec.provider.type}, and with it no run begins"
-            )
-            yield _warning(path, name, allowed, Reason.TEMPLATE_UNUSABLE)
     if stage is Stage.ADMISSION:
         # The metrics server decides what it takes for a query.
         yield from _with_reason(check_filled_queries(canary, there), Reason.TEMPLATE_UNUSABLE)

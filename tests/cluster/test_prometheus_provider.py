@@ -11,7 +11,9 @@ import pytest
 from agent.caches import Caches
 from agent.providers.errors import ProviderRefused
 from agent.providers.metrics.checks import MetricChecks
-from agent.providers.metrics.prometheus import Prometheus, Series
+from agent.providers.metrics.exchange import Exchange
+from agent.providers.metrics.port import Connection, Question
+from agent.providers.metrics.servers.prometheus import Prometheus, Series
 from canary.api.names import Side
 from canary.run.judge import CheckResult
 from canary.run.state import State
@@ -19,6 +21,11 @@ from tests.support.canaries import canary
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually
 from tests.support.prometheus import prometheus_of
+
+
+def prometheus_of_the(cluster: Cluster, session: aiohttp.ClientSession) -> Prometheus:
+    address = cluster.endpoints["prometheus"]
+    return Prometheus(Exchange(session, Connection(name=address, address=address, timeout_s=10)))
 
 
 @pytest.mark.parametrize(
@@ -33,13 +40,13 @@ from tests.support.prometheus import prometheus_of
 )
 async def test_a_query_gives_a_number_or_none(cluster: Cluster, query: str, expected: float | None) -> None:
     async with aiohttp.ClientSession() as session:
-        prometheus = Prometheus(session, cluster.endpoints["prometheus"], timeout_s=10)
-        assert await prometheus.value(query) == expected
+        prometheus = prometheus_of_the(cluster, session)
+        assert await prometheus.value(Question(text=query, interval_s=60, now_s=time.time())) == expected
 
 
 async def test_labels_come_with_the_values(cluster: Cluster) -> None:
     async with aiohttp.ClientSession() as session:
-        prometheus = Prometheus(session, cluster.endpoints["prometheus"], timeout_s=10)
+        prometheus = prometheus_of_the(cluster, session)
         query = 'label_replace(vector(5), "code", "200", "", "")'
         elements, series = await prometheus.query(query), await prometheus.matrix(query, 60, 120, 30)
     assert [(dict(element.labels), element.value) for element in elements] == [({"code": "200"}, 5.0)]
@@ -52,9 +59,9 @@ async def test_labels_come_with_the_values(cluster: Cluster) -> None:
 )
 async def test_a_bad_query_is_refused_with_prometheus_own_words(cluster: Cluster, query: str, words: str) -> None:
     async with aiohttp.ClientSession() as session:
-        prometheus = Prometheus(session, cluster.endpoints["prometheus"], timeout_s=10)
+        prometheus = prometheus_of_the(cluster, session)
         with pytest.raises(ProviderRefused, match=words):
-            await prometheus.value(query)
+            await prometheus.value(Question(text=query, interval_s=60, now_s=time.time()))
 
 
 class Envoy:

@@ -8,20 +8,34 @@ from typing import Any, cast
 import aiohttp
 
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
-from agent.providers.metrics.prometheus import Prometheus
-from canary.api.bounds import MOST_REVIEW_S
+from agent.providers.metrics.exchange import Answer, Exchange, Fields
+from agent.providers.metrics.port import Connection, Question
+from agent.providers.metrics.servers.prometheus import Prometheus
+from canary.api.bounds import MOST_METRIC_ANSWER_BYTES, MOST_REVIEW_S
 
 _STATUSES = (200, 400, 503)
+_ASKED = Question(text="up", interval_s=60, now_s=0)
 
 
-class _Canned(Prometheus):
+class _Canned(Exchange):
     """One that has its answer already."""
 
     def __init__(self, status: int, body: bytes) -> None:
-        super().__init__(cast("aiohttp.ClientSession", None), "http://p", timeout_s=1)
-        self._canned = status, body
+        connection = Connection(name="http://p", address="http://p", timeout_s=1)
+        super().__init__(cast("aiohttp.ClientSession", None), connection)
+        self._canned = Answer(status, body)
 
-    async def _send(self, method: str, path: str, asked: Mapping[str, str]) -> tuple[int, bytes]:
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Fields | None = None,
+        form: Fields | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        most_bytes: int = MOST_METRIC_ANSWER_BYTES,
+    ) -> Answer:
         return self._canned
 
 
@@ -31,10 +45,10 @@ def check(body: bytes) -> float:
     for status in _STATUSES:
         started_s = time.process_time()
         with contextlib.suppress(ProviderRefused, ProviderUnavailable):
-            value = _result(_Canned(status, body).value("up"))
+            value = _result(Prometheus(_Canned(status, body)).value(_ASKED))
             assert value is None or isinstance(value, float)
         with contextlib.suppress(ProviderRefused, ProviderUnavailable):
-            for element in _result(_Canned(status, body).query("up")):
+            for element in _result(Prometheus(_Canned(status, body)).query("up")):
                 assert isinstance(element.value, float)
         slowest_s = max(slowest_s, time.process_time() - started_s)
     assert slowest_s < MOST_REVIEW_S, f"{slowest_s:.1f} s"

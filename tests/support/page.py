@@ -15,7 +15,9 @@ from agent.page.recent import Recent
 from agent.page.server import Page
 from agent.page.traffic import TrafficReader
 from agent.providers.metrics.checks import BuiltinSource
-from agent.providers.metrics.prometheus import Prometheus
+from agent.providers.metrics.exchange import Exchange
+from agent.providers.metrics.port import Connection
+from agent.providers.metrics.servers.prometheus import Prometheus
 from agent.resources import CANARIES
 from canary.api.canary import Canary
 from kube.client import Client
@@ -106,7 +108,8 @@ async def serving_page(
     recent = Recent()
     feed = Feed(cluster.caches, recent, heartbeat, least_pause_s=least_pause_s, heartbeat_s=heartbeat_s)
     async with aiohttp.ClientSession() as session:
-        server = Prometheus(session, prometheus, timeout_s=5.0)
+        connection = Connection(name=prometheus, address=prometheus, timeout_s=5.0)
+        server = Prometheus(Exchange(session, connection))
 
         def source(_: Canary) -> BuiltinSource:
             return BuiltinSource(server, ())

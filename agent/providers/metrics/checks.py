@@ -1,9 +1,10 @@
 """From a canary's metric to a sample: which server is asked what, and how its answer is read."""
 
-import base64
 import logging
-from collections.abc import Collection, Mapping
-from typing import Final, NamedTuple
+import time
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from dataclasses import replace
+from typing import Any, Final, NamedTuple, TypeVar
 
 import aiohttp
 
@@ -11,22 +12,25 @@ from agent.caches import Caches
 from agent.elsewhere import NOT_READABLE
 from agent.providers.credentials import read_secret
 from agent.providers.errors import ProviderError, ProviderRefused
-from agent.providers.metrics.prometheus import Access, Prometheus
-from agent.providers.web.answers import AS_IT_IS
+from agent.providers.metrics.exchange import Exchange
+from agent.providers.metrics.port import Connection, MetricServer, Question
+from agent.providers.metrics.registry import PROVIDERS, Means, check_secret
+from agent.providers.metrics.servers.prometheus import Prometheus
 from agent.providers.web.shares import Shares, ShareUsedUp
 from agent.resources import METRIC_TEMPLATES
 from canary.api.canary import Canary
-from canary.api.metric_template import MetricProvider, MetricTemplate
+from canary.api.metric_template import PROMETHEUS, PROVIDER_FIELDS, MetricTemplate, Use
 from canary.api.metrics import SUCCESS_RATE, CanaryMetric
 from canary.api.names import Names, Side
 from canary.api.problems import InvalidObject
 from canary.api.query_template import QueryTooLong, TemplateError, UnknownVariable, query_names, render_query
+from canary.api.shown import shown_url
 from canary.rules.references import is_refused_across, without_content
 from canary.rules.shape import parse_metric_template
 from canary.run.judge import CheckResult, Sample, judge
 from canary.run.state import State
 from kube.client import Client
-from kube.errors import KubeError
+from kube.errors import KubeError, NotFound
 from render.builtin_metrics import CODE_LABEL, request_count, request_duration, request_success_rate, success_counts
 
 _log = logging.getLogger(__name__)
@@ -34,7 +38,10 @@ _log = logging.getLogger(__name__)
 # Two scrapes of a Prometheus at its default of one a minute.
 _DRAIN_WINDOW_S: Final = 150
 
-_PROMETHEUS: Final = "prometheus"
+Observe = Callable[[str, float, ProviderError | None], None]
+"""Told of each request to a server: its type, the seconds that it took, and what went wrong."""
+
+_T = TypeVar("_T")
 
 _NOT_ACROSS: Final = (
     "templateRef.namespace: found {!r}; allowed: {}, or nothing: references to other namespaces are turned off"
@@ -64,16 +71,16 @@ class MetricChecks:
         timeout_s: float,
         own_session: aiohttp.ClientSession | None = None,
         gateways: Collection[str] = (),
+        observe: Observe | None = None,
     ) -> None:
         self._gateways = gateways
-        self._session = session
+        self._means = Means(session, client)
         self._own_session = own_session or session
+        self._observe = observe
         self._shares = Shares()
-        self._client = client
         self._caches = caches
         self._metrics_server = metrics_server
         self._timeout_s = timeout_s
-        self._by_get: set[str] = set()
 
     async def check(self, canary: Canary, state: State, metric: CanaryMetric, now_s: float) -> CheckResult:
         """Ask for one metric and judge the answer; every failure to get one is a result too (ERROR)."""
@@ -98,7 +105,7 @@ class MetricChecks:
             return None
         count = request_count(Names.of(canary), side, window_s, self._gateways_of(canary))
         try:
-            requests = await self._builtin_server(canary).value(count.text)
+            requests = await self._builtin_value(canary, Question(text=count.text, interval_s=window_s, now_s=now_s))
         except ProviderError:
             return None
         return None if requests is None else requests == 0
@@ -107,13 +114,15 @@ class MetricChecks:
         window_s = _window_s(state, metric, now_s)
         if window_s < 1:
             return Sample()
+        since_s = state.analysis.started_at_s or 0.0
         if metric.is_builtin:
-            return await self._builtin_sample(canary, metric, window_s)
+            return await self._builtin_sample(canary, metric, Question(text="", interval_s=window_s, now_s=now_s))
         interval = metric.interval_effective if window_s >= metric.interval_s else f"{window_s}s"
         names = query_names(canary, interval)
+        asked = Question(text="", interval_s=window_s, now_s=now_s, since_s=since_s)
         if metric.template_ref is None:
             text = render_query(metric.query, names, metric.template_variables)
-            return Sample(value=await self._builtin_server(canary).value(text))
+            return Sample(value=await self._builtin_value(canary, replace(asked, text=text)))
         if is_refused_across(canary, metric.template_ref, self._caches):
             raise ProviderRefused(_NOT_ACROSS.format(metric.template_ref.namespace, canary.namespace))
         namespace = metric.template_ref.namespace or canary.namespace
@@ -122,12 +131,13 @@ class MetricChecks:
         except InvalidObject as error:
             raise ProviderRefused(str(error) if namespace == canary.namespace else without_content(error)) from error
         if namespace != canary.namespace:
-            return Sample(value=await self._value_across(template, names, metric.template_variables))
+            return Sample(value=await self._value_across(template, names, metric.template_variables, asked))
+        text = render_query(template.spec.query, names, metric.template_variables)
         server = await self._server(template)
-        return Sample(value=await server.value(render_query(template.spec.query, names, metric.template_variables)))
+        return Sample(value=await self._value(template, server, replace(asked, text=text)))
 
     async def _value_across(
-        self, template: MetricTemplate, names: Mapping[str, str], variables: Mapping[str, str]
+        self, template: MetricTemplate, names: Mapping[str, str], variables: Mapping[str, str], asked: Question
     ) -> float | None:
         """Ask for what a template of another namespace asks for. Of the template and its Secret nothing is told.
 
@@ -147,26 +157,50 @@ class MetricChecks:
             raise ProviderRefused(
                 f"{name} spec.provider: found one that can't be asked, or no Secret for it"
             ) from error
-        return await server.value(text)
+        return await self._value(template, server, replace(asked, text=text))
 
-    async def _builtin_sample(self, canary: Canary, metric: CanaryMetric, window_s: int) -> Sample:
-        names, server, gateways = Names.of(canary), self._builtin_server(canary), self._gateways_of(canary)
+    async def _builtin_sample(self, canary: Canary, metric: CanaryMetric, asked: Question) -> Sample:
+        names, gateways, window_s = Names.of(canary), self._gateways_of(canary), int(asked.interval_s)
         if metric.name == SUCCESS_RATE:
-            elements = await server.query(request_success_rate(names, Side.CANARY, window_s, gateways).text)
+            text = request_success_rate(names, Side.CANARY, window_s, gateways).text
+            elements = await self._observed(PROMETHEUS, self._builtin_server(canary).query(text))
             counts = success_counts({element.labels.get(CODE_LABEL, ""): element.value for element in elements})
             return Sample(value=counts.rate_percent, requests=counts.total)
-        value = await server.value(request_duration(names, Side.CANARY, window_s, gateways).text)
+        text = request_duration(names, Side.CANARY, window_s, gateways).text
+        value = await self._builtin_value(canary, replace(asked, text=text))
         requests = None
         if metric.min_requests is not None:
-            requests = await server.value(request_count(names, Side.CANARY, window_s, gateways).text)
+            text = request_count(names, Side.CANARY, window_s, gateways).text
+            requests = await self._builtin_value(canary, replace(asked, text=text))
         return Sample(value=value, requests=requests)
+
+    async def _builtin_value(self, canary: Canary, asked: Question) -> float | None:
+        return await self._observed(PROMETHEUS, self._builtin_server(canary).value(asked))
+
+    async def _value(self, template: MetricTemplate, server: MetricServer, asked: Question) -> float | None:
+        return await self._observed(template.spec.provider.type, server.value(asked))
+
+    async def _observed(self, provider_type: str, asking: Coroutine[Any, Any, _T]) -> _T:
+        """Tell how long an answer took, and what came instead of one."""
+        observe, started_s = self._observe or _nobody, time.monotonic()
+        try:
+            found = await asking
+        except ProviderError as error:
+            observe(provider_type, time.monotonic() - started_s, error)
+            raise
+        observe(provider_type, time.monotonic() - started_s, None)
+        return found
 
     def builtin_source(self, canary: Canary) -> BuiltinSource:
         """Return where the builtin checks of a canary get their values."""
         return BuiltinSource(self._builtin_server(canary), self._gateways_of(canary))
 
     def _builtin_server(self, canary: Canary) -> Prometheus:
-        return self._prometheus(canary.spec.metrics_server, Access())
+        """Return the canary's own server; of one without the agent's, which may be where users' may not."""
+        address = canary.spec.metrics_server or self._metrics_server
+        session = self._means.session if canary.spec.metrics_server else self._own_session
+        connection = Connection(name=shown_url(address.rstrip("/")), address=address, timeout_s=self._timeout_s)
+        return Prometheus(Exchange(session, connection), self._means.by_get)
 
     def _gateways_of(self, canary: Canary) -> Collection[str]:
         """Return the namespaces whose series count; of a canary's own server nobody knows the labels."""
@@ -180,35 +214,56 @@ class MetricChecks:
             raise ProviderRefused(f"MetricTemplate {namespace}/{name} does not exist")
         return parse_metric_template(found)
 
-    async def _server(self, template: MetricTemplate, name: str = "") -> Prometheus:
-        """Return the server of a template; `name` is what its errors call it instead of its address."""
+    async def _server(self, template: MetricTemplate, name: str = "") -> MetricServer:
+        """Return the server of a template; `name` is what its errors call it instead of its address.
+
+        Raises:
+            ProviderRefused: it can't be asked, or its Secret is no such one.
+            kube.errors.KubeError: its Secret can't be read.
+        """
         provider = template.spec.provider
-        if provider.type != _PROMETHEUS:
+        make, fields = PROVIDERS.get(provider.type), PROVIDER_FIELDS.get(provider.type)
+        if make is None or fields is None:
             raise ProviderRefused(
                 f"MetricTemplate {template.namespace}/{template.name} spec.provider.type: "
-                f"found {provider.type!r}; allowed: {_PROMETHEUS}"
+                f"found {provider.type!r}; allowed: {', '.join(PROVIDERS)}"
             )
-        credentials = _authorization(await self._credentials(template.namespace, provider))
-        replaced = {name.lower() for name in (*credentials, *AS_IT_IS)}
-        headers = [
-            (name, value)
-            for name, values in provider.headers.items()
-            if name.lower() not in replaced
-            for value in values
-        ]
-        access = Access(headers=(*headers, *credentials.items()), is_verified=not provider.insecure_skip_verify)
-        return self._prometheus(provider.address, access, name)
+        credentials, secret = await self._credentials(template)
+        address = (provider.address or fields.default_address).rstrip("/")
+        connection = Connection(
+            name=name or shown_url(address),
+            is_known=not name,
+            namespace=template.namespace,
+            address=address,
+            region=provider.region,
+            headers=tuple((header, value) for header, values in provider.headers.items() for value in values),
+            credentials=credentials,
+            secret="" if name else secret,
+            is_verified=not provider.insecure_skip_verify,
+            timeout_s=self._timeout_s,
+        )
+        return make(self._means, connection)
 
-    def _prometheus(self, address: str, access: Access, name: str = "") -> Prometheus:
-        """Return the server of an address, of none the agent's own, which may be where users' may not."""
-        session = self._session if address else self._own_session
-        server = address or self._metrics_server
-        return Prometheus(session, server, timeout_s=self._timeout_s, access=access, by_get=self._by_get, name=name)
+    async def _credentials(self, template: MetricTemplate) -> tuple[dict[str, str], str]:
+        """Read what a template's Secret has now, and name it; nothing of a template without one."""
+        provider = template.spec.provider
+        if provider.secret_ref is None or PROVIDER_FIELDS[provider.type].secret_ref is Use.UNUSED:
+            return {}, ""
+        namespace, secret = template.namespace, provider.secret_ref.name
+        name = f"Secret {namespace}/{secret}"
+        try:
+            credentials = await read_secret(self._means.client, namespace, secret)
+        except NotFound as error:
+            raise ProviderRefused(
+                f"MetricTemplate {namespace}/{template.name} spec.provider.secretRef.name: found {secret!r}; allowed: "
+                f"a Secret in namespace {namespace}, and there is none of this name"
+            ) from error
+        check_secret(provider.type, name, credentials)
+        return credentials, name
 
-    async def _credentials(self, namespace: str, provider: MetricProvider) -> dict[str, str]:
-        if provider.secret_ref is None:
-            return {}
-        return await read_secret(self._client, namespace, provider.secret_ref.name)
+
+def _nobody(_: str, __: float, ___: ProviderError | None) -> None:
+    """Tell nobody."""
 
 
 def _window_s(state: State, metric: CanaryMetric, now_s: float) -> int:
@@ -219,13 +274,3 @@ def _window_s(state: State, metric: CanaryMetric, now_s: float) -> int:
     if state.analysis.started_at_s is None:
         return int(metric.interval_s)
     return min(int(metric.interval_s), int(now_s - state.analysis.started_at_s))
-
-
-def _authorization(credentials: Mapping[str, str]) -> dict[str, str]:
-    """Return the header for a secret with `token`, or with `username` and `password`. Source: Flagger 1.44."""
-    if "token" in credentials:
-        return {"Authorization": f"Bearer {credentials['token']}"}
-    if "username" in credentials:
-        pair = f"{credentials['username']}:{credentials.get('password', '')}"
-        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-    return {}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from canary.api.metric_template import QUERIED_TYPES
+from canary.api.metric_template import PROVIDER_FIELDS
 from tests.support.cluster import REPOSITORY
 from tests.support.reference.bounds import bounds_page
 from tests.support.reference.calls import calls_page
@@ -23,7 +23,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "metric-template.md": partial(
         fields_page,
         "MetricTemplate",
-        f"A query that checks refer to. Of the types {codes(sorted(QUERIED_TYPES))} is asked so far; what the "
+        f"A query that checks refer to. Of the types {codes(sorted(PROVIDER_FIELDS))} is asked so far; what the "
         "query may say is in [checks](../concepts/checks.md#query-templates).",
     ),
     "alert-provider.md": partial(

@@ -108,7 +108,7 @@ async def test_what_a_tenant_sets_can_not_ask_for_more_with_the_others_credentia
     [
         ({}, 500, "hunter2", "the server of MetricTemplate infra/errors: HTTP 500"),
         ({}, 302, "hunter2", "the server of MetricTemplate infra/errors: HTTP 302"),
-        ({}, 400, '{"status":"error","errorType":"bad_data","error":"hunter2"}', "infra/errors: bad_data"),
+        ({}, 400, '{"status":"error","errorType":"bad_data","error":"hunter2"}', "infra/errors: HTTP 400"),
         ({}, 400, '{"status":"error","errorType":"hunter2","error":"hunter2"}', "infra/errors: HTTP 400"),
         ({}, 200, '{"status":"success","data":{"resultType":"hunter2"}}', "gives a something else; allowed"),
         ({"secretRef": {"name": "login"}}, 200, "", "infra/errors spec.provider: found one that can't be asked"),

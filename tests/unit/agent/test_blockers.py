@@ -275,9 +275,9 @@ async def test_what_only_a_check_or_an_alert_needs_blocks_nobody(objects: Cached
     [
         (None, "MetricTemplateNotFound", "the name of a MetricTemplate in namespace test, and there is none"),
         (
-            {"type": "datadog"},
+            {"type": "prometheus"},
             "MetricTemplateUnusable",
-            "found 'own'; allowed: a template whose spec.provider.type is prometheus in this version; that of",
+            "found 'own'; allowed: a template that can be asked; MetricTemplate test/own: spec.provider.address: found",
         ),
         ({"type": "abacus"}, "MetricTemplateUnusable", "MetricTemplate test/own: spec.provider.type: found 'abacus'"),
         ({"type": "prometheus", "address": "http://prometheus:9090"}, "", ""),

@@ -2,20 +2,36 @@
 
 import asyncio
 import zlib
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnavailable
-from agent.providers.metrics.prometheus import Access, Prometheus
+from agent.providers.metrics.exchange import Exchange
+from agent.providers.metrics.port import Connection, Question
+from agent.providers.metrics.servers.prometheus import Prometheus
 from tests.support.patience import PATIENCE_S
 from tests.support.web import Handler, serving
 
+UP = Question(text="up", interval_s=60, now_s=0)
 
-async def value(handler: Handler, *, timeout_s: float = PATIENCE_S, access: Access | None = None) -> float | None:
+
+def prometheus(
+    session: aiohttp.ClientSession,
+    url: str,
+    *,
+    by_get: set[str] | None = None,
+    timeout_s: float = PATIENCE_S,
+    **how: Any,
+) -> Prometheus:
+    return Prometheus(Exchange(session, Connection(name=url, address=url, timeout_s=timeout_s, **how)), by_get)
+
+
+async def value(handler: Handler, **how: Any) -> float | None:
     async with serving(handler) as url, aiohttp.ClientSession() as session:
-        return await Prometheus(session, url + "/", timeout_s=timeout_s, access=access).value("up")
+        return await prometheus(session, url + "/", **how).value(UP)
 
 
 def answering(text: str, status: int = 200) -> Handler:
@@ -100,8 +116,8 @@ async def test_a_server_that_takes_no_post_is_asked_by_get_and_that_is_remembere
     server, by_get = GetOnly(refusal), set[str]()
     async with serving(server.handle) as url, aiohttp.ClientSession() as session:
         for _ in range(3):
-            asked = Prometheus(session, url, timeout_s=PATIENCE_S, by_get=by_get)
-            assert await asked.value("up") == 7.0
+            asked = prometheus(session, url, by_get=by_get)
+            assert await asked.value(UP) == 7.0
     assert server.asked == ["POST", "GET", "GET", "GET"]
 
 
@@ -115,7 +131,7 @@ async def test_a_server_that_takes_no_get_any_more_is_asked_by_post_again() -> N
     async with serving(handle) as url, aiohttp.ClientSession() as session:
         by_get = {url}
         for _ in range(2):
-            assert await Prometheus(session, url, timeout_s=PATIENCE_S, by_get=by_get).value("up") == 7.0
+            assert await prometheus(session, url, by_get=by_get).value(UP) == 7.0
     assert asked == ["GET", "POST", "POST"]
 
 
@@ -123,7 +139,7 @@ async def test_a_refusal_of_both_methods_says_why() -> None:
     async def handle(_: web.Request) -> web.Response:
         return web.Response(text="forbidden", status=403)
 
-    with pytest.raises(ProviderRefused, match=r"HTTP 403, not JSON$"):
+    with pytest.raises(ProviderRefused, match=r"HTTP 403, it asks for credentials; allowed: a secretRef with them$"):
         await value(handle)
 
 
@@ -137,7 +153,9 @@ async def test_a_refusal_of_both_methods_says_why() -> None:
         ('{"status":"success","data":{"resultType":"vector","result":[5]}}', 200, "not an answer of Prometheus"),
         ('{"status":"success","data":{"resultType":"scalar","result":[{}]}}', 200, "not an answer of Prometheus"),
         ("<html>", 200, "not JSON"),
-        ("[]", 404, "not an object"),
+        ("[]", 200, "not an answer of Prometheus"),
+        ("[]", 404, "HTTP 404$"),
+        ('{"status":"error","errorType":[],"error":"x"}', 422, "HTTP 422$"),
     ],
 )
 async def test_a_refusal_says_why(answer: str, status: int, words: str) -> None:
@@ -167,15 +185,17 @@ async def test_no_answer_in_time_is_unavailable() -> None:
 async def test_nobody_listening_is_unavailable() -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(ProviderUnavailable, match=r"127\.0\.0\.1:1"):
-            await Prometheus(session, "http://127.0.0.1:1", timeout_s=PATIENCE_S).value("up")
+            await prometheus(session, "http://127.0.0.1:1").value(UP)
 
 
 async def test_headers_and_credentials_are_sent() -> None:
     async def handle(request: web.Request) -> web.Response:
-        assert request.headers["Authorization"] == "Bearer secret"
+        assert request.headers.getall("Authorization") == ["Bearer secret"]
+        assert request.headers["X-Scope"] == "a"
         return web.Response(text=vector("1"))
 
-    assert await value(handle, access=Access(headers=(("Authorization", "Bearer secret"),))) == 1.0
+    headers = (("X-Scope", "a"), ("authorization", "Basic else"))
+    assert await value(handle, headers=headers, credentials={"token": "secret"}) == 1.0
 
 
 async def test_each_value_of_a_header_is_sent() -> None:
@@ -183,7 +203,7 @@ async def test_each_value_of_a_header_is_sent() -> None:
         assert request.headers.getall("X-Scope") == ["a", "b", "c"]
         return web.Response(text=vector("1"))
 
-    assert await value(handle, access=Access(headers=(("X-Scope", "a"), ("X-Scope", "b"), ("x-scope", "c")))) == 1.0
+    assert await value(handle, headers=(("X-Scope", "a"), ("X-Scope", "b"), ("x-scope", "c"))) == 1.0
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

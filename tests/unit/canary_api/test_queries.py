@@ -27,7 +27,8 @@ BRACES = (
 
 def template(query: str, provider_type: str = "prometheus") -> MetricTemplate:
     provider = {"type": provider_type, "address": "http://prometheus:9090"}
-    return parse_metric_template({"metadata": {"name": "t"}, "spec": {"provider": provider, "query": query}})
+    obj = {"metadata": {"name": "t"}, "spec": {"provider": provider, "query": query}}
+    return parse_metric_template(obj) if provider_type == "prometheus" else MetricTemplate.model_validate(obj)
 
 
 @pytest.mark.parametrize(
@@ -241,13 +242,10 @@ def test_what_is_filled_in_is_no_longer_than_what_is_parsed(canary_with: CanaryW
         assert peak_bytes < 20_000_000
 
 
-@pytest.mark.parametrize("provider_type", ["prometheus", "datadog", "influxdb", "cloudwatch", "newrelic", "graphite"])
-def test_a_type_that_this_version_does_not_ask_is_a_warning(provider_type: str) -> None:
-    provider = {"type": provider_type, "address": "http://a/"}
-    found = metric_template_problems({"metadata": {"name": "t"}, "spec": {"provider": provider, "query": "x"}})
-    assert [(item.path, item.is_warning) for item in found] == (
-        [] if provider_type == "prometheus" else [("spec.provider.type", True)]
-    )
+def test_a_type_that_is_not_asked_is_refused() -> None:
+    provider = {"type": "keptn"}
+    (found,) = metric_template_problems({"metadata": {"name": "t"}, "spec": {"provider": provider, "query": "x"}})
+    assert (found.path, found.found, found.stops_runs) == ("spec.provider.type", "keptn", True)
 
 
 def test_each_type_that_an_alert_provider_may_have_has_a_format() -> None:

@@ -182,7 +182,7 @@ def test_a_metric_template_parses() -> None:
             f"spec.provider.address: found 'prometheus:9090'; allowed: {HTTP_URL}",
         ),
         (
-            {"provider": {"type": "graphite", "headers": {"a": "b"}}},
+            {"provider": {"type": "graphite", "address": "http://graphite", "headers": {"a": "b"}}},
             "spec.provider.headers.a: found 'b'; allowed: a list",
         ),
     ],

@@ -128,11 +128,11 @@ def test_what_no_run_could_begin_with_has_to_be_changed_first(serin: Serin) -> N
         "apiVersion": "flagger.app/v1beta1",
         "kind": "MetricTemplate",
         "metadata": {"name": "errors", "namespace": "test"},
-        "spec": {"provider": {"type": "datadog", "address": "https://api.datadoghq.com"}, "query": "avg:x{*}"},
+        "spec": {"provider": {"type": "prometheus"}, "query": "sum(up)"},
     }
     ((weight, path, text, mend),) = changes(serin, flaggers(metrics=[metric]), template)
     assert (weight, path, mend) == ("change first", "spec.analysis.metrics[0].templateRef.name", EDIT)
-    assert "that of MetricTemplate test/errors is datadog, and with it no run begins" in text
+    assert "a template that can be asked; MetricTemplate test/errors: spec.provider.address: found nothing" in text
 
 
 def test_a_field_that_admission_refuses_has_to_be_changed_first(serin: Serin) -> None:

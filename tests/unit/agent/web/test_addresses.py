@@ -15,7 +15,9 @@ from agent.providers.alerts.port import Destination
 from agent.providers.errors import ProviderRefused
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
-from agent.providers.metrics.prometheus import Prometheus
+from agent.providers.metrics.exchange import Exchange
+from agent.providers.metrics.port import Connection, Question
+from agent.providers.metrics.servers.prometheus import Prometheus
 from agent.providers.web.addresses import AddressRefused, AddressRules, parse_range
 from agent.providers.web.sessions import environment_proxies, open_session
 from canary.api.hooks import CanaryWebhook
@@ -148,10 +150,12 @@ async def test_neither_a_hook_nor_a_metrics_server_is_asked_there_by_whatever_na
         address = url.replace("127.0.0.1", name)
         hook = CanaryWebhook.model_validate({"name": "gate", "url": address, "retries": 3})
         answer = await Hooks(session=session).ask(canary(), hook, phase=None, revision="rev-2", text="gate")
+        connection = Connection(name=address, address=address, timeout_s=PATIENCE_S)
+        prometheus = Prometheus(Exchange(session, connection))
         with pytest.raises(
             ProviderRefused, match="it leads to a loopback address; allowed: an address that is none of"
         ):
-            await Prometheus(session, address, timeout_s=PATIENCE_S).value("up")
+            await prometheus.value(Question(text="up", interval_s=60, now_s=0))
 
         async def chat() -> Destination:
             return Destination(name="chat", namespace="test", type="slack", address=address)

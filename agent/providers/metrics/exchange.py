@@ -1,0 +1,207 @@
+"""Asking a metric server over HTTP: bounded in time and bytes, with the same words for the same faults of all of them.
+
+The address is a user's, who may not read what the server behind it says: of an answer nothing is told but its code,
+unless the module of its type knows it for an answer of that type.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import aiohttp
+import orjson
+
+from agent.providers.errors import ProviderRefused, ProviderUnavailable
+from agent.providers.metrics.port import Connection
+from agent.providers.web.addresses import AddressRefused
+from agent.providers.web.answers import AS_IT_IS, AnswerTooLong, is_refused, read_bounded, reason_of
+from canary.api.bounds import MOST_METRIC_ANSWER_BYTES
+from canary.api.shown import shown
+
+ONE_SERIES: Final = "one series"
+
+_ASK_AGAIN: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+_CREDENTIALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_MOST_SAID_CHARS: Final = 200
+_MOST_WAIT_CHARS: Final = 9
+
+Fields = Mapping[str, str] | Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered; `retry_after_s` is the wait that it asked for (0: none)."""
+
+    status: int
+    body: bytes
+    retry_after_s: float = 0.0
+
+    @property
+    def is_accepted(self) -> bool:
+        """Return whether it is of the kind that has a value."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+def says_nothing(_: Answer) -> str:
+    """Return what a type without documented errors tells of one."""
+    return ""
+
+
+class Exchange:
+    """Asks one server. What a `said` returns is shown to those of the server's own namespace only."""
+
+    def __init__(self, session: aiohttp.ClientSession, connection: Connection) -> None:
+        self._session = session
+        self.connection = connection
+
+    async def ask_json(
+        self,
+        method: str,
+        path: str,
+        *,
+        said: Callable[[Answer], str] = says_nothing,
+        params: Fields | None = None,
+        form: Fields | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Send a request, and return the JSON of the answer.
+
+        Raises:
+            ProviderUnavailable, ProviderRefused: as `send` and `check`; refused is what is no JSON, too.
+        """
+        answer = await self.send(method, path, params=params, form=form, content=content, headers=headers)
+        self.check(answer, said)
+        return self.read_json(answer)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Fields | None = None,
+        form: Fields | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        most_bytes: int = MOST_METRIC_ANSWER_BYTES,
+    ) -> Answer:
+        """Send a request with the template's headers, and `headers` in place of those of the same names.
+
+        `path` is put behind the address of the connection; one that begins with http:// or https:// stands alone, and
+        is under the same rules as any other address.
+
+        Raises:
+            ProviderUnavailable: there is no answer, or only a part of one.
+            ProviderRefused: the address is none that is asked, or the answer is too long.
+        """
+        connection = self.connection
+        url = path if path.startswith(("http://", "https://")) else f"{connection.address.rstrip('/')}{path}"
+        try:
+            async with self._session.request(
+                method,
+                url,
+                params=params,
+                data=form if content is None else content,
+                timeout=aiohttp.ClientTimeout(total=connection.timeout_s),
+                headers=self._headers({**(headers or {}), **AS_IT_IS}),
+                ssl=connection.is_verified,
+                # A redirect leads to wherever the server says, with this agent's rights on the network.
+                allow_redirects=False,
+                auto_decompress=False,
+            ) as response:
+                # Seconds; a date, which RFC 9110 allows too, counts as none.
+                wait = response.headers.get("Retry-After", "")[:_MOST_WAIT_CHARS]
+                wait_s = float(wait) if wait.isdecimal() else 0.0
+                return Answer(response.status, await read_bounded(response, most_bytes), wait_s)
+        except TimeoutError as error:
+            raise ProviderUnavailable(f"{connection.name}: no answer within {connection.timeout_s:g} s") from error
+        except AnswerTooLong as error:
+            raise self.refused(f"{error}; allowed: {ONE_SERIES}") from error
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+            raise self.refused(reason_of(error)) from error
+        except (aiohttp.ClientError, AddressRefused, ValueError) as error:
+            kind = ProviderRefused if is_refused(error) else ProviderUnavailable
+            raise kind(f"{connection.name}: {reason_of(error)}") from error
+
+    def check(self, answer: Answer, said: Callable[[Answer], str] = says_nothing) -> None:
+        """Raise unless the answer has what was asked for.
+
+        Raises:
+            ProviderUnavailable: the server has a fault, or is asked too often.
+            ProviderRefused: any other code.
+        """
+        if answer.is_accepted:
+            return
+        code = f"HTTP {answer.status}"
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _ASK_AGAIN:
+            wait = f"; it asks to wait for {answer.retry_after_s:g} s" if answer.retry_after_s else ""
+            error = ProviderUnavailable(f"{self.connection.name}: {code}{wait}")
+            error.retry_after_s = answer.retry_after_s
+            raise error
+        if answer.status in _CREDENTIALS:
+            code = f"{code}, {self._credentials_refused()}"
+        elif HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
+            code = f"{code}; allowed: an answer, for redirects are not followed"
+        words = shown(said(answer), _MOST_SAID_CHARS) if self.connection.is_known else ""
+        raise self.refused(f"{code}: {words}" if words else code)
+
+    def read_json(self, answer: Answer) -> Any:
+        """Return the JSON of an answer. NaN and Infinity, which some servers write although JSON has neither, are read.
+
+        Raises:
+            ProviderRefused: it is none.
+        """
+        try:
+            return orjson.loads(answer.body)
+        except orjson.JSONDecodeError:
+            pass
+        try:
+            return json.loads(answer.body)
+        except (RecursionError, ValueError) as error:
+            raise self.refused(f"HTTP {answer.status}, not JSON") from error
+
+    def number(self, found: object) -> float | None:
+        """Return a value of an answer as a number; None for nothing, NaN and Inf. Texts of numbers are numbers.
+
+        Raises:
+            ProviderRefused: it is something else.
+        """
+        match found:
+            case None:
+                return None
+            case int() | float() | str() if not isinstance(found, bool):
+                pass
+            case _:
+                kind = "true or false" if isinstance(found, bool) else "a list or an object"
+                raise self.refused(f"the value of the answer is {kind}; allowed: a number")
+        try:
+            value = float(found)
+        except OverflowError:
+            return None
+        except ValueError as error:
+            raise self.refused("the value of the answer is a text; allowed: a number") from error
+        return value if math.isfinite(value) else None
+
+    def refused(self, why: str) -> ProviderRefused:
+        """Return the error of an answer that can't be used."""
+        return ProviderRefused(f"{self.connection.name}: {why}")
+
+    def several(self, count: int, mend: str) -> ProviderRefused:
+        """Return the error of an answer of several series; `mend` says how the query would give one."""
+        return self.refused(f"the query gives {count} series; allowed: {ONE_SERIES}, {mend}")
+
+    def _headers(self, own: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Return each value of each header, with the names in one spelling: of two aiohttp takes the last value."""
+        replaced = {name.lower(): value for name, value in own.items()}
+        given = ((name.lower(), value) for name, value in self.connection.headers)
+        return [*((name, value) for name, value in given if name not in replaced), *replaced.items()]
+
+    def _credentials_refused(self) -> str:
+        if not self.connection.is_known:
+            return "its credentials are refused, or lack a right"
+        if not self.connection.secret:
+            return "it asks for credentials; allowed: a secretRef with them"
+        return f"it refuses the credentials of {self.connection.secret}, or they lack a right"

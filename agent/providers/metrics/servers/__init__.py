@@ -1,0 +1,1 @@
+"""Metric servers: one module for each `spec.provider.type` that is asked."""
