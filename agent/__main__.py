@@ -1,30 +1,33 @@
 """`python -m agent`: the agent's command line. Flags that Flagger has too are named and may be written as there."""
 
+import logging
+import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 import uvloop
 
+from agent.command_line.flaggers import meaningless, spelled_here
 from agent.main import run
 from agent.providers.web.addresses import parse_range
 from agent.settings import CONFIG_READS_S, ConfigTracking, PageAuth, Settings
 from canary.rules.urls import HTTP_URL, is_http_url
 from kube.errors import KubeError
+from render.labels import SELECTOR_LABELS, LabelSettings
 from service.log import configure_logging
+from service.version import serin_version
 
-_LEADER_ELECTION: Final = "enable-leader-election"
-_NO_CROSS_NAMESPACE: Final = "--no-cross-namespace-refs"
+_log = logging.getLogger(__name__)
 
-# Flagger's: it knows on and off.
-_TRACKING: Final = "enable-config-tracking"
 
-# What Go's flags take for a truth value (strconv.ParseBool).
-_YES: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
-_NO: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+def _show_version(is_wanted: bool) -> None:  # noqa: FBT001  typer gives it so
+    if is_wanted:
+        typer.echo(f"serin {serin_version()}")
+        raise typer.Exit
 
 
 def main(
@@ -70,6 +73,12 @@ def main(
         list[str] | None,
         typer.Option(help="Loopback, link-local and such that Canaries may name all the same, as in 127.0.0.0/8."),
     ] = None,
+    selector_labels: Annotated[
+        str, typer.Option(help="Of these labels a target's selector must have one, which tells the two sides apart.")
+    ] = ",".join(SELECTOR_LABELS),
+    include_label_prefix: Annotated[
+        str, typer.Option(help="Labels that begin so are carried over to the primary and its copies; * is all.")
+    ] = "",
     config_tracking: Annotated[
         ConfigTracking, typer.Option(help="How changes of ConfigMaps and Secrets are noticed.")
     ] = ConfigTracking.REFERENCED,
@@ -82,13 +91,22 @@ def main(
     page_auth: Annotated[
         PageAuth, typer.Option(help="none: on loopback, for kubectl port-forward; token: of the API server's users.")
     ] = PageAuth.NONE,
+    flaggers_flag: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
 ) -> None:
     """Run the analysis loops of all canaries."""
+    del version  # it was shown before anything else is looked at
     try:
         configure_logging(log_level)
+        for line in meaningless(flaggers_flag or ()):
+            _log.warning(line)
+        labels = LabelSettings.read(selector_labels, include_label_prefix)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     for flag, address in (
+        ("--metrics-server", metrics_server),
         ("--slack-url", slack_url),
         ("--slack-proxy-url", slack_proxy_url),
         ("--msteams-url", msteams_url),
@@ -126,6 +144,7 @@ def main(
         allowed_address_ranges=listed(allowed_address_ranges),
         config_tracking=config_tracking,
         config_reads_s=config_reads_s,
+        labels=labels,
         allows_across=not no_cross_namespace_refs,
         gateway_namespaces=namespaces_of(gateway_namespaces),
         hook_key=hook_key,
@@ -156,21 +175,6 @@ def listed(values: Iterable[str] | None) -> tuple[str, ...]:
     return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
 
 
-def spelled_here(arguments: Iterable[str]) -> Iterator[str]:
-    """Spell Flagger's arguments as ours: Go takes one dash for two, and a value behind a switch."""
-    for argument in arguments:
-        spelled = f"-{argument}" if re.match(r"-[a-z][a-z-]+(=|$)", argument) else argument
-        name, is_valued, value = spelled.partition("=")
-        if name == f"--{_TRACKING}":
-            yield f"--config-tracking={ConfigTracking.OFF if value in _NO else ConfigTracking.REFERENCED}"
-        elif name == f"--{_LEADER_ELECTION}" and is_valued and value in _YES | _NO:
-            yield name if value in _YES else f"--no-{_LEADER_ELECTION}"
-        elif name == _NO_CROSS_NAMESPACE and is_valued and value in _YES | _NO:
-            yield _NO_CROSS_NAMESPACE if value in _YES else "--cross-namespace-refs"
-        else:
-            yield spelled
-
-
 if __name__ == "__main__":
-    sys.argv[1:] = spelled_here(sys.argv[1:])
+    sys.argv[1:] = spelled_here(sys.argv[1:], os.environ)
     typer.run(main)

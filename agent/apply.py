@@ -133,10 +133,17 @@ class Applier:
             is_scaled_by_others = self._managed.is_scaled_by_others(canary, primary)
             replicas = promoted_replicas(canary, target, is_scaled_by_others=is_scaled_by_others)
         rendered = primary_workload(
-            canary, target, template, revision=revision, replicas=replicas, config_copies=copies
+            canary,
+            target,
+            template,
+            revision=revision,
+            replicas=replicas,
+            config_copies=copies,
+            primary=primary,
+            settings=self._caches.labels,
         )
         if primary is not None:
-            promoted = await self._patch(primary, promotion_patch(primary, rendered))
+            promoted = await self._patch(primary, promotion_patch(primary, rendered, self._caches.labels))
             found = (promoted["metadata"].get("annotations") or {}).get(REVISION_ANNOTATION)
             _check(promoted, f"metadata.annotations[{REVISION_ANNOTATION}]", found, revision)
             return

@@ -29,6 +29,7 @@ from kube.cache import Cache
 from kube.client import Client
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, LEASES, SECRETS, SERVICES, Object, Resource
 from render.configs import Fingerprints, summary
+from render.labels import FLAGGERS_LABELS, LabelSettings
 
 WATCHED: Final = (
     CANARIES,
@@ -69,7 +70,7 @@ class Caches:
     """One cache for each watched kind, of one namespace or of all (empty).
 
     `elsewhere` is what that leaves out, `tracking` what targets are configured by. `allows_across`: whether canaries
-    may refer to objects in other namespaces.
+    may refer to objects in other namespaces. `labels` is what objects are rendered by, beside those that are cached.
     """
 
     def __init__(
@@ -80,7 +81,9 @@ class Caches:
         tracking: ConfigTracking = ConfigTracking.REFERENCED,
         config_reads_s: float = CONFIG_READS_S,
         allows_across: bool = True,
+        labels: LabelSettings = FLAGGERS_LABELS,
     ) -> None:
+        self.labels = labels
         self.elsewhere = Elsewhere(client, namespace, allows_across=allows_across)
         self.allows_across = allows_across
         self.fingerprints = Fingerprints()

@@ -136,7 +136,7 @@ class ConfigCopies:
         return config is not None and config["content"] == content
 
     async def _write(self, canary: Canary, name: str, config: Object) -> None:
-        resource, rendered = CONFIGS[config["kind"]], config_copy(canary, config, name)
+        resource, rendered = CONFIGS[config["kind"]], config_copy(canary, config, name, self._caches.labels)
         cache = self._caches.tracking.of(config["kind"])
         if cache.get(canary.namespace, name) is None:
             try:
@@ -149,7 +149,7 @@ class ConfigCopies:
         if set(copy_owners(existing)) != {canary.name}:
             text = "it is not this canary's copy alone (any more)"
             raise Conflict(text, resource=resource, namespace=canary.namespace, name=name)
-        await self._patch(existing, copy_patch(canary, existing, rendered))
+        await self._patch(existing, copy_patch(canary, existing, rendered, self._caches.labels))
 
     async def _let_go(self, canary: Canary, copy: ConfigRef) -> None:
         """Delete a copy that nobody uses; one that others own is left to them."""

@@ -88,6 +88,7 @@ async def run(settings: Settings) -> None:
             tracking=settings.config_tracking,
             config_reads_s=settings.config_reads_s,
             allows_across=settings.allows_across,
+            labels=settings.labels,
         )
         metrics.show_canaries(caches.of(CANARIES).items)
         await stack.enter_async_context(serve_health(settings.port, metrics.render_in_pieces, caches.stale))

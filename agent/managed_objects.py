@@ -75,8 +75,7 @@ class ManagedObjects:
 
     def _renderers(self, canary: Canary, target: Object) -> dict[ManagedObject, tuple[Resource, Callable[[], Object]]]:
         names = Names.of(canary)
-        services, primary = self._caches.of(SERVICES), self._caches.primary(canary)
-
+        services, primary, labels = self._caches.of(SERVICES), self._caches.primary(canary), self._caches.labels
         kept_port = self._routing.kept_port(canary)
 
         def existing(name: str) -> Object | None:
@@ -85,18 +84,30 @@ class ManagedObjects:
         found: dict[ManagedObject, tuple[Resource, Callable[[], Object]]] = {
             ManagedObject.APEX_SERVICE: (
                 SERVICES,
-                lambda: apex_service(canary, target, existing(names.apex), kept_port, primary=primary),
+                lambda: apex_service(canary, target, existing(names.apex), kept_port, primary=primary, settings=labels),
             ),
             ManagedObject.PRIMARY_SERVICE: (
                 SERVICES,
                 lambda: side_service(
-                    canary, target, Side.PRIMARY, existing(names.primary_service), kept_port, primary=primary
+                    canary,
+                    target,
+                    Side.PRIMARY,
+                    existing(names.primary_service),
+                    kept_port,
+                    primary=primary,
+                    settings=labels,
                 ),
             ),
             ManagedObject.CANARY_SERVICE: (
                 SERVICES,
                 lambda: side_service(
-                    canary, target, Side.CANARY, existing(names.canary_service), kept_port, primary=primary
+                    canary,
+                    target,
+                    Side.CANARY,
+                    existing(names.canary_service),
+                    kept_port,
+                    primary=primary,
+                    settings=labels,
                 ),
             ),
         }

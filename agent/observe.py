@@ -132,7 +132,16 @@ class Observer:
         template = plain_template(target["spec"]["template"])
         copies = present_copies(canary, target, template, self._caches)
         try:
-            rendered = primary_workload(canary, target, template, revision="", replicas=None, config_copies=copies)
+            rendered = primary_workload(
+                canary,
+                target,
+                template,
+                revision="",
+                replicas=None,
+                config_copies=copies,
+                primary=primary,
+                settings=self._caches.labels,
+            )
         except UnusableObjectError:
             return False
         return is_primary_template(primary, rendered) and are_copied(canary, target, template, self._caches)

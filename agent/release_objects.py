@@ -60,7 +60,7 @@ def _patches(
 def _released_apex(service: Object, canary: Canary, target: Object, caches: Caches) -> list[Operation]:
     """Release the apex Service; a target without a usable selector never got traffic from us, and gets none back."""
     try:
-        return released_apex(service, canary, target, primary=caches.primary(canary))
+        return released_apex(service, canary, target, primary=caches.primary(canary), settings=caches.labels)
     except UnusableObjectError:
         return released_object(service, canary)
 

@@ -5,6 +5,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from render.labels import FLAGGERS_LABELS, LabelSettings
+
 FIELD_MANAGER: Final = "serin"
 EVENT_REASON: Final = "Synced"
 
@@ -40,9 +42,9 @@ class Settings:
     itself runs, empty where that is not known. A Flagger is looked for in `flagger_namespaces`, too, see
     `trusts_flaggers_of`. What users name is asked in `allowed_address_ranges` even where such addresses are refused.
     `config_reads_s` is the time between two reads of what a target refers to while its template stays as it is.
-    `allows_across`: canaries may refer to objects in other namespaces. `gateway_namespaces`: whose series the builtin
-    checks count, empty for anybody's. `hook_key` signs what hooks are sent. `page_port` is None where there is no
-    page.
+    `labels` are Flagger's two settings of labels. `allows_across`: canaries may refer to objects in other namespaces.
+    `gateway_namespaces`: whose series the builtin checks count, empty for anybody's. `hook_key` signs what hooks are
+    sent. `page_port` is None where there is no page.
     """
 
     metrics_server: str
@@ -68,6 +70,7 @@ class Settings:
     allowed_address_ranges: tuple[str, ...] = ()
     config_tracking: ConfigTracking = ConfigTracking.REFERENCED
     config_reads_s: float = CONFIG_READS_S
+    labels: LabelSettings = FLAGGERS_LABELS
     allows_across: bool = True
     gateway_namespaces: tuple[str, ...] = ()
     hook_key: str = field(default="", repr=False)

@@ -14,16 +14,16 @@ from canary.api.names import Names, Side, primary_of
 from canary.run.state import Blocker
 from kube.resource import Object
 from kube.store import Change
+from render.labels import SELECTOR_LABELS, LabelSettings
 from render.objects import UnusableObjectError, describe
 from render.ownership import is_owned_by
 from render.selectors import (
-    SELECTOR_LABELS,
     check_same_labels,
     is_selected,
     own_selector,
     pod_labels,
     side_selectors,
-    target_selector_label,
+    sides_label,
 )
 
 _TARGET_NAME: Final = "spec.targetRef.name"
@@ -51,7 +51,7 @@ def find_side_blockers(canary: Canary, caches: Caches) -> Iterator[Blocker]:
         return
     try:
         if primary is not None:
-            check_same_labels(target, primary)
+            check_same_labels(target, primary, caches.labels)
         shared = list(_shared_pods(canary, target, primary, caches))
     except UnusableObjectError as error:
         yield Blocker(error.reason, str(error))
@@ -69,14 +69,15 @@ def workloads_sharing_labels(change: Change, caches: Caches) -> Iterator[Object]
     before, after = (frozenset[_Label]() if obj is None else _labels(obj) for obj in (change.old, change.new))
     if before == after:
         return
-    touched = _of_either_side(before | after)
+    touched = _of_either_side(before | after, caches.labels)
     for workload in _workloads(change.key.namespace, caches):
-        if not _of_either_side(_labels(workload)).isdisjoint(touched):
+        if not _of_either_side(_labels(workload), caches.labels).isdisjoint(touched):
             yield workload
 
 
 def _shared_pods(canary: Canary, target: Object, primary: Object | None, caches: Caches) -> Iterator[str]:
-    selectors, label = side_selectors(target, primary), target_selector_label(target)
+    selectors = side_selectors(target, primary, caches.labels)
+    label = sides_label(target, primary, caches.labels)
     names = Names.of(canary)
     sides = {
         Side.PRIMARY: (names.primary_workload, pod_labels(target) | {label.key: label.primary_value}),
@@ -115,6 +116,11 @@ def _labels(workload: Object) -> frozenset[_Label]:
     return frozenset((*pod_labels(workload).items(), *own_selector(workload).items()))
 
 
-def _of_either_side(labels: frozenset[_Label]) -> set[_Label]:
-    """Return those by which sides are told apart, as the target has them."""
-    return {(key, primary_of(value) or value) for key, value in labels if key in SELECTOR_LABELS}
+def _of_either_side(labels: frozenset[_Label], settings: LabelSettings) -> set[_Label]:
+    """Return those by which sides are told apart, as the target has them.
+
+    Those of primaries that were made under other settings are known by their values, or by being usual.
+    """
+    keys = {*settings.selector_labels, *SELECTOR_LABELS}
+    found = ((key, value, primary_of(value)) for key, value in labels)
+    return {(key, stem or value) for key, value, stem in found if stem or key in keys}

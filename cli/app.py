@@ -127,12 +127,18 @@ def render(
     *,
     namespace: Namespace = "default",
     output: Annotated[ObjectOutput, typer.Option("--output", "-o", help="What to print.")] = ObjectOutput.YAML,
+    selector_labels: Annotated[
+        str, typer.Option(metavar="KEYS", help="Which label may tell the two sides apart, as the agent's flag.")
+    ] = "app,name,app.kubernetes.io/name",
+    include_label_prefix: Annotated[
+        str, typer.Option(metavar="PREFIXES", help="Which labels are carried over, as the agent's flag.")
+    ] = "",
 ) -> None:
     """Show all objects that the Canaries of a file generate.
 
     The file must have the target's Deployment or DaemonSet, too. For reading, not for applying: the agent makes them.
     """
-    _told(lambda: _render(file, namespace, output))
+    _told(lambda: _render(file, namespace, output, selector_labels, include_label_prefix))
 
 
 for verbs in (app, cluster_verbs, care_verbs):
@@ -161,17 +167,23 @@ def _plan(file: str, namespace: str, output: LintOutput) -> None:
         show([*([""] if place else []), *report.as_lines(canary, times)])
 
 
-def _render(file: str, namespace: str, output: ObjectOutput) -> None:
+def _render(file: str, namespace: str, output: ObjectOutput, selector_labels: str, include_label_prefix: str) -> None:
     from cli.canaries import parsed_canaries
     from cli.generated.manifest import as_json, as_yaml
     from cli.generated.objects import generate
     from cli.input.documents import read_objects
+    from cli.input.errors import BadInput
     from cli.lint.input_cluster import InputCluster
     from cli.terminal import complain
+    from render.labels import LabelSettings
 
+    try:
+        labels = LabelSettings.read(selector_labels, include_label_prefix)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
     documents = read_objects(file)
     cluster = InputCluster(documents, namespace)
-    found = [generate(canary, cluster) for canary in parsed_canaries(file, documents, namespace, cluster)]
+    found = [generate(canary, cluster, labels) for canary in parsed_canaries(file, documents, namespace, cluster)]
     for generated in found:
         for note in generated.notes:
             complain(f"note: {note}")

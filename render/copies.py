@@ -13,7 +13,8 @@ from canary.api.names import primary_name, primary_of
 from canary.run.revision import content_hash
 from render.config_refs import ConfigRef
 from render.configs import CONTENT
-from render.json_patch import Operation, put, remove, unchanged
+from render.json_patch import Operation, put, put_entries, remove, unchanged
+from render.labels import FLAGGERS_LABELS, LabelSettings, removed_labels
 from render.objects import Object
 from render.ownership import CANARY_KIND, owned_metadata, owner_reference
 
@@ -67,24 +68,30 @@ def is_owner(canary: Canary, config: Object) -> bool:
     return copy_owners(config).get(canary.name) == canary.uid
 
 
-def config_copy(canary: Canary, config: Object, name: str) -> Object:
+def config_copy(canary: Canary, config: Object, name: str, settings: LabelSettings = FLAGGERS_LABELS) -> Object:
     """Render the copy, with this name, of a ConfigMap or Secret as it was read.
 
-    Neither labels nor annotations go with it: they tell who applied the original, and a copy that claimed the same
-    would be pruned or reverted. It is never immutable, for the next promotion writes it again.
+    Of the labels those go with it that the settings include, and no annotations: most tell who applied the original,
+    and a copy that claimed the same would be pruned or reverted. It is never immutable, for the next promotion writes
+    it again.
     """
+    metadata = owned_metadata(canary, name, labels=settings.included(config))
     fields = {field: config[field] for field in ("type", *CONTENT) if config.get(field)}
-    return {"apiVersion": "v1", "kind": config["kind"], "metadata": owned_metadata(canary, name)} | fields
+    return {"apiVersion": "v1", "kind": config["kind"], "metadata": metadata} | fields
 
 
-def copy_patch(canary: Canary, existing: Object, rendered: Object) -> list[Operation]:
-    """Return an existing copy, as it was read, exactly the rendered content, and the canary as one of its owners."""
+def copy_patch(
+    canary: Canary, existing: Object, rendered: Object, settings: LabelSettings = FLAGGERS_LABELS
+) -> list[Operation]:
+    """Return what gives an existing copy, as it was read, exactly the rendered content, its labels, and the canary."""
     operations = unchanged(existing)
     for name in CONTENT:
         if name in rendered:
             operations.append(put(f"/{name}", rendered[name]))
         elif name in existing:
             operations.append(remove(f"/{name}"))
+    operations += put_entries(existing, ("metadata", "labels"), rendered["metadata"].get("labels") or {})
+    operations += removed_labels(existing, rendered, settings)
     return [*operations, _put_owners([*_other_owners(canary, existing), _our_reference(canary, existing)])]
 
 

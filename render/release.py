@@ -8,6 +8,7 @@ from canary.api.canary import Canary
 from canary.api.names import Names, Side
 from canary.run.traffic import TOTAL_PERCENT
 from render.json_patch import Operation, pointer, put, put_entries, remove, unchanged
+from render.labels import FLAGGERS_LABELS, LabelSettings
 from render.objects import Object
 from render.ownership import FLUX_LEAVES_IT, is_owned_by
 from render.route_place import destinations_by_side, destinations_of, routes_of
@@ -19,7 +20,14 @@ def released_object(obj: Object, canary: Canary) -> list[Operation]:
     return _guarded(obj, _disowned(obj, canary))
 
 
-def released_apex(service: Object, canary: Canary, target: Object, *, primary: Object | None = None) -> list[Operation]:
+def released_apex(
+    service: Object,
+    canary: Canary,
+    target: Object,
+    *,
+    primary: Object | None = None,
+    settings: LabelSettings = FLAGGERS_LABELS,
+) -> list[Operation]:
     """Make the apex Service select the target's pods; one that a user made goes back to whoever applied it.
 
     Labels that neither side is selected by stay. `primary` is the primary workload, None where there is none.
@@ -27,7 +35,7 @@ def released_apex(service: Object, canary: Canary, target: Object, *, primary: O
     Raises:
         UnusableObjectError: the target's selector has no label to tell the sides apart by.
     """
-    selectors, found = side_selectors(target, primary), service["spec"].get("selector") or {}
+    selectors, found = side_selectors(target, primary, settings), service["spec"].get("selector") or {}
     of_primary = [key for key, value in selectors.primary.items() if found.get(key) == value]
     operations = [remove(pointer("spec", "selector", key)) for key in of_primary if key not in selectors.canary]
     operations += put_entries(service, ("spec", "selector"), selectors.canary)

@@ -3,18 +3,19 @@
 A primary's selector is immutable. So what an existing primary selects its own pods by is what leads to it, whatever the
 target says by now; only a new primary gets its labels from the target.
 
+Which label tells the sides apart is said of an existing primary by its selector, too, so that another setting of
+labels, or that of a Flagger before us, takes nothing away from it.
+
 Source of the shape: Flagger 1.44, which selects by one label alone.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from canary.api.names import Side, primary_label_value
+from canary.api.names import Side, primary_label_value, primary_of
+from render.labels import FLAGGERS_LABELS, LabelSettings
 from render.objects import Object, UnusableObjectError, describe
-
-SELECTOR_LABELS: Final = ("app", "name", "app.kubernetes.io/name")
-"""Labels that may tell the two sides' pods apart, best first. Source: Flagger's flag `-selector-labels`."""
 
 
 class SelectorLabel(NamedTuple):
@@ -41,21 +42,32 @@ class SideSelectors:
         return dict(self.primary if side is Side.PRIMARY else self.canary)
 
 
-def target_selector_label(target: Object) -> SelectorLabel:
-    """Find the label in the target's `spec.selector.matchLabels`: the first of SELECTOR_LABELS that is there.
+def sides_label(
+    target: Object, primary: Object | None = None, settings: LabelSettings = FLAGGERS_LABELS
+) -> SelectorLabel:
+    """Find the label that tells the sides apart, in the target's `spec.selector.matchLabels`.
+
+    That is the one by which the existing primary is told from its target; without a primary, the first of the
+    settings' `selector_labels` that is there.
 
     Raises:
-        UnusableObjectError: none of them is.
+        UnusableObjectError: there is none.
     """
-    found = own_selector(target)
-    for key in SELECTOR_LABELS:
-        if key in found:
-            return SelectorLabel(key, found[key])
-    allowed = f"at least one of the labels {', '.join(SELECTOR_LABELS)}"
-    raise UnusableObjectError(target, "spec.selector.matchLabels", found=dict(found), allowed=allowed)
+    of_target, of_primary = own_selector(target), own_selector(primary) if primary is not None else {}
+    keys = [key for key in (*settings.selector_labels, *of_primary) if key in of_target]
+    # Best first. The second: of a target that was made again with another value, the key is still the primary's.
+    ranked = (
+        *(key for key in keys if of_primary.get(key) == primary_label_value(of_target[key])),
+        *(key for key in keys if primary_of(of_primary.get(key, ""))),
+        *(key for key in keys if key in settings.selector_labels),
+    )
+    if ranked:
+        return SelectorLabel(ranked[0], of_target[ranked[0]])
+    allowed = f"at least one of the labels {', '.join(settings.selector_labels)}"
+    raise UnusableObjectError(target, "spec.selector.matchLabels", found=dict(of_target), allowed=allowed)
 
 
-def side_selectors(target: Object, primary: Object | None) -> SideSelectors:
+def side_selectors(target: Object, primary: Object | None, settings: LabelSettings = FLAGGERS_LABELS) -> SideSelectors:
     """Return what selects each side: all of the target's labels, and what the existing primary is selected by.
 
     Without a primary, what a new one will be: the target's labels, the one that tells the sides apart renamed. One
@@ -64,18 +76,18 @@ def side_selectors(target: Object, primary: Object | None) -> SideSelectors:
     Raises:
         UnusableObjectError: the target's selector has no label to tell the sides apart by.
     """
-    label, of_target = target_selector_label(target), own_selector(target)
+    label, of_target = sides_label(target, primary, settings), own_selector(target)
     of_primary = own_selector(primary) if primary is not None else {}
     return SideSelectors(primary=of_primary or {**of_target, label.key: label.primary_value}, canary=of_target)
 
 
-def check_same_labels(target: Object, primary: Object) -> None:
+def check_same_labels(target: Object, primary: Object, settings: LabelSettings = FLAGGERS_LABELS) -> None:
     """Check that a promotion would leave the primary with pods that its own selector matches.
 
     Raises:
         UnusableObjectError: the target was made again with other labels; pods of these the primary can't have.
     """
-    label, wanted = target_selector_label(target), own_selector(primary)
+    label, wanted = sides_label(target, primary, settings), own_selector(primary)
     if is_selected(wanted, pod_labels(target) | {label.key: label.primary_value}):
         return
     allowed = (

@@ -9,10 +9,11 @@ from typing import Any
 from canary.api.canary import Canary
 from canary.api.names import Names, Side
 from canary.api.service import CustomMetadata
+from render.labels import FLAGGERS_LABELS, LabelSettings
 from render.objects import Object
 from render.ownership import FLUX_LEAVES_IT, is_owned_by, owned_metadata, users_metadata
 from render.ports import service_ports
-from render.selectors import SelectorLabel, side_selectors, target_selector_label
+from render.selectors import SelectorLabel, side_selectors, sides_label
 
 
 def apex_service(
@@ -22,6 +23,7 @@ def apex_service(
     kept_port: int | None = None,
     *,
     primary: Object | None = None,
+    settings: LabelSettings = FLAGGERS_LABELS,
 ) -> Object:
     """Render the Service that clients call: it selects the primary's pods.
 
@@ -33,10 +35,10 @@ def apex_service(
         UnusableObjectError: the target's selector has no label to tell the sides apart by.
     """
     ports = service_ports(canary, target, existing, kept_port)
-    selector = side_selectors(target, primary).of(Side.PRIMARY)
+    selector = side_selectors(target, primary, settings).of(Side.PRIMARY)
     spec: dict[str, Any] = {"selector": selector, "ports": ports}
     name, custom = Names.of(canary).apex, canary.spec.service.apex
-    return _service(canary, target_selector_label(target), name, custom, spec, existing)
+    return _service(canary, sides_label(target, primary, settings), name, custom, spec, existing)
 
 
 def side_service(
@@ -47,13 +49,16 @@ def side_service(
     kept_port: int | None = None,
     *,
     primary: Object | None = None,
+    settings: LabelSettings = FLAGGERS_LABELS,
 ) -> Object:
-    """Render the Service of one side. `existing`, `kept_port`, `primary` and errors as with `apex_service`."""
+    """Render the Service of one side. All else and errors are as with `apex_service`."""
     ports = service_ports(canary, target, existing, kept_port)
     service = canary.spec.service
     custom = service.primary if side is Side.PRIMARY else service.canary
-    spec: dict[str, Any] = {"selector": side_selectors(target, primary).of(side), "ports": ports}
-    return _service(canary, target_selector_label(target), Names.of(canary).service(side), custom, spec, existing)
+    spec: dict[str, Any] = {"selector": side_selectors(target, primary, settings).of(side), "ports": ports}
+    return _service(
+        canary, sides_label(target, primary, settings), Names.of(canary).service(side), custom, spec, existing
+    )
 
 
 def address_problem(canary: Canary, existing: Object | None) -> str:

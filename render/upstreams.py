@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from canary.api.canary import Canary
 from canary.api.names import Names, Side
+from render.labels import FLAGGERS_LABELS, LabelSettings
 from render.objects import Object, UnusableObjectError
 from render.ownership import owned_metadata
 from render.selectors import side_selectors
@@ -49,7 +50,13 @@ SHARED_ANNOTATION: Final = "serin.dev/shared-with"
 
 
 def upstream(
-    canary: Canary, target: Object, side: Side, config: Object | None = None, *, primary: Object | None = None
+    canary: Canary,
+    target: Object,
+    side: Side,
+    config: Object | None = None,
+    *,
+    primary: Object | None = None,
+    settings: LabelSettings = FLAGGERS_LABELS,
 ) -> Object:
     """Render the Upstream of one side, with the settings of `config`, the Upstream that `upstreamRef` names.
 
@@ -61,13 +68,13 @@ def upstream(
     """
     names = Names.of(canary)
     _check_shared(canary, config)
-    settings = (config or {}).get("spec") or {}
-    spec: dict[str, Any] = {field: settings[field] for field in _COPIED_FIELDS if field in settings}
+    configured = (config or {}).get("spec") or {}
+    spec: dict[str, Any] = {field: configured[field] for field in _COPIED_FIELDS if field in configured}
     spec["kube"] = {
         "serviceName": names.service(side),
         "serviceNamespace": canary.namespace,
         "servicePort": canary.spec.service.port,
-        "selector": side_selectors(target, primary).of(side),
+        "selector": side_selectors(target, primary, settings).of(side),
     }
     metadata = owned_metadata(canary, names.upstream(side))
     return {"apiVersion": UPSTREAM_API_VERSION, "kind": "Upstream", "metadata": metadata, "spec": spec}

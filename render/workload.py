@@ -12,10 +12,11 @@ from canary.run.revision import config_part
 from canary.run.wire import REVISION_ANNOTATION
 from render.config_refs import NO_COPIES, ConfigRef
 from render.json_patch import Operation, put, put_entries, remove, same_spec
+from render.labels import FLAGGERS_LABELS, LabelSettings, removed_labels
 from render.objects import Object, UnusableObjectError
 from render.ownership import owned_metadata, without_appliers
 from render.pod_template import is_same_template, primary_template
-from render.selectors import side_selectors, target_selector_label
+from render.selectors import side_selectors, sides_label
 
 # Rendered fields of the spec beside selector, replicas and template.
 _COPIED_FIELDS: Final = {
@@ -32,20 +33,23 @@ def primary_workload(
     revision: str,
     replicas: int | None,
     config_copies: Mapping[ConfigRef, str] = NO_COPIES,
+    primary: Object | None = None,
+    settings: LabelSettings = FLAGGERS_LABELS,
 ) -> Object:
     """Render the primary of a Deployment or DaemonSet, with the pod template of an analysed revision.
 
     `template` may come from the target or from its ReplicaSet. `replicas` None leaves the number to whoever set it (a
     DaemonSet has none anyway). `config_copies` gives the names of the ConfigMap and Secret copies that the primary
-    uses; their content is in the revision, so another one makes the pods roll.
+    uses; their content is in the revision, so another one makes the pods roll. `primary` is the one that exists, None
+    before there is one.
 
     Raises:
-        UnusableObjectError: the target's selector has none of SELECTOR_LABELS, its kind is neither of the two, or it
-            is a DaemonSet that is not updated by rolling.
+        UnusableObjectError: the target's selector has no label to tell the sides apart by, its kind is neither of the
+            two, or it is a DaemonSet that is not updated by rolling.
     """
-    label = target_selector_label(target)
+    label = sides_label(target, primary, settings)
     spec: dict[str, Any] = {
-        "selector": {"matchLabels": side_selectors(target, None).of(Side.PRIMARY)},
+        "selector": {"matchLabels": side_selectors(target, primary, settings).of(Side.PRIMARY)},
         "template": primary_template(template, label.key, label.value, config_copies, config_part(revision)),
     }
     for name in _copied_fields(target):
@@ -56,7 +60,7 @@ def primary_workload(
     metadata = owned_metadata(
         canary,
         Names.of(canary).primary_workload,
-        labels={label.key: label.primary_value},
+        labels=settings.included(target) | {label.key: label.primary_value},
         annotations=without_appliers(target["metadata"].get("annotations")) | {REVISION_ANNOTATION: revision},
     )
     return {"apiVersion": "apps/v1", "kind": target["kind"], "metadata": metadata, "spec": spec}
@@ -74,12 +78,13 @@ def promoted_replicas(canary: Canary, target: Object, *, is_scaled_by_others: bo
     return int(target["spec"].get("replicas", 1)) or None
 
 
-def promotion_patch(primary: Object, rendered: Object) -> list[Operation]:
+def promotion_patch(primary: Object, rendered: Object, settings: LabelSettings = FLAGGERS_LABELS) -> list[Operation]:
     """Return the patch that gives an existing primary the rendered template, exactly, and its strategy.
 
     A patch and no server-side apply, because apply merges: what another manager (Flagger, before a takeover) once put
     into the template would stay in it, and a template with two env entries of one name can't be applied at all. The
-    selector is immutable, and replicas that are not rendered are left to who scales it. `primary` must be as read.
+    selector is immutable, and replicas that are not rendered are left to who scales it. Labels that the target has no
+    more go, as in Flagger, of those that are carried over. `primary` must be as read.
     """
     spec = rendered["spec"]
     operations = same_spec(primary)
@@ -93,7 +98,7 @@ def promotion_patch(primary: Object, rendered: Object) -> list[Operation]:
     operations.append(put("/spec/template", spec["template"]))
     for field in ("annotations", "labels"):
         operations += put_entries(primary, ("metadata", field), rendered["metadata"][field])
-    return operations
+    return [*operations, *removed_labels(primary, rendered, settings)]
 
 
 def is_primary_template(primary: Object, rendered: Object) -> bool:

@@ -15,6 +15,7 @@ from cli.lint.input_cluster import InputCluster
 from render.config_refs import ConfigRef, trackable_refs
 from render.configs import Fingerprints, is_tracking_disabled, summary
 from render.copies import config_copy, copy_names
+from render.labels import FLAGGERS_LABELS, LabelSettings
 from render.objects import Object, UnusableObjectError
 from render.route_table import route_table
 from render.scaled_object import SCALED_OBJECT, primary_scaled_object
@@ -38,7 +39,7 @@ class Generated:
     notes: list[str] = field(default_factory=list)
 
 
-def generate(canary: Canary, cluster: InputCluster) -> Generated:
+def generate(canary: Canary, cluster: InputCluster, labels: LabelSettings = FLAGGERS_LABELS) -> Generated:
     """Render everything, as it is when the canary is initialized: all traffic goes to the primary.
 
     Raises:
@@ -46,7 +47,7 @@ def generate(canary: Canary, cluster: InputCluster) -> Generated:
     """
     target = _target(canary, cluster)
     try:
-        return _generate(canary, target, cluster)
+        return _generate(canary, target, cluster, labels)
     except UnusableObjectError as error:
         raise BadInput(str(error)) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -59,7 +60,7 @@ def generate(canary: Canary, cluster: InputCluster) -> Generated:
         ) from error
 
 
-def _generate(canary: Canary, target: Object, cluster: InputCluster) -> Generated:
+def _generate(canary: Canary, target: Object, cluster: InputCluster, labels: LabelSettings) -> Generated:
     found = Generated()
     template = target["spec"]["template"]
     configs = dict(_configs(canary, target, cluster, found.notes))
@@ -72,6 +73,7 @@ def _generate(canary: Canary, target: Object, cluster: InputCluster) -> Generate
         revision=with_configs(revision_of(template), hashes),
         replicas=bootstrap_replicas(target),
         config_copies=copies,
+        settings=labels,
     )
 
     def existing(kind: str, name: str) -> Object | None:
@@ -80,14 +82,15 @@ def _generate(canary: Canary, target: Object, cluster: InputCluster) -> Generate
 
     def service(side: Side) -> Object:
         standing = existing("Service", Names.of(canary).service(side))
-        return side_service(canary, target, side, standing, primary=primary)
+        return side_service(canary, target, side, standing, primary=primary, settings=labels)
 
     settings = _upstream_settings(canary, cluster, found.notes)
-    found.objects += [config_copy(canary, config, copies[ref]) for ref, config in configs.items()]
+    found.objects += [config_copy(canary, config, copies[ref], labels) for ref, config in configs.items()]
     found.objects += [service(Side.PRIMARY), service(Side.CANARY), primary]
     found.objects += _scaler(canary, cluster, found.notes)
-    found.objects += [upstream(canary, target, side, settings, primary=primary) for side in Side]
-    apex = apex_service(canary, target, existing("Service", canary.apex_name), primary=primary)
+    found.objects += [upstream(canary, target, side, settings, primary=primary, settings=labels) for side in Side]
+    standing = existing("Service", canary.apex_name)
+    apex = apex_service(canary, target, standing, primary=primary, settings=labels)
     found.objects += [apex, route_table(canary)]
     return found
 

@@ -1,7 +1,7 @@
 """What a cluster has of Flagger: its Deployments and flags, how they were installed, and who owns the CRDs."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,18 +14,17 @@ from cli.doctor.installation import DEFAULT_NAMESPACE, flags_of
 from cli.doctor.reader import Reader
 from cli.migrate.change import Change, Weight
 from kube.resource import DEPLOYMENTS, Object, Objects
+from render.labels import SELECTOR_LABELS, LabelSettings
 
 _OWN_NAMESPACE: Final = "flagger-system"
 _RELEASE: Final = "meta.helm.sh/release-name"
 _POLICY: Final = "helm.sh/resource-policy"
 _SUFFIX: Final = "-prometheus"
 _CRD: Final = "canaries.flagger.app"
-_SELECTOR_LABELS: Final = "app,name,app.kubernetes.io/name"
 
-_NOT_HERE: Final = {
-    "include-label-prefix": "of the labels, the primary gets only the one that tells the two sides apart",
-}
-"""Flagger's flags that Serin does not have, and that change something for users: docs/compatibility.md."""
+_OTHER_CLUSTER: Final = "kubeconfig-service-mesh"
+_LABEL_FLAGS: Final = ("selector-labels", "include-label-prefix")
+"""Flagger's settings of labels, which Serin has too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,13 @@ class Flagger:
     name: str
     release: str
     mesh_provider: str
-    flags: tuple[str, ...]
-    selector_labels: str
+    flags: Mapping[str, str]
+
+    @property
+    def label_flags(self) -> tuple[str, ...]:
+        """Return its settings of labels as arguments, those that Serin can take."""
+        found = [(flag, self.flags.get(flag, "")) for flag in _LABEL_FLAGS]
+        return tuple(f"--{flag}={value}" for flag, value in found if value and not _fault(flag, value))
 
     @property
     def is_trusted(self) -> bool:
@@ -97,12 +101,9 @@ def changes_of_installation(found: Found) -> Iterator[Change]:
         newer = f"helm -n {where} upgrade {found.crd_release} flagger/flagger --reuse-values"
         yield Change(Weight.FIRST, f"CustomResourceDefinition {_CRD}", text, newer)
     for one in found.flaggers:
-        for flag in one.flags:
-            if flag in _NOT_HERE:
-                yield Change(Weight.DIFFERS, f"{one.namespace}/{one.name} -{flag}", _NOT_HERE[flag])
-        if set(one.selector_labels.split(",")) - {*_SELECTOR_LABELS.split(","), ""}:
-            text = f"found {one.selector_labels!r}; targets need one of {_SELECTOR_LABELS} in their selector"
-            yield Change(Weight.FIRST, f"{one.namespace}/{one.name} -selector-labels", text)
+        for flag, value in one.flags.items():
+            if fault := _fault(flag, value):
+                yield Change(Weight.FIRST, f"{one.namespace}/{one.name} -{flag}", fault)
 
 
 def _flagger(deployment: Object) -> Flagger:
@@ -112,9 +113,24 @@ def _flagger(deployment: Object) -> Flagger:
         metadata["name"],
         _release(deployment),
         flags.get("mesh-provider", ""),
-        tuple(sorted(flags)),
-        flags.get("selector-labels", ""),
+        flags,
     )
+
+
+def _fault(flag: str, value: str) -> str:
+    """Return why Serin can't do as Flagger does by a flag, empty where it can."""
+    if not value:
+        return ""
+    if flag == _OTHER_CLUSTER:
+        return f"found {value!r}; Serin writes routes into the cluster that canaries are read from, and nowhere else"
+    if flag not in _LABEL_FLAGS:
+        return ""
+    settings = {"selector-labels": ",".join(SELECTOR_LABELS), "include-label-prefix": ""} | {flag: value}
+    try:
+        LabelSettings.read(settings["selector-labels"], settings["include-label-prefix"])
+    except ValueError as error:
+        return str(error).removeprefix(f"--{flag}: ")
+    return ""
 
 
 def _is_server(deployment: Object, releases: set[str]) -> bool:

@@ -1,5 +1,7 @@
 """The steps from Flagger to Serin, in their order, and those back: docs/migrating/from-flagger.md, for this cluster."""
 
+import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -59,12 +61,24 @@ def _stopped(flagger: Flagger) -> str:
 
 def _install(found: Found, release: Flagger | None) -> Step:
     if release is None:
-        return Step("Install Serin", ("kubectl apply -k manifests/default",))
+        return Step("Install Serin", ("kubectl apply -k manifests/default", *_label_settings(found)))
     values = f"helm -n {release.namespace} get values {release.release} -o yaml > {_VALUES}"
     install = f"{_CHART} -f {_VALUES} --take-ownership --set crd.adopt=true"
     if found.prometheus:
         install += f" --set prometheus.install=false --set metricsServer={found.prometheus}"
     return Step("Install Serin with the values of Flagger's release", (values, install))
+
+
+def _label_settings(found: Found) -> Iterator[str]:
+    """Return what gives Serin's agent the settings of labels that Flagger was started with; a chart's values do that.
+
+    Until then no primary is in danger: one that exists is known by its own selector.
+    """
+    flags = dict.fromkeys(flag for one in found.flaggers for flag in one.label_flags)
+    if flags:
+        added = [{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": flag} for flag in flags]
+        patch = shlex.quote(json.dumps(added))
+        yield f"kubectl -n {DEFAULT_NAMESPACE} patch deployment {AGENT} --type=json -p {patch}"
 
 
 def _removal(found: Found) -> Iterator[Step]:

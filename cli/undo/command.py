@@ -122,8 +122,9 @@ async def _find(access: Access, view: CanaryView, target: Object, to_revision: s
     of_target = await _kept(access, target)
     of_primary = await _kept(access, primary) if primary is not None else []
     wanted = wanted_revision(view, of_primary, revision_of(target["spec"]["template"]), to_revision)
+    back = [] if primary is None else turned_back(of_primary, primary, target, view.name)
     try:
-        return find_release(wanted, of_target, turned_back(of_primary, target, view.name)), wanted
+        return find_release(wanted, of_target, back), wanted
     except NoRelease:
         if is_known(view, wanted):
             raise

@@ -13,7 +13,7 @@ from cli.rollout.canary import CanaryView
 from kube.resource import Object, Objects
 from render.analysed_template import analysed_template
 from render.objects import UnusableObjectError
-from render.selectors import target_selector_label
+from render.selectors import sides_label
 
 Template = dict[str, Any]
 
@@ -150,16 +150,16 @@ def find_release(wanted: str, target: Iterable[Kept], turned_back: Iterable[Rele
     return next(iter(found.values()))
 
 
-def turned_back(primary: Iterable[Kept], target: Object, canary: str) -> Iterator[Release]:
+def turned_back(kept: Iterable[Kept], primary: Object, target: Object, canary: str) -> Iterator[Release]:
     """Return what the primary's controller keeps, as the target had it; what can't be told for sure is left out."""
     try:
-        label = target_selector_label(target)
+        label = sides_label(target, primary)
     except UnusableObjectError:
         return
-    for kept in primary:
-        template = analysed_template(kept.template, label, canary, kept.noted) if kept.noted else None
+    for one in kept:
+        template = analysed_template(one.template, label, canary, one.noted) if one.noted else None
         if template is not None:
-            yield Release(kept.noted, template)
+            yield Release(one.noted, template)
 
 
 def put_into(target: Object, release: Release) -> Template:

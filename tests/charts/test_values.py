@@ -128,6 +128,8 @@ def test_a_users_values_file_for_flagger_takes_effect(rendered: list[Json]) -> N
         "--gateway-namespaces=gloo-system",
         "--no-cross-namespace-refs",
         "--config-tracking=off",
+        "--selector-labels=app,track",
+        "--include-label-prefix=*",
         "--cluster-name=berlin",
         "--slack-channel=deployments",
         "--slack-user=canary",

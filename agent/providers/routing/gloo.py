@@ -258,8 +258,9 @@ class GlooRouting:
         return self._caches.find(UPSTREAMS, namespace, reference.name)
 
     def _upstream(self, canary: Canary, target: Object, managed: ManagedObject) -> Object:
-        primary = self._caches.primary(canary)
-        return upstream(canary, target, _SIDES[managed], self._reference(canary), primary=primary)
+        primary, labels = self._caches.primary(canary), self._caches.labels
+        side = _SIDES[managed]
+        return upstream(canary, target, side, self._reference(canary), primary=primary, settings=labels)
 
 
 def _traffic(canary: Canary, table: Object) -> Traffic:

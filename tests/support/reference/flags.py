@@ -24,12 +24,14 @@ def flags_page() -> str:
     return page(
         "Flags",
         "What the containers of `manifests/` are started with. Where a variable is named, its value in the "
-        "environment counts unless the flag is given: secrets belong there. A flag that may be given several "
+        "environment counts unless the flag is given: secrets belong there. Of the agent's, `SLACK_*`, `MSTEAMS_*` and "
+        "`EVENT_WEBHOOK_URL` count before the flag, as in Flagger. A flag that may be given several "
         f"times also takes one value with commas. An address is {HTTP_URL}.",
         section(
             "The agent",
             "`python -m agent`. Flagger's spelling works, too: `-slack-url=...`, `-enable-leader-election=true`, "
-            "`-enable-config-tracking=false`.",
+            "`-enable-config-tracking=false`. What of Flagger's command line means nothing here is taken, and named in "
+            "the log: [flag by flag](../compatibility.md#flags).",
             _of_function(agent.__main__.main),
         ),
         section("The webhook", "`python -m webhook`", _of_function(webhook.__main__.main)),

@@ -10,7 +10,10 @@ import typer
 from typer.testing import CliRunner
 
 from agent import __main__ as command_line
+from agent.command_line.flaggers import spelled_here
 from agent.settings import ConfigTracking, PageAuth, Settings
+from render.labels import LabelSettings
+from service.version import serin_version
 from tests.support.patience import PATIENCE_S
 
 REPOSITORY = Path(__file__).parents[3]
@@ -32,6 +35,30 @@ FLAGS = {
     "--event-webhook": "http://events.example/",
 }
 
+# As in Flagger 1.44's main.go, and one of klog's, as Go takes them: with one dash, some with their value behind.
+WHOLE = [
+    *(f"-{flag.removeprefix('--')}={value}" for flag, value in (FLAGS | {"--log-level": "info"}).items()),
+    *("-kubeconfig-qps", "100"),
+    *("-kubeconfig-burst", "250"),
+    "-master=",
+    "-control-loop-interval=10s",
+    "-threadiness=2",
+    "-zap-replace-globals",
+    "-zap-encoding=json",
+    "-mesh-provider=gloo",
+    "-selector-labels=app,name,app.kubernetes.io/name",
+    "-include-label-prefix=*",
+    "-ingress-annotations-prefix=nginx.ingress.kubernetes.io",
+    "-ingress-class=contour",
+    "-enable-leader-election=true",
+    "-enable-config-tracking=true",
+    "-kubeconfig-service-mesh=",
+    "-no-cross-namespace-refs=false",
+    *("-v", "4"),
+]
+WORDS = (REPOSITORY / "tests/unit/docs/flagger_words.txt").read_text().splitlines()
+FLAGGERS = {line.removeprefix("flag ") for line in WORDS if line.startswith("flag ")}
+
 
 def agent(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -47,11 +74,103 @@ def agent(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 def test_flaggers_flags_are_taken(tmp_path: Path) -> None:
     """All of them are read before the agent looks for a cluster, and finds none."""
-    arguments = [f"{flag}={value}" for flag, value in FLAGS.items()]
-    ended = agent("--enable-leader-election", f"--kubeconfig={tmp_path / 'none'}", *arguments)
+    ended = agent(*WHOLE, f"-kubeconfig={tmp_path / 'none'}")
     assert ended.returncode == 1
     assert ended.stderr.startswith("serin agent: ")
     assert str(tmp_path / "none") in ended.stderr
+
+
+def test_flaggers_whole_command_line_is_taken_and_what_means_nothing_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = {argument.partition("=")[0] for argument in WHOLE if argument.startswith("-")}
+    assert written == FLAGGERS - {"-version", "-kubeconfig"} | {"-v"}
+    assert read(monkeypatch, *WHOLE).cluster_name == "staging"
+    logged = [record.getMessage() for record in caplog.records if record.name == "agent.__main__"]
+    go = "it is for a logger of Go; logs are lines of JSON with Flagger's keys"
+    providers = "it is for other providers than gloo"
+    assert [line.split(" changes nothing here: ") for line in logged if " changes nothing " in line] == [
+        ["-kubeconfig-qps=100", "the agent reads from watches, and few canaries write at once"],
+        ["-kubeconfig-burst=250", "the agent reads from watches, and few canaries write at once"],
+        ["-control-loop-interval=10s", "each canary has a loop of its own, which a watch wakes"],
+        ["-threadiness=2", "each canary has a loop of its own, which a watch wakes"],
+        ["-zap-replace-globals", go],
+        ["-zap-encoding=json", go],
+        ["-mesh-provider=gloo", "there is no other than gloo"],
+        ["-ingress-annotations-prefix=nginx.ingress.kubernetes.io", providers],
+        ["-ingress-class=contour", providers],
+        ["-v=4", go],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("-master=https://10.0.0.1", "-master: found 'https://10.0.0.1'; allowed: nothing: the address of the API "),
+        ("-kubeconfig-service-mesh=/tmp/x", "-kubeconfig-service-mesh: found '/tmp/x'; allowed: nothing: routes are "),
+        ("-mesh-provider=istio", "-mesh-provider: found 'istio'; allowed: gloo"),
+    ],
+)
+def test_a_flag_that_would_have_to_change_something_is_refused(argument: str, said: str) -> None:
+    assert said in " ".join(refused(*spelled_here([argument])).replace("\u2502", "").split())
+
+
+@pytest.mark.parametrize(("written", "level"), [("warn", "warning"), ("fatal", "error"), ("panic", "error")])
+def test_every_level_of_flaggers_has_one_of_ours(monkeypatch: pytest.MonkeyPatch, written: str, level: str) -> None:
+    assert read(monkeypatch, f"-log-level={written}").log_level == level
+    assert read(monkeypatch, "-log-level", written).log_level == level
+
+
+def test_what_flagger_reads_from_the_environment_counts_before_its_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "SLACK_URL": "http://slack.example/environment",
+        "SLACK_TOKEN": "xoxb-environment",
+        "SLACK_PROXY_URL": "http://proxy.example/environment",
+        "MSTEAMS_URL": "http://teams.example/environment",
+        "MSTEAMS_PROXY_URL": "http://proxy.example/environment",
+        "EVENT_WEBHOOK_URL": "http://events.example/environment",
+    }
+    arguments = [part for flag, value in FLAGS.items() for part in (flag, value)]
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = read(monkeypatch, *arguments)
+    slack = [settings.slack_url, settings.slack_token, settings.slack_proxy_url]
+    found = [*slack, settings.msteams_url, settings.msteams_proxy_url, settings.event_webhook]
+    assert found == list(given.values())
+    assert settings.cluster_name == "staging"
+
+
+@pytest.mark.parametrize("argument", ["-version", "--version", "-version=true"])
+def test_the_version_is_shown_and_nothing_starts(argument: str) -> None:
+    app = typer.Typer()
+    app.command()(command_line.main)
+    ended = CliRunner().invoke(app, list(spelled_here([argument])))
+    assert (ended.exit_code, ended.output) == (0, f"serin {serin_version()}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "labels"),
+    [
+        ([], LabelSettings(("app", "name", "app.kubernetes.io/name"), ())),
+        (["-selector-labels=app,track"], LabelSettings(("app", "track"), ())),
+        (["--include-label-prefix=*"], LabelSettings(("app", "name", "app.kubernetes.io/name"), ("*",))),
+        (
+            ["-include-label-prefix=team,app.kubernetes.io/", "-selector-labels=k8s-app"],
+            LabelSettings(("k8s-app",), ("team", "app.kubernetes.io/")),
+        ),
+    ],
+)
+def test_flaggers_two_settings_of_labels_are_read(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], labels: LabelSettings
+) -> None:
+    assert read(monkeypatch, *arguments).labels == labels
+
+
+def test_labels_that_are_none_are_refused() -> None:
+    assert "--selector-labels: found 'app,tr ack'; allowed: keys of labels" in refused("--selector-labels=app,tr ack")
+    assert "--include-label-prefix: found 'team*'; allowed: what keys of labels begin" in refused(
+        "--include-label-prefix=team*"
+    )
 
 
 @pytest.mark.parametrize("dash", ["-", "--"])
@@ -144,13 +263,14 @@ def read(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Settings:
     monkeypatch.setattr("agent.__main__.uvloop.run", lambda _: None)
     app = typer.Typer()
     app.command()(command_line.main)
-    ended = CliRunner().invoke(app, list(command_line.spelled_here(arguments)))
+    ended = CliRunner().invoke(app, list(spelled_here(arguments, os.environ)))
     assert ended.exit_code == 0, ended.output
     return found[0]
 
 
 @pytest.mark.parametrize(
-    "flag", ["--slack-url", "--slack-proxy-url", "--msteams-url", "--msteams-proxy-url", "--event-webhook"]
+    "flag",
+    ["--metrics-server", "--slack-url", "--slack-proxy-url", "--msteams-url", "--msteams-proxy-url", "--event-webhook"],
 )
 def test_an_address_that_is_none_is_refused_and_not_shown(flag: str) -> None:
     said = refused(f"{flag}=s3cret.example/hook")

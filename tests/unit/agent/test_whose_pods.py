@@ -10,6 +10,7 @@ from agent.blockers import find_blockers
 from agent.caches import Caches
 from canary.api.names import Side
 from kube.resource import DEPLOYMENTS
+from render.labels import FLAGGERS_LABELS, LabelSettings
 from render.services import apex_service, side_service
 from render.upstreams import upstream
 from render.workload import primary_workload
@@ -22,6 +23,8 @@ CANARY = podinfo_canary(autoscalerRef=None)
 keys = st.sampled_from(["app", "name", "app.kubernetes.io/name", "tier"])
 values = st.sampled_from(["podinfo", "podinfo-primary", "shop", "shop-primary"])
 labels = st.dictionaries(keys, values, min_size=1, max_size=4)
+BY_TIER = LabelSettings(("tier", "app"))
+settings_of_labels = st.sampled_from([FLAGGERS_LABELS, BY_TIER, LabelSettings(("tier",))])
 owners = st.sampled_from(["podinfo", "shop", ""])
 
 
@@ -53,17 +56,17 @@ def selected(selector: Labels, namespace: list[dict[str, Any]]) -> list[str]:
     )
 
 
-def rendered(target: dict[str, Any], primary: dict[str, Any] | None) -> dict[str, list[Labels]]:
+def rendered(target: dict[str, Any], primary: dict[str, Any] | None, by: LabelSettings) -> dict[str, list[Labels]]:
     """Return the selectors of all that leads to either side, by the workload that is to be behind it."""
     sides = {Side.PRIMARY: "podinfo-primary", Side.CANARY: "podinfo"}
     found = {
         name: [
-            side_service(CANARY, target, side, primary=primary)["spec"]["selector"],
-            upstream(CANARY, target, side, primary=primary)["spec"]["kube"]["selector"],
+            side_service(CANARY, target, side, primary=primary, settings=by)["spec"]["selector"],
+            upstream(CANARY, target, side, primary=primary, settings=by)["spec"]["kube"]["selector"],
         ]
         for side, name in sides.items()
     }
-    found["podinfo-primary"].append(apex_service(CANARY, target, primary=primary)["spec"]["selector"])
+    found["podinfo-primary"].append(apex_service(CANARY, target, primary=primary, settings=by)["spec"]["selector"])
     return found
 
 
@@ -84,9 +87,12 @@ def made_primaries(draw: st.DrawFn) -> dict[str, Any]:
     return made
 
 
-def primary_of(target: dict[str, Any]) -> dict[str, Any]:
-    """Return what a bootstrap makes of a target."""
-    return primary_workload(CANARY, target, target["spec"]["template"], revision="1", replicas=2)
+def primary_of(
+    target: dict[str, Any], primary: dict[str, Any] | None = None, by: LabelSettings = FLAGGERS_LABELS
+) -> dict[str, Any]:
+    """Return what a bootstrap makes of a target, or a promotion."""
+    template = target["spec"]["template"]
+    return primary_workload(CANARY, target, template, revision="1", replicas=2, primary=primary, settings=by)
 
 
 @st.composite
@@ -100,29 +106,34 @@ def namespaces(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any] | None, 
     return target, primary, [draw(workloads(f"x{number}")) for number in range(draw(st.integers(0, 2)))]
 
 
-def check_sides(target: dict[str, Any], primary: dict[str, Any] | None, there: list[dict[str, Any]]) -> None:
-    for name, selectors in rendered(target, primary).items():
+def check_sides(
+    target: dict[str, Any], primary: dict[str, Any] | None, there: list[dict[str, Any]], by: LabelSettings
+) -> None:
+    for name, selectors in rendered(target, primary, by).items():
         for selector in selectors:
             assert selector, "a Service without a selector leads nowhere"
             assert selected(selector, there) == [name], selector
 
 
 @settings(max_examples=150, deadline=None)
-@given(namespaces())
-@example((workload("podinfo", APP, APP), None, [workload("x", APP | {"tier": "shop"}, {"tier": "shop"})]))
-@example((workload("podinfo", APP | {"tier": "shop"}, APP | {"tier": "shop"}), OLD_PRIMARY, []))
-@example((workload("podinfo", {"app": "shop"}, {"app": "shop"}), OLD_PRIMARY, []))
+@given(namespaces(), settings_of_labels)
+@example(
+    (workload("podinfo", APP, APP), None, [workload("x", APP | {"tier": "shop"}, {"tier": "shop"})]), FLAGGERS_LABELS
+)
+@example((workload("podinfo", APP | {"tier": "shop"}, APP | {"tier": "shop"}), OLD_PRIMARY, []), BY_TIER)
+@example((workload("podinfo", APP | {"tier": "shop"}, APP | {"tier": "shop"}), OLD_PRIMARY, []), FLAGGERS_LABELS)
+@example((workload("podinfo", {"app": "shop"}, {"app": "shop"}), OLD_PRIMARY, []), FLAGGERS_LABELS)
 def test_each_side_leads_to_its_own_pods_or_something_is_in_the_way(
-    found: tuple[dict[str, Any], dict[str, Any] | None, list[dict[str, Any]]],
+    found: tuple[dict[str, Any], dict[str, Any] | None, list[dict[str, Any]]], by: LabelSettings
 ) -> None:
     target, primary, others = found
-    caches = Caches(cast("Any", None), "")
+    caches = Caches(cast("Any", None), "", labels=by)
     for one in (target, *others, *([] if primary is None else [primary])):
         caches.of(DEPLOYMENTS).remember(deepcopy(one))
     if find_blockers(CANARY, caches):
         return
-    promoted = primary_of(target)
+    promoted = primary_of(target, primary, by)
     if primary is not None:
-        check_sides(target, primary, [target, *others, primary])
+        check_sides(target, primary, [target, *others, primary], by)
         promoted["spec"]["selector"] = primary["spec"]["selector"]  # it is immutable
-    check_sides(target, primary, [target, *others, promoted])
+    check_sides(target, primary, [target, *others, promoted], by)

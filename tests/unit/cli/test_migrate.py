@@ -260,6 +260,30 @@ def test_the_steps_are_those_of_this_cluster(api: ClusterApi, serin: Serin) -> N
     assert all(one.startswith("GET") for one in api.requests)
 
 
+def test_flaggers_settings_of_labels_are_carried_over(api: ClusterApi, serin: Serin) -> None:
+    """By its release's values, else by the flags of the Deployment; they change nothing for anybody."""
+    api.put("canaries", flaggers())
+    flags = ("-selector-labels=k8s-app,app", "-include-label-prefix=team,app.kubernetes.io/")
+    api.put("deployments", flagger(GLOO, *flags, release=False))
+    said = json.loads(serin("migrate", "-o", "json").stdout)
+    assert said["installation"] == []
+    [install] = [step["type"] for step in said["steps"] if step["do"] == "Install Serin"]
+    assert install == [
+        "kubectl apply -k manifests/default",
+        (
+            "kubectl -n gloo-system patch deployment serin-agent --type=json -p '["
+            '{"op": "add", "path": "/spec/template/spec/containers/0/args/-", '
+            '"value": "--selector-labels=k8s-app,app"}, '
+            '{"op": "add", "path": "/spec/template/spec/containers/0/args/-", '
+            '"value": "--include-label-prefix=team,app.kubernetes.io/"}'
+            "]'"
+        ),
+    ]
+    api.put("deployments", flagger(GLOO, *flags))
+    steps = json.loads(serin("migrate", "-o", "json").stdout)["steps"]
+    assert not [command for step in steps for command in step["type"] if " patch deployment " in command]
+
+
 def test_a_flagger_that_serin_does_not_look_for_is_stopped_before_serin_comes(api: ClusterApi, serin: Serin) -> None:
     api.put("canaries", flaggers())
     api.put("deployments", flagger("tools", release=False))
@@ -271,7 +295,7 @@ def test_a_flagger_that_serin_does_not_look_for_is_stopped_before_serin_comes(ap
 
 def test_crds_that_a_release_would_delete_are_in_the_way(api: ClusterApi, serin: Serin) -> None:
     api.put("canaries", flaggers())
-    api.put("deployments", flagger(GLOO, "-selector-labels=component"))
+    api.put("deployments", flagger(GLOO, "-include-label-prefix=team*", "-kubeconfig-service-mesh=/tmp/mesh"))
     api.put("customresourcedefinitions", crd(HELM))
     ran = serin("migrate", "-o", "json")
     assert ran.code == 1
@@ -281,8 +305,10 @@ def test_crds_that_a_release_would_delete_are_in_the_way(api: ClusterApi, serin:
             "CustomResourceDefinition canaries.flagger.app",
             "helm -n gloo-system upgrade flagger flagger/flagger --reuse-values",
         ),
-        ("gloo-system/flagger -selector-labels", ""),
+        ("gloo-system/flagger -include-label-prefix", ""),
+        ("gloo-system/flagger -kubeconfig-service-mesh", ""),
     ]
+    assert said["installation"][1]["text"].startswith("found 'team*'; allowed: what keys of labels begin with, ")
     assert said["steps"][0] == {
         "do": "Change what is marked `change first`, and look again",
         "type": ["serin migrate -n test"],

@@ -8,7 +8,7 @@ import yaml
 
 from cli.generated.manifest import as_yaml
 from cli.input.values import Values, compose
-from tests.unit.cli.conftest import Serin
+from tests.unit.cli.conftest import Ran, Serin
 from tests.unit.cli.test_lint import CANARY, DEPLOYMENT
 
 HPA = """\
@@ -73,6 +73,28 @@ def test_all_objects_in_the_order_in_which_they_are_made(serin: Serin) -> None:
         },
         {"destination": {"upstream": {"name": "shop-web-canaryupstream-80", "namespace": "shop"}}, "weight": 0},
     ]
+
+
+def test_labels_are_those_of_the_agents_settings(serin: Serin) -> None:
+    labelled = yaml.safe_load(DEPLOYMENT)
+    labelled["metadata"]["labels"] = {"team": "a", "tier": "web"}
+    labels = {"app": "web", "track": "fast"}
+    labelled["spec"]["selector"]["matchLabels"] = labelled["spec"]["template"]["metadata"]["labels"] = labels
+    flags = ("--selector-labels=track", "--include-label-prefix=team")
+    ran = serin("render", "-", *flags, stdin="---\n".join((CANARY, yaml.safe_dump(labelled))))
+    objects = {obj["kind"] + "/" + obj["metadata"]["name"]: obj for obj in yaml.safe_load_all(ran.stdout)}
+    of_primary = {"app": "web", "track": "fast-primary"}
+    assert objects["Deployment/web-primary"]["metadata"]["labels"] == {"team": "a", "track": "fast-primary"}
+    for service in ("web", "web-primary"):
+        assert objects[f"Service/{service}"]["spec"]["selector"] == of_primary
+    upstreams = [obj for name, obj in objects.items() if name.startswith("Upstream/") and "primary" in name]
+    assert [one["spec"]["kube"]["selector"] for one in upstreams] == [of_primary]
+    assert serin("render", "-", "--selector-labels=-", stdin=CANARY) == Ran(
+        2,
+        "",
+        "serin: --selector-labels: found '-'; allowed: keys of labels with commas between, as in "
+        "app,name,app.kubernetes.io/name\n",
+    )
 
 
 def test_json_is_a_list_of_the_same_objects(serin: Serin) -> None:

@@ -8,7 +8,7 @@ from canary.api.names import Side
 from canary.rules.http_syntax import is_label_value
 from render.objects import UnusableObjectError
 from render.release import released_apex
-from render.selectors import check_same_labels, is_selected, side_selectors, target_selector_label
+from render.selectors import check_same_labels, is_selected, side_selectors, sides_label
 from render.services import apex_service, side_service
 from render.upstreams import upstream
 from tests.support.json_patch import apply_patch
@@ -36,7 +36,7 @@ def primary_of_flagger(**labels: str) -> dict[str, Any]:
 @pytest.mark.parametrize("key", ["app", "name", "app.kubernetes.io/name"])
 def test_any_of_flaggers_labels_may_tell_the_sides_apart_and_the_others_stay(key: str) -> None:
     target = workload(**{"tier": "web", key: "front"})
-    assert target_selector_label(target) == (key, "front")
+    assert sides_label(target) == (key, "front")
     selectors = side_selectors(target, None)
     assert selectors.of(Side.PRIMARY) == {"tier": "web", key: "front-primary"}
     assert selectors.of(Side.CANARY) == {"tier": "web", key: "front"}
