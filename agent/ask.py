@@ -11,12 +11,14 @@ from agent.hook_calls import HookCalls
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
 from canary.api.canary import Canary
+from canary.api.metrics import CanaryMetric
 from canary.api.names import Side
 from canary.decide.gates import answer_key, unanswered_hooks
-from canary.run.judge import CheckResult, Verdict
+from canary.run.judge import CheckResult, Verdict, result_of
 from canary.run.observation import Observation, Question
 from canary.run.phase import Phase
 from canary.run.state import State
+from canary.run.streaks import would_count
 
 _log = logging.getLogger(__name__)
 
@@ -63,22 +65,31 @@ _PRIMARY_GOES: Final = {Phase.PROMOTING, Phase.TERMINATING}
 
 @dataclass(frozen=True, slots=True)
 class _PendingAnswer:
-    """One hook or metric under way. `text` begins its result, `key` names a hook's call, empty for a metric."""
+    """One hook or metric under way. `text` begins its result, `key` names a hook's call, empty for a metric.
+
+    `metric` is None for a hook. `is_decisive`: a failure of it counts at once.
+    """
 
     question: Question
     name: str
     text: str
     task: asyncio.Task[CheckResult]
     key: str = ""
+    metric: CanaryMetric | None = None
+    is_decisive: bool = True
 
     def is_pull(self) -> bool:
         """Return whether it has come back with an answer that pulls the traffic."""
-        if not self.task.done() or self.task.cancelled() or self.task.exception() is not None:
+        is_over = self.task.done() and not self.task.cancelled()
+        if not (self.is_decisive and is_over) or self.task.exception() is not None:
             return False
         return (self.question, self.task.result().verdict) in _PULLS
 
     def result(self) -> CheckResult:
         """Return what it came back with; whatever went wrong is a result as well, and what still runs says so."""
+        return self._result() if self.metric is None else result_of(self.metric, self._result())
+
+    def _result(self) -> CheckResult:
         if not self.task.done() or self.task.cancelled():
             text = f"{self.text} {self.name} has not answered yet"
             return CheckResult(self.name, Verdict.ERROR, text, is_pending=bool(self.key))
@@ -165,7 +176,15 @@ class Asker:
         for metric in canary.analysis.metrics if canary.analysis else ():
             check = self._checks.check(canary, state, metric, now_s)
             task = group.create_task(check, name=f"metric {metric.name}")
-            yield _PendingAnswer(Question.CHECKS, metric.name, "metric", task)
+            would = would_count(state.analysis.failed_in_row, metric.name, metric.failures_needed)
+            yield _PendingAnswer(
+                Question.CHECKS,
+                metric.name,
+                "metric",
+                task,
+                metric=metric,
+                is_decisive=would and not metric.dry_run,
+            )
 
     async def _wait(self, asked: Collection[_PendingAnswer], limit_s: float | None) -> None:
         """Wait for all metrics, which have a timeout of their own, and for the hooks until the limit.

@@ -333,4 +333,4 @@ def _is_pull(decision: Decision, observation: Observation) -> bool:
 def _has_failed(outcome: AskOutcome) -> bool:
     """Return whether a check failed: the traffic may have to be pulled."""
     groups = (outcome.answered.observation.answers or {}).values() if outcome.answered is not None else ()
-    return any(result.verdict is Verdict.FAIL for group in groups for result in group)
+    return any(result.verdict is Verdict.FAIL and not result.is_dry_run for group in groups for result in group)

@@ -41,7 +41,10 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A check with its bounds, as configured, and its last samples, newest last."""
+    """A check with its bounds, as configured, and its last samples, newest last.
+
+    `dry`: it decides nothing. `needs`: how often in a row it must fail before that counts.
+    """
 
     name: str
     min: float | None
@@ -49,6 +52,8 @@ class Check:
     unit: str
     samples: tuple[Mapping[str, Any], ...]
     reason: str
+    dry: bool
+    needs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +217,8 @@ def _checks(canary: Canary | None, kept: Iterable[KeptCheck]) -> Iterator[Check]
     metrics = canary.analysis.metrics if canary is not None and canary.analysis is not None else ()
     for metric in metrics[:_MOST_LISTED]:
         limits, found = effective_range(metric), by_name.pop(metric.name, KeptCheck(name=metric.name))
-        yield _check(replace(found, least=limits.min, most=limits.max, unit=unit_of(metric) or found.unit))
+        known = replace(found, least=limits.min, most=limits.max, unit=unit_of(metric) or found.unit)
+        yield _check(replace(known, is_dry_run=metric.dry_run, failures_needed=metric.failures_needed))
     yield from map(_check, islice(by_name.values(), _MOST_LISTED))
 
 
@@ -222,7 +228,16 @@ def _check(kept: KeptCheck) -> Check:
         for sample in kept.samples[-_MOST_LISTED:]
     )
     name, unit, reason = (shown(text, MOST_TEXT_CHARS) for text in (kept.name, kept.unit, kept.reason))
-    return Check(name=name, min=kept.least, max=kept.most, unit=unit, samples=samples, reason=reason)
+    return Check(
+        name=name,
+        min=kept.least,
+        max=kept.most,
+        unit=unit,
+        samples=samples,
+        reason=reason,
+        dry=kept.is_dry_run,
+        needs=kept.failures_needed,
+    )
 
 
 def _run(entry: HistoryEntry) -> Run:

@@ -151,6 +151,9 @@ MOST_METRIC_INTERVAL_S: Final = 366 * DAY_S
 MOST_THRESHOLD: Final = 10_000
 """Failed checks before a rollback: almost three hours of nothing but failures at the shortest interval."""
 
+MOST_CONSECUTIVE_FAILURES: Final = 100
+"""Failures in a row before one counts. A check that needs more of them decides nothing; `dryRun` says so."""
+
 MOST_ITERATIONS: Final = 100_000
 """More than a day of iterations at the shortest interval."""
 

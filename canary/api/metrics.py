@@ -4,9 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from canary.api.bounds import MOST_CONSECUTIVE_FAILURES
 from canary.api.duration import parse_duration_s
 from canary.api.references import NamespacedReference
-from canary.api.scalars import Count, Duration, Number, StringMap
+from canary.api.scalars import Count, Duration, Number, StringMap, Switch, Whole
 from canary.api.schema import ApiModel
 
 SUCCESS_RATE = "request-success-rate"
@@ -32,6 +33,8 @@ class CanaryMetric(ApiModel):
     template_variables: StringMap = Field(default_factory=dict)
     on_no_data: Literal["hold", "fail", "pass"] = "hold"
     min_requests: Count | None = None
+    dry_run: Switch = False
+    consecutive_failures: Whole | None = None
 
     @property
     def interval_effective(self) -> str:
@@ -41,6 +44,11 @@ class CanaryMetric(ApiModel):
     @property
     def interval_s(self) -> float:
         return parse_duration_s(self.interval_effective)
+
+    @property
+    def failures_needed(self) -> int:
+        """Return how often in a row it must fail before that counts, within its bounds."""
+        return min(max(self.consecutive_failures or 1, 1), MOST_CONSECUTIVE_FAILURES)
 
     @property
     def is_builtin(self) -> bool:

@@ -20,10 +20,11 @@ from canary.run.decision import Decision, wait
 from canary.run.judge import CheckResult, Verdict, is_observed, overall
 from canary.run.kept import keep_samples
 from canary.run.managed import ManagedObject
-from canary.run.messages import Message, analysis_started, halted, held, hook_passed
+from canary.run.messages import Message, analysis_started, dry_run, halted, held, hook_passed
 from canary.run.observation import Question
 from canary.run.phase import Phase
 from canary.run.state import Analysis, State
+from canary.run.streaks import count_failures
 
 # Before the first step.
 
@@ -78,7 +79,9 @@ def judge_analysis(tick: Tick) -> Decision:
     """Judge the checks of an interval, or read the gates of the step ahead."""
     checks = tick.observation.answered(Question.CHECKS)
     if checks is not None:
-        return _judge_checks(tick.having(without_unwatched(tick)), checks)
+        state, counted = count(tick.having(without_unwatched(tick)), checks)
+        decision = _judge_checks(tick.having(state), counted)
+        return replace(decision, remarks=decision.remarks + dry_run_remarks(tick, counted))
     gates = ((kind, read_gates(tick, kind)) for kind in (CONFIRM_TRAFFIC_INCREASE, CONFIRM_PROMOTION))
     asked = next(((kind, gate) for kind, gate in gates if gate is not None), None)
     return wait(seconds=tick.remaining_s) if asked is None else _pass_gate(tick, *asked)
@@ -86,10 +89,11 @@ def judge_analysis(tick: Tick) -> Decision:
 
 def _judge_checks(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
     """Take the next step where the checks pass, or do first what stands before it."""
-    tick, verdict = tick.having(keep(tick, checks)), overall(checks)
-    ahead = look_ahead(tick)
+    verdict, ahead = overall(checks), look_ahead(tick)
+    if is_observed(checks) and (verdict is not Verdict.PASS or any(check.is_unconfirmed for check in checks)):
+        return _stay(tick, checks)
     if verdict is not Verdict.PASS:
-        return _await_hooks(tick, checks) if is_observed(checks) else _hold_back(tick, verdict, checks)
+        return _hold_back(tick, verdict, checks)
     passed = note_decisive(tick, tick.state)
     is_due = bool(tick.due(*ManagedObject))
     if ahead.why_not is None and ahead.hold is Hold.BAKE:
@@ -102,12 +106,15 @@ def _judge_checks(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
     return tick.transition(_next_interval(tick, replace(passed, analysis=analysis)), remarks=remarks)
 
 
-def _await_hooks(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
-    """Stay where the traffic is while hooks still run: it is known how the canary does, as long as all else passes."""
+def _stay(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
+    """Stay where the traffic is while hooks still run, or a check has not failed often enough in a row to count.
+
+    It is known how the canary does, as long as all else passes.
+    """
     passed = note_decisive(tick, tick.state)
     waiting = replace(passed, analysis=replace(passed.analysis, checks_passed=False))
     remarks = tuple(held(check.text) for check in checks if check.is_pending)
-    return tick.transition(_next_interval(tick, waiting), remarks=remarks)
+    return tick.transition(_next_interval(tick, waiting), *report_failures(tick, checks), remarks=remarks)
 
 
 def _report_overdue(tick: Tick) -> tuple[Message, ...]:
@@ -178,16 +185,29 @@ def weigh(tick: Tick, verdict: Verdict, answers: tuple[CheckResult, ...], *, due
         unobserved_s = analysis.unobserved_s + spent_s
         analysis = replace(analysis, decisive_at_s=analysis.decisive_at_s or now_s, unobserved_s=unobserved_s)
         is_over, reason = unobserved_s >= tick.unobserved_deadline_s, f"no decisive sample for {unobserved_s:.0f} s"
-    because = "; ".join(answer.text for answer in answers if answer.verdict is verdict)
+    decisive = [answer for answer in answers if not answer.is_dry_run]
+    because = "; ".join(answer.text for answer in decisive if answer.verdict is verdict and not answer.is_unconfirmed)
     return Weighed(
         analysis,
         is_over,
         reason,
         because=because,
         why=because if verdict is Verdict.FAIL else f"{reason}: {because}",
-        failed=tuple(halted(tick.name, answer.text) for answer in answers if answer.verdict is Verdict.FAIL),
-        remarks=tuple(held(answer.text) for answer in answers if answer.verdict in {Verdict.NO_DATA, Verdict.ERROR}),
+        failed=report_failures(tick, answers),
+        remarks=tuple(held(answer.text) for answer in decisive if answer.verdict in {Verdict.NO_DATA, Verdict.ERROR}),
     )
+
+
+def report_failures(tick: Tick, answers: tuple[CheckResult, ...]) -> tuple[Message, ...]:
+    """Report what failed, whether it counts yet or not; dry runs are remarks of their own."""
+    failed = (answer for answer in answers if answer.verdict is Verdict.FAIL and not answer.is_dry_run)
+    return tuple(halted(tick.name, answer.text) for answer in failed)
+
+
+def dry_run_remarks(tick: Tick, answers: tuple[CheckResult, ...]) -> tuple[Message, ...]:
+    """Return a remark for each check that decides nothing and did not pass."""
+    dry = (answer for answer in answers if answer.is_dry_run and answer.verdict is not Verdict.PASS)
+    return tuple(dry_run(tick.name, answer.text) for answer in dry)
 
 
 def note_decisive(tick: Tick, state: State) -> State:
@@ -195,11 +215,15 @@ def note_decisive(tick: Tick, state: State) -> State:
     return replace(state, analysis=replace(state.analysis, decisive_at_s=tick.now_s, unobserved_s=0.0))
 
 
-def keep(tick: Tick, checks: tuple[CheckResult, ...]) -> State:
-    """Return the state with what these checks, which are about to be judged, said of each metric of the spec."""
+def count(tick: Tick, checks: tuple[CheckResult, ...]) -> tuple[State, tuple[CheckResult, ...]]:
+    """Return the state with what these checks said of each metric of the spec, and the checks as they are to be judged.
+
+    Those that must fail several times in a row have their rows in the state, and say in words how long that is.
+    """
     analysis, spec = tick.state.analysis, tick.canary.analysis
-    kept = keep_samples(analysis.kept, spec.metrics if spec else (), checks, tick.now_s)
-    return replace(tick.state, analysis=replace(analysis, kept=kept))
+    failed_in_row, counted = count_failures(analysis.failed_in_row, checks)
+    kept = keep_samples(analysis.kept, spec.metrics if spec else (), counted, tick.now_s)
+    return replace(tick.state, analysis=replace(analysis, kept=kept, failed_in_row=failed_in_row)), counted
 
 
 def _next_interval(tick: Tick, state: State) -> State:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from canary.decide.checks import keep, note_decisive, weigh
+from canary.decide.checks import count, dry_run_remarks, note_decisive, report_failures, weigh
 from canary.decide.tick import Tick
 from canary.decide.timing import PATIENCE_S
 from canary.decide.transitions import roll_back
@@ -21,7 +21,9 @@ def check_promotion(tick: Tick) -> Decision | None:
         return None
     checks = tick.observation.answered(Question.CHECKS)
     if checks is not None:
-        return _judge(tick, checks)
+        state, counted = count(tick, checks)
+        decision = _judge(tick.having(state), counted)
+        return replace(decision, remarks=decision.remarks + dry_run_remarks(tick, counted))
     return ask(Question.CHECKS) if tick.now_s >= _due_at_s(tick) else None
 
 
@@ -36,10 +38,11 @@ def _judge(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
 
     A primary that is up takes the traffic anyway: the fewer requests are left for the canary, the less they tell.
     """
-    tick = tick.having(keep(tick, checks))
     promotion, verdict = replace(tick.state.promotion, checked_at_s=tick.now_s), overall(checks)
     if verdict is Verdict.PASS or is_observed(checks):
-        return tick.update(replace(note_decisive(tick, tick.state), promotion=promotion))
+        failed = report_failures(tick, checks)
+        record = tick.transition if failed else tick.update
+        return record(replace(note_decisive(tick, tick.state), promotion=promotion), *failed)
     weighed = weigh(tick, verdict, checks, due_at_s=_due_at_s(tick))
     checked = replace(tick.state, analysis=weighed.analysis, promotion=promotion)
     is_leaving = verdict is not Verdict.FAIL and tick.why_primary_not_ready() is None

@@ -41,9 +41,15 @@ def analysis_is_there(canary: Canary) -> Iterator[Problem]:
 
 def something_is_checked(canary: Canary) -> Iterator[Problem]:
     analysis = canary.analysis
-    if analysis is None or canary.is_analysis_skipped or analysis.metrics:
+    if analysis is None or canary.is_analysis_skipped or any(_decides(hook) for hook in analysis.webhooks):
         return
-    if not any(_decides(hook) for hook in analysis.webhooks):
+    if analysis.metrics and all(metric.dry_run for metric in analysis.metrics):
+        allowed = (
+            "at least one metric without it, or a webhook of type rollout; dry runs decide nothing, and every revision "
+            "whose pods get ready is promoted"
+        )
+        yield Problem(f"{canary.analysis_path}.metrics[0].dryRun", found=True, allowed=allowed, is_warning=True)
+    elif not analysis.metrics:
         allowed = (
             "metrics, or a webhook of type rollout; with neither nothing is checked, and every revision whose pods get "
             "ready is promoted"

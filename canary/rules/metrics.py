@@ -155,13 +155,21 @@ def metric_settings_are_read(canary: Canary) -> Iterator[Problem]:
             yield Problem(f"{path}.minRequests", metric.min_requests, allowed, is_warning=True)
 
 
+def failures_in_a_row_are_some(canary: Canary) -> Iterator[Problem]:
+    """Refuse less than one failure, which is read as one."""
+    for path, metric in _metrics(canary):
+        found = metric.consecutive_failures
+        if found is not None and found < 1:
+            yield _refused(f"{path}.consecutiveFailures", found, "1 or more")
+
+
 def builtin_checks_have_requests(canary: Canary) -> Iterator[Problem]:
     """Warn of checks without data: in blue/green nobody is routed to the canary before all its iterations passed."""
     analysis = canary.analysis
     if analysis is None or canary.is_analysis_skipped or canary.strategy != "blue-green" or analysis.mirror:
         return
     for path, metric in _metrics(canary):
-        if metric.is_builtin and metric.on_no_data != "pass":
+        if metric.is_builtin and metric.on_no_data != "pass" and not metric.dry_run:
             end = f"after {analysis.unobserved_deadline_s:g} s without data"
             if metric.on_no_data == "fail":
                 end = "after as many checks without data as threshold says"
@@ -201,6 +209,7 @@ METRIC_RULES = (
     metric_interval_has_scrapes,
     metric_names_differ,
     metric_settings_are_read,
+    failures_in_a_row_are_some,
     builtin_checks_have_requests,
     metrics_server_is_a_url,
 )

@@ -273,7 +273,8 @@ def _templates_can_be_asked(canary: Canary, cluster: Cluster, stage: Stage) -> I
     """Find templates whose checks would get no answer: each run would be rolled back, unobserved, at its deadline."""
     there: list[tuple[str, CanaryMetric, MetricTemplate]] = []
     for index, metric in enumerate(canary.analysis.metrics if canary.analysis is not None else ()):
-        if metric.template_ref is None:
+        if metric.template_ref is None or (stage is Stage.START and metric.dry_run):
+            # A dry run holds no run up.
             continue
         metric_path = f"{canary.analysis_path}.metrics[{index}]"
         path = f"{metric_path}.templateRef.name"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from canary.api.bounds import (
     DAY_S,
     HOUR_S,
+    MOST_CONSECUTIVE_FAILURES,
     MOST_DRAIN_S,
     MOST_INTERVAL_S,
     MOST_ITERATIONS,
@@ -61,6 +62,12 @@ def run_is_limited(canary: Canary) -> Iterator[Problem]:
                 f"{path}.metrics[{index}].interval", metric.interval, f"at most {MOST_METRIC_INTERVAL_S // HOUR_S}h"
             )
         yield from _at_most(f"{path}.metrics[{index}].minRequests", metric.min_requests or 0, MOST_MIN_REQUESTS)
+        yield from _at_most(
+            f"{path}.metrics[{index}].consecutiveFailures",
+            metric.consecutive_failures or 0,
+            MOST_CONSECUTIVE_FAILURES,
+            "; dryRun is for a check that decides nothing",
+        )
 
 
 def requests_are_limited(canary: Canary) -> Iterator[Problem]:

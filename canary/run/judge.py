@@ -5,7 +5,7 @@ ERROR say nothing of the revision: they hold the weight and spend time, not chec
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from canary.api.duration import format_duration
@@ -38,7 +38,8 @@ class Sample:
 class CheckResult:
     """A judged check: `text` is the sentence for events, in Flagger's words; `allowed` the threshold as text.
 
-    `is_pending`: its hook still runs, and is waited for.
+    `is_pending`: its hook still runs, and is waited for. `is_dry_run`: it is shown, and decides nothing.
+    `failures_needed`: how often in a row it must fail before that counts; `is_unconfirmed`: it failed, and less often.
     """
 
     name: str
@@ -47,10 +48,22 @@ class CheckResult:
     value: float | None = None
     allowed: str = ""
     is_pending: bool = False
+    is_dry_run: bool = False
+    failures_needed: int = 1
+    is_unconfirmed: bool = False
+
+
+def result_of(metric: CanaryMetric, result: CheckResult) -> CheckResult:
+    """Return what came of a metric with what its spec says of how it counts."""
+    return replace(result, is_dry_run=metric.dry_run, failures_needed=metric.failures_needed)
 
 
 def judge(metric: CanaryMetric, sample: Sample, target: str) -> CheckResult:
     """Judge one metric. `target` is `{target}.{namespace}`, for the text."""
+    return result_of(metric, _judge(metric, sample, target))
+
+
+def _judge(metric: CanaryMetric, sample: Sample, target: str) -> CheckResult:
     allowed = _describe_range(metric)
     if sample.error is not None:
         text = f"metric query failed for {metric.name}: {sample.error}"
@@ -68,8 +81,11 @@ def judge(metric: CanaryMetric, sample: Sample, target: str) -> CheckResult:
 
 
 def overall(results: Iterable[CheckResult]) -> Verdict:
-    """Sum up the checks of a tick: one FAIL is enough; else all must pass."""
-    verdicts = {result.verdict for result in results}
+    """Sum up the checks of a tick: one FAIL is enough; else all must pass.
+
+    What decides nothing is left out: a dry run, and a failure that has not come often enough in a row.
+    """
+    verdicts = {result.verdict for result in results if not (result.is_dry_run or result.is_unconfirmed)}
     for verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.NO_DATA):
         if verdict in verdicts:
             return verdict
@@ -77,8 +93,11 @@ def overall(results: Iterable[CheckResult]) -> Verdict:
 
 
 def is_observed(results: Iterable[CheckResult]) -> bool:
-    """Return whether all that has come back passed, and something has: no more is missing than hooks that still run."""
-    known = [result for result in results if not result.is_pending]
+    """Return whether all that has come back passed, and something has: no more is missing than hooks that still run.
+
+    A failure that does not count yet is something as well: it is known how the canary does.
+    """
+    known = [result for result in results if not (result.is_pending or result.is_dry_run)]
     return bool(known) and overall(known) is Verdict.PASS
 
 

@@ -239,6 +239,11 @@ def held(reason: str) -> Message:
     return warning(f"Halt advancement {reason}")
 
 
+def dry_run(name: str, reason: str) -> Message:
+    """Report that a check that decides nothing did not pass. The text is ours."""
+    return info(f"Dry run for {name}, which decides nothing: {reason}")
+
+
 def undone_again(name: str, what: str) -> Message:
     """Report that somebody else changes in turns with us what is ours. The text is ours."""
     return warning(

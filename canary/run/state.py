@@ -18,6 +18,7 @@ from canary.run.messages import Alert, Message
 from canary.run.phase import TRANSITIONS, Phase
 from canary.run.request import RequestResult
 from canary.run.steps import Step
+from canary.run.streaks import Streaks
 from canary.run.traffic import Traffic
 
 
@@ -93,7 +94,7 @@ class Analysis:
     those of this interval did, and the next step waits for a due object or a gate. `growth_started_at_s`: since
     when the canary side is to have the primary's size. `unobserved_s`: for how long the checks were asked since then,
     and neither passed nor failed. `is_given_up`: the run ends badly as soon as the primary can serve. `kept`: what is
-    told of the checks, in the order of the spec.
+    told of the checks, in the order of the spec. `failed_in_row`: how often those that must fail so often did by now.
     """
 
     started_at_s: float | None = None
@@ -106,6 +107,7 @@ class Analysis:
     unobserved_s: float = 0.0
     is_given_up: bool = False
     kept: tuple[KeptCheck, ...] = ()
+    failed_in_row: Streaks = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

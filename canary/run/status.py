@@ -139,6 +139,7 @@ def _read_analysis(status: Mapping[str, Any], ours: Mapping[str, Any]) -> Analys
         unobserved_s=float(ours.get(StatusKey.UNOBSERVED, 0.0)),
         is_given_up=bool(ours.get(StatusKey.GIVEN_UP, False)),
         kept=read_checks(ours.get(StatusKey.CHECKS)),
+        failed_in_row=tuple((name, int(number)) for name, number in (ours.get(StatusKey.FAILED_IN_ROW) or {}).items()),
     )
 
 
@@ -233,6 +234,7 @@ def _write_ours(state: State) -> dict[str, Any]:
         StatusKey.UNOBSERVED: round(analysis.unobserved_s, 3) or None,
         StatusKey.GIVEN_UP: analysis.is_given_up or None,
         StatusKey.CHECKS: write_checks(analysis.kept) or None,
+        StatusKey.FAILED_IN_ROW: dict(analysis.failed_in_row) or None,
         StatusKey.PROMOTION_CHECKED_AT: write_time(state.promotion.checked_at_s),
         StatusKey.PRIMARY_DOWN_AT: write_time(timing.primary_down_at_s),
         StatusKey.STORED_AT: write_time(state.transition.stored_at_s or None),

@@ -186,7 +186,9 @@ class Rehearsal:
 
     def _answers(self, question: Question) -> tuple[CheckResult, ...]:
         if question is Question.CHECKS:
-            return (CheckResult("checks", self.verdict, f"{self.verdict}"),)
+            metrics = self.canary.analysis.metrics if self.canary.analysis else ()
+            deciding = [metric.failures_needed for metric in metrics if not metric.dry_run]
+            return (CheckResult("checks", self.verdict, f"{self.verdict}", failures_needed=min(deciding, default=1)),)
         if question is Question.ROLLBACK:
             return tuple(CheckResult(hook.name, Verdict.FAIL, "shut") for hook in hooks_of(self.canary, ROLLBACK))
         if question in _KINDS:

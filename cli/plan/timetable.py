@@ -78,7 +78,9 @@ def _pauses(canary: Canary) -> tuple[int, ...]:
 
 def _of_checks(canary: Canary, at_steps: list[Rehearsal]) -> list[Rollback]:
     analysis = canary.analysis
-    if analysis is None or not at_steps or not (analysis.metrics or hooks_of(canary, "rollout")):
+    if analysis is None or not at_steps:
+        return []
+    if all(metric.dry_run for metric in analysis.metrics) and not hooks_of(canary, "rollout"):
         return []
     path = canary.analysis_path
     return [

@@ -25,7 +25,10 @@ _MOST_WEIGHT: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check of the run with its threshold and its last samples, the newest last."""
+    """A check of the run with its threshold and its last samples, the newest last.
+
+    `is_dry_run`: it decides nothing. `failures_needed`: how often in a row it must fail before that counts.
+    """
 
     name: str
     min: float | None
@@ -33,12 +36,16 @@ class Check:
     unit: str
     samples: tuple[KeptSample, ...]
     reason: str
+    is_dry_run: bool = False
+    failures_needed: int = 1
 
     @property
     def threshold(self) -> str:
-        """Return what is allowed in words."""
+        """Return in words what is allowed, and what of it counts."""
         bounds = [("min", self.min), ("max", self.max)]
-        return ", ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+        words = [f"{word} {bound:g}" for word, bound in bounds if bound is not None]
+        words += [f"{self.failures_needed} in a row"] if self.failures_needed > 1 else []
+        return ", ".join([*words, "dry run"] if self.is_dry_run else words)
 
     @property
     def is_passing(self) -> bool:
@@ -247,7 +254,16 @@ def _most_weight(analysis: Mapping[str, Any], steps: Sequence[Step]) -> int:
 
 def _check(kept: KeptCheck) -> Check:
     """Return a check as it may be shown in a terminal."""
-    return Check(shown(kept.name), kept.least, kept.most, shown(kept.unit), kept.samples, shown(kept.reason))
+    return Check(
+        shown(kept.name),
+        kept.least,
+        kept.most,
+        shown(kept.unit),
+        kept.samples,
+        shown(kept.reason),
+        is_dry_run=kept.is_dry_run,
+        failures_needed=kept.failures_needed,
+    )
 
 
 def _readable(entry: HistoryEntry) -> HistoryEntry:

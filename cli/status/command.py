@@ -244,7 +244,9 @@ def _progress(answer: Answer) -> list[Line]:
         waiting.append(f"pods of {view.target}: {answer.trouble or 'not ready yet'}")
     waits = f"  waits for {', '.join(waiting)}" if waiting else ""
     reason = end_reason(view, Told(answer.revision, answer.outcome))
-    failing = [f"{one.name}: {one.reason}" for one in view.checks if one.reason and not one.is_passing]
+    failing = [
+        f"{one.name}: {one.reason}" for one in view.checks if one.reason and not one.is_passing and not one.is_dry_run
+    ]
     return [
         f"{view.phase_word}  weight {view.weight}  failed {view.failed_checks}{waits}{f': {reason}' if reason else ''}",
         *(f"  {text}" for text in view.news),
@@ -288,6 +290,8 @@ def as_value(answer: Answer) -> dict[str, object]:
 def _check_value(view: CanaryView, place: int) -> dict[str, object]:
     check = view.checks[place]
     last = check.samples[-1] if check.samples else None
-    found = {"name": check.name, "min": check.min, "max": check.max, "unit": check.unit or None}
+    found: dict[str, object] = {"name": check.name, "min": check.min, "max": check.max, "unit": check.unit or None}
     found |= {"value": last.value if last else None, "verdict": VERDICT_WORDS[last.verdict] if last else None}
-    return {key: value for key, value in (found | {"reason": check.reason or None}).items() if value is not None}
+    found |= {"reason": check.reason or None, "dryRun": check.is_dry_run or None}
+    found["consecutiveFailures"] = check.failures_needed if check.failures_needed > 1 else None
+    return {key: value for key, value in found.items() if value is not None}

@@ -130,6 +130,7 @@ def _checks(view: CanaryView, now_s: float, *, is_wide: bool) -> Iterator[Line]:
     allowed = max((len(check.threshold) for check in view.checks), default=0)
     for check, value in zip(view.checks, values, strict=True):
         word, style = _VERDICTS[check.samples[-1].verdict] if check.samples else ("not yet", QUIET)
+        style = QUIET if check.is_dry_run else style
         yield [
             (f"  {check.name:<{longest}}  ", ""),
             (f"{value:>{widest}}  ", style),
@@ -138,7 +139,7 @@ def _checks(view: CanaryView, now_s: float, *, is_wide: bool) -> Iterator[Line]:
             ("".join(_TRACE_CHARS[sample.verdict] for sample in check.samples), QUIET),
         ]
         if check.reason and not check.is_passing:
-            yield [("    ", ""), (check.reason, BAD)]
+            yield [("    ", ""), (check.reason, QUIET if check.is_dry_run else BAD)]
         elif check.reason and is_wide:
             yield [("    ", ""), (f"last halt, {ago(check.halted_at_s, now_s)} ago: {check.reason}", QUIET)]
 

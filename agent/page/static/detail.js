@@ -253,7 +253,9 @@ function showCheck(row, check) {
   const last = check.samples[check.samples.length - 1];
   const limits = [[check.min, "≥"], [check.max, "≤"]].filter(([bound]) => bound !== null);
   say(row.children[0], check.name);
-  say(row.children[1], limits.map(([bound, sign]) => `${sign} ${rounded(bound)} ${check.unit}`.trim()).join(" and "));
+  const bounds = limits.map(([bound, sign]) => `${sign} ${rounded(bound)} ${check.unit}`.trim()).join(" and ");
+  const counting = [check.needs > 1 && `${check.needs} in a row`, check.dry && "dry run"].filter(Boolean);
+  say(row.children[1], [bounds, ...counting].filter(Boolean).join(", "));
   const value = last && last.value !== null ? `${rounded(last.value)} ${check.unit}`.trim() : "";
   say(row.children[2], last ? [value, VERDICTS[last.verdict] ?? last.verdict].filter(Boolean).join(", ") : "none yet");
   mark(row.children[2], "class", last ? `verdict-${last.verdict}` : "");

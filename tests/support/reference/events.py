@@ -12,6 +12,7 @@ from canary.run.judge import Sample, judge
 from canary.run.mark import Mark
 from canary.run.messages import Message
 from canary.run.request import RequestResult
+from canary.run.streaks import count_failures
 from tests.support.canaries import canary
 from tests.support.reference.page import code, page, section, sentence, table
 from tests.support.reference.source import first_paragraph
@@ -63,16 +64,18 @@ def _sentences() -> Iterator[tuple[str, str]]:
     assert guides is not None
     rate, duration = guides.metrics
     own = rate.model_copy(update={"name": "404s percentage", "threshold_range": ThresholdRange(max=5)})
+    twice = rate.model_copy(update={"consecutive_failures": 2})
     few = rate.model_copy(update={"min_requests": 100})
     for metric, sample in (
         (rate, Sample(69.17)),
+        (twice, Sample(69.17)),
         (duration, Sample(812.5)),
         (own, Sample(6.2)),
         (few, Sample(50.0, requests=12)),
         (rate, Sample()),
         (rate, Sample(error="http://prometheus:9090 gave no answer within 10 s")),
     ):
-        result = judge(metric, sample, "podinfo.test")
+        _, (result,) = count_failures((), [judge(metric, sample, "podinfo.test")])
         yield result.verdict.value, code(result.text)
 
 

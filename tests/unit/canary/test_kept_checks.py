@@ -1,6 +1,5 @@
 """What `status.serin.checks` keeps of each metric: its bounds, its last samples, why it last held the run."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -9,49 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.api.metrics import CanaryMetric
-from canary.run.judge import CheckResult, Sample, Verdict, judge
+from canary.run.judge import CheckResult, Sample, Verdict
 from canary.run.kept import KeptCheck, KeptSample, keep_samples, read_checks, write_checks
-from canary.run.observation import Question
 from canary.run.phase import Phase
-from canary.run.state import State
 from canary.run.status import read_state
 from tests.support.canaries import canary
-from tests.support.simulated_cluster import SimulatedCluster
-
-RATE, DURATION = "request-success-rate", "request-duration"
-# 2026-11-30T15:00:00Z
-NOON_S = 1_796_050_800.0
-
-
-@dataclass
-class Measured(SimulatedCluster):
-    """Judges the spec's own metrics by `values`, those that it does not name by what passes."""
-
-    values: dict[str, Sample] = field(default_factory=dict)
-
-    def _answers(self, state: State, question: Question) -> tuple[CheckResult, ...]:
-        if question is not Question.CHECKS or self.canary.analysis is None:
-            return super()._answers(state, question)
-        self.passed.add(state.revisions.analysed)
-        hook = CheckResult(RATE, Verdict.PASS, "a hook of the same name")
-        good = {RATE: Sample(99.5), DURATION: Sample(120.0)}
-        return hook, *(
-            judge(metric, (good | self.values)[metric.name], "podinfo.test") for metric in self.canary.analysis.metrics
-        )
-
-
-def under_way(analysis: dict[str, Any] | None = None) -> Measured:
-    """Return a cluster whose run of rev-2 has its first weight; its bootstrap began at 15:00:00."""
-    cluster = Measured(canary({"webhooks": []} | (analysis or {})), now_s=NOON_S)
-    cluster.run(30)
-    cluster.set_image("rev-2")
-    cluster.run(60, until=lambda: cluster.state.traffic.canary_percent > 0)
-    return cluster
-
-
-def checks(cluster: SimulatedCluster) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = cluster.status["serin"].get("checks", [])
-    return found
+from tests.support.measured_cluster import DURATION, NOON_S, RATE, checks, under_way
 
 
 def test_each_check_has_its_bounds_and_its_samples_in_the_order_of_the_spec() -> None:

@@ -52,6 +52,7 @@ FULL = State(
         checks_passed=True,
         growth_started_at_s=1_700_000_005.0,
         unobserved_s=12.5,
+        failed_in_row=(("request-success-rate", 1), ("p99#2", 3)),
         is_given_up=True,
         kept=(
             KeptCheck(
@@ -63,8 +64,14 @@ FULL = State(
                     KeptSample(1_700_000_003.0, None, Verdict.NO_DATA),
                 ),
                 reason="success rate 98.50% < 99%",
+                failures_needed=2,
             ),
-            KeptCheck(name="orders", most=5.5, samples=(KeptSample(1_700_000_003.0, None, Verdict.ERROR),)),
+            KeptCheck(
+                name="orders",
+                most=5.5,
+                samples=(KeptSample(1_700_000_003.0, None, Verdict.ERROR),),
+                is_dry_run=True,
+            ),
         ),
     ),
     promotion=Promotion(is_late=True, growth_started_at_s=1_700_000_007.0, checked_at_s=1_700_000_007.0),
@@ -218,6 +225,7 @@ WRITTEN: dict[str, Any] = {
         "shiftedAt": "2023-11-14T22:13:24.000Z",
         "grownAt": "2023-11-14T22:13:25.000Z",
         "unobservedSeconds": 12.5,
+        "failedInRow": {"request-success-rate": 1, "p99#2": 3},
         "givenUp": True,
         "checks": [
             {
@@ -225,6 +233,7 @@ WRITTEN: dict[str, Any] = {
                 "min": 99.0,
                 "unit": "%",
                 "reason": "success rate 98.50% < 99%",
+                "consecutiveFailures": 2,
                 "samples": [
                     {"at": "2023-11-14T22:13:20Z", "value": 98.5, "verdict": "fail"},
                     {"at": "2023-11-14T22:13:23Z", "value": None, "verdict": "noData"},
@@ -233,6 +242,7 @@ WRITTEN: dict[str, Any] = {
             {
                 "name": "orders",
                 "max": 5.5,
+                "dryRun": True,
                 "samples": [{"at": "2023-11-14T22:13:23Z", "value": None, "verdict": "error"}],
             },
         ],

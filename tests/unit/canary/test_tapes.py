@@ -31,9 +31,21 @@ from tests.support.tape_watcher import Watcher
 ALWAYS_THE_SAME = "SERIN_NEW_TAPES" not in os.environ
 TAPES, DELETIONS = (500, 150) if ALWAYS_THE_SAME else (10_000, 2_000)
 
+# One that must fail twice in a row, and one that decides nothing.
+METRICS: list[dict[str, Any]] = [
+    {"name": "check", "query": "1", "threshold": 1, "consecutiveFailures": 2},
+    {"name": "dry", "query": "2", "threshold": 1, "dryRun": True},
+]
 WEIGHTS: dict[str, Any] = {"threshold": 2, "stepWeight": 20, "maxWeight": 60}
 STEPS = {"threshold": 1, "stepWeight": None, "maxWeight": None, "stepWeights": [10, 100]}
-BACK = {"threshold": 3, "stepWeight": 50, "maxWeight": 100, "stepWeightPromotion": 30, "drainSeconds": 0}
+BACK = {
+    "threshold": 3,
+    "stepWeight": 50,
+    "maxWeight": 100,
+    "stepWeightPromotion": 30,
+    "drainSeconds": 0,
+    "metrics": METRICS,
+}
 ITERATIONS: dict[str, Any] = {"threshold": 2, "stepWeight": None, "maxWeight": None, "iterations": 3}
 AFFINE = WEIGHTS | {"mirror": True, "mirrorWeight": 40, "sessionAffinity": {"cookieName": "side"}}
 AB = ITERATIONS | {"match": [{"headers": {"x-canary": {"exact": "insider"}}}]}
@@ -42,6 +54,7 @@ LISTED: dict[str, Any] = WEIGHTS | {
     "maxWeight": None,
     "steps": [{"weight": 20, "duration": "45s"}, {"weight": 20, "pause": {}}, {"weight": 60}],
     "bake": "25s",
+    "metrics": METRICS,
 }
 STRATEGIES: dict[str, dict[str, Any]] = {
     "weights": WEIGHTS,
@@ -51,7 +64,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "weights, mirror and cookie": AFFINE,
     "A/B": AB,
     "weights by match": WEIGHTS | {"match": AB["match"]},
-    "blue/green": ITERATIONS,
+    "blue/green": ITERATIONS | {"metrics": METRICS},
     "blue/green and mirror": ITERATIONS | {"mirror": True},
     "blue/green and bake": ITERATIONS | {"bake": "15s"},
 }
@@ -303,10 +316,12 @@ def test_every_deletion_ends_with_the_target_in_charge(
 
 
 @settings(max_examples=100, deadline=None, derandomize=ALWAYS_THE_SAME)
-@given(st.lists(st.sampled_from(list(Verdict)), max_size=30), st.integers(0, 60))
-def test_a_crash_before_any_effect_does_not_change_the_end(verdicts: list[Verdict], crash_at: int) -> None:
+@given(st.lists(st.sampled_from(list(Verdict)), max_size=30), st.integers(0, 60), st.sampled_from([None, METRICS]))
+def test_a_crash_before_any_effect_does_not_change_the_end(
+    verdicts: list[Verdict], crash_at: int, metrics: list[dict[str, Any]] | None
+) -> None:
     def end(crash_in: int) -> tuple[Any, ...]:
-        cluster = SimulatedCluster(canary({"threshold": 2, "stepWeight": 20}))
+        cluster = SimulatedCluster(canary({"threshold": 2, "stepWeight": 20, "metrics": metrics}))
         run(cluster, 30)
         cluster.verdicts = by_move(cluster, verdicts)
         watcher = Watcher(cluster, crash_in=crash_in)
@@ -318,6 +333,7 @@ def test_a_crash_before_any_effect_does_not_change_the_end(verdicts: list[Verdic
             state.phase,
             state.revisions.promoted,
             state.analysis.failed_checks,
+            state.analysis.failed_in_row,
             cluster.weights,
             cluster.primary_revision,
         )

@@ -101,6 +101,15 @@ LISTED: Mapping[str, object] = {
 }
 
 
+def test_a_check_that_must_fail_in_a_row_takes_longer_and_a_dry_run_rolls_nothing_back(serin: Serin) -> None:
+    rate: dict[str, object] = {"name": "request-success-rate", "thresholdRange": {"min": 99}}
+    lines = plan_of(serin, {**BY_WEIGHTS, "analysis/metrics": [rate | {"consecutiveFailures": 3}]})
+    assert "  1m10s    if its checks fail (spec.analysis.threshold), 1m21s after the start at the latest" in lines
+    changes = {**BY_WEIGHTS, "analysis/metrics": [rate | {"dryRun": True}], "analysis/webhooks": []}
+    played = timetable(parse_canary(good_canary_with(changes)))
+    assert [rollback.trouble for rollback in played.rollbacks] == ["its pods don't get ready"]
+
+
 def test_steps_are_shown_with_their_times_and_pauses_are_resumed_at_once(serin: Serin) -> None:
     lines = plan_of(serin, LISTED)
     assert lines[0] == "Canary test/podinfo: weights, 4 steps, checks each 10s"

@@ -122,6 +122,14 @@ def test_the_halt_of_a_check_that_passes_again_is_told_under_wide_alone(api: Clu
     assert wide[wide.index(passing) + 1] == halt
 
 
+def test_what_a_check_takes_to_count_stands_beside_its_bounds(api: ClusterApi, serin: Serin) -> None:
+    dry = CHECKS[0] | {"name": "tried", "dryRun": True, "reason": "tried 97.25 < 99"}
+    run_of(api, serin={"checks": [CHECKS[0] | {"consecutiveFailures": 2}, dry]})
+    lines = serin("status", "podinfo").stdout.splitlines()
+    assert "  request-success-rate  97.25 %  min 99, 2 in a row  FAIL     ✓✗" in lines
+    assert "  tried                 97.25 %  min 99, dry run     FAIL     ✓✗" in lines
+
+
 @pytest.mark.parametrize(
     ("value", "told"), [(0.984211, "0.9842"), (12345.6, "12346"), (98.9996, "98.9996"), (99.0004, "99"), (212, "212")]
 )

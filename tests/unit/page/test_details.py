@@ -7,6 +7,16 @@ import pytest
 
 from tests.support.page import AT, SmallCluster, stored
 
+NEVER_ASKED: dict[str, Any] = {
+    "min": None,
+    "max": None,
+    "unit": "",
+    "samples": [],
+    "reason": "",
+    "dry": False,
+    "needs": 1,
+}
+
 
 async def test_all_of_one_canary(cluster: SmallCluster, url: str, http: aiohttp.ClientSession) -> None:
     cluster.put(stored(weight=15, ours={"storedAt": "2026-11-30T14:59:00Z", "sequence": 6, "news": []}))
@@ -27,7 +37,7 @@ async def test_all_of_one_canary(cluster: SmallCluster, url: str, http: aiohttp.
                         ],
                         "reason": "success rate 98.50% < 99%",
                     },
-                    {"name": "former", "max": 3, "samples": []},
+                    {"name": "former", "max": 3, "dryRun": True, "consecutiveFailures": 3, "samples": []},
                 ],
                 "history": [
                     {
@@ -77,9 +87,11 @@ async def test_all_of_one_canary(cluster: SmallCluster, url: str, http: aiohttp.
                     {"at": "2026-11-30T15:00:00Z", "value": None, "verdict": "noData"},
                 ],
                 "reason": "success rate 98.50% < 99%",
+                "dry": False,
+                "needs": 1,
             },
-            {"name": "request-duration", "min": None, "max": 500.0, "unit": "ms", "samples": [], "reason": ""},
-            {"name": "former", "min": None, "max": 3.0, "unit": "", "samples": [], "reason": ""},
+            NEVER_ASKED | {"name": "request-duration", "max": 500.0, "unit": "ms"},
+            NEVER_ASKED | {"name": "former", "max": 3.0, "dry": True, "needs": 3},
         ],
         "runs": [
             {

@@ -82,6 +82,26 @@ RUN: list[Fault] = [
         "applied: spec.analysis.metrics[0].minRequests: found 10000000000; allowed: at most 1000000000",
     ),
     fault(
+        {"analysis/metrics/0/consecutiveFailures": 101},
+        "applied: spec.analysis.metrics[0].consecutiveFailures: found 101; allowed: at most 100; dryRun "
+        "is for a check that decides nothing",
+    ),
+    fault(
+        {"analysis/metrics/0/consecutiveFailures": 0},
+        "applied: spec.analysis.metrics[0].consecutiveFailures: found 0; allowed: 1 or more",
+    ),
+    fault(
+        {"analysis/metrics": [{"name": "request-success-rate", "thresholdRange": {"min": 99}, "dryRun": True}]}
+        | {"analysis/webhooks": []},
+        "warning: spec.analysis.metrics[0].dryRun: found true; allowed: at least one metric without it, or a webhook "
+        "of type rollout; dry runs decide nothing, and every revision whose pods get ready is promoted",
+    ),
+    fault(
+        {"analysis/metrics/0/dryrun": True},
+        "warning: spec.analysis.metrics[0].dryrun: found a field that is not known and not read; allowed: known "
+        "fields; did you mean spec.analysis.metrics[0].dryRun?",
+    ),
+    fault(
         {"analysis/unobservedDeadlineSeconds": 0},
         "warning: spec.analysis.unobservedDeadlineSeconds: found 0; allowed: 1 or more; at 0 the first check without "
         "an answer rolls back",
