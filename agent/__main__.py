@@ -13,6 +13,7 @@ import uvloop
 
 from agent.command_line.flaggers import meaningless, spelled_here
 from agent.main import run
+from agent.providers.cloud.identities import ANYBODY
 from agent.providers.web.addresses import parse_range
 from agent.settings import CONFIG_READS_S, ConfigTracking, PageAuth, Settings
 from canary.rules.urls import HTTP_URL, is_http_url
@@ -85,6 +86,10 @@ def main(
     config_reads_s: Annotated[
         float, typer.Option(min=0.1, help="Seconds between two reads of what a target refers to.")
     ] = CONFIG_READS_S,
+    agent_identity_namespaces: Annotated[
+        list[str] | None,
+        typer.Option(help="Namespaces, beside its own, whose MetricTemplates use its identity at clouds; * is all."),
+    ] = None,
     page_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Port of the page, which shows all canaries live; 0 is none.")
     ] = 8081,
@@ -146,8 +151,9 @@ def main(
         config_reads_s=config_reads_s,
         labels=labels,
         allows_across=not no_cross_namespace_refs,
-        gateway_namespaces=namespaces_of(gateway_namespaces),
+        gateway_namespaces=namespaces_of(gateway_namespaces, "--gateway-namespaces"),
         hook_key=hook_key,
+        identity_namespaces=namespaces_of(agent_identity_namespaces, "--agent-identity-namespaces", may_be_all=True),
         page_port=page_port or None,
         page_auth=page_auth,
     )
@@ -157,16 +163,18 @@ def main(
         sys.exit(f"serin agent: {error}")
 
 
-def namespaces_of(values: Iterable[str] | None) -> tuple[str, ...]:
-    """Read names of namespaces.
+def namespaces_of(values: Iterable[str] | None, flag: str, *, may_be_all: bool = False) -> tuple[str, ...]:
+    """Read names of namespaces; `may_be_all`: `*` is one, too.
 
     Raises:
         typer.BadParameter: one is none.
     """
     found = listed(values)
     for name in found:
-        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
-            raise typer.BadParameter(f"--gateway-namespaces: found {name!r}; allowed: the name of a namespace")
+        is_all = may_be_all and name == ANYBODY
+        if not is_all and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+            allowed = f"the name of a namespace{f', or {ANYBODY}' if may_be_all else ''}"
+            raise typer.BadParameter(f"{flag}: found {name!r}; allowed: {allowed}")
     return found
 
 

@@ -28,6 +28,7 @@ from agent.page.opening import open_page
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations, own_chat
 from agent.providers.alerts.dispatcher import AlertDispatcher
+from agent.providers.cloud.identities import Identities
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
 from agent.providers.routing.gloo import GlooRouting
@@ -193,6 +194,7 @@ def connect_services(
         timeout_s=settings.query_timeout_s,
         own_session=own_queries,
         gateways=settings.gateway_namespaces,
+        identities=Identities(own_queries or queries, settings.lends_identity_to),
     )
     return AgentServices(
         client=client,

@@ -44,7 +44,7 @@ class Settings:
     `config_reads_s` is the time between two reads of what a target refers to while its template stays as it is.
     `labels` are Flagger's two settings of labels. `allows_across`: canaries may refer to objects in other namespaces.
     `gateway_namespaces`: whose series the builtin checks count, empty for anybody's. `hook_key` signs what hooks are
-    sent. `page_port` is None where there is no page.
+    sent. `identity_namespaces`, see `lends_identity_to`. `page_port` is None where there is no page.
     """
 
     metrics_server: str
@@ -74,6 +74,7 @@ class Settings:
     allows_across: bool = True
     gateway_namespaces: tuple[str, ...] = ()
     hook_key: str = field(default="", repr=False)
+    identity_namespaces: tuple[str, ...] = ()
     page_port: int | None = None
     page_auth: PageAuth = PageAuth.NONE
 
@@ -85,3 +86,11 @@ class Settings:
         """
         own = (self.pod_namespace, self.leader_election_namespace, self.namespace)
         return frozenset({_FLAGGERS_OWN, *own, *self.flagger_namespaces}) - {""}
+
+    @property
+    def lends_identity_to(self) -> frozenset[str]:
+        """Return the namespaces whose MetricTemplates may be asked for in the agent's own name at a cloud.
+
+        Its own is one: who may write there can take over the agent anyway. `*` is all of them.
+        """
+        return frozenset({self.pod_namespace, *self.identity_namespaces}) - {""}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -100,6 +101,10 @@ class Client:
         """Return a client with the same connections and another deadline for each call."""
         return replace(self, deadline_s=deadline_s)
 
+    def once(self, deadline_s: float) -> Client:
+        """Return a client with the same connections that sends each request once, for a caller who comes again."""
+        return replace(self, deadline_s=deadline_s, backoff=Backoff(first_s=math.inf, max_s=math.inf))
+
     def guarded(self, guard: Callable[[], None]) -> Client:
         """Return a client with the same connections that calls `guard` before each write, retries too.
 
@@ -111,9 +116,13 @@ class Client:
         """Read an object. Raise NotFound."""
         return await self._object(Request("GET", resource, namespace, name))
 
-    async def read(self, path: str, query: Mapping[str, str] | None = None) -> Object:
-        """Read what is served beside the resources: `/version`, or what a Service answers behind the server's proxy."""
-        return await self._object(Request("GET", Resource("", "v1", path, path), query=query or {}, plain_path=path))
+    async def read(self, path: str, query: Mapping[str, str] | None = None, *, token: str = "") -> Object:
+        """Read what is served beside the resources: `/version`, or what a Service answers behind the server's proxy.
+
+        `token`, if any, is somebody else's, whose rights count in place of the client's own.
+        """
+        resource = Resource("", "v1", path, path)
+        return await self._object(Request("GET", resource, query=query or {}, plain_path=path, token=token))
 
     async def list(
         self, resource: Resource, namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""

@@ -39,7 +39,8 @@ class Request:
     """One request about one object, or about a collection (no name).
 
     `is_repeatable`: the request is idempotent, so it may be sent again when the answer was lost.
-    `plain_path` is sent as it is: what the API server serves beside its resources.
+    `plain_path` is sent as it is: what the API server serves beside its resources. `token`, if any, is sent in place of
+    the connection's own.
     """
 
     method: str
@@ -52,6 +53,7 @@ class Request:
     content_type: str = "application/json"
     is_repeatable: bool = True
     plain_path: str = ""
+    token: str = field(default="", repr=False)
 
     @property
     def path(self) -> str:
@@ -139,6 +141,8 @@ class Connection:
         headers = dict(self._headers)
         if request.body is not None:
             headers["Content-Type"] = request.content_type
+        if request.token:
+            return headers | {"Authorization": f"Bearer {request.token}"}
         try:
             # Also what makes the library read a mounted token again, once a minute.
             token = await self._configuration.get_api_key_with_prefix("BearerToken")

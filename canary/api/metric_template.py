@@ -56,6 +56,23 @@ class ProviderFields:
 PROVIDER_FIELDS: Final[Mapping[str, ProviderFields]] = {
     PROMETHEUS: ProviderFields(api="/api/v1/query", secret_keys=(("token",), ("username", "password"))),
     "graphite": ProviderFields(api="/render", secret_keys=(("username", "password"),)),
+    "cloudwatch": ProviderFields(
+        address=Use.OPTIONAL, region=Use.NEEDED, secret_keys=(("aws_access_key_id", "aws_secret_access_key"),)
+    ),
+    "dynatrace": ProviderFields(
+        api="/api/v2/metrics/query", secret_ref=Use.NEEDED, secret_keys=(("dynatrace_token",),)
+    ),
+    "externalmetrics": ProviderFields(
+        address=Use.OPTIONAL, api="/apis/external.metrics.k8s.io/v1beta1", secret_keys=(("token",),)
+    ),
+    "keptn": ProviderFields(address=Use.UNUSED, secret_ref=Use.UNUSED),
+    "splunk": ProviderFields(api="/v2/signalflow/execute", secret_ref=Use.NEEDED, secret_keys=(("sf_token_key",),)),
+    "stackdriver": ProviderFields(
+        address=Use.OPTIONAL,
+        default_address="https://monitoring.googleapis.com",
+        secret_ref=Use.NEEDED,
+        secret_keys=(("project",),),
+    ),
 }
 """By `spec.provider.type`: the types that are asked."""
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
 
 import aiohttp
@@ -35,6 +35,7 @@ class _Canned(Exchange):
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         most_bytes: int = MOST_METRIC_ANSWER_BYTES,
+        is_whole: Callable[[bytes], bool] | None = None,
     ) -> Answer:
         return self._canned
 

@@ -10,6 +10,7 @@ import aiohttp
 
 from agent.caches import Caches
 from agent.elsewhere import NOT_READABLE
+from agent.providers.cloud.identities import Identities
 from agent.providers.credentials import read_secret
 from agent.providers.errors import ProviderError, ProviderRefused
 from agent.providers.metrics.exchange import Exchange
@@ -72,10 +73,11 @@ class MetricChecks:
         own_session: aiohttp.ClientSession | None = None,
         gateways: Collection[str] = (),
         observe: Observe | None = None,
+        identities: Identities | None = None,
     ) -> None:
         self._gateways = gateways
-        self._means = Means(session, client)
         self._own_session = own_session or session
+        self._means = Means(session, client, identities or Identities(self._own_session))
         self._observe = observe
         self._shares = Shares()
         self._caches = caches

@@ -87,11 +87,13 @@ class Exchange:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         most_bytes: int = MOST_METRIC_ANSWER_BYTES,
+        is_whole: Callable[[bytes], bool] | None = None,
     ) -> Answer:
         """Send a request with the template's headers, and `headers` in place of those of the same names.
 
         `path` is put behind the address of the connection; one that begins with http:// or https:// stands alone, and
-        is under the same rules as any other address.
+        is under the same rules as any other address. `is_whole` tells the end of a stream that the server may leave
+        open behind it.
 
         Raises:
             ProviderUnavailable: there is no answer, or only a part of one.
@@ -115,7 +117,7 @@ class Exchange:
                 # Seconds; a date, which RFC 9110 allows too, counts as none.
                 wait = response.headers.get("Retry-After", "")[:_MOST_WAIT_CHARS]
                 wait_s = float(wait) if wait.isdecimal() else 0.0
-                return Answer(response.status, await read_bounded(response, most_bytes), wait_s)
+                return Answer(response.status, await read_bounded(response, most_bytes, is_whole), wait_s)
         except TimeoutError as error:
             raise ProviderUnavailable(f"{connection.name}: no answer within {connection.timeout_s:g} s") from error
         except AnswerTooLong as error:
@@ -141,12 +143,16 @@ class Exchange:
             error = ProviderUnavailable(f"{self.connection.name}: {code}{wait}")
             error.retry_after_s = answer.retry_after_s
             raise error
+        words = said(answer)
         if answer.status in _CREDENTIALS:
-            code = f"{code}, {self._credentials_refused()}"
-        elif HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
+            raise self.credentials_refused(code, words)
+        if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
             code = f"{code}; allowed: an answer, for redirects are not followed"
-        words = shown(said(answer), _MOST_SAID_CHARS) if self.connection.is_known else ""
-        raise self.refused(f"{code}: {words}" if words else code)
+        raise self.refused(f"{code}{self._said(words)}")
+
+    def credentials_refused(self, code: str, words: str = "") -> ProviderRefused:
+        """Return the error of a server that does not take the credentials; `words` are its own, for those it is for."""
+        return self.refused(f"{code}, {self._whose_credentials()}{self._said(words)}")
 
     def read_json(self, answer: Answer) -> Any:
         """Return the JSON of an answer. NaN and Infinity, which some servers write although JSON has neither, are read.
@@ -199,7 +205,10 @@ class Exchange:
         given = ((name.lower(), value) for name, value in self.connection.headers)
         return [*((name, value) for name, value in given if name not in replaced), *replaced.items()]
 
-    def _credentials_refused(self) -> str:
+    def _said(self, words: str) -> str:
+        return f": {shown(words, _MOST_SAID_CHARS)}" if words and self.connection.is_known else ""
+
+    def _whose_credentials(self) -> str:
         if not self.connection.is_known:
             return "its credentials are refused, or lack a right"
         if not self.connection.secret:

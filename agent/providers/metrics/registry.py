@@ -6,11 +6,18 @@ from typing import Final
 
 import aiohttp
 
+from agent.providers.cloud.identities import Identities
 from agent.providers.errors import ProviderRefused
 from agent.providers.metrics.exchange import Exchange
 from agent.providers.metrics.port import Connection, MetricServer
+from agent.providers.metrics.servers.cloudwatch import CloudWatch, at_endpoint
+from agent.providers.metrics.servers.dynatrace import Dynatrace
+from agent.providers.metrics.servers.externalmetrics import ExternalMetrics, at_api_server
 from agent.providers.metrics.servers.graphite import Graphite
+from agent.providers.metrics.servers.keptn import Keptn, in_the_cluster
 from agent.providers.metrics.servers.prometheus import Prometheus
+from agent.providers.metrics.servers.splunk import Splunk
+from agent.providers.metrics.servers.stackdriver import Stackdriver
 from canary.api.metric_template import PROMETHEUS, PROVIDER_FIELDS, Use, named_keys
 from kube.client import Client
 
@@ -19,11 +26,13 @@ from kube.client import Client
 class Means:
     """What servers are asked with. `session` asks no address that users may not name; `client` is the API server's.
 
-    `by_get` is what Prometheus remembers of servers.
+    `identities` are the agent's own at clouds, and what it borrowed there. `by_get` is what Prometheus remembers of
+    servers.
     """
 
     session: aiohttp.ClientSession
     client: Client
+    identities: Identities
     by_get: set[str] = field(default_factory=set)
 
 
@@ -33,6 +42,16 @@ Make = Callable[[Means, Connection], MetricServer]
 PROVIDERS: Final[Mapping[str, Make]] = {
     PROMETHEUS: lambda means, connection: Prometheus(Exchange(means.session, connection), means.by_get),
     "graphite": lambda means, connection: Graphite(Exchange(means.session, connection)),
+    "cloudwatch": lambda means, connection: CloudWatch(
+        Exchange(means.session, at_endpoint(connection, means.identities)), means.identities
+    ),
+    "dynatrace": lambda means, connection: Dynatrace(Exchange(means.session, connection)),
+    "externalmetrics": lambda means, connection: ExternalMetrics(
+        Exchange(means.session, at_api_server(connection)), means.client
+    ),
+    "keptn": lambda means, connection: Keptn(Exchange(means.session, in_the_cluster(connection)), means.client),
+    "splunk": lambda means, connection: Splunk(Exchange(means.session, connection)),
+    "stackdriver": lambda means, connection: Stackdriver(Exchange(means.session, connection), means.identities),
 }
 
 

@@ -1,6 +1,7 @@
 """Answers of services that users name: read to a bound and no further, and told of in words that give nothing away."""
 
 import zlib
+from collections.abc import Callable
 from typing import Final
 
 import aiohttp
@@ -37,8 +38,12 @@ class AnswerTooLong(ValueError):  # noqa: N818  reads as what was found
     """An answer is longer than its bound, packed or unpacked."""
 
 
-async def read_bounded(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
+async def read_bounded(
+    response: aiohttp.ClientResponse, most_bytes: int, is_whole: Callable[[bytes], bool] | None = None
+) -> bytes:
     """Return the whole body, unpacked. It must have been asked for with `auto_decompress=False`.
+
+    `is_whole` tells from what is read so far that nothing more is to come, although the stream is left open.
 
     Raises:
         AnswerTooLong: it is longer than `most_bytes`; no more than that was ever kept.
@@ -57,6 +62,8 @@ async def read_bounded(response: aiohttp.ClientResponse, most_bytes: int) -> byt
             raise ValueError("the answer is packed, and can't be unpacked") from error
         if len(read) > most_bytes or (unpack is not None and unpack.unconsumed_tail):
             raise AnswerTooLong(f"the answer is longer than {most_bytes} bytes")
+        if is_whole is not None and is_whole(bytes(read)):
+            break
     return bytes(read)
 
 

@@ -9,13 +9,30 @@ from agent.providers.metrics.registry import PROVIDERS
 from agent.providers.web.addresses import AddressRules
 from canary.api.metric_template import PROVIDER_FIELDS
 from canary.run.judge import Verdict
+from tests.support.metric_servers.cloudwatch import FakeCloudWatch
+from tests.support.metric_servers.dynatrace import FakeDynatrace
+from tests.support.metric_servers.externalmetrics import FakeExternalMetrics
 from tests.support.metric_servers.graphite import FakeGraphite
+from tests.support.metric_servers.keptn import FakeKeptn
 from tests.support.metric_servers.playing import SECRET, playing, template_of
 from tests.support.metric_servers.prometheus import FakePrometheus
 from tests.support.metric_servers.server import HIDDEN, FakeMetricServer, Fault
+from tests.support.metric_servers.splunk import FakeSplunk
+from tests.support.metric_servers.stackdriver import FakeStackdriver
 
-SERVERS: tuple[type[FakeMetricServer], ...] = (FakePrometheus, FakeGraphite)
+SERVERS: tuple[type[FakeMetricServer], ...] = (
+    FakePrometheus,
+    FakeGraphite,
+    FakeCloudWatch,
+    FakeDynatrace,
+    FakeExternalMetrics,
+    FakeKeptn,
+    FakeSplunk,
+    FakeStackdriver,
+)
 WITH_SECRETS = tuple(server for server in SERVERS if server.secret)
+ADDRESSED = tuple(server for server in SERVERS if server.is_addressed)
+WITH_SERIES = tuple(server for server in SERVERS if server.has_series)
 
 
 @pytest.fixture(params=SERVERS, ids=lambda server: str(server.type))
@@ -59,8 +76,10 @@ async def test_no_series_and_no_finite_number_are_no_data(server: FakeMetricServ
             assert (series, result.verdict, result.value) == (series, Verdict.NO_DATA, None)
 
 
-async def test_several_series_are_refused_and_counted(server: FakeMetricServer) -> None:
+@pytest.mark.parametrize("server_type", WITH_SERIES, ids=lambda server: str(server.type))
+async def test_several_series_are_refused_and_counted(server_type: type[FakeMetricServer]) -> None:
     """Any of them could be the one that Flagger would have taken."""
+    server = server_type()
     server.series = [1.0, 9.0, 1.0]
     async with playing(server) as played:
         result = await played.check()
@@ -205,7 +224,9 @@ async def test_nobody_of_another_namespace_is_told_of_the_server(server: FakeMet
     assert all("infra/probe" in text for text in told)
 
 
-async def test_an_address_of_the_inside_is_not_asked(server: FakeMetricServer) -> None:
+@pytest.mark.parametrize("server_type", ADDRESSED, ids=lambda server: str(server.type))
+async def test_an_address_of_the_inside_is_not_asked(server_type: type[FakeMetricServer]) -> None:
+    server = server_type()
     rules = AddressRules.read([], api_server="https://10.96.0.1:443", proxies=[])
     async with playing(server, rules=rules) as played:
         result = await played.check()

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 import aiohttp
 import trustme
 from aiohttp.abc import AbstractResolver, ResolveResult
+from kubernetes_asyncio.client import Configuration
 
 from agent.caches import Caches
+from agent.providers.cloud.identities import Identities
 from agent.providers.errors import ProviderError
 from agent.providers.metrics.checks import MetricChecks
 from agent.providers.web.addresses import AddressRules
@@ -23,6 +25,8 @@ from agent.resources import METRIC_TEMPLATES
 from canary.api.metric_template import PROVIDER_FIELDS
 from canary.run.judge import CheckResult
 from canary.run.state import Analysis, State
+from kube.client import Client
+from kube.connection import Connection
 from kube.errors import NotFound
 from kube.resource import Object, Resource
 from tests.support.canaries import canary
@@ -31,13 +35,20 @@ from tests.support.patience import PATIENCE_S
 from tests.support.web import serving
 
 SECRET = "metrics-login"
+OWN_TOKEN = "agents-own-token"
 
 
 class Api:
-    """The API server, as far as a check asks it: Secrets by namespace and name."""
+    """The API server, as far as a check asks it: Secrets by namespace and name; the rest is the played server's."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: Client | None = None) -> None:
         self.secrets: dict[tuple[str, str], Mapping[str, str]] = {}
+        self._client = client
+
+    def once(self, deadline_s: float) -> Client:
+        """Return the client of the server that is played, for what is asked of it as an API server."""
+        assert self._client is not None
+        return self._client.once(deadline_s)
 
     async def get(self, resource: Resource, name: str, namespace: str) -> Object:
         found = self.secrets.get((namespace, name))
@@ -102,6 +113,7 @@ async def playing(
     secret: Mapping[str, str] | None = None,
     timeout_s: float = PATIENCE_S,
     rules: AddressRules | None = None,
+    identities: Identities | None = None,
 ) -> AsyncIterator[Played]:
     """Serve the server, by TLS where the template's address says so, and lead every name to it."""
     template = template or template_of(server)
@@ -111,12 +123,12 @@ async def playing(
     authority, context = _authority(), None
     if url.scheme == "https":
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        _certificate(url.hostname or "").configure_cert(context)
+        _certificate(url.hostname or "", *server.other_hosts).configure_cert(context)
     async with AsyncExitStack() as stack:
         stack.callback(server.released.set)
         served = await stack.enter_async_context(serving(server.handle, ssl_context=context))
         session = await stack.enter_async_context(_session(urlsplit(served).port or 0, authority, rules))
-        api = Api()
+        api = Api(_client(served, session))
         name = provider.get("secretRef", {}).get("name")
         if name is not None:
             api.secrets[namespace, name] = server.secret if secret is None else secret
@@ -131,9 +143,19 @@ async def playing(
             metrics_server="http://127.0.0.1:1",
             timeout_s=timeout_s,
             observe=lambda kind, seconds, error: told.append((kind, error)),
+            identities=identities,
         )
         yield Played(api, checks, template, told)
         server.released.set()
+
+
+def _client(host: str, session: aiohttp.ClientSession) -> Client:
+    """Return a client of an API server, with a token as the agent has one."""
+    configuration = Configuration()
+    configuration.host = host
+    configuration.api_key = {"BearerToken": OWN_TOKEN}
+    configuration.api_key_prefix = {"BearerToken": "Bearer"}
+    return Client(Connection(configuration, session, "serin/test"))
 
 
 @asynccontextmanager
@@ -161,5 +183,5 @@ def _authority() -> ssl.SSLContext:
 
 
 @cache
-def _certificate(host: str) -> trustme.LeafCert:
-    return _ca().issue_cert(host)
+def _certificate(*hosts: str) -> trustme.LeafCert:
+    return _ca().issue_cert(*hosts)

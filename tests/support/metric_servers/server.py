@@ -36,7 +36,8 @@ class FakeMetricServer(ABC):
     """A metric server. `series` has the value of each series that its query gives now; `asked` counts requests.
 
     `address` is the one of its MetricTemplate, empty for the type's own, which is `own_address` where the type makes it
-    of other fields; tests lead its host name to loopback.
+    of other fields; tests lead its host name to loopback, and so they do with `other_hosts`, which it asks besides.
+    One that is not `is_addressed` is the API server itself; one without `has_series` never gives more than one value.
     `provider` are further fields of `spec.provider`. `secret` is what a Secret of its must have, and `rotated` what the
     next one has; without any, the type knows no Secret.
     """
@@ -45,6 +46,9 @@ class FakeMetricServer(ABC):
     address: ClassVar[str]
     query: ClassVar[str]
     own_address: ClassVar[str] = ""
+    other_hosts: ClassVar[tuple[str, ...]] = ()
+    is_addressed: ClassVar[bool] = True
+    has_series: ClassVar[bool] = True
     provider: ClassVar[Mapping[str, Any]] = {}
     secret: ClassVar[Mapping[str, str]] = {}
     rotated: ClassVar[Mapping[str, str]] = {}

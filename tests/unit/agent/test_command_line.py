@@ -313,6 +313,17 @@ def test_ranges_of_addresses_that_are_none_are_refused() -> None:
 def test_the_gateways_namespaces_are_read_and_what_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(monkeypatch, "--gateway-namespaces=gloo-system,edge").gateway_namespaces == ("gloo-system", "edge")
     assert "allowed: the name of a namespace" in refused('--gateway-namespaces=a"} or up{b="')
+    assert "--gateway-namespaces: found '*'" in refused("--gateway-namespaces=*")
+
+
+def test_whose_templates_may_use_the_agents_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, "--pod-namespace=gloo-system").lends_identity_to == {"gloo-system"}
+    named = read(monkeypatch, "--pod-namespace=gloo-system", "--agent-identity-namespaces=shop,edge")
+    assert named.lends_identity_to == {"gloo-system", "shop", "edge"}
+    assert read(monkeypatch, "--agent-identity-namespaces=*").lends_identity_to == {"*"}
+    assert read(monkeypatch).lends_identity_to == frozenset()
+    said = refused("--agent-identity-namespaces=shop,Edge")
+    assert "--agent-identity-namespaces: found 'Edge'; allowed: the name of a namespace, or *" in said
 
 
 def test_the_key_of_hooks_comes_from_the_environment_and_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,95 @@
+"""Who the agent itself is at clouds, and for whose templates it may be that."""
+
+import os
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import aiohttp
+
+from agent.providers.cloud.aws import Source, WebIdentity, borrow, own_source, service_url
+from agent.providers.cloud.aws_signature import AwsKeys
+from agent.providers.cloud.fresh import Fresh
+from agent.providers.cloud.service_accounts import AccessTokens, metadata_address, own_token
+from agent.providers.errors import ProviderRefused
+from agent.providers.metrics.exchange import Exchange
+from agent.providers.metrics.port import Connection
+
+ANYBODY: Final = "*"
+
+
+class Identities:
+    """Credentials at clouds. `session` asks for the agent itself; `namespaces` are those whose templates may use it.
+
+    Whoever writes a MetricTemplate chooses the query. One that is asked in the agent's name reads whatever its role may
+    read, so that is the operator's to allow.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        namespaces: Collection[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.tokens = AccessTokens()
+        self.environment = os.environ if environment is None else environment
+        self._session = session
+        self._namespaces = frozenset(namespaces)
+        self._aws: Fresh[AwsKeys] = Fresh()
+        self._google: Fresh[str] = Fresh()
+
+    def check_may_use(self, connection: Connection, whose: str, key: str = "") -> None:
+        """Refuse a template of a namespace that is not to be asked for in the agent's own name.
+
+        `key` is the one of its Secret that its own credentials would be in, empty where it needs no Secret.
+
+        Raises:
+            ProviderRefused: so it is.
+        """
+        if {connection.namespace, ANYBODY} & self._namespaces:
+            return
+        where = f"{connection.secret} data.{key}" if key else "spec.provider.secretRef"
+        found = "an empty text" if key in connection.credentials else "nothing"
+        raise ProviderRefused(
+            f"{connection.name}: {where}: found {found}; allowed: credentials, for templates of namespace "
+            f"{connection.namespace} may not use the agent's own {whose} (--agent-identity-namespaces)"
+        )
+
+    async def aws_keys(self, region: str, timeout_s: float, now_s: float) -> AwsKeys:
+        """Return the agent's own keys. `region` is where STS is asked, if the environment does not say.
+
+        Raises:
+            ProviderUnavailable: it has none, or they can't be had now.
+        """
+        source = own_source(self.environment)
+        exchange = self._exchange(*_whom(source, region, self.environment), timeout_s)
+        return await self._aws.value(now_s, lambda: borrow(source, exchange))
+
+    async def google_token(self, timeout_s: float, now_s: float) -> str:
+        """Return an access token of the agent's own service account.
+
+        Raises:
+            ProviderUnavailable: it has none, or it can't be had now.
+        """
+        exchange = self._exchange("Google's metadata server", metadata_address(self.environment), timeout_s)
+        return await self._google.value(now_s, lambda: own_token(exchange, now_s))
+
+    def forget_google(self, key_json: str) -> None:
+        """Let a token go, for it is refused: the key's, or without one the agent's own."""
+        if key_json:
+            self.tokens.forget(key_json)
+        else:
+            self._google.forget()
+
+    def forget_aws(self) -> None:
+        """Let the agent's own keys go, for they are refused."""
+        self._aws.forget()
+
+    def _exchange(self, name: str, address: str, timeout_s: float) -> Exchange:
+        return Exchange(self._session, Connection(name=name, address=address, timeout_s=timeout_s))
+
+
+def _whom(source: Source, region: str, environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return who lends keys, in words and by address."""
+    if isinstance(source, WebIdentity):
+        return "AWS STS", service_url("sts", source.region or region, environment)
+    return "the agent's AWS credentials", ""
