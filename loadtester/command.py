@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from loadtester.programs import missing
+
 OUTPUT_KEPT_BYTES = 64 * 1024
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
 
@@ -75,6 +77,8 @@ async def run_command(
     async with _open_output(kept_bytes) as (output, write_fd):
         try:
             process = await _start(argv, write_fd, grace_s)
+        except FileNotFoundError:
+            return Completion(Outcome.NOT_STARTED, f"not started, for {missing(argv[0])}", "")
         except OSError as error:
             return Completion(Outcome.NOT_STARTED, f"not started: {error}", "")
         finally:
@@ -161,8 +165,8 @@ def _reap_group(group: int) -> bool:
 
 def _describe_exit(exit_code: int, output: str) -> str:
     """Say how a command ended, and which program it asked for in vain: an image for all hooks there can't be."""
-    if exit_code > 0 and (missing := _NOT_FOUND.search(output)):
-        return f"exit status {exit_code}, for {missing['program']} is not in this image"
+    if exit_code > 0 and (not_found := _NOT_FOUND.search(output)):
+        return f"exit status {exit_code}, for {missing(not_found['program'])}"
     if exit_code >= 0:
         return f"exit status {exit_code}"
     return f"signal {signal.Signals(-exit_code).name}"

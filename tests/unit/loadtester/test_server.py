@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -11,9 +12,12 @@ from typing import Any
 import pytest
 from aiohttp import ClientConnectionError, ClientSession, ClientTimeout
 
+from loadtester.programs import PROGRAMS
 from loadtester.server import build_app, serving
 from tests.support.fifo import Fifo
 from tests.support.patience import PATIENCE_S
+
+REPOSITORY = Path(__file__).parents[3]
 
 MakeFifo = Callable[[str], Fifo]
 
@@ -89,7 +93,9 @@ async def test_a_helm_that_is_not_there_answers_500(
 
     status, text = await _call(load_tester, type="helm", cmd="test podinfo")
     assert status == 500
-    assert "No such file or directory: 'helm'" in text
+    assert text.splitlines() == [
+        "command test podinfo: not started, for helm is not in this image; it has none of the usual ones"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +113,37 @@ async def test_a_program_that_is_not_in_the_image_is_named(
     status, text = await _call(load_tester, type="bash", cmd=command)
     exit_status = 3 if command.endswith("exit 3") else 127
     assert status == 500
-    assert text.splitlines()[0] == f"command {command}: exit status {exit_status}, for {program} is not in this image"
+    said = f"command {command}: exit status {exit_status}, for {program} is not in this image; it has bash, "
+    assert text.splitlines()[0].startswith(said)
+
+
+@pytest.mark.parametrize("there", [["hey", "wrk"], []], ids=["some", "none"])
+@pytest.mark.parametrize(
+    "program", ["bats", "curl", "ghz", "grpc_health_probe", "helm", "hey", "jq", "kubectl", "wget", "wrk", "git", "nc"]
+)
+async def test_each_program_that_hooks_use_is_missed_by_name(
+    load_tester: ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, there: list[str]
+) -> None:
+    for name in {"bash", *there} - {program}:
+        (tmp_path / name).symlink_to(shutil.which("bash") or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    status, text = await _call(load_tester, type="bash", cmd=f"{program} --version")
+    has = ", ".join(["bash", *(name for name in there if name != program)])
+    assert status == 500
+    assert text.splitlines()[0] == (
+        f"command {program} --version: exit status 127, for {program} is not in this image; it has {has}"
+    )
+
+
+def test_the_image_has_what_a_missing_program_is_told_beside_and_the_ledger_too() -> None:
+    dockerfile = (REPOSITORY / "Dockerfile").read_text()
+    built = re.findall(r"&& build \S+ (\S+) ", dockerfile)
+    [installed] = re.findall(r"apt-get install --yes --no-install-recommends (.*) \\", dockerfile)
+    expected = {"bash", "bats", "curl", "ghz", "grpc_health_probe", "helm", "hey", "jq", "kubectl", "wget", "wrk"}
+    assert set(PROGRAMS) == expected
+    assert expected | {"ca-certificates"} == {*built, *installed.split()}
+    [row] = re.findall(r"(?m)^\| the programs in the image \|.*$", (REPOSITORY / "docs/compatibility.md").read_text())
+    assert expected <= set(re.findall(r"`(\w+)`", row))
 
 
 async def test_a_file_that_a_program_does_not_find_is_none_of_the_image(load_tester: ClientSession) -> None:
