@@ -49,12 +49,11 @@ from kube.leadership import Timing
 from kube.lease import LeaseHolder, Tenure
 from kube.resource import DEPLOYMENTS, LEASES
 from service.endpoint import serve_health
+from service.installation import lease_name
 from service.lifetime import running, stop_on_signals, wait_until_stopped
 from service.version import serin_version
 
 _log = logging.getLogger(__name__)
-
-_LEASE_NAME: Final = "serin-agent"
 
 # One renews, and one may still hang.
 _LEASE_CONNECTIONS: Final = 2
@@ -91,9 +90,12 @@ async def run(settings: Settings) -> None:
             allows_across=settings.allows_across,
             labels=settings.labels,
         )
+        rules = AddressRules.read(
+            settings.allowed_address_ranges, api_server=client.host, proxies=environment_proxies()
+        )
         metrics.show_canaries(caches.of(CANARIES).items)
         await stack.enter_async_context(serve_health(settings.port, metrics.render_in_pieces, caches.stale))
-        await stack.enter_async_context(open_page(settings, client, caches, fence.is_open))
+        await stack.enter_async_context(open_page(settings, client, caches, rules, fence.is_open))
         async with running(_load_fingerprints(client, caches, settings), "fingerprints") as loading:
             await wait_until_stopped(stopped, loading)
         if stopped.is_set():
@@ -102,16 +104,21 @@ async def run(settings: Settings) -> None:
             await stack.enter_async_context(running(cache.run(), f"cache {cache.resource.plural}"))
             for cache in caches.all()
         ]
-        services = await _open_services(stack, settings, client, caches, metrics, fence)
+        services = await _open_services(stack, settings, client, caches, rules, metrics, fence)
         leading = await stack.enter_async_context(running(lead(settings, lease_client, services, fence), "agent"))
         await wait_until_stopped(stopped, leading, *vital)
 
 
 async def _open_services(
-    stack: AsyncExitStack, settings: Settings, client: Client, caches: Caches, metrics: AgentMetrics, fence: Fence
+    stack: AsyncExitStack,
+    settings: Settings,
+    client: Client,
+    caches: Caches,
+    rules: AddressRules,
+    metrics: AgentMetrics,
+    fence: Fence,
 ) -> AgentServices:
     """Open what has a lifetime of its own, ended by `stack`, and build what the loops share from it."""
-    rules = AddressRules.read(settings.allowed_address_ranges, api_server=client.host, proxies=environment_proxies())
     users = await stack.enter_async_context(open_sessions(rules))
     own = await stack.enter_async_context(open_sessions(None))
     recorder = await stack.enter_async_context(EventRecorder(client, instance=socket.gethostname()))
@@ -236,14 +243,6 @@ async def lead(
             _log.info("leading as %s", identity)
             await _supervise(services, fence, tenure)
             _log.warning("lease %s/%s was lost: every canary is left alone until it is ours again", namespace, name)
-
-
-def lease_name(namespace: str, lease_namespace: str) -> str:
-    """Return the name of the Lease of the agent that is limited to a namespace, empty for all of them.
-
-    Where the Lease is in that namespace too, there is no other agent's beside it.
-    """
-    return _LEASE_NAME if namespace in {"", lease_namespace} else f"{_LEASE_NAME}-{namespace}"
 
 
 async def _supervise(services: AgentServices, fence: Fence, tenure: Tenure) -> None:

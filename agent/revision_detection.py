@@ -1,9 +1,9 @@
 """How a revision was noticed, and when it was written: the difference that the admission webhook makes, measured."""
 
-from datetime import datetime
 from typing import Any, Final, Literal
 
 from agent.settings import FIELD_MANAGER
+from agent.status_times import kept_time_s
 from canary.run.state import State
 from kube.resource import Object
 from kube.store import Change
@@ -46,8 +46,7 @@ def replicas_manager(workload: Object) -> str:
 
 def written_at_s(workload: Object) -> float | None:
     """Return when a cached workload was last written, in seconds since the epoch; None if unknown."""
-    text: str = workload["metadata"].get(_WRITTEN_AT, "")
-    return datetime.fromisoformat(text).timestamp() if text else None
+    return kept_time_s(workload, _WRITTEN_AT)
 
 
 def is_edit(change: Change) -> bool:

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from render.labels import FLAGGERS_LABELS, LabelSettings
+from service.installation import DEFAULT_NAMESPACE, trusted_namespaces
 
 FIELD_MANAGER: Final = "serin"
 EVENT_REASON: Final = "Synced"
 
-# Where Flagger's chart is mostly installed.
-_FLAGGERS_OWN: Final = "flagger-system"
 CONFIG_READS_S: Final = 60.0
 
 
@@ -53,7 +52,7 @@ class Settings:
     log_level: str = "info"
     kubeconfig: Path | None = None
     is_leader_election_on: bool = True
-    leader_election_namespace: str = "gloo-system"
+    leader_election_namespace: str = DEFAULT_NAMESPACE
     pod_uid: str = ""
     query_timeout_s: float = 10.0
     slack_url: str = field(default="", repr=False)
@@ -80,12 +79,9 @@ class Settings:
 
     @property
     def trusts_flaggers_of(self) -> frozenset[str]:
-        """Return the namespaces in which a Flagger holds everything up: tenants must not be able to write there.
-
-        The one that the agent is limited to counts, too: whoever works there stops no canary of anybody else.
-        """
+        """Return the namespaces in which a Flagger holds everything up."""
         own = (self.pod_namespace, self.leader_election_namespace, self.namespace)
-        return frozenset({_FLAGGERS_OWN, *own, *self.flagger_namespaces}) - {""}
+        return trusted_namespaces(own, self.flagger_namespaces)
 
     @property
     def lends_identity_to(self) -> frozenset[str]:

@@ -42,9 +42,10 @@ def _last(entries: Iterable[Mapping[str, Any]]) -> str:
 
 def status_times(table: Object) -> StatusTimes:
     """Read the two times of a cached RouteTable."""
-    return StatusTimes(_read(table, _ROUTES), _read(table, _STATUS))
+    return StatusTimes(kept_time_s(table, _ROUTES), kept_time_s(table, _STATUS))
 
 
-def _read(table: Object, key: str) -> float | None:
-    text: str = table["metadata"].get(key, "")
+def kept_time_s(obj: Object, key: str) -> float | None:
+    """Read a time that a cache keeps in an object's metadata, in seconds since the epoch; None if unknown."""
+    text: str = obj["metadata"].get(key, "")
     return datetime.fromisoformat(text).timestamp() if text else None

@@ -15,7 +15,7 @@ from agent.page.server import Page
 from agent.page.traffic import TrafficReader
 from agent.providers.metrics.checks import MetricChecks
 from agent.providers.web.addresses import AddressRules
-from agent.providers.web.sessions import environment_proxies, open_session
+from agent.providers.web.sessions import open_session
 from agent.settings import PageAuth, Settings
 from kube.client import Client
 from service.endpoint import listen, serving
@@ -28,10 +28,11 @@ _QUERY_TIMEOUT_S: Final = 5.0
 
 @asynccontextmanager
 async def open_page(
-    settings: Settings, client: Client, caches: Caches, is_leader: Callable[[], bool]
+    settings: Settings, client: Client, caches: Caches, rules: AddressRules, is_leader: Callable[[], bool]
 ) -> AsyncIterator[int | None]:
     """Serve the page until the block ends; yield its port, None where there is no page.
 
+    `rules`: which addresses of users are asked.
     Canaries need no page: a port that is taken is told in the log, and nothing else.
     """
     if settings.page_port is None:
@@ -45,9 +46,6 @@ async def open_page(
         return
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
-        rules = AddressRules.read(
-            settings.allowed_address_ranges, api_server=client.host, proxies=environment_proxies()
-        )
         # Sessions of its own: who looks takes no connection from a run.
         checks = MetricChecks(
             await stack.enter_async_context(open_session(rules)),

@@ -10,9 +10,8 @@ from cli.cluster.resources import CANARIES, METRIC_TEMPLATES
 from cli.doctor.finding import Unread
 from cli.doctor.reader import Reader
 from kube.resource import DEPLOYMENTS, Object, Objects, Resource
+from service.installation import AGENT, DEFAULT_NAMESPACE, lease_name
 
-AGENT: Final = "serin-agent"
-DEFAULT_NAMESPACE: Final = "gloo-system"
 _LISTED: Final = frozenset({"flagger-namespace", "gateway-namespaces"})
 """Flags that may be given several times; of any other the last one counts."""
 
@@ -48,8 +47,8 @@ class Agent:
 
     @property
     def lease(self) -> str:
-        """Return the name of its Lease. Source: `lease_name` in agent/main.py."""
-        return AGENT if self.watches in {"", self.lease_namespace} else f"{AGENT}-{self.watches}"
+        """Return the name of its Lease."""
+        return lease_name(self.watches, self.lease_namespace)
 
     @property
     def has_lease(self) -> bool:

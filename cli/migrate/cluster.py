@@ -10,13 +10,13 @@ from cli.cluster.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES
 from cli.doctor.checks.flagger import find_flaggers
 from cli.doctor.checks.kubernetes import CRDS
 from cli.doctor.finding import Unread
-from cli.doctor.installation import DEFAULT_NAMESPACE, flags_of
+from cli.doctor.installation import flags_of
 from cli.doctor.reader import Reader
 from cli.migrate.change import Change, Weight
 from kube.resource import DEPLOYMENTS, Object, Objects
 from render.labels import SELECTOR_LABELS, LabelSettings
+from service.installation import DEFAULT_NAMESPACE, FLAGGERS_NAMESPACE
 
-_OWN_NAMESPACE: Final = "flagger-system"
 _RELEASE: Final = "meta.helm.sh/release-name"
 _POLICY: Final = "helm.sh/resource-policy"
 _SUFFIX: Final = "-prometheus"
@@ -46,7 +46,7 @@ class Flagger:
     @property
     def is_trusted(self) -> bool:
         """Return whether Serin stands still for it without being told where it is."""
-        return self.namespace in {_OWN_NAMESPACE, DEFAULT_NAMESPACE}
+        return self.namespace in {FLAGGERS_NAMESPACE, DEFAULT_NAMESPACE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ async def read(access: Access) -> Found:
         access.client.list(CANARIES, access.namespace),
         reader.list(METRIC_TEMPLATES),
         reader.list(ALERT_PROVIDERS),
-        find_flaggers(reader, {_OWN_NAMESPACE, DEFAULT_NAMESPACE}),
+        find_flaggers(reader, {FLAGGERS_NAMESPACE, DEFAULT_NAMESPACE}),
         reader.get(CRDS, _CRD),
         reader.list(DEPLOYMENTS, labels="app.kubernetes.io/name=flagger"),
     )

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from cli.doctor.installation import AGENT, DEFAULT_NAMESPACE
 from cli.migrate.cluster import Flagger, Found
+from service.installation import AGENT, DEFAULT_NAMESPACE
 
 _VALUES: Final = "flagger-values.yaml"
 _CHART: Final = f"helm upgrade -i serin charts/serin --namespace {DEFAULT_NAMESPACE}"

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from canary.api.image import parse_image
 from cli.doctor.finding import Finding, Unread, counted, fault, first_of, ok, warning
-from cli.doctor.installation import AGENT, Agent, Installation, image_of, ready_pods
+from cli.doctor.installation import Agent, Installation, image_of, ready_pods
 from kube.resource import LEASES, PODS, Object
+from service.installation import AGENT
 from service.version import serin_version
 
 _PAGE: Final = "docs/how-to/programs.md#the-agent-is-down"

@@ -1,6 +1,7 @@
 """Flagger beside Serin: two controllers would undo each other's writes, so Serin waits for one that it trusts."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,8 +12,8 @@ from cli.doctor.finding import Finding, Unread, fault, first_of, ok, unknown, wa
 from cli.doctor.installation import Installation
 from cli.doctor.reader import Reader
 from kube.resource import DEPLOYMENTS, LEASES, Object
+from service.installation import trusted_namespaces
 
-_OWN_NAMESPACE: Final = "flagger-system"
 _LEASE: Final = "flagger-leader-election"
 _LABELS: Final = ("app.kubernetes.io/name=flagger", "app=flagger")
 """Of Flagger's chart and kustomization: all Deployments of a large cluster are too many to be read for this."""
@@ -21,7 +22,7 @@ _PAGE: Final = "docs/how-to/ready-blocked.md#flaggerrunning"
 _STANDS_STILL: Final = "FlaggerRunning"
 
 
-async def find_flaggers(reader: Reader, trusted: set[str]) -> tuple[list[Object], list[Unread]]:
+async def find_flaggers(reader: Reader, trusted: Collection[str]) -> tuple[list[Object], list[Unread]]:
     """Return the Deployments that run Flagger, with any labels in the trusted namespaces, and what was not read."""
     listed = await asyncio.gather(
         *(reader.list(DEPLOYMENTS, labels=labels) for labels in _LABELS),
@@ -41,18 +42,16 @@ def runs_flagger(deployment: Object) -> bool:
     return any(is_flaggers(container.get("image") or "") for container in containers)
 
 
-def trusted_namespaces(serin: Installation) -> set[str]:
-    """Return where a Flagger holds everything up. Source: `trusts_flaggers_of` in agent/settings.py."""
-    found = {_OWN_NAMESPACE, serin.namespace}
-    for agent in serin.agents:
-        named = agent.flags.get("flagger-namespace", "")
-        found |= {agent.namespace, agent.lease_namespace, agent.watches, *named.split(",")}
-    return found - {""}
+def trusted_by(serin: Installation) -> frozenset[str]:
+    """Return where a Flagger holds everything up, for any of the agents."""
+    own = [one for agent in serin.agents for one in (agent.namespace, agent.lease_namespace, agent.watches)]
+    named = [one for agent in serin.agents for one in agent.flags.get("flagger-namespace", "").split(",")]
+    return trusted_namespaces([serin.namespace, *own], named)
 
 
 async def check_flagger(serin: Installation) -> list[Finding]:
     """Check whether a Flagger runs or holds its Lease, and what follows of it."""
-    trusted = trusted_namespaces(serin)
+    trusted = trusted_by(serin)
     (flaggers, unread), leases = await asyncio.gather(
         find_flaggers(serin.reader, trusted), serin.reader.list(LEASES, fields=f"metadata.name={_LEASE}")
     )
@@ -82,7 +81,7 @@ def _name(obj: Object) -> str:
     return f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
 
 
-def _running(serin: Installation, deployment: Object, trusted: set[str]) -> list[Finding]:
+def _running(serin: Installation, deployment: Object, trusted: Collection[str]) -> list[Finding]:
     namespace, name = deployment["metadata"]["namespace"], deployment["metadata"]["name"]
     stop = f"{serin.kubectl} -n {namespace} scale deployment/{name} --replicas=0"
     if namespace in trusted:
@@ -93,7 +92,7 @@ def _running(serin: Installation, deployment: Object, trusted: set[str]) -> list
     return [fault(found, stop, page=_PAGE)]
 
 
-def _held(serin: Installation, lease: Object, trusted: set[str]) -> list[Finding]:
+def _held(serin: Installation, lease: Object, trusted: Collection[str]) -> list[Finding]:
     namespace = lease["metadata"]["namespace"]
     if namespace not in trusted:
         return [

@@ -15,7 +15,7 @@ import pytest
 
 from agent.caches import WATCHED, Caches
 from agent.leadership import Deposed, Fence
-from agent.main import connect_services, lead, lease_name
+from agent.main import connect_services, lead
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
@@ -32,6 +32,7 @@ from kube.events import EventRecorder
 from kube.leadership import Timing
 from kube.lease import Tenure
 from kube.store import Key
+from service.installation import lease_name
 from service.lifetime import running
 from tests.support.canaries import canary_object
 from tests.support.eventually import eventually

@@ -11,6 +11,7 @@ import pytest
 
 from agent.caches import Caches
 from agent.page.opening import open_page
+from agent.providers.web.addresses import AddressRules
 from agent.settings import PageAuth, Settings
 from tests.support.page import SmallCluster, stored
 from tests.support.sse import next_event
@@ -30,8 +31,9 @@ async def opened(
         server.otherwise = no(403, "Forbidden")
         client = await stack.enter_async_context(client_of(server, ManualTime()))
         cluster = SmallCluster(Caches(client, ""))
+        rules = AddressRules.read([], api_server=client.host, proxies=[])
         settings = Settings(metrics_server="http://127.0.0.1:1", page_port=port, page_auth=auth)
-        yield await stack.enter_async_context(open_page(settings, client, cluster.caches, is_leader)), cluster
+        yield await stack.enter_async_context(open_page(settings, client, cluster.caches, rules, is_leader)), cluster
 
 
 async def reaches(address: str, port: int | None) -> bool:

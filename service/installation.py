@@ -1,0 +1,30 @@
+"""What programs of Serin know of an installation: the names of its parts, and where a Flagger counts."""
+
+from collections.abc import Iterable
+from typing import Final
+
+AGENT: Final = "serin-agent"
+"""The name of the agent's Deployment, and of its Lease."""
+
+DEFAULT_NAMESPACE: Final = "gloo-system"
+"""Where it is installed if nobody says otherwise."""
+
+FLAGGERS_NAMESPACE: Final = "flagger-system"
+"""Where Flagger's chart is mostly installed."""
+
+
+def lease_name(namespace: str, lease_namespace: str) -> str:
+    """Return the name of the Lease of the agent that is limited to a namespace, empty for all of them.
+
+    Where the Lease is in that namespace too, there is no other agent's beside it.
+    """
+    return AGENT if namespace in {"", lease_namespace} else f"{AGENT}-{namespace}"
+
+
+def trusted_namespaces(own: Iterable[str], named: Iterable[str]) -> frozenset[str]:
+    """Return the namespaces in which a Flagger holds everything up: tenants must not be able to write there.
+
+    `own`: where the agent and its Lease are, and the namespace that it is limited to, which counts, too: whoever works
+    there stops no canary of anybody else. `named`: those of `--flagger-namespace`.
+    """
+    return frozenset({FLAGGERS_NAMESPACE, *own, *named}) - {""}
