@@ -55,7 +55,22 @@ class ProviderFields:
 # Source of the names of the keys and of the default addresses: Flagger 1.44, `pkg/metrics/providers`.
 PROVIDER_FIELDS: Final[Mapping[str, ProviderFields]] = {
     PROMETHEUS: ProviderFields(api="/api/v1/query", secret_keys=(("token",), ("username", "password"))),
+    "datadog": ProviderFields(
+        address=Use.OPTIONAL,
+        default_address="https://api.datadoghq.com",
+        api="/api/v1/query",
+        secret_ref=Use.NEEDED,
+        secret_keys=(("datadog_api_key", "datadog_application_key"),),
+    ),
+    "newrelic": ProviderFields(
+        address=Use.OPTIONAL,
+        default_address="https://insights-api.newrelic.com",
+        api="/v1/accounts",
+        secret_ref=Use.NEEDED,
+        secret_keys=(("newrelic_account_id", "newrelic_query_key"),),
+    ),
     "graphite": ProviderFields(api="/render", secret_keys=(("username", "password"),)),
+    "influxdb": ProviderFields(api="/api/v2/query", secret_keys=(("token", "org"),)),
     "cloudwatch": ProviderFields(
         address=Use.OPTIONAL, region=Use.NEEDED, secret_keys=(("aws_access_key_id", "aws_secret_access_key"),)
     ),

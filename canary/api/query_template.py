@@ -123,17 +123,19 @@ class QueryTemplate:
         """Return whether some of its parts are left out for some values."""
         return any(isinstance(node, If) for node in self.nodes)
 
-    def filled(self, names: Mapping[str, str], variables: Mapping[str, str], *, is_trusted: bool = True) -> str:
+    def filled(
+        self, names: Mapping[str, str], variables: Mapping[str, str], *, is_trusted: bool = True, is_promql: bool = True
+    ) -> str:
         """Fill it in. What a Canary sets stays within the quotes that are around it; see `canary.api.query_text`.
 
-        `is_trusted`: outside of quotes it may be any piece of a query.
+        `is_trusted`: outside of quotes it may be any piece of a query. `is_promql`: the language is PromQL.
 
         Raises:
             UnknownVariable: a variable that is not among `variables`.
             QueryTooLong: the query is.
             TemplateError: a value that a function or its place does not take.
         """
-        writer = QueryWriter(is_trusted=is_trusted)
+        writer = QueryWriter(is_trusted=is_trusted, is_promql=is_promql)
         try:
             self._write(writer, self.nodes, names, variables)
             return writer.text()
@@ -158,9 +160,16 @@ class QueryTemplate:
                 raise TemplateError(self.query, node.start, node.end, str(error)) from error
 
 
-def render_query(query: str, names: Mapping[str, str], variables: Mapping[str, str], *, is_trusted: bool = True) -> str:
+def render_query(
+    query: str,
+    names: Mapping[str, str],
+    variables: Mapping[str, str],
+    *,
+    is_trusted: bool = True,
+    is_promql: bool = True,
+) -> str:
     """Fill in a query. Errors as of `QueryTemplate.read` and `QueryTemplate.filled`."""
-    return QueryTemplate.read(query).filled(names, variables, is_trusted=is_trusted)
+    return QueryTemplate.read(query).filled(names, variables, is_trusted=is_trusted, is_promql=is_promql)
 
 
 def used_variables(query: str) -> frozenset[str]:

@@ -64,14 +64,24 @@ _WORD_IN_WORDS: Final = (
 )
 
 
+# Of other languages. It ends no text in quotes in any of them, begins none, and is no comment (NRQL: --).
+_PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_.]+(?:-[A-Za-z0-9_.]+)*")
+_PLAIN_WORD_IN_WORDS: Final = (
+    "a name, a number or a duration there (letters, digits, '_', '.', and single '-' between them), for the template "
+    "is another namespace's"
+)
+
+
 class QueryWriter:
     """Writes a query piece by piece, and follows whether it stands within quotes. `is_trusted`: whose pieces are free.
 
-    A Canary may put anything outside of quotes into a template of its own namespace, as with Flagger.
+    A Canary may put anything outside of quotes into a template of its own namespace, as with Flagger. `is_promql`
+    False: what quotes are is not known. Then a Canary's own template takes anything, and another namespace's words.
     """
 
-    def __init__(self, *, is_trusted: bool) -> None:
+    def __init__(self, *, is_trusted: bool, is_promql: bool = True) -> None:
         self._is_trusted = is_trusted
+        self._is_promql = is_promql
         self._texts: list[str] = []
         self._length = 0
         self._within = _PLAIN
@@ -104,6 +114,10 @@ class QueryWriter:
 
     def _fitted(self, piece: Piece) -> str:
         text = piece.text
+        if not self._is_promql:
+            if not self._is_trusted and _PLAIN_WORD.fullmatch(text) is None:
+                raise NotAWord(_PLAIN_WORD_IN_WORDS)
+            return text
         if self._within in _UNSAFE and not self._is_escaping:
             return _UNSAFE[self._within].sub(_escaped, text)
         if self._is_trusted:

@@ -1,7 +1,9 @@
 """Rules for MetricTemplates. What a query must be is in `canary.rules.queries`."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Final
 from urllib.parse import urlsplit
 
 from canary.api.metric_template import PROVIDER_FIELDS, MetricTemplate, ProviderFields, Use, named_keys
@@ -10,6 +12,9 @@ from canary.rules.http_syntax import TOKEN, is_field_value, is_token, shown
 from canary.rules.object_names import check_secret_reference
 from canary.rules.unknown_fields import fields_are_known
 from canary.rules.urls import BASE_URL, CLEAN_URL, HTTP_URL, has_user, is_clean_http_url, is_http_url, shown_address
+
+_TARGET: Final = re.compile(r"(?:^|[&}])\s*target=")
+"""A parameter, at the beginning or behind another one, or behind something that is filled in."""
 
 _refused = partial(Problem, spares_stored=True)
 
@@ -32,6 +37,8 @@ def _type_has_its_fields(template: MetricTemplate, fields: ProviderFields) -> It
     yield from _address_is_a_base(template, fields)
     yield from _secret_is_named(template, fields)
     yield from _region_is_named(template, fields)
+    if template.spec.provider.type == "graphite":
+        yield from _graphite_has_a_target(template)
 
 
 def _query_is_written(template: MetricTemplate) -> Iterator[Problem]:
@@ -69,6 +76,8 @@ def _address_is_a_base(template: MetricTemplate, fields: ProviderFields) -> Iter
 
 def _ends_of_api(api: str) -> tuple[str, ...]:
     """Return the ends of an address to which the API's path, or the folder of it, was added already."""
+    if not api:
+        return ()
     folder = api.rpartition("/")[0]
     return (f"{api}/", f"{api}_range/", *([f"{folder}/"] if folder else []))
 
@@ -87,6 +96,16 @@ def _region_is_named(template: MetricTemplate, fields: ProviderFields) -> Iterat
         yield Problem(path, None, "the region that is asked, such as eu-central-1")
     elif fields.region is Use.UNUSED and region:
         yield _unused(template, path, region)
+
+
+def _graphite_has_a_target(template: MetricTemplate) -> Iterator[Problem]:
+    """Warn of a query that is no parameters of a request: Graphite would answer that it has nothing."""
+    query = template.spec.query
+    if query.strip() and _TARGET.search(query) is None:
+        allowed = (
+            "the parameters of a request to Graphite's render API, such as target=sumSeries(a.*.errors)&from=-1min"
+        )
+        yield Problem("spec.query", query, allowed, is_warning=True)
 
 
 def _unused(template: MetricTemplate, path: str, found: str) -> Problem:

@@ -134,7 +134,8 @@ class MetricChecks:
             raise ProviderRefused(str(error) if namespace == canary.namespace else without_content(error)) from error
         if namespace != canary.namespace:
             return Sample(value=await self._value_across(template, names, metric.template_variables, asked))
-        text = render_query(template.spec.query, names, metric.template_variables)
+        is_promql = template.spec.provider.type == PROMETHEUS
+        text = render_query(template.spec.query, names, metric.template_variables, is_promql=is_promql)
         server = await self._server(template)
         return Sample(value=await self._value(template, server, replace(asked, text=text)))
 
@@ -148,7 +149,8 @@ class MetricChecks:
         """
         name = f"MetricTemplate {template.namespace}/{template.name}"
         try:
-            text = render_query(template.spec.query, names, variables, is_trusted=False)
+            is_promql = template.spec.provider.type == PROMETHEUS
+            text = render_query(template.spec.query, names, variables, is_trusted=False, is_promql=is_promql)
         except (UnknownVariable, QueryTooLong) as error:
             raise ProviderRefused(f"{name} spec.query: {error}") from error
         except TemplateError as error:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -154,6 +155,17 @@ class Exchange:
         """Return the error of a server that does not take the credentials; `words` are its own, for those it is for."""
         return self.refused(f"{code}, {self._whose_credentials()}{self._said(words)}")
 
+    def words(self, text: object) -> str:
+        """Return what is shown of an error's own words: some of them, to those of the server's own namespace."""
+        return shown(text, _MOST_SAID_CHARS).strip() if self.connection.is_known and isinstance(text, str) else ""
+
+    def is_served_by(self, *domains: str) -> bool:
+        """Return whether it is certain that the answers come from a host of one of the domains, and of nobody else."""
+        url = urlsplit(self.connection.address)
+        host = f".{url.hostname or ''}"
+        is_theirs = any(host.endswith(f".{domain}") for domain in domains)
+        return is_theirs and url.scheme == "https" and self.connection.is_verified
+
     def read_json(self, answer: Answer) -> Any:
         """Return the JSON of an answer. NaN and Infinity, which some servers write although JSON has neither, are read.
 
@@ -205,8 +217,9 @@ class Exchange:
         given = ((name.lower(), value) for name, value in self.connection.headers)
         return [*((name, value) for name, value in given if name not in replaced), *replaced.items()]
 
-    def _said(self, words: str) -> str:
-        return f": {shown(words, _MOST_SAID_CHARS)}" if words and self.connection.is_known else ""
+    def _said(self, text: str) -> str:
+        words = self.words(text)
+        return f": {words}" if words else ""
 
     def _whose_credentials(self) -> str:
         if not self.connection.is_known:

@@ -11,10 +11,13 @@ from agent.providers.errors import ProviderRefused
 from agent.providers.metrics.exchange import Exchange
 from agent.providers.metrics.port import Connection, MetricServer
 from agent.providers.metrics.servers.cloudwatch import CloudWatch, at_endpoint
+from agent.providers.metrics.servers.datadog import Datadog
 from agent.providers.metrics.servers.dynatrace import Dynatrace
 from agent.providers.metrics.servers.externalmetrics import ExternalMetrics, at_api_server
 from agent.providers.metrics.servers.graphite import Graphite
+from agent.providers.metrics.servers.influxdb import InfluxDB
 from agent.providers.metrics.servers.keptn import Keptn, in_the_cluster
+from agent.providers.metrics.servers.newrelic import NewRelic
 from agent.providers.metrics.servers.prometheus import Prometheus
 from agent.providers.metrics.servers.splunk import Splunk
 from agent.providers.metrics.servers.stackdriver import Stackdriver
@@ -41,7 +44,10 @@ Make = Callable[[Means, Connection], MetricServer]
 
 PROVIDERS: Final[Mapping[str, Make]] = {
     PROMETHEUS: lambda means, connection: Prometheus(Exchange(means.session, connection), means.by_get),
+    "datadog": lambda means, connection: Datadog(Exchange(means.session, connection)),
+    "newrelic": lambda means, connection: NewRelic(Exchange(means.session, connection)),
     "graphite": lambda means, connection: Graphite(Exchange(means.session, connection)),
+    "influxdb": lambda means, connection: InfluxDB(Exchange(means.session, connection)),
     "cloudwatch": lambda means, connection: CloudWatch(
         Exchange(means.session, at_endpoint(connection, means.identities)), means.identities
     ),

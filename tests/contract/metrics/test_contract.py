@@ -10,10 +10,13 @@ from agent.providers.web.addresses import AddressRules
 from canary.api.metric_template import PROVIDER_FIELDS
 from canary.run.judge import Verdict
 from tests.support.metric_servers.cloudwatch import FakeCloudWatch
+from tests.support.metric_servers.datadog import FakeDatadog
 from tests.support.metric_servers.dynatrace import FakeDynatrace
 from tests.support.metric_servers.externalmetrics import FakeExternalMetrics
 from tests.support.metric_servers.graphite import FakeGraphite
+from tests.support.metric_servers.influxdb import FakeInfluxDB
 from tests.support.metric_servers.keptn import FakeKeptn
+from tests.support.metric_servers.newrelic import FakeNewRelic
 from tests.support.metric_servers.playing import SECRET, playing, template_of
 from tests.support.metric_servers.prometheus import FakePrometheus
 from tests.support.metric_servers.server import HIDDEN, FakeMetricServer, Fault
@@ -22,7 +25,10 @@ from tests.support.metric_servers.stackdriver import FakeStackdriver
 
 SERVERS: tuple[type[FakeMetricServer], ...] = (
     FakePrometheus,
+    FakeDatadog,
+    FakeNewRelic,
     FakeGraphite,
+    FakeInfluxDB,
     FakeCloudWatch,
     FakeDynatrace,
     FakeExternalMetrics,

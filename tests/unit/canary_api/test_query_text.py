@@ -92,3 +92,37 @@ def test_a_query_that_becomes_too_long_is_refused_before_it_is_made(query: str) 
         assert tracemalloc.get_traced_memory()[1] < 8_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ('r.app == "{{ variables.v }}"', "${secret}"),  # Flux evaluates it
+        ('eq(app,"{{ variables.v }}")', '~" or x'),  # Dynatrace's escape is ~
+        ("WHERE app = '{{ variables.v }}'", "a' OR '1' = '1"),
+        ("WHERE a = {{ variables.v }} AND b = 1", "b--"),  # a comment in NRQL
+        ("WHERE a = {{ variables.v }}", "b -- c"),
+        ("target=app.{{ variables.v }}.errors", "x&target=secret"),
+        ("target=app.{{ variables.v }}.errors", "*"),
+        ("avg:errors{app:{{ variables.v }}}", "a}by{b"),
+        ("avg:errors{app:{{ variables.v }}}", "a,env:other"),
+        ('r.app == {{ printf "%q" variables.v }}', "a"),
+        ("app.{{ variables.v }}", ""),
+    ],
+)
+def test_in_another_language_another_namespace_sets_plain_words_and_its_own_anything(query: str, value: str) -> None:
+    """What ends a text, or begins one, each language has rules of its own for."""
+    with pytest.raises(TemplateError, match="allowed: a name, a number or a duration there"):
+        render_query(query, NAMES, {"v": value}, is_trusted=False, is_promql=False)
+    assert value in render_query(query, NAMES, {"v": value}, is_promql=False)
+
+
+@pytest.mark.parametrize("value", ["podinfo-canary", "5m", "0.99", "a_b", "v1.2-rc.1"])
+def test_a_plain_word_is_set_in_any_language(value: str) -> None:
+    for query in ('"{{ variables.v }}"', "app:{{ variables.v }}", '{{ printf "%s" variables.v }}'):
+        assert value in render_query(query, NAMES, {"v": value}, is_trusted=False, is_promql=False)
+
+
+def test_quotes_of_another_language_are_left_as_they_are() -> None:
+    query = """a == "{{ variables.v }}" # it's {{ variables.v }}"""
+    assert render_query(query, NAMES, {"v": '\\"'}, is_promql=False) == """a == "\\"" # it's \\\""""
