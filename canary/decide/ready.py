@@ -17,6 +17,14 @@ from canary.run.phase import IDLE, Phase
 from canary.run.state import Blocker
 from canary.run.trouble import RETRYING, TOLERATED_S, Trouble, is_other_reason
 
+# Chats are told of what a person on call can mend before users notice, and is not told in another alert.
+_ALERTED: Final = frozenset(
+    {"PrimaryNotReady", "PrimaryNotWritten", "RouteNotServed", "RouteNotWritten", "ChecksUndecided"}
+)
+
+# A rollback, or the next step, is told anyway.
+_FOLLOWED_UP: Final = frozenset({"ChecksUndecided"})
+
 _WITHOUT_TRAFFIC: Final = frozenset({None, Phase.INITIALIZING, Phase.TERMINATING, Phase.TERMINATED})
 
 
@@ -40,7 +48,11 @@ def tell_readiness(tick: Tick, decision: Decision) -> Decision:
     is_failing = lasting is not None and lasting.reason == RETRYING and decision.intent is None
     if not is_resting and not is_failing:
         return decision
-    message = ready_again(tick.name) if lasting is None else not_ready_any_more(tick.name, lasting.message)
+    if lasting is None:
+        was = state.not_ready.reason if state.not_ready is not None else ""
+        message = ready_again(tick.name, is_alerted=was in _ALERTED - _FOLLOWED_UP)
+    else:
+        message = not_ready_any_more(tick.name, lasting.message, is_alerted=lasting.reason in _ALERTED)
     return tick.update(replace(state, not_ready=lasting), message, remarks=decision.remarks)
 
 

@@ -90,8 +90,9 @@ def run_started(target: str, change: Mark | None = None) -> Message:
 
 
 def run_restarted(target: str, change: Mark | None = None) -> Message:
-    """Report that a newer revision starts the analysis again."""
-    return info(f"New revision detected! Restarting analysis for {target}{_in_words(change)}")
+    """Report that a newer revision starts the analysis again, in place of the one under way. The alert is ours."""
+    alert = Alert("info", "New revision detected, restarting canary analysis.", has_settings=True)
+    return replace(info(f"New revision detected! Restarting analysis for {target}{_in_words(change)}"), alert=alert)
 
 
 def _in_words(change: Mark | None) -> str:
@@ -111,7 +112,8 @@ def target_paused(target: str) -> Message:
 
 def target_gone(target: str) -> Message:
     """Report that the target was deleted while it had traffic. The text is ours."""
-    return warning(f"{target} is gone. Routing all traffic to primary")
+    text = f"{target} is gone. Routing all traffic to primary"
+    return replace(warning(text), alert=Alert("error", text))
 
 
 def still_drained(target: str) -> Message:
@@ -216,7 +218,8 @@ def primary_stays_small(primary: str, replicas: int, present: int) -> Message:
 
 def analysis_resumed(target: str, explanation: str) -> Message:
     """Report that the canary side went down before the promotion, so that it is analysed again. The text is ours."""
-    return warning(f"Promotion of {target} is taken back, canary not ready: {explanation}. Restarting its analysis")
+    message = warning(f"Promotion of {target} is taken back, canary not ready: {explanation}. Restarting its analysis")
+    return replace(message, alert=Alert("warn", f"Promotion taken back, canary not ready: {explanation}"))
 
 
 def strategy_changed(target: str, before: str, after: str) -> Message:
@@ -299,14 +302,16 @@ def run_failed(name: str) -> Message:
     return warning(f"Canary failed! Scaling down {name}")
 
 
-def not_ready_any_more(name: str, why: str) -> Message:
+def not_ready_any_more(name: str, why: str, *, is_alerted: bool) -> Message:
     """Report that the condition Ready is False from now on, and why. The text is ours."""
-    return warning(f"{name} is not ready: {why}")
+    message = warning(f"{name} is not ready: {why}")
+    return replace(message, alert=Alert("warn", "Canary is not ready.", why)) if is_alerted else message
 
 
-def ready_again(name: str) -> Message:
+def ready_again(name: str, *, is_alerted: bool) -> Message:
     """Report that the condition Ready is True again. The text is ours."""
-    return info(f"{name} is ready again")
+    message = info(f"{name} is ready again")
+    return replace(message, alert=Alert("info", "Canary is ready again.")) if is_alerted else message
 
 
 def by_request(by: str) -> str:
@@ -316,13 +321,15 @@ def by_request(by: str) -> str:
 
 def paused(name: str, weight_percent: int, by: str) -> Message:
     """Report that somebody asked to pause. The text is ours."""
-    return info(f"Pausing {name} at canary weight {weight_percent}, {by_request(by)}. Its checks go on")
+    message = info(f"Pausing {name} at canary weight {weight_percent}, {by_request(by)}. Its checks go on")
+    return replace(message, alert=Alert("warn", f"Canary is paused at weight {weight_percent}, {by_request(by)}."))
 
 
 def resumed(name: str, by: str, still_paused_by: int = 0) -> Message:
     """Report that somebody asked to resume; where a step pauses the run as well, its number. The text is ours."""
     rest = f". Step {still_paused_by} still pauses it: resume it once more" if still_paused_by else ""
-    return info(f"Resuming {name}, {by_request(by)}{rest}")
+    message = info(f"Resuming {name}, {by_request(by)}{rest}")
+    return replace(message, alert=Alert("info", f"Canary is resumed, {by_request(by)}{rest}."))
 
 
 def paused_by_step(name: str, number: int, steps: int, weight_percent: int, revision: str) -> Message:
@@ -341,7 +348,8 @@ def baking(name: str, duration: str) -> Message:
 
 def promoted_by_request(name: str, by: str) -> Message:
     """Report that somebody asked for the promotion, whatever of the analysis is left. The text is ours."""
-    return info(f"Promoting {name} without the rest of its analysis, {by_request(by)}")
+    what = f"without the rest of its analysis, {by_request(by)}"
+    return replace(info(f"Promoting {name} {what}"), alert=Alert("info", f"Canary is promoted {what}."))
 
 
 def retried(target: str, revision: str, by: str) -> Message:

@@ -8,9 +8,12 @@ from canary.api.hooks import CanaryAlert
 from canary.run.judge import Verdict
 from canary.run.messages import Alert
 from canary.run.phase import Phase
+from canary.run.state import Blocker
 from tests.support.canaries import canary
 from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.simulated_parts import READY, UNREADY, always
+
+REVISION = "aaaaaaaaaaaaaaaa"
 
 STARTED = Alert("info", "New revision detected, progressing canary analysis.", has_settings=True)
 PROMOTED = Alert("info", "Canary analysis completed successfully, promotion finished.")
@@ -109,6 +112,73 @@ def test_a_promotion_that_comes_up_in_time_raises_no_alert() -> None:
     cluster.primary_readiness = READY
     cluster.run(300)
     assert alerts(cluster) == [STARTED, PROMOTED]
+
+
+def exposed() -> SimulatedCluster:
+    """Return a cluster in mid-run, with nothing told so far."""
+    cluster = bootstrapped()
+    cluster.set_image(REVISION)
+    cluster.run(300, until=lambda: cluster.state.traffic.canary_percent == 20)
+    cluster.settle()
+    cluster.told.clear()
+    return cluster
+
+
+def test_a_run_that_a_newer_revision_replaces_is_told() -> None:
+    cluster = exposed()
+    cluster.set_image("rev-3")
+    cluster.run(10)
+    assert alerts(cluster) == [Alert("info", "New revision detected, restarting canary analysis.", has_settings=True)]
+
+
+@pytest.mark.parametrize(
+    ("verb", "told"),
+    [
+        ("pause", Alert("warn", "Canary is paused at weight 20, by request of alice.")),
+        ("promote", Alert("info", "Canary is promoted without the rest of its analysis, by request of alice.")),
+        ("abort", Alert("error", "Aborted by request of alice")),
+        ("skip", Alert("error", f"Revision {REVISION} is skipped by request of alice")),
+    ],
+)
+def test_what_somebody_did_by_hand_is_told_with_who_it_was(verb: str, told: Alert) -> None:
+    cluster = exposed()
+    cluster.request, cluster.requested_by = f"{verb}@{REVISION}", "alice"
+    cluster.settle()
+    assert alerts(cluster) == [told]
+    if verb == "pause":
+        cluster.request = f"resume@{REVISION}"
+        cluster.settle()
+        assert alerts(cluster)[1:] == [Alert("info", "Canary is resumed, by request of alice.")]
+
+
+def test_a_target_that_is_gone_in_mid_run_is_told() -> None:
+    cluster = exposed()
+    cluster.is_target_gone, cluster.blockers = True, (Blocker("TargetNotFound", "no such target"),)
+    cluster.settle()
+    assert alerts(cluster) == [Alert("error", "podinfo.test is gone. Routing all traffic to primary")]
+
+
+def test_a_primary_that_goes_down_between_runs_is_told_and_so_is_its_recovery() -> None:
+    cluster = bootstrapped(progressDeadlineSeconds=60)
+    cluster.primary_readiness = UNREADY
+    cluster.run(200)
+    [down] = alerts(cluster)
+    assert (down.severity, down.text) == ("warn", "Canary is not ready.")
+    assert down.reason.startswith(f"podinfo-primary.test not ready: {UNREADY.explanation}")
+    cluster.primary_readiness = READY
+    cluster.run(30)
+    assert alerts(cluster) == [down, Alert("info", "Canary is ready again.")]
+
+
+def test_checks_that_say_nothing_for_a_minute_are_told_before_the_rollback() -> None:
+    cluster = exposed()
+    cluster.verdicts = always(Verdict.NO_DATA)
+    cluster.run(200)
+    [undecided] = alerts(cluster)
+    assert (undecided.severity, undecided.text) == ("warn", "Canary is not ready.")
+    assert undecided.reason.startswith("podinfo.test no check has passed or failed for more than a minute")
+    cluster.run(900)
+    assert [alert.text for alert in alerts(cluster)] == ["Canary is not ready.", "No decisive sample for 600 s"]
 
 
 def test_a_skipped_analysis_is_told_as_such() -> None:
