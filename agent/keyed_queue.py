@@ -59,6 +59,11 @@ class KeyedQueue(Generic[K, J]):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    @property
+    def waiting(self) -> int:
+        """Return how many jobs are not done, of all keys."""
+        return self._owned.total()
+
     def put(self, key: K, job: J, owner: str) -> bool:
         """Queue a job under a key; return False when that queue is full, or too many jobs of the owner wait."""
         if self._owned[owner] >= self._most_of_owner:

@@ -41,9 +41,13 @@ class CanaryLoop:
         self._woken = asyncio.Event()
         self._ticker = CanaryTicker(key, services, self._woken)
         self._failures = 0
+        self._due_at_s: float | None = time.monotonic()
+        """Since when the next tick is due, None while it is not."""
 
     def wake(self) -> None:
         """Ask for a tick. What changed is not said: the tick looks for itself."""
+        if self._due_at_s is None:
+            self._due_at_s = time.monotonic()
         self._woken.set()
 
     def note_target_edit(self, *, is_resynced: bool) -> None:
@@ -66,6 +70,8 @@ class CanaryLoop:
             await self._ticker.turn.take(self._ticker.urgency())
             # Only now: whatever woke it while it waited for its turn is one wake-up.
             self._woken.clear()
+            if self._due_at_s is not None:
+                self._services.metrics.observe_tick_lag(time.monotonic() - self._due_at_s)
             sleep_s = await self._tick_until_quiet()
         except Exception as error:  # noqa: BLE001  the end of this loop would be the end of the agent
             _log.exception("loop of %s/%s failed", *self._key)
@@ -78,17 +84,26 @@ class CanaryLoop:
     async def _sleep(self, sleep_s: float | None) -> None:
         if sleep_s == 0:
             # Our own writes wake us too, so this pause must not be cut short by a wake-up.
-            await asyncio.sleep(_BREATH_S)
+            await self._pause(_BREATH_S, is_due_after=True)
             return
+        # What woke it in its tick, and was not dealt with there, is due now that the tick is over.
+        self._due_at_s = time.monotonic() if self._woken.is_set() else None
         if self._failures and sleep_s is not None:
             firm_s = min(sleep_s, _FIRM_PAUSE_MAX_S)
-            await asyncio.sleep(firm_s)
+            await self._pause(firm_s, is_due_after=False)
             sleep_s -= firm_s
+        over_at_s = time.monotonic() + (sleep_s or 0.0)
         try:
             async with asyncio.timeout(sleep_s):
                 await self._woken.wait()
         except TimeoutError:
-            return
+            self._due_at_s = self._due_at_s or over_at_s
+
+    async def _pause(self, pause_s: float, *, is_due_after: bool) -> None:
+        """Sleep, whoever wakes: no tick is due before the end, and then one is if somebody woke, or in any case."""
+        over_at_s = time.monotonic() + pause_s
+        await asyncio.sleep(pause_s)
+        self._due_at_s = over_at_s if is_due_after or self._woken.is_set() else None
 
     async def _tick_until_quiet(self) -> float | None:
         """Return the seconds to sleep, None until woken, 0 when there still was something to do after a whole burst."""

@@ -41,6 +41,7 @@ from agent.services import AgentServices
 from agent.settings import ConfigTracking, Settings
 from agent.supervisor import Supervisor
 from agent.tracking.fingerprints import load_fingerprints
+from agent.turns import Turns
 from kube.backoff import Backoff
 from kube.client import Client
 from kube.errors import KubeError
@@ -73,12 +74,19 @@ async def run(settings: Settings) -> None:
     metrics = AgentMetrics(agent_version, fence.is_open)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(
-            Client.connect(kubeconfig=settings.kubeconfig, user_agent=f"serin/{agent_version}")
+            Client.connect(
+                kubeconfig=settings.kubeconfig,
+                user_agent=f"serin/{agent_version}",
+                observe=metrics.calls.observe_request,
+            )
         )
         # A renewal must wait for nobody's connection: hundreds of writes may wait for the others.
         lease_client = await stack.enter_async_context(
             Client.connect(
-                kubeconfig=settings.kubeconfig, user_agent=f"serin/{agent_version}", max_connections=_LEASE_CONNECTIONS
+                kubeconfig=settings.kubeconfig,
+                user_agent=f"serin/{agent_version}",
+                max_connections=_LEASE_CONNECTIONS,
+                observe=metrics.calls.observe_request,
             )
         )
         _ = await stack.enter_async_context(running(watch_loop_lag(metrics.observe_loop_lag), "loop lag"))
@@ -127,14 +135,14 @@ async def _open_services(
     alerts = await stack.enter_async_context(
         AlertDispatcher(destinations, delivery, recorder, metrics.count_alert, cluster_name=settings.cluster_name)
     )
-    hooks = Hooks(session=users.posts, key=settings.hook_key)
+    hooks = Hooks(session=users.posts, key=settings.hook_key, observe=metrics.calls.observe_hook)
     event_hooks = await stack.enter_async_context(
         EventHooks(
             hooks,
             metrics.count_event,
             time.time,
             own_url=settings.event_webhook,
-            own_hooks=Hooks(session=own.posts, key=settings.hook_key),
+            own_hooks=Hooks(session=own.posts, key=settings.hook_key, observe=metrics.calls.observe_hook),
         )
     )
     services = connect_services(
@@ -203,6 +211,15 @@ def connect_services(
         gateways=settings.gateway_namespaces,
         identities=Identities(own_queries or queries, settings.lends_identity_to),
     )
+    turns = Turns()
+    metrics.show_queues(
+        {
+            "ticks": lambda: turns.waiting,
+            "alerts": lambda: alerts.waiting,
+            "events": lambda: recorder.waiting,
+            "eventHooks": lambda: event_hooks.waiting,
+        }
+    )
     return AgentServices(
         client=client,
         caches=caches,
@@ -219,6 +236,7 @@ def connect_services(
         faults=FaultInjection.from_environment(),
         process=f"{socket.gethostname()}_{secrets.token_hex(4)}",
         now_s=time.time,
+        turns=turns,
     )
 
 

@@ -22,6 +22,7 @@ from agent.reporting.events import EventReporter
 from agent.resources import CANARIES
 from agent.revision_detection import DetectedBy, has_detected, written_at_s
 from agent.revision_templates import TemplateLost
+from agent.series.runs import RunTimes
 from agent.services import AgentServices
 from agent.status_read_back import StatusReadBack
 from agent.stored import StoredCanary, is_gone, read_stored
@@ -66,6 +67,7 @@ class CanaryTicker:
         self._read_back = StatusReadBack()
         self._trouble = TroubleWatch()
         self._last_valid: Canary | None = None
+        self._run_times = RunTimes(services.metrics.runs)
         self._is_pulling: bool | None = None
         """Whether the last decision was to take traffic off the canary side; at the start nobody knows."""
         self.turn = Turn(services.turns)
@@ -310,12 +312,13 @@ class CanaryTicker:
 
     def _count(self, canary: Canary, before: State, after: State) -> None:
         services = self._services
+        self._run_times.note(before, after)
         if has_detected(before, after):
             unmarked: DetectedBy = "resync" if self.is_resynced else "watch"
             by: DetectedBy = "admission" if after.revisions.change is not None else unmarked
             target = services.caches.target(canary)
             written_s = None if target is None else written_at_s(target)
-            services.metrics.count_detection(by, None if written_s is None else services.now_s() - written_s)
+            services.metrics.runs.count_detection(by, None if written_s is None else services.now_s() - written_s)
         has_ended = before.phase not in IDLE and after.phase in {Phase.SUCCEEDED, Phase.FAILED}
         if has_ended:
             services.metrics.canaries.count_end(canary, after)

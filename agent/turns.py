@@ -41,6 +41,11 @@ class Turns:
         self._overdue: set[int] = set()
         self._numbers = count()
 
+    @property
+    def waiting(self) -> int:
+        """Return how many wait for a turn."""
+        return sum(not granted.done() for _, _, granted in self._waiting)
+
     async def take(self, urgency: Urgency) -> int:
         """Wait for a turn; return its number, with which to give it back."""
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
+    from kube.connection import Observe
     from kube.resource import Object, Objects
 
     JsonPatch: TypeAlias = Sequence[Mapping[str, Any]]
@@ -80,15 +81,21 @@ class Client:
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        observe: Observe = lambda *_: None,
     ) -> AsyncIterator[Client]:
         """Connect with `kubeconfig`, else with the pod's service account, else with the default kubeconfig.
 
+        `observe` is told of each request, retries too.
         Each watch holds one of `max_connections` all the time; further requests wait, within their deadline. The
         part of `user_agent` before the slash is the field manager of writes that name none. Raise ConfigError if there
         is no usable configuration.
         """
         async with open_connection(
-            kubeconfig=kubeconfig, context=context, user_agent=user_agent, max_connections=max_connections
+            kubeconfig=kubeconfig,
+            context=context,
+            user_agent=user_agent,
+            max_connections=max_connections,
+            observe=observe,
         ) as connection:
             yield cls(connection, deadline_s=deadline_s, backoff=backoff or Backoff(), clock=clock, sleep=sleep)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlencode
 from urllib.request import getproxies, proxy_bypass
 
@@ -24,14 +25,22 @@ from kubernetes_asyncio.config.incluster_config import SERVICE_TOKEN_FILENAME
 from yarl import URL
 
 from kube.answers import error_from_answer
-from kube.errors import ConfigError, TransientError, Unavailable
+from kube.errors import ConfigError, KubeError, TransientError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
     from kube.resource import Resource
 
 CONNECT_TIMEOUT_S = 3.0
+
+Observe: TypeAlias = "Callable[[str, int | None, float | None], None]"
+"""Told of each request: its verb, the answer's HTTP status, None without one, and the seconds that it took.
+
+A watch has no seconds: it is to last.
+"""
+
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,15 @@ class Request:
     token: str = field(default="", repr=False)
 
     @property
+    def verb(self) -> str:
+        """Return the verb that rights are given for."""
+        if self.method != "GET":
+            return _VERBS[self.method]
+        if self.name is not None or self.plain_path:
+            return "get"
+        return "watch" if "watch" in self.query else "list"
+
+    @property
     def path(self) -> str:
         """Return the URL's path and query."""
         # A create is about a named object, but is sent to its collection.
@@ -67,7 +85,10 @@ class Request:
 class Connection:
     """A pool of connections to one API server, with the credentials for it."""
 
-    def __init__(self, configuration: Configuration, session: aiohttp.ClientSession, user_agent: str) -> None:
+    def __init__(
+        self, configuration: Configuration, session: aiohttp.ClientSession, user_agent: str, observe: Observe
+    ) -> None:
+        self._observe = observe
         self._configuration = configuration
         self._session = session
         self._host = str(configuration.host).rstrip("/")
@@ -83,8 +104,15 @@ class Connection:
     async def send(self, request: Request, *, timeout_s: float) -> bytes:
         """Send a request; return the body of its answer. Raise the KubeError of a refusal, or of no answer in time."""
         limits = aiohttp.ClientTimeout(total=max(timeout_s, 0.001), sock_connect=CONNECT_TIMEOUT_S)
-        async with self._answer(request, limits) as response:
-            return await response.read()
+        started_at_s = time.monotonic()
+        try:
+            async with self._answer(request, limits) as response:
+                body = await response.read()
+        except KubeError as error:
+            self._observe(request.verb, error.status, time.monotonic() - started_at_s)
+            raise
+        self._observe(request.verb, response.status, time.monotonic() - started_at_s)
+        return body
 
     async def lines(self, request: Request, *, silence_s: float) -> AsyncGenerator[bytes, None]:
         """Yield the lines of the answer as they arrive, until the server ends it.
@@ -92,7 +120,7 @@ class Connection:
         Raise Unavailable when it breaks off, in the middle of a line too, or stays silent for `silence_s`.
         """
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=silence_s)
-        async with self._answer(request, limits) as response:
+        async with self._watched(request, limits) as response:
             rest = b""
             # Whole chunks, split here: readline() costs a coroutine a line, and refuses lines of some MiB.
             async for chunk in response.content.iter_any():
@@ -102,6 +130,20 @@ class Connection:
                         yield line
             if rest:
                 raise _unavailable(request, "the answer broke off in the middle of a line")
+
+    @asynccontextmanager
+    async def _watched(self, request: Request, limits: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Give an answer that lasts, counted when it begins."""
+        has_begun = False
+        try:
+            async with self._answer(request, limits) as response:
+                has_begun = True
+                self._observe(request.verb, response.status, None)
+                yield response
+        except KubeError as error:
+            if not has_begun:
+                self._observe(request.verb, error.status, None)
+            raise
 
     @asynccontextmanager
     async def _answer(self, request: Request, limits: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -169,7 +211,12 @@ def _unavailable(request: Request, message: str, *, is_without_effect: bool = Fa
 
 @asynccontextmanager
 async def open_connection(
-    *, kubeconfig: Path | None, context: str | None, user_agent: str, max_connections: int
+    *,
+    kubeconfig: Path | None,
+    context: str | None,
+    user_agent: str,
+    max_connections: int,
+    observe: Observe = lambda *_: None,
 ) -> AsyncIterator[Connection]:
     """Open connections by the kubeconfig; without one, by the pod's service account or else the default kubeconfig.
 
@@ -187,7 +234,7 @@ async def open_connection(
     session = aiohttp.ClientSession(connector=transport.pool_manager.connector, connector_owner=False)
     try:
         configuration.proxy = configuration.proxy or _proxy_of_environment(str(configuration.host))
-        yield Connection(configuration, session, user_agent)
+        yield Connection(configuration, session, user_agent, observe)
     finally:
         if refresh is not None:
             refresh.cancel()

@@ -136,6 +136,11 @@ class EventRecorder:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    @property
+    def waiting(self) -> int:
+        """Return how many Events are not written yet."""
+        return self._unwritten
+
     def record(
         self, obj: Object, type_: Literal["Normal", "Warning"], reason: str, message: str, *, once: str = ""
     ) -> asyncio.Event:

@@ -67,6 +67,8 @@ class Answer:
 class Hooks:
     """Calls hooks over one session, each call signed where there is a `key`: see `agent.providers.web.signature`.
 
+    `observe` is told of each try: the hook's type, what it came to, and the seconds that it took.
+
     A namespace has a share of connections for its rollback hooks, one for its event hooks, and one for all others.
 
     The session must not keep connections: a call that meets one at the moment of its end would have no answer.
@@ -78,6 +80,7 @@ class Hooks:
     shares: Mapping[str, Shares] = field(default_factory=lambda: {kind: Shares() for kind in (_OTHERS, *_APART)})
     backoff: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, max_s=_LONGEST_WAIT_S))
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    observe: Callable[[str, Verdict, float], None] = lambda *_: None
 
     async def ask(
         self, canary: Canary, hook: CanaryWebhook, *, phase: Phase | None, revision: str, text: str
@@ -101,6 +104,12 @@ class Hooks:
         return answer
 
     async def _post_once(self, hook: CanaryWebhook, body: Mapping[str, object]) -> Answer:
+        started_at_s = time.monotonic()
+        answer = await self._answer_to(hook, body)
+        self.observe(hook.type_effective, answer.verdict, time.monotonic() - started_at_s)
+        return answer
+
+    async def _answer_to(self, hook: CanaryWebhook, body: Mapping[str, object]) -> Answer:
         namespace, timeout_s = str(body.get("namespace", "")), min(hook.timeout_s, MOST_HOOK_TIMEOUT_S)
         where = shown_url(hook.url)
         try:

@@ -63,7 +63,7 @@ class EventHooks:
         self._count = count
         self._now_s = now_s
         self._own_hooks = own_hooks or hooks
-        self._own = (CanaryWebhook(name="events", url=own_url),) if own_url else ()
+        self._own = (CanaryWebhook(name="events", type="event", url=own_url),) if own_url else ()
         self._queues: KeyedQueue[str, _Job] = KeyedQueue("events", self._post, capacity=capacity, drain_s=drain_s)
         self._failed_at_s: dict[str, float] = {}
 
@@ -75,6 +75,11 @@ class EventHooks:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._queues.__aexit__(kind, error, trace)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many events are not sent yet."""
+        return self._queues.waiting
 
     def has_hooks(self, canary: Canary) -> bool:
         """Return whether anybody is sent this canary's events."""

@@ -1,26 +1,27 @@
 """Everything behind `/metrics` of the agent: the series of canaries, and those of the agent itself."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from aioprometheus.collectors import Counter, Gauge, Histogram, Registry
 from aioprometheus.renderer import render
 
-from agent.revision_detection import DetectedBy
+from agent.series.calls import CallSeries
 from agent.series.canaries import CanarySeries
+from agent.series.runs import RunSeries
 from kube.resource import Object
 
 _INF: Final = float("inf")
 _TICK_S: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, _INF)
 _LOOP_LAG_S: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, _INF)
-_DETECTION_S: Final = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, _INF)
+_TICK_LAG_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, _INF)
 
 
 class AgentMetrics:
     """The series of one agent. `is_leading` is asked at each scrape: who does not lead shows no canaries.
 
-    `canaries` returns them as they are stored, see `show_canaries`.
+    `canaries` returns them as they are stored, see `show_canaries`. `runs` and `calls` measure what their names say.
     """
 
     def __init__(
@@ -31,7 +32,10 @@ class AgentMetrics:
     ) -> None:
         self._registry = registry = Registry()
         self._is_leading = is_leading
+        self._lengths: Mapping[str, Callable[[], int]] = {}
         self.canaries = CanarySeries(canaries)
+        self.runs = RunSeries(registry)
+        self.calls = CallSeries(registry)
         info = Gauge("flagger_info", "Flagger version and mesh provider information", registry=registry)
         info.set({"version": version, "mesh_provider": "gloo"}, 1)
         self._leading = Gauge("serin_agent_leading", "1 if this agent holds the Lease", registry=registry)
@@ -40,6 +44,12 @@ class AgentMetrics:
             "Seconds from a canary's wake-up to its next sleep",
             registry=registry,
             buckets=_TICK_S,
+        )
+        self._tick_lag = Histogram(
+            "serin_tick_lag_seconds",
+            "Seconds from the time at which a canary's tick was due, or something woke it, to the tick's beginning",
+            registry=registry,
+            buckets=_TICK_LAG_S,
         )
         self._lag = Histogram(
             "serin_event_loop_lag_seconds",
@@ -50,22 +60,19 @@ class AgentMetrics:
         self._errors = Counter("serin_tick_errors_total", "Ticks that ended in an error", registry=registry)
         self._alerts = Counter("serin_alerts_total", "Alerts by type of chat and outcome", registry=registry)
         self._events = Counter("serin_event_hook_events_total", "Events for hooks by outcome", registry=registry)
-        self._detected = Counter(
-            "serin_revisions_detected_total",
-            "New revisions by what told of them: the webhook's mark (admission), a watch event, or a list after a gap",
+        self._queues = Gauge(
+            "serin_queue_length",
+            "Canaries that wait for their turn, and messages that wait to be sent",
             registry=registry,
-        )
-        self._detection = Histogram(
-            "serin_revision_detected_seconds",
-            "Seconds from the API server's stamp of a target's write to the stored reaction. "
-            "The stamp is in whole seconds, rounded down: up to one second of each value is that.",
-            registry=registry,
-            buckets=_DETECTION_S,
         )
 
     def show_canaries(self, stored: Callable[[], Iterable[Object]]) -> None:
         """Show the Canaries that `stored` returns at each scrape: an object that is the same one has not changed."""
         self.canaries.stored = stored
+
+    def show_queues(self, lengths: Mapping[str, Callable[[], int]]) -> None:
+        """Show how much waits in each queue, asked at each scrape."""
+        self._lengths = lengths
 
     def render(self, accepted: list[str]) -> tuple[bytes, dict[str, str]]:
         """Return body and headers of `/metrics` for the client's Accept headers, all at once."""
@@ -86,18 +93,18 @@ class AgentMetrics:
 
     def _render_own(self, accepted: list[str]) -> tuple[bytes, dict[str, str]]:
         self._leading.set({}, int(self._is_leading()))
+        for queue, length in self._lengths.items():
+            self._queues.set({"queue": queue}, length())
         body, headers = render(self._registry, accepted)
         return body, headers
-
-    def count_detection(self, by: DetectedBy, seconds: float | None) -> None:
-        """Count a revision that was noticed, so many seconds after it was written, None when nobody knows."""
-        self._detected.inc({"by": by})
-        if seconds is not None:
-            self._detection.observe({"by": by}, seconds)
 
     def observe_tick(self, seconds: float) -> None:
         """Record how long a wake-up took."""
         self._ticks.observe({}, seconds)
+
+    def observe_tick_lag(self, seconds: float) -> None:
+        """Record how late a canary's tick began."""
+        self._tick_lag.observe({}, max(seconds, 0.0))
 
     def observe_loop_lag(self, seconds: float) -> None:
         """Record how late the event loop was."""

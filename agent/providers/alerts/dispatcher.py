@@ -70,6 +70,11 @@ class AlertDispatcher:
     ) -> None:
         await self._queues.__aexit__(kind, error, trace)
 
+    @property
+    def waiting(self) -> int:
+        """Return how many alerts are not sent yet."""
+        return self._queues.waiting
+
     def has_recipients(self, canary: Canary, alerts: Sequence[Alert]) -> bool:
         """Return whether anybody is to get one of these alerts."""
         return any(self._directory.recipients(canary, alert.severity) for alert in alerts)

@@ -27,6 +27,7 @@ from agent.resources import CANARIES
 from agent.series.agent_metrics import AgentMetrics
 from agent.settings import Settings
 from canary.api.names import Identity
+from canary.run.history import Run
 from canary.run.phase import Phase
 from canary.run.revision import revision_of
 from canary.run.state import Analysis, HookAnswers, Revisions, State, TargetIdentity, Timing, TransitionRecord
@@ -38,6 +39,7 @@ from kube.resource import DEPLOYMENTS
 from kube.store import Key
 from tests.support.canaries import canary_object
 from tests.support.eventually import eventually
+from tests.support.exposition import exposed
 from tests.support.json_patch import apply_patch
 from tests.support.patience import PATIENCE_S
 from tests.support.podinfo import podinfo_deployment, stored
@@ -61,6 +63,7 @@ class CanaryApi:
 
     obj: Json
     caches: Caches
+    metrics: AgentMetrics
     history: list[str] = field(default_factory=list)
     hook: Callable[[], Awaitable[None]] | None = None
     hook_calls: int = 0
@@ -116,14 +119,15 @@ async def looping(server: ApiServer, state: State, analysis: Json, **spec: Any) 
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(client_of(server, ManualTime()))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        api = CanaryApi({}, Caches(client, ""))
+        api = CanaryApi({}, Caches(client, ""), AgentMetrics("1.2.3"))
+        api.metrics.show_canaries(api.caches.of(CANARIES).items)
         hooks_url = await stack.enter_async_context(serving(api.answer_hook))
         obj = canary_object(orjson.loads(orjson.dumps(analysis).decode().replace("{hooks}", hooks_url)), **spec)
         obj["metadata"]["resourceVersion"] = "1"
         obj["status"] = write_status(state, {}, target_kind="Deployment", generation=1)
         api.obj, server.otherwise = obj, api.answer
         api.caches.of(CANARIES).remember(obj)
-        metrics, hooks = AgentMetrics("1.2.3"), Hooks(session=session)
+        metrics, hooks = api.metrics, Hooks(session=session)
         recorder = await stack.enter_async_context(EventRecorder(client, instance="test"))
         delivery, destinations = Delivery(session=session), Destinations(client, api.caches, None)
         alerts = AlertDispatcher(destinations, delivery, recorder, metrics.count_alert)
@@ -318,3 +322,29 @@ async def test_a_status_that_the_api_server_prunes_is_told_once_and_not_written_
         assert told == [ready(api)["message"]]
         api.prunes_status = False
         await eventually(lambda: ready(api).get("status"), lambda status: status == "True")
+
+
+async def test_what_a_tick_asks_and_how_a_run_ends_is_counted(server: ApiServer) -> None:
+    running = state(
+        Phase.PROGRESSING,
+        revisions=Revisions(analysed=REVISION, promoted="before", finished="before"),
+        traffic=Traffic(10),
+        run=Run(1.0),
+        analysis=Analysis(started_at_s=1.0, decisive_at_s=time.time()),
+        timing=Timing(next_check_at_s=1.0),
+    )
+    check = {"name": "check", "type": "rollout", "url": "{hooks}/check"}
+    analysis = {"webhooks": [check], "metrics": [{"name": "p99", "query": "x"}], "threshold": 1}
+    async with looping(server, running, analysis) as api:
+        api.hook_code = 500
+        create_workloads(api, promoted="before")
+        await eventually(lambda: api.obj["status"]["phase"], lambda phase: phase == "Failed")
+        shown = exposed(api.metrics)
+    labels = 'name="podinfo",namespace="test"'
+    assert shown[f'serin_check_verdicts_total{{metric="p99",{labels},verdict="error"}}'] == 1
+    assert shown[f'serin_check_verdicts_total{{metric="p99",{labels},verdict="fail"}}'] == 0
+    assert shown[f"flagger_canary_duration_seconds_count{{{labels}}}"] == 1
+    ends = f'analysis_status="completed",deployment_strategy="canary",{labels}'
+    assert shown[f"flagger_canary_failures_total{{{ends}}}"] == 1
+    assert shown['serin_run_duration_seconds_count{outcome="rolledBack"}'] == 1
+    assert shown[f'serin_canary_last_run_seconds{{{labels},outcome="rolledBack"}}'] > 1_000_000

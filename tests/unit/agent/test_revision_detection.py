@@ -64,8 +64,8 @@ def test_a_reaction_to_another_revision_is_a_detection_and_neither_bootstrap_nor
 
 def test_detections_are_counted_by_how_they_became_known() -> None:
     metrics = AgentMetrics("1.2.3")
-    metrics.count_detection("admission", 0.4)
-    metrics.count_detection("resync", None)
+    metrics.runs.count_detection("admission", 0.4)
+    metrics.runs.count_detection("resync", None)
     series = exposed(metrics)
     assert series['serin_revisions_detected_total{by="admission"}'] == 1
     assert series['serin_revisions_detected_total{by="resync"}'] == 1

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agent.series.agent_metrics import AgentMetrics
+from agent.series.snapshot import Snapshot, read_snapshot
 from canary.api.names import Identity
 from canary.rules.shape import parse_canary
 from canary.run.history import HistoryEntry, Outcome
@@ -168,7 +169,7 @@ def test_runs_that_ended_are_counted_by_how_from_zero_on() -> None:
 
 def test_checks_are_counted_by_what_they_say_and_those_of_hooks_are_none() -> None:
     metrics = of(stored(RUNNING))
-    hook, rate = result("load-test", Verdict.FAIL), "request-success-rate"
+    hook, rate = result("request-success-rate", Verdict.FAIL), "request-success-rate"
     for verdict in (Verdict.PASS, Verdict.PASS, Verdict.NO_DATA, Verdict.FAIL):
         metrics.canaries.count_checks(canary(), (hook, result(rate, verdict), result("request-duration")), 0.1)
     assert lines(metrics, f"serin_check_verdicts_total{{{RATE}") == [
@@ -177,7 +178,6 @@ def test_checks_are_counted_by_what_they_say_and_those_of_hooks_are_none() -> No
         f'serin_check_verdicts_total{{{RATE},{PODINFO},verdict="noData"}} 1',
         f'serin_check_verdicts_total{{{RATE},{PODINFO},verdict="error"}} 0',
     ]
-    assert not lines(metrics, 'serin_check_verdicts_total{metric="load-test"')
 
 
 def test_the_work_of_the_checks_is_shown_in_flaggers_buckets() -> None:
@@ -326,9 +326,25 @@ def test_of_two_canaries_with_one_target_the_older_has_the_series_and_the_other_
 @pytest.mark.parametrize(
     "odd", [{"phase": "Dancing"}, {"phase": "Failed", "serin": {"checks": 7, "history": {"x": 1}}}]
 )
-def test_a_status_that_somebody_wrote_by_hand_keeps_no_other_canary_from_the_page(odd: dict[str, Any]) -> None:
+def test_a_status_that_somebody_wrote_by_hand_keeps_no_other_canary_from_the_page(
+    odd: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     by_hand = stored(None, "odd") | {"status": odd}
     assert f"flagger_canary_status{{{PODINFO}}} 0" in lines(of(by_hand, stored(RUNNING)))
+    assert not [record for record in caplog.records if record.exc_info], "it is no fault of ours"
+
+
+def test_a_canary_that_can_not_be_shown_for_a_fault_of_ours_is_the_only_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(obj: dict[str, Any], before: Snapshot | None) -> Snapshot:
+        if obj["metadata"]["name"] == "odd":
+            raise RecursionError("deep inside")
+        return read_snapshot(obj, before)
+
+    monkeypatch.setattr("agent.series.canaries.read_snapshot", fail)
+    assert f"flagger_canary_status{{{PODINFO}}} 0" in lines(of(stored(RUNNING, "odd"), stored(RUNNING)))
+    assert [record.message for record in caplog.records] == ["series of canary test/odd: not shown"]
 
 
 def test_no_name_of_a_tenant_writes_another_series() -> None:
