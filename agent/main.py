@@ -210,6 +210,7 @@ def connect_services(
         own_session=own_queries,
         gateways=settings.gateway_namespaces,
         identities=Identities(own_queries or queries, settings.lends_identity_to),
+        observe=metrics.calls.observe_provider,
     )
     turns = Turns()
     metrics.show_queues(

@@ -86,7 +86,11 @@ class Connection:
     """A pool of connections to one API server, with the credentials for it."""
 
     def __init__(
-        self, configuration: Configuration, session: aiohttp.ClientSession, user_agent: str, observe: Observe
+        self,
+        configuration: Configuration,
+        session: aiohttp.ClientSession,
+        user_agent: str,
+        observe: Observe = lambda *_: None,
     ) -> None:
         self._observe = observe
         self._configuration = configuration

@@ -2,20 +2,24 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, get_args
 
 from aioprometheus.collectors import Counter, Gauge, Histogram, Registry
 from aioprometheus.renderer import render
 
-from agent.series.calls import CallSeries
+from agent.series.calls import OTHER, CallSeries
 from agent.series.canaries import CanarySeries
 from agent.series.runs import RunSeries
+from canary.api.alert_provider import AlertProviderType
 from kube.resource import Object
 
 _INF: Final = float("inf")
 _TICK_S: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, _INF)
 _LOOP_LAG_S: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, _INF)
 _TICK_LAG_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, _INF)
+
+_OUTCOMES: Final = ("sent", "failed", "lost")
+_CHATS: Final = frozenset(get_args(AlertProviderType))
 
 
 class AgentMetrics:
@@ -60,6 +64,10 @@ class AgentMetrics:
         self._errors = Counter("serin_tick_errors_total", "Ticks that ended in an error", registry=registry)
         self._alerts = Counter("serin_alerts_total", "Alerts by type of chat and outcome", registry=registry)
         self._events = Counter("serin_event_hook_events_total", "Events for hooks by outcome", registry=registry)
+        for outcome in _OUTCOMES:
+            self._events.add({"outcome": outcome}, 0)
+            for provider_type in _CHATS:
+                self._alerts.add({"provider_type": provider_type, "outcome": outcome}, 0)
         self._queues = Gauge(
             "serin_queue_length",
             "Canaries that wait for their turn, and messages that wait to be sent",
@@ -112,7 +120,8 @@ class AgentMetrics:
 
     def count_alert(self, provider_type: str, outcome: str) -> None:
         """Count an alert that was sent, failed or was lost."""
-        self._alerts.inc({"provider_type": provider_type, "outcome": outcome})
+        known = provider_type if provider_type in _CHATS else OTHER
+        self._alerts.inc({"provider_type": known, "outcome": outcome})
 
     def count_event(self, outcome: str) -> None:
         """Count an event that was sent to a hook, failed or was lost."""

@@ -6,16 +6,19 @@ from aioprometheus.collectors import Counter, Histogram, Registry
 
 from agent.providers.errors import ProviderError, ProviderRefused
 from canary.api.hooks import HOOK_TYPES
+from canary.api.metric_template import PROVIDER_FIELDS
 from canary.run.judge import Verdict
 from canary.run.kept import VERDICT_WORDS
 
 _API_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
-_OTHERS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, float("inf"))
+OTHERS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, float("inf"))
 
 _OUTCOMES: Final = (Verdict.PASS, Verdict.FAIL, Verdict.ERROR)
 
-# What a tenant wrote as a type is no label: nobody bounds how many there are.
-_OTHER: Final = "other"
+_KINDS: Final = ("unavailable", "refused")
+
+OTHER: Final = "other"
+"""Whatever else a tenant wrote as a type, which is no label: nobody bounds how many there are, or what is in them."""
 
 
 class CallSeries:
@@ -37,7 +40,7 @@ class CallSeries:
             "serin_provider_request_seconds",
             "Seconds that a metric server took to answer or to fail, by type",
             registry=registry,
-            buckets=_OTHERS_S,
+            buckets=OTHERS_S,
         )
         self._provider_errors = Counter(
             "serin_provider_errors_total",
@@ -45,13 +48,17 @@ class CallSeries:
             registry=registry,
         )
         self._hook_seconds = Histogram(
-            "serin_hook_seconds", "Seconds of a hook's call, by type", registry=registry, buckets=_OTHERS_S
+            "serin_hook_seconds", "Seconds of a hook's call, by type", registry=registry, buckets=OTHERS_S
         )
         self._hook_calls = Counter(
             "serin_hook_calls_total",
             "Calls of hooks, each try, by type and outcome; error: no answer, or a redirect",
             registry=registry,
         )
+        # `increase` sees a counter's first step only if the counter was there before, at 0.
+        for provider_type in PROVIDER_FIELDS:
+            for kind in _KINDS:
+                self._provider_errors.add({"provider": provider_type, "kind": kind}, 0)
         for hook_type in HOOK_TYPES:
             for outcome in _OUTCOMES:
                 self._hook_calls.add({"type": hook_type, "outcome": VERDICT_WORDS[outcome]}, 0)
@@ -64,13 +71,14 @@ class CallSeries:
 
     def observe_provider(self, provider_type: str, seconds: float, error: ProviderError | None) -> None:
         """Record a request to a metric server, and what went wrong."""
-        self._provider_seconds.observe({"provider": provider_type}, seconds)
-        for kind, is_kind in (("unavailable", False), ("refused", True)):
-            is_counted = error is not None and isinstance(error, ProviderRefused) is is_kind
-            self._provider_errors.add({"provider": provider_type, "kind": kind}, int(is_counted))
+        known = provider_type if provider_type in PROVIDER_FIELDS else OTHER
+        self._provider_seconds.observe({"provider": known}, seconds)
+        if error is not None:
+            kind = "refused" if isinstance(error, ProviderRefused) else "unavailable"
+            self._provider_errors.inc({"provider": known, "kind": kind})
 
     def observe_hook(self, hook_type: str, verdict: Verdict, seconds: float) -> None:
         """Record a call of a hook."""
-        known = hook_type if hook_type in HOOK_TYPES else _OTHER
+        known = hook_type if hook_type in HOOK_TYPES else OTHER
         self._hook_seconds.observe({"type": known}, seconds)
         self._hook_calls.inc({"type": known, "outcome": VERDICT_WORDS[verdict]})

@@ -75,7 +75,7 @@ async def hooking(
 
 
 def outcomes(metrics: AgentMetrics) -> dict[str, float]:
-    return {name: value for name, value in exposed(metrics).items() if name.startswith("serin_event_hook")}
+    return {name: value for name, value in exposed(metrics).items() if name.startswith("serin_event_hook") and value}
 
 
 async def test_an_event_is_posted_as_flagger_does(receiver: Receiver, metrics: AgentMetrics) -> None:

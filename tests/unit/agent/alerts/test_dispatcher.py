@@ -106,7 +106,7 @@ async def nowhere() -> Destination:
 
 
 def outcomes(metrics: AgentMetrics) -> dict[str, float]:
-    return {name: value for name, value in exposed(metrics).items() if name.startswith("serin_alerts_total")}
+    return {name: value for name, value in exposed(metrics).items() if name.startswith("serin_alerts_total") and value}
 
 
 async def test_alerts_arrive_in_order_and_leaving_waits_for_them(recorded: Recorded, metrics: AgentMetrics) -> None:

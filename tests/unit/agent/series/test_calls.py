@@ -10,12 +10,17 @@ from agent.providers.errors import ProviderRefused, ProviderUnavailable
 from agent.providers.hooks import Hooks
 from agent.series.agent_metrics import AgentMetrics
 from canary.api.hooks import CanaryWebhook
+from canary.api.metrics import CanaryMetric
+from canary.run.judge import Verdict
+from canary.run.state import Analysis, State
 from kube.backoff import Backoff
 from kube.client import Client
 from kube.errors import KubeError
 from kube.resource import CONFIGMAPS
+from tests.support.canaries import canary
 from tests.support.exposition import exposed
 from tests.support.web import serving
+from tests.unit.agent.test_loop import deposed_services
 from tests.unit.kube.apiserver import ManualTime, bookmark, no, ok, running_api_server, stream
 
 
@@ -128,17 +133,40 @@ def test_hooks_are_there_before_the_first_call() -> None:
 
 def test_metric_servers_are_counted_by_type_and_a_first_error_is_a_step() -> None:
     metrics = AgentMetrics("1.2.3")
-    metrics.calls.observe_provider("datadog", 0.3, None)
-    before = {series: value for series, value in exposed(metrics).items() if "serin_provider_errors" in series}
-    assert before == {
-        'serin_provider_errors_total{kind="unavailable",provider="datadog"}': 0,
-        'serin_provider_errors_total{kind="refused",provider="datadog"}': 0,
-    }
-    metrics.calls.observe_provider("datadog", 0.2, ProviderUnavailable("503"))
-    metrics.calls.observe_provider("datadog", 0.1, ProviderUnavailable("503"))
-    metrics.calls.observe_provider("datadog", 0.1, ProviderRefused("400"))
+    shown = exposed(metrics)
+    for kind in ("unavailable", "refused"):
+        assert shown[f'serin_provider_errors_total{{kind="{kind}",provider="graphite"}}'] == 0
+    metrics.calls.observe_provider("graphite", 0.3, None)
+    metrics.calls.observe_provider("graphite", 0.2, ProviderUnavailable("503"))
+    metrics.calls.observe_provider("graphite", 0.1, ProviderUnavailable("503"))
+    metrics.calls.observe_provider("graphite", 0.1, ProviderRefused("400"))
+    metrics.calls.observe_provider('mine"} 1', 0.1, None)
     assert of(metrics, "serin_provider_errors_total") == {
-        '{kind="unavailable",provider="datadog"}': 2,
-        '{kind="refused",provider="datadog"}': 1,
+        '{kind="unavailable",provider="graphite"}': 2,
+        '{kind="refused",provider="graphite"}': 1,
     }
-    assert of(metrics, "serin_provider_request_seconds_count") == {'{provider="datadog"}': 4}
+    assert of(metrics, "serin_provider_request_seconds_count") == {'{provider="graphite"}': 4, '{provider="other"}': 1}
+
+
+async def test_what_a_canarys_checks_ask_is_told_with_the_type_of_the_server(tmp_path: Path) -> None:
+    metrics = AgentMetrics("1.2.3")
+    async with deposed_services(tmp_path, metrics) as services:
+        state = State(analysis=Analysis(started_at_s=1.0))
+        metric = CanaryMetric.model_validate({"name": "request-success-rate"})
+        result = await services.asker._checks.check(canary(), state, metric, 1000.0)
+    assert result.verdict is Verdict.ERROR
+    assert of(metrics, "serin_provider_errors_total") == {'{kind="unavailable",provider="prometheus"}': 1}
+    assert of(metrics, "serin_provider_request_seconds_count") == {'{provider="prometheus"}': 1}
+
+
+def test_alerts_are_there_before_the_first_and_no_type_of_a_tenants_own_is() -> None:
+    metrics = AgentMetrics("1.2.3")
+    shown = exposed(metrics)
+    assert shown['serin_alerts_total{outcome="failed",provider_type="slack"}'] == 0
+    assert shown['serin_event_hook_events_total{outcome="lost"}'] == 0
+    for provider_type in ("slack", 'x"} 1', ""):
+        metrics.count_alert(provider_type, "sent")
+    assert of(metrics, "serin_alerts_total") == {
+        '{outcome="sent",provider_type="slack"}': 1,
+        '{outcome="sent",provider_type="other"}': 2,
+    }
