@@ -100,7 +100,7 @@ class CanaryLoop:
             self._due_at_s = self._due_at_s or over_at_s
 
     async def _pause(self, pause_s: float, *, is_due_after: bool) -> None:
-        """Sleep, whoever wakes: no tick is due before the end, and then one is if somebody woke, or in any case."""
+        """Wait, whoever wakes: no tick is due before the end, and then one is if somebody woke, or in any case."""
         over_at_s = time.monotonic() + pause_s
         await asyncio.sleep(pause_s)
         self._due_at_s = over_at_s if is_due_after or self._woken.is_set() else None

@@ -137,7 +137,7 @@ class Connection:
 
     @asynccontextmanager
     async def _watched(self, request: Request, limits: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Give an answer that lasts, counted when it begins."""
+        """Yield an answer that lasts, and tell of it when it begins."""
         has_begun = False
         try:
             async with self._answer(request, limits) as response:
