@@ -25,7 +25,7 @@ MetricProviderType = Literal[
     "splunk",
 ]
 
-PROMETHEUS: Final = "prometheus"
+PROMETHEUS: Final[MetricProviderType] = "prometheus"
 
 
 class Use(StrEnum):
@@ -53,7 +53,7 @@ class ProviderFields:
 
 
 # Source of the names of the keys and of the default addresses: Flagger 1.44, `pkg/metrics/providers`.
-PROVIDER_FIELDS: Final[Mapping[str, ProviderFields]] = {
+PROVIDER_FIELDS: Final[Mapping[MetricProviderType, ProviderFields]] = {
     PROMETHEUS: ProviderFields(api="/api/v1/query", secret_keys=(("token",), ("username", "password"))),
     "datadog": ProviderFields(
         address=Use.OPTIONAL,
@@ -89,7 +89,7 @@ PROVIDER_FIELDS: Final[Mapping[str, ProviderFields]] = {
         secret_keys=(("project",),),
     ),
 }
-"""By `spec.provider.type`: the types that are asked."""
+"""By `spec.provider.type`: all of Flagger's."""
 
 
 def named_keys(fields: ProviderFields) -> str:

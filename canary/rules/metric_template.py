@@ -21,13 +21,12 @@ _refused = partial(Problem, spares_stored=True)
 
 def check_metric_template(template: MetricTemplate) -> tuple[Problem, ...]:
     """Return errors and warnings."""
-    fields = PROVIDER_FIELDS.get(template.spec.provider.type)
     return (
         *_query_is_written(template),
         *_headers_can_be_sent(template),
         *_certificate_is_there(template),
         *check_secret_reference("spec.provider.secretRef", template.spec.provider.secret_ref),
-        *(_type_is_asked(template) if fields is None else _type_has_its_fields(template, fields)),
+        *_type_has_its_fields(template, PROVIDER_FIELDS[template.spec.provider.type]),
         *fields_are_known(template),
     )
 
@@ -131,8 +130,3 @@ def _certificate_is_there(template: MetricTemplate) -> Iterator[Problem]:
     if provider.insecure_skip_verify and provider.address.startswith("http://"):
         allowed = "nothing beside http://, which has no certificate to be verified"
         yield Problem("spec.provider.insecureSkipVerify", provider.insecure_skip_verify, allowed, is_warning=True)
-
-
-def _type_is_asked(template: MetricTemplate) -> Iterator[Problem]:
-    """Refuse a type that no run could be judged by: its checks would be waited for until the run is rolled back."""
-    yield Problem("spec.provider.type", template.spec.provider.type, f"in this version {', '.join(PROVIDER_FIELDS)}")

@@ -226,14 +226,8 @@ class MetricChecks:
             kube.errors.KubeError: its Secret can't be read.
         """
         provider = template.spec.provider
-        make, fields = PROVIDERS.get(provider.type), PROVIDER_FIELDS.get(provider.type)
-        if make is None or fields is None:
-            raise ProviderRefused(
-                f"MetricTemplate {template.namespace}/{template.name} spec.provider.type: "
-                f"found {provider.type!r}; allowed: {', '.join(PROVIDERS)}"
-            )
         credentials, secret = await self._credentials(template)
-        address = (provider.address or fields.default_address).rstrip("/")
+        address = (provider.address or PROVIDER_FIELDS[provider.type].default_address).rstrip("/")
         connection = Connection(
             name=name or shown_url(address),
             is_known=not name,
@@ -246,7 +240,7 @@ class MetricChecks:
             is_verified=not provider.insecure_skip_verify,
             timeout_s=self._timeout_s,
         )
-        return make(self._means, connection)
+        return PROVIDERS[provider.type](self._means, connection)
 
     async def _credentials(self, template: MetricTemplate) -> tuple[dict[str, str], str]:
         """Read what a template's Secret has now, and name it; nothing of a template without one."""

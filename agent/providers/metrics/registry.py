@@ -21,7 +21,7 @@ from agent.providers.metrics.servers.newrelic import NewRelic
 from agent.providers.metrics.servers.prometheus import Prometheus
 from agent.providers.metrics.servers.splunk import Splunk
 from agent.providers.metrics.servers.stackdriver import Stackdriver
-from canary.api.metric_template import PROMETHEUS, PROVIDER_FIELDS, Use, named_keys
+from canary.api.metric_template import PROMETHEUS, PROVIDER_FIELDS, MetricProviderType, Use, named_keys
 from kube.client import Client
 
 
@@ -42,7 +42,7 @@ class Means:
 Make = Callable[[Means, Connection], MetricServer]
 """Makes the server of a connection. What is wrong with its credentials is a ProviderRefused by then, if it can be."""
 
-PROVIDERS: Final[Mapping[str, Make]] = {
+PROVIDERS: Final[Mapping[MetricProviderType, Make]] = {
     PROMETHEUS: lambda means, connection: Prometheus(Exchange(means.session, connection), means.by_get),
     "datadog": lambda means, connection: Datadog(Exchange(means.session, connection)),
     "newrelic": lambda means, connection: NewRelic(Exchange(means.session, connection)),
@@ -61,7 +61,7 @@ PROVIDERS: Final[Mapping[str, Make]] = {
 }
 
 
-def check_secret(provider_type: str, secret: str, credentials: Mapping[str, str]) -> None:
+def check_secret(provider_type: MetricProviderType, secret: str, credentials: Mapping[str, str]) -> None:
     """See that a Secret has what its type of provider needs. `secret` names it, as `Secret test/login`.
 
     Raises:

@@ -1,41 +1,19 @@
-"""What every metric provider must get right, held against a server of its protocol. A new one joins SERVERS."""
+"""What every metric provider must get right, held against a server of its protocol."""
 
 import math
+from typing import get_args
 
 import pytest
 
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
 from agent.providers.metrics.registry import PROVIDERS
 from agent.providers.web.addresses import AddressRules
-from canary.api.metric_template import PROVIDER_FIELDS
+from canary.api.metric_template import PROVIDER_FIELDS, MetricProviderType
 from canary.run.judge import Verdict
-from tests.support.metric_servers.cloudwatch import FakeCloudWatch
-from tests.support.metric_servers.datadog import FakeDatadog
-from tests.support.metric_servers.dynatrace import FakeDynatrace
-from tests.support.metric_servers.externalmetrics import FakeExternalMetrics
-from tests.support.metric_servers.graphite import FakeGraphite
-from tests.support.metric_servers.influxdb import FakeInfluxDB
-from tests.support.metric_servers.keptn import FakeKeptn
-from tests.support.metric_servers.newrelic import FakeNewRelic
+from tests.support.metric_servers.known import SERVERS
 from tests.support.metric_servers.playing import SECRET, playing, template_of
-from tests.support.metric_servers.prometheus import FakePrometheus
 from tests.support.metric_servers.server import HIDDEN, FakeMetricServer, Fault
-from tests.support.metric_servers.splunk import FakeSplunk
-from tests.support.metric_servers.stackdriver import FakeStackdriver
 
-SERVERS: tuple[type[FakeMetricServer], ...] = (
-    FakePrometheus,
-    FakeDatadog,
-    FakeNewRelic,
-    FakeGraphite,
-    FakeInfluxDB,
-    FakeCloudWatch,
-    FakeDynatrace,
-    FakeExternalMetrics,
-    FakeKeptn,
-    FakeSplunk,
-    FakeStackdriver,
-)
 WITH_SECRETS = tuple(server for server in SERVERS if server.secret)
 ADDRESSED = tuple(server for server in SERVERS if server.is_addressed)
 WITH_SERIES = tuple(server for server in SERVERS if server.has_series)
@@ -54,8 +32,9 @@ def guarded(request: pytest.FixtureRequest) -> FakeMetricServer:
     return made
 
 
-def test_every_type_that_is_asked_is_held_to_this() -> None:
+def test_every_type_of_flaggers_is_asked_and_held_to_this() -> None:
     assert [server.type for server in SERVERS] == list(PROVIDERS) == list(PROVIDER_FIELDS)
+    assert set(PROVIDERS) == set(get_args(MetricProviderType))
 
 
 async def test_a_value_is_judged(server: FakeMetricServer) -> None:

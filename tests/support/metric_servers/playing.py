@@ -1,5 +1,6 @@
 """Playing a MetricTemplate against a metric server of a test: real objects, a real check, the real HTTP."""
 
+import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -125,6 +126,7 @@ async def playing(
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         _certificate(url.hostname or "", *server.other_hosts).configure_cert(context)
     async with AsyncExitStack() as stack:
+        server.released = asyncio.Event()
         stack.callback(server.released.set)
         served = await stack.enter_async_context(serving(server.handle, ssl_context=context))
         session = await stack.enter_async_context(_session(urlsplit(served).port or 0, authority, rules))

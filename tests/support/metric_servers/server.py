@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
+from canary.api.metric_template import MetricProviderType
+
 Number = float | str
 """A value of an answer; a text that is no number is what no server should send."""
 
@@ -42,7 +44,7 @@ class FakeMetricServer(ABC):
     next one has; without any, the type knows no Secret.
     """
 
-    type: ClassVar[str]
+    type: ClassVar[MetricProviderType]
     address: ClassVar[str]
     query: ClassVar[str]
     own_address: ClassVar[str] = ""

@@ -4,14 +4,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from canary.api.metric_template import PROVIDER_FIELDS
 from tests.support.cluster import REPOSITORY
 from tests.support.reference.bounds import bounds_page
 from tests.support.reference.calls import calls_page
 from tests.support.reference.events import events_page
 from tests.support.reference.fields import fields_page
 from tests.support.reference.flags import command_page, flags_page
-from tests.support.reference.page import codes
 from tests.support.reference.series import series_page
 from tests.support.reference.stored import annotations_page, conditions_page, status_page
 from tests.support.reference.values import values_page
@@ -23,8 +21,8 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "metric-template.md": partial(
         fields_page,
         "MetricTemplate",
-        f"A query that checks refer to. Of the types {codes(sorted(PROVIDER_FIELDS))} is asked so far; what the "
-        "query may say is in [checks](../concepts/checks.md#query-templates).",
+        "A query that checks refer to. What a type asks, and its Secret, is on [its page](../providers/README.md); "
+        "what the query may say, in [checks](../concepts/checks.md#query-templates).",
     ),
     "alert-provider.md": partial(
         fields_page,

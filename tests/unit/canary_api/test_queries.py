@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from agent.providers.alerts.registry import CHAT_FORMATS
 from canary.api.alert_provider import AlertProviderType
 from canary.api.canary import Canary
-from canary.api.metric_template import PROVIDER_FIELDS, MetricTemplate
+from canary.api.metric_template import MetricTemplate
 from canary.api.problems import Described, Problem
 from canary.rules.queries import check_filled_queries, check_queries, check_template_query
-from canary.rules.shape import alert_provider_problems, canary_problems, metric_template_problems, parse_metric_template
+from canary.rules.shape import alert_provider_problems, canary_problems, parse_metric_template
 
 CanaryWith = Callable[[Mapping[str, object]], dict[str, Any]]
 
@@ -240,14 +240,6 @@ def test_what_is_filled_in_is_no_longer_than_what_is_parsed(canary_with: CanaryW
         assert [problem.is_warning for problem in found] == [True] * is_told
         assert all("found more than 65536 bytes, once it is filled in" in problem.allowed for problem in found)
         assert peak_bytes < 20_000_000
-
-
-def test_a_type_that_is_not_asked_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {name: fields for name, fields in PROVIDER_FIELDS.items() if name != "keptn"}
-    monkeypatch.setattr("canary.rules.metric_template.PROVIDER_FIELDS", asked)
-    provider = {"type": "keptn"}
-    (found,) = metric_template_problems({"metadata": {"name": "t"}, "spec": {"provider": provider, "query": "x"}})
-    assert (found.path, found.found, found.stops_runs) == ("spec.provider.type", "keptn", True)
 
 
 def test_each_type_that_an_alert_provider_may_have_has_a_format() -> None:

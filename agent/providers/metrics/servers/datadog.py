@@ -11,7 +11,7 @@ from agent.providers.metrics.window import window_of
 API_KEY: Final = "datadog_api_key"
 APPLICATION_KEY: Final = "datadog_application_key"
 
-_MEND: Final = "for example by no `by {...}` in the query"
+_MEND: Final = "for example without by {...} in the query"
 _NOT_DATADOG: Final = "not an answer of Datadog"
 _DOMAINS: Final = ("datadoghq.com", "datadoghq.eu", "ddog-gov.com")
 

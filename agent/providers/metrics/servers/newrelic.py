@@ -15,7 +15,7 @@ QUERY_KEY: Final = "newrelic_query_key"
 ACCOUNT_ID: Final = "newrelic_account_id"
 
 _ONE_SELECTED: Final = "for example by one function behind SELECT"
-_NO_FACET: Final = "for example by no FACET in the query"
+_NO_FACET: Final = "for example without FACET in the query"
 _NOT_NEW_RELIC: Final = "not an answer of New Relic"
 _DOMAINS: Final = ("newrelic.com",)
 

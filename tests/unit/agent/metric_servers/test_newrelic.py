@@ -36,7 +36,10 @@ def test_the_number_is_found_under_whatever_name_it_has(body: str, value: float 
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ('{"facets": [{"name": "a"}, {"name": "b"}]}', "gives 2 series; allowed: one series, for example by no FACET"),
+        (
+            '{"facets": [{"name": "a"}, {"name": "b"}]}',
+            "gives 2 series; allowed: one series, for example without F",
+        ),
         ('{"results": [{"percentiles": {"50": 1, "95": 2, "99": 3}}]}', "gives 3 series"),
         ('{"timeSeries": [], "total": {}}', "gives points over time; allowed: one number, without TIMESERIES"),
         ('{"results": [{"events": [{"a": 1}]}]}', "is a list or an object; allowed: a number"),
