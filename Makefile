@@ -1,6 +1,6 @@
 # Everything here works from a fresh clone: what is missing is installed into .venv and .sandbox.
 .PHONY: help demo test test-demo unit coverage tapes long fuzz check format bench sandbox sandbox-down image pin-images sbom
-.PHONY: charts charts-package clean reference version-check
+.PHONY: charts charts-package clean dashboards reference version-check
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -90,6 +90,9 @@ format: .venv/.ready ## Format the code and mend what the linter can mend
 
 reference: .venv/.ready ## Write docs/reference/ anew, from the code
 	$(RUN) -m tests.support.reference
+
+dashboards: .venv/.ready ## Write Grafana's dashboards anew, from dashboards/
+	$(RUN) -m dashboards
 
 bench: .venv/.ready ## Measure; the figures go to build/bench.json
 	@$(RUN) -m sandbox build

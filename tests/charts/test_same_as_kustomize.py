@@ -117,11 +117,12 @@ def test_whose_tracking_is_off_may_not_list_secrets() -> None:
     assert not [key for key in off if key[2] == "serin-agent-configs"]
 
 
-def test_the_dashboard_is_that_of_the_kustomization() -> None:
+def test_the_dashboards_are_those_of_the_kustomization() -> None:
     found = stripped(render(values={"dashboards": {"enabled": True, "namespace": "monitoring"}}))
     dashboard = found["ConfigMap", "monitoring", "serin-canaries-dashboard"]
     [meant] = kustomize(MANIFESTS / "grafana")
     assert dashboard["data"] == meant["data"]
+    assert dashboard["data"].keys() == {"serin-overview.json", "serin-canary.json"}
     assert dashboard["metadata"]["labels"] == meant["metadata"]["labels"] == {"grafana_dashboard": "1"}
 
 

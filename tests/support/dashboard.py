@@ -14,6 +14,7 @@ from typing import Any, Final
 _VARIABLE: Final = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)\}|(?P<bare>[A-Za-z_]\w*))")
 _LABEL_VALUES: Final = re.compile(r"label_values\((?P<series>.+),\s*(?P<label>\w+)\)")
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
+_ALL: Final = {"text": ["All"], "value": ["$__all"]}
 _POINTS: Final = 1000
 
 
@@ -44,16 +45,29 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A choice for the user: the values of `label` in `series`, which may name the variables before it."""
+    """A choice for the user: the values of `label` in `series`, which may name the variables before it.
+
+    `takes_all`: all values at once are the default, for which `of_all` stands if it is not empty.
+    """
 
     name: str
     series: str
     label: str
+    takes_all: bool = False
+    of_all: str = ""
+
+    def chosen(self, found: Sequence[str], wanted: str | None) -> str:
+        """Return what stands in a query for one value or, where nobody wanted one, for all of them or the first."""
+        if not self.takes_all:
+            return wanted or found[0]
+        if wanted is not None:
+            return wanted
+        return self.of_all or f"({'|'.join(found)})"
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query of a panel. `is_instant`: asked for one moment, not over the window.
+    """One query of a panel, or of an annotation. `is_instant`: asked for one moment, not over the window.
 
     `repeat` names the variable for each of whose values the panel is there once; empty: it is there once.
     """
@@ -89,7 +103,8 @@ def read_dashboard(text: str) -> Dashboard:
     variables = [_read_variable(item) for item in body["templating"]["list"] if item["type"] != "datasource"]
     panels = [inner for panel in body["panels"] for inner in (panel, *panel.get("panels", ()))]
     queries = [_read_query(panel, target) for panel in panels for target in panel.get("targets", ())]
-    return Dashboard(tuple(variables), tuple(queries))
+    notes = [_read_note(note) for note in body["annotations"]["list"] if not note.get("builtIn")]
+    return Dashboard(tuple(variables), (*queries, *notes))
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
@@ -113,10 +128,19 @@ def _read_variable(item: Mapping[str, Any]) -> Variable:
     match = _LABEL_VALUES.fullmatch(query)
     if match is None:
         raise DashboardError(f"variable {item['name']!r}: found {query!r}; allowed: label_values(series, label)")
-    return Variable(item["name"], match["series"], match["label"])
+    if item["multi"] != item["includeAll"] or (item["multi"] and item["current"] != _ALL):
+        raise DashboardError(f"variable {item['name']!r}: allowed is one value, or all of them at first")
+    return Variable(item["name"], match["series"], match["label"], item["multi"], item.get("allValue", ""))
 
 
 def _read_query(panel: Mapping[str, Any], target: Mapping[str, Any]) -> Query:
     if target["datasource"] != _SOURCE:
         raise DashboardError(f"panel {panel['title']!r}: found data source {target['datasource']}; allowed: {_SOURCE}")
     return Query(panel["title"], target["refId"], target["expr"], bool(target["instant"]), panel.get("repeat", ""))
+
+
+def _read_note(note: Mapping[str, Any]) -> Query:
+    """Read an annotation: older versions of Grafana take the query beside `target`, newer ones the one in it."""
+    if note["expr"] != note["target"]["expr"] or note["datasource"] != _SOURCE:
+        raise DashboardError(f"annotation {note['name']!r}: its two queries differ, or it asks another data source")
+    return Query(f"annotation {note['name']}", "", note["expr"], is_instant=False, repeat="")

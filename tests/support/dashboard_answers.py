@@ -54,7 +54,7 @@ async def ask(
 async def _choose(
     session: aiohttp.ClientSession, server: str, dashboard: Dashboard, window: Window, chosen: Mapping[str, str]
 ) -> dict[str, str | Sequence[str]]:
-    """Return every variable its value; one that a panel repeats over gets all of them, another the first."""
+    """Return every variable with its value; one that a panel repeats over gets a list of all of them."""
     repeated = {query.repeat for query in dashboard.queries}
     values: dict[str, str | Sequence[str]] = dict(window.values)
     for variable in dashboard.variables:
@@ -64,7 +64,7 @@ async def _choose(
         wanted = chosen.get(variable.name)
         if not found or (wanted is not None and wanted not in found):
             raise DashboardError(f"variable {variable.name!r}: {selector} has {found}, wanted {wanted or 'any'}")
-        values[variable.name] = found if variable.name in repeated else wanted or found[0]
+        values[variable.name] = found if variable.name in repeated else variable.chosen(found, wanted)
     return values
 
 

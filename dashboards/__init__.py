@@ -1,0 +1,1 @@
+"""The Grafana dashboards of manifests/grafana, written by `make dashboards`."""
