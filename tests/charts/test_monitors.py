@@ -37,3 +37,12 @@ def test_service_monitors_are_of_both_programs() -> None:
 def test_without_a_webhook_there_is_none_to_scrape() -> None:
     found = by_key(render(values={"serviceMonitor": {"enabled": True}, "webhook": {"enabled": False}}))
     assert [key[2] for key in found if key[0] == "ServiceMonitor"] == ["serin-agent"]
+
+
+def test_runbooks_are_addresses_where_the_docs_are_served() -> None:
+    values: Json = {"prometheusRule": {"enabled": True, "runbookBaseUrl": "https://docs.example.com/serin/"}}
+    [rule] = [one for one in render(values=values) if one["kind"] == "PrometheusRule"]
+    found = {one["alert"]: one["annotations"] for one in rule["spec"]["groups"][0]["rules"]}
+    assert found["SerinRunStuck"]["runbook"] == "how-to/firing.md#serinrunstuck"
+    assert found["SerinRunStuck"]["runbook_url"] == "https://docs.example.com/serin/how-to/firing.md#serinrunstuck"
+    assert all("runbook_url" in one for one in found.values())

@@ -7,57 +7,64 @@ import promql_parser
 import pytest
 import yaml
 
-from agent.series.agent_metrics import AgentMetrics
-from canary.run.phase import Phase
-from canary.run.state import State
-from canary.run.traffic import Traffic
 from tests.support.cluster import REPOSITORY
-from tests.support.exposition import exposed, stored
+from tests.support.known_series import known_series
 from tests.support.reference.source import ready_reasons
-from webhook.metrics import WebhookMetrics
 
 FOLDER = REPOSITORY / "manifests" / "monitoring-operator"
 [GROUP] = yaml.safe_load((FOLDER / "prometheus-rule.yaml").read_text())["spec"]["groups"]
 RULES = {rule["alert"]: rule for rule in GROUP["rules"]}
+ENTRY = re.compile(r"^## (\w+)\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 SELECTED = re.compile(r"\b((?:serin|flagger)_\w+)(?:\{([^}]*)\})?")
-
-
-def series() -> dict[str, set[str]]:
-    """Return what the agent and the webhook export, with the labels of each."""
-    agent = AgentMetrics("1.2.3", canaries=lambda: [stored(State(phase=Phase.PROGRESSING, traffic=Traffic(20)))])
-    body, _ = WebhookMetrics("1.2.3", lambda: 60.0).render([], 1)
-    lines = [*exposed(agent), *(line.rpartition(" ")[0] for line in body.decode().splitlines() if line[:1] != "#")]
-    found: dict[str, set[str]] = {}
-    for line in lines:
-        name, _, labels = line.partition("{")
-        found.setdefault(name, set()).update(re.findall(r"(\w+)=", labels))
-    return found
 
 
 @pytest.mark.parametrize("alert", RULES)
 def test_an_alert_asks_for_series_that_there_are(alert: str) -> None:
-    expression, known = RULES[alert]["expr"], series()
+    expression, known = RULES[alert]["expr"], known_series()
     promql_parser.parse(expression)
     selected = SELECTED.findall(expression)
     assert selected
     for name, labels in selected:
         assert name in known, name
         assert set(re.findall(r"(\w+)(?:=|!)", labels)) <= known[name]
+    for labels in re.findall(r"\bby \(([^)]*)\)", expression):
+        assert set(re.findall(r"\w+", labels)) <= set().union(*(known[name] for name, _ in selected))
 
 
-def test_what_somebody_has_to_be_told_of_is_told_with_what_to_do() -> None:
-    assert set(RULES) == {
+def test_what_somebody_has_to_be_told_of_is_told_with_its_runbook() -> None:
+    assert list(RULES) == [
         "SerinAgentWithoutLeader",
         "SerinCanaryNotReady",
         "SerinCannotMeasure",
-        "SerinCertificateEnds",
-        "SerinRolledBack",
-        "SerinRunStuck",
         "SerinStandsStillForFlagger",
-    }
-    for rule in RULES.values():
-        assert rule["annotations"].keys() == {"summary", "action"}
+        "SerinRunStuck",
+        "SerinRolledBack",
+        "SerinProviderErrors",
+        "SerinAlertsNotDelivered",
+        "SerinHooksUnanswered",
+        "SerinTicksLate",
+        "SerinEventLoopLate",
+        "SerinQueueGrows",
+        "SerinApiServerErrors",
+        "SerinApiServerSlow",
+        "SerinWebhookGone",
+        "SerinAdmissionFails",
+        "SerinCertificateEnds",
+    ]
+    for alert, rule in RULES.items():
+        assert rule.keys() == {"alert", "expr", "for", "labels", "annotations"}
+        assert rule["annotations"].keys() == {"summary", "description", "runbook"}
+        assert rule["annotations"]["runbook"] == f"how-to/firing.md#{alert.lower()}"
         assert rule["labels"]["severity"] in {"warning", "critical"}
+
+
+def test_each_runbook_is_an_entry_that_shows_what_to_type() -> None:
+    entries = dict(ENTRY.findall((REPOSITORY / "docs" / "how-to" / "firing.md").read_text()))
+    assert list(entries) == list(RULES)
+    for alert, text in entries.items():
+        block = re.search(r"^```bash\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        assert block, f"{alert}: no commands"
+        assert re.match(r"(kubectl|serin|time kubectl) ", block[1]), alert
 
 
 def test_every_reason_is_of_one_alert_or_meant_by_who_set_it() -> None:

@@ -1,10 +1,12 @@
 """Building the Go programs, with a stand-in for the compiler."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from sandbox import tools
+from sandbox.paths import REPOSITORY
 
 COMPILER = """#!/bin/sh
 case "$1" in
@@ -48,6 +50,20 @@ def test_kubernetes_has_the_version_of_its_module_stamped_in(bin_dir: Path) -> N
     assert "-X=k8s.io/component-base/version.gitMajor=1 " in cluster
     assert "-X=k8s.io/component-base/version.gitMinor=36 " in cluster
     assert "-X=" not in prometheus
+
+
+def test_promtool_is_of_prometheus_version_and_without_the_clouds_that_it_could_discover(bin_dir: Path) -> None:
+    tools.build(["prometheus", "promtool"])
+    prometheus, promtool = (bin_dir / "compiled").read_text().splitlines()
+    assert "-tags=remove_all_sd,enable_kubernetes_sd" in prometheus
+    assert "-tags=remove_all_sd,enable_kubernetes_sd" in promtool
+    versions = [
+        re.findall(
+            r"github.com/prometheus/prometheus v\S+", (REPOSITORY / "sandbox" / "tools" / name / "go.mod").read_text()
+        )
+        for name in ("prometheus", "promtool")
+    ]
+    assert versions[0] == versions[1] != []
 
 
 def test_etcd_gets_its_own_name(bin_dir: Path) -> None:
