@@ -32,19 +32,24 @@ def check_access(request: web.Request, body: bytes, canary: Canary) -> None:
 
 
 # What Serin shows of an answer in its events; of bodies, which may be anybody's, it shows nothing.
-_HINT_HEADER = "Serin-Hint"
+HINT_HEADER = "Serin-Hint"
 _MOST_HINT_CHARS = 200
 _NO = 300
 
 
 @web.middleware
 async def add_hint(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Send with an answer that is no yes a header with the beginning of its body, in one line."""
+    """Send with an answer that is no yes a hint: its own, or the beginning of its body."""
     response = await handler(request)
     if response.status >= _NO and isinstance(response, web.Response) and response.text:
-        words = "".join(char if char.isprintable() else " " for char in response.text[: 4 * _MOST_HINT_CHARS]).split()
-        response.headers[_HINT_HEADER] = " ".join(words)[:_MOST_HINT_CHARS]
+        response.headers.setdefault(HINT_HEADER, as_hint(response.text))
     return response
+
+
+def as_hint(text: str) -> str:
+    """Return the beginning of a text, in one line."""
+    words = "".join(char if char.isprintable() else " " for char in text[: 4 * _MOST_HINT_CHARS]).split()
+    return " ".join(words)[:_MOST_HINT_CHARS]
 
 
 @web.middleware

@@ -7,7 +7,15 @@ from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 
-from loadtester.access import KEYS, NAMESPACE_PATTERN, add_hint, answer_refusals, check_access
+from loadtester.access import (
+    HINT_HEADER,
+    KEYS,
+    NAMESPACE_PATTERN,
+    add_hint,
+    answer_refusals,
+    as_hint,
+    check_access,
+)
 from loadtester.command import Completion, Outcome
 from loadtester.gate import GATES, Gates, gate_routes
 from loadtester.hook import Hook, HookType, parse_hook
@@ -17,6 +25,8 @@ from loadtester.signature import Keys
 from service import endpoint
 
 SHUTDOWN_S = 5.0  # for bash commands to end by themselves when the load tester stops; aiohttp waits it out twice
+
+_MOST_HINTED_CHARS = 40
 
 _RUNNER = web.AppKey("runner", Runner)
 
@@ -76,7 +86,11 @@ async def answer_hook(request: web.Request) -> web.Response:
 def _render_completion(hook: Hook, completion: Completion) -> web.Response:
     if completion.outcome is Outcome.SUCCEEDED:
         return web.Response(text=completion.output if hook.is_output_returned else "")
-    return web.Response(status=500, text=f"command {hook.command}: {completion.reason}\n{completion.output}")
+    said = f"{completion.reason}\n{completion.output}"
+    # A command is often longer than a hint may be, and why it failed stands behind it.
+    command = hook.command if len(hook.command) <= _MOST_HINTED_CHARS else f"{hook.command[:_MOST_HINTED_CHARS]}..."
+    hint = as_hint(f"command {command}: {said}")
+    return web.Response(status=500, text=f"command {hook.command}: {said}", headers={HINT_HEADER: hint})
 
 
 async def _run_commands(app: web.Application) -> AsyncIterator[None]:

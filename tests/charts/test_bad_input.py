@@ -21,6 +21,8 @@ from tests.support.discovered import api_server
             {"logLevel": "loud"},
             "at '/logLevel': 'loud' does not match pattern '^(debug|info|warn|warning|error|fatal|panic)$'",
         ),
+        ({"selectorLabels": "app=podinfo"}, "at '/selectorLabels': 'app=podinfo' does not match pattern"),
+        ({"includeLabelPrefix": "team*"}, "at '/includeLabelPrefix': 'team*' does not match pattern"),
         ({"webhook": {"replica": 3}}, "at '/webhook': additional properties 'replica' not allowed"),
         ({"images": {"serin": {"digest": "latest"}}}, "at '/images/serin/digest': 'latest' does not match"),
         ({"namespace": "My Shop"}, "at '/namespace': 'My Shop' does not match pattern"),

@@ -135,6 +135,21 @@ async def test_each_program_that_hooks_use_is_missed_by_name(
     )
 
 
+async def test_an_event_names_the_missing_program_of_a_long_command_too(
+    load_tester: ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bash").symlink_to(shutil.which("bash") or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    command = f"nghttp --header='x-user: {'a' * 300}' http://podinfo-canary.test:9898/"
+    metadata = {"type": "bash", "cmd": command}
+    async with load_tester.post("/", json={"name": "podinfo", "namespace": "test", "metadata": metadata}) as response:
+        assert response.headers["Serin-Hint"].startswith(
+            f"command nghttp --header='x-user: {'a' * 15}...: exit status 127, for nghttp is not in this image; "
+            "it has bash "
+        )
+        assert (await response.text()).startswith(f"command {command}: exit status 127, for nghttp is not in this ")
+
+
 def test_the_image_has_what_a_missing_program_is_told_beside_and_the_ledger_too() -> None:
     dockerfile = (REPOSITORY / "Dockerfile").read_text()
     built = re.findall(r"&& build \S+ (\S+) ", dockerfile)
