@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -11,6 +11,9 @@ from cli.care_verbs import app as care_verbs
 from cli.cluster_verbs import app as cluster_verbs
 from cli.exit_codes import ExitCode
 from cli.verb import VerbCommand
+
+if TYPE_CHECKING:
+    from render.labels import LabelSettings
 
 T = TypeVar("T")
 
@@ -45,6 +48,10 @@ Namespace = Annotated[
 ]
 TextOrJson = Annotated[LintOutput, typer.Option("--output", "-o", help="What to print.")]
 FILE = "A file, a folder, or - for stdin; several documents in a file are read as kubectl reads them."
+_SELECTOR_LABELS = "app,name,app.kubernetes.io/name"
+SelectorLabels = Annotated[
+    str, typer.Option(metavar="KEYS", help="Which label may tell the two sides apart, as the agent's flag.")
+]
 NoAcross = Annotated[
     bool,
     typer.Option(
@@ -80,6 +87,7 @@ def lint(
     output: TextOrJson = LintOutput.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings, too.")] = False,
     no_cross_namespace_refs: NoAcross = False,
+    selector_labels: SelectorLabels = _SELECTOR_LABELS,
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Exit 0 for stdin or folders without any object, too.")
     ] = False,
@@ -98,7 +106,8 @@ def lint(
     empty = "" if allow_empty or found.documents or found.broken else nothing_in(files)
     if empty:
         _fail(f"{empty}: found no object; allowed: at least one, or --allow-empty", ExitCode.USAGE)
-    result = find(found, namespace, allows_across=not no_cross_namespace_refs)
+    labels = _told(lambda: _read_labels(selector_labels))
+    result = find(found, namespace, allows_across=not no_cross_namespace_refs, labels=labels)
     if output is LintOutput.JSON:
         typer.echo(report.as_json(result))
     else:
@@ -127,9 +136,7 @@ def render(
     *,
     namespace: Namespace = "default",
     output: Annotated[ObjectOutput, typer.Option("--output", "-o", help="What to print.")] = ObjectOutput.YAML,
-    selector_labels: Annotated[
-        str, typer.Option(metavar="KEYS", help="Which label may tell the two sides apart, as the agent's flag.")
-    ] = "app,name,app.kubernetes.io/name",
+    selector_labels: SelectorLabels = _SELECTOR_LABELS,
     include_label_prefix: Annotated[
         str, typer.Option(metavar="PREFIXES", help="Which labels are carried over, as the agent's flag.")
     ] = "",
@@ -172,15 +179,10 @@ def _render(file: str, namespace: str, output: ObjectOutput, selector_labels: st
     from cli.generated.manifest import as_json, as_yaml
     from cli.generated.objects import generate
     from cli.input.documents import read_objects
-    from cli.input.errors import BadInput
     from cli.lint.input_cluster import InputCluster
     from cli.terminal import complain
-    from render.labels import LabelSettings
 
-    try:
-        labels = LabelSettings.read(selector_labels, include_label_prefix)
-    except ValueError as error:
-        raise BadInput(str(error)) from error
+    labels = _read_labels(selector_labels, include_label_prefix)
     documents = read_objects(file)
     cluster = InputCluster(documents, namespace)
     found = [generate(canary, cluster, labels) for canary in parsed_canaries(file, documents, namespace, cluster)]
@@ -189,6 +191,16 @@ def _render(file: str, namespace: str, output: ObjectOutput, selector_labels: st
             complain(f"note: {note}")
     objects = [obj for generated in found for obj in generated.objects]
     typer.echo(as_json(objects) if output is ObjectOutput.JSON else as_yaml(objects).rstrip("\n"))
+
+
+def _read_labels(selector_labels: str, include_label_prefix: str = "") -> "LabelSettings":
+    from cli.input.errors import BadInput
+    from render.labels import LabelSettings
+
+    try:
+        return LabelSettings.read(selector_labels, include_label_prefix)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
 
 
 def _told(do: Callable[[], T]) -> T:

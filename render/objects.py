@@ -14,6 +14,8 @@ class UnusableObjectError(ValueError):
 
     def __init__(self, obj: Object, path: str, *, found: object, allowed: str, reason: str = "TargetUnusable") -> None:
         self.path = path
+        self.found = found
+        self.allowed = allowed
         self.reason = reason
         super().__init__(f"{describe(obj)} {path}: found {found!r}; allowed: {allowed}")
 

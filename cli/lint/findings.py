@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from canary.api.canary import GLOO
+from canary.api.names import DEFAULT_TARGET_KIND
+from canary.api.parts import mapping_of
 from canary.api.problems import Described, Problem
 from canary.rules.admission import (
     applied_alert_provider_problems,
@@ -14,9 +16,13 @@ from canary.rules.admission import (
     with_its_names,
 )
 from canary.rules.references import ALERT_PROVIDER_KIND, METRIC_TEMPLATE_KIND
+from canary.rules.target import TARGET_KINDS
 from cli.input.documents import Document, Input
 from cli.input.errors import NotYaml
 from cli.lint.input_cluster import CANARY_KIND, InputCluster
+from render.labels import FLAGGERS_LABELS, LabelSettings
+from render.objects import UnusableObjectError
+from render.selectors import sides_label
 
 GROUP: Final = "flagger.app"
 API_VERSION: Final = f"{GROUP}/v1beta1"
@@ -59,13 +65,16 @@ class Report:
         return len(self.findings) - self.errors
 
 
-def lint(found: Input, namespace: str, *, allows_across: bool = True) -> Report:
-    """Check the objects that are ours; `namespace` is that of objects without one."""
+def lint(
+    found: Input, namespace: str, *, allows_across: bool = True, labels: LabelSettings = FLAGGERS_LABELS
+) -> Report:
+    """Check the objects that are ours, and the selectors of targets; `namespace` is that of objects without one."""
     ours = [document for document in found.documents if is_ours(document)]
     cluster = InputCluster(found.documents, namespace, allows_across=allows_across)
     findings = [
         *map(_of_broken, found.broken),
         *(finding for document in ours for finding in check(document, cluster.seen_from(document.source), namespace)),
+        *(finding for document in ours for finding in _of_target(document, cluster, namespace, labels)),
     ]
     return Report(tuple(in_order(findings, found.sources)), len(ours))
 
@@ -102,6 +111,25 @@ def _problems(document: Document, cluster: InputCluster, namespace: str) -> Iter
     if document.kind == METRIC_TEMPLATE_KIND:
         return applied_metric_template_problems(obj)
     return applied_alert_provider_problems(obj)
+
+
+def _of_target(document: Document, cluster: InputCluster, namespace: str, labels: LabelSettings) -> Iterator[Finding]:
+    """Warn of a target whose pods nothing could tell from a primary's. Of none that the API server would refuse."""
+    reference = mapping_of(mapping_of(document.obj, "spec"), "targetRef")
+    kind, name = str(reference.get("kind") or DEFAULT_TARGET_KIND), str(reference.get("name") or "")
+    there, is_ours = document.namespace(namespace), document.kind == CANARY_KIND
+    if not is_ours or kind not in TARGET_KINDS or is_of_another_provider(document.obj):
+        return
+    target = cluster.seen_from(document.source).get(kind, there, name)
+    try:
+        if target is not None:
+            sides_label(dict(target), settings=labels)
+    except UnusableObjectError as error:
+        found = Described(f"{kind} {there}/{name} with {error.path} {error.found}")
+        problem = Problem("spec.targetRef.name", found, f"one with {error.allowed} there", is_warning=True)
+        yield _finding(document, f"{CANARY_KIND} {there}/{document.name}", problem, document.place(problem.path))
+    except (AttributeError, KeyError, TypeError):
+        return
 
 
 def _finding(document: Document, about: str, problem: Problem, at: tuple[int, int]) -> Finding:

@@ -72,6 +72,30 @@ spec:
 """
 
 
+@pytest.mark.parametrize("labels", ["", "track,k8s-app"])
+def test_a_target_that_nothing_could_tell_from_its_primary_is_a_warning(serin: Serin, labels: str) -> None:
+    target = DEPLOYMENT.replace("app: web", "tier: web")
+    flags = [f"--selector-labels={labels}"] if labels else []
+    code, stdout, _ = serin("lint", "-", *flags, stdin="---\n".join((CANARY, TEMPLATE, target)))
+    allowed = labels.replace(",", ", ") or "app, name, app.kubernetes.io/name"
+    assert (code, stdout.splitlines()) == (
+        0,
+        [
+            (
+                "<stdin>:10:5: warning: Canary shop/web: spec.targetRef.name: found Deployment shop/web with "
+                f"spec.selector.matchLabels {{'tier': 'web'}}; allowed: one with at least one of the labels {allowed} "
+                "there"
+            ),
+            "2 objects checked: 0 errors, 1 warning",
+        ],
+    )
+    fitting = "--selector-labels=tier"
+    assert serin("lint", "--strict", "-", fitting, stdin="---\n".join((CANARY, TEMPLATE, target))).code == 0
+    broken = target.replace("  selector:\n    matchLabels:\n      tier: web\n", "  selector: 3\n")
+    assert serin("lint", "-", stdin="---\n".join((CANARY, TEMPLATE, broken))).code == 0
+    assert serin("lint", "-", "--selector-labels=-", stdin=CANARY).code == 2
+
+
 def test_a_good_canary_alone_is_good_whatever_it_refers_to(serin: Serin) -> None:
     assert serin("lint", "-", stdin=CANARY) == (0, "1 object checked: 0 errors, 0 warnings\n", "")
 
