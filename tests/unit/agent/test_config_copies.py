@@ -13,6 +13,7 @@ from canary.run.phase import Phase
 from kube.errors import Conflict
 from render.config_refs import ConfigRef
 from render.copies import copy_names, copy_owners
+from render.labels import LabelSettings
 from tests.unit.agent.config_api import (
     CANARY,
     CONF,
@@ -42,6 +43,16 @@ async def test_a_promotion_copies_what_was_analysed(api: ConfigApi) -> None:
     assert not are_copied(CANARY, target(), TEMPLATE, api.caches)
     await api.promote(api.revision())
     assert api.content("ConfigMap", "conf-primary") == "2"
+
+
+async def test_copies_get_the_labels_that_are_carried_over_as_their_content_is_written(api: ConfigApi) -> None:
+    api.caches.labels = LabelSettings(included_prefixes=("team",))
+    await api.write("ConfigMap", "conf", "1", labels={"team": "a", "tier": "web"})
+    await api.promote(api.revision())
+    assert api.metadata("ConfigMap", "conf-primary")["labels"] == {"team": "a"}
+    await api.write("ConfigMap", "conf", "2", labels={"team": "b", "tier": "web"})
+    await api.promote(api.revision())
+    assert api.metadata("ConfigMap", "conf-primary")["labels"] == {"team": "b"}
 
 
 async def test_a_promotion_goes_on_with_the_copies_that_it_made_before_a_crash(api: ConfigApi) -> None:
