@@ -1,13 +1,13 @@
 """Queries to a Prometheus in the cluster, through the API server's proxy: whoever types reaches nothing else of it."""
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from canary.api.prometheus_answer import Element, NotAnAnswer, read_elements
 from cli.doctor.finding import Unread
 from kube.client import Client
 from kube.errors import Forbidden, KubeError, NotFound
@@ -22,25 +22,17 @@ _MOST_CHARS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
-    """One series of an answer, as it is now."""
-
-    labels: Mapping[str, str]
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
 class Failed:
     """The server was reached, or should have been, and gave no answer to a query."""
 
     why: str
 
 
-Answer = list[Series] | Unread | Failed
+Answer = list[Element] | Unread | Failed
 
 
 async def ask(client: Client, address: str, promql: str) -> Answer:
-    """Run an instant query. Series without a number (NaN from 0/0) are none."""
+    """Run an instant query. A value may be NaN or Inf, as from 0/0 and 1/0."""
     path = _path(address)
     if isinstance(path, Unread):
         return path
@@ -53,7 +45,7 @@ async def ask(client: Client, address: str, promql: str) -> Answer:
         return Failed(what)
     except KubeError as error:
         return Failed(_said(error.message))
-    return _series(answer)
+    return _elements(answer)
 
 
 def service_of(address: str) -> tuple[str, str]:
@@ -86,16 +78,8 @@ def _said(message: str) -> str:
     return " ".join(text.split())[:_MOST_CHARS]
 
 
-def _series(answer: Mapping[str, Any]) -> Answer:
-    data = answer.get("data") or {}
-    result: Any = data.get("result")
+def _elements(answer: Mapping[str, Any]) -> Answer:
     try:
-        if data.get("resultType") == "scalar":
-            found = [Series({}, float(result[1]))]
-        elif data.get("resultType") == "vector":
-            found = [Series(item.get("metric") or {}, float(item["value"][1])) for item in result]
-        else:
-            return Failed(f"a {data.get('resultType') or 'something else'}; allowed: a vector or a scalar")
-    except (LookupError, TypeError, ValueError):
-        return Failed("not an answer of Prometheus")
-    return [one for one in found if math.isfinite(one.value)]
+        return read_elements(answer.get("data"))
+    except NotAnAnswer as error:
+        return Failed(str(error))

@@ -9,12 +9,13 @@ from typing import Final
 
 from canary.api.canary import GLOO, Canary
 from canary.api.names import Names, Side
+from canary.api.prometheus_answer import Element
 from canary.run.phase import Phase
 from cli.doctor.checks.agent import set_flag
 from cli.doctor.finding import Finding, Unread, counted, fault, first_of, ok, unknown, warning
 from cli.doctor.installation import Agent, Installation, ready_pods
 from cli.doctor.parsed import parsed
-from cli.doctor.prometheus import Failed, Series, ask, service_of
+from cli.doctor.prometheus import Failed, ask, service_of
 from kube.resource import DEPLOYMENTS, Object
 from render.builtin_metrics import request_count
 
@@ -70,7 +71,7 @@ async def _restart(serin: Installation, address: str) -> tuple[str, str]:
     return f"{kubectl} get service,endpointslices,pods", f"{kubectl} {mend}"
 
 
-def _series_are_there(serin: Installation, address: str, found: Sequence[Series]) -> Iterator[Finding]:
+def _series_are_there(serin: Installation, address: str, found: Sequence[Element]) -> Iterator[Finding]:
     there = {one.labels.get("__name__") for one in found}
     missing = [name for name in _NEEDED if name not in there]
     if not missing:
@@ -99,7 +100,7 @@ class _Missing:
     exporters: set[str] = field(default_factory=set)
 
 
-def _sides_have_series(serin: Installation, agent: Agent, found: Iterable[Series]) -> Iterator[Finding]:
+def _sides_have_series(serin: Installation, agent: Agent, found: Iterable[Element]) -> Iterator[Finding]:
     origins: Origins = defaultdict(set)
     for one in found:
         labels = tuple(one.labels.get(label, "") for label in _LABELS)

@@ -1,6 +1,7 @@
 """The queries of MetricTemplates, filled in for each canary and asked once."""
 
 import asyncio
+import math
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -28,6 +29,13 @@ class Query(NamedTuple):
     has_credentials: bool = False
 
 
+class Elsewhere(NamedTuple):
+    """A check's query to a server of another type."""
+
+    check: str
+    provider_type: str
+
+
 async def check_templates(serin: Installation) -> list[Finding]:
     """Ask each query; of many the first, for each costs the server something."""
     if isinstance(serin.templates, Unread):
@@ -42,6 +50,10 @@ async def check_templates(serin: Installation) -> list[Finding]:
     findings += [one for one in judged if one is not None]
     if good := len([one for one in judged if one is None]):
         findings.append(ok(f"{counted(good, 'query', 'queries')} of checks: one value each"))
+    if elsewhere := [one for one in found if isinstance(one, Elsewhere)]:
+        types = ", ".join(sorted({one.provider_type for one in elsewhere}))
+        checks = first_of([one.check for one in elsewhere])
+        findings.append(unknown(f"queries to {types}, which only the agent asks: {checks}"))
     if secret:
         findings.append(unknown(f"queries with credentials, which only the agent reads: {first_of(secret)}"))
     if (left := len(queries) - len(secret) - len(asked)) > 0:
@@ -51,7 +63,7 @@ async def check_templates(serin: Installation) -> list[Finding]:
     return findings
 
 
-def _queries(serin: Installation, templates: list[Object]) -> Iterator[Query | Finding]:
+def _queries(serin: Installation, templates: list[Object]) -> Iterator[Query | Elsewhere | Finding]:
     by_name = {(obj["metadata"]["namespace"], obj["metadata"]["name"]): obj for obj in templates}
     for obj in serin.known_canaries:
         canary = parsed(Canary, obj)
@@ -67,7 +79,7 @@ def _queries(serin: Installation, templates: list[Object]) -> Iterator[Query | F
 
 def _query(
     serin: Installation, canary: Canary, metric: CanaryMetric, template: Object | None
-) -> Iterator[Query | Finding]:
+) -> Iterator[Query | Elsewhere | Finding]:
     check, names = f"{canary.namespace}/{canary.name} {metric.name}", query_names(canary, metric.interval_effective)
     agents = [agent.flags.get("metrics-server", "") for agent in serin.agents if agent.looks_after(canary.namespace)]
     server = canary.spec.metrics_server or next(iter(agents), "")
@@ -79,7 +91,8 @@ def _query(
         elif (there := None if template is None else parsed(MetricTemplate, template)) is not None:
             edit = f"{serin.kubectl} -n {there.namespace} edit metrictemplate {there.name}"
             if there.spec.provider.type != PROMETHEUS:
-                return  # told by the check of canaries: no run begins
+                yield Elsewhere(check, there.spec.provider.type)
+                return
             promql = render_query(there.spec.query, names, metric.template_variables)
             yield Query(check, promql, there.spec.provider.address or server, edit, _is_secret(there))
     except TemplateError as error:
@@ -98,7 +111,7 @@ def _judged(query: Query, answer: Answer) -> Finding | None:
         return unknown(f"{query.check} at {query.address}: {answer.why}")
     if isinstance(answer, Failed):
         return fault(f"{query.check} at {query.address}: {answer.why}; asked: {shown}", query.edit, page=_PAGE)
-    if not answer:
+    if not answer or (len(answer) == 1 and not math.isfinite(answer[0].value)):
         return warning(f"{query.check}: 0 series for: {shown}", page=f"{_PAGE}#no-values")
     if len(answer) > 1:
         found = (

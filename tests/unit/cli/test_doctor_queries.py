@@ -30,15 +30,18 @@ def test_each_query_of_a_template_is_filled_in_and_asked(api: ClusterApi, serin:
     prometheus.own = {
         'single{app="podinfo"}': vector(({}, 3.0)),
         "none": vector(),
-        "several": vector(({"a": "1"}, 1.0), ({"a": "2"}, 1.0)),
+        "several": vector(({"a": "1"}, 1.0), ({"a": "2"}, float("nan"))),
+        "zero_by_zero": vector(({}, float("nan"))),
         "bad": {"status": "error", "errorType": "bad_data", "error": "parse error: unexpected end"},
     }
-    for name in ("single", "none", "several", "bad"):
+    for name in ("single", "none", "several", "bad", "zero_by_zero"):
         api.put("metrictemplates", template(name, f'{name}{{app="{{{{ target }}}}"}}'))
     api.put("metrictemplates", template("secret", "x", secretRef={"name": "s"}))
+    api.put("metrictemplates", template("datadog", "x", type="datadog", secretRef={"name": "s"}))
     api.put("metrictemplates", template("outside", "x", address="https://prometheus.example.com:9090/"))
     api.put("metrictemplates", template("unset", "{{ variables.region }}"))
-    api.put("canaries", checked(*map(metric, ("single", "none", "several", "bad", "secret", "outside", "unset"))))
+    checks = ("single", "none", "several", "bad", "secret", "datadog", "outside", "unset", "zero_by_zero")
+    api.put("canaries", checked(*map(metric, checks)))
     ran = serin("doctor", "-A", "-o", "json")
     assert ran.code == 1
     lines = [
@@ -64,7 +67,9 @@ def test_each_query_of_a_template_is_filled_in_and_asked(api: ClusterApi, serin:
             "this cluster, "
             "and can't be asked through the API server"
         ),
+        'warning | test/podinfo zero_by_zero: 0 series for: zero_by_zero{app="podinfo"}',
         "ok | 1 query of checks: one value each",
+        "not checked | queries to datadog, which only the agent asks: test/podinfo datadog",
         "not checked | queries with credentials, which only the agent reads: test/podinfo secret",
     ]
 

@@ -16,6 +16,7 @@ from agent.providers.metrics.authorization import authorization
 from agent.providers.metrics.exchange import Answer, Exchange
 from agent.providers.metrics.port import Question
 from canary.api.bounds import KIB, MOST_METRIC_ANSWER_BYTES
+from canary.api.prometheus_answer import NOT_PROMETHEUS, Element, NotAnAnswer, read_elements
 
 _MEND: Final = "for example by sum() around the query"
 
@@ -36,8 +37,6 @@ _RANGE: Final = "query_range"
 MOST_SERIES: Final = 20
 """Of an answer over a time: one for each response code, or one in all."""
 
-_NOT_PROMETHEUS: Final = "not an answer of Prometheus"
-
 # The server is a tenant's, who may not hold up the loop that reads what it sends.
 _MOST_BYTES: Final = {_INSTANT: MOST_METRIC_ANSWER_BYTES, _RANGE: 64 * KIB}
 
@@ -51,14 +50,6 @@ class Series:
 
     labels: Mapping[str, str]
     points: Points
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """One element of an answer; a scalar has no labels. NaN and Inf never come out of a query: they are no value."""
-
-    labels: Mapping[str, str]
-    value: float
 
 
 class Prometheus:
@@ -99,7 +90,7 @@ class Prometheus:
         data = await self._data(_RANGE, asked)
         result = data.get("result")
         if data.get("resultType") != "matrix" or not isinstance(result, list):
-            raise self._exchange.refused(_NOT_PROMETHEUS)
+            raise self._exchange.refused(NOT_PROMETHEUS)
         if len(result) > MOST_SERIES:
             raise self._exchange.refused(f"the query gives {len(result)} series; allowed: {MOST_SERIES}")
         most = (end_s - start_s) // step_s + 1
@@ -108,7 +99,7 @@ class Prometheus:
                 raise self._exchange.refused(f"more points than were asked for; allowed: {most} of each series")
             return tuple(Series(item.get("metric") or {}, _points(item["values"], start_s, end_s)) for item in result)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise self._exchange.refused(_NOT_PROMETHEUS) from error
+            raise self._exchange.refused(NOT_PROMETHEUS) from error
 
     async def _ask(self, promql: str) -> list[Element]:
         return self._elements(await self._data(_INSTANT, {"query": promql}))
@@ -118,7 +109,7 @@ class Prometheus:
         self._exchange.check(answer, _said)
         body = self._exchange.read_json(answer)
         if not isinstance(body, dict) or body.get("status") != "success":
-            raise self._exchange.refused(_NOT_PROMETHEUS)
+            raise self._exchange.refused(NOT_PROMETHEUS)
         data = body.get("data")
         return data if isinstance(data, dict) else {}
 
@@ -147,18 +138,10 @@ class Prometheus:
         )
 
     def _elements(self, data: Mapping[str, Any]) -> list[Element]:
-        result = data.get("result")
         try:
-            match data.get("resultType"):
-                case "vector" if isinstance(result, list):
-                    return [Element(item.get("metric") or {}, float(item["value"][1])) for item in result]
-                case "scalar" if isinstance(result, list):
-                    return [Element({}, float(result[1]))]
-                case kind:
-                    found = kind if kind in ("matrix", "string") else "something else"
-                    raise self._exchange.refused(f"the query gives a {found}; allowed: a vector or a scalar")
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise self._exchange.refused(_NOT_PROMETHEUS) from error
+            return read_elements(data)
+        except NotAnAnswer as error:
+            raise self._exchange.refused(str(error)) from error
 
 
 def _points(values: list[Any], start_s: int, end_s: int) -> Points:
