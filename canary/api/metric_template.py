@@ -50,6 +50,11 @@ class ProviderFields:
     secret_ref: Use = Use.OPTIONAL
     secret_keys: tuple[tuple[str, ...], ...] = ()
     region: Use = Use.UNUSED
+    takes_websockets: bool = False
+
+    def by_http(self, address: str) -> str:
+        """Return an address as it is asked: a ws or wss address of Splunk, which Flagger takes, is one of http, too."""
+        return f"http{address[2:]}" if self.takes_websockets and address.startswith(("ws://", "wss://")) else address
 
 
 # Source of the names of the keys and of the default addresses: Flagger 1.44, `pkg/metrics/providers`.
@@ -81,7 +86,12 @@ PROVIDER_FIELDS: Final[Mapping[MetricProviderType, ProviderFields]] = {
         address=Use.OPTIONAL, api="/apis/external.metrics.k8s.io/v1beta1", secret_keys=(("token",),)
     ),
     "keptn": ProviderFields(address=Use.UNUSED, secret_ref=Use.UNUSED),
-    "splunk": ProviderFields(api="/v2/signalflow/execute", secret_ref=Use.NEEDED, secret_keys=(("sf_token_key",),)),
+    "splunk": ProviderFields(
+        api="/v2/signalflow/execute",
+        secret_ref=Use.NEEDED,
+        secret_keys=(("sf_token_key",),),
+        takes_websockets=True,
+    ),
     "stackdriver": ProviderFields(
         address=Use.OPTIONAL,
         default_address="https://monitoring.googleapis.com",

@@ -46,7 +46,7 @@ def _query_is_written(template: MetricTemplate) -> Iterator[Problem]:
 
 
 def _address_is_there(template: MetricTemplate, fields: ProviderFields) -> Iterator[Problem]:
-    address, path = template.spec.provider.address, "spec.provider.address"
+    address, path = fields.by_http(template.spec.provider.address), "spec.provider.address"
     if fields.address is Use.UNUSED:
         if address:
             yield _unused(template, path, shown_address(address))
@@ -57,18 +57,18 @@ def _address_is_there(template: MetricTemplate, fields: ProviderFields) -> Itera
 
 def _address_is_a_base(template: MetricTemplate, fields: ProviderFields) -> Iterator[Problem]:
     """Refuse what is more than an address to which the path of a query can be added; warn of a password in it."""
-    provider, path = template.spec.provider, "spec.provider.address"
-    if fields.address is Use.UNUSED or not is_http_url(provider.address):
+    address, path = fields.by_http(template.spec.provider.address), "spec.provider.address"
+    if fields.address is Use.UNUSED or not is_http_url(address):
         return
-    url, shown_url = urlsplit(provider.address), shown_address(provider.address)
-    if not is_clean_http_url(provider.address):
+    url, shown_url = urlsplit(address), shown_address(address)
+    if not is_clean_http_url(address):
         yield _refused(path, shown_url, CLEAN_URL)
-    elif url.query or url.fragment or provider.address.rstrip().endswith(("?", "#")):
+    elif url.query or url.fragment or address.rstrip().endswith(("?", "#")):
         allowed = f"{BASE_URL}, without ? and #; {fields.api} is put behind it"
         yield _refused(path, shown_url, allowed)
     elif f"{url.path.rstrip('/')}/".endswith(_ends_of_api(fields.api)):
         yield _refused(path, shown_url, f"{BASE_URL}; {fields.api} is put behind it")
-    if has_user(provider.address):
+    if has_user(address):
         allowed = "no user and password in it, which everybody sees who may read MetricTemplates; a secretRef has them"
         yield Problem(path, shown_url, allowed, is_warning=True)
 

@@ -122,7 +122,7 @@ async def playing(
     address = provider.get("address") or PROVIDER_FIELDS[server.type].default_address or server.own_address
     url = urlsplit(address)
     authority, context = _authority(), None
-    if url.scheme == "https":
+    if url.scheme in {"https", "wss"}:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         _certificate(url.hostname or "", *server.other_hosts).configure_cert(context)
     async with AsyncExitStack() as stack:

@@ -7,7 +7,7 @@ namespace. Source: Keptn's reference of `metrics.keptn.sh`; the query's form is 
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -28,10 +28,10 @@ _FORM: Final = "keptnmetric/NAMESPACE/NAME, or analysis/NAMESPACE/NAME/TIMEFRAME
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _DEFAULT_TIMEFRAME: Final = "1m"
 _MOST_NAME_CHARS: Final = 240
-_POLL_S: Final = 1.0
+POLL_S: Final = 1.0
 _CLEAN_UP_S: Final = 5.0
 _MOST_SAID_CHARS: Final = 200
-_RIGHT: Final = "the rights of docs/providers/keptn.md for metrics.keptn.sh"
+_RIGHT: Final = "the rights of manifests/keptn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,10 @@ class Wanted:
 class Keptn:
     """The objects of Keptn in the template's namespace."""
 
-    def __init__(
-        self, exchange: Exchange, client: Client, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ) -> None:
+    def __init__(self, exchange: Exchange, client: Client) -> None:
         self._exchange = exchange
         self._connection = exchange.connection
         self._client = client.once(client_timeout_s(exchange.connection))
-        self._sleep = sleep
 
     async def value(self, asked: Question) -> float | None:
         """Return the metric's value, or 1 for an Analysis that passes and 0 for one that does not."""
@@ -111,7 +108,7 @@ class Keptn:
         }
         await self._client.create(ANALYSES, {"metadata": metadata, "spec": spec})
         while True:
-            await self._sleep(_POLL_S)
+            await asyncio.sleep(POLL_S)
             status = (await self._client.get(ANALYSES, name, wanted.namespace)).get("status") or {}
             if status.get("state") == "Completed":
                 return 1.0 if status.get("pass") is True else 0.0

@@ -15,6 +15,7 @@ from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnava
 from agent.providers.metrics.exchange import Answer, Exchange
 from agent.providers.metrics.port import Question
 from agent.providers.metrics.window import window_of
+from canary.api.metric_template import PROVIDER_FIELDS
 from canary.api.shown import shown
 
 TOKEN: Final = "sf_token_key"  # noqa: S105  the key's name
@@ -22,7 +23,6 @@ _PATH: Final = "/v2/signalflow/execute"
 _MEND: Final = "for example by .sum() in the program, with one publish()"
 _NOT_SIGNALFLOW: Final = "not an answer of SignalFlow"
 
-_SCHEMES: Final = {"ws": "http", "wss": "https"}
 _ERROR_TYPE: Final = re.compile(r"[A-Z][A-Z0-9_]{2,79}")
 _END: Final = "END_OF_CHANNEL"
 _ABORT: Final = "CHANNEL_ABORT"
@@ -116,11 +116,10 @@ class Splunk:
 
 
 def stream_url(address: str) -> str:
-    """Return where programs are run: at `stream.` where the address is that of the `api.`; ws and wss are HTTP's."""
-    parts = urlsplit(address)
+    """Return where programs are run: at `stream.` where the address is that of the `api.`."""
+    parts = urlsplit(PROVIDER_FIELDS["splunk"].by_http(address))
     host = f"stream.{parts.netloc.removeprefix('api.')}" if parts.netloc.startswith("api.") else parts.netloc
-    scheme = _SCHEMES.get(parts.scheme, parts.scheme)
-    return urlunsplit((scheme, host, f"{parts.path.rstrip('/')}{_PATH}", "", ""))
+    return urlunsplit((parts.scheme, host, f"{parts.path.rstrip('/')}{_PATH}", "", ""))
 
 
 def _is_whole(body: bytes) -> bool:
