@@ -67,8 +67,8 @@ fuzz: .venv/.ready ## Fuzz admission, the agent's reading and metrics servers' a
 	$(RUN) -m tests.fuzz
 
 # What the chart has of manifests/: the same files, for Helm packs only what is in a chart's own folder.
-IN_CHART := agent config-tracking-watch crds grafana guard high-availability monitoring-operator page-token prometheus rbac \
-	webhook webhook-cert-manager webhook-request-rights
+IN_CHART := agent config-tracking-watch crds grafana guard high-availability keptn monitoring-operator page-token prometheus \
+	rbac webhook webhook-cert-manager webhook-request-rights
 IN_LOADTESTER_CHART := loadtester
 
 charts: ## Copy into the charts what they have of manifests/; their tests fail where a copy is stale

@@ -71,6 +71,7 @@ def test_the_render_of_the_chart_equals_the_output_of_kustomize(name: str) -> No
     [
         ("webhook-request-rights", {"webhook": {"requestRights": True}}),
         ("config-tracking-watch", {"configTracking": {"watch": True}}),
+        ("keptn", {"keptn": {"enabled": True}}),
         ("page-token", {"page": {"auth": "token"}}),
     ],
 )

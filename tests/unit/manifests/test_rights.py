@@ -100,6 +100,23 @@ def test_nobody_may_look_for_secrets_nor_for_configmaps() -> None:
     assert {plural for plural, _ in watching} <= cached
 
 
+@pytest.mark.parametrize(
+    ("verb", "resource", "code"),
+    [
+        ("get", "keptnmetrics", "self._client.get(KEPTN_METRICS"),
+        ("get", "analyses", "self._client.get(ANALYSES"),
+        ("create", "analyses", "self._client.create(ANALYSES"),
+        ("delete", "analyses", "self._client.delete(ANALYSES"),
+    ],
+)
+def test_keptns_objects_are_for_those_who_ask_for_them(verb: str, resource: str, code: str) -> None:
+    allowed = {(right.verb, right.resource) for right in granted(manifests(MANIFESTS / "keptn"))}
+    assert (verb, resource) in allowed
+    assert len(allowed) == 4
+    assert code in (REPOSITORY / "agent/providers/metrics/servers/keptn.py").read_text()
+    assert not [right for right in RIGHTS if right.group == "metrics.keptn.sh"], "not in the default"
+
+
 def test_the_webhook_writes_nothing_and_reads_one_secret() -> None:
     mine = {right for right in RIGHTS if right.user == "serin-webhook"}
     assert {right.verb for right in mine} == {"list", "watch"}
