@@ -50,6 +50,8 @@ class AccessTokens:
 
     def __init__(self) -> None:
         self._tokens: OrderedDict[bytes, Fresh[str]] = OrderedDict()
+        # Reading a key takes up to half a second of a processor: one at a time, whoever's they are.
+        self._reading = asyncio.Lock()
 
     async def of(self, exchange: Exchange, key_json: str, where: str, now_s: float) -> str:
         """Return a token for a service account's key. `where` names the key in errors.
@@ -63,7 +65,18 @@ class AccessTokens:
         self._tokens.move_to_end(_digest(key_json))
         while len(self._tokens) > _MOST_TOKENS:
             self._tokens.popitem(last=False)
-        return await fresh.value(now_s, lambda: _exchanged(exchange, key, where, now_s))
+        return await fresh.value(now_s, lambda: self._exchanged(exchange, key, where, now_s))
+
+    async def _exchanged(self, exchange: Exchange, key: ServiceAccountKey, where: str, now_s: float) -> Lent[str]:
+        """Ask the token_uri of a key for a token; it is a user's address as any other."""
+        async with self._reading:
+            # The interpreter is free meanwhile.
+            assertion = await asyncio.to_thread(_assertion, key, where, int(now_s))
+        answer = await exchange.send("POST", key.token_uri, form={"grant_type": _GRANT, "assertion": assertion})
+        if answer.status == HTTPStatus.BAD_REQUEST and _said(answer):
+            raise exchange.credentials_refused(f"HTTP {answer.status} {_said(answer)} of its token_uri")
+        exchange.check(answer)
+        return _lent(exchange, answer, now_s)
 
     def forget(self, key_json: str) -> None:
         """Let the token for a key go, for it is refused."""
@@ -95,17 +108,6 @@ def read_key(key_json: str, where: str) -> ServiceAccountKey:
     return ServiceAccountKey(
         found["client_email"], found["token_uri"], key_id if isinstance(key_id, str) else "", found["private_key"]
     )
-
-
-async def _exchanged(exchange: Exchange, key: ServiceAccountKey, where: str, now_s: float) -> Lent[str]:
-    """Ask the token_uri of a key for a token; it is a user's address as any other."""
-    # Reading a key takes a part of a second, in which the interpreter is free.
-    assertion = await asyncio.to_thread(_assertion, key, where, int(now_s))
-    answer = await exchange.send("POST", key.token_uri, form={"grant_type": _GRANT, "assertion": assertion})
-    if answer.status == HTTPStatus.BAD_REQUEST and _said(answer):
-        raise exchange.credentials_refused(f"HTTP {answer.status} {_said(answer)} of its token_uri")
-    exchange.check(answer)
-    return _lent(exchange, answer, now_s)
 
 
 def _assertion(key: ServiceAccountKey, where: str, now_s: int) -> str:

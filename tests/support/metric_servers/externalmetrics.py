@@ -16,10 +16,10 @@ class FakeExternalMetrics(FakeMetricServer):
 
     type = "externalmetrics"
     address = "https://external-metrics.monitoring:8443"
-    query = "shop/failed-jobs?labelSelector=app%3D{{ target }}%2Ctier%21%3Dtest"
+    query = "test/failed-jobs?labelSelector=app%3D{{ target }}%2Ctier%21%3Dtest"
     secret: ClassVar = {"token": "first-token"}
     rotated: ClassVar = {"token": "second-token"}
-    namespace = "shop"
+    namespace = "test"
 
     async def refuse(self, request: web.Request) -> web.StreamResponse | None:
         if request.headers.get("Authorization") != f"Bearer {self.accepted['token']}":

@@ -14,7 +14,6 @@ class ApiServer(FakeExternalMetrics):
     """The API server of a cluster, which has external metrics of the namespace `test`."""
 
     own_address = ""
-    namespace = "test"
 
 
 def in_the_cluster(server: FakeExternalMetrics, query: str = "test/failed-jobs", *, has_secret: bool) -> Object:
