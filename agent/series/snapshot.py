@@ -1,15 +1,15 @@
 """What is shown of one canary, read from the object as it is stored: no tick has to have seen it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from agent.series.text import label
 from agent.stored import read_intent, read_stored
 from canary.api.bounds import MOST_NAME_CHARS
 from canary.api.canary import Canary
 from canary.api.metrics import REQUEST_DURATION, CanaryMetric
-from canary.api.parts import mapping_of, text_of
+from canary.api.parts import items_of, mapping_of, text_of
 from canary.api.shown import shown
 from canary.run.history import HistoryEntry
 from canary.run.judge import effective_range
@@ -105,11 +105,11 @@ def read_snapshot(obj: Object, before: Snapshot | None) -> Snapshot:
     Raises:
         canary.run.status.UnknownPhase: `status.phase` is none that this version knows.
     """
-    metadata, version = obj["metadata"], _spec_version(obj)
+    metadata, version, slim = obj["metadata"], _spec_version(obj), _with_what_is_shown(obj)
     if before is not None and before.spec_version == version:
-        state, spec, spec_reason = read_intent(obj), before.spec, before.spec_reason
+        state, spec, spec_reason = read_intent(slim), before.spec, before.spec_reason
     else:
-        state, spec, spec_reason = _read_anew(obj, before)
+        state, spec, spec_reason = _read_anew(slim, before)
     target = spec.target if spec else text_of(mapping_of(mapping_of(obj, "spec"), "targetRef"), "name")
     namespace = metadata.get("namespace", "")
     why = state.blocker or state.not_ready
@@ -137,6 +137,21 @@ def _spec_version(obj: Object) -> tuple[str, ...]:
     names = mapping_of(mapping_of(status, SERIN_STATUS), StatusKey.NAMES)
     is_begun = "phase" if status.get("phase") else ""
     return str(metadata.get("uid")), str(metadata.get("generation")), str(names), is_begun
+
+
+def _with_what_is_shown(obj: Object) -> Object:
+    """Return the object without most of what is kept of its runs and checks: to read that would take the longest."""
+    status = mapping_of(obj, "status")
+    ours = mapping_of(status, SERIN_STATUS)
+    runs, checks = ours.get(StatusKey.HISTORY), items_of(ours, StatusKey.CHECKS)
+    last = [{**check, "samples": _last_with_value(check)} for check in checks if isinstance(check, Mapping)]
+    kept = {StatusKey.HISTORY: runs[:1] if isinstance(runs, list) else runs, StatusKey.CHECKS: last}
+    return {**obj, "status": {**status, SERIN_STATUS: {**ours, **kept}}} if ours else obj
+
+
+def _last_with_value(check: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    samples = (sample for sample in reversed(items_of(check, "samples")) if isinstance(sample, Mapping))
+    return next(([sample] for sample in samples if sample.get("value") is not None), [])
 
 
 def _read_anew(obj: Object, before: Snapshot | None) -> tuple[State, ShownSpec | None, str]:

@@ -1,6 +1,6 @@
 r"""Prometheus' text format 0.0.4, for series that are rendered from state at each scrape.
 
-`aioprometheus` formats the others: it keeps a value for each series, and takes some 200 ms for those of 1,000 canaries.
+`aioprometheus` formats the others: it keeps a value for each series, and writes those of 1,000 canaries in 0.4 s at a stretch.
 """
 
 import math
@@ -53,6 +53,8 @@ def escaped(value: str) -> str:
 
 def number(value: float) -> str:
     """Return a value or a bucket's bound."""
+    if type(value) is int:
+        return str(value)
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
