@@ -1,6 +1,7 @@
 r"""Prometheus' text format 0.0.4, for series that are rendered from state at each scrape.
 
-`aioprometheus` formats the others: it keeps a value for each series, and writes those of 1,000 canaries in 0.4 s at a stretch.
+`aioprometheus` formats the others: it keeps a value for each series, and writes those of 1,000 canaries in 0.4 s at a
+stretch.
 """
 
 import math

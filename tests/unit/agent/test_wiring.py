@@ -33,7 +33,7 @@ async def test_the_agent_that_has_the_lease_says_so_where_the_alerts_look(
         await may_lead.wait()
 
     monkeypatch.setattr("agent.main.serve_health", serve)
-    async with busy_api(tmp_path, 0) as api, aiohttp.ClientSession() as session:
+    async with busy_api(tmp_path, 1) as api, aiohttp.ClientSession() as session:
         api.before_lease = before_lease
         settings = Settings(
             metrics_server="http://127.0.0.1:1", kubeconfig=api.kubeconfig, port=0, config_tracking=ConfigTracking.OFF
@@ -41,11 +41,18 @@ async def test_the_agent_that_has_the_lease_says_so_where_the_alerts_look(
         async with running(run(settings), "agent"):
             port = await asyncio.wait_for(ports.get(), PATIENCE_S)
 
-            async def shown() -> list[str]:
+            async def shown(*names: str) -> list[str]:
                 async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
                     lines = (await answer.text()).splitlines()
-                return [line for line in lines if line.startswith("serin_agent_leading ")]
+                return [line for line in lines if line.startswith(names)]
 
-            assert await shown() == ["serin_agent_leading 0"]
+            async def leads() -> list[str]:
+                return await shown("serin_agent_leading ", "flagger_canary_total")
+
+            assert await leads() == ["serin_agent_leading 0"]
             may_lead.set()
-            await eventually(shown, lambda seen: seen == ["serin_agent_leading 1"])
+            await eventually(
+                leads, lambda seen: seen == ["serin_agent_leading 1", 'flagger_canary_total{namespace="test"} 1']
+            )
+            assert await shown('serin_api_requests_total{code="200",verb="list"}')
+            assert len(await shown("serin_queue_length{")) == 4
