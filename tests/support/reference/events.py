@@ -73,7 +73,7 @@ def _sentences() -> Iterator[tuple[str, str]]:
         (own, Sample(6.2)),
         (few, Sample(50.0, requests=12)),
         (rate, Sample()),
-        (rate, Sample(error="http://prometheus:9090 gave no answer within 10 s")),
+        (rate, Sample(error="http://prometheus:9090: no answer within 10 s")),
     ):
         _, (result,) = count_failures((), [judge(metric, sample, "podinfo.test")])
         yield result.verdict.value, code(result.text)
