@@ -6,11 +6,11 @@ What a tick stores is the intent; what it applies makes the world match that int
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from agent.ask import AskOutcome, ask_while_current
 from agent.configs import refuse_unread_start, tracking_problems
@@ -40,6 +40,8 @@ from canary.run.phase import IDLE, Phase
 from canary.run.state import Blocker, State
 from canary.run.status import UnknownPhase, write_status
 from canary.run.trouble import RETRYING, Trouble, is_other_reason
+from canary.run.unsent import write_unsent
+from canary.run.wire import SERIN_STATUS, StatusKey
 from kube.errors import KubeError, PermanentError, TransientError
 from kube.resource import Object
 from kube.store import Key
@@ -61,7 +63,17 @@ class CanaryTicker:
         self._services = services
         self._woken = woken
         self._reporter = EventReporter(services.recorder, self._send_remark)
-        self._alerter = Alerter(services.alerts, services.event_hooks, services.process)
+        self._alerter = Alerter(
+            services.alerts,
+            services.event_hooks,
+            services.process,
+            write=self._store_unsent,
+            wake=woken.set,
+            now_s=services.now_s,
+        )
+        self._writing = asyncio.Lock()
+        self._followers: dict[str, Object] = {}
+        """What `_store_unsent` made of the Canary that a tick has read, by its resourceVersion."""
         self._calls = HookCalls()
         self._cooldowns = ActionCooldowns()
         self._read_back = StatusReadBack()
@@ -76,8 +88,10 @@ class CanaryTicker:
         """Whether the target's last edit became known by a list. At the start everything does."""
 
     async def close(self) -> None:
-        """End the hook calls under way."""
+        """End the hook calls under way, and let the next agent have the alerts that are not sent."""
         await self._calls.close()
+        obj = self._stored()
+        await self._alerter.close(is_gone=obj is None or is_gone(obj))
 
     def urgency(self) -> Urgency:
         """Return how urgent the next tick is, from the Canary as it is stored."""
@@ -107,6 +121,7 @@ class CanaryTicker:
         obj = self._stored()
         if obj is None or is_gone(obj):
             return None
+        self._followers.clear()
         try:
             stored = read_stored(obj, self._last_valid)
         except UnknownPhase as error:
@@ -290,12 +305,39 @@ class CanaryTicker:
             kube.errors.Conflict: this decision was made from an old object.
             kube.errors.Lost: it was written, and is not stored.
         """
-        generation = int(obj["metadata"].get("generation", 0))
-        status = write_status(state, obj.get("status"), target_kind=target_kind, generation=generation)
+        async with self._writing:
+            obj = self._followers.get(_version(obj), obj)
+            generation = int(obj["metadata"].get("generation", 0))
+            state = self._alerter.with_unsent(state)
+            status = write_status(state, obj.get("status"), target_kind=target_kind, generation=generation)
+            answer = await self._replace_status(obj, status)
+            self._alerter.note_stored(state.unsent)
+        self._read_back.check(CANARIES, answer, status)
+        return answer
+
+    async def _store_unsent(self) -> None:
+        """Write what is unsent of the alerts; a tick under way may store its intent all the same.
+
+        Raises:
+            kube.errors.KubeError, Deposed: it was not written, or nobody knows.
+        """
+        async with self._writing:
+            obj, unsent = self._stored(), self._alerter.unsent
+            if obj is None:
+                return
+            ours = dict(mapping_of(mapping_of(obj, "status"), SERIN_STATUS))
+            ours.pop(StatusKey.UNSENT_ALERTS, None)
+            ours |= {StatusKey.UNSENT_ALERTS: write_unsent(unsent)} if unsent else {}
+            answer = await self._replace_status(obj, {**mapping_of(obj, "status"), SERIN_STATUS: ours})
+            before = _version(obj)
+            earlier = [version for version, found in self._followers.items() if _version(found) == before]
+            self._followers |= dict.fromkeys((*earlier, before), answer)
+            self._alerter.note_stored(unsent)
+
+    async def _replace_status(self, obj: Object, status: Mapping[str, Any]) -> Object:
         async with self._effect():
             answer = await self._services.client.replace(CANARIES, {**obj, "status": status}, subresource="status")
         self._services.caches.of(CANARIES).remember(answer)
-        self._read_back.check(CANARIES, answer, status)
         return answer
 
     @asynccontextmanager
@@ -322,6 +364,10 @@ class CanaryTicker:
         has_ended = before.phase not in IDLE and after.phase in {Phase.SUCCEEDED, Phase.FAILED}
         if has_ended:
             services.metrics.canaries.count_end(canary, after)
+
+
+def _version(obj: Object) -> str:
+    return str(obj["metadata"].get("resourceVersion", ""))
 
 
 def _is_pull(decision: Decision, observation: Observation) -> bool:

@@ -20,6 +20,7 @@ from canary.run.request import RequestResult
 from canary.run.steps import Step
 from canary.run.streaks import Streaks
 from canary.run.traffic import Traffic
+from canary.run.unsent import Unsent
 
 
 class UndeclaredTransition(RuntimeError):  # noqa: N818  reads as what was found
@@ -195,7 +196,7 @@ class State:
     `is_unanalysed`: it was told that each revision is promoted without an analysis, which the spec does not have.
     `run` is the one under way, `history` has those that have ended, newest first.
     `not_ready`: what is wrong for longer than it may be, though the canary goes on as far as it can; None where nothing
-    is.
+    is. `unsent`: the alerts that chats have not been sent yet, of this transition and of those before.
     """
 
     phase: Phase | None = None
@@ -218,6 +219,7 @@ class State:
     run: Run = field(default_factory=Run)
     history: tuple[HistoryEntry, ...] = ()
     transition: TransitionRecord = field(default_factory=TransitionRecord)
+    unsent: tuple[Unsent, ...] = ()
 
     @property
     def present_step(self) -> Step:

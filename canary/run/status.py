@@ -29,6 +29,7 @@ from canary.run.state import (
     TransitionRecord,
 )
 from canary.run.traffic import TOTAL_PERCENT, Traffic
+from canary.run.unsent import read_unsent, write_unsent
 from canary.run.wire import SERIN_STATUS, StatusKey
 
 READY: Final = "Ready"
@@ -94,6 +95,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
         run=_read_run(status, ours),
         history=read_history(ours.get(StatusKey.HISTORY)),
         transition=_read_transition(status, ours),
+        unsent=read_unsent(ours.get(StatusKey.UNSENT_ALERTS)),
     )
 
 
@@ -222,6 +224,7 @@ def _write_ours(state: State) -> dict[str, Any]:
         StatusKey.REQUEST: None if control.request is None else control.request.write(),
         StatusKey.MESSAGES: [_write_message(message) for message in state.transition.messages],
         StatusKey.ALERTED_BY: state.transition.alerted_by or None,
+        StatusKey.UNSENT_ALERTS: write_unsent(state.unsent) or None,
         StatusKey.TARGET: None
         if target is None
         else {"uid": target.uid, "generation": target.generation, "revision": target.revision},

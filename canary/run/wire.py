@@ -110,4 +110,5 @@ class StatusKey:
     UNANALYSED: Final = "unanalysed"
     UNOBSERVED: Final = "unobservedSeconds"
     UNREADY_AT: Final = "unreadySince"
+    UNSENT_ALERTS: Final = "unsentAlerts"
     WAITING_FOR: Final = "waitingFor"

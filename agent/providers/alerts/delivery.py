@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import aiohttp
 import orjson
@@ -26,6 +26,24 @@ _SERVER_ERROR: Final = 500
 
 # All of them happen before the request is sent.
 _NOT_REACHED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+
+
+class NotNow(Exception):  # noqa: N818  reads as what was found
+    """Nothing was posted, for somebody else may do it, or it can't be written that it is begun."""
+
+
+class NoDestination(ProviderUnavailable):
+    """An object is missing, or can't be used as written; it is looked up anew, so it can be mended."""
+
+
+class Ticket(Protocol):
+    """What lets a message be posted once, whichever process does it."""
+
+    async def begin(self) -> bool:
+        """Return whether it is written that this process posts the message now, and nobody else will."""
+
+    async def put_back(self) -> None:
+        """Write that nothing was posted: another attempt is as good, by whichever process."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,27 +68,50 @@ class Delivery:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
-    async def deliver(self, message: Message, find: Callable[[], Awaitable[Destination]]) -> None:
+    async def deliver(
+        self,
+        message: Message,
+        find: Callable[[], Awaitable[Destination]],
+        ticket: Ticket | None = None,
+        *,
+        attempts: int | None = None,
+    ) -> None:
         """Post a message to the destination that `find` returns, looked up anew for each attempt.
 
-        Where the answer was lost the message may have been posted, and is not sent again.
+        Where the answer was lost the message may have been posted, and is not sent again. `ticket` is shown before each
+        attempt, and told where one certainly posted nothing. `attempts`: if not the usual number.
 
         Raises:
-            ProviderUnavailable: still no success after the last attempt.
-            ProviderRefused: there is no such destination, or it will never take this message.
+            NotNow: the ticket is not good for an attempt.
+            ProviderUnavailable: still no success after the last attempt, or there is no such destination.
+            ProviderRefused: it will never take this message.
             ProviderError: nobody knows.
         """
-        give_up_at_s = self.clock() + self.deadline_s
-        for attempt in range(1, self.attempts + 1):
+        give_up_at_s, most = self.clock() + self.deadline_s, attempts or self.attempts
+        for attempt in range(1, most + 1):
             try:
-                await self._post(message, await find())
+                await self._attempt(message, find, ticket)
             except ProviderUnavailable as error:
+                if ticket is not None:
+                    await ticket.put_back()
                 wait_s = max(self.backoff.delay_s(attempt), error.retry_after_s)
-                if attempt == self.attempts or self.clock() + wait_s > give_up_at_s:
+                if attempt == most or self.clock() + wait_s > give_up_at_s:
                     raise
             else:
                 return
             await self.sleep(wait_s)
+
+    async def _attempt(
+        self, message: Message, find: Callable[[], Awaitable[Destination]], ticket: Ticket | None
+    ) -> None:
+        try:
+            destination = await find()
+        except ProviderRefused as error:
+            # Somebody has to mend an object: that is told, and looked up again.
+            raise NoDestination(str(error)) from error
+        if ticket is not None and not await ticket.begin():
+            raise NotNow
+        await self._post(message, destination)
 
     async def _post(self, message: Message, destination: Destination) -> None:
         try:

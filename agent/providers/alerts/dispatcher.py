@@ -1,17 +1,17 @@
 """Sending alerts in the background: whoever has one queues it and goes on."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from agent.keyed_queue import KeyedQueue
-from agent.providers.alerts.delivery import Delivery
+from agent.providers.alerts.delivery import Delivery, NoDestination, NotNow, Ticket
 from agent.providers.alerts.destinations import Directory, Recipient
 from agent.providers.alerts.message import Message, message_of
-from agent.providers.errors import ProviderError
+from agent.providers.errors import ProviderError, ProviderUnavailable
 from agent.reporting.events import Recorder
 from agent.settings import EVENT_REASON
 from canary.api.canary import Canary
@@ -26,7 +26,20 @@ FAILED: Final = "failed"
 LOST: Final = "lost"
 
 Count = Callable[[str, str], None]
-"""Takes the type of the chat and the outcome: SENT, FAILED, or LOST because the queue was full."""
+"""Takes the type of the chat and the outcome: SENT, FAILED, or LOST because nobody knows, or it came too late."""
+
+
+class Parcel(Ticket, Protocol):
+    """A ticket whose holder is told what became of the message."""
+
+    async def settle(self) -> None:
+        """Write that nobody has to do anything for it any more: it was posted, or never will be."""
+
+    async def keep(self, why: str) -> bool:
+        """Note that it could not be posted now; return whether it is tried again later."""
+
+    def drop(self) -> None:
+        """Note that it is in no queue any more, and nothing was posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +47,19 @@ class _Job:
     obj: Object
     recipient: Recipient
     message: Message
+    parcel: Parcel
+
+    @property
+    def queue_key(self) -> str:
+        return _key_of(self.recipient)
+
+
+def _key_of(recipient: Recipient) -> str:
+    return "the own chat" if recipient.provider is None else "/".join(recipient.provider)
 
 
 class AlertDispatcher:
-    """`async with AlertDispatcher(...) as alerts`: leaving it sends what is queued, for `drain_s` at most.
+    """`async with AlertDispatcher(...) as alerts`: leaving it ends what is under way after `drain_s` at most.
 
     Messages to one provider arrive in order; one that is slow holds up no other. An alert that can't be sent is
     logged, counted and reported as an event of its canary.
@@ -60,6 +82,7 @@ class AlertDispatcher:
         self._count = count
         self._cluster_name = cluster_name
         self._queues: KeyedQueue[str, _Job] = KeyedQueue("alerts", self._deliver, capacity=capacity, drain_s=drain_s)
+        self._failing: set[str] = set()
 
     async def __aenter__(self) -> Self:
         await self._queues.__aenter__()
@@ -75,35 +98,54 @@ class AlertDispatcher:
         """Return how many alerts are not sent yet."""
         return self._queues.waiting
 
-    def has_recipients(self, canary: Canary, alerts: Sequence[Alert]) -> bool:
-        """Return whether anybody is to get one of these alerts."""
-        return any(self._directory.recipients(canary, alert.severity) for alert in alerts)
+    def recipients(self, canary: Canary, severity: str) -> list[Recipient]:
+        """Return who is to get a canary's alert of a severity."""
+        return self._directory.recipients(canary, severity)
 
-    def send(self, obj: Object, canary: Canary, alerts: Sequence[Alert]) -> None:
-        """Queue alerts of a canary to everybody who is to get them. `obj` is the Canary, for events about it."""
-        for alert in alerts:
-            message = message_of(canary, alert, self._cluster_name, str(obj["metadata"].get("uid", "")))
-            for recipient in self._directory.recipients(canary, alert.severity):
-                self._put(_Job(obj, recipient, message))
+    def send(self, obj: Object, canary: Canary, alert: Alert, recipient: Recipient, parcel: Parcel) -> bool:
+        """Queue an alert; return False where too many others wait. `obj` is the Canary, for events about it."""
+        message = message_of(canary, alert, self._cluster_name, str(obj["metadata"].get("uid", "")))
+        job = _Job(obj, recipient, message, parcel)
+        return self._queues.put(job.queue_key, job, recipient.asked_by)
 
-    def _put(self, job: _Job) -> None:
-        provider = job.recipient.provider
-        key = "the own chat" if provider is None else "/".join(provider)
-        if not self._queues.put(key, job, job.recipient.asked_by):
-            self._fail(job, LOST, "too many others wait already")
+    def report_unsent(self, obj: Object, alert: Alert, recipient: Recipient | None, why: str) -> None:
+        """Report an alert that is not sent (any more); `recipient` is None where the canary has it no more."""
+        metadata = obj["metadata"]
+        _log.warning(shown(_text(alert.text, why)), extra={"canary": f"{metadata['name']}.{metadata['namespace']}"})
+        self._recorder.record(obj, "Warning", EVENT_REASON, shown(_text(alert.text, why)))
+        self._count(self._directory.type_of(recipient) if recipient is not None else "", LOST)
 
     async def _deliver(self, job: _Job) -> None:
+        key, parcel = job.queue_key, job.parcel
+        # Of a chat that took nothing the others in its queue are not held up by as many attempts again.
+        attempts = 1 if key in self._failing else None
         try:
-            await self._delivery.deliver(job.message, partial(self._directory.find, job.recipient))
+            find = partial(self._directory.find, job.recipient)
+            await self._delivery.deliver(job.message, find, parcel, attempts=attempts)
+        except NotNow:
+            parcel.drop()
+        except ProviderUnavailable as error:
+            if not isinstance(error, NoDestination):
+                self._failing.add(key)
+            self._fail(job, str(error), is_kept=await parcel.keep(str(error)))
         except ProviderError as error:
-            self._fail(job, FAILED, str(error))
+            await parcel.settle()
+            self._fail(job, str(error))
         except Exception as error:  # noqa: BLE001  a fault in one message must not stop the ones behind it
-            self._fail(job, FAILED, f"a fault of the agent's own: {type(error).__name__}")
+            await parcel.settle()
+            self._fail(job, f"a fault of the agent's own: {type(error).__name__}")
         else:
+            self._failing.discard(key)
+            await parcel.settle()
             self._count(self._directory.type_of(job.recipient), SENT)
 
-    def _fail(self, job: _Job, outcome: str, why: str) -> None:
-        text = shown(f"Alert {job.message.text!r} was not sent: {why}")
+    def _fail(self, job: _Job, why: str, *, is_kept: bool = False) -> None:
+        text = shown(_text(job.message.text, why) + (". It is tried again" if is_kept else ""))
         _log.warning(text, extra={"canary": job.message.canary})
         self._recorder.record(job.obj, "Warning", EVENT_REASON, text)
-        self._count(self._directory.type_of(job.recipient), outcome)
+        if not is_kept:
+            self._count(self._directory.type_of(job.recipient), FAILED)
+
+
+def _text(alert: str, why: str) -> str:
+    return f"Alert {alert!r} was not sent: {why}"

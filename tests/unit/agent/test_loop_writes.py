@@ -20,6 +20,7 @@ from agent.main import connect_services
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
+from agent.providers.alerts.port import Destination
 from agent.providers.hooks import Hooks
 from agent.reporting.event_hooks import EventHooks
 from agent.reporting.events import EventReporter
@@ -28,6 +29,7 @@ from agent.series.agent_metrics import AgentMetrics
 from agent.settings import Settings
 from canary.api.names import Identity
 from canary.run.history import Run
+from canary.run.messages import promotion_completed
 from canary.run.phase import Phase
 from canary.run.revision import revision_of
 from canary.run.state import Analysis, HookAnswers, Revisions, State, TargetIdentity, Timing, TransitionRecord
@@ -38,6 +40,8 @@ from kube.events import EventRecorder
 from kube.resource import DEPLOYMENTS
 from kube.store import Key
 from tests.support.canaries import canary_object
+from tests.support.chat import chatting
+from tests.support.chat_protocols import SLACK_HOOK
 from tests.support.eventually import eventually
 from tests.support.exposition import exposed
 from tests.support.json_patch import apply_patch
@@ -70,6 +74,7 @@ class CanaryApi:
     hook_code: int = 200
     prunes_status: bool = False
     puts: list[str] = field(default_factory=list)
+    conflicts: int = 0
 
     def write(self, obj: Json) -> Json:
         """Store it under a new resourceVersion, and let the caches have it too."""
@@ -101,6 +106,7 @@ class CanaryApi:
                 self.history.append("gone")
             return await ok(patched)(request)
         if body["metadata"]["resourceVersion"] != self.obj["metadata"]["resourceVersion"]:
+            self.conflicts += 1
             return await no(409, "Conflict")(request)
         self.puts.append(request.path)
         status = {key: value for key, value in body["status"].items() if key != "serin" or not self.prunes_status}
@@ -114,8 +120,13 @@ class CanaryApi:
 
 
 @asynccontextmanager
-async def looping(server: ApiServer, state: State, analysis: Json, **spec: Any) -> AsyncIterator[CanaryApi]:
-    """Run the loop of a Canary in this state; `{hooks}` in an analysis' URLs is the address of the hooks."""
+async def looping(
+    server: ApiServer, state: State, analysis: Json, own: Destination | None = None, **spec: Any
+) -> AsyncIterator[CanaryApi]:
+    """Run the loop of a Canary in this state; `{hooks}` in an analysis' URLs is the address of the hooks.
+
+    `own` is the agent's own chat.
+    """
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(client_of(server, ManualTime()))
         session = await stack.enter_async_context(aiohttp.ClientSession())
@@ -129,7 +140,7 @@ async def looping(server: ApiServer, state: State, analysis: Json, **spec: Any) 
         api.caches.of(CANARIES).remember(obj)
         metrics, hooks = api.metrics, Hooks(session=session)
         recorder = await stack.enter_async_context(EventRecorder(client, instance="test"))
-        delivery, destinations = Delivery(session=session), Destinations(client, api.caches, None)
+        delivery, destinations = Delivery(session=session), Destinations(client, api.caches, own)
         alerts = AlertDispatcher(destinations, delivery, recorder, metrics.count_alert)
         made = connect_services(
             Settings(metrics_server="http://127.0.0.1:1"),
@@ -263,6 +274,32 @@ async def test_a_run_is_still_watched_when_its_provider_is_edited_away(server: A
         create_workloads(api, promoted="before")
         await eventually(lambda: api.obj["status"]["phase"], lambda phase: phase == "Failed")
         assert api.obj["status"]["canaryWeight"] == 0
+
+
+async def test_an_alert_is_sent_while_a_hook_is_waited_for_and_costs_no_conflict(server: ApiServer) -> None:
+    """Both write the status: that it is begun and that it is sent, and after that what the hook said."""
+    notify = {"name": "notify", "type": "post-rollout", "url": "{hooks}/notify", "timeout": "10m"}
+    told = TransitionRecord(
+        sequence=5, at_s=time.time(), messages=(promotion_completed("podinfo.test", is_analysis_skipped=False),)
+    )
+    ended = replace(state(Phase.SUCCEEDED, hooks=HookAnswers(post_rollout_pending=True)), transition=told)
+    async with chatting(SLACK_HOOK) as chat:
+        own = replace(chat.destination, namespace="")
+        async with looping(server, ended, {"webhooks": [notify]}, own) as api:
+            released = asyncio.Event()
+
+            async def hang() -> None:
+                await eventually(lambda: chat.posted, bool)
+                await eventually(lambda: "unsentAlerts" in api.obj["status"]["serin"], lambda is_there: not is_there)
+                released.set()
+
+            api.hook = hang
+            create_workloads(api)
+            await eventually(
+                lambda: api.obj["status"]["serin"].get("endUntold", False), lambda is_pending: not is_pending
+            )
+    assert released.is_set()
+    assert (len(chat.posted), api.hook_calls, api.conflicts) == (1, 1, 0)
 
 
 async def test_an_edited_spec_waits_for_no_hook_that_hangs(server: ApiServer) -> None:

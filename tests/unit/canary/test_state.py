@@ -13,7 +13,7 @@ from canary.run.history import HistoryEntry, Outcome, Run
 from canary.run.judge import Verdict
 from canary.run.kept import KeptCheck, KeptSample
 from canary.run.mark import Mark
-from canary.run.messages import info, initialized, rolling_back, warning
+from canary.run.messages import Alert, info, initialized, rolling_back, warning
 from canary.run.phase import TRANSITIONS, Phase
 from canary.run.request import RequestResult
 from canary.run.state import (
@@ -32,6 +32,7 @@ from canary.run.state import (
 )
 from canary.run.status import UnknownPhase, read_state, write_status
 from canary.run.traffic import Traffic
+from canary.run.unsent import Unsent
 
 FULL = State(
     phase=Phase.PROGRESSING,
@@ -116,6 +117,7 @@ FULL = State(
         ),
         alerted_by="agent-1_ab12",
     ),
+    unsent=(Unsent(Alert("info", "new", id="11.0", at_s=1_700_000_000.0)),),
 )
 
 WRITTEN: dict[str, Any] = {
@@ -217,6 +219,7 @@ WRITTEN: dict[str, Any] = {
             },
         ],
         "alertedBy": "agent-1_ab12",
+        "unsentAlerts": [{"id": "11.0", "at": "2023-11-14T22:13:20Z", "severity": "info", "text": "new"}],
         "servedAt": "2023-11-14T22:13:27.500Z",
         "seen": {"uid": "uid-1", "generation": 7, "revision": "rev-2"},
         "unreadySince": "2023-11-14T22:13:21.500Z",

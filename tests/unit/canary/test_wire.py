@@ -63,6 +63,7 @@ STATUS_KEYS = {
     "UNANALYSED": "unanalysed",
     "UNOBSERVED": "unobservedSeconds",
     "UNREADY_AT": "unreadySince",
+    "UNSENT_ALERTS": "unsentAlerts",
     "WAITING_FOR": "waitingFor",
 }
 

@@ -1,15 +1,12 @@
 """From `analysis.alerts` to an address: who is sent an alert, and what a reference that leads nowhere reports."""
 
-import base64
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
-from aiohttp import web
 
 from agent.caches import Caches
 from agent.providers.alerts.destinations import Destinations, own_chat
@@ -17,16 +14,11 @@ from agent.providers.alerts.port import Destination
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
 from agent.resources import ALERT_PROVIDERS
 from agent.settings import Settings
-from kube.backoff import Backoff
-from kube.client import Client
 from tests.support.canaries import canary
-from tests.support.web import serving
-from tests.unit.kube.apiserver import write_kubeconfig
+from tests.support.secrets_api import Secrets, serving_secrets
 
 ADDRESS = "https://hooks.slack.example/services/T/B/x"
 OWN = Destination(name="--slack-url", type="slack", address=ADDRESS)
-
-Secrets = dict[str, dict[str, str] | int]
 
 
 def provider(namespace: str = "test", **spec: Any) -> dict[str, Any]:
@@ -48,30 +40,15 @@ def secrets() -> Secrets:
 async def known(tmp_path: Path, secrets: Secrets) -> AsyncIterator[Callable[..., Destinations]]:
     """Destinations on a cluster with these AlertProviders and `secrets`."""
 
-    async def handle(request: web.Request) -> web.Response:
-        _, _, _, _, namespace, kind, name = request.path.split("/")
-        assert (request.method, kind) == ("GET", "secrets")
-        found = secrets.get(f"{namespace}/{name}", 404)
-        if isinstance(found, int):
-            return web.Response(status=found)
-        data = {key: base64.b64encode(value.encode()).decode() for key, value in found.items()}
-        return web.Response(body=orjson.dumps({"data": data}), content_type="application/json")
+    async with serving_secrets(tmp_path, secrets) as client:
 
-    async def no_sleep(_: float) -> None:
-        return
+        def made(*providers: dict[str, Any], own: Destination | None = None) -> Destinations:
+            caches = Caches(client, "")
+            for obj in providers:
+                caches.of(ALERT_PROVIDERS).remember(obj)
+            return Destinations(client, caches, own)
 
-    async with serving(handle) as url:
-        kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", url)
-        connect = Client.connect(kubeconfig=kubeconfig, user_agent="serin/test", backoff=Backoff(), sleep=no_sleep)
-        async with connect as client:
-
-            def made(*providers: dict[str, Any], own: Destination | None = None) -> Destinations:
-                caches = Caches(client, "")
-                for obj in providers:
-                    caches.of(ALERT_PROVIDERS).remember(obj)
-                return Destinations(client, caches, own)
-
-            yield made
+        yield made
 
 
 async def found(destinations: Destinations, **reference: str) -> Destination:

@@ -1,38 +1,56 @@
-"""A transition's alerts go out once: the process that the status names sends them, however often agents start."""
+"""Alerts go out once, and none is lost but while it is being posted: however often agents start, stop and die."""
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from agent.providers.alerts.destinations import Recipient
+from agent.providers.alerts.dispatcher import Parcel
 from agent.reporting.alerts import Alerter
 from canary.api.canary import Canary
-from canary.run.messages import Alert, Message, info, run_started
+from canary.run.messages import Alert, Message, info, run_restarted, run_started
 from canary.run.state import State
+from canary.run.status import read_state, write_status
 from kube.errors import Conflict, Unavailable
+from kube.store import Key
 from tests.support.canaries import canary, canary_object
-
-
-def taken_on(state: State, process: str) -> State:
-    return replace(state, transition=replace(state.transition, alerted_by=process))
-
 
 TRANSITION = State().transition_to(State(), 1.0, run_started("podinfo.test"))
 
 
 @dataclass
 class Chat:
-    """Takes the place of the dispatcher's queue."""
+    """Takes the place of the dispatcher's queue; `post` does what a worker of it does."""
 
     sent: list[Alert] = field(default_factory=list)
-    is_there: bool = True
+    unsent: list[tuple[str, str]] = field(default_factory=list)
+    waiting: list[tuple[Alert, Parcel]] = field(default_factory=list)
+    names: tuple[str, ...] = ("on-call",)
+    is_full: bool = False
 
-    def has_recipients(self, canary: Canary, alerts: Sequence[Alert]) -> bool:
-        return self.is_there and bool(alerts)
+    def recipients(self, canary: Canary, severity: str) -> list[Recipient]:
+        return [Recipient(Key("test", name)) for name in self.names]
 
-    def send(self, obj: dict[str, Any], canary: Canary, alerts: Sequence[Alert]) -> None:
-        self.sent += alerts
+    def send(self, obj: dict[str, Any], canary: Canary, alert: Alert, recipient: Recipient, parcel: Parcel) -> bool:
+        if not self.is_full:
+            self.waiting.append((alert, parcel))
+        return not self.is_full
+
+    def report_unsent(self, obj: dict[str, Any], alert: Alert, recipient: Recipient | None, why: str) -> None:
+        self.unsent.append((alert.text, why))
+
+    async def post(self) -> None:
+        """Post what waits, as far as its tickets are good."""
+        waiting, self.waiting = self.waiting, []
+        for alert, parcel in waiting:
+            if await parcel.begin():
+                self.sent.append(alert)
+                await parcel.settle()
+            else:
+                parcel.drop()
 
 
 @dataclass
@@ -57,15 +75,29 @@ class Status:
     loses: bool = False
     refuses: bool = False
     writes: int = 0
+    now_s: float = 10.0
+    alerter: Alerter | None = None
+    wakes: int = 0
 
     async def store(self, state: State) -> dict[str, Any]:
+        """Do what the ticker does with an intent."""
+        assert self.alerter is not None
         if self.refuses:
             raise Conflict("somebody else was faster")
-        self.state = state
+        # It goes through the status as it is stored.
+        written = write_status(self.alerter.with_unsent(state), {}, target_kind="Deployment", generation=1)
+        self.state = read_state(written)
         self.writes += 1
         if self.loses:
             raise Unavailable("no answer")
+        self.alerter.note_stored(self.alerter.unsent)
         return canary_object()
+
+    async def write(self) -> None:
+        await self.store(self.state)
+
+    def wake(self) -> None:
+        self.wakes += 1
 
 
 @pytest.fixture
@@ -78,66 +110,206 @@ def status() -> Status:
     return Status()
 
 
-def process(chat: Chat, name: str = "agent-1", hook: EventHook | None = None) -> Alerter:
-    return Alerter(chat, hook or EventHook(), name)
+@dataclass
+class Process:
+    """One agent's alerter for a canary, from its start until it is killed or stopped."""
+
+    chat: Chat
+    status: Status
+    name: str = "agent-1"
+    hook: EventHook = field(default_factory=EventHook)
+
+    def __post_init__(self) -> None:
+        status = self.status
+        self.alerter = Alerter(
+            self.chat, self.hook, self.name, write=status.write, wake=status.wake, now_s=lambda: status.now_s
+        )
+
+    async def tick(self) -> None:
+        self.status.alerter = self.alerter
+        await self.alerter.alert_transition(canary_object(), canary(), self.status.state, self.status.store)
+
+    async def work(self) -> None:
+        await self.tick()
+        await self.chat.post()
 
 
-async def tick(alerter: Alerter, status: Status) -> None:
-    await alerter.alert_transition(canary_object(), canary(), status.state, status.store)
+def texts(chat: Chat) -> list[str]:
+    return [alert.text for alert in chat.sent]
+
+
+STARTED = "New revision detected, progressing canary analysis."
 
 
 async def test_a_transition_is_alerted_once_with_the_name_in_the_status_first(chat: Chat, status: Status) -> None:
-    alerter = process(chat)
+    agent = Process(chat, status)
+    await agent.tick()
+    assert (status.state.transition.alerted_by, chat.sent) == ("agent-1", [])
+    [unsent] = status.state.unsent
+    assert (unsent.alert, unsent.to, unsent.begun_by) == (TRANSITION.alerts[0], "test/on-call", "")
+    await chat.post()
     for _ in range(3):
-        await tick(alerter, status)
-    assert chat.sent == list(TRANSITION.alerts)
-    assert (status.state, status.writes) == (taken_on(TRANSITION, "agent-1"), 1)
+        await agent.work()
+    assert (texts(chat), status.state.unsent, status.writes) == ([STARTED], (), 3)
 
 
-async def test_a_restarted_agent_leaves_what_another_process_took_on(chat: Chat, status: Status) -> None:
-    await tick(process(chat, "agent-1"), status)
-    await tick(process(chat, "agent-2"), status)
-    assert len(chat.sent) == 1
+async def test_it_is_written_who_posts_an_alert_before_it_is_posted(chat: Chat, status: Status) -> None:
+    agent = Process(chat, status)
+    await agent.tick()
+    [(_, parcel)] = chat.waiting
+    assert await parcel.begin()
+    assert [unsent.begun_by for unsent in status.state.unsent] == ["agent-1"]
+    await parcel.put_back()
+    assert [unsent.begun_by for unsent in status.state.unsent] == [""]
 
 
-async def test_an_agent_that_died_before_it_took_them_on_loses_nothing(chat: Chat, status: Status) -> None:
-    await tick(process(chat, "the next agent"), status)
-    assert len(chat.sent) == 1
+async def test_a_killed_agent_loses_nothing_that_it_had_not_begun(chat: Chat, status: Status) -> None:
+    await Process(chat, status).tick()
+    chat.waiting.clear()
+    await Process(chat, status, "agent-2").work()
+    await Process(chat, status, "agent-3").work()
+    assert (texts(chat), chat.unsent) == ([STARTED], [])
+
+
+async def test_not_even_where_the_next_transition_came_before_it_was_sent(chat: Chat, status: Status) -> None:
+    await Process(chat, status).tick()
+    status.state = status.state.transition_to(status.state, 2.0, run_restarted("podinfo.test"))
+    chat.waiting.clear()
+    await Process(chat, status, "agent-2").work()
+    assert texts(chat) == [STARTED, "New revision detected, restarting canary analysis."]
+
+
+async def test_what_a_killed_agent_had_begun_is_told_and_not_sent_again(chat: Chat, status: Status) -> None:
+    await Process(chat, status).tick()
+    assert await chat.waiting.pop()[1].begin()
+    for name in ("agent-2", "agent-3"):
+        await Process(chat, status, name).work()
+    why = "the agent that sent it ended before it knew whether it arrived, so it is not sent again"
+    assert (texts(chat), chat.unsent) == ([], [(STARTED, why)])
+
+
+async def test_a_stopped_agent_hands_on_what_it_has_not_begun(chat: Chat, status: Status) -> None:
+    agent = Process(chat, status)
+    await agent.tick()
+    await agent.alerter.close(is_gone=False)
+    await chat.post()
+    assert chat.sent == [], "its ticket is good for nothing any more"
+    await Process(chat, status, "agent-2").work()
+    assert (texts(chat), chat.unsent) == ([STARTED], [])
+
+
+async def test_a_stop_waits_for_the_answer_to_what_is_being_posted(chat: Chat, status: Status) -> None:
+    agent = Process(chat, status)
+    await agent.tick()
+    [(_, parcel)] = chat.waiting
+    assert await parcel.begin()
+    closing = asyncio.create_task(agent.alerter.close(is_gone=False))
+    await asyncio.sleep(0)
+    assert not closing.done()
+    await parcel.settle()
+    await closing
+    await Process(chat, status, "agent-2").work()
+    assert (chat.sent, chat.unsent, status.state.unsent) == ([], [], ())
+
+
+async def test_the_alerts_of_a_canary_that_is_gone_go_out_as_they_are(chat: Chat, status: Status) -> None:
+    agent = Process(chat, status)
+    await agent.tick()
+    writes = status.writes
+    await agent.alerter.close(is_gone=True)
+    await chat.post()
+    assert (texts(chat), status.writes) == ([STARTED], writes)
 
 
 async def test_nothing_is_sent_before_the_write_is_sure(chat: Chat, status: Status) -> None:
     status.refuses = True
-    alerter = process(chat)
+    agent = Process(chat, status)
     with pytest.raises(Conflict):
-        await tick(alerter, status)
-    assert chat.sent == []
+        await agent.tick()
+    assert chat.waiting == []
     status.refuses = False
-    await tick(alerter, status)
-    assert len(chat.sent) == 1
+    await agent.work()
+    assert texts(chat) == [STARTED]
 
 
 async def test_a_lost_answer_to_the_write_loses_no_alert(chat: Chat, status: Status) -> None:
     status.loses = True
-    alerter = process(chat)
+    agent = Process(chat, status)
     with pytest.raises(Unavailable):
-        await tick(alerter, status)
+        await agent.tick()
+    await agent.work()
+    assert chat.sent == [], "it can't be written that it is begun"
+    status.loses = False
     for _ in range(2):
-        await tick(alerter, status)
-    assert len(chat.sent) == 1
+        await agent.work()
+    assert texts(chat) == [STARTED]
+
+
+async def test_a_chat_that_is_down_is_tried_again_each_minute_for_an_hour(chat: Chat, status: Status) -> None:
+    agent, tries = Process(chat, status), 0
+    for minute in range(70):
+        status.now_s = 10.0 + 30 * minute * 2
+        await agent.tick()
+        for _, parcel in chat.waiting:
+            tries += 1
+            await parcel.begin()
+            await parcel.put_back()
+            await parcel.keep("AlertProvider test/on-call: 503")
+        chat.waiting.clear()
+    assert (tries, status.state.unsent) == (60, ())
+
+
+async def test_an_alert_that_waited_for_an_hour_is_given_up_and_told(chat: Chat, status: Status) -> None:
+    chat.is_full = True
+    agent = Process(chat, status)
+    await agent.tick()
+    status.now_s += 3601
+    await agent.tick()
+    await agent.tick()
+    assert (chat.unsent, status.state.unsent) == ([(STARTED, "too many others wait")], ())
+
+
+async def test_an_alert_whose_chat_is_named_no_more_is_told(chat: Chat, status: Status) -> None:
+    await Process(chat, status).tick()
+    chat.waiting.clear()
+    chat.names = ("other",)
+    await Process(chat, status, "agent-2").work()
+    assert chat.unsent == [(STARTED, "the canary does not name its chat any more")]
+
+
+async def test_each_chat_is_sent_to_once(chat: Chat, status: Status) -> None:
+    chat.names = ("on-call", "team")
+    agent = Process(chat, status)
+    await agent.tick()
+    assert [unsent.to for unsent in status.state.unsent] == ["test/on-call", "test/team"]
+    first = chat.waiting.pop(0)
+    assert await first[1].begin()
+    await first[1].settle()
+    chat.waiting.clear()
+    await Process(chat, status, "agent-2").work()
+    assert (texts(chat), status.state.unsent) == ([STARTED], ())
+
+
+async def test_a_status_keeps_no_more_than_eight(chat: Chat, status: Status) -> None:
+    chat.is_full = True
+    agent = Process(chat, status)
+    for at_s in range(12):
+        await agent.tick()
+        status.state = status.state.transition_to(status.state, float(at_s), run_started("podinfo.test"))
+    assert len(status.state.unsent) == 8
+    assert len(chat.unsent) == 4
 
 
 async def test_a_transition_without_alerts_costs_no_write(chat: Chat, status: Status) -> None:
     status.state = State().transition_to(State(), 1.0, info("Advance podinfo.test canary weight 10"))
-    await tick(process(chat), status)
+    await Process(chat, status).work()
     assert (chat.sent, status.writes) == ([], 0)
 
 
-async def test_the_next_transition_has_alerts_of_its_own(chat: Chat, status: Status) -> None:
-    alerter = process(chat)
-    await tick(alerter, status)
-    status.state = status.state.transition_to(status.state, 2.0, run_started("podinfo.test"))
-    await tick(alerter, status)
-    assert len(chat.sent) == 2
+async def test_the_status_is_not_written_for_alerts_that_nobody_gets(chat: Chat, status: Status) -> None:
+    chat.names = ()
+    await Process(chat, status).work()
+    assert (status.writes, chat.sent) == (0, [])
 
 
 ADVANCED = State().transition_to(State(), 1.0, info("Advance podinfo.test canary weight 10"))
@@ -145,29 +317,23 @@ ADVANCED = State().transition_to(State(), 1.0, info("Advance podinfo.test canary
 
 async def test_event_hooks_get_the_messages_of_a_transition_once_whoever_restarts(chat: Chat, status: Status) -> None:
     hook, status.state = EventHook(is_there=True), ADVANCED
-    first, second = process(chat, "agent-1", hook), process(chat, "agent-2", hook)
-    for alerter in (first, first, second):
-        await tick(alerter, status)
+    first, second = Process(chat, status, "agent-1", hook), Process(chat, status, "agent-2", hook)
+    for agent in (first, first, second):
+        await agent.tick()
     assert hook.sent == list(ADVANCED.transition.messages)
-    assert (status.state, status.writes) == (taken_on(ADVANCED, "agent-1"), 1)
+    assert (status.state.transition.alerted_by, status.writes) == ("agent-1", 1)
 
 
 async def test_alerts_and_events_of_a_transition_are_taken_on_with_one_write(chat: Chat, status: Status) -> None:
     hook = EventHook(is_there=True)
-    await tick(process(chat, hook=hook), status)
-    assert (chat.sent, hook.sent, status.writes) == (list(TRANSITION.alerts), list(TRANSITION.transition.messages), 1)
+    await Process(chat, status, hook=hook).tick()
+    assert (len(chat.waiting), hook.sent, status.writes) == (1, list(TRANSITION.transition.messages), 1)
 
 
 async def test_an_event_hook_that_is_added_later_is_not_sent_what_happened_before(chat: Chat, status: Status) -> None:
     hook, status.state = EventHook(), ADVANCED
-    alerter = process(chat, hook=hook)
-    await tick(alerter, status)
+    agent = Process(chat, status, hook=hook)
+    await agent.tick()
     hook.is_there = True
-    await tick(alerter, status)
+    await agent.tick()
     assert (hook.sent, status.writes) == ([], 0)
-
-
-async def test_the_status_is_not_written_for_alerts_that_nobody_gets(chat: Chat, status: Status) -> None:
-    chat.is_there = False
-    await process(chat).alert_transition(canary_object(), canary(), TRANSITION, status.store)
-    assert (status.writes, chat.sent) == (0, [])
