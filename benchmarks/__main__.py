@@ -5,7 +5,7 @@ import json
 import typer
 from rich.console import Console
 
-from benchmarks import core, memory, people, scrape
+from benchmarks import alerts, core, memory, people, scrape
 from benchmarks.page import measurement as page
 from benchmarks.paths import BUILD
 from benchmarks.webhook import measurement as webhook
@@ -19,6 +19,7 @@ def main() -> None:
         "core": core.measure(),
         "memory": memory.measure(),
         "scrape": scrape.measure(),
+        "alerts": alerts.measure(),
         "webhook": webhook.measure(),
         "people": people.measure() | page.measure(),
     }

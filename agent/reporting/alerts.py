@@ -282,7 +282,7 @@ class _Entry:
         self.is_queued = False
 
     def delay(self, why: str) -> None:
-        """Try again in a minute."""
+        """Note why it was not posted, and let it be tried again in a minute."""
         self.why, self._due_at_s = why, self._alerter.now_s() + _TRIED_AGAIN_S
         asyncio.get_running_loop().call_later(_TRIED_AGAIN_S, self._alerter.wake)
 

@@ -31,6 +31,7 @@ def test_a_promotion_arrives_once_for_each_of_its_moves(rollouts: Rollouts, chat
     assert (started["channel"], started["username"]) == ("deployments", "flagger")
     assert started["attachments"][0]["author_name"] == f"app.{rollouts.namespace}"
     assert {field["title"]: field["value"] for field in started["attachments"][0]["fields"]} == {
+        "Revision": kept[0]["revision"],
         "Change": "podinfod image 3.1.0 -&gt; 3.1.1",  # as Slack wants it escaped
         "Applied by": "admin",
         "Target": f"Deployment/app.{rollouts.namespace}",
@@ -50,7 +51,7 @@ def test_a_rollback_arrives_once_with_its_reason(rollouts: Rollouts, chat: Incom
     attachment = chat.messages()[-1]["attachments"][0]
     assert attachment["color"] == "danger"
     fields = {field["title"]: field["value"] for field in attachment["fields"]}
-    assert fields.keys() == {"Reason", "Change", "Applied by"}
+    assert fields.keys() == {"Reason", "Revision", "Change", "Applied by"}
     assert "no values found for" in fields["Reason"]
     # The API server stores what has no value as it is written: a null in a list.
     (check,) = rollouts.status("app")["serin"]["checks"]
