@@ -249,13 +249,13 @@ class MetricChecks:
             return {}, ""
         namespace, secret = template.namespace, provider.secret_ref.name
         name = f"Secret {namespace}/{secret}"
+        path = f"MetricTemplate {namespace}/{template.name} spec.provider.secretRef.name: found {secret!r}; allowed: "
+        if not secret:
+            raise ProviderRefused(f"{path}the name of a Secret")
         try:
             credentials = await read_secret(self._means.client, namespace, secret)
         except NotFound as error:
-            raise ProviderRefused(
-                f"MetricTemplate {namespace}/{template.name} spec.provider.secretRef.name: found {secret!r}; allowed: "
-                f"a Secret in namespace {namespace}, and there is none of this name"
-            ) from error
+            raise ProviderRefused(f"{path}a Secret in namespace {namespace}, and there is none of this name") from error
         check_secret(provider.type, name, credentials)
         return credentials, name
 

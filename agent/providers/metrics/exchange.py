@@ -21,13 +21,19 @@ from agent.providers.web.addresses import AddressRefused
 from agent.providers.web.answers import AS_IT_IS, AnswerTooLong, is_refused, read_bounded, reason_of
 from canary.api.bounds import MOST_METRIC_ANSWER_BYTES
 from canary.api.shown import shown
+from canary.rules.http_syntax import is_field_value
+from canary.rules.urls import has_user
 
 ONE_SERIES: Final = "one series"
 
 _ASK_AGAIN: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _CREDENTIALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _MOST_SAID_CHARS: Final = 200
-_MOST_WAIT_CHARS: Final = 9
+
+# The second is Datadog's; with others of that name it is a moment, which has more digits than a wait.
+_WAITS: Final = ("Retry-After", "X-RateLimit-Reset")
+_MOST_WAIT_CHARS: Final = 6
+_AUTHORIZATION: Final = "authorization"
 
 Fields = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -115,10 +121,8 @@ class Exchange:
                 allow_redirects=False,
                 auto_decompress=False,
             ) as response:
-                # Seconds; a date, which RFC 9110 allows too, counts as none.
-                wait = response.headers.get("Retry-After", "")[:_MOST_WAIT_CHARS]
-                wait_s = float(wait) if wait.isdecimal() else 0.0
-                return Answer(response.status, await read_bounded(response, most_bytes, is_whole), wait_s)
+                body = await read_bounded(response, most_bytes, is_whole)
+                return Answer(response.status, body, _wait_s(response.headers))
         except TimeoutError as error:
             raise ProviderUnavailable(f"{connection.name}: no answer within {connection.timeout_s:g} s") from error
         except AnswerTooLong as error:
@@ -212,10 +216,21 @@ class Exchange:
         return self.refused(f"the query gives {count} series; allowed: {ONE_SERIES}, {mend}")
 
     def _headers(self, own: Mapping[str, str]) -> list[tuple[str, str]]:
-        """Return each value of each header, with the names in one spelling: of two aiohttp takes the last value."""
+        """Return each value of each header, with the names in one spelling: of two aiohttp takes the last value.
+
+        Raises:
+            ProviderRefused: one can't be sent.
+        """
         replaced = {name.lower(): value for name, value in own.items()}
         given = ((name.lower(), value) for name, value in self.connection.headers)
-        return [*((name, value) for name, value in given if name not in replaced), *replaced.items()]
+        headers = [*((name, value) for name, value in given if name not in replaced), *replaced.items()]
+        for name, value in headers:
+            if not is_field_value(value):
+                which = f"header {name}" if self.connection.is_known else "a header"
+                raise self.refused(f"the text for {which} can't be sent; allowed: one without line breaks")
+            if name == _AUTHORIZATION and has_user(self.connection.address):
+                raise self.refused("its address has a user, and there are other credentials; allowed: one of them")
+        return headers
 
     def _said(self, text: str) -> str:
         words = self.words(text)
@@ -227,3 +242,9 @@ class Exchange:
         if not self.connection.secret:
             return "it asks for credentials; allowed: a secretRef with them"
         return f"it refuses the credentials of {self.connection.secret}, or they lack a right"
+
+
+def _wait_s(headers: Mapping[str, str]) -> float:
+    """Return the seconds that a server asks to wait; a date, which RFC 9110 allows too, counts as none."""
+    waits = (headers.get(name, "") for name in _WAITS)
+    return next((float(wait) for wait in waits if wait.isdecimal() and len(wait) <= _MOST_WAIT_CHARS), 0.0)

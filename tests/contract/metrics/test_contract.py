@@ -174,6 +174,14 @@ async def test_a_missing_secret_is_named_and_picked_up_when_it_comes(guarded: Fa
     assert later.verdict is Verdict.PASS
 
 
+async def test_a_secret_without_a_name_is_not_looked_for(guarded: FakeMetricServer) -> None:
+    """Admission refuses it; one that was stored before would ask for all Secrets of the namespace."""
+    async with playing(guarded, template_of(guarded, secretRef={"name": ""})) as played:
+        result = await played.check()
+    assert guarded.asked == []
+    assert "MetricTemplate test/probe spec.provider.secretRef.name: found ''; allowed: the name of" in result.text
+
+
 @pytest.mark.parametrize(
     ("server_type", "key"), [(server, key) for server in SERVERS for key in server.secret], ids=str
 )
