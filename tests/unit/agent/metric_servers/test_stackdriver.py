@@ -112,6 +112,18 @@ async def test_a_key_of_another_kind_is_refused() -> None:
         assert "private_key: found another kind of key; allowed: an RSA key" in (await played.check()).text
 
 
+async def test_a_token_is_given_for_the_whole_key_alone() -> None:
+    """Who knows the account, but not its private key, gets none of what somebody else's checks had for it."""
+    server = FakeStackdriver()
+    async with aiohttp.ClientSession() as session:
+        identities = Identities(session, (), {})
+        async with playing(server, identities=identities) as played:
+            assert (await played.check()).verdict is Verdict.PASS
+        async with playing(server, secret=key_with(private_key="-----BEGIN"), identities=identities) as played:
+            assert "private_key: found what can't be read" in (await played.check()).text
+    assert len(server.given) == 1
+
+
 async def test_the_keys_own_address_is_held_to_the_rules_as_any() -> None:
     rules = AddressRules.read([], api_server="https://10.96.0.1", proxies=[])
     server = FakeStackdriver()
