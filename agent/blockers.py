@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from agent.caches import SCALERS, WORKLOADS, Caches
+from agent.providers.metrics.needed_secrets import secret_problems
 from agent.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
 from agent.side_pods import find_side_blockers
 from canary.api.canary import Canary
@@ -21,7 +22,9 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
 def find_blockers(canary: Canary, caches: Caches, stage: Stage = Stage.RUN) -> list[Blocker]:
     """Return everything that blocks a canary, or the start of its runs, the most basic first."""
     name = f"Canary {canary.namespace}/{canary.name}"
-    problems = check_references(canary, CachedCluster(caches), stage)
+    problems = [*check_references(canary, CachedCluster(caches), stage)]
+    if stage is Stage.START:
+        problems += secret_problems(canary, caches)
     found = [Blocker(str(problem.reason), f"{name} {problem}") for problem in problems]
     return [*found, *find_side_blockers(canary, caches)] if stage is Stage.RUN else found
 

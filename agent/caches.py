@@ -8,6 +8,7 @@ from typing import Any, Final
 from agent.elsewhere import Elsewhere, Reference
 from agent.flagger import FLAGGERS_LEASE
 from agent.outlines import outline_of
+from agent.providers.metrics.template_secrets import TemplateSecrets
 from agent.resources import (
     ALERT_PROVIDERS,
     CANARIES,
@@ -69,8 +70,9 @@ _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 class Caches:
     """One cache for each watched kind, of one namespace or of all (empty).
 
-    `elsewhere` is what that leaves out, `tracking` what targets are configured by. `allows_across`: whether canaries
-    may refer to objects in other namespaces. `labels` is what objects are rendered by, beside those that are cached.
+    `elsewhere` is what that leaves out, `tracking` what targets are configured by, `template_secrets` what is wrong
+    with the credentials of checks. `allows_across`: whether canaries may refer to objects in other namespaces. `labels`
+    is what objects are rendered by, beside those that are cached.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Caches:
     ) -> None:
         self.labels = labels
         self.elsewhere = Elsewhere(client, namespace, allows_across=allows_across)
+        self.template_secrets = TemplateSecrets(client)
         self.allows_across = allows_across
         self.fingerprints = Fingerprints()
         self.sees_all_namespaces = not namespace

@@ -17,6 +17,7 @@ from agent.configs import refuse_unread_start, tracking_problems
 from agent.cooldowns import ActionCooldowns
 from agent.hook_calls import HookCalls
 from agent.leadership import Deposed
+from agent.providers.metrics.needed_secrets import look_again_after_s, look_at_secrets
 from agent.reporting.alerts import Alerter
 from agent.reporting.events import EventReporter
 from agent.resources import CANARIES
@@ -36,7 +37,7 @@ from canary.run.action import Action, SetFinalizer, SetTraffic, describe
 from canary.run.judge import Verdict
 from canary.run.messages import Message, undone_again, warning
 from canary.run.observation import Observation, Question
-from canary.run.phase import IDLE, Phase
+from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.state import Blocker, State
 from canary.run.status import UnknownPhase, write_status
 from canary.run.trouble import RETRYING, Trouble, is_other_reason
@@ -149,6 +150,9 @@ class CanaryTicker:
         services, state, obj = self._services, stored.state, stored.obj
         self._calls.keep_for(state)
         await services.caches.refresh(canary)
+        if _is_before_first_step(state) or look_again_after_s(canary, services.caches) is not None:
+            # Later the checks themselves tell, and nothing that takes a request stands before a rollback.
+            await look_at_secrets(canary, services.caches)
         observation = self._observe(canary, stored)
         decision = decide(canary, state, observation)
         self._is_pulling = _is_pull(decision, observation)
@@ -277,7 +281,7 @@ class CanaryTicker:
     def _wake_after_s(self, canary: Canary, decision: Decision) -> float | None:
         reads_s = self._services.caches.read_again_after_s(canary)
         held_s = (*self._cooldowns.waits_s(), *self._read_back.waits_s(), *self._trouble.waits_s())
-        waits_s = (*held_s, decision.wake_after_s, reads_s)
+        waits_s = (*held_s, decision.wake_after_s, reads_s, look_again_after_s(canary, self._services.caches))
         return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
 
     async def _report(self, obj: Object, canary: Canary, state: State) -> Object:
@@ -377,6 +381,11 @@ def _is_pull(decision: Decision, observation: Observation) -> bool:
         isinstance(action, SetTraffic) and action.traffic.canary_percent < exposed_percent
         for action in decision.actions
     )
+
+
+def _is_before_first_step(state: State) -> bool:
+    """Return whether no run is on, or one that has not exposed its revision to anybody yet."""
+    return state.phase in {None, *IDLE} or (state.phase in ANALYSING and state.analysis.started_at_s is None)
 
 
 def _has_failed(outcome: AskOutcome) -> bool:

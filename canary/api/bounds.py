@@ -203,6 +203,10 @@ MOST_PARSED_OPERATORS: Final = 400
 MOST_PARSED_QUERIES_CHARS: Final = 32 * KIB
 """Of the queries of one Canary whose PromQL is checked; those that come after that many characters are not."""
 
+MOST_RENDERED_QUERIES_CHARS: Final = 8 * KIB
+"""Of the templates' queries that are filled in before a run begins: with each tick of their Canary, in everybody's
+time. Of those that come after, their checks tell what is wrong."""
+
 MOST_READ_QUERIES_CHARS: Final = 64 * KIB
 """Of the queries of one Canary whose braces are checked, counted before they are filled in: a KiB of them takes up to
 two milliseconds. Those that come after that many characters are not; the agent says what is wrong with them."""

@@ -12,18 +12,23 @@ from typing import Final
 from canary.decide.tick import Tick
 from canary.run.action import Promote
 from canary.run.decision import Decision
+from canary.run.judge import Verdict
+from canary.run.kept import KeptCheck
 from canary.run.messages import Message, not_ready_any_more, ready_again
 from canary.run.phase import IDLE, Phase
 from canary.run.state import Blocker
 from canary.run.trouble import RETRYING, TOLERATED_S, Trouble, is_other_reason
 
+_MOST_REASONS: Final = 3
+"""In one sentence: the rest of them are in `status.serin.checks`."""
+
 # Chats are told of what a person on call can mend before users notice, and is not told in another alert.
 _ALERTED: Final = frozenset(
-    {"PrimaryNotReady", "PrimaryNotWritten", "RouteNotServed", "RouteNotWritten", "ChecksUndecided"}
+    {"PrimaryNotReady", "PrimaryNotWritten", "RouteNotServed", "RouteNotWritten", "CheckRefused", "ChecksUndecided"}
 )
 
 # A rollback, or the next step, is told anyway.
-_FOLLOWED_UP: Final = frozenset({"ChecksUndecided"})
+_FOLLOWED_UP: Final = frozenset({"CheckRefused", "ChecksUndecided"})
 
 _WITHOUT_TRAFFIC: Final = frozenset({None, Phase.INITIALIZING, Phase.TERMINATING, Phase.TERMINATED})
 
@@ -124,14 +129,34 @@ def _not_written(tick: Tick) -> Trouble | None:
     return Trouble(Blocker("CanaryNotWritten", _failures(tick, f"Canary {tick.name} can't be written")))
 
 
+def _refused(tick: Tick) -> Trouble | None:
+    """Report at once a check that gets no answer until somebody mends something; asked again, it finds out."""
+    if not (tick.is_exposed or tick.analysis_started):
+        return None
+    reasons = [check.reason for check in _silent(tick) if check.is_refused]
+    if not reasons:
+        return None
+    deadline_s = f"{tick.unobserved_deadline_s:.0f} s"
+    text = f"{tick.name} {reasons[0]}. Until that is mended the weight stays, for {deadline_s}; then it is rolled back"
+    return Trouble(Blocker("CheckRefused", text), 0.0)
+
+
 def _undecided(tick: Tick) -> Trouble | None:
     if not tick.is_exposed or tick.state.analysis.unobserved_s <= TOLERATED_S:
         return None
+    reasons = "".join(f"; {check.reason}" for check in _silent(tick)[:_MOST_REASONS])
     text = (
-        f"{tick.name} no check has passed or failed for more than a minute; the canary is rolled back after "
+        f"{tick.name} no check has passed or failed for more than a minute{reasons}. The canary is rolled back after "
         f"{tick.unobserved_deadline_s:.0f} s of that. Look at the metrics server, the hooks and the events before"
     )
     return Trouble(Blocker("ChecksUndecided", text), 0.0)
+
+
+def _silent(tick: Tick) -> list[KeptCheck]:
+    """Return the checks whose last answer said nothing, without those that decide nothing."""
+    silent = (Verdict.NO_DATA, Verdict.ERROR)
+    kept = (check for check in tick.state.analysis.kept if check.samples and not check.is_dry_run)
+    return [check for check in kept if check.samples[-1].verdict in silent]
 
 
 _RULES: Final[tuple[Callable[[Tick], Trouble | None], ...]] = (
@@ -142,6 +167,7 @@ _RULES: Final[tuple[Callable[[Tick], Trouble | None], ...]] = (
     _not_written,
     _not_applied,
     _blocked_in_mid_run,
+    _refused,
     _undecided,
 )
 

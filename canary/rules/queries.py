@@ -6,6 +6,7 @@ These are checked where a person is there to read the answer, at admission and b
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import product
 from typing import Final
 
@@ -16,6 +17,7 @@ from canary.api.bounds import (
     MOST_PARSED_QUERIES_CHARS,
     MOST_PARSED_QUERY_CHARS,
     MOST_READ_QUERIES_CHARS,
+    MOST_RENDERED_QUERIES_CHARS,
 )
 from canary.api.canary import Canary
 from canary.api.metric_template import PROMETHEUS, MetricTemplate
@@ -106,16 +108,49 @@ def check_filled_queries(
         try:
             text = _filled(canary, metric, template.spec.query)
         except TemplateError as error:
-            is_shown = template.namespace == canary.namespace or isinstance(error, UnknownVariable | QueryTooLong)
-            fault = str(error) if is_shown else "has a spec.query whose braces can't be filled in"
-            allowed = f"what MetricTemplate {template.namespace}/{template.name} asks for; it {fault}"
-            yield Problem(f"{path}.templateVariables", metric.template_variables or None, allowed, is_warning=True)
+            yield _unfilled(canary, path, metric, template, error)
             continue
         room -= len(text)
         if room < 0 or template.spec.provider.type != PROMETHEUS:
             continue
         for problem in _promql_problems(f"{path}.templateRef", text):
             yield _as_warning(problem) if template.namespace == canary.namespace else _not_promql(problem, template)
+
+
+def check_rendering(canary: Canary, metrics: Iterable[tuple[str, CanaryMetric, MetricTemplate]]) -> Iterator[Problem]:
+    """Find the queries of templates that can't be filled in: whatever their server takes, they get no answer.
+
+    It is asked with each tick, so what was found is remembered, and the first queries have to do.
+    """
+    room = MOST_RENDERED_QUERIES_CHARS
+    for path, metric, template in metrics:
+        room -= len(template.spec.query)
+        if room < 0:
+            return
+        names = query_names(canary, metric.interval_effective)
+        error = _fault_of(template.spec.query, tuple(names.items()), tuple(metric.template_variables.items()))
+        if error is not None:
+            yield _unfilled(canary, path, metric, template, error)
+
+
+@lru_cache(maxsize=1_000)
+def _fault_of(
+    query: str, names: tuple[tuple[str, str], ...], variables: tuple[tuple[str, str], ...]
+) -> TemplateError | None:
+    try:
+        render_query(query, dict(names), dict(variables))
+    except TemplateError as error:
+        return error.with_traceback(None)
+    return None
+
+
+def _unfilled(
+    canary: Canary, path: str, metric: CanaryMetric, template: MetricTemplate, error: TemplateError
+) -> Problem:
+    is_shown = template.namespace == canary.namespace or isinstance(error, UnknownVariable | QueryTooLong)
+    fault = str(error) if is_shown else "has a spec.query whose braces can't be filled in"
+    allowed = f"what MetricTemplate {template.namespace}/{template.name} asks for; it {fault}"
+    return Problem(f"{path}.templateVariables", metric.template_variables or None, allowed, is_warning=True)
 
 
 def _filled(canary: Canary, metric: CanaryMetric, query: str) -> str:

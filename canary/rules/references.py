@@ -3,7 +3,7 @@
 Each fact is found here once, with a reason. Admission makes warnings and refusals of them, the agent makes blockers.
 
 Secrets are not looked up: to know their names takes the right to read all of them. The agent, which reads those that a
-MetricTemplate or an AlertProvider refers to, reports a missing one when it needs it.
+MetricTemplate or an AlertProvider refers to, adds what is wrong with them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ from canary.api.names import Names, apex_name, primary_name, service_names
 from canary.api.problems import Described, InvalidObject, Problem
 from canary.api.references import NamespacedReference
 from canary.rules.gloo import UPSTREAM_KIND
-from canary.rules.queries import check_filled_queries
+from canary.rules.queries import check_filled_queries, check_rendering
 from canary.rules.shape import parse_metric_template
 from canary.rules.target import TARGET_KINDS, autoscaler_kind_is_known, target_kind_is_known
 
@@ -55,6 +55,7 @@ class Reason(StrEnum):
     UPSTREAM_NOT_FOUND = "UpstreamNotFound"
     TEMPLATE_NOT_FOUND = "MetricTemplateNotFound"
     TEMPLATE_UNUSABLE = "MetricTemplateUnusable"
+    TEMPLATE_SECRET_UNUSABLE = "MetricSecretUnusable"  # noqa: S105  a reason, not a password
     ALERT_PROVIDER_NOT_FOUND = "AlertProviderNotFound"
     OWNED_BY_OTHER = "OwnedByOther"
     CROSS_NAMESPACE = "CrossNamespaceReference"
@@ -294,9 +295,9 @@ def _templates_can_be_asked(canary: Canary, cluster: Cluster, stage: Stage) -> I
             yield _warning(path, name, f"a template that can be asked; {fault}", Reason.TEMPLATE_UNUSABLE)
             continue
         there.append((metric_path, metric, template))
-    if stage is Stage.ADMISSION:
-        # The metrics server decides what it takes for a query.
-        yield from _with_reason(check_filled_queries(canary, there), Reason.TEMPLATE_UNUSABLE)
+    # The metrics server decides what it takes for a query: that is no reason to begin no run.
+    check = check_filled_queries if stage is Stage.ADMISSION else check_rendering
+    yield from _with_reason(check(canary, there), Reason.TEMPLATE_UNUSABLE)
 
 
 def _alert_providers_exist(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:

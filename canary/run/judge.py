@@ -26,12 +26,13 @@ class Sample:
     """An answer of a metric provider. `value` is in the metric's own unit (percent, milliseconds, or the query's).
 
     `requests` is how many requests the value speaks of, None when the provider can't tell. `error` is set when the
-    provider could not be asked; then there is no value.
+    provider could not be asked; then there is no value. `is_refused`: somebody has to mend what it says.
     """
 
     value: float | None = None
     requests: float | None = None
     error: str | None = None
+    is_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class CheckResult:
     """A judged check: `text` is the sentence for events, in Flagger's words; `allowed` the threshold as text.
 
     `is_pending`: its hook still runs, and is waited for. `is_dry_run`: it is shown, and decides nothing.
-    `failures_needed`: how often in a row it must fail before that counts; `is_unconfirmed`: it failed, and less often.
+    `is_refused`: it has no answer until somebody mends what `text` says. `failures_needed`: how often in a row it must
+    fail before that counts; `is_unconfirmed`: it failed, and less often.
     """
 
     name: str
@@ -49,6 +51,7 @@ class CheckResult:
     allowed: str = ""
     is_pending: bool = False
     is_dry_run: bool = False
+    is_refused: bool = False
     failures_needed: int = 1
     is_unconfirmed: bool = False
 
@@ -67,7 +70,7 @@ def _judge(metric: CanaryMetric, sample: Sample, target: str) -> CheckResult:
     allowed = _describe_range(metric)
     if sample.error is not None:
         text = f"metric query failed for {metric.name}: {sample.error}"
-        return CheckResult(metric.name, Verdict.ERROR, text, None, allowed)
+        return CheckResult(metric.name, Verdict.ERROR, text, None, allowed, is_refused=sample.is_refused)
     if sample.value is None:
         text = f"no values found for gloo metric {metric.name} probably {target} is not receiving traffic"
         return _without_data(metric, text, allowed)

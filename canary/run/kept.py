@@ -1,6 +1,7 @@
 """What the status keeps of a run's checks: for each its bounds, its last samples, and why it last held the run.
 
-It is read by people and their tools. Nothing is decided from it, so whatever else stands there is left out.
+It is read by people and their tools, and the condition Ready tells of it. No run is decided from it, so whatever else
+stands there is left out.
 """
 
 import math
@@ -48,7 +49,8 @@ class KeptCheck:
     """One metric of the spec. `least` and `most` are its bounds, `unit` that of the builtin ones, empty if unknown.
 
     `samples` has the newest last. `reason` is the text of the last sample that did not pass, empty where all did.
-    `is_dry_run`: it decides nothing. `failures_needed`: how often in a row it must fail before that counts.
+    `is_refused`: it has no answer until somebody mends what `reason` says. `is_dry_run`: it decides nothing.
+    `failures_needed`: how often in a row it must fail before that counts.
     """
 
     name: str
@@ -57,6 +59,7 @@ class KeptCheck:
     unit: str = ""
     samples: tuple[KeptSample, ...] = ()
     reason: str = ""
+    is_refused: bool = False
     is_dry_run: bool = False
     failures_needed: int = 1
 
@@ -97,6 +100,7 @@ def _with_sample(known: KeptCheck | None, metric: CanaryMetric, result: CheckRes
         unit=unit_of(metric),
         samples=(*before, sample)[-MOST_SAMPLES:],
         reason=reason if result.verdict is Verdict.PASS else shown(result.text, _MOST_REASON_CHARS),
+        is_refused=result.is_refused,
         is_dry_run=metric.dry_run,
         failures_needed=metric.failures_needed,
     )
@@ -144,7 +148,8 @@ def _write_check(check: KeptCheck) -> dict[str, Any]:
     ]
     bounds = {key: bound for key, bound in (("min", check.least), ("max", check.most)) if bound is not None}
     texts = {key: text for key, text in (("unit", check.unit), ("reason", check.reason)) if text}
-    counting: dict[str, Any] = {"dryRun": True} if check.is_dry_run else {}
+    counting: dict[str, Any] = {"refused": True} if check.is_refused else {}
+    counting |= {"dryRun": True} if check.is_dry_run else {}
     if check.failures_needed > 1:
         counting["consecutiveFailures"] = check.failures_needed
     return {"name": check.name, **bounds, **texts, **counting, "samples": samples}
@@ -166,6 +171,7 @@ def _read_check(item: Mapping[str, Any]) -> KeptCheck:
         unit=text_of(item, "unit"),
         samples=tuple(sample for sample in read if sample is not None),
         reason=text_of(item, "reason"),
+        is_refused=item.get("refused") is True,
         is_dry_run=item.get("dryRun") is True,
         failures_needed=max(int(_number(item.get("consecutiveFailures")) or 1), 1),
     )

@@ -11,16 +11,16 @@ import aiohttp
 from agent.caches import Caches
 from agent.elsewhere import NOT_READABLE
 from agent.providers.cloud.identities import Identities
-from agent.providers.credentials import read_secret
 from agent.providers.errors import ProviderError, ProviderRefused
 from agent.providers.metrics.exchange import Exchange
 from agent.providers.metrics.port import Connection, MetricServer, Question
-from agent.providers.metrics.registry import PROVIDERS, Means, check_secret
+from agent.providers.metrics.registry import PROVIDERS, Means
 from agent.providers.metrics.servers.prometheus import Prometheus
+from agent.providers.metrics.template_secrets import read_template_secret
 from agent.providers.web.shares import Shares, ShareUsedUp
 from agent.resources import METRIC_TEMPLATES
 from canary.api.canary import Canary
-from canary.api.metric_template import PROMETHEUS, PROVIDER_FIELDS, MetricTemplate, Use
+from canary.api.metric_template import PROMETHEUS, PROVIDER_FIELDS, MetricTemplate
 from canary.api.metrics import SUCCESS_RATE, CanaryMetric
 from canary.api.names import Names, Side
 from canary.api.problems import InvalidObject
@@ -31,7 +31,7 @@ from canary.rules.shape import parse_metric_template
 from canary.run.judge import CheckResult, Sample, judge
 from canary.run.state import State
 from kube.client import Client
-from kube.errors import KubeError, NotFound
+from kube.errors import KubeError, PermanentError
 from render.builtin_metrics import CODE_LABEL, request_count, request_duration, request_success_rate, success_counts
 
 _log = logging.getLogger(__name__)
@@ -90,7 +90,9 @@ class MetricChecks:
         try:
             async with self._shares.of(canary.namespace, self._timeout_s):
                 sample = await self._sample(canary, state, metric, now_s)
-        except (ProviderError, ShareUsedUp, TemplateError, InvalidObject, KubeError) as error:
+        except (ProviderRefused, TemplateError, InvalidObject, PermanentError) as error:
+            sample = Sample(error=str(error), is_refused=True)
+        except (ProviderError, ShareUsedUp, KubeError) as error:
             sample = Sample(error=str(error))
         except Exception as error:  # noqa: BLE001  one check's fault must not silence the others: it is an ERROR, and reported
             _log.exception("check %s of %s failed", metric.name, target)
@@ -226,7 +228,7 @@ class MetricChecks:
             kube.errors.KubeError: its Secret can't be read.
         """
         provider = template.spec.provider
-        credentials, secret = await self._credentials(template)
+        credentials, secret = await read_template_secret(self._means.client, template)
         address = (provider.address or PROVIDER_FIELDS[provider.type].default_address).rstrip("/")
         connection = Connection(
             name=name or shown_url(address),
@@ -241,23 +243,6 @@ class MetricChecks:
             timeout_s=self._timeout_s,
         )
         return PROVIDERS[provider.type](self._means, connection)
-
-    async def _credentials(self, template: MetricTemplate) -> tuple[dict[str, str], str]:
-        """Read what a template's Secret has now, and name it; nothing of a template without one."""
-        provider = template.spec.provider
-        if provider.secret_ref is None or PROVIDER_FIELDS[provider.type].secret_ref is Use.UNUSED:
-            return {}, ""
-        namespace, secret = template.namespace, provider.secret_ref.name
-        name = f"Secret {namespace}/{secret}"
-        path = f"MetricTemplate {namespace}/{template.name} spec.provider.secretRef.name: found {secret!r}; allowed: "
-        if not secret:
-            raise ProviderRefused(f"{path}the name of a Secret")
-        try:
-            credentials = await read_secret(self._means.client, namespace, secret)
-        except NotFound as error:
-            raise ProviderRefused(f"{path}a Secret in namespace {namespace}, and there is none of this name") from error
-        check_secret(provider.type, name, credentials)
-        return credentials, name
 
 
 def _nobody(_: str, __: float, ___: ProviderError | None) -> None:

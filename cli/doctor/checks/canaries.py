@@ -22,6 +22,7 @@ _GOES_ON: Final = frozenset(
         "PrimaryNotWritten",
         "ObjectsNotApplied",
         "CanaryNotWritten",
+        "CheckRefused",
         "ChecksUndecided",
         "Retrying",
         "Waiting",

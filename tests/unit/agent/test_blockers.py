@@ -301,6 +301,36 @@ async def test_a_template_that_can_not_be_asked_keeps_runs_from_beginning(
     assert [(str(problem.reason), problem.is_warning) for problem in admitted] == ([(reason, True)] if reason else [])
 
 
+@pytest.mark.parametrize(
+    ("namespace", "query", "variables", "fault"),
+    [
+        ("test", "x{{ variables.code }}", {}, "{{ variables.code }}"),
+        ("test", "x{{ nothing }}", {}, "{{ nothing }}"),
+        ("vault", "x{{ secret_of_the_vault }}", {}, "has a spec.query whose braces can't be filled in"),
+        ("test", "x{{ variables.code }}", {"code": "404"}, ""),
+        # What PromQL it is, the server decides.
+        ("test", "x{{ variables.code }}(", {"code": "404"}, ""),
+    ],
+)
+async def test_a_template_that_can_not_be_filled_in_keeps_runs_from_beginning(
+    objects: CachedObjects, namespace: str, query: str, variables: dict[str, str], fault: str
+) -> None:
+    reference = {"name": "own", "namespace": namespace}
+    metric = {"name": "own", "templateRef": reference, "templateVariables": variables, "threshold": 1}
+    metadata = {"name": "own", "namespace": namespace, "resourceVersion": "1"}
+    provider = {"type": "prometheus", "address": "http://prometheus:9090"}
+    template = {"metadata": metadata, "spec": {"provider": provider, "query": query}}
+    objects.caches.of(METRIC_TEMPLATES).remember(template)
+    for dry_run, is_told in ((False, bool(fault)), (True, False)):
+        metrics = [metric | {"dryRun": dry_run}]
+        canary = podinfo_canary(autoscalerRef=None, analysis={"stepWeight": 5, "metrics": metrics})
+        found = find_blockers(canary, objects.caches, Stage.START)
+        assert [str(one.reason) for one in found] == ["MetricTemplateUnusable"] * is_told
+        assert all("spec.analysis.metrics[0].templateVariables" in one.message for one in found)
+        assert all(f"MetricTemplate {namespace}/own" in one.message and fault in one.message for one in found)
+        assert not any("secret_of_the_vault" in one.message for one in found)
+
+
 async def test_the_caches_know_all_that_references_ask_for(objects: CachedObjects) -> None:
     cluster = objects.cluster
     for resource in (METRIC_TEMPLATES, ALERT_PROVIDERS):

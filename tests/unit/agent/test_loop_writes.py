@@ -24,7 +24,7 @@ from agent.providers.alerts.port import Destination
 from agent.providers.hooks import Hooks
 from agent.reporting.event_hooks import EventHooks
 from agent.reporting.events import EventReporter
-from agent.resources import CANARIES
+from agent.resources import CANARIES, METRIC_TEMPLATES
 from agent.series.agent_metrics import AgentMetrics
 from agent.settings import Settings
 from canary.api.names import Identity
@@ -257,6 +257,22 @@ async def test_a_canary_of_another_provider_that_was_never_ours_is_left_alone(se
         await eventually(lambda: ready(api).get("reason"), lambda reason: reason == "ProviderNotSupported")
         assert "finalizers" not in api.obj["metadata"]
         assert (api.obj["status"].get("phase", ""), api.obj["status"]["canaryWeight"]) == (word, 10 if word else 0)
+
+
+async def test_a_secret_that_a_check_needs_is_missed_before_there_is_a_run(server: ApiServer) -> None:
+    metric = {"name": "own", "templateRef": {"name": "own"}, "threshold": 1}
+    async with looping(server, state(Phase.SUCCEEDED), {"metrics": [metric], "webhooks": None}) as api:
+        metadata = {"name": "own", "namespace": "test", "resourceVersion": "1"}
+        provider = {"type": "prometheus", "address": "http://prometheus:9090", "secretRef": {"name": "login"}}
+        template = {"metadata": metadata, "spec": {"provider": provider, "query": "up"}}
+        api.caches.of(METRIC_TEMPLATES).remember(template)
+        create_workloads(api)
+        await eventually(lambda: ready(api).get("reason"), lambda reason: reason == "MetricSecretUnusable")
+        assert ready(api)["status"] == "False"
+        fault = "found 'login'; allowed: a Secret in namespace test, and there is none of this name"
+        assert ready(api)["message"].endswith(f"MetricTemplate test/own spec.provider.secretRef.name: {fault}")
+        await eventually(lambda: api.history, lambda history: ready(api)["message"] in history)
+        assert api.obj["status"]["phase"] == "Succeeded"
 
 
 async def test_a_run_is_still_watched_when_its_provider_is_edited_away(server: ApiServer) -> None:
