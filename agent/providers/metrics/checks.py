@@ -1,6 +1,7 @@
 """From a canary's metric to a sample: which server is asked what, and how its answer is read."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
@@ -38,6 +39,10 @@ _log = logging.getLogger(__name__)
 
 # Two scrapes of a Prometheus at its default of one a minute.
 _DRAIN_WINDOW_S: Final = 150
+
+# For `minRequests`: no server is asked for more than a day, and requests that come unevenly are no reason to ask twice.
+_LONGEST_LOOK_BACK_S: Final = 86_400
+_LOOK_BACK_ALLOWANCE: Final = 1.25
 
 Observe = Callable[[str, float, ProviderError | None], None]
 """Told of each request to a server: its type, the seconds that it took, and what went wrong."""
@@ -120,7 +125,8 @@ class MetricChecks:
             return Sample()
         since_s = state.analysis.started_at_s or 0.0
         if metric.is_builtin:
-            return await self._builtin_sample(canary, metric, Question(text="", interval_s=window_s, now_s=now_s))
+            asked = Question(text="", interval_s=window_s, now_s=now_s, since_s=since_s)
+            return await self._builtin_sample(canary, metric, asked)
         interval = metric.interval_effective if window_s >= metric.interval_s else f"{window_s}s"
         names = query_names(canary, interval)
         asked = Question(text="", interval_s=window_s, now_s=now_s, since_s=since_s)
@@ -166,6 +172,22 @@ class MetricChecks:
         return await self._value(template, server, replace(asked, text=text))
 
     async def _builtin_sample(self, canary: Canary, metric: CanaryMetric, asked: Question) -> Sample:
+        """Ask about the metric's window; of one with fewer requests than it takes, about the next that has enough.
+
+        It reaches back no further than by the present rate, and than the first traffic: what was long ago must not hide
+        what is wrong now. Without a request in the window itself there is nothing to tell.
+        """
+        sample, needed = await self._builtin_answer(canary, metric, asked), metric.min_requests or 0
+        whole_s = min(int(asked.now_s - asked.since_s), _LONGEST_LOOK_BACK_S) if asked.since_s else 0
+        window_s = asked.interval_s
+        while sample.requests and sample.requests < needed and window_s < whole_s:
+            is_first = window_s == asked.interval_s
+            by_rate_s = math.ceil(window_s * needed / sample.requests * _LOOK_BACK_ALLOWANCE)
+            window_s = min(by_rate_s, whole_s) if is_first else whole_s
+            sample = await self._builtin_answer(canary, metric, replace(asked, interval_s=window_s))
+        return sample
+
+    async def _builtin_answer(self, canary: Canary, metric: CanaryMetric, asked: Question) -> Sample:
         names, gateways, window_s = Names.of(canary), self._gateways_of(canary), int(asked.interval_s)
         if metric.name == SUCCESS_RATE:
             text = request_success_rate(names, Side.CANARY, window_s, gateways).text

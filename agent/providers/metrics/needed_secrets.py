@@ -22,7 +22,7 @@ def secret_problems(canary: Canary, caches: Caches) -> Iterator[ReferenceProblem
 
     Of another namespace's no more is told than that a check of it can't be asked.
     """
-    for path, template in _templates(canary, caches):
+    for path, template in _templates(canary, caches) if caches.template_secrets.has_faults else ():
         fault = caches.template_secrets.fault(template)
         if not fault:
             continue

@@ -23,6 +23,10 @@ READ_AGAIN_S: Final = 30.0
 _ANSWERED_WITHIN_S: Final = 2.0
 
 
+# What was wrong with those of canaries that are gone is forgotten some day; what is looked at again is known anew.
+_MOST_LOOKS: Final = 10_000
+
+
 async def read_template_secret(client: Client, template: MetricTemplate) -> tuple[dict[str, str], str]:
     """Read what a template's Secret has now, and name it; nothing of a template without one.
 
@@ -71,6 +75,11 @@ class TemplateSecrets:
         self._looks: dict[_Wanted, _Look] = {}
         self._under_way: dict[_Wanted, asyncio.Task[None]] = {}
 
+    @property
+    def has_faults(self) -> bool:
+        """Return whether anything is wrong with any of them: mostly nothing is, and nobody has to look for it."""
+        return any(look.fault for look in self._looks.values())
+
     def fault(self, template: MetricTemplate) -> str:
         """Return what is wrong with a template's Secret, empty where nothing is, or it was not looked at yet."""
         look = self._looks.get(_wanted(template)) if _has_secret(template) else None
@@ -105,6 +114,8 @@ class TemplateSecrets:
         except KubeError:
             # Nothing new is known: whoever asks the server tells of it.
             fault = last.fault if last is not None else ""
+        if len(self._looks) >= _MOST_LOOKS:
+            self._looks.clear()
         self._looks[wanted] = _Look(self._clock(), fault)
 
 

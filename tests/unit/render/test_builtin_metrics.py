@@ -55,6 +55,15 @@ def test_query_is_promql_on_exactly_the_sides_cluster(query: Any, side: Side) ->
         )
 
 
+def test_the_cluster_is_that_of_the_upstream_when_the_service_has_another_name_than_the_target() -> None:
+    """Flagger asks for that of the target, `test-podinfo-canaryupstream-9898_test`, which there is not."""
+    query = request_count(Names.of(podinfo_canary(service={"name": "web"})), Side.CANARY, 60)
+    assert query.text == (
+        'sum(increase(envoy_cluster_upstream_rq_total{envoy_cluster_name=~"test-web-canaryupstream-9898_test'
+        '|kube-upstream_test-web-canaryupstream-9898_test_test_web-canary_9898"}[60s]))'
+    )
+
+
 @pytest.mark.parametrize("query", QUERIES)
 def test_no_name_leads_out_of_its_quotes(query: Any) -> None:
     names = Names.of(Identity("podinfo", "Deployment", 'x"} or vector(1) or y{z="\\').applied_to(podinfo_canary()))
