@@ -1,5 +1,6 @@
 """The MetricTemplate resource: a query that checks refer to by name."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +25,9 @@ MetricProviderType = Literal[
     "keptn",
     "splunk",
 ]
+
+REGION: Final = re.compile(r"[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}")
+"""What a cloud's region looks like; which there are only the cloud knows."""
 
 PROMETHEUS: Final[MetricProviderType] = "prometheus"
 

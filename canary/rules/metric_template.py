@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
-from canary.api.metric_template import PROVIDER_FIELDS, MetricTemplate, ProviderFields, Use, named_keys
+from canary.api.metric_template import PROVIDER_FIELDS, REGION, MetricTemplate, ProviderFields, Use, named_keys
 from canary.api.problems import Problem, field_path
 from canary.rules.http_syntax import TOKEN, is_field_value, is_token, shown
 from canary.rules.object_names import check_secret_reference
@@ -91,8 +91,8 @@ def _secret_is_named(template: MetricTemplate, fields: ProviderFields) -> Iterat
 
 def _region_is_named(template: MetricTemplate, fields: ProviderFields) -> Iterator[Problem]:
     region, path = template.spec.provider.region, "spec.provider.region"
-    if fields.region is Use.NEEDED and not region:
-        yield Problem(path, None, "the region that is asked, such as eu-central-1")
+    if fields.region is Use.NEEDED and REGION.fullmatch(region) is None:
+        yield Problem(path, region or None, "the region that is asked, such as eu-west-1")
     elif fields.region is Use.UNUSED and region:
         yield _unused(template, path, region)
 

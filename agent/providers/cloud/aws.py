@@ -22,8 +22,6 @@ KEY_ID: Final = "aws_access_key_id"
 SECRET_KEY: Final = "aws_secret_access_key"  # noqa: S105  the key's name
 SESSION_TOKEN: Final = "aws_session_token"  # noqa: S105  the key's name
 
-REGION: Final = re.compile(r"[a-z]{2,8}(-[a-z]{2,12}){1,3}-\d{1,2}")
-
 # Source: the partitions of AWS' libraries. A region's first letters tell which it is of.
 _SUFFIXES: Final = {
     "cn-": "amazonaws.com.cn",

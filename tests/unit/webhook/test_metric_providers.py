@@ -12,6 +12,7 @@ HTTP_URL = "a URL that starts with http:// or https:// and names a host"
 BASE = "the server's address up to its API, such as http://prometheus.monitoring:9090"
 SECRET = {"secretRef": {"name": "login"}}
 TARGET = "the parameters of a request to Graphite's render API, such as target=sumSeries(a.*.errors)&from=-1min"
+REGION = "the region that is asked, such as eu-west-1"
 ADDRESS = "spec.provider.address: found"
 
 CASES: list[tuple[dict[str, Any], str, list[str]]] = [
@@ -72,6 +73,19 @@ CASES: list[tuple[dict[str, Any], str, list[str]]] = [
         [f"error: {ADDRESS} 'http://influxdb:8086/…'; allowed: {BASE}; /api/v2/query is put behind it"],
     ),
     ({"type": "influxdb", "address": "http://influxdb:8086", **SECRET}, "x", []),
+    ({"type": "cloudwatch", "region": "us-gov-west-1"}, "[]", []),
+    *(
+        (
+            {"type": "cloudwatch", "region": found},
+            "[]",
+            [f"error: spec.provider.region: found {told}; allowed: {REGION}"],
+        )
+        for found, told in (
+            ("", "nothing"),
+            ("Ireland", "'Ireland'"),
+            ("eu-west-1.evil.example/", "'eu-west-1.evil.example/'"),
+        )
+    ),
     (
         {"type": "influxdb", "address": "http://influxdb:8086", "region": "eu-central-1"},
         "x",

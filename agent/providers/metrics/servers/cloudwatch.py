@@ -9,13 +9,14 @@ from typing import Any, Final
 
 import orjson
 
-from agent.providers.cloud.aws import REGION, keys_of, service_url
+from agent.providers.cloud.aws import keys_of, service_url
 from agent.providers.cloud.aws_signature import AwsKeys, Unsigned, signed_headers
 from agent.providers.cloud.identities import Identities
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
 from agent.providers.metrics.exchange import Answer, Exchange
 from agent.providers.metrics.port import Connection, Question
 from agent.providers.metrics.window import window_of
+from canary.api.metric_template import REGION
 from canary.api.shown import shown_url
 
 _SERVICE: Final = "monitoring"
