@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 import pytest
@@ -14,6 +14,7 @@ from agent.providers.alerts.message import Field, Message
 from agent.providers.alerts.port import Destination
 from agent.providers.alerts.registry import CHAT_FORMATS
 from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnavailable
+from agent.providers.web.signature import signature
 from kube.backoff import Backoff
 from tests.support.chat import Answer, ChatProtocol, chatting
 from tests.support.chat_protocols import PROTOCOLS
@@ -90,6 +91,21 @@ async def test_a_message_goes_through_the_proxy(protocol: ChatProtocol) -> None:
         destination = Destination(name="AlertProvider test/on-call", type=protocol.type, address=address, proxy=proxy)
         await delivery.deliver(MESSAGE, at(destination))
     assert asked == [f"POST {address}"]
+
+
+async def test_only_a_webhook_is_signed_with_the_key_of_the_providers_namespace(protocol: ChatProtocol) -> None:
+    signed: list[tuple[str, dict[str, str]]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        body = await request.read()
+        signed.append((request.headers.get("Serin-Signature", ""), signature("key", "test", body, 1_700_000_000.0)))
+        return web.Response(text="ok")
+
+    async with serving(answer) as url, delivering(Clock()) as delivery:
+        destination = Destination(name="x", namespace="test", type=protocol.type, address=url)
+        await replace(delivery, key="key", now_s=lambda: 1_700_000_000.0).deliver(MESSAGE, at(destination))
+    [(found, expected)] = signed
+    assert found == (expected["Serin-Signature"] if protocol.type == "webhook" else "")
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
