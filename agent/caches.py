@@ -1,7 +1,7 @@
 """What the agent keeps of the cluster: one list and one watch for each kind, for all canaries together."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -83,11 +83,12 @@ class Caches:
         tracking: ConfigTracking = ConfigTracking.REFERENCED,
         config_reads_s: float = CONFIG_READS_S,
         allows_across: bool = True,
+        lends_identity_to: Collection[str] = (),
         labels: LabelSettings = FLAGGERS_LABELS,
     ) -> None:
         self.labels = labels
         self.elsewhere = Elsewhere(client, namespace, allows_across=allows_across)
-        self.template_secrets = TemplateSecrets(client)
+        self.template_secrets = TemplateSecrets(client, lends_identity_to=lends_identity_to)
         self.allows_across = allows_across
         self.fingerprints = Fingerprints()
         self.sees_all_namespaces = not namespace

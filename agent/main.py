@@ -96,6 +96,7 @@ async def run(settings: Settings) -> None:
             tracking=settings.config_tracking,
             config_reads_s=settings.config_reads_s,
             allows_across=settings.allows_across,
+            lends_identity_to=settings.lends_identity_to,
             labels=settings.labels,
         )
         rules = AddressRules.read(

@@ -45,7 +45,8 @@ class ProviderFields:
     """Which fields of `spec.provider` a type needs.
 
     `default_address` is asked where none is given. `api` is the path that is put behind the address. `secret_keys` are
-    the sets of keys that the Secret may have, of which one must be whole.
+    the sets of keys that the Secret may have, of which one must be whole. `own_identity` names what the agent may
+    have itself in place of credentials: of the Secret's `identity_key`, or of the whole Secret.
     """
 
     address: Use = Use.NEEDED
@@ -54,6 +55,8 @@ class ProviderFields:
     secret_ref: Use = Use.OPTIONAL
     secret_keys: tuple[tuple[str, ...], ...] = ()
     region: Use = Use.UNUSED
+    own_identity: str = ""
+    identity_key: str = ""
     takes_websockets: bool = False
 
     def by_http(self, address: str) -> str:
@@ -81,7 +84,10 @@ PROVIDER_FIELDS: Final[Mapping[MetricProviderType, ProviderFields]] = {
     "graphite": ProviderFields(api="/render", secret_keys=(("username", "password"),)),
     "influxdb": ProviderFields(api="/api/v2/query", secret_keys=(("token", "org"),)),
     "cloudwatch": ProviderFields(
-        address=Use.OPTIONAL, region=Use.NEEDED, secret_keys=(("aws_access_key_id", "aws_secret_access_key"),)
+        address=Use.OPTIONAL,
+        region=Use.NEEDED,
+        secret_keys=(("aws_access_key_id", "aws_secret_access_key"),),
+        own_identity="AWS identity",
     ),
     "dynatrace": ProviderFields(
         api="/api/v2/metrics/query", secret_ref=Use.NEEDED, secret_keys=(("dynatrace_token",),)
@@ -101,6 +107,8 @@ PROVIDER_FIELDS: Final[Mapping[MetricProviderType, ProviderFields]] = {
         default_address="https://monitoring.googleapis.com",
         secret_ref=Use.NEEDED,
         secret_keys=(("project",),),
+        own_identity="Google service account",
+        identity_key="serviceAccountKey",
     ),
 }
 """By `spec.provider.type`: all of Flagger's."""

@@ -13,6 +13,7 @@ from agent.providers.cloud.service_accounts import AccessTokens, metadata_addres
 from agent.providers.errors import ProviderRefused
 from agent.providers.metrics.exchange import Exchange
 from agent.providers.metrics.port import Connection
+from canary.api.metric_template import PROVIDER_FIELDS, MetricProviderType
 
 ANYBODY: Final = "*"
 
@@ -37,22 +38,17 @@ class Identities:
         self._aws: Fresh[AwsKeys] = Fresh()
         self._google: Fresh[str] = Fresh()
 
-    def check_may_use(self, connection: Connection, whose: str, key: str = "") -> None:
-        """Refuse a template of a namespace that is not to be asked for in the agent's own name.
-
-        `key` is the one of its Secret that its own credentials would be in, empty where it needs no Secret.
+    def check_may_use(self, provider_type: MetricProviderType, connection: Connection) -> None:
+        """Refuse a template without credentials of its own that is not to be asked for in the agent's name.
 
         Raises:
             ProviderRefused: so it is.
         """
-        if {connection.namespace, ANYBODY} & self._namespaces:
-            return
-        where = f"{connection.secret} data.{key}" if key else "spec.provider.secretRef"
-        found = "an empty text" if key in connection.credentials else "nothing"
-        raise ProviderRefused(
-            f"{connection.name}: {where}: found {found}; allowed: credentials, for templates of namespace "
-            f"{connection.namespace} may not use the agent's own {whose} (--agent-identity-namespaces)"
+        why = why_not_lent(
+            provider_type, connection.namespace, connection.secret, connection.credentials, self._namespaces
         )
+        if why:
+            raise ProviderRefused(f"{connection.name}: {why}")
 
     async def aws_keys(self, region: str, timeout_s: float, now_s: float) -> AwsKeys:
         """Return the agent's own keys. `region` is where STS is asked, if the environment does not say.
@@ -86,6 +82,30 @@ class Identities:
 
     def _exchange(self, name: str, address: str, timeout_s: float) -> Exchange:
         return Exchange(self._session, Connection(name=name, address=address, timeout_s=timeout_s))
+
+
+def why_not_lent(
+    provider_type: MetricProviderType,
+    namespace: str,
+    secret: str,
+    credentials: Mapping[str, str],
+    lent_to: Collection[str],
+) -> str:
+    """Return why a template may not be asked for in the agent's own name; empty where it may, or need not.
+
+    `secret` names its Secret, as `Secret test/login`; `lent_to` are the namespaces whose templates may.
+    """
+    fields = PROVIDER_FIELDS[provider_type]
+    key = fields.identity_key
+    is_needed = fields.own_identity and not (credentials.get(key) if key else credentials)
+    if not is_needed or {namespace, ANYBODY} & set(lent_to):
+        return ""
+    where = f"{secret} data.{key}" if key else "spec.provider.secretRef"
+    found = "an empty text" if key in credentials else "nothing"
+    return (
+        f"{where}: found {found}; allowed: credentials, for templates of namespace {namespace} may not use the agent's "
+        f"own {fields.own_identity} (--agent-identity-namespaces)"
+    )
 
 
 def _whom(source: Source, region: str, environment: Mapping[str, str]) -> tuple[str, str]:

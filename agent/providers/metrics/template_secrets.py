@@ -6,10 +6,11 @@ there is one. Secrets are not watched, which takes the right to read all of them
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from agent.providers.cloud.identities import why_not_lent
 from agent.providers.credentials import read_secret
 from agent.providers.errors import ProviderRefused
 from agent.providers.metrics.registry import check_secret
@@ -67,10 +68,20 @@ class _Look:
 
 
 class TemplateSecrets:
-    """What is wrong with the Secrets of templates, as they were looked at last. No credential is kept."""
+    """What is wrong with the Secrets of templates, as they were looked at last. No credential is kept.
 
-    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+    `lends_identity_to`: whose templates may be asked for in the agent's own name, if they have no credentials.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        lends_identity_to: Collection[str] = (),
+    ) -> None:
         self._client = client
+        self._lends_identity_to = lends_identity_to
         self._clock = clock
         self._looks: dict[_Wanted, _Look] = {}
         self._under_way: dict[_Wanted, asyncio.Task[None]] = {}
@@ -82,12 +93,12 @@ class TemplateSecrets:
 
     def fault(self, template: MetricTemplate) -> str:
         """Return what is wrong with a template's Secret, empty where nothing is, or it was not looked at yet."""
-        look = self._looks.get(_wanted(template)) if _has_secret(template) else None
+        look = self._looks.get(_wanted(template)) if _is_looked_at(template) else None
         return "" if look is None else look.fault
 
     async def refresh(self, templates: Iterable[MetricTemplate]) -> None:
         """Look at the Secrets of templates, but for those that somebody looked at within the last half minute."""
-        due = {_wanted(template): template for template in templates if _has_secret(template)}
+        due = {_wanted(template): template for template in templates if _is_looked_at(template)}
         tasks = [self._task(wanted, template) for wanted, template in due.items() if self._is_due(wanted)]
         if tasks:
             await asyncio.wait(tasks)
@@ -108,7 +119,10 @@ class TemplateSecrets:
     async def _look(self, wanted: _Wanted, template: MetricTemplate) -> None:
         last, fault = self._looks.get(wanted), ""
         try:
-            await read_template_secret(self._client.within(_ANSWERED_WITHIN_S), template)
+            found, name = await read_template_secret(self._client.within(_ANSWERED_WITHIN_S), template)
+            lent_to = self._lends_identity_to
+            why = why_not_lent(template.spec.provider.type, template.namespace, name, found, lent_to)
+            fault = f"MetricTemplate {template.namespace}/{template.name} {why}" if why else ""
         except (ProviderRefused, PermanentError) as error:
             fault = str(error)
         except KubeError:
@@ -123,6 +137,11 @@ def _has_secret(template: MetricTemplate) -> bool:
     provider = template.spec.provider
     fields = PROVIDER_FIELDS.get(provider.type)
     return provider.secret_ref is not None and fields is not None and fields.secret_ref is not Use.UNUSED
+
+
+def _is_looked_at(template: MetricTemplate) -> bool:
+    fields = PROVIDER_FIELDS.get(template.spec.provider.type)
+    return _has_secret(template) or (fields is not None and bool(fields.own_identity))
 
 
 def _secret_name(template: MetricTemplate) -> str:

@@ -53,10 +53,10 @@ class Secrets:
 class Agent:
     """What an agent knows of templates and their Secrets."""
 
-    def __init__(self, secrets: Secrets, namespace: str = "test", **provider: Any) -> None:
+    def __init__(self, secrets: Secrets, namespace: str = "test", lends_to: str = "infra", **provider: Any) -> None:
         client: Any = secrets
         self.time, self.caches = ManualTime(), Caches(client, "")
-        self.caches.template_secrets = TemplateSecrets(client, self.time.clock)
+        self.caches.template_secrets = TemplateSecrets(client, self.time.clock, lends_identity_to={lends_to})
         made = {"type": "graphite", "address": "http://graphite", "secretRef": {"name": "login"}} | provider
         metadata = {"name": "own", "namespace": namespace, "resourceVersion": "1"}
         template = {"metadata": metadata, "spec": {"provider": made, "query": "sumSeries(x)"}}
@@ -126,6 +126,27 @@ async def test_a_template_without_a_secret_is_not_looked_at() -> None:
     secrets = Secrets()
     assert await Agent(secrets, secretRef=None).told(watched()) == []
     assert secrets.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("provider", "where", "whose"),
+    [
+        ({"type": "cloudwatch", "region": "eu-west-1", "secretRef": None}, "spec.provider.secretRef", "AWS identity"),
+        ({"type": "stackdriver"}, "Secret test/login data.serviceAccountKey", "Google service account"),
+    ],
+)
+async def test_a_template_that_may_not_use_the_agents_identity_is_told_before_a_run(
+    provider: dict[str, Any], where: str, whose: str
+) -> None:
+    ((reason, message),) = await Agent(Secrets({"project": "p"}), **provider).told(watched())
+    assert reason == "MetricSecretUnusable"
+    assert message == (
+        f"{PATH}; allowed: a template whose credentials can be read; MetricTemplate test/own {where}: found nothing; "
+        "allowed: credentials, for templates of namespace test may not use the agent's "
+        f"own {whose} (--agent-identity-namespaces)"
+    )
+    for lends_to in ("test", "*"):
+        assert await Agent(Secrets({"project": "p"}), lends_to=lends_to, **provider).told(watched()) == []
 
 
 async def test_canaries_that_share_a_secret_look_at_it_once() -> None:

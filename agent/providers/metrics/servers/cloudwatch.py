@@ -68,8 +68,7 @@ class CloudWatch:
         self._exchange = exchange
         self._identities = identities
         self._is_own = not exchange.connection.credentials
-        if self._is_own:
-            identities.check_may_use(exchange.connection, "AWS identity")
+        identities.check_may_use("cloudwatch", exchange.connection)
 
     async def value(self, asked: Question) -> float | None:
         """Ask for metric data over the window."""

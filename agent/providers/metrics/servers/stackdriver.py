@@ -36,8 +36,7 @@ class Stackdriver:
         self._identities = identities
         self._project = quote(exchange.connection.credentials[PROJECT], safe=":")
         self._key = exchange.connection.credentials.get(KEY, "")
-        if not self._key:
-            identities.check_may_use(exchange.connection, "Google service account", KEY)
+        identities.check_may_use("stackdriver", exchange.connection)
 
     async def value(self, asked: Question) -> float | None:
         """Run a query for one number. The window is in its text; a point of before the first traffic is none."""

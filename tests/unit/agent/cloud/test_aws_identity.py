@@ -203,10 +203,10 @@ async def test_whose_templates_may_use_the_agents_identity(lent_to: tuple[str, .
     async with aiohttp.ClientSession() as session:
         identities = Identities(session, lent_to, {})
         if is_lent:
-            identities.check_may_use(connection, "AWS identity")
+            identities.check_may_use("cloudwatch", connection)
             return
         with pytest.raises(ProviderRefused) as refused:
-            identities.check_may_use(connection, "AWS identity")
+            identities.check_may_use("cloudwatch", connection)
     assert str(refused.value) == (
         "https://monitoring.eu-west-1.amazonaws.com: spec.provider.secretRef: found nothing; allowed: credentials, for "
         "templates of namespace shop may not use the agent's own AWS identity (--agent-identity-namespaces)"
