@@ -59,6 +59,9 @@ _log = logging.getLogger(__name__)
 # One renews, and one may still hang.
 _LEASE_CONNECTIONS: Final = 2
 
+# What tenants' metrics ask the API server for may hang behind it: that takes no connection from writes and watches.
+_CHECK_CONNECTIONS: Final = 16
+
 _KEY_BACKOFF: Final = Backoff(first_s=0.5, max_s=10.0)
 
 
@@ -89,6 +92,13 @@ async def run(settings: Settings) -> None:
                 observe=metrics.calls.observe_request,
             )
         )
+        checks_client = await stack.enter_async_context(
+            Client.connect(
+                kubeconfig=settings.kubeconfig,
+                user_agent=f"serin/{agent_version}",
+                max_connections=_CHECK_CONNECTIONS,
+            )
+        )
         _ = await stack.enter_async_context(running(watch_loop_lag(metrics.observe_loop_lag), "loop lag"))
         caches = Caches(
             client,
@@ -113,7 +123,7 @@ async def run(settings: Settings) -> None:
             await stack.enter_async_context(running(cache.run(), f"cache {cache.resource.plural}"))
             for cache in caches.all()
         ]
-        services = await _open_services(stack, settings, client, caches, rules, metrics, fence)
+        services = await _open_services(stack, settings, client, checks_client, caches, rules, metrics, fence)
         leading = await stack.enter_async_context(running(lead(settings, lease_client, services, fence), "agent"))
         await wait_until_stopped(stopped, leading, *vital)
 
@@ -122,6 +132,7 @@ async def _open_services(
     stack: AsyncExitStack,
     settings: Settings,
     client: Client,
+    checks_client: Client,
     caches: Caches,
     rules: AddressRules,
     metrics: AgentMetrics,
@@ -150,6 +161,7 @@ async def _open_services(
         settings,
         client.guarded(fence.check),
         caches,
+        checks_client=checks_client.guarded(fence.check),
         queries=users.queries,
         own_queries=own.queries,
         hooks=hooks,
@@ -184,6 +196,7 @@ def connect_services(
     client: Client,
     caches: Caches,
     *,
+    checks_client: Client | None = None,
     queries: aiohttp.ClientSession,
     own_queries: aiohttp.ClientSession | None = None,
     hooks: Hooks,
@@ -204,7 +217,7 @@ def connect_services(
     )
     checks = MetricChecks(
         queries,
-        client,
+        checks_client or client,
         caches,
         metrics_server=settings.metrics_server,
         timeout_s=settings.query_timeout_s,

@@ -231,8 +231,9 @@ MOST_LONG_BODIES: Final = 8
 
 # ---- Answers of services on the network, and what of the agent a namespace may use
 
-MOST_METRIC_ANSWER_BYTES: Final = 1 * MIB
-"""Of a metrics server's answer, unpacked: one number is some hundred bytes."""
+MOST_METRIC_ANSWER_BYTES: Final = 64 * KIB
+"""Of a metrics server's answer, unpacked: one number is some hundred bytes, and whoever reads a table of them holds up
+the loop of all canaries."""
 
 MOST_HOOK_ANSWER_BYTES: Final = 64 * KIB
 """Of a hook's or a chat's answer, unpacked; no more than a hint of it is ever shown."""

@@ -119,6 +119,17 @@ def named_keys(fields: ProviderFields) -> str:
     return ", or ".join(" and ".join(keys) for keys in fields.secret_keys)
 
 
+FRAMING_HEADERS: Final = frozenset(
+    {
+        *("connection", "content-encoding", "content-length", "expect", "host", "http2-settings", "keep-alive"),
+        *("proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding"),
+        "upgrade",
+    }
+)
+"""Headers that say where a request ends and what its connection is for. Whoever chooses them can have a server take
+the rest of a body for another request. Source: RFC 9110 and RFC 9112."""
+
+
 class MetricProvider(ApiModel):
     type: MetricProviderType
     address: str = ""

@@ -6,7 +6,15 @@ from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
-from canary.api.metric_template import PROVIDER_FIELDS, REGION, MetricTemplate, ProviderFields, Use, named_keys
+from canary.api.metric_template import (
+    FRAMING_HEADERS,
+    PROVIDER_FIELDS,
+    REGION,
+    MetricTemplate,
+    ProviderFields,
+    Use,
+    named_keys,
+)
 from canary.api.problems import Problem, field_path
 from canary.rules.http_syntax import TOKEN, is_field_value, is_token, shown
 from canary.rules.object_names import check_secret_reference
@@ -117,8 +125,9 @@ def _headers_can_be_sent(template: MetricTemplate) -> Iterator[Problem]:
         path = field_path("spec.provider.headers", name)
         if not is_token(name):
             yield _refused(path, shown(name, is_token), f"for its name: {TOKEN}")
-        elif name.lower() == "host":
-            yield _refused(path, name, "a header other than Host, which is the address'")
+        elif name.lower() in FRAMING_HEADERS:
+            allowed = "a header of the server's own; this one says where a request goes or ends, which is ours to say"
+            yield _refused(path, name, allowed)
         for index, value in enumerate(values):
             if not is_field_value(value):
                 # A header may be a credential: nothing of it is shown.

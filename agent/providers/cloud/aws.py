@@ -31,6 +31,7 @@ _SUFFIXES: Final = {
     "eu-isoe-": "cloud.adc-e.uk",
     "eusc-": "amazonaws.eu",
 }
+AWS_DOMAINS: Final = ("amazonaws.com", *sorted(_SUFFIXES.values()))
 _VERSION: Final = "2011-06-15"
 _FOREVER_S: Final = 1e12
 
@@ -70,10 +71,10 @@ class ContainerCredentials:
     token_file: str
 
 
-Source = AwsKeys | WebIdentity | ContainerCredentials | None
+Source = AwsKeys | WebIdentity | ContainerCredentials
 
 
-def own_source(environment: Mapping[str, str]) -> Source:
+def own_source(environment: Mapping[str, str]) -> Source | None:
     """Return where the pod's own keys come from; None where it has none."""
     if environment.get("AWS_ACCESS_KEY_ID") and environment.get("AWS_SECRET_ACCESS_KEY"):
         return AwsKeys(
@@ -110,11 +111,8 @@ async def borrow(source: Source, exchange: Exchange) -> Lent[AwsKeys]:
                 return await _assumed(source, exchange)
             case ContainerCredentials():
                 return await _given(source, exchange)
-            case None:
-                pass
     except ProviderRefused as error:
         raise ProviderUnavailable(str(error)) from error
-    raise ProviderUnavailable("the agent's pod has no AWS identity: neither keys, nor IRSA, nor EKS Pod Identity")
 
 
 async def _assumed(source: WebIdentity, exchange: Exchange) -> Lent[AwsKeys]:

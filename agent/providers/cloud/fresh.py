@@ -22,11 +22,11 @@ class Lent(Generic[T]):
 
 
 class Fresh(Generic[T]):
-    """One credential. Of many that need it at once, one asks for it."""
+    """One credential. Many that need it at once share one request, and its failure, too: nobody waits for two."""
 
     def __init__(self) -> None:
         self._lent: Lent[T] | None = None
-        self._lock = asyncio.Lock()
+        self._asking: asyncio.Task[Lent[T]] | None = None
 
     async def value(self, now_s: float, borrow: Callable[[], Awaitable[Lent[T]]]) -> T:
         """Return the credential, renewed by `borrow` if it ends soon.
@@ -38,15 +38,17 @@ class Fresh(Generic[T]):
         """
         if self._is_good_until(now_s + RENEW_BEFORE_S):
             return self._kept()
-        async with self._lock:
-            if self._is_good_until(now_s + RENEW_BEFORE_S):
-                return self._kept()
-            try:
-                self._lent = await borrow()
-            except ProviderError:
-                if not self._is_good_until(now_s):
-                    raise
-            return self._kept()
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(_borrowed(borrow), name="credential of a cloud")
+            # Who waited for it may all have given up: then nobody else hears of its failure.
+            self._asking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        try:
+            # Who gives up waiting does not take it from the others.
+            self._lent = await asyncio.shield(self._asking)
+        except ProviderError:
+            if not self._is_good_until(now_s):
+                raise
+        return self._kept()
 
     def forget(self) -> None:
         """Let the credential go, for whoever it is for refuses it."""
@@ -58,3 +60,7 @@ class Fresh(Generic[T]):
     def _kept(self) -> T:
         assert self._lent is not None
         return self._lent.value
+
+
+async def _borrowed(borrow: Callable[[], Awaitable[Lent[T]]]) -> Lent[T]:
+    return await borrow()

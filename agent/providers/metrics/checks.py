@@ -1,5 +1,6 @@
 """From a canary's metric to a sample: which server is asked what, and how its answer is read."""
 
+import asyncio
 import logging
 import math
 import time
@@ -43,6 +44,9 @@ _DRAIN_WINDOW_S: Final = 150
 # For `minRequests`: no server is asked for more than a day, and requests that come unevenly are no reason to ask twice.
 _LONGEST_LOOK_BACK_S: Final = 86_400
 _LOOK_BACK_ALLOWANCE: Final = 1.25
+
+# Of all that one check asks, in times of what one request may take.
+_MOST_TIMEOUTS: Final = 5
 
 Observe = Callable[[str, float, ProviderError | None], None]
 """Told of each request to a server: its type, the seconds that it took, and what went wrong."""
@@ -93,12 +97,18 @@ class MetricChecks:
         """Ask for one metric and judge the answer; every failure to get one is a result too (ERROR)."""
         target = f"{canary.spec.target_ref.name}.{canary.namespace}"
         try:
-            async with self._shares.of(canary.namespace, self._timeout_s):
+            async with (
+                self._shares.of(canary.namespace, self._timeout_s),
+                # Some servers are asked more than once, and credentials are to be had before that.
+                asyncio.timeout(_MOST_TIMEOUTS * self._timeout_s),
+            ):
                 sample = await self._sample(canary, state, metric, now_s)
         except (ProviderRefused, TemplateError, InvalidObject, PermanentError) as error:
             sample = Sample(error=str(error), is_refused=True)
         except (ProviderError, ShareUsedUp, KubeError) as error:
             sample = Sample(error=str(error))
+        except TimeoutError:
+            sample = Sample(error=f"no answer within {_MOST_TIMEOUTS * self._timeout_s:g} s")
         except Exception as error:  # noqa: BLE001  one check's fault must not silence the others: it is an ERROR, and reported
             _log.exception("check %s of %s failed", metric.name, target)
             sample = Sample(error=type(error).__name__)

@@ -7,9 +7,9 @@ unless the module of its type knows it for an answer of that type.
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -20,6 +20,7 @@ from agent.providers.metrics.port import Connection
 from agent.providers.web.addresses import AddressRefused
 from agent.providers.web.answers import AS_IT_IS, AnswerTooLong, is_refused, read_bounded, reason_of
 from canary.api.bounds import MOST_METRIC_ANSWER_BYTES
+from canary.api.metric_template import FRAMING_HEADERS
 from canary.api.shown import shown
 from canary.rules.http_syntax import is_field_value
 from canary.rules.urls import has_user
@@ -64,6 +65,10 @@ class Exchange:
         self._session = session
         self.connection = connection
 
+    def in_name_of(self, whose: str) -> Self:
+        """Return it as one that asks in the agent's own name, whose words are for nobody but the operator."""
+        return type(self)(self._session, replace(self.connection, whose=whose, is_known=False))
+
     async def ask_json(
         self,
         method: str,
@@ -94,7 +99,7 @@ class Exchange:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         most_bytes: int = MOST_METRIC_ANSWER_BYTES,
-        is_whole: Callable[[bytes], bool] | None = None,
+        is_whole: Callable[[bytearray], bool] | None = None,
     ) -> Answer:
         """Send a request with the template's headers, and `headers` in place of those of the same names.
 
@@ -218,12 +223,15 @@ class Exchange:
     def _headers(self, own: Mapping[str, str]) -> list[tuple[str, str]]:
         """Return each value of each header, with the names in one spelling: of two aiohttp takes the last value.
 
+        One that says where the request ends is left out: an object may be stored that admission refuses today.
+
         Raises:
             ProviderRefused: one can't be sent.
         """
         replaced = {name.lower(): value for name, value in own.items()}
         given = ((name.lower(), value) for name, value in self.connection.headers)
-        headers = [*((name, value) for name, value in given if name not in replaced), *replaced.items()]
+        sent = ((name, value) for name, value in given if name not in replaced and name not in FRAMING_HEADERS)
+        headers = [*sent, *replaced.items()]
         for name, value in headers:
             if not is_field_value(value):
                 which = f"header {name}" if self.connection.is_known else "a header"
@@ -237,6 +245,8 @@ class Exchange:
         return f": {words}" if words else ""
 
     def _whose_credentials(self) -> str:
+        if self.connection.whose:
+            return f"it refuses {self.connection.whose}, or that lacks a right, which the operator can mend"
         if not self.connection.is_known:
             return "its credentials are refused, or lack a right"
         if not self.connection.secret:

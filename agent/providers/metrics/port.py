@@ -24,7 +24,7 @@ class Connection:
 
     `name` is what errors call it. `is_known`: whoever reads them may also see what the server says, for it is of their
     own namespace. `secret` names the Secret that the credentials are from, as `Secret test/login`; empty without one,
-    and for strangers.
+    and for strangers. `whose`: in whose name it is asked, where that is not the template's but the agent's own.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Connection:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret: str = ""
+    whose: str = ""
     is_verified: bool = True
     timeout_s: float
 

@@ -39,7 +39,7 @@ class AnswerTooLong(ValueError):  # noqa: N818  reads as what was found
 
 
 async def read_bounded(
-    response: aiohttp.ClientResponse, most_bytes: int, is_whole: Callable[[bytes], bool] | None = None
+    response: aiohttp.ClientResponse, most_bytes: int, is_whole: Callable[[bytearray], bool] | None = None
 ) -> bytes:
     """Return the whole body, unpacked. It must have been asked for with `auto_decompress=False`.
 
@@ -62,7 +62,7 @@ async def read_bounded(
             raise ValueError("the answer is packed, and can't be unpacked") from error
         if len(read) > most_bytes or (unpack is not None and unpack.unconsumed_tail):
             raise AnswerTooLong(f"the answer is longer than {most_bytes} bytes")
-        if is_whole is not None and is_whole(bytes(read)):
+        if is_whole is not None and is_whole(read):
             break
     return bytes(read)
 

@@ -17,7 +17,10 @@ _SCHEMES: Final = ("http", "https")
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """`queries` keeps its connections; `posts` does not, for one that ends while it is used loses an answer."""
+    """`queries` keeps its connections where they are the operator's own; `posts` keeps none.
+
+    For one that ends while it is used loses an answer.
+    """
 
     queries: aiohttp.ClientSession
     posts: aiohttp.ClientSession
@@ -26,7 +29,9 @@ class Sessions:
 @asynccontextmanager
 async def open_sessions(rules: AddressRules | None) -> AsyncIterator[Sessions]:
     """Open sessions for as long as the block lasts. `rules`: which addresses are asked, None for all of them."""
-    async with open_session(rules) as queries, open_session(rules, is_kept=False) as posts:
+    # What one tenant made of a connection must not reach the next one's question: theirs are used once.
+    is_own = rules is None
+    async with open_session(rules, is_kept=is_own) as queries, open_session(rules, is_kept=False) as posts:
         yield Sessions(queries, posts)
 
 

@@ -226,3 +226,35 @@ async def test_an_address_of_the_inside_is_not_asked(server_type: type[FakeMetri
     assert server.asked == []
     assert result.verdict is Verdict.ERROR
     assert "it leads to a loopback address; allowed: an address that is none of" in result.text
+
+
+FRAMING = {
+    "Connection": "upgrade",
+    "CONTENT-length": "500",
+    "Content-Encoding": "gzip",
+    "Expect": "100-continue",
+    "Host": "victim",
+    "HTTP2-Settings": "AAMAAABk",
+    "Keep-Alive": "timeout=5",
+    "Proxy-Authorization": "x",
+    "Proxy-Connection": "keep-alive",
+    "TE": "trailers",
+    "Trailer": "X",
+    "Transfer-Encoding": "chunked",
+    "Upgrade": "h2c",
+}
+
+
+async def test_no_header_of_a_template_says_where_a_request_ends(server: FakeMetricServer) -> None:
+    """Or else one tenant's query could hold another request, whose answer the next one on the connection gets."""
+    template = template_of(server)
+    template["spec"]["provider"]["headers"] = {name: [value] for name, value in FRAMING.items()} | {"X-Own": ["1"]}
+    async with playing(server, template) as played:
+        assert (await played.check()).verdict is Verdict.PASS
+    for request in server.asked:
+        sent = {name.lower(): value for name, value in request.headers.items()}
+        assert sent.get("x-own", "1") == "1"
+        found = {name.lower(): sent.get(name.lower()) for name in FRAMING}
+        assert {found.pop("host"), found.pop("content-length")}.isdisjoint({"victim", "500"})
+        assert found.pop("connection") in {None, "keep-alive"}
+        assert set(found.values()) == {None}

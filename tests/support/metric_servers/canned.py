@@ -44,7 +44,7 @@ class Canned(Exchange):
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         most_bytes: int = MOST_METRIC_ANSWER_BYTES,
-        is_whole: Callable[[bytes], bool] | None = None,
+        is_whole: Callable[[bytearray], bool] | None = None,
     ) -> Answer:
         self.sent.append(Sent(method, path, params or form or {}, content or b"", headers or {}))
         return self._canned

@@ -94,17 +94,24 @@ class FakeCloudWatch(FakeMetricServer):
         return None
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        asked = orjson.loads(await request.read())
+        # Newest first, with an older one behind; cut and turned round as it was asked for.
         series = [[_spelled(value), 77.0] for value in self.series] or [[]]
-        results = [
-            {
-                "Id": f"e{n}",
-                "Label": f"e{n}",
-                "Timestamps": [int(NOW_S) - 60 * k for k in range(len(values))],
-                "Values": values,
-                "StatusCode": "Complete",
-            }
-            for n, values in enumerate(series)
-        ]
+        results = []
+        for n, values in enumerate(series):
+            points = [(int(NOW_S) - 60 * k, value) for k, value in enumerate(values)]
+            if asked.get("ScanBy", "TimestampDescending") == "TimestampAscending":
+                points.reverse()
+            points = points[: asked.get("MaxDatapoints", 100_800)]
+            results.append(
+                {
+                    "Id": f"e{n}",
+                    "Label": f"e{n}",
+                    "Timestamps": [at_s for at_s, _ in points],
+                    "Values": [value for _, value in points],
+                    "StatusCode": "Complete",
+                }
+            )
         body = orjson.dumps({"MetricDataResults": results, "Messages": []})
         return web.Response(body=body, content_type="application/x-amz-json-1.0")
 

@@ -92,7 +92,7 @@ async def test_an_answer_is_read_to_its_bound_and_no_further(encoding: str) -> N
         except ConnectionError:
             return response
 
-    with pytest.raises(ProviderRefused, match="the answer is longer than 1048576 bytes; allowed: one series"):
+    with pytest.raises(ProviderRefused, match="the answer is longer than 65536 bytes; allowed: one series"):
         await value(handle)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from agent.providers.cloud.aws import keys_of, service_url
+from agent.providers.cloud.aws import AWS_DOMAINS, keys_of, service_url
 from agent.providers.cloud.aws_signature import AwsKeys, Unsigned, signed_headers
 from agent.providers.cloud.identities import Identities
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
@@ -69,6 +69,10 @@ class CloudWatch:
         self._identities = identities
         self._is_own = not exchange.connection.credentials
         identities.check_may_use("cloudwatch", exchange.connection)
+        if self._is_own:
+            if not is_operators(exchange.connection, identities):
+                identities.check_is_for(exchange, "AWS identity", *AWS_DOMAINS)
+            self._exchange = exchange.in_name_of("the agent's own AWS identity")
 
     async def value(self, asked: Question) -> float | None:
         """Ask for metric data over the window."""
@@ -135,6 +139,12 @@ class CloudWatch:
             raise self._exchange.several(len(results), _MEND)
         values = [value for result in results for value in result["Values"]]
         return self._exchange.number(values[0]) if values else None
+
+
+def is_operators(connection: Connection, identities: Identities) -> bool:
+    """Return whether the address is the one that the operator's own variables name."""
+    is_address = connection.address == service_url(_SERVICE, connection.region, identities.environment)
+    return is_address and connection.is_verified
 
 
 def at_endpoint(connection: Connection, identities: Identities) -> Connection:

@@ -122,7 +122,7 @@ def stream_url(address: str) -> str:
     return urlunsplit((parts.scheme, host, f"{parts.path.rstrip('/')}{_PATH}", "", ""))
 
 
-def _is_whole(body: bytes) -> bool:
+def _is_whole(body: bytearray) -> bool:
     """Return whether the event that ends the computation is read, with the blank line behind it."""
     end = body[-_MOST_OF_THE_LAST_BYTES:]
     return end.endswith((b"\n\n", b"\r\n\r\n")) and _LAST.search(end) is not None

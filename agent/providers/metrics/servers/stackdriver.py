@@ -37,6 +37,9 @@ class Stackdriver:
         self._project = quote(exchange.connection.credentials[PROJECT], safe=":")
         self._key = exchange.connection.credentials.get(KEY, "")
         identities.check_may_use("stackdriver", exchange.connection)
+        if not self._key:
+            identities.check_is_for(exchange, "Google service account", "googleapis.com")
+            self._exchange = exchange.in_name_of("the agent's own Google service account")
 
     async def value(self, asked: Question) -> float | None:
         """Run a query for one number. The window is in its text; a point of before the first traffic is none."""

@@ -1,5 +1,6 @@
 """The agent's own keys at AWS: where they come from, for how long they are kept, and for whose templates they are."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -131,7 +132,7 @@ async def test_while_the_keys_are_good_a_renewal_that_fails_is_no_error(environm
         lender.fault = web.Response(status=503)
         assert await identities.aws_keys("eu-west-1", PATIENCE_S, NOW_S + HOUR_S - 1) == first
         lender.fault = web.Response(status=503)
-        with pytest.raises(ProviderUnavailable, match="HTTP 503"):
+        with pytest.raises(ProviderUnavailable, match="can't be had now"):
             await identities.aws_keys("eu-west-1", PATIENCE_S, NOW_S + HOUR_S)
 
 
@@ -143,25 +144,44 @@ async def test_keys_that_are_refused_are_asked_for_again(environment: Any, tmp_p
         assert await identities.aws_keys("eu-west-1", PATIENCE_S, NOW_S) != first
 
 
-async def test_who_refuses_to_lend_is_named_with_its_words(tmp_path: Path) -> None:
+async def test_who_refuses_to_lend_is_named_with_its_words_in_the_log_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     lender = Lender()
     lender.token = "another"
+    for environment, words in (
+        (irsa, "AWS STS: HTTP 400: InvalidIdentityToken: the token is none of"),
+        (pod_identity, "the agent's AWS credentials: HTTP 401, it refuses the agent's own identity"),
+    ):
+        caplog.clear()
+        async with lending(lender, environment, tmp_path) as identities:
+            with pytest.raises(ProviderUnavailable) as raised:
+                await identities.aws_keys("eu-west-1", PATIENCE_S, NOW_S)
+        assert str(raised.value) == "the agent's own AWS identity can't be had now; its log says why"
+        assert words in caplog.text
+
+
+async def test_many_that_need_keys_at_once_ask_once_and_none_waits_for_another(tmp_path: Path) -> None:
+    lender = Lender()
+    lender.fault = web.Response(status=503)
     async with lending(lender, irsa, tmp_path) as identities:
-        with pytest.raises(ProviderUnavailable, match="AWS STS: HTTP 400: InvalidIdentityToken: the token is none of"):
-            await identities.aws_keys("eu-west-1", PATIENCE_S, NOW_S)
-    async with lending(lender, pod_identity, tmp_path) as identities:
-        with pytest.raises(ProviderUnavailable, match="the agent's AWS credentials: HTTP 401"):
-            await identities.aws_keys("eu-west-1", PATIENCE_S, NOW_S)
+        asked = [identities.aws_keys("eu-west-1", PATIENCE_S, NOW_S) for _ in range(8)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [ProviderUnavailable] * 8
+    assert len(lender.asked) == 1
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[]", "5", "<AccessKeyId>A</AccessKeyId>", '{"AccessKeyId": "A"}'])
 @SOURCES
-async def test_an_answer_without_keys_is_said_to_be_one(environment: Any, body: str, tmp_path: Path) -> None:
+async def test_an_answer_without_keys_is_said_to_be_one(
+    environment: Any, body: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     lender = Lender()
     lender.fault = web.Response(text=body)
     async with lending(lender, environment, tmp_path) as identities:
-        with pytest.raises(ProviderUnavailable, match=r"without keys|not JSON"):
+        with pytest.raises(ProviderUnavailable, match="can't be had now"):
             await identities.aws_keys("eu-west-1", PATIENCE_S, NOW_S)
+    assert "without keys" in caplog.text or "not JSON" in caplog.text
 
 
 async def test_a_pod_without_an_identity_says_so() -> None:
@@ -171,11 +191,12 @@ async def test_a_pod_without_an_identity_says_so() -> None:
             await identities.aws_keys("eu-west-1", PATIENCE_S, NOW_S)
 
 
-async def test_a_token_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+async def test_a_token_that_cannot_be_read_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with aiohttp.ClientSession() as session:
         identities = Identities(session, (), irsa("http://127.0.0.1:1", tmp_path / "none"))
-        with pytest.raises(ProviderUnavailable, match=r"the agent's AWS token .*none can't be read"):
+        with pytest.raises(ProviderUnavailable, match="can't be had now"):
             await identities.aws_keys("eu-west-1", PATIENCE_S, NOW_S)
+    assert "none can't be read" in caplog.text
 
 
 def test_no_key_of_a_source_is_in_a_text() -> None:

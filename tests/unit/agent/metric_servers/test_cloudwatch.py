@@ -54,6 +54,28 @@ async def test_without_a_secret_the_agents_own_keys_are_used_where_they_may_be()
     )
 
 
+@pytest.mark.parametrize(
+    "provider",
+    [
+        {"address": "https://evil.example"},
+        {"address": "https://monitoring.eu-west-1.amazonaws.com.evil.example"},
+        {"insecureSkipVerify": True},
+    ],
+)
+async def test_the_agents_own_keys_sign_for_nobody_but_aws(provider: dict[str, Any]) -> None:
+    server = FakeCloudWatch()
+    template = template_of(server)
+    del template["spec"]["provider"]["secretRef"]
+    template["spec"]["provider"] |= provider
+    async with (
+        aiohttp.ClientSession() as session,
+        playing(server, template, identities=Identities(session, {"test"}, OWN)) as played,
+    ):
+        result = await played.check()
+    assert server.asked == []
+    assert "spec.provider.address: found another than the cloud's own" in result.text
+
+
 async def test_an_address_takes_the_place_of_the_regions_endpoint() -> None:
     server = FakeCloudWatch()
     template = template_of(server, address="https://vpce-0123.monitoring.eu-west-1.vpce.amazonaws.com")

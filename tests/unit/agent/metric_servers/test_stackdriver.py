@@ -162,13 +162,43 @@ async def test_without_a_key_the_agents_own_account_is_used_where_it_may_be() ->
     assert len(server.asked) == 2
 
 
+@pytest.mark.parametrize(
+    "provider",
+    [
+        {"address": "https://evil.example"},
+        {"address": "http://monitoring.googleapis.com"},
+        {"insecureSkipVerify": True},
+    ],
+)
+async def test_the_agents_own_token_is_shown_to_nobody_but_google(provider: Mapping[str, Any]) -> None:
+    server = FakeStackdriver()
+    template = template_of(server)
+    template["spec"]["provider"] |= provider
+    async with (
+        metadata() as (identities, asked),
+        playing(server, template, secret={"project": "shop-prod"}, identities=identities) as played,
+    ):
+        result = await played.check()
+    assert (server.asked, asked) == ([], [])
+    assert "spec.provider.address: found another than the cloud's own" in result.text
+
+
+async def test_a_project_chooses_no_other_path_of_the_api() -> None:
+    server = FakeStackdriver()
+    async with playing(server, secret={**server.secret, "project": "x/../../v1/secrets?a="}) as played:
+        await played.check()
+    assert [request.raw_path for request in server.asked if "timeSeries" in request.raw_path] == [
+        "/v3/projects/x%2F..%2F..%2Fv1%2Fsecrets%3Fa=/timeSeries:query"
+    ]
+
+
 async def test_outside_of_google_cloud_the_agent_has_no_account_and_says_so() -> None:
     async with (
         metadata(status=404) as (identities, _),
         playing(FakeStackdriver(), secret={"project": "shop-prod"}, identities=identities) as played,
     ):
         result = await played.check()
-    assert "Google's metadata server: HTTP 404" in result.text
+    assert "the agent's own Google identity can't be had now; its log says why" in result.text
     assert isinstance(played.told[0][1], ProviderUnavailable)
 
 
