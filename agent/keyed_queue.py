@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from canary.api.bounds import MOST_NAMESPACE_QUEUE
+from canary.api.bounds import MOST_NAMESPACE_QUEUE, MOST_NAMESPACE_QUEUES
 
 _log = logging.getLogger(__name__)
 
@@ -19,8 +19,9 @@ class KeyedQueue(Generic[K, J]):
     """`async with KeyedQueue(...) as queues`: leaving it does what is queued, for `drain_s` at most.
 
     The jobs of one key are done one after the other, in order; a slow queue holds up no other, and one that has
-    `capacity` jobs takes no more. Nor do all of them together take more than `most_of_owner` jobs of one owner, which
-    is a namespace. `work` does a job and raises nothing. `what` are the jobs in logs and names.
+    `capacity` jobs takes no more, nor more than `most_of_key` of one owner, which is a namespace. All together take
+    `most_of_owner` jobs of an owner; beyond that its longest queue gives way, so that a queue that nobody empties
+    keeps none of its owner's others out. `work` does a job and raises nothing. `what` are the jobs in logs and names.
     """
 
     def __init__(
@@ -30,15 +31,17 @@ class KeyedQueue(Generic[K, J]):
         *,
         capacity: int,
         drain_s: float,
-        most_of_owner: int = MOST_NAMESPACE_QUEUE,
+        most_of_key: int = MOST_NAMESPACE_QUEUE,
+        most_of_owner: int = MOST_NAMESPACE_QUEUES,
     ) -> None:
         self._what = what
         self._work = work
         self._capacity = capacity
         self._drain_s = drain_s
+        self._most_of_key = most_of_key
         self._most_of_owner = most_of_owner
         self._queues: dict[K, deque[tuple[str, J]]] = {}
-        self._owned: Counter[str] = Counter()
+        self._owned: dict[str, Counter[K]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -62,23 +65,40 @@ class KeyedQueue(Generic[K, J]):
     @property
     def waiting(self) -> int:
         """Return how many jobs are not done, of all keys."""
-        return self._owned.total()
+        return sum(owned.total() for owned in self._owned.values())
 
-    def put(self, key: K, job: J, owner: str) -> bool:
-        """Queue a job under a key; return False when that queue is full, or too many jobs of the owner wait."""
-        if self._owned[owner] >= self._most_of_owner:
-            return False
+    def put(self, key: K, job: J, owner: str) -> J | None:
+        """Queue a job under a key; return the job that there is no room for: this one, or one that it took out."""
+        owned = self._owned.get(owner, Counter[K]())
+        if owned[key] >= self._most_of_key or len(self._queues.get(key, ())) >= self._capacity:
+            return job
+        given_way = None
+        if owned.total() >= self._most_of_owner:
+            longest = max(owned, key=lambda other: owned[other])
+            if owned[longest] <= owned[key] + 1:
+                return job
+            given_way = self._take_out(longest, owner)
+        self._add(key, job, owner)
+        return given_way
+
+    def _take_out(self, key: K, owner: str) -> J:
+        """Take out what an owner queued last under a key, where it has two jobs or more: the first may be under way."""
+        queue = self._queues[key]
+        place = max(place for place, (whose, _) in enumerate(queue) if whose == owner)
+        _, job = queue[place]
+        del queue[place]
+        self._release(key, owner)
+        return job
+
+    def _add(self, key: K, job: J, owner: str) -> None:
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = deque()
             task = asyncio.create_task(self._run(key, queue), name=f"{self._what} to {key}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if len(queue) >= self._capacity:
-            return False
         queue.append((owner, job))
-        self._owned[owner] += 1
-        return True
+        self._owned.setdefault(owner, Counter())[key] += 1
 
     async def _run(self, key: K, queue: deque[tuple[str, J]]) -> None:
         """Do what is queued under a key, then give the queue up."""
@@ -90,13 +110,16 @@ class KeyedQueue(Generic[K, J]):
                 except Exception:  # noqa: BLE001  one job that goes wrong must not take the others with it
                     _log.exception("%s to %s: one failed", self._what, key)
                 queue.popleft()
-                self._release(owner)
+                self._release(key, owner)
         finally:
             for owner, _ in queue:
-                self._release(owner)
+                self._release(key, owner)
             del self._queues[key]
 
-    def _release(self, owner: str) -> None:
-        self._owned[owner] -= 1
-        if not self._owned[owner]:
+    def _release(self, key: K, owner: str) -> None:
+        owned = self._owned[owner]
+        owned[key] -= 1
+        if not owned[key]:
+            del owned[key]
+        if not owned:
             del self._owned[owner]

@@ -149,9 +149,16 @@ class Alerter:
             return has_events, False
         known = {_id_of(unsent) for unsent in self.unsent}
         entries += [_Entry(self, unsent) for unsent in found if _id_of(unsent) not in known]
-        for entry in entries[:-MOST_UNSENT]:
-            self._let_go(obj, canary, entry, entry.why or "too many others of this canary wait")
+        self._make_room(obj, canary, entries, {unsent.alert.id for unsent in found})
         return has_events, True
+
+    def _make_room(self, obj: Object, canary: Canary, entries: "list[_Entry]", new: set[str]) -> None:
+        """Let the oldest alerts go where there are too many: none of the new ones, and none that is being posted."""
+        waiting = dict.fromkeys(entry.unsent.alert.id for entry in entries)
+        excess = max(len(waiting) - MOST_UNSENT, 0)
+        oldest = set([id_ for id_ in waiting if id_ not in new][:excess])
+        for entry in [entry for entry in entries if entry.unsent.alert.id in oldest and not entry.is_posting]:
+            self._let_go(obj, canary, entry, entry.why or "too many others of this canary wait")
 
     def _queue(self, obj: Object, canary: Canary, entries: "list[_Entry]") -> None:
         for entry in [entry for entry in entries if not entry.is_queued]:
@@ -171,6 +178,7 @@ class Alerter:
 
     def _let_go(self, obj: Object, canary: Canary, entry: "_Entry", why: str) -> None:
         recipient = self._recipient_of(canary, entry.unsent)
+        entry.refuse()
         self.forget(entry)
         self._outbox.report_unsent(obj, entry.unsent.alert, recipient, why)
 
@@ -258,7 +266,7 @@ class _Entry:
         self.ended.set()
 
     def refuse(self) -> None:
-        """Let nobody begin any more: another process is to."""
+        """Let nobody begin any more: another process is to, or nobody is."""
         self._is_refused = True
 
     async def settle(self) -> None:
@@ -277,12 +285,17 @@ class _Entry:
         self.delay(why)
         return True
 
+    def put_off(self, why: str) -> None:
+        """See `Parcel`."""
+        self.is_queued = False
+        self.delay(why)
+
     def drop(self) -> None:
         """See `Parcel`."""
         self.is_queued = False
 
     def delay(self, why: str) -> None:
-        """Note why it was not posted, and let it be tried again in a minute."""
+        """Note why it was not posted, and ask for another try in a minute."""
         self.why, self._due_at_s = why, self._alerter.now_s() + _TRIED_AGAIN_S
         asyncio.get_running_loop().call_later(_TRIED_AGAIN_S, self._alerter.wake)
 

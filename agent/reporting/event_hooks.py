@@ -90,8 +90,9 @@ class EventHooks:
         for hook in self._hooks_of(canary):
             for message in messages:
                 job = _Job(hook, f"{canary.name}.{canary.namespace}", self._body(obj, canary, hook, message))
-                if not self._queues.put(job.queue_key, job, canary.namespace):
-                    self._fail(job, "lost", "too many others wait already")
+                turned_away = self._queues.put(job.queue_key, job, canary.namespace)
+                if turned_away is not None:
+                    self._fail(turned_away, "lost", "too many others wait already")
 
     def _hooks_of(self, canary: Canary) -> tuple[CanaryWebhook, ...]:
         hooks = canary.analysis.webhooks if canary.analysis else ()

@@ -18,7 +18,8 @@ _TICK_S: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, _INF)
 _LOOP_LAG_S: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, _INF)
 _TICK_LAG_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, _INF)
 
-_OUTCOMES: Final = ("sent", "failed", "lost")
+_EVENT_OUTCOMES: Final = ("sent", "failed", "lost")
+_ALERT_OUTCOMES: Final = (*_EVENT_OUTCOMES, "delayed")
 _CHATS: Final = frozenset(get_args(AlertProviderType))
 
 
@@ -64,8 +65,9 @@ class AgentMetrics:
         self._errors = Counter("serin_tick_errors_total", "Ticks that ended in an error", registry=registry)
         self._alerts = Counter("serin_alerts_total", "Alerts by type of chat and outcome", registry=registry)
         self._events = Counter("serin_event_hook_events_total", "Events for hooks by outcome", registry=registry)
-        for outcome in _OUTCOMES:
+        for outcome in _EVENT_OUTCOMES:
             self._events.add({"outcome": outcome}, 0)
+        for outcome in _ALERT_OUTCOMES:
             for provider_type in _CHATS:
                 self._alerts.add({"provider_type": provider_type, "outcome": outcome}, 0)
         self._queues = Gauge(
@@ -119,7 +121,7 @@ class AgentMetrics:
         self._lag.observe({}, seconds)
 
     def count_alert(self, provider_type: str, outcome: str) -> None:
-        """Count an alert that was sent, failed or was lost."""
+        """Count an alert that was sent, failed or was lost, or was put off because its chat failed."""
         known = provider_type if provider_type in _CHATS else OTHER
         self._alerts.inc({"provider_type": known, "outcome": outcome})
 

@@ -248,4 +248,7 @@ MOST_CONNECTIONS: Final = 512
 """At once to services of users, for all namespaces."""
 
 MOST_NAMESPACE_QUEUE: Final = 200
-"""Events, alerts or calls of event hooks that wait for one namespace; the oldest remarks are dropped beyond."""
+"""Alerts to one chat, or calls of one event hook, that wait for one namespace."""
+
+MOST_NAMESPACE_QUEUES: Final = 1_000
+"""The same for all of its chats, and for all of its event hooks; beyond that the longest queue gives way."""

@@ -1,6 +1,7 @@
 """Sending alerts in the background: whoever has one queues it and goes on."""
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -24,9 +25,16 @@ _log = logging.getLogger(__name__)
 SENT: Final = "sent"
 FAILED: Final = "failed"
 LOST: Final = "lost"
+DELAYED: Final = "delayed"
+
+# AlertProviders come and go: one that failed, and has not been asked for so long, is not remembered.
+_FAILING_FOR_S: Final = 3600.0
 
 Count = Callable[[str, str], None]
-"""Takes the type of the chat and the outcome: SENT, FAILED, or LOST because nobody knows, or it came too late."""
+"""Takes the type of the chat and the outcome.
+
+SENT, FAILED; LOST, because nobody knows, or it came too late; DELAYED at each time that it is put off by a failure.
+"""
 
 
 class Parcel(Ticket, Protocol):
@@ -37,6 +45,9 @@ class Parcel(Ticket, Protocol):
 
     async def keep(self, why: str) -> bool:
         """Note that it could not be posted now; return whether it is tried again later."""
+
+    def put_off(self, why: str) -> None:
+        """Note that others took its place in the queue: it is to be queued again later."""
 
     def drop(self) -> None:
         """Note that it is in no queue any more, and nothing was posted."""
@@ -75,6 +86,7 @@ class AlertDispatcher:
         cluster_name: str = "",
         capacity: int = 1000,
         drain_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._directory = directory
         self._delivery = delivery
@@ -82,7 +94,8 @@ class AlertDispatcher:
         self._count = count
         self._cluster_name = cluster_name
         self._queues: KeyedQueue[str, _Job] = KeyedQueue("alerts", self._deliver, capacity=capacity, drain_s=drain_s)
-        self._failing: set[str] = set()
+        self._clock = clock
+        self._failed_at_s: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
         await self._queues.__aenter__()
@@ -106,7 +119,10 @@ class AlertDispatcher:
         """Queue an alert; return False where too many others wait. `obj` is the Canary, for events about it."""
         message = message_of(canary, alert, self._cluster_name, str(obj["metadata"].get("uid", "")))
         job = _Job(obj, recipient, message, parcel)
-        return self._queues.put(job.queue_key, job, recipient.asked_by)
+        turned_away = self._queues.put(job.queue_key, job, recipient.asked_by)
+        if turned_away is not None and turned_away is not job:
+            turned_away.parcel.put_off("too many others wait")
+        return turned_away is not job
 
     def report_unsent(self, obj: Object, alert: Alert, recipient: Recipient | None, why: str) -> None:
         """Report an alert that is not sent (any more); `recipient` is None where the canary has it no more."""
@@ -118,7 +134,7 @@ class AlertDispatcher:
     async def _deliver(self, job: _Job) -> None:
         key, parcel = job.queue_key, job.parcel
         # Of a chat that took nothing the others in its queue are not held up by as many attempts again.
-        attempts = 1 if key in self._failing else None
+        attempts = 1 if key in self._failed_at_s else None
         try:
             find = partial(self._directory.find, job.recipient)
             await self._delivery.deliver(job.message, find, parcel, attempts=attempts)
@@ -126,7 +142,7 @@ class AlertDispatcher:
             parcel.drop()
         except ProviderUnavailable as error:
             if not isinstance(error, NoDestination):
-                self._failing.add(key)
+                self._note_failing(key)
             self._fail(job, str(error), is_kept=await parcel.keep(str(error)))
         except ProviderError as error:
             await parcel.settle()
@@ -135,16 +151,20 @@ class AlertDispatcher:
             await parcel.settle()
             self._fail(job, f"a fault of the agent's own: {type(error).__name__}")
         else:
-            self._failing.discard(key)
+            self._failed_at_s.pop(key, None)
             await parcel.settle()
             self._count(self._directory.type_of(job.recipient), SENT)
+
+    def _note_failing(self, key: str) -> None:
+        now_s = self._clock()
+        self._failed_at_s = {key: at_s for key, at_s in self._failed_at_s.items() if now_s - at_s < _FAILING_FOR_S}
+        self._failed_at_s[key] = now_s
 
     def _fail(self, job: _Job, why: str, *, is_kept: bool = False) -> None:
         text = shown(_text(job.message.text, why) + (". It is tried again" if is_kept else ""))
         _log.warning(text, extra={"canary": job.message.canary})
         self._recorder.record(job.obj, "Warning", EVENT_REASON, text)
-        if not is_kept:
-            self._count(self._directory.type_of(job.recipient), FAILED)
+        self._count(self._directory.type_of(job.recipient), DELAYED if is_kept else FAILED)
 
 
 def _text(alert: str, why: str) -> str:

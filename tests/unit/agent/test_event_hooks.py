@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +11,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from agent.providers.hooks import Hooks
+from agent.providers.hooks import Answer, Hooks
 from agent.reporting.event_hooks import EventHooks
 from agent.series.agent_metrics import AgentMetrics
 from canary.api.canary import Canary
+from canary.api.hooks import CanaryWebhook
 from canary.run.messages import Message, info, warning
 from tests.support.canaries import canary, canary_object
 from tests.support.eventually import eventually
@@ -181,3 +182,31 @@ async def test_what_does_not_fit_the_queue_is_lost_and_counted(
     assert outcomes(metrics) == {'serin_event_hook_events_total{outcome="lost"}': 3}
     assert caplog.text.count("event lost: too many others wait already") == 1
     assert "2 events were not sent in 0.0 s" in caplog.text
+
+
+async def test_hooks_that_hang_keep_no_event_of_their_namespace_from_another(metrics: AgentMetrics) -> None:
+    """Ten of them use up the namespace's 1000; the longest queue gives one of its events away."""
+    called: list[str] = []
+
+    class Hanging(Hooks):
+        async def post(self, hook: CanaryWebhook, body: Mapping[str, object]) -> Answer:
+            called.append(hook.name)
+            if hook.name != "quick":
+                await asyncio.Event().wait()
+            return Answer(200, "", is_final=True)
+
+    def naming(*names: str) -> Canary:
+        return canary({"webhooks": [{"name": name, "type": "event", "url": "http://a.test/"} for name in names]})
+
+    async with (
+        aiohttp.ClientSession() as session,
+        EventHooks(Hanging(session=session), metrics.count_event, lambda: 0.0, drain_s=0) as hooks,
+    ):
+        hooks.send(OBJECT, naming(*[f"slow-{number}" for number in range(10)]), [STARTED] * 100)
+        hooks.send(OBJECT, naming("quick"), [HALTED])
+        await eventually(lambda: called, lambda names: "quick" in names)
+        assert hooks.waiting == 999
+    assert outcomes(metrics) == {
+        'serin_event_hook_events_total{outcome="lost"}': 1,
+        'serin_event_hook_events_total{outcome="sent"}': 1,
+    }

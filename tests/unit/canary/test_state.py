@@ -219,7 +219,7 @@ WRITTEN: dict[str, Any] = {
             },
         ],
         "alertedBy": "agent-1_ab12",
-        "unsentAlerts": [{"id": "11.0", "at": "2023-11-14T22:13:20Z", "severity": "info", "text": "new"}],
+        "unsentAlerts": [{"id": "11.0", "at": "2023-11-14T22:13:20Z", "severity": "info", "text": "new", "to": [""]}],
         "servedAt": "2023-11-14T22:13:27.500Z",
         "seen": {"uid": "uid-1", "generation": 7, "revision": "rev-2"},
         "unreadySince": "2023-11-14T22:13:21.500Z",

@@ -51,6 +51,9 @@ class Parcel:
         self.log.append(f"kept: {why}")
         return True
 
+    def put_off(self, why: str) -> None:
+        self.log.append(f"put off: {why}")
+
     def drop(self) -> None:
         self.log.append("dropped")
 
@@ -211,7 +214,7 @@ async def test_a_provider_that_can_not_be_used_is_reported_by_name_and_looked_up
     reason = "AlertProvider test/chat spec.type: found 'pigeon'; allowed: slack"
     assert recorded.events == [("Warning", f"Alert 'started' was not sent: {reason}. It is tried again")]
     assert parcel.log == [*["put back"] * 6, f"kept: {reason}"]
-    assert outcomes(metrics) == {}, "it is neither sent nor failed yet"
+    assert outcomes(metrics) == {'serin_alerts_total{outcome="delayed",provider_type="slack"}': 1}
 
 
 async def test_what_is_mended_meanwhile_is_sent(recorded: Recorded, metrics: AgentMetrics) -> None:
@@ -261,6 +264,36 @@ async def test_what_does_not_fit_the_queue_is_told_to_whoever_sends(recorded: Re
     async with dispatching(recorded, metrics, capacity=2, drain_s=0, stuck=never) as alerts:
         assert send(alerts, STARTED, STARTED, STARTED) == [True, True, False]
     assert recorded.events == []
+
+
+async def test_an_alert_that_gives_way_to_those_of_another_chat_is_put_off(
+    recorded: Recorded, metrics: AgentMetrics
+) -> None:
+    """A namespace's 1000 are used up by five dead chats with 200 each; a sixth still takes its alerts."""
+    async with dispatching(
+        recorded, metrics, capacity=1000, drain_s=0, a=never, b=never, c=never, d=never, e=never
+    ) as alerts:
+        parcels = [Parcel() for _ in range(200)]
+        assert all(all(send(alerts, STARTED, parcel=parcel)) for parcel in parcels)
+        one_more = Recipient(Key("test", "good"))
+        assert alerts.send(OBJECT, canary(), STARTED, one_more, Parcel())
+    assert [parcel.log for parcel in parcels] == [[]] * 199 + [["put off: too many others wait"]]
+
+
+async def test_chats_that_failed_are_not_remembered_for_ever(recorded: Recorded, metrics: AgentMetrics) -> None:
+    now_s = 0.0
+    async with AlertDispatcher(
+        Phonebook({}),
+        Delivery(session=None),  # type: ignore[arg-type]
+        recorded,
+        metrics.count_alert,
+        clock=lambda: now_s,
+    ) as alerts:
+        for number in range(3):
+            alerts._note_failing(f"test/deleted-{number}")
+        now_s = 3600.0
+        alerts._note_failing("test/on-call")
+        assert list(alerts._failed_at_s) == ["test/on-call"]
 
 
 def test_an_alert_that_is_given_up_is_an_event_a_log_line_and_a_count(

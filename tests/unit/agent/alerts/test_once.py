@@ -300,6 +300,39 @@ async def test_a_status_keeps_no_more_than_eight(chat: Chat, status: Status) -> 
     assert len(chat.unsent) == 4
 
 
+async def test_more_chats_than_eight_are_all_sent_to(chat: Chat, status: Status) -> None:
+    chat.names = tuple(f"chat-{number}" for number in range(50))
+    agent = Process(chat, status)
+    await agent.tick()
+    assert len(status.state.unsent) == 50
+    chat.waiting.clear()
+    await Process(chat, status, "agent-2").work()
+    assert (texts(chat), chat.unsent, status.state.unsent) == ([STARTED] * 50, [], ())
+
+
+async def test_an_alert_that_gave_way_is_not_posted_all_the_same(chat: Chat, status: Status) -> None:
+    agent = Process(chat, status)
+    for at_s in range(9):
+        await agent.tick()
+        status.state = status.state.transition_to(status.state, float(at_s), run_started("podinfo.test"))
+    assert chat.unsent == [(STARTED, "too many others of this canary wait")]
+    await chat.post()
+    assert [alert.id for alert in chat.sent] == [f"{sequence}.0" for sequence in range(2, 10)]
+
+
+async def test_an_alert_that_is_being_posted_gives_way_to_none(chat: Chat, status: Status) -> None:
+    agent = Process(chat, status)
+    await agent.tick()
+    _, parcel = chat.waiting.pop()
+    assert await parcel.begin()
+    for at_s in range(9):
+        status.state = status.state.transition_to(status.state, float(at_s), run_started("podinfo.test"))
+        await agent.tick()
+    assert "1.0" in [unsent.alert.id for unsent in status.state.unsent]
+    await parcel.settle()
+    assert [unsent.alert.id for unsent in status.state.unsent] == [f"{sequence}.0" for sequence in range(3, 11)]
+
+
 async def test_a_transition_without_alerts_costs_no_write(chat: Chat, status: Status) -> None:
     status.state = State().transition_to(State(), 1.0, info("Advance podinfo.test canary weight 10"))
     await Process(chat, status).work()

@@ -131,7 +131,7 @@ async def test_what_waits_is_shown_by_queue(tmp_path: Path) -> None:
         await release.wait()
 
     async with KeyedQueue[str, int]("jobs", work, capacity=10, drain_s=60.0) as queues:
-        assert [queues.put(key, 1, "test") for key in ("a", "a", "b")] == [True] * 3
+        assert [queues.put(key, 1, "test") for key in ("a", "a", "b")] == [None] * 3
         assert queues.waiting == 3
         release.set()
     assert queues.waiting == 0

@@ -163,6 +163,7 @@ def test_alerts_are_there_before_the_first_and_no_type_of_a_tenants_own_is() -> 
     metrics = AgentMetrics("1.2.3")
     shown = exposed(metrics)
     assert shown['serin_alerts_total{outcome="failed",provider_type="slack"}'] == 0
+    assert shown['serin_alerts_total{outcome="delayed",provider_type="slack"}'] == 0
     assert shown['serin_event_hook_events_total{outcome="lost"}'] == 0
     for provider_type in ("slack", 'x"} 1', ""):
         metrics.count_alert(provider_type, "sent")
