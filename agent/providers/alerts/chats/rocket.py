@@ -18,6 +18,12 @@ _MOST_VALUE_CHARS: Final = 1_000
 
 _MARKUP: Final = re.compile(r"[*_~`#]")
 
+_PARTED: Final = (
+    ("](", "]\N{ZERO WIDTH SPACE}("),
+    ("<t:", "<\N{ZERO WIDTH SPACE}t:"),
+    ("||", "|\N{ZERO WIDTH SPACE}|"),
+)
+
 _WORD: Final = re.compile(r"(?:.{0,200}\[)?([a-z-]{1,40})\]?")
 _WAIT: Final = re.compile(r"\bwait (\d{1,5}) seconds\b")
 
@@ -63,5 +69,11 @@ class Rocket(ChatFormat):
 
 
 def _escaped(text: str) -> str:
-    """Escape what its parser knows an escape for, and part what would be a link under another name."""
-    return _MARKUP.sub(lambda found: f"\\{found[0]}", text).replace("](", "]\N{ZERO WIDTH SPACE}(")
+    """Escape what its parser knows an escape for, and part what would be a link under another name, a date, or hidden.
+
+    `<` before an address and `|` is parted by a space that one sees: the parser takes others for a part of the address.
+    """
+    escaped = _MARKUP.sub(lambda found: f"\\{found[0]}", text)
+    for found, parted in _PARTED:
+        escaped = escaped.replace(found, parted)
+    return escaped.replace("<", "< ") if "|" in text else escaped

@@ -273,6 +273,32 @@ def test_what_a_chat_would_read_as_markup_is_escaped(type_: str, address: str, s
     assert len(re.findall(re.escape(repr(shown)[1:-1]), repr(body))) >= 2
 
 
+LINK = "<evil.example|click> ||y|| <t:1630360800:R>"
+
+
+@pytest.mark.parametrize(
+    ("type_", "address", "shown"),
+    [
+        ("msteams", WORKFLOW, LINK),
+        ("msteams", CONNECTOR, "&lt;evil.example|click&gt; ||y|| &lt;t:1630360800:R&gt;"),
+        ("discord", DISCORD, r"\<evil.example\|click\> \|\|y\|\| \<t:1630360800:R\>"),
+        ("discord", f"{DISCORD}/slack", r"\<evil.example\|click\> \|\|y\|\| \<t:1630360800:R\>"),
+        ("slack", "https://a/", "&lt;evil.example|click&gt; ||y|| &lt;t:1630360800:R&gt;"),
+        (
+            "rocket",
+            "https://a/",
+            "< evil.example|click> |\N{ZERO WIDTH SPACE}|y|\N{ZERO WIDTH SPACE}| < \N{ZERO WIDTH SPACE}t:1630360800:R>",
+        ),
+        ("gchat", "https://a/", "&lt;evil.example|click&gt; ||y|| &lt;t:1630360800:R&gt;"),
+        ("webhook", "https://a/", LINK),
+    ],
+)
+def test_no_link_is_shown_under_another_name(type_: str, address: str, shown: str) -> None:
+    """Slack and Rocket.Chat read `<address|name>` so; Rocket.Chat takes a zero-width space for a part of a host."""
+    body = sent(type_, address, Message("podinfo.test", "error", LINK, (Field("Reason", LINK),)))
+    assert len(re.findall(re.escape(repr(shown)[1:-1]), repr(body))) >= 2
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(429, ProviderUnavailable), (503, ProviderUnavailable), (413, ProviderRefused)]
 )
