@@ -19,6 +19,7 @@ _NS_PER_S = _NS_PER_UNIT["s"]
 _MAX_NS = (1 << 63) - 1  # Go keeps nanoseconds in an int64
 
 _PART = re.compile(rf"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)({'|'.join(_NS_PER_UNIT)})")
+_WINDOW = re.compile(r"([0-9]+)(?:(s)ec(?:onds?|s)?|(m)in(?:utes?|s)?)")
 _DURATION = re.compile(rf"([-+]?)((?:{_PART.pattern})+)")
 
 
@@ -34,6 +35,15 @@ def parse_duration_s(text: str) -> float:
     if ns > _MAX_NS:
         raise ValueError(f"{text!r} is longer than the longest duration, about 292 years")
     return (-ns if sign == "-" else ns) / _NS_PER_S
+
+
+def window_in_gos_words(text: str) -> str:
+    """Return a metric's interval as Go writes durations. It may have Graphite's words for units: `1min`, `30sec`.
+
+    Flagger's CRD takes whatever begins like a duration, and its own example for Graphite has `1min`.
+    """
+    match = _WINDOW.fullmatch(text) if len(text) <= MOST_DURATION_CHARS else None
+    return text if match is None else f"{match[1]}{match[2] or match[3]}"
 
 
 def format_duration(seconds: float) -> str:

@@ -30,6 +30,7 @@ REGION: Final = re.compile(r"[a-z]{2,8}(-[a-z]{2,12}){1,3}-[0-9]{1,2}")
 """What a cloud's region looks like; which there are only the cloud knows."""
 
 PROMETHEUS: Final[MetricProviderType] = "prometheus"
+GRAPHITE: Final[MetricProviderType] = "graphite"
 
 
 class Use(StrEnum):

@@ -5,9 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from canary.api.bounds import MOST_CONSECUTIVE_FAILURES
-from canary.api.duration import parse_duration_s
+from canary.api.duration import parse_duration_s, window_in_gos_words
+from canary.api.metric_template import GRAPHITE, MetricProviderType
 from canary.api.references import NamespacedReference
-from canary.api.scalars import Count, Duration, Number, StringMap, Switch, Whole
+from canary.api.scalars import Count, Number, StringMap, Switch, Whole, Window
 from canary.api.schema import ApiModel
 
 SUCCESS_RATE = "request-success-rate"
@@ -25,7 +26,7 @@ class ThresholdRange(ApiModel):
 
 class CanaryMetric(ApiModel):
     name: str
-    interval: Duration = DEFAULT_METRIC_INTERVAL
+    interval: Window = DEFAULT_METRIC_INTERVAL
     threshold: Number = 0
     threshold_range: ThresholdRange | None = None
     query: str = ""
@@ -38,12 +39,16 @@ class CanaryMetric(ApiModel):
 
     @property
     def interval_effective(self) -> str:
-        """Return the window of the query as written, for `{{ interval }}` in templates."""
-        return self.interval or DEFAULT_METRIC_INTERVAL
+        """Return the window of the query in Go's words, as most languages of queries have them."""
+        return window_in_gos_words(self.interval or DEFAULT_METRIC_INTERVAL)
 
     @property
     def interval_s(self) -> float:
         return parse_duration_s(self.interval_effective)
+
+    def interval_for(self, provider_type: MetricProviderType) -> str:
+        """Return what `{{ interval }}` is in a query of a type. For Graphite `m` is no unit: it gets seconds."""
+        return f"{int(self.interval_s)}s" if provider_type == GRAPHITE else self.interval_effective
 
     @property
     def failures_needed(self) -> int:

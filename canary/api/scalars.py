@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
 from canary.api.bounds import LEAST_INTERVAL_S
-from canary.api.duration import parse_duration_s
+from canary.api.duration import parse_duration_s, window_in_gos_words
 
 
 def refusal(allowed: str) -> PydanticCustomError:
@@ -23,6 +23,11 @@ def _integral(value: Any) -> Any:
 
 def _duration(text: Any) -> str:
     return _duration_of_at_least(text, 0, "a duration such as 30s or 1m30s")
+
+
+def _window(text: Any) -> str:
+    written = _duration(window_in_gos_words(text) if isinstance(text, str) else text)
+    return text if written else ""
 
 
 def _interval(text: Any) -> str:
@@ -56,6 +61,8 @@ Count = Annotated[int, Field(strict=True, ge=0), BeforeValidator(_integral)]
 Number = Annotated[float, Field(strict=True)]
 Duration = Annotated[str, BeforeValidator(_duration)]
 """Kept as written; empty means absent. Properties with the suffix `_s` give it in seconds."""
+Window = Annotated[str, BeforeValidator(_window)]
+"""A Duration that may have Graphite's words for its units, too: `1min`."""
 Interval = Annotated[str, BeforeValidator(_interval)]
 """A Duration between two ticks of a run."""
 PortNumberOrName = Annotated[Any, BeforeValidator(_int_or_string)]

@@ -24,6 +24,9 @@ from canary.rules.urls import BASE_URL, CLEAN_URL, HTTP_URL, has_user, is_clean_
 _TARGET: Final = re.compile(r"(?:^|[&}])\s*target=")
 """A parameter, at the beginning or behind another one, or behind something that is filled in."""
 
+_QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
+_BARE_INTERVAL: Final = re.compile(r"[(,]\s*\{\{-?\s*interval\s*-?\}\}\s*[,)]")
+
 _refused = partial(Problem, spares_stored=True)
 
 
@@ -46,6 +49,7 @@ def _type_has_its_fields(template: MetricTemplate, fields: ProviderFields) -> It
     yield from _region_is_named(template, fields)
     if template.spec.provider.type == "graphite":
         yield from _graphite_has_a_target(template)
+        yield from _graphites_interval_is_a_text(template)
 
 
 def _query_is_written(template: MetricTemplate) -> Iterator[Problem]:
@@ -93,6 +97,13 @@ def _secret_is_named(template: MetricTemplate, fields: ProviderFields) -> Iterat
     reference, path = template.spec.provider.secret_ref, "spec.provider.secretRef"
     if fields.secret_ref is Use.NEEDED and reference is None:
         yield Problem(path, None, f"the name of a Secret with {named_keys(fields)}")
+    elif fields.own_identity and not fields.identity_key and reference is None:
+        allowed = (
+            f"the name of a Secret with {named_keys(fields)}; without one it is asked with the agent's own "
+            f"{fields.own_identity}, which --agent-identity-namespaces has to allow namespace {template.namespace}, or "
+            "no run of its canaries begins"
+        )
+        yield Problem(path, None, allowed, is_warning=True)
     elif fields.secret_ref is Use.UNUSED and reference is not None:
         yield _unused(template, path, reference.name)
 
@@ -112,6 +123,14 @@ def _graphite_has_a_target(template: MetricTemplate) -> Iterator[Problem]:
         allowed = (
             "the parameters of a request to Graphite's render API, such as target=sumSeries(a.*.errors)&from=-1min"
         )
+        yield Problem("spec.query", query, allowed, is_warning=True)
+
+
+def _graphites_interval_is_a_text(template: MetricTemplate) -> Iterator[Problem]:
+    """Warn of an interval among a function's arguments without quotes: Graphite takes it for a metric's name."""
+    query = template.spec.query
+    if _BARE_INTERVAL.search(_QUOTED.sub("", query)):
+        allowed = "'{{ interval }}' as a function's argument: without quotes Graphite takes it for the name of a metric"
         yield Problem("spec.query", query, allowed, is_warning=True)
 
 

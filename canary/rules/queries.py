@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import product
-from typing import Final
+from typing import Final, NamedTuple
 
 import promql_parser
 
@@ -20,7 +20,7 @@ from canary.api.bounds import (
     MOST_RENDERED_QUERIES_CHARS,
 )
 from canary.api.canary import Canary
-from canary.api.metric_template import PROMETHEUS, MetricTemplate
+from canary.api.metric_template import GRAPHITE, PROMETHEUS, MetricProviderType, MetricTemplate
 from canary.api.metrics import CanaryMetric
 from canary.api.problems import Described, Problem
 from canary.api.query_template import (
@@ -33,6 +33,7 @@ from canary.api.query_template import (
     used_variables,
 )
 from canary.rules.promql_position import find_fault
+from canary.rules.query_forms import form_fault
 
 _SAMPLE_NAMES: Final = dict.fromkeys(("name", "namespace", "target", "service", "ingress", "route"), "podinfo")
 _SAMPLE_VALUES: Final = ("podinfo", "1", "1m", 'a="b"')
@@ -90,6 +91,22 @@ def check_template_query(template: MetricTemplate) -> Iterator[Problem]:
         # What a condition leaves out depends on the variables, too.
         is_certain = not has_conditions(query) and not _has_variables_outside_texts(query, variables)
         yield from (problem if is_certain else _as_warning(problem) for problem in problems)
+    elif template.spec.provider.type != GRAPHITE and len(query) <= MOST_PARSED_QUERY_CHARS:
+        yield from _form_problems(template, variables)
+
+
+def _form_problems(template: MetricTemplate, variables: list[str]) -> Iterator[Problem]:
+    """Warn of a query that is none of its type's, whatever is filled in: its canaries begin no run."""
+    provider, faults = template.spec.provider, list[str]()
+    for sample in (template.namespace, *_SAMPLE_VALUES):
+        names = dict.fromkeys(_SAMPLE_NAMES, sample) | {"namespace": template.namespace, "interval": "1m"}
+        try:
+            text = render_query(template.spec.query, names, dict.fromkeys(variables, sample), is_promql=False)
+        except TemplateError:
+            return
+        faults.append(form_fault(provider.type, text, template.namespace, provider.address))
+    if all(faults):
+        yield Problem("spec.query", template.spec.query, f"one that can be asked; {faults[0]}", is_warning=True)
 
 
 def check_filled_queries(
@@ -106,12 +123,18 @@ def check_filled_queries(
         if unread < 0:
             return
         try:
-            text = _filled(canary, metric, template.spec.query)
+            text = _filled(canary, metric, template.spec.query, template.spec.provider.type)
         except TemplateError as error:
             yield _unfilled(canary, path, metric, template, error)
             continue
+        provider = template.spec.provider
+        if provider.type != PROMETHEUS:
+            fault = form_fault(provider.type, text, template.namespace, provider.address)
+            if fault and len(template.spec.query) <= MOST_PARSED_QUERY_CHARS:
+                yield _unasked(canary, path, template, fault)
+            continue
         room -= len(text)
-        if room < 0 or template.spec.provider.type != PROMETHEUS:
+        if room < 0:
             continue
         for problem in _promql_problems(f"{path}.templateRef", text):
             yield _as_warning(problem) if template.namespace == canary.namespace else _not_promql(problem, template)
@@ -127,21 +150,50 @@ def check_rendering(canary: Canary, metrics: Iterable[tuple[str, CanaryMetric, M
         room -= len(template.spec.query)
         if room < 0:
             return
-        names = query_names(canary, metric.interval_effective)
-        error = _fault_of(template.spec.query, tuple(names.items()), tuple(metric.template_variables.items()))
-        if error is not None:
-            yield _unfilled(canary, path, metric, template, error)
+        names = query_names(canary, metric.interval_for(template.spec.provider.type))
+        is_trusted = template.namespace == canary.namespace
+        filled = tuple(names.items()), tuple(metric.template_variables.items())
+        fault = _fault_of(_Asked.of(template, is_trusted=is_trusted), *filled)
+        if isinstance(fault, TemplateError):
+            yield _unfilled(canary, path, metric, template, fault)
+        elif fault:
+            yield _unasked(canary, path, template, fault)
+
+
+class _Asked(NamedTuple):
+    """Of a template what its query depends on."""
+
+    query: str
+    type: MetricProviderType
+    namespace: str
+    address: str
+    is_trusted: bool
+
+    @classmethod
+    def of(cls, template: MetricTemplate, *, is_trusted: bool) -> "_Asked":
+        provider = template.spec.provider
+        return cls(template.spec.query, provider.type, template.namespace, provider.address, is_trusted)
 
 
 @lru_cache(maxsize=1_000)
 def _fault_of(
-    query: str, names: tuple[tuple[str, str], ...], variables: tuple[tuple[str, str], ...]
-) -> TemplateError | None:
+    asked: _Asked, names: tuple[tuple[str, str], ...], variables: tuple[tuple[str, str], ...]
+) -> TemplateError | str:
+    """Return what is wrong with a query once it is filled in: words, empty where nothing is."""
+    is_promql = asked.type == PROMETHEUS
     try:
-        render_query(query, dict(names), dict(variables))
+        text = render_query(asked.query, dict(names), dict(variables), is_trusted=asked.is_trusted, is_promql=is_promql)
     except TemplateError as error:
         return error.with_traceback(None)
-    return None
+    return form_fault(asked.type, text, asked.namespace, asked.address)
+
+
+def _unasked(canary: Canary, path: str, template: MetricTemplate, fault: str) -> Problem:
+    """Tell of a query that is filled in and still none that can be asked, of another namespace's not why."""
+    name, is_shown = f"{template.namespace}/{template.name}", template.namespace == canary.namespace
+    fault = fault if is_shown else "its query is none that is asked"
+    allowed = f"a template that can be asked; MetricTemplate {name} spec.query: {fault}"
+    return Problem(f"{path}.templateRef.name", template.name, allowed, is_warning=True)
 
 
 def _unfilled(
@@ -153,14 +205,15 @@ def _unfilled(
     return Problem(f"{path}.templateVariables", metric.template_variables or None, allowed, is_warning=True)
 
 
-def _filled(canary: Canary, metric: CanaryMetric, query: str) -> str:
+def _filled(canary: Canary, metric: CanaryMetric, query: str, provider_type: MetricProviderType = PROMETHEUS) -> str:
     """Fill in a query that is short enough to be parsed; a longer one is only looked at for what can't be filled in.
 
     What is filled in may be long, and asked for often: of it, too, no more is taken than makes the query too long.
     """
     is_short = len(query) <= MOST_PARSED_QUERY_CHARS
     most = MOST_PARSED_QUERY_CHARS + 1 if is_short else 0
-    names = {name: value[:most] for name, value in query_names(canary, metric.interval_effective).items()}
+    interval = metric.interval_for(provider_type)
+    names = {name: value[:most] for name, value in query_names(canary, interval).items()}
     variables = {name: value[:most] for name, value in metric.template_variables.items()}
     filled = render_query(query, names, variables)
     return filled if is_short else query

@@ -291,13 +291,17 @@ def _templates_can_be_asked(canary: Canary, cluster: Cluster, stage: Stage) -> I
         try:
             template = parse_metric_template(found)
         except InvalidObject as error:
-            fault = str(error) if namespace == canary.namespace else without_content(error)
-            yield _warning(path, name, f"a template that can be asked; {fault}", Reason.TEMPLATE_UNUSABLE)
+            yield _unusable(canary, path, error)
             continue
         there.append((metric_path, metric, template))
     # The metrics server decides what it takes for a query: that is no reason to begin no run.
     check = check_filled_queries if stage is Stage.ADMISSION else check_rendering
     yield from _with_reason(check(canary, there), Reason.TEMPLATE_UNUSABLE)
+
+
+def _unusable(canary: Canary, path: str, error: InvalidObject) -> ReferenceProblem:
+    fault = str(error) if error.namespace == canary.namespace else without_content(error)
+    return _warning(path, error.name, f"a template that can be asked; {fault}", Reason.TEMPLATE_UNUSABLE)
 
 
 def _alert_providers_exist(canary: Canary, cluster: Cluster, stage: Stage) -> Iterator[ReferenceProblem]:

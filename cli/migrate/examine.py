@@ -17,7 +17,7 @@ from canary.run.wire import SERIN_STATUS
 from cli.input.documents import Document
 from cli.lint.input_cluster import CANARY_KIND, InputCluster
 from cli.migrate.change import CanaryChanges, Change, Weight, what_becomes_of
-from cli.migrate.ledger import differences
+from cli.migrate.ledger import borrowed_identities, differences
 
 Object = Mapping[str, Any]
 
@@ -83,7 +83,9 @@ def _changes(obj: Object, namespace: str, name: str, cluster: InputCluster, prov
     edit = f"kubectl -n {namespace} edit canary {name}"
     known: list[Change] = []
     with suppress(InvalidObject):  # the rules of admission say what is wrong
-        known = list(differences(parse_canary(obj), provider))
+        canary = parse_canary(obj)
+        known = list(differences(canary, provider))
+        yield from borrowed_identities(canary, cluster)
     yield from known
     told = {change.path for change in known}
     for problem in applied_canary_problems(obj, cluster):

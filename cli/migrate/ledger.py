@@ -1,13 +1,19 @@
 """What Serin reads differently than Flagger 1.44 does with Gloo: from docs/compatibility.md."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 from canary.api.canary import GLOO, Canary
 from canary.api.matching import RequestMatch
+from canary.api.metric_template import PROVIDER_FIELDS
+from canary.api.problems import InvalidObject
+from canary.rules.references import Cluster
+from canary.rules.shape import parse_metric_template
 from cli.migrate.change import Change, Weight
 
 _FLAGGERS_SHORTEST_S: Final = 10.0
+_NEVER_THE_NODES: Final = ", by keys, IRSA or EKS Pod Identity, never by the node's role"
 _CONFIRM: Final = "confirm-rollout"
 _NO_SUCH_COMMANDS: Final = frozenset({"concord", "ngrinder"})
 _COMPARED_AS_IN_FLAGGER: Final = frozenset({"exact", "regex"})
@@ -52,6 +58,30 @@ def differences(canary: Canary, provider: str) -> Iterator[Change]:
             f"serin.dev/shared-with={canary.namespace}"
         )
         yield Change(Weight.DIFFERS, "spec.upstreamRef.namespace", text, share)
+
+
+def borrowed_identities(canary: Canary, cluster: Cluster) -> Iterator[Change]:
+    """Return the checks that Flagger asks in its own name at a cloud, which Serin's agent lends to namespaces."""
+    for index, metric in enumerate(canary.analysis.metrics if canary.analysis is not None else ()):
+        reference = metric.template_ref
+        if reference is None:
+            continue
+        namespace = reference.namespace or canary.namespace
+        found = cluster.metric_template(namespace, reference.name)
+        with suppress(InvalidObject):
+            provider = parse_metric_template(found).spec.provider if found is not None else None
+            fields = None if provider is None else PROVIDER_FIELDS[provider.type]
+            if provider is None or fields is None or not fields.own_identity:
+                continue
+            if provider.secret_ref is not None and not fields.identity_key:
+                continue
+            key = f"{fields.identity_key} in the Secret" if fields.identity_key else "a secretRef"
+            text = (
+                f"MetricTemplate {namespace}/{reference.name}: without {key} Flagger asks with its own "
+                f"{fields.own_identity}; Serin's agent does for namespace {namespace} with "
+                f"--agent-identity-namespaces={namespace}{'' if fields.identity_key else _NEVER_THE_NODES}"
+            )
+            yield Change(Weight.DIFFERS, f"{canary.analysis_path}.metrics[{index}].templateRef", text)
 
 
 def _provider(canary: Canary, provider: str) -> Iterator[Change]:

@@ -22,7 +22,7 @@ from agent.providers.metrics.template_secrets import read_template_secret
 from agent.providers.web.shares import Shares, ShareUsedUp
 from agent.resources import METRIC_TEMPLATES
 from canary.api.canary import Canary
-from canary.api.metric_template import PROMETHEUS, PROVIDER_FIELDS, MetricTemplate
+from canary.api.metric_template import PROMETHEUS, PROVIDER_FIELDS, MetricProviderType, MetricTemplate
 from canary.api.metrics import SUCCESS_RATE, CanaryMetric
 from canary.api.names import Names, Side
 from canary.api.problems import InvalidObject
@@ -137,10 +137,9 @@ class MetricChecks:
         if metric.is_builtin:
             asked = Question(text="", interval_s=window_s, now_s=now_s, since_s=since_s)
             return await self._builtin_sample(canary, metric, asked)
-        interval = metric.interval_effective if window_s >= metric.interval_s else f"{window_s}s"
-        names = query_names(canary, interval)
         asked = Question(text="", interval_s=window_s, now_s=now_s, since_s=since_s)
         if metric.template_ref is None:
+            names = query_names(canary, _interval(metric, window_s, PROMETHEUS))
             text = render_query(metric.query, names, metric.template_variables)
             return Sample(value=await self._builtin_value(canary, replace(asked, text=text)))
         if is_refused_across(canary, metric.template_ref, self._caches):
@@ -150,6 +149,7 @@ class MetricChecks:
             template = self._template(namespace, metric.template_ref.name)
         except InvalidObject as error:
             raise ProviderRefused(str(error) if namespace == canary.namespace else without_content(error)) from error
+        names = query_names(canary, _interval(metric, window_s, template.spec.provider.type))
         if namespace != canary.namespace:
             return Sample(value=await self._value_across(template, names, metric.template_variables, asked))
         is_promql = template.spec.provider.type == PROMETHEUS
@@ -279,6 +279,10 @@ class MetricChecks:
 
 def _nobody(_: str, __: float, ___: ProviderError | None) -> None:
     """Tell nobody."""
+
+
+def _interval(metric: CanaryMetric, window_s: int, provider_type: MetricProviderType) -> str:
+    return metric.interval_for(provider_type) if window_s >= metric.interval_s else f"{window_s}s"
 
 
 def _window_s(state: State, metric: CanaryMetric, now_s: float) -> int:

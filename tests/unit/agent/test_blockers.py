@@ -331,6 +331,39 @@ async def test_a_template_that_can_not_be_filled_in_keeps_runs_from_beginning(
         assert not any("secret_of_the_vault" in one.message for one in found)
 
 
+@pytest.mark.parametrize(
+    ("provider", "query", "fault"),
+    [
+        ({"type": "cloudwatch"}, '[{"Id": "{{ name }}"]', "the query is no JSON (line 1, column "),
+        ({"type": "cloudwatch"}, '{"Id": "m1"}', "the query is no list; allowed: a list of metric data queries"),
+        ({"type": "cloudwatch"}, '[{"Id": "m1", "Period": 60}]', ""),
+        ({"type": "keptn"}, "keptnmetric/shop/errors", "asks for namespace 'shop'; allowed: test, the template's own"),
+        ({"type": "keptn"}, "errors", "the query asks for 'errors'; allowed: keptnmetric/NAMESPACE/NAME"),
+        ({"type": "keptn"}, "keptnmetric/{{ namespace }}/errors", ""),
+        ({"type": "externalmetrics"}, "errors", "asks for namespace 'default'; allowed without an address: test"),
+        ({"type": "externalmetrics", "address": "https://keda"}, "shop/errors", ""),
+        ({"type": "graphite", "address": "http://g"}, "sumSeries(a)", "the query has no target; allowed: target="),
+    ],
+)
+async def test_a_query_that_can_never_be_asked_keeps_runs_from_beginning(
+    objects: CachedObjects, provider: dict[str, str], query: str, fault: str
+) -> None:
+    region = {"region": "eu-west-1"} if provider["type"] == "cloudwatch" else {}
+    for namespace in ("test", "vault") if fault else ("test",):
+        text = query if namespace == "test" else query.replace("{{ namespace }}", "shop")
+        metadata = {"name": "own", "namespace": namespace, "resourceVersion": "1"}
+        template = {"metadata": metadata, "spec": {"provider": provider | region, "query": text}}
+        objects.caches.of(METRIC_TEMPLATES).remember(template)
+        metric = {"name": "own", "templateRef": {"name": "own", "namespace": namespace}, "threshold": 1}
+        canary = podinfo_canary(autoscalerRef=None, analysis={"stepWeight": 5, "metrics": [metric]})
+        found = find_blockers(canary, objects.caches, Stage.START)
+        assert [str(one.reason) for one in found] == ["MetricTemplateUnusable"] * bool(fault)
+        said = fault if namespace == "test" else "MetricTemplate vault/own spec.query: its query is none that is asked"
+        assert all(said in one.message for one in found)
+        admitted = list(check_references(canary, objects.cluster, Stage.ADMISSION))
+        assert [problem.is_warning for problem in admitted] == [True] * bool(fault)
+
+
 async def test_the_caches_know_all_that_references_ask_for(objects: CachedObjects) -> None:
     cluster = objects.cluster
     for resource in (METRIC_TEMPLATES, ALERT_PROVIDERS):

@@ -59,7 +59,8 @@ class Agent:
         self.caches.template_secrets = TemplateSecrets(client, self.time.clock, lends_identity_to={lends_to})
         made = {"type": "graphite", "address": "http://graphite", "secretRef": {"name": "login"}} | provider
         metadata = {"name": "own", "namespace": namespace, "resourceVersion": "1"}
-        template = {"metadata": metadata, "spec": {"provider": made, "query": "sumSeries(x)"}}
+        query = "[]" if made["type"] == "cloudwatch" else "target=sumSeries(x)"
+        template = {"metadata": metadata, "spec": {"provider": made, "query": query}}
         self.caches.of(METRIC_TEMPLATES).remember(template)
 
     async def told(self, one: Canary, after_s: float = 0.0) -> list[tuple[str, str]]:

@@ -3,8 +3,10 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from canary.api.duration import format_duration, parse_duration_s
+from canary.api.duration import format_duration, parse_duration_s, window_in_gos_words
+from canary.api.metrics import CanaryMetric
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,31 @@ def test_reads_what_go_reads(text: str, seconds: float) -> None:
 def test_refuses_what_go_refuses(text: str) -> None:
     with pytest.raises(ValueError, match=r"duration"):
         parse_duration_s(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "window", "seconds", "graphites"),
+    [
+        ("1min", "1m", 60.0, "60s"),
+        ("5minutes", "5m", 300.0, "300s"),
+        ("30sec", "30s", 30.0, "30s"),
+        ("10seconds", "10s", 10.0, "10s"),
+        ("1m", "1m", 60.0, "60s"),
+        ("1m30s", "1m30s", 90.0, "90s"),
+    ],
+)
+def test_a_window_may_have_graphites_words(text: str, window: str, seconds: float, graphites: str) -> None:
+    metric = CanaryMetric.model_validate({"name": "own", "interval": text})
+    assert (metric.interval_effective, metric.interval_s) == (window, seconds)
+    assert (metric.interval_for("prometheus"), metric.interval_for("graphite")) == (window, graphites)
+    assert metric.interval == text, "it is kept as written"
+
+
+@pytest.mark.parametrize("text", ["1mon", "1months", "min", "1d", "1 min", "1min30", "1.5min", "-1min"])
+def test_a_window_has_no_other_words(text: str) -> None:
+    with pytest.raises(ValidationError, match="a duration such as 30s or 1m30s"):
+        CanaryMetric.model_validate({"name": "own", "interval": text})
+    assert window_in_gos_words(text) == text
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,54 @@ def test_what_no_run_could_begin_with_has_to_be_changed_first(serin: Serin) -> N
     assert "a template that can be asked; MetricTemplate test/errors: spec.provider.address: found nothing" in text
 
 
+@pytest.mark.parametrize(
+    ("provider", "query", "weight", "told"),
+    [
+        (
+            {"type": "cloudwatch", "region": "eu-west-1"},
+            "[]",
+            "differs",
+            (
+                "MetricTemplate test/errors: without a secretRef Flagger asks with its own AWS identity; Serin's agent "
+                "does for namespace test with --agent-identity-namespaces=test, by keys, IRSA or EKS Pod Identity, "
+                "never by the node's role"
+            ),
+        ),
+        (
+            {"type": "stackdriver", "secretRef": {"name": "google"}},
+            "fetch x",
+            "differs",
+            (
+                "MetricTemplate test/errors: without serviceAccountKey in the Secret Flagger asks with its own Google "
+                "service account; Serin's agent does for namespace test with --agent-identity-namespaces=test"
+            ),
+        ),
+        ({"type": "cloudwatch", "region": "eu-west-1", "secretRef": {"name": "aws"}}, "[]", "", ""),
+        (
+            {"type": "keptn"},
+            "keptnmetric/shop/errors",
+            "change first",
+            (
+                "found 'errors'; allowed: a template that can be asked; MetricTemplate test/errors spec.query: the "
+                "query asks for namespace 'shop'; allowed: test, the template's own"
+            ),
+        ),
+    ],
+)
+def test_templates_that_flagger_asks_with_rights_that_they_lack_here_are_told(
+    serin: Serin, provider: dict[str, Any], query: str, weight: str, told: str
+) -> None:
+    metric = {"name": "errors", "templateRef": {"name": "errors"}, "thresholdRange": {"max": 1}}
+    template = {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "MetricTemplate",
+        "metadata": {"name": "errors", "namespace": "test"},
+        "spec": {"provider": provider, "query": query},
+    }
+    found = [(weight, text) for weight, _, text, _ in changes(serin, flaggers(metrics=[metric]), template)]
+    assert found == ([(weight, told)] if told else [])
+
+
 def test_a_field_that_admission_refuses_has_to_be_changed_first(serin: Serin) -> None:
     canary = flaggers(interval="soon")
     found = changes(serin, canary)

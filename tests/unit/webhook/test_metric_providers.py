@@ -13,6 +13,11 @@ BASE = "the server's address up to its API, such as http://prometheus.monitoring
 SECRET = {"secretRef": {"name": "login"}}
 TARGET = "the parameters of a request to Graphite's render API, such as target=sumSeries(a.*.errors)&from=-1min"
 REGION = "the region that is asked, such as eu-west-1"
+OWN_IDENTITY = (
+    "warning: spec.provider.secretRef: found nothing; allowed: the name of a Secret with aws_access_key_id and "
+    "aws_secret_access_key; without one it is asked with the agent's own AWS identity, which "
+    "--agent-identity-namespaces has to allow namespace test, or no run of its canaries begins"
+)
 ADDRESS = "spec.provider.address: found"
 
 CASES: list[tuple[dict[str, Any], str, list[str]]] = [
@@ -73,10 +78,21 @@ CASES: list[tuple[dict[str, Any], str, list[str]]] = [
         [f"error: {ADDRESS} 'http://influxdb:8086/…'; allowed: {BASE}; /api/v2/query is put behind it"],
     ),
     ({"type": "influxdb", "address": "http://influxdb:8086", **SECRET}, "x", []),
-    ({"type": "cloudwatch", "region": "us-gov-west-1"}, "[]", []),
+    ({"type": "cloudwatch", "region": "us-gov-west-1", **SECRET}, "[]", []),
+    ({"type": "cloudwatch", "region": "eu-west-1"}, "[]", [OWN_IDENTITY]),
+    (
+        {"type": "cloudwatch", "region": "eu-west-1", **SECRET},
+        '{"Id": "m1"}',
+        [
+            (
+                """warning: spec.query: found '{"Id": "m1"}'; allowed: one that can be asked; the query is no list; """
+                "allowed: a list of metric data queries, as JSON"
+            )
+        ],
+    ),
     *(
         (
-            {"type": "cloudwatch", "region": found},
+            {"type": "cloudwatch", "region": found, **SECRET},
             "[]",
             [f"error: spec.provider.region: found {told}; allowed: {REGION}"],
         )

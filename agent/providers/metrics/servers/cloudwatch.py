@@ -18,6 +18,7 @@ from agent.providers.metrics.port import Connection, Question
 from agent.providers.metrics.window import window_of
 from canary.api.metric_template import REGION
 from canary.api.shown import shown_url
+from canary.rules.query_forms import read_metric_data_queries
 
 _SERVICE: Final = "monitoring"
 _HEADERS: Final = {
@@ -26,7 +27,6 @@ _HEADERS: Final = {
 }
 _MOST_POINTS: Final = 20
 _MEND: Final = 'for example by "ReturnData": false in all but one of them'
-_QUERIES: Final = "a list of metric data queries, as JSON"
 _NOT_CLOUDWATCH: Final = "not an answer of CloudWatch"
 
 # Names of errors, less their ending. Source: "Common Errors" of the API reference, and of AWS' signing.
@@ -94,13 +94,9 @@ class CloudWatch:
 
     def _queries(self, text: str) -> list[Any]:
         try:
-            found = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            place = f"line {error.lineno}, column {error.colno}"
-            raise self._exchange.refused(f"the query is no JSON ({place}); allowed: {_QUERIES}") from error
-        if not isinstance(found, list):
-            raise self._exchange.refused(f"the query is no list; allowed: {_QUERIES}")
-        return found
+            return read_metric_data_queries(text)
+        except ValueError as error:
+            raise self._exchange.refused(str(error)) from error
 
     async def _ask(self, content: bytes, asked: Question) -> Any:
         connection = self._exchange.connection

@@ -5,10 +5,8 @@ goes nowhere but to the API server. Without one the API server is asked, for the
 Source: `k8s.io/metrics`, external.metrics.k8s.io/v1beta1.
 """
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import parse_qs, quote
 
 import orjson
 
@@ -16,35 +14,14 @@ from agent.providers.errors import ProviderRefused
 from agent.providers.metrics.api_server import ask, client_timeout_s
 from agent.providers.metrics.exchange import Answer, Exchange
 from agent.providers.metrics.port import Connection, Question
+from canary.api.external_metric_query import Wanted, read_query
+from canary.rules.query_forms import foreign_namespace
 from kube.client import Client
 from kube.quantity import parse_quantity
 
 TOKEN: Final = "token"  # noqa: S105  the key's name
-_API: Final = "/apis/external.metrics.k8s.io/v1beta1"
-_FORM: Final = "NAMESPACE/METRIC?labelSelector=SELECTOR, the selector as in a URL"
-_NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_DEFAULT: Final = "default"
 _MEND: Final = "for example by a labelSelector that selects one"
 _NOT_METRICS: Final = "not an answer of the External Metrics API"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A metric of a namespace, and which of its series."""
-
-    namespace: str
-    metric: str
-    selector: str
-
-    @property
-    def path(self) -> str:
-        """Return where it is served."""
-        return f"{_API}/namespaces/{self.namespace}/{quote(self.metric, safe='@:')}"
-
-    @property
-    def params(self) -> dict[str, str]:
-        """Return the query of its URL."""
-        return {"labelSelector": self.selector} if self.selector else {}
 
 
 class ExternalMetrics:
@@ -76,11 +53,9 @@ class ExternalMetrics:
 
     async def _ask_api_server(self, wanted: Wanted) -> Any:
         connection = self._exchange.connection
-        if wanted.namespace != connection.namespace:
-            raise self._unfit(
-                f"the query asks for namespace {wanted.namespace!r}; allowed without an address: "
-                f"{connection.namespace}, the template's own"
-            )
+        why = foreign_namespace("externalmetrics", wanted.namespace, connection.namespace, connection.address)
+        if why:
+            raise self._unfit(why)
         client = self._client.once(client_timeout_s(connection))
         call = client.read(wanted.path, wanted.params, token=connection.credentials.get(TOKEN, ""))
         right = f"list of {wanted.metric} in external.metrics.k8s.io, by a Role in namespace {wanted.namespace}"
@@ -101,24 +76,6 @@ def at_api_server(connection: Connection) -> Connection:
     """Return a connection without an address as one that has a name for what is asked then."""
     is_nameless = connection.is_known and not connection.address
     return replace(connection, name="external metrics of the API server") if is_nameless else connection
-
-
-def read_query(text: str) -> Wanted:
-    """Read `NAMESPACE/METRIC?labelSelector=SELECTOR`. Without a namespace it is `default`, as for Flagger.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    path, _, query = text.strip().partition("?")
-    namespace, slash, metric = path.rpartition("/")
-    if not slash:
-        metric = path
-    selectors = parse_qs(query).get("labelSelector", [""])
-    if "/" in namespace or not metric or not metric.isprintable() or metric in {".", ".."} or len(selectors) > 1:
-        raise ValueError(f"the query is no name of a metric; allowed: {_FORM}")
-    if namespace and not _NAMESPACE.fullmatch(namespace):
-        raise ValueError(f"the query asks for namespace {namespace!r}; allowed: {_FORM}")
-    return Wanted(namespace or _DEFAULT, metric, selectors[0])
 
 
 def _said(answer: Answer) -> str:

@@ -5,10 +5,8 @@ namespace. Source: Keptn's reference of `metrics.keptn.sh`; the query's form is 
 """
 
 import asyncio
-import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -16,33 +14,20 @@ from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnava
 from agent.providers.metrics.api_server import ask, client_timeout_s
 from agent.providers.metrics.exchange import Exchange
 from agent.providers.metrics.port import Connection, Question
-from canary.api.duration import parse_duration_s
+from canary.api.keptn_query import Wanted, read_query
 from canary.api.shown import shown
+from canary.rules.query_forms import foreign_namespace
 from kube.client import Client
 from kube.resource import Resource
 
 KEPTN_METRICS: Final = Resource("metrics.keptn.sh", "v1beta1", "keptnmetrics", "KeptnMetric")
 ANALYSES: Final = Resource("metrics.keptn.sh", "v1beta1", "analyses", "Analysis")
 
-_FORM: Final = "keptnmetric/NAMESPACE/NAME, or analysis/NAMESPACE/NAME/TIMEFRAME/ARGUMENT=VALUE;..."
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_DEFAULT_TIMEFRAME: Final = "1m"
 _MOST_NAME_CHARS: Final = 240
 POLL_S: Final = 1.0
 _CLEAN_UP_S: Final = 5.0
 _MOST_SAID_CHARS: Final = 200
 _RIGHT: Final = "the rights of manifests/keptn"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a query asks for. `timeframe_s` and `arguments` are an Analysis'."""
-
-    is_analysis: bool
-    namespace: str
-    name: str
-    timeframe_s: float = 0.0
-    arguments: Mapping[str, str] | None = None
 
 
 class Keptn:
@@ -59,11 +44,9 @@ class Keptn:
             wanted = read_query(asked.text)
         except ValueError as error:
             raise self._unfit(str(error)) from error
-        if wanted.namespace != self._connection.namespace:
-            raise self._unfit(
-                f"the query asks for namespace {wanted.namespace!r}; allowed: {self._connection.namespace}, "
-                "the template's own"
-            )
+        why = foreign_namespace("keptn", wanted.namespace, self._connection.namespace, self._connection.address)
+        if why:
+            raise self._unfit(why)
         return await (self._analysis(wanted, asked) if wanted.is_analysis else self._metric(wanted, asked))
 
     async def _metric(self, wanted: Wanted, asked: Question) -> float | None:
@@ -133,28 +116,3 @@ class Keptn:
 def in_the_cluster(connection: Connection) -> Connection:
     """Return the connection with a name of its own: it has no address."""
     return replace(connection, name="Keptn") if connection.is_known else connection
-
-
-def read_query(text: str) -> Wanted:
-    """Read a query in Flagger's form. Kind, namespace and name may be in capitals, as there.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    kind, namespace, name, timeframe, pairs = (*text.strip().split("/", 4), "", "", "", "")[:5]
-    kind, namespace, name = kind.lower(), namespace.lower(), name.lower()
-    if kind not in {"keptnmetric", "keptnmetrics", "analysis", "analyses"}:
-        raise ValueError(f"the query asks for {kind[:80]!r}; allowed: {_FORM}")
-    if not _NAME.fullmatch(namespace) or not _NAME.fullmatch(name):
-        raise ValueError(f"the query has no namespace and name; allowed: {_FORM}")
-    if kind.startswith("keptn"):
-        return Wanted(is_analysis=False, namespace=namespace, name=name)
-    try:
-        timeframe_s = parse_duration_s(timeframe or _DEFAULT_TIMEFRAME)
-    except ValueError as error:
-        raise ValueError(f"the query's timeframe: {error}") from error
-    split = [pair.partition("=") for pair in pairs.split(";") if pair]
-    if not all(equals for _, equals, _ in split):
-        raise ValueError(f"the query has an argument without a value; allowed: {_FORM}")
-    arguments = {key: value for key, _, value in split}
-    return Wanted(is_analysis=True, namespace=namespace, name=name, timeframe_s=timeframe_s, arguments=arguments)

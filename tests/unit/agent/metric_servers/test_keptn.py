@@ -3,7 +3,7 @@
 import pytest
 
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
-from agent.providers.metrics.servers.keptn import Wanted, read_query
+from canary.api.keptn_query import Wanted, read_query
 from canary.run.judge import Verdict
 from kube.resource import Object
 from tests.support.metric_servers.keptn import FakeKeptn
