@@ -4,6 +4,7 @@ A value within its range ends the row. No value and no answer neither end it nor
 the last failure that is needed on each one counts, until the check passes.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,7 +13,8 @@ from typing import Final, TypeAlias
 from canary.api.shown import shown
 from canary.run.judge import CheckResult, Verdict
 
-_MOST_NAME_CHARS: Final = 253
+_MOST_NAME_BYTES: Final = 60
+_MOST_PREFIX_BYTES: Final = 40
 
 Streaks: TypeAlias = tuple[tuple[str, int], ...]
 """The checks that are in a row of failures: each name, and how many there are. Of one name the second is `name#2`."""
@@ -29,7 +31,7 @@ def count_failures(before: Streaks, results: Iterable[CheckResult]) -> tuple[Str
         if result.failures_needed <= 1:
             counted.append(result)
             continue
-        name = shown(result.name, _MOST_NAME_CHARS)
+        name = _key(result.name)
         names[name] += 1
         key = name if names[name] == 1 else f"{name}#{names[name]}"
         length = _length(known.get(key, 0), result.verdict)
@@ -41,7 +43,17 @@ def count_failures(before: Streaks, results: Iterable[CheckResult]) -> tuple[Str
 
 def would_count(before: Streaks, name: str, failures_needed: int) -> bool:
     """Return whether one more failure of a check would count."""
-    return dict(before).get(shown(name, _MOST_NAME_CHARS), 0) + 1 >= failures_needed
+    return dict(before).get(_key(name), 0) + 1 >= failures_needed
+
+
+def _key(name: str) -> str:
+    """Return what a row is stored by: the check's name, of a long one its beginning and a hash. Status holds all."""
+    text = shown(name, len(name) + 1)
+    encoded = text.encode(errors="replace")
+    if len(encoded) <= _MOST_NAME_BYTES:
+        return text
+    beginning = encoded[:_MOST_PREFIX_BYTES].decode(errors="ignore")
+    return f"{beginning}~{hashlib.sha256(encoded).hexdigest()[:12]}"
 
 
 def _length(before: int, verdict: Verdict) -> int:

@@ -10,9 +10,12 @@ from agent.providers.metrics.registry import PROVIDERS
 from agent.providers.web.addresses import AddressRules
 from canary.api.metric_template import PROVIDER_FIELDS, MetricProviderType
 from canary.run.judge import Verdict
+from tests.support.metric_servers.externalmetrics import FakeExternalMetrics
+from tests.support.metric_servers.keptn import FakeKeptn
 from tests.support.metric_servers.known import SERVERS
 from tests.support.metric_servers.playing import SECRET, playing, template_of
 from tests.support.metric_servers.server import HIDDEN, FakeMetricServer, Fault
+from tests.support.metric_servers.splunk import FakeSplunk
 
 WITH_SECRETS = tuple(server for server in SERVERS if server.secret)
 ADDRESSED = tuple(server for server in SERVERS if server.is_addressed)
@@ -215,6 +218,44 @@ async def test_nobody_of_another_namespace_is_told_of_the_server(server: FakeMet
         hidden.append(server.address.partition("://")[2].partition(":")[0])
     assert [(text, word) for text in told for word in hidden if word in text] == []
     assert all("infra/probe" in text for text in told)
+
+
+STATUS = f'{{"kind": "Status", "apiVersion": "v1", "reason": "Invalid", "message": "{HIDDEN}", "code": 422}}'
+
+
+@pytest.mark.parametrize(
+    ("server_type", "query", "fault"),
+    [
+        (
+            FakeSplunk,
+            FakeSplunk.query,
+            Fault(200, f'event: error\ndata: {{"errorType": "ANALYTICS_X", "message": "{HIDDEN}"}}\n\n'),
+        ),
+        (
+            FakeKeptn,
+            "keptnmetric/infra/errors",
+            Fault(200, f'{{"status": {{"errMsg": "{HIDDEN}", "lastUpdated": "2099-01-01T00:00:00Z"}}}}'),
+        ),
+        (FakeKeptn, "keptnmetric/infra/errors", Fault(422, STATUS)),
+        (FakeKeptn, f"keptnmetric/{HIDDEN}/errors", Fault(200, "{}")),
+        (FakeExternalMetrics, f"{HIDDEN}/errors", Fault(200, "{}")),
+        (FakeExternalMetrics, "infra/errors", Fault(422, STATUS)),
+    ],
+)
+async def test_nobody_of_another_namespace_is_told_what_a_server_says_in_its_own_words(
+    server_type: type[FakeMetricServer], query: str, fault: Fault
+) -> None:
+    for namespace, is_told in (("infra", False), ("test", True)):
+        server = server_type()
+        server.fault = fault
+        template = template_of(server, namespace=namespace)
+        template["spec"]["query"] = query.replace("infra", namespace)
+        if server_type is FakeExternalMetrics:
+            del template["spec"]["provider"]["address"], template["spec"]["provider"]["secretRef"]
+        async with playing(server, template) as played:
+            result = await played.check()
+        assert result.verdict is Verdict.ERROR
+        assert (HIDDEN in result.text) is is_told
 
 
 @pytest.mark.parametrize("server_type", ADDRESSED, ids=lambda server: str(server.type))

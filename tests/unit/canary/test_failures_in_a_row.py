@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
-from canary.run.judge import Sample
+from canary.run.judge import CheckResult, Sample, Verdict
 from canary.run.phase import Phase
 from canary.run.status import read_state
+from canary.run.streaks import count_failures, would_count
 from tests.support.canaries import canary
 from tests.support.measured_cluster import RATE, Measured, checks, under_way
 from tests.support.simulated_runs import phase
@@ -155,3 +157,14 @@ def test_two_metrics_of_one_name_have_a_row_each() -> None:
     assert cluster.status["serin"]["failedInRow"] == {RATE: 2}
     measure(cluster, Sample(5.0))
     assert cluster.status["serin"]["failedInRow"] == {RATE: 3, f"{RATE}#2": 1}
+
+
+def test_the_rows_of_a_hundred_checks_with_long_names_fit_into_the_status() -> None:
+    names = [f"{'é' * 250}{n:03}" for n in range(100)]
+    bad = [CheckResult(name, Verdict.FAIL, "text", failures_needed=3) for name in names]
+    rows, _ = count_failures((), bad)
+    rows, _ = count_failures(rows, bad)
+    assert [length for _, length in rows] == [2] * 100, "each by its own name"
+    assert len(orjson.dumps(dict(rows))) < 8192
+    assert would_count(rows, names[7], 3)
+    assert not would_count(rows, names[7], 4)

@@ -30,6 +30,10 @@ _MOST_SAID_CHARS: Final = 200
 _RIGHT: Final = "the rights of manifests/keptn"
 
 
+_cleaning: Final[set[asyncio.Task[None]]] = set()
+"""The deletions under way: asyncio itself keeps no task from being collected."""
+
+
 class Keptn:
     """The objects of Keptn in the template's namespace."""
 
@@ -71,10 +75,19 @@ class Keptn:
     async def _analysis(self, wanted: Wanted, asked: Question) -> float | None:
         name = f"{wanted.name[:_MOST_NAME_CHARS]}-{secrets.token_hex(3)}"
         what = f"AnalysisDefinition {wanted.namespace}/{wanted.name}"
+        is_waited_for = True
         try:
             return await ask(self._connection, self._analysed(wanted, asked, name), what=what, right=_RIGHT)
+        except asyncio.CancelledError:
+            # Another check has decided: what that pulls does not wait for the API server.
+            is_waited_for = False
+            raise
         finally:
-            await self._clean_up(name, wanted.namespace)
+            cleaning = asyncio.create_task(self._clean_up(name, wanted.namespace), name=f"delete Analysis {name}")
+            _cleaning.add(cleaning)
+            cleaning.add_done_callback(_cleaning.discard)
+            if is_waited_for:
+                await asyncio.shield(cleaning)
 
     async def _analysed(self, wanted: Wanted, asked: Question, name: str) -> float | None:
         """Make an Analysis, and wait until Keptn has completed it."""

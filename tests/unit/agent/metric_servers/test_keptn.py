@@ -1,6 +1,9 @@
 """Keptn, beyond the contract of all metric providers: metrics, analyses, and whose they may be."""
 
+import asyncio
+
 import pytest
+from aiohttp import web
 
 from agent.providers.errors import ProviderRefused, ProviderUnavailable
 from canary.api.keptn_query import Wanted, read_query
@@ -132,3 +135,28 @@ async def test_a_right_that_the_agent_lacks_is_named() -> None:
         result = await played.check()
     assert "Keptn: HTTP 403, the agent lacks a right; allowed: the rights of manifests/keptn" in result.text
     assert isinstance(played.told[0][1], ProviderRefused)
+
+
+async def test_who_gives_an_analysis_up_does_not_wait_until_it_is_deleted() -> None:
+    """A rollback that another check has decided waits for nothing of Keptn's."""
+    server, asked, held, deleted = FakeKeptn(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+    answer = server.answer
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        if request.method == "DELETE":
+            await held.wait()
+        found = await answer(request)
+        asked.set()
+        if not server.analyses:
+            deleted.set()
+        return found
+
+    server.answer = slow  # type: ignore[method-assign]
+    async with playing(server, asking("analysis/test/slo", server)) as played:
+        check = asyncio.create_task(played.check())
+        await asked.wait()
+        check.cancel()
+        _, waiting = await asyncio.wait({check}, timeout=2)
+        held.set()
+        assert not waiting
+        await deleted.wait()
