@@ -14,6 +14,8 @@ from agent.providers.alerts.message import Field, Message
 from agent.providers.alerts.port import Destination
 from agent.providers.alerts.registry import CHAT_FORMATS
 from agent.providers.errors import ProviderError, ProviderRefused, ProviderUnavailable
+from agent.providers.web.addresses import AddressRules
+from agent.providers.web.sessions import open_session
 from agent.providers.web.signature import signature
 from kube.backoff import Backoff
 from tests.support.chat import Answer, ChatProtocol, chatting
@@ -291,3 +293,23 @@ async def silent_server(requests: asyncio.Queue[bytes]) -> AsyncIterator[str]:
         release.set()
         server.close()
         await server.wait_closed()
+
+
+@pytest.mark.parametrize("namespace", ["", "test"])
+async def test_what_a_tenant_names_goes_over_the_session_that_refuses_the_inside(namespace: str) -> None:
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(text="ok")
+
+    rules = AddressRules.read((), api_server="https://10.0.0.1", proxies=())
+    async with serving(handle) as url, open_session(rules, is_kept=False) as users, open_session() as own:
+        delivery = Delivery(session=users, own_session=own, timeout_s=PATIENCE_S)
+        destination = Destination(name="chat", namespace=namespace, type="slack", address=f"{url}/hook")
+        if namespace:
+            with pytest.raises(ProviderRefused, match="allowed: an address that is none of loopback"):
+                await delivery.deliver(MESSAGE, at(destination))
+        else:
+            await delivery.deliver(MESSAGE, at(destination))
+    assert asked == ([] if namespace else ["/hook"])
