@@ -7,6 +7,7 @@ them has a cluster of its own, see tests/exclusive/conftest.py.
 
 import asyncio
 import inspect
+import logging
 import os
 import secrets
 import signal
@@ -31,6 +32,16 @@ settings.load_profile("untimed")
 
 # For tasks that a test has cancelled: it only ends the wait for those that nobody ends.
 _ENDS_WITHIN_S = 10.0
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Take away what a test had a program set up: a later one would log to a stream that is closed by then."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
