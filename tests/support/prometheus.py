@@ -2,12 +2,15 @@
 
 import asyncio
 import re
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
+from sandbox.node import syscalls
 from sandbox.paths import bin_dir
 from tests.support.patience import PATIENCE_S
 from tests.support.web import serving
@@ -37,6 +40,8 @@ async def prometheus_of(exposition: Callable[[], str], folder: Path) -> AsyncIte
             f"--storage.tsdb.path={folder / 'data'}",
             "--web.listen-address=127.0.0.1:0",
             stderr=asyncio.subprocess.PIPE,
+            # A test run that is killed leaves nothing behind. The child sets one number of its own before it begins.
+            preexec_fn=partial(syscalls.die_with_parent, signal.SIGKILL),
         )
         assert process.stderr is not None
         try:
