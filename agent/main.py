@@ -76,29 +76,12 @@ async def run(settings: Settings) -> None:
     fence = Fence()
     metrics = AgentMetrics(agent_version, fence.is_open)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(
-            Client.connect(
-                kubeconfig=settings.kubeconfig,
-                user_agent=f"serin/{agent_version}",
-                observe=metrics.calls.observe_request,
-            )
-        )
+        connect = partial(Client.connect, kubeconfig=settings.kubeconfig, user_agent=f"serin/{agent_version}")
+        observe = metrics.calls.observe_request
+        client = await stack.enter_async_context(connect(observe=observe))
         # A renewal must wait for nobody's connection: hundreds of writes may wait for the others.
-        lease_client = await stack.enter_async_context(
-            Client.connect(
-                kubeconfig=settings.kubeconfig,
-                user_agent=f"serin/{agent_version}",
-                max_connections=_LEASE_CONNECTIONS,
-                observe=metrics.calls.observe_request,
-            )
-        )
-        checks_client = await stack.enter_async_context(
-            Client.connect(
-                kubeconfig=settings.kubeconfig,
-                user_agent=f"serin/{agent_version}",
-                max_connections=_CHECK_CONNECTIONS,
-            )
-        )
+        lease_client = await stack.enter_async_context(connect(max_connections=_LEASE_CONNECTIONS, observe=observe))
+        checks_client = await stack.enter_async_context(connect(max_connections=_CHECK_CONNECTIONS))
         _ = await stack.enter_async_context(running(watch_loop_lag(metrics.observe_loop_lag), "loop lag"))
         caches = Caches(
             client,

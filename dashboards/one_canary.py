@@ -7,6 +7,7 @@ from dashboards.board import CANARY_UID, OVERVIEW_UID, Board, Choice, Note
 from dashboards.envoy import CLUSTERS, REQUESTS, clusters, latency_ms, requests_per_second, success_percent
 from dashboards.panels import (
     PLAIN,
+    VERDICT_COLOURS,
     Ask,
     Json,
     Looks,
@@ -15,6 +16,7 @@ from dashboards.panels import (
     counted,
     fixed,
     graph,
+    limit_looks,
     override,
     override_by_pattern,
     repeated,
@@ -31,11 +33,8 @@ _ROLLED_BACK: Final = f"flagger_canary_failures_total{{{_OURS}}}"
 _PRIMARY_WEIGHT: Final = 'max(flagger_canary_weight{namespace="$namespace", workload="$canary-primary"})'
 _CANARY_WEIGHT: Final = 'max(flagger_canary_weight{namespace="$namespace", workload="$canary"})'
 _SIDES: Final = (override("primary", color=fixed("blue")), override("canary", color=fixed("orange")))
-_VERDICTS: Final = (
-    override_by_pattern(".* pass", color=fixed("green")),
-    override_by_pattern(".* fail", color=fixed("red")),
-    override_by_pattern(".* noData", color=fixed("yellow")),
-    override_by_pattern(".* error", color=fixed("purple")),
+_VERDICTS: Final = tuple(
+    override_by_pattern(f".* {verdict}", color=fixed(colour)) for verdict, colour in VERDICT_COLOURS.items()
 )
 
 
@@ -190,12 +189,7 @@ def _checks() -> Row:
             nothing="never measured",
             overrides=(
                 override("value", color=fixed("purple")),
-                override_by_pattern(
-                    "^(min|max)$",
-                    color=fixed("red"),
-                    custom__lineStyle={"fill": "dash", "dash": [8, 8]},
-                    custom__fillOpacity=0,
-                ),
+                override_by_pattern("^(min|max)$", **limit_looks()),
             ),
         ),
         height=7,
@@ -223,12 +217,7 @@ def _checks() -> Row:
                     least=0,
                     overrides=(
                         override("failed", color=fixed("orange")),
-                        override(
-                            "rolls back at",
-                            color=fixed("red"),
-                            custom__lineStyle={"fill": "dash", "dash": [8, 8]},
-                            custom__fillOpacity=0,
-                        ),
+                        override("rolls back at", **limit_looks()),
                     ),
                 ),
                 width=8,

@@ -6,6 +6,7 @@ from dashboards.board import CANARY_UID, OVERVIEW_UID, Board, Choice, Note
 from dashboards.panels import (
     ANY_IS_BAD,
     ANY_IS_DOUBTFUL,
+    VERDICT_COLOURS,
     Ask,
     Json,
     Looks,
@@ -46,12 +47,7 @@ _CANARY: Final = "namespace, name"
 _ENDS: Final = (override("promoted", color=fixed("green")), override("rolled back", color=fixed("orange")))
 
 
-_VERDICTS: Final = (
-    override("pass", color=fixed("green")),
-    override("fail", color=fixed("red")),
-    override("noData", color=fixed("yellow")),
-    override("error", color=fixed("purple")),
-)
+_VERDICTS: Final = tuple(override(verdict, color=fixed(colour)) for verdict, colour in VERDICT_COLOURS.items())
 
 
 def _to_canary(namespace: str, name: str) -> str:

@@ -64,6 +64,10 @@ class Looks:
 
 COUNT: Final = Looks(decimals=0)
 
+VERDICT_COLOURS: Final = {"pass": "green", "fail": "red", "noData": "yellow", "error": "purple"}
+
+_LAST: Final[Json] = {"values": False, "calcs": ["lastNotNull"], "fields": ""}
+
 
 def override(name: str, **properties: object) -> Json:
     """Change the looks of one series or column; `custom__cellOptions` is Grafana's `custom.cellOptions`."""
@@ -74,6 +78,12 @@ def override(name: str, **properties: object) -> Json:
 def override_by_pattern(pattern: str, **properties: object) -> Json:
     """Change the looks of all series whose names match."""
     return override(pattern, **properties) | {"matcher": {"id": "byRegexp", "options": pattern}}
+
+
+def limit_looks() -> Json:
+    """Return the properties of a series that is a limit: dashed, in red."""
+    dashes = {"fill": "dash", "dash": [8, 8]}
+    return {"color": fixed("red"), "custom__lineStyle": dashes, "custom__fillOpacity": 0}
 
 
 def fixed(colour: str) -> Json:
@@ -112,7 +122,7 @@ def stat(
 ) -> Panel:
     """Show the last number of each query, its name, or both: `value_and_name`."""
     options: Json = {
-        "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": ""},
+        "reduceOptions": _LAST,
         "orientation": "auto",
         "textMode": shows,
         "colorMode": "background" if is_filled else "value",
@@ -125,7 +135,7 @@ def stat(
 def bars(title: str, description: str, *asked: Ask, looks: Looks = COUNT, width: int = 8, height: int = 8) -> Panel:
     """Show the last number of each query as a bar beside its name."""
     options: Json = {
-        "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": ""},
+        "reduceOptions": _LAST,
         "orientation": "horizontal",
         "displayMode": "basic",
         "showUnfilled": True,

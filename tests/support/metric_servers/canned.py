@@ -8,7 +8,6 @@ import aiohttp
 
 from agent.providers.metrics.exchange import Answer, Exchange, Fields
 from agent.providers.metrics.port import Connection, Question
-from canary.api.bounds import MOST_METRIC_ANSWER_BYTES
 
 ASKED = Question(text="up", interval_s=60, now_s=10_000.0)
 
@@ -43,7 +42,6 @@ class Canned(Exchange):
         form: Fields | None = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        most_bytes: int = MOST_METRIC_ANSWER_BYTES,
         is_whole: Callable[[bytearray], bool] | None = None,
     ) -> Answer:
         self.sent.append(Sent(method, path, params or form or {}, content or b"", headers or {}))

@@ -8,6 +8,7 @@ of what a backslash escapes: Rocket.Chat's documentation of integrations and its
 import re
 from typing import Any, Final
 
+from agent.providers.alerts.chats.slack import slacks_payload
 from agent.providers.alerts.markup import within
 from agent.providers.alerts.message import Message
 from agent.providers.alerts.port import ChatFormat, Destination, json_object
@@ -33,22 +34,13 @@ class Rocket(ChatFormat):
 
     def payload(self, message: Message, destination: Destination) -> dict[str, Any]:
         """See `ChatFormat`."""
-        attachment = {
-            "color": "#FF0000" if message.severity == "error" else "#0076D7",
-            "author_name": message.canary,
-            "text": within(message.text, _MOST_TEXT_CHARS, _escaped),
-            "mrkdwn_in": ["text"],
-            "fields": [
-                {"title": field.name, "value": within(field.value, _MOST_VALUE_CHARS, _escaped), "short": False}
-                for field in message.fields
-            ],
-        }
-        return {
-            "channel": destination.channel,
-            "username": destination.username,
-            "icon_emoji": ":rocket:",
-            "attachments": [attachment],
-        }
+        return slacks_payload(
+            message,
+            destination,
+            "#FF0000" if message.severity == "error" else "#0076D7",
+            text=lambda text: within(text, _MOST_TEXT_CHARS, _escaped),
+            value=lambda value: within(value, _MOST_VALUE_CHARS, _escaped),
+        )
 
     def word(self, body: bytes) -> str:
         """See `ChatFormat`. It answers `{"success": false, "error": "invalid-channel"}`, or a sentence that ends so."""

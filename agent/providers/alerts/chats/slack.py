@@ -5,6 +5,7 @@ of what must be escaped: Slack's API documentation.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from agent.providers.alerts.markup import escape_html
@@ -27,21 +28,8 @@ class Slack(ChatFormat):
 
     def payload(self, message: Message, destination: Destination) -> dict[str, Any]:
         """See `ChatFormat`."""
-        attachment = {
-            "color": "danger" if message.severity == "error" else "good",
-            "author_name": message.canary,
-            "text": escape_html(message.text),
-            "mrkdwn_in": ["text"],
-            "fields": [
-                {"title": field.name, "value": escape_html(field.value), "short": False} for field in message.fields
-            ],
-        }
-        return {
-            "channel": destination.channel,
-            "username": destination.username,
-            "icon_emoji": ":rocket:",
-            "attachments": [attachment],
-        }
+        colour = "danger" if message.severity == "error" else "good"
+        return slacks_payload(message, destination, colour, text=escape_html, value=escape_html)
 
     def word(self, body: bytes) -> str:
         """See `ChatFormat`. A hook says a word and nothing else, such as `invalid_payload`."""
@@ -56,3 +44,22 @@ class Slack(ChatFormat):
         said = answer.get("error")
         error = said if isinstance(said, str) and _WORD.fullmatch(said) else "not posted"
         raise (ProviderUnavailable if error in _TRANSIENT else ProviderRefused)(error)
+
+
+def slacks_payload(
+    message: Message, destination: Destination, colour: str, *, text: Callable[[str], str], value: Callable[[str], str]
+) -> dict[str, Any]:
+    """Return a message in Slack's form; `text` and `value` escape the message's text and the values of its fields."""
+    attachment = {
+        "color": colour,
+        "author_name": message.canary,
+        "text": text(message.text),
+        "mrkdwn_in": ["text"],
+        "fields": [{"title": field.name, "value": value(field.value), "short": False} for field in message.fields],
+    }
+    return {
+        "channel": destination.channel,
+        "username": destination.username,
+        "icon_emoji": ":rocket:",
+        "attachments": [attachment],
+    }

@@ -11,7 +11,6 @@ import orjson
 from agent.providers.errors import ProviderRefused
 from agent.providers.metrics.exchange import Answer, Exchange
 from agent.providers.metrics.port import Question
-from canary.api.bounds import KIB
 
 TOKEN: Final = "token"  # noqa: S105  the name of a Secret's key
 ORG: Final = "org"
@@ -29,9 +28,6 @@ _CODES: Final = frozenset(
 )
 _NUMBERS: Final = frozenset({"double", "long", "unsignedLong", ""})
 _VALUE: Final = "_value"
-
-# It is read line by line, and the server is a tenant's: one value is some hundred bytes.
-_MOST_BYTES: Final = 64 * KIB
 
 
 @dataclass(slots=True)
@@ -76,7 +72,6 @@ class InfluxDB:
             params=self._organisation,
             content=orjson.dumps({"query": asked.text, "type": "flux", "dialect": dialect}),
             headers=self._headers,
-            most_bytes=_MOST_BYTES,
         )
         self._exchange.check(answer, self._said)
         try:

@@ -15,7 +15,6 @@ import orjson
 from agent.providers.metrics.authorization import authorization
 from agent.providers.metrics.exchange import Answer, Exchange
 from agent.providers.metrics.port import Question
-from canary.api.bounds import KIB, MOST_METRIC_ANSWER_BYTES
 from canary.api.prometheus_answer import NOT_PROMETHEUS, Element, NotAnAnswer, read_elements
 
 _MEND: Final = "for example by sum() around the query"
@@ -37,8 +36,6 @@ _RANGE: Final = "query_range"
 MOST_SERIES: Final = 20
 """Of an answer over a time: one for each response code, or one in all."""
 
-# The server is a tenant's, who may not hold up the loop that reads what it sends.
-_MOST_BYTES: Final = {_INSTANT: MOST_METRIC_ANSWER_BYTES, _RANGE: 64 * KIB}
 
 Points: TypeAlias = tuple[tuple[int, float], ...]
 """Moments in whole seconds since the epoch, each with a finite value, oldest first."""
@@ -134,7 +131,6 @@ class Prometheus:
             params=asked if method == "GET" else None,
             form=asked if method == "POST" else None,
             headers=self._authorization,
-            most_bytes=_MOST_BYTES[path],
         )
 
     def _elements(self, data: Mapping[str, Any]) -> list[Element]:
