@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import alerts, core, memory, people, scrape
+from benchmarks.judgement import measurement as judgement
 from benchmarks.page import measurement as page
 from benchmarks.paths import BUILD
 from benchmarks.webhook import measurement as webhook
@@ -17,6 +18,7 @@ def main() -> None:
     """Measure what Serin costs. A noisy machine moves the times; the ratios stay."""
     figures = {
         "core": core.measure(),
+        "judgement": judgement.measure(),
         "memory": memory.measure(),
         "scrape": scrape.measure(),
         "alerts": alerts.measure(),
