@@ -15,7 +15,7 @@ from agent.command_line.flaggers import meaningless, spelled_here
 from agent.main import run
 from agent.providers.cloud.identities import ANYBODY
 from agent.providers.web.addresses import parse_range
-from agent.settings import CONFIG_READS_S, ConfigTracking, PageAuth, Settings
+from agent.settings import CONFIG_READS_S, ConfigTracking, Judge, PageAuth, Settings
 from canary.rules.urls import HTTP_URL, is_http_url
 from kube.errors import KubeError
 from render.labels import SELECTOR_LABELS, LabelSettings
@@ -90,6 +90,9 @@ def main(
         list[str] | None,
         typer.Option(help="Namespaces, beside its own, whose MetricTemplates use its identity at clouds; * is all."),
     ] = None,
+    judge: Annotated[
+        Judge, typer.Option(help="How builtin checks are judged whose metric has no evidence of its own.")
+    ] = Judge.THRESHOLD,
     page_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Port of the page, which shows all canaries live; 0 is none.")
     ] = 8081,
@@ -154,6 +157,7 @@ def main(
         gateway_namespaces=namespaces_of(gateway_namespaces, "--gateway-namespaces"),
         hook_key=hook_key,
         identity_namespaces=namespaces_of(agent_identity_namespaces, "--agent-identity-namespaces", may_be_all=True),
+        judge=judge,
         page_port=page_port or None,
         page_auth=page_auth,
     )

@@ -81,9 +81,13 @@ class _PendingAnswer:
     def is_pull(self) -> bool:
         """Return whether it has come back with an answer that pulls the traffic."""
         is_over = self.task.done() and not self.task.cancelled()
-        if not (self.is_decisive and is_over) or self.task.exception() is not None:
+        if not is_over or self.task.exception() is not None:
             return False
-        return (self.question, self.task.result().verdict) in _PULLS
+        result = self.task.result()
+        if result.is_final:
+            # Harm is known: no row of failures is waited for.
+            return not result.is_dry_run
+        return self.is_decisive and (self.question, result.verdict) in _PULLS
 
     def result(self) -> CheckResult:
         """Return what it came back with; whatever went wrong is a result as well, and what still runs says so."""

@@ -38,7 +38,7 @@ from agent.reporting.event_hooks import EventHooks
 from agent.resources import CANARIES
 from agent.series.agent_metrics import AgentMetrics
 from agent.services import AgentServices
-from agent.settings import ConfigTracking, Settings
+from agent.settings import ConfigTracking, Judge, Settings
 from agent.supervisor import Supervisor
 from agent.tracking.fingerprints import load_fingerprints
 from agent.turns import Turns
@@ -235,6 +235,7 @@ def connect_services(
         process=f"{socket.gethostname()}_{secrets.token_hex(4)}",
         now_s=time.time,
         turns=turns,
+        judges_by_evidence=settings.judge is Judge.EVIDENCE,
     )
 
 

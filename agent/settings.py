@@ -22,6 +22,13 @@ class ConfigTracking(StrEnum):
     WATCH = "watch"
 
 
+class Judge(StrEnum):
+    """How the builtin checks are judged that say nothing of it: by their thresholds, or by evidence."""
+
+    THRESHOLD = "threshold"
+    EVIDENCE = "evidence"
+
+
 class PageAuth(StrEnum):
     """Who may look at the page: whoever may forward a port to the pod, or whose token the API server knows."""
 
@@ -74,6 +81,7 @@ class Settings:
     gateway_namespaces: tuple[str, ...] = ()
     hook_key: str = field(default="", repr=False)
     identity_namespaces: tuple[str, ...] = ()
+    judge: Judge = Judge.THRESHOLD
     page_port: int | None = None
     page_auth: PageAuth = PageAuth.NONE
 

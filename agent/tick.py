@@ -33,6 +33,7 @@ from canary.api.canary import Canary
 from canary.api.names import DEFAULT_TARGET_KIND
 from canary.api.parts import mapping_of, text_of
 from canary.decide import Decision, decide, find_trouble
+from canary.judgement.spec import with_evidence
 from canary.run.action import Action, SetFinalizer, SetTraffic, describe
 from canary.run.judge import Verdict
 from canary.run.messages import Message, undone_again, warning
@@ -148,6 +149,7 @@ class CanaryTicker:
 
     async def _advance(self, stored: StoredCanary, canary: Canary) -> float | None:
         services, state, obj = self._services, stored.state, stored.obj
+        canary = with_evidence(canary) if services.judges_by_evidence else canary
         self._calls.keep_for(state)
         await services.caches.refresh(canary)
         if _is_before_first_step(state) or look_again_after_s(canary, services.caches) is not None:
@@ -222,9 +224,10 @@ class CanaryTicker:
             return without_answers, ()
         answers, calls = outcome.answered.observation, outcome.answered.calls
         checks = (answers.answers or {}).get(Question.CHECKS, ())
-        services.metrics.canaries.count_checks(canary, checks, time.monotonic() - started_at_s)
+        took_s = time.monotonic() - started_at_s
         now = replace(outcome.observation, answers=answers.answers, is_drained=answers.is_drained)
         decision = decide(canary, state, now)
+        services.metrics.canaries.count_checks(canary, decision.judged or checks, took_s)
         return decision, () if decision == without_answers else calls
 
     def _stored(self) -> Object | None:
@@ -391,4 +394,5 @@ def _is_before_first_step(state: State) -> bool:
 def _has_failed(outcome: AskOutcome) -> bool:
     """Return whether a check failed: the traffic may have to be pulled."""
     groups = (outcome.answered.observation.answers or {}).values() if outcome.answered is not None else ()
-    return any(result.verdict is Verdict.FAIL and not result.is_dry_run for group in groups for result in group)
+    results = (result for group in groups for result in group if not result.is_dry_run)
+    return any(result.verdict is Verdict.FAIL or result.is_final for result in results)

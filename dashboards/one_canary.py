@@ -24,7 +24,7 @@ from dashboards.panels import (
     table,
     thresholds,
 )
-from dashboards.queries import RATE, READY_TEXTS, SHOWN, STATUS_STEPS, STATUS_TEXTS, STEP
+from dashboards.queries import RATE, READY_TEXTS, SHOWN, STATUS_STEPS, STATUS_TEXTS, STEP, or_none
 
 _OURS: Final = 'namespace="$namespace", name="$canary"'
 _STATUS: Final = f"max(flagger_canary_status{{{_OURS}}})"
@@ -202,7 +202,8 @@ def _checks() -> Row:
             _values(),
             counted(
                 "Verdicts",
-                "What each check said: pass, fail, noData (nothing to judge by), error (no answer that can be used).",
+                "What each check said: pass, fail, noData (nothing to judge by), error (no answer that can be used), "
+                "undecided (not evidence enough yet).",
                 Ask(f"round(sum by (metric, verdict) (increase({verdicts}[{RATE}])))", "{{metric}} {{verdict}}"),
                 looks=Looks(decimals=0, least=0, nothing="no checks", overrides=_VERDICTS),
                 width=8,
@@ -221,6 +222,16 @@ def _checks() -> Row:
                     ),
                 ),
                 width=8,
+                is_stepped=True,
+            ),
+            graph(
+                "Evidence",
+                "Where each check stands that is judged by evidence: at -1 it is known to be well, at 1 it is known to "
+                "be harm and rolled back, in between the weight stays.",
+                Ask(or_none(f"max by (metric) (serin_check_evidence{{{_OURS}}})", "metric"), "{{metric}}"),
+                looks=Looks(decimals=2, least=-1, most=1, steps=(("green", None), ("yellow", -0.99), ("red", 1))),
+                width=24,
+                height=6,
                 is_stepped=True,
             ),
             repeated(one, "metric", per_row=2),

@@ -64,7 +64,7 @@ class Looks:
 
 COUNT: Final = Looks(decimals=0)
 
-VERDICT_COLOURS: Final = {"pass": "green", "fail": "red", "noData": "yellow", "error": "purple"}
+VERDICT_COLOURS: Final = {"pass": "green", "fail": "red", "noData": "yellow", "error": "purple", "undecided": "blue"}
 
 _LAST: Final[Json] = {"values": False, "calcs": ["lastNotNull"], "fields": ""}
 

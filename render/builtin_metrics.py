@@ -6,7 +6,8 @@ and misses every canary with a `service.name`), and requests are counted, so tha
 """
 
 import json
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,15 +82,39 @@ def request_count(names: Names, side: Side, window_s: int, gateways: Collection[
     return ValueQuery(f"sum(increase(envoy_cluster_upstream_rq_total{_cluster(names, side, gateways)}[{window_s}s]))")
 
 
+def raw_answers(names: Names, window_s: int, gateways: Collection[str] = ()) -> str:
+    """Return a query for the samples, as they were scraped, of the answers of both sides by response code."""
+    return f"envoy_cluster_upstream_rq{_clusters(names, tuple(Side), gateways)}[{window_s}s]"
+
+
+def raw_durations(names: Names, bounds_ms: Iterable[float], window_s: int, gateways: Collection[str] = ()) -> str:
+    """Return a query for the samples of both sides' histogram of durations: of these buckets, and of all requests.
+
+    Without bounds it is for all buckets. Envoy writes 3600000, and Prometheus 3 stores 500.0 and 3.6e+06 for what it
+    has scraped as 500 and 3600000.
+    """
+    spelt = sorted(
+        {re.escape(text) for bound in bounds_ms for text in (f"{bound:.12g}", f"{bound:g}", repr(float(bound)))}
+    )
+    matchers = [f"le=~{_quoted('|'.join([*spelt, '[+]Inf']))}"] if spelt else []
+    clusters = _clusters(names, tuple(Side), gateways, *matchers)
+    return f"envoy_cluster_upstream_rq_time_bucket{clusters}[{window_s}s]"
+
+
 def _cluster(names: Names, side: Side, gateways: Collection[str]) -> str:
-    """Select a side's cluster by exactly the names that Gloo may give it, of gateways in these namespaces; () is any.
+    return _clusters(names, (side,), gateways)
+
+
+def _clusters(names: Names, sides: Iterable[Side], gateways: Collection[str], *more: str) -> str:
+    """Select sides' clusters by exactly the names that Gloo may give them, of gateways in these namespaces; () is any.
 
     Any pod that is scraped can export these series. Which namespace it is in is told by a label that the scrape
     configuration sets, so no pod can: `kubernetes_namespace` of Flagger's add-on and ours, `namespace` of the
     Prometheus operator. Where neither is set, both are empty. Prometheus anchors the expressions, and no name of a
     Service or a namespace has a character that is special in them.
     """
-    matchers = [f"envoy_cluster_name=~{_quoted('|'.join(names.envoy_clusters(side)))}"]
+    clusters = "|".join(name for side in sides for name in names.envoy_clusters(side))
+    matchers = [f"envoy_cluster_name=~{_quoted(clusters)}", *more]
     if gateways:
         matchers += [f"{label}=~{_quoted('|'.join(gateways) + '|')}" for label in _NAMESPACE_LABELS]
     return f"{{{','.join(matchers)}}}"

@@ -12,6 +12,8 @@ from canary.api.canary import Canary
 from canary.api.duration import format_duration
 from canary.api.parts import mapping_of, text_of
 from canary.api.shown import shown
+from canary.judgement.spec import evidence_name
+from canary.run.evidence import CheckEvidence
 from canary.run.history import HistoryEntry, read_history
 from canary.run.judge import effective_range
 from canary.run.kept import VERDICT_WORDS, KeptCheck, read_checks, unit_of
@@ -39,11 +41,21 @@ class PlannedStep:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A test: its last answer in a word and in a sentence, and where it stands between well (-1) and harm (1)."""
+
+    answer: str
+    text: str
+    bar: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """A check with its bounds, as configured, and its last samples, newest last.
 
-    `dry`: it decides nothing. `needs`: how often in a row it must fail before that counts.
+    `dry`: it decides nothing. `needs`: how often in a row it must fail before that counts. `evidence`: where the test
+    of one stands that is judged so, None of any other.
     """
 
     name: str
@@ -54,6 +66,7 @@ class Check:
     reason: str
     dry: bool
     needs: int
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +128,7 @@ def detail_of(obj: Object, row: Row, recent: Recent) -> Detail:
         has_more_steps=len(steps) > MOST_STEPS,
         next_check=int(state.timing.next_check_at_s) if state.phase in ANALYSING else 0,
         lasts_until=0 if canary is None else _lasts_until(canary, state),
-        checks=tuple(_checks(canary, read_checks(ours.get(StatusKey.CHECKS)))),
+        checks=tuple(_checks(canary, read_checks(ours.get(StatusKey.CHECKS)), state.analysis.evidence)),
         runs=tuple(map(_run, read_history(ours.get(StatusKey.HISTORY)))),
         messages=tuple(recent.messages(key)),
         weights=recent.weights(key),
@@ -211,18 +224,24 @@ def _in_words(canary: Canary, step: Step) -> str:
     return f"{step.traffic.canary_percent} %{lasting}{paused}"
 
 
-def _checks(canary: Canary | None, kept: Iterable[KeptCheck]) -> Iterator[Check]:
+def _checks(canary: Canary | None, kept: Iterable[KeptCheck], evidence: Iterable[CheckEvidence]) -> Iterator[Check]:
     """Join what is configured with what status keeps of it; what is no longer configured is shown as it was kept."""
     by_name = {check.name: check for check in kept}
+    tests = {test.name: _evidence(test) for test in evidence if test.shown.answer}
     metrics = canary.analysis.metrics if canary is not None and canary.analysis is not None else ()
     for metric in metrics[:_MOST_LISTED]:
         limits, found = effective_range(metric), by_name.pop(metric.name, KeptCheck(name=metric.name))
         known = replace(found, least=limits.min, most=limits.max, unit=unit_of(metric) or found.unit)
-        yield _check(replace(known, is_dry_run=metric.dry_run, failures_needed=metric.failures_needed))
+        known = replace(known, is_dry_run=metric.dry_run, failures_needed=metric.failures_needed)
+        yield _check(known, tests.get(evidence_name(canary, metric)) if canary is not None else None)
     yield from map(_check, islice(by_name.values(), _MOST_LISTED))
 
 
-def _check(kept: KeptCheck) -> Check:
+def _evidence(test: CheckEvidence) -> Evidence:
+    return Evidence(test.shown.answer, shown(test.shown.text, MOST_TEXT_CHARS), test.shown.bar)
+
+
+def _check(kept: KeptCheck, evidence: Evidence | None = None) -> Check:
     samples = tuple(
         {"at": write_second(sample.at_s), "value": sample.value, "verdict": VERDICT_WORDS[sample.verdict]}
         for sample in kept.samples[-_MOST_LISTED:]
@@ -237,6 +256,7 @@ def _check(kept: KeptCheck) -> Check:
         reason=reason,
         dry=kept.is_dry_run,
         needs=kept.failures_needed,
+        evidence=evidence,
     )
 
 

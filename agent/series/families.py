@@ -38,6 +38,9 @@ _INFO: Final = Family("serin_canary_info", "gauge", "The apex of a canary, which
 _LAST_RUN: Final = Family(
     "serin_canary_last_run_seconds", "gauge", "Seconds that the last run that ended took, by what became of it"
 )
+_EVIDENCE: Final = Family(
+    "serin_check_evidence", "gauge", "Where the test of a metric stands: -1 is known to be well, 1 is known to be harm"
+)
 READY: Final = Family(
     "serin_canary_ready", "gauge", "1 if the condition Ready is True or not written yet, with its reason"
 )
@@ -84,6 +87,11 @@ def _threshold(shown: Shown) -> Iterator[str]:
         for bound, limit in (("min", metric.least), ("max", metric.most)):
             if limit is not None:
                 yield _THRESHOLD.line(f'bound="{bound}",{metric.label},{shown.snapshot.labels}', limit)
+
+
+def _evidence(shown: Shown) -> Iterator[str]:
+    for metric_label, bar in shown.snapshot.evidence:
+        yield _EVIDENCE.line(f"{metric_label},{shown.snapshot.labels}", bar)
 
 
 def _phase(shown: Shown) -> Iterator[str]:
@@ -138,6 +146,8 @@ def _verdicts(shown: Shown) -> Iterator[str]:
     counted = shown.counts.verdicts if shown.counts is not None else {}
     for metric in shown.spec.metrics:
         for verdict in Verdict:
+            if verdict is Verdict.UNDECIDED and not (metric.is_tested or (metric.name, verdict) in counted):
+                continue
             labels = f'{metric.label},{shown.snapshot.labels},verdict="{VERDICT_WORDS[verdict]}"'
             yield _VERDICTS.line(labels, counted.get((metric.name, verdict), 0))
 
@@ -156,5 +166,6 @@ OF_CANARIES: Final[tuple[tuple[Family, Callable[[Shown], Iterator[str]]], ...]] 
     (_INFO, _info),
     (_LAST_RUN, _last_run),
     (_VERDICTS, _verdicts),
+    (_EVIDENCE, _evidence),
 )
 """Each family with what yields its lines of a canary."""

@@ -11,6 +11,7 @@ from canary.api.canary import Canary
 from canary.api.metrics import REQUEST_DURATION, CanaryMetric
 from canary.api.parts import items_of, mapping_of, text_of
 from canary.api.shown import shown
+from canary.run.evidence import CheckEvidence
 from canary.run.history import HistoryEntry
 from canary.run.judge import effective_range
 from canary.run.kept import KeptCheck
@@ -27,6 +28,7 @@ class ShownMetric:
     """A metric of the spec, with its bounds in the shown unit, None where there is none.
 
     `kept_name` is what the status calls it. `is_ms`: its values are milliseconds, which Flagger shows as seconds.
+    `is_tested`: it is judged by evidence.
     """
 
     name: str
@@ -35,6 +37,7 @@ class ShownMetric:
     least: float | None
     most: float | None
     is_ms: bool
+    is_tested: bool
 
     @classmethod
     def of(cls, metric: CanaryMetric) -> Self:
@@ -47,6 +50,7 @@ class ShownMetric:
             least=_in_seconds(limits.min) if is_ms else limits.min,
             most=_in_seconds(limits.max) if is_ms else limits.max,
             is_ms=is_ms,
+            is_tested=metric.evidence is not None,
         )
 
 
@@ -80,7 +84,8 @@ class Snapshot:
 
     `spec_version` is another one when the spec has to be read again; `spec_reason` is why the spec can't be used.
     `reason`: why it is not ready, empty if it is. `spec` is None where that is all that may be said of it. `values`
-    has the last value of each metric that has one, in the shown unit.
+    has the last value of each metric that has one, in the shown unit. `evidence`: where each test stands between well
+    (-1) and harm (1), with the label of its metric.
     """
 
     spec_version: tuple[str, ...]
@@ -96,6 +101,7 @@ class Snapshot:
     primary_percent: int
     failed_checks: int
     values: tuple[float | None, ...]
+    evidence: tuple[tuple[str, float], ...]
     last_run: HistoryEntry | None
 
 
@@ -127,6 +133,7 @@ def read_snapshot(obj: Object, before: Snapshot | None) -> Snapshot:
         primary_percent=state.traffic.primary_percent,
         failed_checks=state.analysis.failed_checks,
         values=tuple(_values(spec, state.analysis.kept)),
+        evidence=tuple(_evidence(spec, state.analysis.evidence)),
         last_run=state.history[0] if state.history else None,
     )
 
@@ -172,6 +179,14 @@ def _values(spec: ShownSpec | None, kept: tuple[KeptCheck, ...]) -> Iterator[flo
         samples = checks[metric.kept_name].samples if metric.kept_name in checks else ()
         value = next((sample.value for sample in reversed(samples) if sample.value is not None), None)
         yield _in_seconds(value) if metric.is_ms else value
+
+
+def _evidence(spec: ShownSpec | None, tests: tuple[CheckEvidence, ...]) -> Iterator[tuple[str, float]]:
+    """Yield where the test of each metric of the spec stands; of two metrics of one name the first has it."""
+    bars = {test.name: test.shown.bar for test in tests if test.shown.answer}
+    for metric in spec.metrics if spec else ():
+        if metric.kept_name in bars:
+            yield metric.label, bars[metric.kept_name]
 
 
 def _in_seconds(milliseconds: float | None) -> float | None:

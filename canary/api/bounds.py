@@ -160,6 +160,15 @@ MOST_ITERATIONS: Final = 100_000
 MOST_STEP_S: Final = 30 * DAY_S
 """Of a step's duration and of `bake`. Who wants to wait for longer than a month wants a pause."""
 
+MOST_EVIDENCE_DEADLINE_S: Final = 30 * DAY_S
+"""Of a step's wait for evidence, and of its warm-up. Who has so few requests needs a person, not a test."""
+
+MOST_EVIDENCE_TESTS: Final = 8
+"""Checks of a Canary that are judged by evidence: of each the status keeps what 64 gateways counted, and its looks."""
+
+MOST_EVIDENCE_BOUNDS: Final = 4
+"""Durations of one check whose shares of slow requests are tested."""
+
 DEFAULT_PROGRESS_DEADLINE_S: Final = 600
 MOST_PROGRESS_DEADLINE_S: Final = WEEK_S
 """Until a workload that does not become ready ends a run."""
@@ -234,6 +243,14 @@ MOST_LONG_BODIES: Final = 8
 MOST_METRIC_ANSWER_BYTES: Final = 64 * KIB
 """Of a metrics server's answer, unpacked: one number is some hundred bytes, and whoever reads a table of them holds up
 the loop of all canaries."""
+
+MOST_COUNTERS_BYTES: Final = MIB
+"""Of the agent's own metrics server's answer with raw samples of counters, for a check by evidence: half an hour of ten
+gateways that are scraped each 5 s."""
+
+MOST_USERS_COUNTERS_BYTES: Final = 256 * KIB
+"""Of such an answer of a server that a user names: two minutes of dozens of gateways. Reading takes a hundredth of a
+second."""
 
 MOST_HOOK_ANSWER_BYTES: Final = 64 * KIB
 """Of a hook's or a chat's answer, unpacked; no more than a hint of it is ever shown."""

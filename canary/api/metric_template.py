@@ -140,9 +140,17 @@ class MetricProvider(ApiModel):
     insecure_skip_verify: Switch = False
 
 
+class EventCounts(ApiModel):
+    """Two selectors of counters: `good` events, and all of them (`total`). The agent asks for their raw samples."""
+
+    good: str
+    total: str
+
+
 class MetricTemplateSpec(ApiModel):
     provider: MetricProvider
     query: str
+    counts: EventCounts | None = None
 
 
 class MetricTemplate(ApiObject):

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from canary.api.bounds import MOST_CONSECUTIVE_FAILURES
 from canary.api.duration import parse_duration_s, window_in_gos_words
+from canary.api.evidence import Evidence
 from canary.api.metric_template import GRAPHITE, MetricProviderType
 from canary.api.references import NamespacedReference
 from canary.api.scalars import Count, Number, StringMap, Switch, Whole, Window
@@ -36,6 +37,7 @@ class CanaryMetric(ApiModel):
     min_requests: Count | None = None
     dry_run: Switch = False
     consecutive_failures: Whole | None = None
+    evidence: Evidence | None = None
 
     @property
     def interval_effective(self) -> str:

@@ -1,8 +1,10 @@
 """From the answers of a tick to the next transition: advance, halt, hold or roll back."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from canary.decide.advance import advance, grow, look_ahead
+from canary.decide.evidence import hear_evidence
 from canary.decide.gates import (
     CONFIRM_PROMOTION,
     CONFIRM_TRAFFIC_INCREASE,
@@ -17,7 +19,7 @@ from canary.decide.holds import Hold, begin_bake, without_unwatched
 from canary.decide.tick import Tick
 from canary.decide.transitions import roll_back
 from canary.run.decision import Decision, wait
-from canary.run.judge import CheckResult, Verdict, is_observed, overall
+from canary.run.judge import CheckResult, Verdict, is_observed, is_open, overall
 from canary.run.kept import keep_samples
 from canary.run.managed import ManagedObject
 from canary.run.messages import Message, analysis_started, dry_run, halted, held, hook_passed
@@ -79,21 +81,24 @@ def judge_analysis(tick: Tick) -> Decision:
     """Judge the checks of an interval, or read the gates of the step ahead."""
     checks = tick.observation.answered(Question.CHECKS)
     if checks is not None:
-        state, counted = count(tick.having(without_unwatched(tick)), checks)
-        decision = _judge_checks(tick.having(state), counted)
-        return replace(decision, remarks=decision.remarks + dry_run_remarks(tick, counted))
+        state, counted, said, remarks = count(tick.having(without_unwatched(tick)), checks)
+        decision = _judge_checks(tick.having(state), counted, *said)
+        return replace(decision, remarks=decision.remarks + remarks, judged=counted)
     gates = ((kind, read_gates(tick, kind)) for kind in (CONFIRM_TRAFFIC_INCREASE, CONFIRM_PROMOTION))
     asked = next(((kind, gate) for kind, gate in gates if gate is not None), None)
     return wait(seconds=tick.remaining_s) if asked is None else _pass_gate(tick, *asked)
 
 
-def _judge_checks(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
-    """Take the next step where the checks pass, or do first what stands before it."""
+def _judge_checks(tick: Tick, checks: tuple[CheckResult, ...], *said: Message) -> Decision:
+    """Take the next step where the checks pass, or do first what stands before it; `said` comes with what holds."""
     verdict, ahead = overall(checks), look_ahead(tick)
-    if is_observed(checks) and (verdict is not Verdict.PASS or any(check.is_unconfirmed for check in checks)):
-        return _stay(tick, checks)
+    final = end_by_evidence(tick, checks)
+    if final is not None:
+        return final
+    if is_observed(checks) and (verdict is not Verdict.PASS or any(is_open(check) for check in checks)):
+        return _stay(tick, checks, *said)
     if verdict is not Verdict.PASS:
-        return _hold_back(tick, verdict, checks)
+        return _hold_back(tick, verdict, checks, *said)
     passed = note_decisive(tick, tick.state)
     is_due = bool(tick.due(*ManagedObject))
     if ahead.why_not is None and ahead.hold is Hold.BAKE:
@@ -106,15 +111,25 @@ def _judge_checks(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
     return tick.transition(_next_interval(tick, replace(passed, analysis=analysis)), remarks=remarks)
 
 
-def _stay(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
-    """Stay where the traffic is while hooks still run, or a check has not failed often enough in a row to count.
+def end_by_evidence(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision | None:
+    """Roll back at once where a test has found harm, or has waited for too long; None where none has."""
+    final = [check for check in checks if check.is_final and not check.is_dry_run]
+    if not final:
+        return None
+    because = "; ".join(check.text for check in final)
+    reason = f"evidence against {', '.join(check.name for check in final)}"
+    return roll_back(tick, reason, *report_failures(tick, checks), because=because, why=because)
+
+
+def _stay(tick: Tick, checks: tuple[CheckResult, ...], *said: Message) -> Decision:
+    """Stay where the traffic is while hooks still run, or while a check knows something, and not enough.
 
     It is known how the canary does, as long as all else passes.
     """
     passed = note_decisive(tick, tick.state)
     waiting = replace(passed, analysis=replace(passed.analysis, checks_passed=False))
     remarks = tuple(held(check.text) for check in checks if check.is_pending)
-    return tick.transition(_next_interval(tick, waiting), *report_failures(tick, checks), remarks=remarks)
+    return tick.transition(_next_interval(tick, waiting), *said, *report_failures(tick, checks), remarks=remarks)
 
 
 def _report_overdue(tick: Tick) -> tuple[Message, ...]:
@@ -205,8 +220,12 @@ def report_failures(tick: Tick, answers: tuple[CheckResult, ...]) -> tuple[Messa
 
 
 def dry_run_remarks(tick: Tick, answers: tuple[CheckResult, ...]) -> tuple[Message, ...]:
-    """Return a remark for each check that decides nothing and did not pass."""
-    dry = (answer for answer in answers if answer.is_dry_run and answer.verdict is not Verdict.PASS)
+    """Return a remark for each check that decides nothing and did not pass; a test tells its news itself."""
+    dry = (
+        answer
+        for answer in answers
+        if answer.is_dry_run and answer.verdict is not Verdict.PASS and answer.counts is None
+    )
     return tuple(dry_run(tick.name, answer.text) for answer in dry)
 
 
@@ -215,15 +234,30 @@ def note_decisive(tick: Tick, state: State) -> State:
     return replace(state, analysis=replace(state.analysis, decisive_at_s=tick.now_s, unobserved_s=0.0))
 
 
-def count(tick: Tick, checks: tuple[CheckResult, ...]) -> tuple[State, tuple[CheckResult, ...]]:
+class Counted(NamedTuple):
+    """The state with what checks said, and the checks as they are to be judged.
+
+    `said` is to be told once, where the run is held; `remarks` in any case.
+    """
+
+    state: State
+    checks: tuple[CheckResult, ...]
+    said: tuple[Message, ...]
+    remarks: tuple[Message, ...]
+
+
+def count(tick: Tick, checks: tuple[CheckResult, ...]) -> Counted:
     """Return the state with what these checks said of each metric of the spec, and the checks as they are to be judged.
 
-    Those that must fail several times in a row have their rows in the state, and say in words how long that is.
+    Tests go on by what they count. Checks that must fail several times in a row have their rows in the state, and say
+    in words how long that is.
     """
-    analysis, spec = tick.state.analysis, tick.canary.analysis
-    failed_in_row, counted = count_failures(analysis.failed_in_row, checks)
+    heard, spec = hear_evidence(tick, checks), tick.canary.analysis
+    analysis = heard.state.analysis
+    failed_in_row, counted = count_failures(analysis.failed_in_row, heard.checks)
     kept = keep_samples(analysis.kept, spec.metrics if spec else (), counted, tick.now_s)
-    return replace(tick.state, analysis=replace(analysis, kept=kept, failed_in_row=failed_in_row)), counted
+    state = replace(heard.state, analysis=replace(analysis, kept=kept, failed_in_row=failed_in_row))
+    return Counted(state, counted, heard.messages, heard.remarks + dry_run_remarks(tick, counted))
 
 
 def _next_interval(tick: Tick, state: State) -> State:

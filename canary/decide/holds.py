@@ -11,6 +11,8 @@ from typing import Final
 from canary.decide.clock import UNWATCHED_AFTER_S
 from canary.decide.tick import Tick
 from canary.decide.transitions import stop_waiting
+from canary.judgement.finding import Answer
+from canary.judgement.spec import evidence_name
 from canary.run.decision import Decision
 from canary.run.messages import Message, baking, paused_by_step
 from canary.run.phase import Phase
@@ -42,7 +44,8 @@ def find_hold(tick: Tick, following: Step | None) -> Hold | None:
         return None
     present, record = tick.state.present_step, tick.state.analysis.step
     listed = listed_step(tick.canary, present)
-    if listed is not None and not _is_over(tick, record.served_at_s, listed.duration_s):
+    is_timed = listed is not None and not _is_over(tick, record.served_at_s, listed.duration_s)
+    if is_timed and not _is_well_early(tick):
         return Hold.TIME
     bake_s = tick.canary.analysis.bake_s if tick.canary.analysis else 0.0
     if not bake_s or not _comes_to_bake(tick, present, following):
@@ -50,6 +53,16 @@ def find_hold(tick: Tick, following: Step | None) -> Hold | None:
     if record.bake_started_at_s is None:
         return Hold.BAKE
     return None if _is_over(tick, record.bake_started_at_s, bake_s) else Hold.TIME
+
+
+def _is_well_early(tick: Tick) -> bool:
+    """Return whether a step's time ends with its evidence, and all tests have found the next step well."""
+    metrics = tick.canary.analysis.metrics if tick.canary.analysis else ()
+    tested = [metric for metric in metrics if metric.evidence is not None and not metric.dry_run]
+    if not tested or any(metric.evidence is None or metric.evidence.advance != "early" for metric in tested):
+        return False
+    answers = {test.name: test.shown.answer for test in tick.state.analysis.evidence}
+    return all(answers.get(evidence_name(tick.canary, metric)) == Answer.WELL for metric in tested)
 
 
 def _comes_to_bake(tick: Tick, present: Step, following: Step | None) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from canary.decide.checks import count, dry_run_remarks, note_decisive, report_failures, weigh
+from canary.decide.checks import count, end_by_evidence, note_decisive, report_failures, weigh
 from canary.decide.tick import Tick
 from canary.decide.timing import PATIENCE_S
 from canary.decide.transitions import roll_back
@@ -21,9 +21,9 @@ def check_promotion(tick: Tick) -> Decision | None:
         return None
     checks = tick.observation.answered(Question.CHECKS)
     if checks is not None:
-        state, counted = count(tick, checks)
+        state, counted, _, remarks = count(tick, checks)
         decision = _judge(tick.having(state), counted)
-        return replace(decision, remarks=decision.remarks + dry_run_remarks(tick, counted))
+        return replace(decision, remarks=decision.remarks + remarks, judged=counted)
     return ask(Question.CHECKS) if tick.now_s >= _due_at_s(tick) else None
 
 
@@ -39,6 +39,9 @@ def _judge(tick: Tick, checks: tuple[CheckResult, ...]) -> Decision:
     A primary that is up takes the traffic anyway: the fewer requests are left for the canary, the less they tell.
     """
     promotion, verdict = replace(tick.state.promotion, checked_at_s=tick.now_s), overall(checks)
+    final = end_by_evidence(tick.having(replace(tick.state, promotion=promotion)), checks)
+    if final is not None:
+        return final
     if verdict is Verdict.PASS or is_observed(checks):
         failed = report_failures(tick, checks)
         record = tick.transition if failed else tick.update

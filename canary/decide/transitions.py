@@ -52,7 +52,7 @@ def reset_analysis(state: State, now_s: float) -> State:
     answered = tuple(key for key in state.hooks.answered if key.startswith(lasting))
     return replace(
         clear_traffic(state),
-        analysis=Analysis(),
+        analysis=Analysis(evidence=tuple(known.renewed(now_s) for known in state.analysis.evidence)),
         promotion=Promotion(),
         hooks=replace(state.hooks, answered=answered, waiting_for=()),
         timing=Timing(next_check_at_s=now_s, unready_at_s=now_s),

@@ -10,7 +10,7 @@ from canary.api.problems import Problem
 from canary.rules.canary import OTHER_PROVIDERS, check_canary
 from canary.rules.identity import target_is_kept
 from canary.rules.metric_template import check_metric_template
-from canary.rules.queries import check_queries, check_template_query
+from canary.rules.queries import check_queries, check_template_counts, check_template_query
 from canary.rules.references import Cluster, Stage, check_references
 from canary.rules.shape import alert_provider_problems, canary_problems, metric_template_problems
 
@@ -44,7 +44,11 @@ def applied_metric_template_problems(obj: Mapping[str, Any]) -> Problems:
     """Return what is wrong with a MetricTemplate."""
 
     def check(template: MetricTemplate) -> Problems:
-        return (*check_metric_template(template), *check_template_query(template))
+        return (
+            *check_metric_template(template),
+            *check_template_query(template),
+            *check_template_counts(template),
+        )
 
     return metric_template_problems(obj, check)
 

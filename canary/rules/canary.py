@@ -7,6 +7,7 @@ from canary.api.problems import Problem
 from canary.rules.affinity import AFFINITY_RULES
 from canary.rules.alerts import ALERT_RULES
 from canary.rules.analysis import ANALYSIS_RULES
+from canary.rules.evidence import EVIDENCE_RULES
 from canary.rules.gateway_texts import GATEWAY_TEXT_RULES
 from canary.rules.gloo import GLOO_RULES
 from canary.rules.matching import MATCHING_RULES
@@ -43,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     *MATCHING_RULES,
     *PATTERN_RULES,
     *METRIC_RULES,
+    *EVIDENCE_RULES,
     *WEBHOOK_RULES,
     *ALERT_RULES,
     *GLOO_RULES,

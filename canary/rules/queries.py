@@ -32,6 +32,7 @@ from canary.api.query_template import (
     render_query,
     used_variables,
 )
+from canary.api.schema import as_written
 from canary.rules.promql_position import find_fault
 from canary.rules.query_forms import form_fault
 
@@ -107,6 +108,41 @@ def _form_problems(template: MetricTemplate, variables: list[str]) -> Iterator[P
         faults.append(form_fault(provider.type, text, template.namespace, provider.address))
     if all(faults):
         yield Problem("spec.query", template.spec.query, f"one that can be asked; {faults[0]}", is_warning=True)
+
+
+def check_template_counts(template: MetricTemplate) -> Iterator[Problem]:
+    """Check a MetricTemplate's counts: of Prometheus, and selectors of counters, whose raw samples can be asked for."""
+    counts = template.spec.counts
+    if counts is None:
+        return
+    if template.spec.provider.type != PROMETHEUS:
+        allowed = f"nothing beside another provider than {PROMETHEUS}; found {template.spec.provider.type}"
+        yield Problem("spec.counts", as_written(counts), allowed)
+        return
+    for field, text in (("good", counts.good), ("total", counts.total)):
+        path = f"spec.counts.{field}"
+        if len(text) > MOST_PARSED_QUERY_CHARS:
+            yield Problem(path, Described(f"{len(text)} characters"), f"at most {MOST_PARSED_QUERY_CHARS}")
+            continue
+        try:
+            variables = sorted(used_variables(text))
+            filled = _with_samples(text, dict.fromkeys(variables, _SAMPLE_VALUES[0]))
+        except TemplateError as error:
+            yield Problem(path, error.found, error.allowed)
+            continue
+        if not _is_selector(filled):
+            allowed = (
+                'a selector of counters, such as http_requests_total{status!~"5.."}, with no range and no function'
+            )
+            yield Problem(path, text, allowed)
+
+
+def _is_selector(text: str) -> bool:
+    try:
+        parsed = promql_parser.parse(text)
+    except ValueError:
+        return False
+    return isinstance(parsed, promql_parser.VectorSelector) and parsed.offset is None and parsed.at is None
 
 
 def check_filled_queries(

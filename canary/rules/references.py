@@ -294,6 +294,11 @@ def _templates_can_be_asked(canary: Canary, cluster: Cluster, stage: Stage) -> I
             yield _unusable(canary, path, error)
             continue
         there.append((metric_path, metric, template))
+        if metric.evidence is not None and template.spec.counts is None:
+            allowed = (
+                f"a template with spec.counts, which evidence is made of; MetricTemplate {namespace}/{name} has none"
+            )
+            yield _warning(path, name, allowed, Reason.TEMPLATE_UNUSABLE)
     # The metrics server decides what it takes for a query: that is no reason to begin no run.
     check = check_filled_queries if stage is Stage.ADMISSION else check_rendering
     yield from _with_reason(check(canary, there), Reason.TEMPLATE_UNUSABLE)

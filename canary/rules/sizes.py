@@ -12,6 +12,7 @@ from canary.api.bounds import (
     MOST_CONDITIONS,
     MOST_CORS_ENTRIES,
     MOST_DEPTH,
+    MOST_EVIDENCE_BOUNDS,
     MOST_HEADERS,
     MOST_HOOK_METADATA,
     MOST_HOOKS,
@@ -47,6 +48,7 @@ _COUNTS: Final[Mapping[str, int]] = {
         for field, most in (
             ("metrics", MOST_METRICS),
             ("metrics[].templateVariables", MOST_TEMPLATE_VARIABLES),
+            ("metrics[].evidence.bounds", MOST_EVIDENCE_BOUNDS),
             ("webhooks", MOST_HOOKS),
             ("webhooks[].metadata", MOST_HOOK_METADATA),
             ("alerts", MOST_ALERTS),

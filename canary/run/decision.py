@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from canary.run.action import Action
+from canary.run.judge import CheckResult
 from canary.run.messages import Message
 from canary.run.observation import Question
 from canary.run.state import State
@@ -15,7 +16,7 @@ class Decision:
     `intent`: the state to store; its messages are sent once it is stored. `actions`: carried out in order.
     `questions`: the tick asks them and decides again with the answers. `remarks`: reported beside the messages, once
     for as long as they stay the same. `wake_after_s`: look again after so many seconds, None to sleep until something
-    changes.
+    changes. `judged`: the checks that it was made from, as they were judged.
     """
 
     intent: State | None = None
@@ -23,6 +24,7 @@ class Decision:
     questions: frozenset[Question] = frozenset()
     remarks: tuple[Message, ...] = ()
     wake_after_s: float | None = None
+    judged: tuple[CheckResult, ...] = ()
 
 
 def act(*actions: Action) -> Decision:

@@ -1,7 +1,8 @@
 """Judging: a check and its sample in, a verdict out.
 
-Four verdicts. FAIL is evidence against the revision and burns a failed check; PASS is evidence for it. NO_DATA and
-ERROR say nothing of the revision: they hold the weight and spend time, not checks.
+Five verdicts. FAIL is evidence against the revision and burns a failed check; PASS is evidence for it. NO_DATA and
+ERROR say nothing of the revision: they hold the weight and spend time, not checks. UNDECIDED is what a test says that
+has seen requests, and not yet enough: the weight stays, and nothing is spent but the test's own deadline.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,8 @@ from enum import StrEnum
 
 from canary.api.duration import format_duration
 from canary.api.metrics import REQUEST_DURATION, SUCCESS_RATE, CanaryMetric, ThresholdRange
+from canary.judgement.plan import Plan
+from canary.judgement.series import Counted, RawSeries
 
 
 class Verdict(StrEnum):
@@ -19,6 +22,7 @@ class Verdict(StrEnum):
     FAIL = "fail"
     NO_DATA = "no-data"
     ERROR = "error"
+    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,28 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """What a metric server has of the counters of a test, and how to read and judge it.
+
+    `name` is the test's, `without_requests` the verdict of a look in which the canary got none, with its sentence.
+    """
+
+    name: str
+    plan: Plan
+    counted: Counted
+    answer: tuple[RawSeries, ...]
+    without_requests: Verdict = Verdict.NO_DATA
+    no_requests: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """A judged check: `text` is the sentence for events, in Flagger's words; `allowed` the threshold as text.
 
     `is_pending`: its hook still runs, and is waited for. `is_dry_run`: it is shown, and decides nothing.
     `is_refused`: it has no answer until somebody mends what `text` says. `failures_needed`: how often in a row it must
     fail before that counts; `is_unconfirmed`: it failed, and less often.
+    `counts`: what a test is to count, None where there is none. `is_final`: a FAIL that ends the run by itself.
     """
 
     name: str
@@ -54,11 +74,24 @@ class CheckResult:
     is_refused: bool = False
     failures_needed: int = 1
     is_unconfirmed: bool = False
+    counts: Counts | None = None
+    is_final: bool = False
 
 
 def result_of(metric: CanaryMetric, result: CheckResult) -> CheckResult:
     """Return what came of a metric with what its spec says of how it counts."""
     return replace(result, is_dry_run=metric.dry_run, failures_needed=metric.failures_needed)
+
+
+def counted(
+    metric: CanaryMetric, result: CheckResult, counts: Counts, target: str, *, keeps_threshold: bool
+) -> CheckResult:
+    """Return a check that is judged by evidence: of its threshold nothing is left but where the spec wants both."""
+    without = _without_data(metric, _no_values(metric, target), result.allowed)
+    found = replace(counts, without_requests=without.verdict, no_requests=without.text)
+    verdict, text = (result.verdict, result.text) if keeps_threshold else (Verdict.PASS, "")
+    is_refused = keeps_threshold and result.is_refused
+    return replace(result, verdict=verdict, text=text, is_refused=is_refused, counts=found)
 
 
 def judge(metric: CanaryMetric, sample: Sample, target: str) -> CheckResult:
@@ -72,8 +105,7 @@ def _judge(metric: CanaryMetric, sample: Sample, target: str) -> CheckResult:
         text = f"metric query failed for {metric.name}: {sample.error}"
         return CheckResult(metric.name, Verdict.ERROR, text, None, allowed, is_refused=sample.is_refused)
     if sample.value is None:
-        text = f"no values found for gloo metric {metric.name} probably {target} is not receiving traffic"
-        return _without_data(metric, text, allowed)
+        return _without_data(metric, _no_values(metric, target), allowed)
     if metric.min_requests is not None and sample.requests is not None and sample.requests < metric.min_requests:
         text = f"too few requests for metric {metric.name}: {sample.requests:.0f} < minRequests {metric.min_requests}"
         return _without_data(metric, text, allowed)
@@ -86,13 +118,21 @@ def _judge(metric: CanaryMetric, sample: Sample, target: str) -> CheckResult:
 def overall(results: Iterable[CheckResult]) -> Verdict:
     """Sum up the checks of a tick: one FAIL is enough; else all must pass.
 
-    What decides nothing is left out: a dry run, and a failure that has not come often enough in a row.
+    What decides nothing is left out: a dry run, and what is known and not enough (`is_open`).
     """
-    verdicts = {result.verdict for result in results if not (result.is_dry_run or result.is_unconfirmed)}
+    verdicts = {result.verdict for result in results if not (result.is_dry_run or is_open(result))}
     for verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.NO_DATA):
         if verdict in verdicts:
             return verdict
     return Verdict.PASS
+
+
+def is_open(result: CheckResult) -> bool:
+    """Return whether it is known how the canary does, and not enough to go on or back.
+
+    That is a failure that has not come often enough in a row, and a test without evidence enough.
+    """
+    return not result.is_dry_run and (result.is_unconfirmed or result.verdict is Verdict.UNDECIDED)
 
 
 def is_observed(results: Iterable[CheckResult]) -> bool:
@@ -102,6 +142,10 @@ def is_observed(results: Iterable[CheckResult]) -> bool:
     """
     known = [result for result in results if not (result.is_pending or result.is_dry_run)]
     return bool(known) and overall(known) is Verdict.PASS
+
+
+def _no_values(metric: CanaryMetric, target: str) -> str:
+    return f"no values found for gloo metric {metric.name} probably {target} is not receiving traffic"
 
 
 def _without_data(metric: CanaryMetric, text: str, allowed: str) -> CheckResult:

@@ -31,7 +31,13 @@ _DIGITS: Final = 6
 
 _Named = TypeVar("_Named")
 
-VERDICT_WORDS: Final = {Verdict.PASS: "pass", Verdict.FAIL: "fail", Verdict.NO_DATA: "noData", Verdict.ERROR: "error"}
+VERDICT_WORDS: Final = {
+    Verdict.PASS: "pass",
+    Verdict.FAIL: "fail",
+    Verdict.NO_DATA: "noData",
+    Verdict.ERROR: "error",
+    Verdict.UNDECIDED: "undecided",
+}
 _VERDICTS: Final = {word: verdict for verdict, word in VERDICT_WORDS.items()}
 
 

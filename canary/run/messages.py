@@ -242,6 +242,18 @@ def held(reason: str) -> Message:
     return warning(f"Halt advancement {reason}")
 
 
+def common_cause(name: str, reason: str) -> Message:
+    """Report that both sides are bad: nothing speaks against the revision, and nothing goes on. The text is ours."""
+    message = warning(f"Halt {name} advancement {reason}")
+    return replace(message, alert=Alert("warn", "The primary is as bad as the canary: the run is held.", reason))
+
+
+def no_evidence(name: str, reason: str, waited: str) -> Message:
+    """Report that there is no evidence either way at the deadline, and the run waits on. The text is ours."""
+    message = warning(f"Halt {name} advancement no evidence in {waited}, {reason}")
+    return replace(message, alert=Alert("warn", f"There is no evidence either way after {waited}.", reason))
+
+
 def dry_run(name: str, reason: str) -> Message:
     """Report that a check that decides nothing did not pass. The text is ours."""
     return info(f"Dry run for {name}, which decides nothing: {reason}")

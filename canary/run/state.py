@@ -11,6 +11,7 @@ from typing import Self
 from canary.api.canary import Strategy
 from canary.api.names import Identity
 from canary.api.shown import shown
+from canary.run.evidence import CheckEvidence
 from canary.run.history import HistoryEntry, Run
 from canary.run.kept import KeptCheck
 from canary.run.mark import Mark
@@ -96,6 +97,7 @@ class Analysis:
     when the canary side is to have the primary's size. `unobserved_s`: for how long the checks were asked since then,
     and neither passed nor failed. `is_given_up`: the run ends badly as soon as the primary can serve. `kept`: what is
     told of the checks, in the order of the spec. `failed_in_row`: how often those that must fail so often did by now.
+    `evidence`: that of the checks that are judged by it.
     """
 
     started_at_s: float | None = None
@@ -109,6 +111,7 @@ class Analysis:
     is_given_up: bool = False
     kept: tuple[KeptCheck, ...] = ()
     failed_in_row: Streaks = ()
+    evidence: tuple[CheckEvidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

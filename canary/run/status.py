@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from canary.api.canary import Strategy
 from canary.api.names import Identity
+from canary.run.evidence import read_evidence_of, write_evidence_of
 from canary.run.history import Run, read_history, read_run, write_history, write_run
 from canary.run.kept import read_checks, write_checks
 from canary.run.mark import Mark
@@ -141,6 +142,7 @@ def _read_analysis(status: Mapping[str, Any], ours: Mapping[str, Any]) -> Analys
         unobserved_s=float(ours.get(StatusKey.UNOBSERVED, 0.0)),
         is_given_up=bool(ours.get(StatusKey.GIVEN_UP, False)),
         kept=read_checks(ours.get(StatusKey.CHECKS)),
+        evidence=read_evidence_of(ours.get(StatusKey.EVIDENCE)),
         failed_in_row=tuple((name, int(number)) for name, number in (ours.get(StatusKey.FAILED_IN_ROW) or {}).items()),
     )
 
@@ -237,6 +239,7 @@ def _write_ours(state: State) -> dict[str, Any]:
         StatusKey.UNOBSERVED: round(analysis.unobserved_s, 3) or None,
         StatusKey.GIVEN_UP: analysis.is_given_up or None,
         StatusKey.CHECKS: write_checks(analysis.kept) or None,
+        StatusKey.EVIDENCE: write_evidence_of(analysis.evidence) or None,
         StatusKey.FAILED_IN_ROW: dict(analysis.failed_in_row) or None,
         StatusKey.PROMOTION_CHECKED_AT: write_time(state.promotion.checked_at_s),
         StatusKey.PRIMARY_DOWN_AT: write_time(timing.primary_down_at_s),

@@ -28,7 +28,7 @@ def count_failures(before: Streaks, results: Iterable[CheckResult]) -> tuple[Str
     known, names = dict(before), Counter[str]()
     streaks, counted = [], []
     for result in results:
-        if result.failures_needed <= 1:
+        if result.failures_needed <= 1 or result.is_final:
             counted.append(result)
             continue
         name = _key(result.name)

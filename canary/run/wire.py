@@ -77,6 +77,7 @@ class StatusKey:
     CHECKS: Final = "checks"
     CHECKS_PASSED: Final = "cleared"
     DECISIVE_AT: Final = "lastDecisiveAt"
+    EVIDENCE: Final = "evidence"
     FAILED_IN_ROW: Final = "failedInRow"
     FINISHED_REVISION: Final = "finishedRevision"
     GIVEN_UP: Final = "givenUp"

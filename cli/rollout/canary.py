@@ -1,7 +1,8 @@
 """A Canary read for people. What somebody's hand made of another type is left out: it is shown, never relied on."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -9,6 +10,7 @@ from canary.api.bounds import DEFAULT_PROGRESS_DEADLINE_S
 from canary.api.names import DEFAULT_TARGET_KIND, primary_name
 from canary.api.parts import condition_of, items_of, mapping_of, text_of
 from canary.api.shown import shown
+from canary.run.evidence import Shown, read_evidence_of
 from canary.run.history import HistoryEntry, Run, read_history, read_run
 from canary.run.judge import Verdict
 from canary.run.kept import KeptCheck, KeptSample, read_checks
@@ -27,7 +29,8 @@ _MOST_WEIGHT: Final = 100
 class Check:
     """A check of the run with its threshold and its last samples, the newest last.
 
-    `is_dry_run`: it decides nothing. `failures_needed`: how often in a row it must fail before that counts.
+    `is_dry_run`: it decides nothing. `failures_needed`: how often in a row it must fail before that counts. `evidence`:
+    where the test of one stands that is judged so, None of any other.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Check:
     reason: str
     is_dry_run: bool = False
     failures_needed: int = 1
+    evidence: Shown | None = None
 
     @property
     def threshold(self) -> str:
@@ -207,7 +211,7 @@ class CanaryView:
             request=_request(mapping_of(ours, StatusKey.REQUEST)),
             pending_request=_text(mapping_of(metadata, "annotations"), REQUEST_ANNOTATION),
             news=tuple(_text(item, "text") for item in _maps(ours, StatusKey.MESSAGES)),
-            checks=tuple(map(_check, read_checks(ours.get(StatusKey.CHECKS)))),
+            checks=tuple(_checks(ours)),
             history=tuple(map(_readable, read_history(ours.get(StatusKey.HISTORY)))),
             run=read_run(ours.get(StatusKey.RUN)),
         )
@@ -252,7 +256,17 @@ def _most_weight(analysis: Mapping[str, Any], steps: Sequence[Step]) -> int:
     return _int(analysis.get("maxWeight")) or _MOST_WEIGHT
 
 
-def _check(kept: KeptCheck) -> Check:
+def _checks(ours: Mapping[str, Any]) -> Iterator[Check]:
+    """Return the checks with their tests: of checks with one name the second's is called `name#2`."""
+    tests = {test.name: test.shown for test in read_evidence_of(ours.get(StatusKey.EVIDENCE)) if test.shown.answer}
+    counts = Counter[str]()
+    for kept in read_checks(ours.get(StatusKey.CHECKS)):
+        counts[kept.name] += 1
+        number = counts[kept.name]
+        yield _check(kept, tests.get(kept.name if number == 1 else f"{kept.name}#{number}"))
+
+
+def _check(kept: KeptCheck, evidence: Shown | None) -> Check:
     """Return a check as it may be shown in a terminal."""
     return Check(
         shown(kept.name),
@@ -263,6 +277,7 @@ def _check(kept: KeptCheck) -> Check:
         shown(kept.reason),
         is_dry_run=kept.is_dry_run,
         failures_needed=kept.failures_needed,
+        evidence=None if evidence is None else replace(evidence, text=shown(evidence.text)),
     )
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from canary.api.duration import parse_duration_s
+from canary.judgement.finding import Answer
+from canary.run.evidence import Shown
 from canary.run.judge import Verdict
 from canary.run.phase import Phase
 from canary.run.request import split_claim
@@ -23,8 +25,16 @@ _VERDICTS: Final = {
     Verdict.FAIL: ("FAIL", BAD),
     Verdict.NO_DATA: ("no data", HELD),
     Verdict.ERROR: ("error", HELD),
+    Verdict.UNDECIDED: ("waits", HELD),
 }
-_TRACE_CHARS: Final = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.NO_DATA: "·", Verdict.ERROR: "!"}
+_TRACE_CHARS: Final = {
+    Verdict.PASS: "✓",
+    Verdict.FAIL: "✗",
+    Verdict.NO_DATA: "·",
+    Verdict.ERROR: "!",
+    Verdict.UNDECIDED: "?",
+}
+_EVIDENCE_CHARS: Final = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +148,20 @@ def _checks(view: CanaryView, now_s: float, *, is_wide: bool) -> Iterator[Line]:
             (f"{word:<7}  ", style),
             ("".join(_TRACE_CHARS[sample.verdict] for sample in check.samples), QUIET),
         ]
-        if check.reason and not check.is_passing:
+        if check.evidence is not None:
+            yield from _evidence(check.evidence)
+        elif check.reason and not check.is_passing:
             yield [("    ", ""), (check.reason, QUIET if check.is_dry_run else BAD)]
         elif check.reason and is_wide:
             yield [("    ", ""), (f"last halt, {ago(check.halted_at_s, now_s)} ago: {check.reason}", QUIET)]
+
+
+def _evidence(evidence: Shown) -> Iterator[Line]:
+    """Return where a test stands between well and harm, and its numbers."""
+    place = round((evidence.bar + 1) / 2 * (_EVIDENCE_CHARS - 1))
+    style = {Answer.HARM: BAD, Answer.WELL: GOOD}.get(Answer(evidence.answer), HELD)
+    bar = "─" * place + "●" + "─" * (_EVIDENCE_CHARS - 1 - place)
+    yield [("    well ", QUIET), (bar, style), (" harm  ", QUIET), (evidence.text, "")]
 
 
 def _value(check: Check) -> str:

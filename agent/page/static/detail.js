@@ -247,7 +247,14 @@ function cells(count) {
   return make("tr", {}, make("th", { scope: "row" }), ...Array.from({ length: count - 1 }, () => make("td")));
 }
 
-const VERDICTS = { pass: "passed", fail: "failed", noData: "no data", error: "error" };
+const VERDICTS = { pass: "passed", fail: "failed", noData: "no data", error: "error", undecided: "not decided" };
+
+function evidenceBar(evidence) {
+  const mark = make("i");
+  mark.style.left = `${Math.round((evidence.bar + 1) * 50)}%`;
+  const bar = make("span", { class: "evidence", role: "img", "aria-label": `evidence: ${evidence.answer}`, title: evidence.text }, mark);
+  return make("div", { class: "between" }, make("span", {}, "well"), bar, make("span", {}, "harm"));
+}
 
 function showCheck(row, check) {
   const last = check.samples[check.samples.length - 1];
@@ -263,7 +270,8 @@ function showCheck(row, check) {
     spark(check.samples, check.min, check.max),
     make("span", { class: "unseen" }, check.samples.map((one) => one.value === null ? VERDICTS[one.verdict] ?? "" : rounded(one.value)).join(", ")),
   );
-  say(row.children[4], check.reason);
+  if (check.evidence) row.children[3].append(evidenceBar(check.evidence));
+  say(row.children[4], check.evidence ? check.evidence.text : check.reason);
 }
 
 const OUTCOMES = { promoted: "promoted", rolledBack: "rolled back", superseded: "superseded" };

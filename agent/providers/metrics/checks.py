@@ -14,23 +14,38 @@ from agent.caches import Caches
 from agent.elsewhere import NOT_READABLE
 from agent.providers.cloud.identities import Identities
 from agent.providers.errors import ProviderError, ProviderRefused
+from agent.providers.metrics.counting import (
+    Counting,
+    builtin_counting,
+    least_window_s,
+    shows_harm,
+    template_counting,
+    window_of,
+    with_role,
+)
 from agent.providers.metrics.exchange import Exchange
 from agent.providers.metrics.port import Connection, MetricServer, Question
 from agent.providers.metrics.registry import PROVIDERS, Means
 from agent.providers.metrics.servers.prometheus import Prometheus
 from agent.providers.metrics.template_secrets import read_template_secret
+from agent.providers.web.answers import AnswerTooLong
 from agent.providers.web.shares import Shares, ShareUsedUp
 from agent.resources import METRIC_TEMPLATES
+from canary.api.bounds import MOST_COUNTERS_BYTES, MOST_USERS_COUNTERS_BYTES
 from canary.api.canary import Canary
 from canary.api.metric_template import PROMETHEUS, PROVIDER_FIELDS, MetricProviderType, MetricTemplate
 from canary.api.metrics import SUCCESS_RATE, CanaryMetric
 from canary.api.names import Names, Side
 from canary.api.problems import InvalidObject
 from canary.api.query_template import QueryTooLong, TemplateError, UnknownVariable, query_names, render_query
+from canary.api.references import NamespacedReference
 from canary.api.shown import shown_url
+from canary.judgement.scrapes import Memory
+from canary.judgement.series import RawSeries, buckets_in
+from canary.judgement.spec import evidence_name, keeps_threshold, plan_of
 from canary.rules.references import is_refused_across, without_content
 from canary.rules.shape import parse_metric_template
-from canary.run.judge import CheckResult, Sample, judge
+from canary.run.judge import CheckResult, Counts, Sample, counted, judge
 from canary.run.state import State
 from kube.client import Client
 from kube.errors import KubeError, PermanentError
@@ -95,13 +110,14 @@ class MetricChecks:
 
     async def check(self, canary: Canary, state: State, metric: CanaryMetric, now_s: float) -> CheckResult:
         """Ask for one metric and judge the answer; every failure to get one is a result too (ERROR)."""
-        target = f"{canary.spec.target_ref.name}.{canary.namespace}"
+        target, counts = f"{canary.spec.target_ref.name}.{canary.namespace}", None
         try:
             async with (
                 self._shares.of(canary.namespace, self._timeout_s),
                 # Some servers are asked more than once, and credentials are to be had before that.
                 asyncio.timeout(_MOST_TIMEOUTS * self._timeout_s),
             ):
+                counts = await self._counts(canary, state, metric, now_s)
                 sample = await self._sample(canary, state, metric, now_s)
         except (ProviderRefused, TemplateError, InvalidObject, PermanentError) as error:
             sample = Sample(error=str(error), is_refused=True)
@@ -112,7 +128,11 @@ class MetricChecks:
         except Exception as error:  # noqa: BLE001  one check's fault must not silence the others: it is an ERROR, and reported
             _log.exception("check %s of %s failed", metric.name, target)
             sample = Sample(error=type(error).__name__)
-        return judge(metric, sample, target)
+        result = judge(metric, sample, target)
+        if counts is None or metric.evidence is None:
+            return result
+        tested = counted(metric, result, counts, target, keeps_threshold=keeps_threshold(metric, metric.evidence))
+        return replace(tested, is_final=shows_harm(canary, state, counts, now_s))
 
     async def is_drained(self, canary: Canary, side: Side, since_s: float, now_s: float) -> bool | None:
         """Return whether a side got no new request since `since_s`, over two scrapes at least; None if unknown.
@@ -142,20 +162,99 @@ class MetricChecks:
             names = query_names(canary, _interval(metric, window_s, PROMETHEUS))
             text = render_query(metric.query, names, metric.template_variables)
             return Sample(value=await self._builtin_value(canary, replace(asked, text=text)))
-        if is_refused_across(canary, metric.template_ref, self._caches):
-            raise ProviderRefused(_NOT_ACROSS.format(metric.template_ref.namespace, canary.namespace))
-        namespace = metric.template_ref.namespace or canary.namespace
-        try:
-            template = self._template(namespace, metric.template_ref.name)
-        except InvalidObject as error:
-            raise ProviderRefused(str(error) if namespace == canary.namespace else without_content(error)) from error
+        template = self._template_of(canary, metric.template_ref)
         names = query_names(canary, _interval(metric, window_s, template.spec.provider.type))
-        if namespace != canary.namespace:
+        if template.namespace != canary.namespace:
             return Sample(value=await self._value_across(template, names, metric.template_variables, asked))
         is_promql = template.spec.provider.type == PROMETHEUS
         text = render_query(template.spec.query, names, metric.template_variables, is_promql=is_promql)
         server = await self._server(template)
         return Sample(value=await self._value(template, server, replace(asked, text=text)))
+
+    def _template_of(self, canary: Canary, reference: NamespacedReference) -> MetricTemplate:
+        """Return what a check refers to.
+
+        Raises:
+            ProviderRefused: it may not, or there is no such template, or it can't be read.
+        """
+        if is_refused_across(canary, reference, self._caches):
+            raise ProviderRefused(_NOT_ACROSS.format(reference.namespace, canary.namespace))
+        namespace = reference.namespace or canary.namespace
+        try:
+            return self._template(namespace, reference.name)
+        except InvalidObject as error:
+            raise ProviderRefused(str(error) if namespace == canary.namespace else without_content(error)) from error
+
+    # What a check that is judged by evidence counts.
+
+    async def _counts(self, canary: Canary, state: State, metric: CanaryMetric, now_s: float) -> Counts | None:
+        """Ask for the raw counters of a test; None for a check without one, or with one that can't be made."""
+        if metric.evidence is None:
+            return None
+        name = evidence_name(canary, metric)
+        memory = next((test.memory for test in state.analysis.evidence if test.name == name), Memory())
+        window_s, most_bytes = window_of(memory, canary, now_s), _most_bytes(canary, metric)
+        server, counting = await self._counting(canary, metric, window_s)
+        plan = None if counting is None else plan_of(canary, metric, counting.counted.key)
+        if counting is None or plan is None:
+            return None
+        try:
+            answer = await self._raw(server, counting, most_bytes)
+        except ProviderRefused as error:
+            least_s = least_window_s(canary)
+            if window_s <= least_s or not isinstance(error.__cause__, AnswerTooLong):
+                raise
+            # Further back only the primary's bursts are learned from.
+            _, shorter = await self._counting(canary, metric, least_s)
+            answer = await self._raw(server, shorter or counting, most_bytes)
+        if not counting.is_understood(answer):
+            return await self._counts_of_all_buckets(canary, metric, name, least_window_s(canary))
+        return Counts(name, plan, counting.counted, answer)
+
+    async def _counts_of_all_buckets(
+        self, canary: Canary, metric: CanaryMetric, name: str, window_s: int
+    ) -> Counts | None:
+        """Ask a gateway whose histogram has other buckets than Envoy's own."""
+        server, gateways = self._builtin_server(canary), self._gateways_of(canary)
+        asked = builtin_counting(canary, metric, window_s, gateways, ())
+        answer = () if asked is None else await self._raw(server, asked, _most_bytes(canary, metric))
+        counting = builtin_counting(canary, metric, window_s, gateways, buckets_in(answer))
+        plan = None if counting is None else plan_of(canary, metric, counting.counted.key)
+        return None if counting is None or plan is None else Counts(name, plan, counting.counted, answer)
+
+    async def _counting(
+        self, canary: Canary, metric: CanaryMetric, window_s: int
+    ) -> tuple[Prometheus, Counting | None]:
+        """Return what a test asks, and whom."""
+        if metric.template_ref is None:
+            found = builtin_counting(canary, metric, window_s, self._gateways_of(canary))
+            return self._builtin_server(canary), found
+        template = self._template_of(canary, metric.template_ref)
+        name, is_own = f"MetricTemplate {template.namespace}/{template.name}", template.namespace == canary.namespace
+        server = await self._server_across(template) if not is_own else await self._server(template)
+        if template.spec.counts is None or not isinstance(server, Prometheus):
+            raise ProviderRefused(
+                f"{name} spec.counts: found none; allowed: good and total, two selectors of counters, for evidence is "
+                "made of them"
+            )
+        names = query_names(canary, metric.interval_effective)
+        try:
+            counting = template_counting(
+                template.spec.counts, names, metric.template_variables, window_s, is_trusted=is_own
+            )
+        except TemplateError as error:
+            if is_own or isinstance(error, UnknownVariable | QueryTooLong):
+                raise ProviderRefused(f"{name} spec.counts: {error}") from error
+            raise ProviderRefused(f"{name} spec.counts: it can't be filled in; allowed: {error.allowed}") from error
+        return server, counting
+
+    async def _raw(self, server: Prometheus, counting: Counting, most_bytes: int) -> tuple[RawSeries, ...]:
+        answers = [
+            with_role(series, role)
+            for role, text in counting.queries
+            for series in await self._observed(PROMETHEUS, server.raw(text, most_bytes))
+        ]
+        return tuple(answers)
 
     async def _value_across(
         self, template: MetricTemplate, names: Mapping[str, str], variables: Mapping[str, str], asked: Question
@@ -173,13 +272,17 @@ class MetricChecks:
             raise ProviderRefused(f"{name} spec.query: {error}") from error
         except TemplateError as error:
             raise ProviderRefused(f"{name} spec.query: it can't be filled in; allowed: {error.allowed}") from error
+        server = await self._server_across(template)
+        return await self._value(template, server, replace(asked, text=text))
+
+    async def _server_across(self, template: MetricTemplate) -> MetricServer:
+        name = f"MetricTemplate {template.namespace}/{template.name}"
         try:
-            server = await self._server(template, name=f"the server of {name}")
+            return await self._server(template, name=f"the server of {name}")
         except (ProviderRefused, KubeError) as error:
             raise ProviderRefused(
                 f"{name} spec.provider: found one that can't be asked, or no Secret for it"
             ) from error
-        return await self._value(template, server, replace(asked, text=text))
 
     async def _builtin_sample(self, canary: Canary, metric: CanaryMetric, asked: Question) -> Sample:
         """Ask about the metric's window; of one with fewer requests than it takes, about the next that has enough.
@@ -279,6 +382,12 @@ class MetricChecks:
 
 def _nobody(_: str, __: float, ___: ProviderError | None) -> None:
     """Tell nobody."""
+
+
+def _most_bytes(canary: Canary, metric: CanaryMetric) -> int:
+    """Return how long an answer with raw samples may be: of a user's server less than of the agent's own."""
+    is_users = metric.template_ref is not None or bool(canary.spec.metrics_server)
+    return MOST_USERS_COUNTERS_BYTES if is_users else MOST_COUNTERS_BYTES
 
 
 def _interval(metric: CanaryMetric, window_s: int, provider_type: MetricProviderType) -> str:

@@ -99,6 +99,7 @@ class Exchange:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         is_whole: Callable[[bytearray], bool] | None = None,
+        most_bytes: int = MOST_METRIC_ANSWER_BYTES,
     ) -> Answer:
         """Send a request with the template's headers, and `headers` in place of those of the same names.
 
@@ -125,7 +126,7 @@ class Exchange:
                 allow_redirects=False,
                 auto_decompress=False,
             ) as response:
-                body = await read_bounded(response, MOST_METRIC_ANSWER_BYTES, is_whole)
+                body = await read_bounded(response, most_bytes, is_whole)
                 return Answer(response.status, body, _wait_s(response.headers))
         except TimeoutError as error:
             raise ProviderUnavailable(f"{connection.name}: no answer within {connection.timeout_s:g} s") from error

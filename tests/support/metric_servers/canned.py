@@ -43,6 +43,7 @@ class Canned(Exchange):
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         is_whole: Callable[[bytearray], bool] | None = None,
+        most_bytes: int = 0,
     ) -> Answer:
         self.sent.append(Sent(method, path, params or form or {}, content or b"", headers or {}))
         return self._canned

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from agent.series.agent_metrics import AgentMetrics
+from canary.run.evidence import CheckEvidence, Shown
 from canary.run.history import HistoryEntry, Outcome
 from canary.run.judge import Verdict
 from canary.run.kept import KeptCheck, KeptSample
@@ -38,8 +39,9 @@ def series_page() -> str:
 
 def _agent() -> str:
     kept = KeptCheck(name="request-success-rate", samples=(KeptSample(1.0, 100.0, Verdict.PASS),))
+    evidence = CheckEvidence(name="request-success-rate", shown=Shown(answer="undecided"))
     run = HistoryEntry(revision="0", outcome=Outcome.PROMOTED, started_at_s=0.0, ended_at_s=1.0)
-    state = State(phase=Phase.PROGRESSING, analysis=Analysis(kept=(kept,)), history=(run,))
+    state = State(phase=Phase.PROGRESSING, analysis=Analysis(kept=(kept,), evidence=(evidence,)), history=(run,))
     metrics = AgentMetrics("0", canaries=lambda: [stored(state)])
     metrics.canaries.count_checks(canary(), (), 0.1)
     metrics.runs.count_detection("watch", 0.1)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from agent.providers.alerts.registry import CHAT_FORMATS
 from canary.api.alert_provider import AlertProviderType
 from canary.api.canary import Canary
-from canary.api.metric_template import MetricTemplate
+from canary.api.metric_template import EventCounts, MetricTemplate
 from canary.api.problems import Described, Problem
-from canary.rules.queries import check_filled_queries, check_queries, check_template_query
+from canary.rules.queries import check_filled_queries, check_queries, check_template_counts, check_template_query
 from canary.rules.shape import alert_provider_problems, canary_problems, parse_metric_template
 
 CanaryWith = Callable[[Mapping[str, object]], dict[str, Any]]
@@ -261,3 +261,36 @@ def test_warnings_are_told_beside_errors_of_shape(canary_with: CanaryWith) -> No
         ("spec.targetRef.kind", False),
         ("spec.autoscalerRef.apiVersion", True),
     ]
+
+
+def counted(good: str, total: str = "http_requests_total", provider: str = "prometheus") -> MetricTemplate:
+    made = template("sum(x)", provider)
+    counts = EventCounts(good=good, total=total)
+    return made.model_copy(update={"spec": made.spec.model_copy(update={"counts": counts})})
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        "http_requests_total",
+        'http_requests_total{namespace="{{ namespace }}", status!~"5..", app="{{ variables.app }}"}',
+    ],
+)
+def test_counts_are_selectors(good: str) -> None:
+    assert list(check_template_counts(counted(good))) == []
+
+
+@pytest.mark.parametrize("good", ["sum(a)", "a[1m]", "a offset 5m", "a @ 5", "5", "a{", "rate(a[1m])"])
+def test_what_is_no_selector_has_no_raw_samples(good: str) -> None:
+    allowed = 'a selector of counters, such as http_requests_total{status!~"5.."}, with no range and no function'
+    assert list(check_template_counts(counted(good))) == [Problem("spec.counts.good", good, allowed)]
+    assert list(check_template_counts(counted("a", good))) == [Problem("spec.counts.total", good, allowed)]
+
+
+def test_only_prometheus_is_asked_for_counts() -> None:
+    (problem,) = check_template_counts(counted("a", "b", "datadog"))
+    assert problem == Problem(
+        "spec.counts",
+        {"good": "a", "total": "b"},
+        "nothing beside another provider than prometheus; found datadog",
+    )

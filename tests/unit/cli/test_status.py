@@ -390,3 +390,23 @@ def test_a_status_that_somebody_wrote_by_hand_is_shown_as_far_as_it_goes(api: Cl
 @pytest.mark.parametrize("weight", [float("inf"), float("nan")])
 def test_a_weight_that_is_no_finite_number_counts_as_none(weight: float) -> None:
     assert CanaryView.read(canary() | {"status": {"canaryWeight": weight}}).weight == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "bar", "shown"),
+    [
+        ("harm", 1.0, "    well ────────────────────● harm  canary fails 2.1 % of 940 requests"),
+        ("undecided", 0.1, "    well ───────────●───────── harm  canary fails 2.1 % of 940 requests"),
+        ("well", -1.0, "    well ●──────────────────── harm  canary fails 2.1 % of 940 requests"),
+    ],
+)
+def test_evidence_is_a_bar_between_well_and_harm(
+    api: ClusterApi, serin: Serin, answer: str, bar: float, shown: str
+) -> None:
+    checks = [{"name": "request-success-rate", "samples": [{"at": moment(-5), "value": 98, "verdict": "undecided"}]}]
+    text = "canary fails 2.1 % of 940 requests"
+    evidence = [{"name": "request-success-rate", "answer": answer, "bar": bar, "text": text}]
+    run_of(api, serin={"checks": checks, "evidence": evidence})
+    ran = serin("status", "podinfo", "-n", "test")
+    assert shown in ran.stdout.splitlines()
+    assert "waits    ?" in ran.stdout

@@ -15,6 +15,7 @@ NEVER_ASKED: dict[str, Any] = {
     "reason": "",
     "dry": False,
     "needs": 1,
+    "evidence": None,
 }
 
 
@@ -89,6 +90,7 @@ async def test_all_of_one_canary(cluster: SmallCluster, url: str, http: aiohttp.
                 "reason": "success rate 98.50% < 99%",
                 "dry": False,
                 "needs": 1,
+                "evidence": None,
             },
             NEVER_ASKED | {"name": "request-duration", "max": 500.0, "unit": "ms"},
             NEVER_ASKED | {"name": "former", "max": 3.0, "dry": True, "needs": 3},
@@ -226,3 +228,14 @@ async def test_steps_outside_of_an_analysis(
     async with http.get(f"{url}/api/canaries/test/podinfo") as answer:
         steps = (await answer.json())["steps"]
     assert (len(steps), {step["state"] for step in steps}) == (10, states)
+
+
+async def test_a_check_that_is_judged_by_evidence_shows_where_it_stands(
+    cluster: SmallCluster, url: str, http: aiohttp.ClientSession
+) -> None:
+    text = "canary fails 0.1 % of 50 requests: e-value 110 against 11 %, well at 20"
+    evidence = {"name": "request-duration", "answer": "well", "text": text, "bar": -1.0}
+    cluster.put(stored(ours={"evidence": [evidence, {"name": "request-success-rate", "answer": "no such"}]}))
+    async with http.get(f"{url}/api/canaries/test/podinfo") as answer:
+        found = await answer.json()
+    assert [check["evidence"] for check in found["checks"]] == [None, {"answer": "well", "text": text, "bar": -1.0}]

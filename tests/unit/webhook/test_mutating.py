@@ -80,6 +80,9 @@ def test_each_rule_of_the_crd_is_known() -> None:
     literals = {
         "spec.analysis.sessionAffinity.sameSite",
         "spec.analysis.metrics[].onNoData",
+        "spec.analysis.metrics[].evidence.against",
+        "spec.analysis.metrics[].evidence.undecided",
+        "spec.analysis.metrics[].evidence.advance",
         "spec.analysis.alerts[].severity",
     }
     others = {"spec.ingressRef.kind", "spec.routeRef.kind"}

@@ -15,7 +15,9 @@ import orjson
 from agent.providers.metrics.authorization import authorization
 from agent.providers.metrics.exchange import Answer, Exchange
 from agent.providers.metrics.port import Question
+from canary.api.bounds import MOST_METRIC_ANSWER_BYTES
 from canary.api.prometheus_answer import NOT_PROMETHEUS, Element, NotAnAnswer, read_elements
+from canary.judgement.series import RawSeries
 
 _MEND: Final = "for example by sum() around the query"
 
@@ -77,6 +79,28 @@ class Prometheus:
             raise self._exchange.several(len(elements), _MEND)
         return elements[0].value if elements and math.isfinite(elements[0].value) else None
 
+    async def raw(self, promql: str, most_bytes: int) -> tuple[RawSeries, ...]:
+        """Run an instant query with a range selector: the samples of each series, at the times of their scrapes.
+
+        The answer is at most `most_bytes` long.
+
+        Raises:
+            ProviderUnavailable, ProviderRefused: as `query`.
+        """
+        data = await self._data(_INSTANT, {"query": promql}, most_bytes)
+        result = data.get("result")
+        if data.get("resultType") != "matrix" or not isinstance(result, list):
+            raise self._exchange.refused(NOT_PROMETHEUS)
+        try:
+            return tuple(
+                RawSeries(
+                    item.get("metric") or {}, tuple((float(at_s), float(value)) for at_s, value in item["values"])
+                )
+                for item in result
+            )
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise self._exchange.refused(NOT_PROMETHEUS) from error
+
     async def matrix(self, promql: str, start_s: int, end_s: int, step_s: int) -> tuple[Series, ...]:
         """Run a query for each step of a time; NaN, Inf, and what is of another time are left out.
 
@@ -101,8 +125,10 @@ class Prometheus:
     async def _ask(self, promql: str) -> list[Element]:
         return self._elements(await self._data(_INSTANT, {"query": promql}))
 
-    async def _data(self, path: str, asked: Mapping[str, str]) -> Mapping[str, Any]:
-        answer = await self._answer(path, asked)
+    async def _data(
+        self, path: str, asked: Mapping[str, str], most_bytes: int = MOST_METRIC_ANSWER_BYTES
+    ) -> Mapping[str, Any]:
+        answer = await self._answer(path, asked, most_bytes)
         self._exchange.check(answer, _said)
         body = self._exchange.read_json(answer)
         if not isinstance(body, dict) or body.get("status") != "success":
@@ -110,27 +136,28 @@ class Prometheus:
         data = body.get("data")
         return data if isinstance(data, dict) else {}
 
-    async def _answer(self, path: str, asked: Mapping[str, str]) -> Answer:
+    async def _answer(self, path: str, asked: Mapping[str, str], most_bytes: int) -> Answer:
         """Ask by POST, which takes queries of any length; where that is refused by GET, and then so from the start."""
         is_by_get = self._address in self._by_get
         first, second = ("GET", "POST") if is_by_get else ("POST", "GET")
-        answer = await self._send(first, path, asked)
+        answer = await self._send(first, path, asked, most_bytes)
         if answer.status not in _METHOD_REFUSED:
             return answer
-        answer = await self._send(second, path, asked)
+        answer = await self._send(second, path, asked, most_bytes)
         if len(self._by_get) >= _MOST_BY_GET:
             self._by_get.clear()
         if answer.status not in _METHOD_REFUSED:
             (self._by_get.discard if is_by_get else self._by_get.add)(self._address)
         return answer
 
-    async def _send(self, method: str, path: str, asked: Mapping[str, str]) -> Answer:
+    async def _send(self, method: str, path: str, asked: Mapping[str, str], most_bytes: int) -> Answer:
         return await self._exchange.send(
             method,
             f"/api/v1/{path}",
             params=asked if method == "GET" else None,
             form=asked if method == "POST" else None,
             headers=self._authorization,
+            most_bytes=most_bytes,
         )
 
     def _elements(self, data: Mapping[str, Any]) -> list[Element]:

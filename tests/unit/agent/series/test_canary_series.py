@@ -10,6 +10,7 @@ from agent.series.agent_metrics import AgentMetrics
 from agent.series.snapshot import Snapshot, read_snapshot
 from canary.api.names import Identity
 from canary.rules.shape import parse_canary
+from canary.run.evidence import CheckEvidence, Shown
 from canary.run.history import HistoryEntry, Outcome
 from canary.run.judge import CheckResult, Verdict
 from canary.run.kept import KeptCheck, KeptSample
@@ -360,3 +361,12 @@ async def test_a_page_in_pieces_is_the_same_page() -> None:
     metrics = of(*(stored(RUNNING, f"podinfo-{number}") for number in range(250)))
     assert await metrics.render_in_pieces([]) == metrics.render([])
     assert exposed(metrics)['flagger_canary_total{namespace="test"}'] == 250
+
+
+def test_a_test_of_a_metric_shows_where_its_evidence_stands() -> None:
+    metrics = [{"name": "request-success-rate", "thresholdRange": {"min": 99}, "evidence": {}}]
+    evidence = (CheckEvidence(name="request-success-rate", shown=Shown(answer="undecided", bar=0.25)),)
+    state = replace(RUNNING, analysis=Analysis(evidence=evidence))
+    shown = lines(of(stored(state, analysis={"metrics": metrics})), "serin_check")
+    assert f"serin_check_evidence{{{RATE},{PODINFO}}} 0.25" in shown
+    assert f'serin_check_verdicts_total{{{RATE},{PODINFO},verdict="undecided"}} 0' in shown
