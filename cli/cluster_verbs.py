@@ -101,6 +101,28 @@ def history(
     _run(ClusterOptions(kubeconfig, context, namespace), lambda access: show(access, name, output))
 
 
+@app.command(short_help="Judge the last run again by an edited spec.")
+def replay(
+    name: Name,
+    *,
+    kubeconfig: Kubeconfig = None,
+    context: Context = "",
+    namespace: Namespace = "",
+    spec: Annotated[
+        str, typer.Option("--spec", metavar="FILE", help="A file, or - for stdin, with the Canary; else its own spec.")
+    ] = "",
+    output: TextOrValue = ValueOutput.TEXT,
+) -> None:
+    """Show what would have happened when, had the last run been judged by another spec. Changes nothing.
+
+    The looks of checks with `evidence` are judged again, and the last ten values of others. Steps and traffic are the
+    run's: from where the two part, looks are marked. Exits 0 whatever comes of it, 1 where nothing can be judged again.
+    """
+    from cli.replay.command import replay as show
+
+    _run(ClusterOptions(kubeconfig, context, namespace), lambda access: show(access, name, spec, output))
+
+
 @app.command(short_help="Show what was said of canaries.")
 def events(
     name: OptionalName = "",

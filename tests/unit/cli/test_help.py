@@ -6,7 +6,7 @@ from tests.unit.cli.conftest import Serin
 
 VERBS = [
     *("get", "status", "history", "events", "promote", "abort", "pause", "resume"),
-    *("retry", "skip", "undo", "doctor", "migrate", "lint", "plan", "render"),
+    *("retry", "skip", "undo", "replay", "doctor", "migrate", "lint", "plan", "render"),
 ]
 
 
