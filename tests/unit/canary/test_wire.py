@@ -30,6 +30,7 @@ STATUS_KEYS = {
     "CHECKS": "checks",
     "CHECKS_PASSED": "cleared",
     "DECISIVE_AT": "lastDecisiveAt",
+    "EVIDENCE": "evidence",
     "FAILED_IN_ROW": "failedInRow",
     "FINISHED_REVISION": "finishedRevision",
     "GIVEN_UP": "givenUp",

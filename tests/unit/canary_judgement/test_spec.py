@@ -9,7 +9,7 @@ from tests.support.canaries import canary
 RATE: dict[str, Any] = {"name": "request-success-rate", "thresholdRange": {"min": 99}}
 
 
-def tested(made: Canary) -> list[bool]:
+def by_evidence_of(made: Canary) -> list[bool]:
     analysis = with_evidence(made).analysis
     assert analysis is not None
     return [metric.evidence is not None for metric in analysis.metrics]
@@ -21,11 +21,11 @@ def duration(most_ms: float) -> dict[str, Any]:
 
 def test_what_can_only_be_counted_between_two_buckets_keeps_its_threshold() -> None:
     made = canary({"metrics": [duration(500), duration(200), duration(0.3), RATE]})
-    assert tested(made) == [True, False, False, True]
+    assert by_evidence_of(made) == [True, False, False, True]
 
 
 def test_no_more_checks_are_judged_so_than_the_status_has_room_for() -> None:
-    assert tested(canary({"metrics": [RATE] * 12})) == [True] * 8 + [False] * 4
+    assert by_evidence_of(canary({"metrics": [RATE] * 12})) == [True] * 8 + [False] * 4
 
 
 def test_a_dry_run_has_no_part_of_the_error() -> None:
