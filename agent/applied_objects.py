@@ -47,15 +47,19 @@ class AppliedObjects:
         return self._left_behind.get(_key(resource, rendered)) != (applied, _own_content(live, rendered))
 
     async def apply(self, resource: Resource, rendered: Object) -> None:
-        """Create the object, or make ours what is rendered of it.
+        """Create the object, or make ours what is rendered of it, if nobody wrote it since it was seen.
+
+        A request may reach the API server late, when another agent leads, and has applied what it renders by now.
 
         Raises:
+            kube.errors.Conflict: somebody did; another look shows whether it is due still.
             kube.errors.Lost: what tells that it was applied is not in the answer: it would be applied without end.
         """
         self._follow(resource)
         applied, metadata = content_hash(rendered), rendered["metadata"]
         annotations = (metadata.get("annotations") or {}) | {APPLIED_ANNOTATION: applied}
-        body = rendered | {"metadata": metadata | {"annotations": annotations}}
+        seen = _as_seen(self._caches.of(resource).get(metadata["namespace"], metadata["name"]))
+        body = rendered | {"metadata": metadata | {"annotations": annotations} | seen}
         answer = await self._client.apply(resource, body, field_manager=FIELD_MANAGER)
         self._caches.of(resource).remember(answer)
         self._left_behind[_key(resource, rendered)] = (applied, _own_content(answer, rendered))
@@ -67,7 +71,13 @@ class AppliedObjects:
         """Delete an object that was applied once, and that nothing is rendered for any more."""
         metadata = obj["metadata"]
         with suppress(NotFound):
-            await self._client.delete(resource, metadata["name"], metadata["namespace"], uid=metadata["uid"])
+            await self._client.delete(
+                resource,
+                metadata["name"],
+                metadata["namespace"],
+                uid=metadata["uid"],
+                resource_version=metadata["resourceVersion"],
+            )
         self._caches.of(resource).forget(obj)
 
     def _follow(self, resource: Resource) -> None:
@@ -79,6 +89,11 @@ class AppliedObjects:
     def _on_change(self, resource: Resource, change: Change) -> None:
         if change.new is None:
             self._left_behind.pop((resource.plural, *change.key), None)
+
+
+def _as_seen(live: Object | None) -> dict[str, str]:
+    """Return what of an object's metadata refuses a write to it as it is by now; nothing for one that is to be made."""
+    return {} if live is None else {name: live["metadata"][name] for name in ("uid", "resourceVersion")}
 
 
 def _key(resource: Resource, obj: Object) -> _Key:

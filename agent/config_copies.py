@@ -163,7 +163,14 @@ class ConfigCopies:
             if set(copy_owners(existing)) != {canary.name}:
                 await self._patch(existing, disowned_patch(canary, existing))
                 return
-            await self._client.delete(resource, copy.name, canary.namespace, uid=held["metadata"]["uid"])
+            metadata = existing["metadata"]
+            await self._client.delete(
+                resource,
+                copy.name,
+                canary.namespace,
+                uid=metadata["uid"],
+                resource_version=metadata["resourceVersion"],
+            )
         except NotFound:
             pass  # somebody else was faster
         cache.forget(held)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 
 class Deposed(Exception):  # noqa: N818  reads as what happened
-    """This process may not write: another agent leads, or none does at the moment."""
+    """This process may not write: it does not hold the Lease, whoever does."""
 
 
 class Fence:
@@ -28,7 +28,7 @@ class Fence:
             Deposed: the fence is closed.
         """
         if not self.is_open():
-            raise Deposed("not the leader (any more): nothing is written, it is left to the one who is")
+            raise Deposed("this agent does not hold the Lease (any more): nothing is written")
 
     @contextmanager
     def opened(self, is_leading: Callable[[], bool]) -> Iterator[None]:

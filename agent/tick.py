@@ -206,6 +206,9 @@ class CanaryTicker:
         nothing, because something else comes first, none has been used: the hooks' answers are still needed.
         """
         services, state, started_at_s = self._services, stored.state, time.monotonic()
+        if not services.is_leader():
+            # Hooks change the world, too: gates are asked, and load is begun.
+            raise Deposed("this agent does not hold the Lease (any more): nobody is asked")
         self.turn.give_back()
         answering = services.asker.answer(canary, state, observation, decision.questions, self._calls)
         outcome = await ask_while_current(
@@ -355,7 +358,7 @@ class CanaryTicker:
             Deposed: this process does not lead.
         """
         if not self._services.is_leader():
-            raise Deposed(f"not the leader (any more): {'/'.join(self._key)} is left to the one who is")
+            raise Deposed("this agent does not hold the Lease (any more): nothing is changed")
         async with self._services.faults.around():
             yield
 

@@ -275,11 +275,14 @@ class Client:
         *,
         propagation: str = "Background",
         uid: str | None = None,
+        resource_version: str | None = None,
     ) -> None:
-        """Delete an object. Raise NotFound, and Conflict when `uid` is given and the object has another."""
+        """Delete an object. Raise NotFound, and Conflict when it has another uid or resourceVersion than is given."""
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        if uid is not None:
-            options["preconditions"] = {"uid": uid}
+        given = {"uid": uid, "resourceVersion": resource_version}
+        preconditions = {name: value for name, value in given.items() if value is not None}
+        if preconditions:
+            options["preconditions"] = preconditions
         await self._call(Request("DELETE", resource, namespace, name, body=orjson.dumps(options)))
 
     async def watch(

@@ -10,8 +10,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-from kube.errors import KubeError, NotFound
-from kube.leadership import ObservedLease, Step, Timing, claimed, decide, observe, released
+from kube.errors import Conflict, KubeError, NotFound
+from kube.leadership import ObservedLease, Step, Timing, claimed, decide, free_at_s, holder_of, observe, released
 from kube.resource import LEASES
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 RELEASE_WITHIN_S = 3.0
+
+# What is due at once waits for the clock to have moved.
+_LEAST_PAUSE_S = 0.01
+
+
+def since_boot_s() -> float:
+    """Return seconds since the machine's boot, those included in which it was suspended: others may lead by then."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Tenure:
@@ -73,7 +81,7 @@ class LeaseHolder:
         name: str,
         identity: str,
         timing: Timing | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = since_boot_s,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -88,6 +96,9 @@ class LeaseHolder:
         # As last read or written; None: to be read.
         self._lease: Object | None = None
         self._observed: ObservedLease | None = None
+        self._holder = ""
+        self._due_at_s = -math.inf
+        """When the next step is due, unless that is later than the next look."""
         self._tenure = Tenure(-math.inf, clock)
         self._acquired = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -127,12 +138,18 @@ class LeaseHolder:
                     self._lease = None
                     _log.warning("lease %s/%s: %s", self._namespace, self._name, error)
                 self._announce()
-                left_s = self._tenure.left_s
-                await self._sleep(min(self._timing.retry_s, left_s) if left_s > 0 else self._timing.retry_s)
+                await self._sleep(self._pause_s())
                 self._announce()
         finally:
             self._acquired.clear()
             self._tenure.end()
+
+    def _pause_s(self) -> float:
+        left_s = self._tenure.left_s
+        if left_s > 0:
+            return min(self._timing.retry_s, left_s)
+        due_in_s = self._due_at_s - self._clock()
+        return self._timing.look_s if due_in_s <= 0 else min(self._timing.look_s, max(due_in_s, _LEAST_PAUSE_S))
 
     async def _take_step(self) -> None:
         started_at_s = self._clock()
@@ -144,6 +161,10 @@ class LeaseHolder:
         client = self._client.within(deadline_at_s - self._clock())
         match decide(self._lease, self._observed, self._identity, started_at_s, self._timing.duration_s):
             case Step.WAIT:
+                assert self._lease is not None
+                assert self._observed is not None
+                self._note_holder(holder_of(self._lease))
+                self._due_at_s = free_at_s(self._lease, self._observed, self._timing.duration_s)
                 self._lease = None
                 self._tenure.end()
                 return
@@ -153,8 +174,14 @@ class LeaseHolder:
             case Step.ACQUIRE | Step.RENEW:
                 assert self._lease is not None
                 self._lease = await client.replace(LEASES, self._claimed(self._lease))
+        self._holder = self._identity
         self._observed = observe(self._lease, self._observed, started_at_s)
         self._hold_until(started_at_s + self._timing.renew_within_s)
+
+    def _note_holder(self, holder: str) -> None:
+        if holder != self._holder:
+            _log.info("lease %s/%s: held by %s", self._namespace, self._name, holder)
+        self._holder = holder
 
     def _hold_until(self, ends_at_s: float) -> None:
         if self.is_leader:
@@ -183,10 +210,18 @@ class LeaseHolder:
             self._tenure.end()
 
     async def _release(self) -> None:
-        lease = self._lease
-        if lease is None:
-            return
+        client = self._client.within(RELEASE_WITHIN_S)
         try:
-            await self._client.within(RELEASE_WITHIN_S).replace(LEASES, released(lease, self._now()))
+            await self._put_back(client)
         except KubeError as error:
             _log.warning("lease %s/%s not released, it expires: %s", self._namespace, self._name, error)
+
+    async def _put_back(self, client: Client) -> None:
+        """Store that nobody holds it, though a renewal may have been under way, whose answer was not waited for."""
+        if self._lease is not None:
+            with suppress(Conflict):
+                await client.replace(LEASES, released(self._lease, self._now()))
+                return
+        lease = await self._read(client)
+        if lease is not None and holder_of(lease) == self._identity:
+            await client.replace(LEASES, released(lease, self._now()))

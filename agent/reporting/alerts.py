@@ -35,8 +35,8 @@ _TRIED_AGAIN_S: Final = 60.0
 _WRITE_ATTEMPTS: Final = 5
 _WRITE_PAUSE_S: Final = 0.2
 
-# So long a stop waits for the answers to what is being posted.
-_ENDED_WITHIN_S: Final = 3.0
+# So long a stop waits for the answers to what is being posted: the next agent waits meanwhile.
+_ENDED_WITHIN_S: Final = 1.5
 
 
 class Outbox(Protocol):

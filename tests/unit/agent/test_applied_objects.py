@@ -8,10 +8,10 @@ from aiohttp import web
 
 from agent.applied_objects import AppliedObjects
 from agent.caches import Caches
-from kube.errors import Lost
+from kube.errors import Conflict, Lost
 from kube.resource import SERVICES
 from tests.support.podinfo import stored
-from tests.unit.kube.apiserver import ManualTime, client_of, ok, running_api_server
+from tests.unit.kube.apiserver import ManualTime, client_of, no, ok, running_api_server
 
 
 async def spell_otherwise(request: web.Request) -> web.StreamResponse:
@@ -33,6 +33,27 @@ async def test_what_the_api_server_spells_otherwise_is_not_applied_again_and_for
         (found,) = services.items()
         services._notify([services._store.remove(found)])
         assert not applied._left_behind
+
+
+async def test_what_is_applied_late_does_not_undo_what_another_agent_has_applied_since(tmp_path: Path) -> None:
+    rendered = {"kind": "Service", "metadata": {"name": "app", "namespace": "test"}, "spec": {"cpu": "100m"}}
+    async with running_api_server(tmp_path) as server, client_of(server, ManualTime()) as client:
+        caches = Caches(client, "")
+        applied = AppliedObjects(client, caches)
+        server.otherwise = spell_otherwise
+        await applied.apply(SERVICES, rendered)
+        seen = caches.of(SERVICES).get("test", "app")
+        assert seen is not None
+        server.otherwise = no(409, "Conflict")
+        with pytest.raises(Conflict):
+            await applied.apply(SERVICES, rendered)
+        with pytest.raises(Conflict):
+            await applied.delete(SERVICES, seen)
+    made, again, gone = (request.body for request in server.seen)
+    assert not {"uid", "resourceVersion"} & made["metadata"].keys(), "there was none"
+    version = {name: seen["metadata"][name] for name in ("uid", "resourceVersion")}
+    assert version.items() <= again["metadata"].items()
+    assert gone["preconditions"] == version
 
 
 async def test_an_object_that_forgets_what_was_applied_is_told_as_lost(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ async def test_a_write_of_the_time_before_is_not_let_through_when_the_same_proce
         fence.check()
         first.end()
         assert second.is_on
-        with pytest.raises(Deposed, match="not the leader"):
+        with pytest.raises(Deposed, match="this agent does not hold the Lease"):
             fence.check()
     with fence.opened(lambda: second.is_on):
         fence.check()

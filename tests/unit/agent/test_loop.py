@@ -13,6 +13,7 @@ import pytest
 
 from agent.apply import Applier
 from agent.caches import Caches
+from agent.leadership import Deposed
 from agent.loop import CanaryLoop
 from agent.main import connect_services
 from agent.providers.alerts.delivery import Delivery
@@ -28,6 +29,7 @@ from agent.tick import CanaryTicker
 from canary.api.canary import Canary
 from canary.run.action import Action, DropRequest
 from canary.run.decision import Decision, wait
+from canary.run.observation import Question
 from kube.client import Client
 from kube.errors import PermanentError, Unavailable
 from kube.events import EventRecorder
@@ -84,6 +86,28 @@ async def test_a_failing_loop_that_is_woken_all_the_time_still_backs_off(
         assert errors(metrics) == 1
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("leads", [True, False])
+async def test_who_was_deposed_while_it_decided_asks_no_hook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, leads: bool
+) -> None:
+    class WasAsked(Exception):  # noqa: N818
+        pass
+
+    async def ask(*_: Any) -> None:
+        raise WasAsked
+
+    monkeypatch.setattr("agent.ask.Asker.answer", ask)
+    decided = Decision(questions=frozenset({Question.CONFIRM_ROLLOUT}))
+    monkeypatch.setattr("agent.tick.decide", lambda *_: decided)
+    async with deposed_services(tmp_path, AgentMetrics("1.2.3")) as deposed:
+        services = replace(deposed, is_leader=lambda: leads)
+        services.caches.of(CANARIES).remember(version_of_canary("1") | {"status": {"phase": "Waiting"}})
+        services.caches.of(DEPLOYMENTS).remember(stored(podinfo_deployment()))
+        ticker = CanaryTicker(Key("test", "podinfo"), services, asyncio.Event())
+        with pytest.raises(WasAsked if leads else Deposed):
+            await ticker.tick()
 
 
 @dataclass

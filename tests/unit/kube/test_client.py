@@ -90,10 +90,10 @@ async def test_delete_can_be_bound_to_one_object(api: ApiServer, client: Client)
     api.will(ok({}), no(409, "Conflict"))
     await client.delete(CONFIGMAPS, "a", "test")
     with pytest.raises(Conflict):
-        await client.delete(CONFIGMAPS, "a", "test", propagation="Foreground", uid="u1")
+        await client.delete(CONFIGMAPS, "a", "test", propagation="Foreground", uid="u1", resource_version="7")
     assert api.seen[0].body["propagationPolicy"] == "Background"
     assert "preconditions" not in api.seen[0].body
-    assert api.seen[1].body["preconditions"] == {"uid": "u1"}
+    assert api.seen[1].body["preconditions"] == {"uid": "u1", "resourceVersion": "7"}
 
 
 async def test_a_list_is_read_page_by_page_and_its_items_are_whole_objects(api: ApiServer, client: Client) -> None:

@@ -52,7 +52,7 @@ def test_a_claim_counts_transitions_and_keeps_the_version_that_guards_it() -> No
     fresh = claimed({"metadata": {"name": "serin"}}, "me", NOW, Timing())
     assert fresh["spec"] == {
         "holderIdentity": "me",
-        "leaseDurationSeconds": 15,
+        "leaseDurationSeconds": 12,
         "leaseTransitions": 0,
         "acquireTime": "2026-03-01T12:00:00.000005Z",
         "renewTime": "2026-03-01T12:00:00.000005Z",
@@ -63,7 +63,7 @@ def test_a_claim_counts_transitions_and_keeps_the_version_that_guards_it() -> No
 
 
 def test_a_renewal_changes_only_its_time() -> None:
-    mine = lease("me", acquireTime="before", renewTime="before", leaseTransitions=4, leaseDurationSeconds=15)
+    mine = lease("me", acquireTime="before", renewTime="before", leaseTransitions=4, leaseDurationSeconds=12)
     renewed = claimed(mine, "me", NOW, Timing())
     assert renewed["spec"] == mine["spec"] | {"renewTime": "2026-03-01T12:00:00.000005Z"}
 

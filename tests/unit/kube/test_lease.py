@@ -7,6 +7,8 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
+import pytest
+
 from kube.client import Client
 from kube.leadership import Timing
 from kube.lease import LeaseHolder
@@ -16,12 +18,20 @@ from tests.unit.kube.apiserver import ApiServer, ManualTime, hang, no, ok
 def lease(holder: str, version: str) -> dict[str, Any]:
     return {
         "metadata": {"name": "serin", "namespace": "n", "resourceVersion": version},
-        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 15},
+        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 12},
     }
 
 
-def holder(client: Client, time: ManualTime) -> LeaseHolder:
-    return LeaseHolder(client, namespace="n", name="serin", identity="me", clock=time.clock, sleep=time.sleep)
+def holder(client: Client, time: ManualTime, *, look_s: float = 1.0) -> LeaseHolder:
+    return LeaseHolder(
+        client,
+        namespace="n",
+        name="serin",
+        identity="me",
+        timing=Timing(look_s=look_s),
+        clock=time.clock,
+        sleep=time.sleep,
+    )
 
 
 async def test_a_lease_is_made_held_by_writes_alone_and_given_back(
@@ -41,15 +51,43 @@ async def test_a_lease_is_made_held_by_writes_alone_and_given_back(
 
 
 async def test_nobody_waits_longer_than_the_duration_for_a_holder_that_is_gone(
-    api: ApiServer, client: Client, time: ManualTime
+    api: ApiServer, client: Client, time: ManualTime, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     started_s = time.now_s
-    api.will(*[ok(lease("other", "1"))] * 9)
+    # Killed right after it was seen to have renewed; a look each 5 s, and one when the Lease has run out.
+    api.will(*[ok(lease("other", "1"))] * 4)
     api.otherwise = ok(lease("me", "2"))
+    async with holder(client, time, look_s=5.0) as held:
+        tenure = await held.wait_acquired()
+        assert tenure.is_on
+        assert sum(time.slept_s[:3]) == 12.0
+        assert time.now_s - started_s <= 12.0 + 2.0
+    assert [seen.method for seen in api.seen[:5]] == ["GET", "GET", "GET", "GET", "PUT"]
+    assert api.seen[4].body["metadata"]["resourceVersion"] == "1"
+    assert [line for line in caplog.messages if "held by" in line] == ["lease n/serin: held by other"]
+
+
+async def test_what_is_given_back_is_taken_at_the_next_look(api: ApiServer, client: Client, time: ManualTime) -> None:
+    api.will(ok(lease("other", "1")), ok(lease("", "2")), ok(lease("me", "3")))
     async with holder(client, time) as held:
         await held.wait_acquired()
-        assert 15 <= time.now_s - started_s < 15 + 2
-    assert api.seen[9].body["metadata"]["resourceVersion"] == "1"
+        assert time.slept_s[0] == 1.0
+        assert [seen.method for seen in api.seen[:3]] == ["GET", "GET", "PUT"]
+
+
+@pytest.mark.parametrize(("now_of", "writes"), [("me", ["7", "8"]), ("other", ["7"])])
+async def test_what_a_renewal_under_way_has_changed_is_given_back_all_the_same_and_nobody_elses(
+    api: ApiServer, client: Client, time: ManualTime, now_of: str, writes: list[str]
+) -> None:
+    api.will(ok(lease("", "1")), ok(lease("me", "7")))
+    async with holder(client, time) as held:
+        await held.wait_acquired()
+        await api.wait_seen(3)  # the renewal: its answer is never read
+        api.will(no(409, "Conflict"), ok(lease(now_of, "8")), ok(lease("", "9")))
+    given_back = [seen.body for seen in api.seen[3:] if seen.method == "PUT"]
+    assert [body["metadata"]["resourceVersion"] for body in given_back] == writes
+    assert {body["spec"]["holderIdentity"] for body in given_back} == {""}
 
 
 async def test_leadership_ends_in_time_when_the_server_only_fails(
@@ -62,7 +100,7 @@ async def test_leadership_ends_in_time_when_the_server_only_fails(
         acquired_s = time.now_s
         await tenure.wait_over()
         assert not held.is_leader
-        assert time.now_s - acquired_s <= 10.0
+        assert time.now_s - acquired_s <= 9.0
 
 
 async def test_who_was_stopped_for_a_while_is_no_leader_when_it_wakes(
@@ -71,7 +109,7 @@ async def test_who_was_stopped_for_a_while_is_no_leader_when_it_wakes(
     api.will(ok(lease("", "1")), ok(lease("me", "2")))
     async with holder(client, time) as held:
         await held.wait_acquired()
-        time.now_s += 11
+        time.now_s += 9
         assert not held.is_leader
 
 
@@ -114,7 +152,7 @@ async def test_a_tenure_that_lapsed_unnoticed_is_over_even_if_the_lease_is_renew
     api.otherwise = ok(lease("me", "3"))
     async with holder(client, time) as held:
         first = await held.wait_acquired()
-        time.now_s += 11  # the process stood still, and no task of it has run since
+        time.now_s += 9  # the process stood still, and no task of it has run since
         await first.wait_over()
         second = await held.wait_acquired()
         assert (first.is_on, second.is_on) == (False, True)
