@@ -94,9 +94,9 @@ reference: .venv/.ready ## Write docs/reference/ anew, from the code
 dashboards: .venv/.ready ## Write Grafana's dashboards anew, from dashboards/
 	$(RUN) -m dashboards
 
-bench: .venv/.ready ## Measure; the figures go to build/bench.json
+bench: .venv/.ready ## Measure; the figures go to build/bench.json (BENCH="core scale": these keys alone)
 	@$(RUN) -m sandbox build
-	$(RUN) -m benchmarks
+	$(RUN) -m benchmarks $(BENCH)
 
 sandbox: .venv/.ready ## Bring up the sandbox cluster with Serin on it
 	@$(RUN) -m sandbox build

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from sandbox.paths import bin_dir
+
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 BUILD: Final = REPOSITORY / "build"
-TOOLS: Final = REPOSITORY / ".sandbox" / "bin"
+TOOLS: Final = bin_dir()

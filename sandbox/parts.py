@@ -95,8 +95,8 @@ def _controller_manager(state: State, pki: Pki) -> Part:
         f"--root-ca-file={pki.ca_cert}",
         "--leader-elect=false",
         "--use-service-account-credentials",  # so that admission can tell them from people
-        "--kube-api-qps=300",
-        "--kube-api-burst=600",
+        "--kube-api-qps=1000",
+        "--kube-api-burst=2000",
         "--horizontal-pod-autoscaler-sync-period=5s",
         "--profiling=false",
         *(f"--concurrent-{worker}-syncs=20" for worker in _WORKERS),
@@ -112,7 +112,7 @@ def _scheduler(state: State) -> Part:
             {
                 "apiVersion": "kubescheduler.config.k8s.io/v1",
                 "kind": "KubeSchedulerConfiguration",
-                "clientConnection": {"kubeconfig": str(state.inside_kubeconfig), "qps": 300, "burst": 600},
+                "clientConnection": {"kubeconfig": str(state.inside_kubeconfig), "qps": 1000, "burst": 2000},
                 "leaderElection": {"leaderElect": False},
             }
         )
