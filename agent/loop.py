@@ -12,6 +12,7 @@ from agent.leadership import Deposed
 from agent.revision_templates import TemplateLost
 from agent.services import AgentServices
 from agent.tick import CanaryTicker
+from agent.turns import Urgency
 from kube.errors import Conflict, KubeError, TransientError
 from kube.store import Key
 
@@ -24,6 +25,8 @@ _BREATH_S: Final = 1.0
 _RETRY_FIRST_S: Final = 0.2
 _RETRY_MAX_S: Final = 30.0
 _RETRY_DOUBLINGS: Final = 10
+# Whoever waits for a rollback waits no longer for the next try, whatever the API server asked for.
+_RETRY_PULL_MAX_S: Final = 2.0
 
 # So many one after the other, over some six seconds; then somebody should know what it is that never comes to pass.
 _CONFLICTS_ARE_USUAL: Final = 5
@@ -51,8 +54,9 @@ class CanaryLoop:
         self._woken.set()
 
     def note_target_edit(self, *, is_resynced: bool) -> None:
-        """Note whether the target's last edit became known by a list, after a gap, or by a watch event."""
+        """Note an edit of the target, and whether it became known by a list, after a gap, or by a watch event."""
         self._ticker.is_resynced = is_resynced
+        self._ticker.is_target_edited = True
 
     async def run(self) -> None:
         """Tick for ever; cancel it to stop. An action under way is finished or cancelled like any request."""
@@ -112,10 +116,12 @@ class CanaryLoop:
             sleep_s = await self._tick_guarded()
             if sleep_s != 0:
                 break
+            await self._ticker.turn.make_way(self._ticker.urgency())
         return sleep_s
 
     async def _tick_guarded(self) -> float | None:
         """Tick once; an error is reported, counted and waited out, and never ends the loop."""
+        asked_s = 0.0
         try:
             sleep_s = await self._ticker.tick()
         except Conflict as error:
@@ -127,6 +133,7 @@ class CanaryLoop:
         except (KubeError, TemplateLost) as error:
             self._ticker.count_failure(error, is_reported=not isinstance(error, TransientError))
             self._ticker.note_failing(error)
+            asked_s = error.retry_after_s if isinstance(error, TransientError) else 0.0
         except Exception as error:  # noqa: BLE001  a fault in one canary's tick must not stop the others
             _log.exception("tick of %s/%s failed", *self._key)
             self._ticker.count_failure(error, is_reported=True)
@@ -135,4 +142,7 @@ class CanaryLoop:
             self._failures = 0
             return sleep_s
         self._failures += 1
-        return min(_RETRY_FIRST_S * 2.0 ** min(self._failures, _RETRY_DOUBLINGS), _RETRY_MAX_S)
+        delay_s = min(_RETRY_FIRST_S * 2.0 ** min(self._failures, _RETRY_DOUBLINGS), _RETRY_MAX_S)
+        if self._ticker.urgency() is Urgency.PULL:
+            return min(delay_s, _RETRY_PULL_MAX_S)
+        return max(delay_s, min(asked_s, _RETRY_MAX_S))

@@ -56,6 +56,9 @@ from service.version import serin_version
 
 _log = logging.getLogger(__name__)
 
+# For each turn and each event that may be under way, and for the watches.
+_CONNECTIONS: Final = 128
+
 # One renews, and one may still hang.
 _LEASE_CONNECTIONS: Final = 2
 
@@ -78,7 +81,7 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         connect = partial(Client.connect, kubeconfig=settings.kubeconfig, user_agent=f"serin/{agent_version}")
         observe = metrics.calls.observe_request
-        client = await stack.enter_async_context(connect(observe=observe))
+        client = await stack.enter_async_context(connect(max_connections=_CONNECTIONS, observe=observe))
         # A renewal must wait for nobody's connection: hundreds of writes may wait for the others.
         lease_client = await stack.enter_async_context(connect(max_connections=_LEASE_CONNECTIONS, observe=observe))
         checks_client = await stack.enter_async_context(connect(max_connections=_CHECK_CONNECTIONS))
@@ -209,7 +212,7 @@ def connect_services(
         identities=Identities(own_queries or queries, settings.lends_identity_to),
         observe=metrics.calls.observe_provider,
     )
-    turns = Turns()
+    turns = Turns(client.pace)
     metrics.show_queues(
         {
             "ticks": lambda: turns.waiting,

@@ -28,10 +28,10 @@ from agent.services import AgentServices
 from agent.status_read_back import StatusReadBack
 from agent.stored import StoredCanary, is_gone, read_stored
 from agent.trouble_watch import TroubleWatch
-from agent.turns import Turn, Urgency
+from agent.turns import Turn, Urgency, urgency_of
 from canary.api.canary import Canary
 from canary.api.names import DEFAULT_TARGET_KIND
-from canary.api.parts import mapping_of, text_of
+from canary.api.parts import mapping_of
 from canary.decide import Decision, decide, find_trouble
 from canary.judgement.spec import with_evidence
 from canary.run.action import Action, SetFinalizer, SetTraffic, describe
@@ -52,9 +52,6 @@ _log = logging.getLogger(__name__)
 
 # Traffic is pulled at once: the events of the transition before may be late, and after a crash even lost.
 _WRITTEN_BEFORE_A_PULL_S: Final = 0.3
-
-# The phases in which an agent may have died between the intent that pulls the traffic and the route.
-_PULLING: Final = frozenset({Phase.FAILED, Phase.TERMINATING})
 
 
 class CanaryTicker:
@@ -84,10 +81,12 @@ class CanaryTicker:
         self._run_times = RunTimes(services.metrics.runs)
         self._is_pulling: bool | None = None
         """Whether the last decision was to take traffic off the canary side; at the start nobody knows."""
-        self.turn = Turn(services.turns)
+        self.turn = Turn(services.turns, key.namespace)
         """Taken by whoever calls `tick`, which gives it back and takes it again around its questions."""
         self.is_resynced = True
         """Whether the target's last edit became known by a list. At the start everything does."""
+        self.is_target_edited = False
+        """Whether the target was edited since the last tick."""
 
     async def close(self) -> None:
         """End the hook calls under way, and let the next agent have the alerts that are not sent."""
@@ -97,14 +96,8 @@ class CanaryTicker:
 
     def urgency(self) -> Urgency:
         """Return how urgent the next tick is, from the Canary as it is stored."""
-        obj = self._stored()
-        status = mapping_of(obj, "status")
-        phase, is_unknown = text_of(status, "phase"), self._is_pulling is None
-        if self._is_pulling or (is_unknown and phase in _PULLING):
-            return Urgency.PULL
-        if status.get("canaryWeight"):
-            return Urgency.EXPOSED
-        return Urgency.RESTING if phase in {"", *IDLE} else Urgency.RUNNING
+        status = mapping_of(self._stored(), "status")
+        return urgency_of(status, is_pulling=self._is_pulling, is_target_edited=self.is_target_edited)
 
     def count_failure(self, error: Exception, *, is_reported: bool) -> None:
         """Count and log an error; report it as a remark on the Canary as it is stored by now, if `is_reported`."""
@@ -124,6 +117,7 @@ class CanaryTicker:
         if obj is None or is_gone(obj):
             return None
         self._followers.clear()
+        self.is_target_edited = False
         try:
             stored = read_stored(obj, self._last_valid)
         except UnknownPhase as error:
@@ -361,6 +355,7 @@ class CanaryTicker:
             raise Deposed("this agent does not hold the Lease (any more): nothing is changed")
         async with self._services.faults.around():
             yield
+        self.turn.note_progress()
 
     def _count(self, canary: Canary, before: State, after: State) -> None:
         services = self._services

@@ -1,101 +1,97 @@
 """Turns: so many canaries are ticked at once, and whose traffic is at stake comes first.
 
 Hundreds of changes at once would otherwise be hundreds of requests at once. The API server, the users' own requests and
-this agent's Lease would all wait for them, and decisions would be old when they are written.
+this agent's Lease would all wait for them, and decisions would be old when they are written. How many are let in at
+once follows from how fast the API server answers.
 """
 
-import asyncio
-import heapq
+from collections.abc import Mapping
 from enum import IntEnum
-from itertools import count
-from typing import Final
+from typing import Any, Final
 
-# A sandbox's API server on two cores is busy with eight writes, and answers a user beside them.
-_AT_ONCE: Final = 8
+from canary.api.parts import text_of
+from canary.run.phase import IDLE, Phase
+from kube.pace import Pace
+from kube.slots import Slot, Slots
 
-# A request that hangs, on somebody's admission webhook say, must not keep the others from their turns.
-_OVERDUE_S: Final = 2.0
-_AT_MOST: Final = 32
+# Each has one request under way, and there are connections for so many beside the watches.
+_AT_MOST: Final = 64
 
 
 class Urgency(IntEnum):
-    """Who goes first. Of two that are equal, the one that waited longer."""
+    """Who goes first. Of two that are equal, who is of the namespace that had fewer turns, then who waited longer."""
 
     PULL = 0
-    """Its traffic is to be pulled off the canary side."""
+    """Its traffic is to be pulled off the canary side. It goes on while the API server asks to be left alone."""
     EXPOSED = 1
     """Its canary side has traffic."""
-    RUNNING = 2
-    RESTING = 3
+    EDITED = 2
+    """Its target was edited since it was last looked at: one write says so, the rest of its run comes after."""
+    RUNNING = 3
+    RESTING = 4
+    """No run is on, or its objects are made for the first time."""
+
+
+# The phases in which an agent may have died between the intent that pulls the traffic and the route.
+_PULLING: Final = frozenset({Phase.FAILED, Phase.TERMINATING})
+
+
+def urgency_of(status: Mapping[str, Any], *, is_pulling: bool | None, is_target_edited: bool) -> Urgency:
+    """Return how urgent the next tick is, by the Canary's stored status.
+
+    `is_pulling`: whether the last decision was to take traffic off the canary side; None where nobody knows.
+    """
+    phase = text_of(status, "phase")
+    if is_pulling or (is_pulling is None and phase in _PULLING):
+        return Urgency.PULL
+    if status.get("canaryWeight"):
+        return Urgency.EXPOSED
+    if phase in IDLE:
+        return Urgency.EDITED if is_target_edited else Urgency.RESTING
+    return Urgency.RESTING if phase in {"", Phase.INITIALIZING} else Urgency.RUNNING
 
 
 class Turns:
-    """The turns of one agent. A turn that takes longer than `overdue_s` lets another one in, up to `at_most` in all."""
+    """The turns of one agent, by the pace of its API server; see `kube.slots` for who is next and for who hangs."""
 
-    def __init__(self, at_once: int = _AT_ONCE, *, at_most: int = _AT_MOST, overdue_s: float = _OVERDUE_S) -> None:
-        self._at_once = at_once
-        self._at_most = at_most
-        self._overdue_s = overdue_s
-        self._waiting: list[tuple[Urgency, int, asyncio.Future[None]]] = []
-        self._taken: dict[int, asyncio.TimerHandle] = {}
-        self._overdue: set[int] = set()
-        self._numbers = count()
+    def __init__(self, pace: Pace | None = None) -> None:
+        self.slots = Slots(pace or Pace(), at_most=_AT_MOST)
 
     @property
     def waiting(self) -> int:
         """Return how many wait for a turn."""
-        return sum(not granted.done() for _, _, granted in self._waiting)
-
-    async def take(self, urgency: Urgency) -> int:
-        """Wait for a turn; return its number, with which to give it back."""
-        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        number = next(self._numbers)
-        heapq.heappush(self._waiting, (urgency, number, granted))
-        self._grant()
-        try:
-            await granted
-        except asyncio.CancelledError:
-            granted.cancel()
-            self.give_back(number)
-            raise
-        return number
-
-    def give_back(self, number: int) -> None:
-        """End a turn, if it has begun."""
-        timer = self._taken.pop(number, None)
-        if timer is not None:
-            timer.cancel()
-        self._overdue.discard(number)
-        self._grant()
-
-    def _grant(self) -> None:
-        while self._waiting and len(self._taken) < min(self._at_once + len(self._overdue), self._at_most):
-            _, number, granted = heapq.heappop(self._waiting)
-            if granted.done():
-                continue
-            loop = asyncio.get_running_loop()
-            self._taken[number] = loop.call_later(self._overdue_s, self._let_another_in, number)
-            granted.set_result(None)
-
-    def _let_another_in(self, number: int) -> None:
-        self._overdue.add(number)
-        self._grant()
+        return self.slots.waiting
 
 
 class Turn:
     """The turn of one canary: what takes as long as others take to answer is waited for without it."""
 
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
-        self._number: int | None = None
+    def __init__(self, turns: Turns, namespace: str = "") -> None:
+        self._slots = turns.slots
+        self._namespace = namespace
+        self._slot: Slot | None = None
+        self._has_hung = False
 
     async def take(self, urgency: Urgency) -> None:
         """Wait for it, unless it is on."""
-        if self._number is None:
-            self._number = await self._turns.take(urgency)
+        if self._slot is None:
+            self._slot = await self._slots.take(self._namespace, urgency, is_suspect=self._has_hung)
 
     def give_back(self) -> None:
         """Let others in, if it is on."""
-        if self._number is not None:
-            self._turns.give_back(self._number)
-            self._number = None
+        if self._slot is not None:
+            self._has_hung = self._slot.has_hung
+            self._slots.give_back(self._slot)
+            self._slot = None
+
+    def note_progress(self) -> None:
+        """Note that a request was answered: the turn does not hang."""
+        if self._slot is not None:
+            self._slots.note_progress(self._slot)
+
+    async def make_way(self, urgency: Urgency) -> None:
+        """Let those go first that are more urgent, if any waits; then go on."""
+        most_urgent = self._slots.most_urgent
+        if most_urgent is not None and most_urgent < urgency:
+            self.give_back()
+            await self.take(urgency)

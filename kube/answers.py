@@ -51,6 +51,9 @@ _BY_CODE: dict[int, type[KubeError]] = {
     422: Invalid,
     429: Unavailable,
 }
+_OVERLOAD = frozenset(
+    {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT},
+)
 _LONGEST_MESSAGE = 500
 
 
@@ -99,6 +102,8 @@ def error_from_status(
         error.retry_after_s = max(retry_after_s, _seconds(details.get("retryAfterSeconds")))
         # The server refuses with 429 and 401 before it does anything.
         error.is_without_effect = code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS}
+        # A webhook chooses its code, too, and in whose time it says so.
+        error.is_overload = code in _OVERLOAD and "webhook" not in message and not _is_from_admission(message)
     return error
 
 

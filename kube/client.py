@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kube.connection import Observe
+    from kube.pace import Pace
     from kube.resource import Object, Objects
 
     JsonPatch: TypeAlias = Sequence[Mapping[str, Any]]
@@ -103,6 +104,11 @@ class Client:
     def host(self) -> str:
         """Return the API server's URL."""
         return self.connection.host
+
+    @property
+    def pace(self) -> Pace:
+        """Return how much may be sent at once, for whoever sends much."""
+        return self.connection.pace
 
     def within(self, deadline_s: float) -> Client:
         """Return a client with the same connections and another deadline for each call."""

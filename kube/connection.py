@@ -26,6 +26,7 @@ from yarl import URL
 
 from kube.answers import error_from_answer
 from kube.errors import ConfigError, KubeError, TransientError, Unavailable
+from kube.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -92,6 +93,8 @@ class Connection:
         user_agent: str,
         observe: Observe = lambda *_: None,
     ) -> None:
+        self.pace = Pace()
+        """How much may be sent at once, for whoever sends much."""
         self._observe = observe
         self._configuration = configuration
         self._session = session
@@ -113,10 +116,21 @@ class Connection:
             async with self._answer(request, limits) as response:
                 body = await response.read()
         except KubeError as error:
-            self._observe(request.verb, error.status, time.monotonic() - started_at_s)
+            seconds = time.monotonic() - started_at_s
+            self._observe(request.verb, error.status, seconds)
+            self._note(request, seconds, error)
             raise
-        self._observe(request.verb, response.status, time.monotonic() - started_at_s)
+        seconds = time.monotonic() - started_at_s
+        self._observe(request.verb, response.status, seconds)
+        self._note(request, seconds)
         return body
+
+    def _note(self, request: Request, seconds: float, error: KubeError | None = None) -> None:
+        """Let the pace learn from an answer. How long a list takes says more of its length than of the server."""
+        if isinstance(error, TransientError) and error.is_overload:
+            self.pace.note_refusal(error.retry_after_s)
+        elif request.verb != "list" and not (isinstance(error, TransientError) and error.is_without_effect):
+            self.pace.note_answer(request.namespace or "", seconds)
 
     async def lines(self, request: Request, *, silence_s: float) -> AsyncGenerator[bytes, None]:
         """Yield the lines of the answer as they arrive, until the server ends it.

@@ -75,10 +75,12 @@ class TransientError(KubeError):
     """It may succeed later. `retry_after_s` is the delay that the server asked for (0: none).
 
     `is_without_effect`: the request is known to have changed nothing, so that even a create may be sent again.
+    `is_overload`: the API server itself has too much to do, or is not up; no admission webhook said so.
     """
 
     retry_after_s: float = 0.0
     is_without_effect: bool = False
+    is_overload: bool = False
 
 
 class Unavailable(TransientError):

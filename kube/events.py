@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 from kube.backoff import Backoff
 from kube.errors import AlreadyExists, KubeError, NotFound, TransientError
 from kube.resource import EVENTS
+from kube.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from kube.client import Client
+    from kube.pace import Pace
     from kube.resource import Object
 
 _log = logging.getLogger(__name__)
@@ -30,6 +32,10 @@ REMEMBERED_EVENTS = 4096
 LONGEST_NAME = 253
 # As long as a note of events.k8s.io may be. What others say of a cluster with hundreds of faults has no end.
 LONGEST_MESSAGE = 1024
+
+_MOST_WRITERS = 32
+# None is so urgent that it goes on while the API server asks to be left alone.
+_IN_ITS_TURN = 1
 
 
 class _EventKey(NamedTuple):
@@ -76,13 +82,32 @@ class _Job:
         return f"{self.key.kind} {self.key.namespace}/{self.key.name}: {self.key.message}"
 
 
+@dataclass(frozen=True, slots=True)
+class _HalfPace:
+    """The pace of the Events: the other half is left to what they tell of."""
+
+    whole: Pace
+
+    @property
+    def at_once(self) -> int:
+        return max(self.whole.at_once // 2, 1)
+
+    @property
+    def alone_s(self) -> float:
+        return self.whole.alone_s
+
+    @property
+    def hangs_after_s(self) -> float:
+        return self.whole.hangs_after_s
+
+
 class EventRecorder:
     """`async with EventRecorder(client) as recorder`: its end writes what is queued, for `drain_s` at most.
 
-    `record` only queues. Those of one object are written in their order, those of `writers` objects at once. What can't
-    be written now is tried again for `kept_for_s`; after that, or when it is refused, that is logged and the Event is
-    lost, and so is one without a name of its own (`once`) when `capacity` others of its namespace wait, or
-    `total_capacity` of all.
+    `record` only queues. Those of one object are written in their order, those of several objects at once: half as many
+    as the pace of the API server allows, fair between namespaces. What can't be written now is tried again for
+    `kept_for_s`; after that, or when it is refused, that is logged and the Event is lost, and so is one without a name
+    of its own (`once`) when `capacity` others of its namespace wait, or `total_capacity` of all.
     """
 
     def __init__(
@@ -93,7 +118,6 @@ class EventRecorder:
         instance: str = "",
         capacity: int = 200,
         total_capacity: int = 10_000,
-        writers: int = 8,
         kept_for_s: float = 600.0,
         drain_s: float = 5.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -105,7 +129,7 @@ class EventRecorder:
         self._instance = instance
         self._capacity = capacity
         self._total_capacity = total_capacity
-        self._writers = asyncio.Semaphore(writers)
+        self._slots = Slots(_HalfPace(client.pace), at_most=_MOST_WRITERS)
         self._kept_for_s = kept_for_s
         self._drain_s = drain_s
         self._now = now
@@ -203,7 +227,7 @@ class EventRecorder:
         """Write an Event, however often it takes; return when it is written, or lost for good."""
         for failures in count(1):
             try:
-                async with self._writers:
+                async with self._slots.of(job.key.namespace, _IN_ITS_TURN):
                     await self._write(job)
             except TransientError as error:
                 delay_s = max(error.retry_after_s, self._backoff.delay_s(failures))

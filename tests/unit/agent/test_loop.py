@@ -110,6 +110,25 @@ async def test_who_was_deposed_while_it_decided_asks_no_hook(
             await ticker.tick()
 
 
+@pytest.mark.parametrize(("weight", "expected_s"), [(0, 17.0), (50, 17.0), (None, 0.4)])
+async def test_a_canary_waits_as_long_as_the_api_server_asked_for_unless_traffic_is_to_be_pulled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weight: int | None, expected_s: float
+) -> None:
+    async def refused(_: CanaryTicker) -> None:
+        error = Unavailable("too many requests")
+        error.retry_after_s = 17.0
+        raise error
+
+    monkeypatch.setattr(CanaryTicker, "tick", refused)
+    async with deposed_services(tmp_path, AgentMetrics("1.2.3")) as services:
+        services.caches.of(CANARIES).remember(
+            version_of_canary("1") | {"status": {"phase": "Progressing", "canaryWeight": weight or 0}}
+        )
+        loop = CanaryLoop(Key("test", "podinfo"), services)
+        loop._ticker._is_pulling = weight is None
+        assert await loop._tick_guarded() == expected_s
+
+
 @dataclass
 class RefusingApplier:
     """Takes the place of the applier: the Canary is written by somebody, then the action is refused."""

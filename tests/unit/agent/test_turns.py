@@ -1,90 +1,137 @@
-"""Turns are given to the most urgent, to so many at once, and one that hangs holds nobody up."""
+"""Turns are given by urgency, and canaries whose requests hang slow down no other: by a scripted clock."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from typing import Any
 
-from agent.turns import Turn, Turns, Urgency
-from tests.support.eventually import eventually
-from tests.support.patience import AGES_S
+import pytest
+
+from agent.turns import Turn, Turns, Urgency, urgency_of
+from tests.support.scripted_loop import play
+
+HANGS_FOR_S = 10.0
+ANSWER_S = 0.02
 
 
-@dataclass
-class Ticks:
-    """Ticks that end when they are told to. `begun` are those that got their turn, in this order."""
+@pytest.mark.parametrize(
+    ("status", "is_pulling", "urgency"),
+    [
+        ({"phase": "Progressing", "canaryWeight": 20}, True, Urgency.PULL),
+        ({"phase": "Progressing", "canaryWeight": 0}, True, Urgency.PULL),
+        ({"phase": "Failed", "canaryWeight": 0}, None, Urgency.PULL),
+        ({"phase": "Failed", "canaryWeight": 0}, False, Urgency.RESTING),
+        ({"phase": "Progressing", "canaryWeight": 20}, None, Urgency.EXPOSED),
+        ({"phase": "Promoting", "canaryWeight": 50}, False, Urgency.EXPOSED),
+        ({"phase": "Progressing", "canaryWeight": 0}, False, Urgency.RUNNING),
+        ({"phase": "Succeeded", "canaryWeight": 0}, False, Urgency.RESTING),
+        ({"phase": "Initializing", "canaryWeight": 0}, False, Urgency.RESTING),
+        ({}, None, Urgency.RESTING),
+    ],
+)
+def test_a_pull_is_more_urgent_than_traffic_on_the_canary_side_and_that_than_a_run_without(
+    status: dict[str, Any], *, is_pulling: bool | None, urgency: Urgency
+) -> None:
+    assert urgency_of(status, is_pulling=is_pulling, is_target_edited=False) is urgency
 
-    turns: Turns
-    begun: list[str] = field(default_factory=list)
-    _ends: dict[str, asyncio.Event] = field(default_factory=dict)
-    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
-    async def ask(self, **urgencies: Urgency) -> None:
-        """Ask for turns, one after the other."""
-        for name, urgency in urgencies.items():
-            self._ends[name] = asyncio.Event()
-            self.tasks[name] = asyncio.create_task(self._tick(name, urgency), name=name)
-            await settle()
+def test_an_edit_is_told_before_runs_go_on_that_have_no_traffic_and_a_bootstrap_after_them() -> None:
+    def edited(phase: str) -> Urgency:
+        return urgency_of({"phase": phase}, is_pulling=False, is_target_edited=True)
 
-    async def end(self, name: str) -> None:
-        self._ends[name].set()
-        await settle()
+    assert Urgency.EXPOSED < edited("Succeeded") < edited("Progressing") < edited("Initializing")
 
-    async def _tick(self, name: str, urgency: Urgency) -> None:
-        turn = Turn(self.turns)
-        await turn.take(urgency)
-        self.begun.append(name)
-        try:
-            await self._ends[name].wait()
-        finally:
+
+def test_a_burst_of_ticks_makes_way_for_what_is_more_urgent_and_for_nobody_else() -> None:
+    async def script() -> None:
+        turns, begun = Turns(), list[str]()
+        bursts = [Turn(turns, f"namespace-{number}") for number in range(8)]
+        for burst in bursts:
+            await burst.take(Urgency.RUNNING)
+
+        async def tick(name: str, urgency: Urgency) -> None:
+            turn = Turn(turns, name)
+            await turn.take(urgency)
+            begun.append(name)
             turn.give_back()
 
-
-async def settle() -> None:
-    for _ in range(5):
+        waiting = [asyncio.create_task(tick("running", Urgency.RUNNING))]
         await asyncio.sleep(0)
-
-
-@asynccontextmanager
-async def ticks(at_once: int, *, at_most: int = 100, overdue_s: float = AGES_S) -> AsyncIterator[Ticks]:
-    made = Ticks(Turns(at_once, at_most=at_most, overdue_s=overdue_s))
-    try:
-        yield made
-    finally:
-        for task in made.tasks.values():
-            task.cancel()
-        await asyncio.gather(*made.tasks.values(), return_exceptions=True)
-
-
-async def test_so_many_are_let_in_at_once_and_the_most_urgent_of_those_that_wait_is_next() -> None:
-    async with ticks(2) as ticking:
-        await ticking.ask(a=Urgency.RESTING, b=Urgency.RESTING)
-        await ticking.ask(c=Urgency.RESTING, d=Urgency.RUNNING, e=Urgency.EXPOSED, f=Urgency.PULL, g=Urgency.PULL)
-        assert ticking.begun == ["a", "b"]
-        for ended in ("b", "f", "g", "e", "d"):
-            await ticking.end(ended)
-        assert ticking.begun == ["a", "b", "f", "g", "e", "d", "c"]
-
-
-async def test_one_that_is_cancelled_while_it_waits_or_just_when_it_is_let_in_leaves_its_turn_to_the_next() -> None:
-    async with ticks(1) as ticking:
-        await ticking.ask(a=Urgency.RESTING, b=Urgency.PULL, c=Urgency.EXPOSED, d=Urgency.RESTING)
-        ticking.tasks["b"].cancel()
-        await settle()
-        ticking._ends["a"].set()
+        await bursts[0].make_way(Urgency.RUNNING)
+        assert begun == []
+        waiting.append(asyncio.create_task(tick("edited", Urgency.EDITED)))
         await asyncio.sleep(0)
+        await bursts[0].make_way(Urgency.RUNNING)
+        assert begun == ["edited", "running"]
+        await asyncio.gather(*waiting)
+
+    play(script())
+
+
+async def lags_beside(hanging: dict[str, int]) -> list[float]:
+    """Return how long 950 ticks that are due in the course of 10 s waited for their turns.
+
+    `hanging`: how many canaries of a namespace are due at the beginning, each with a request that hangs for 10 s.
+    """
+    turns, lags_s, clock = Turns(), list[float](), asyncio.get_running_loop().time
+
+    async def hang(namespace: str) -> None:
+        turn = Turn(turns, namespace)
+        await turn.take(Urgency.EXPOSED)
+        await asyncio.sleep(HANGS_FOR_S)
+        turn.give_back()
+
+    async def tick(number: int) -> None:
+        turn = Turn(turns, f"team-{number % 20}")
+        await asyncio.sleep(number * 10.0 / 950)
+        due_at_s = clock()
+        await turn.take(Urgency.EXPOSED)
+        lags_s.append(clock() - due_at_s)
+        for _ in range(2):
+            await asyncio.sleep(ANSWER_S)
+            turn.note_progress()
+        turn.give_back()
+
+    async with asyncio.TaskGroup() as group:
+        for namespace, count in hanging.items():
+            for _ in range(count):
+                group.create_task(hang(namespace))
+        for number in range(950):
+            group.create_task(tick(number))
+    return sorted(lags_s)
+
+
+def test_fifty_canaries_of_a_namespace_whose_webhook_is_down_slow_down_no_other() -> None:
+    lags_s = play(lags_beside({"down": 50}))
+    assert len(lags_s) == 950
+    assert lags_s[-1] < 0.25
+    assert lags_s[900] < 0.05
+
+
+def test_nor_do_fifty_of_as_many_namespaces() -> None:
+    lags_s = play(lags_beside({f"down-{number}": 1 for number in range(50)}))
+    assert lags_s[-1] < 1.0
+    assert lags_s[475] < 0.05
+
+
+def test_who_hung_the_last_time_comes_after_those_that_did_not() -> None:
+    async def script() -> None:
+        turns, begun = Turns(), list[str]()
+        hung = Turn(turns, "down")
+        await hung.take(Urgency.EXPOSED)
+        await asyncio.sleep(HANGS_FOR_S)
+        hung.give_back()
+        busy = [Turn(turns, f"namespace-{number}") for number in range(8)]
+        for turn in busy:
+            await turn.take(Urgency.EXPOSED)
+
+        async def tick(name: str, turn: Turn) -> None:
+            await turn.take(Urgency.EXPOSED)
+            begun.append(name)
+            turn.give_back()
+
+        ticks = [asyncio.create_task(tick(name, turn)) for name, turn in (("hung", hung), ("other", Turn(turns, "x")))]
         await asyncio.sleep(0)
-        ticking.tasks["c"].cancel()
-        await settle()
-        assert ticking.begun[-1] == "d"
+        busy[0].give_back()
+        await asyncio.gather(*ticks)
+        assert begun == ["other", "hung"]
 
-
-async def test_one_that_hangs_lets_another_in_but_not_more_than_allowed() -> None:
-    async with ticks(1, at_most=3, overdue_s=0.0) as ticking:
-        await ticking.ask(**dict.fromkeys("abcde", Urgency.RESTING))
-        await eventually(lambda: len(ticking.begun), lambda count: count >= 3)
-        for _ in range(20):
-            await asyncio.sleep(0)
-        assert ticking.begun == ["a", "b", "c"]
-        await ticking.end("b")
-        assert ticking.begun == ["a", "b", "c", "d"]
+    play(script())

@@ -25,6 +25,7 @@ from kube.resource import CONFIGMAPS, DEPLOYMENTS, NAMESPACES
 from tests.support.jumping_clock import jumping_clock
 from tests.support.patience import AGES_S, PATIENCE_S
 from tests.unit.kube.apiserver import (
+    Answer,
     ApiServer,
     ManualTime,
     client_of,
@@ -165,6 +166,34 @@ async def test_a_retry_after_beyond_the_deadline_is_told_at_once(
         await client.get(CONFIGMAPS, "a", "test")
     assert caught.value.retry_after_s == 60
     assert time.slept_s == []
+
+
+async def test_a_server_with_too_much_to_do_is_sent_less_and_left_alone(api: ApiServer, client: Client) -> None:
+    api.will(no(429, headers={"Retry-After": "60"}))
+    with pytest.raises(Unavailable):
+        await client.get(CONFIGMAPS, "a", "test")
+    assert 0.0 < client.pace.alone_s <= 60.0
+    api.will(no(503), ok({}))
+    await client.get(CONFIGMAPS, "a", "test")
+    assert client.pace.at_once == 2, "as few as can be"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        no(429, "TooManyRequests", 'admission webhook "slow.shop" denied the request: later', retryAfterSeconds=60),
+        no(500, "InternalError", 'failed calling webhook "slow.shop": context deadline exceeded'),
+        no(504, "Timeout", 'failed calling webhook "slow.shop": context deadline exceeded', retryAfterSeconds=60),
+        no(409, "Conflict"),
+    ],
+)
+async def test_what_a_webhook_says_or_an_object_is_refused_for_slows_down_nobody(
+    api: ApiServer, client: Client, refusal: Answer
+) -> None:
+    api.will(*[refusal] * ATTEMPTS)
+    with pytest.raises(KubeError):
+        await client.get(CONFIGMAPS, "a", "test")
+    assert (client.pace.alone_s, client.pace.at_once) == (0.0, 8)
 
 
 async def test_a_guard_stands_before_each_attempt_of_a_write_and_before_no_read(api: ApiServer, client: Client) -> None:

@@ -12,7 +12,7 @@ from agent.loop import CanaryLoop
 from agent.loop_lag import watch_loop_lag
 from agent.series.agent_metrics import AgentMetrics
 from agent.tick import CanaryTicker
-from agent.turns import Urgency
+from agent.turns import Turn, Urgency
 from kube.store import Key
 from service.lifetime import running
 from tests.support.canaries import canary_object
@@ -116,7 +116,7 @@ async def test_what_waits_is_shown_by_queue(tmp_path: Path) -> None:
 
     async with deposed_services(tmp_path, metrics) as services:
         assert waiting() == {"ticks": 0, "alerts": 0, "events": 0, "eventHooks": 0}
-        turns = [asyncio.create_task(services.turns.take(Urgency.RUNNING)) for _ in range(11)]
+        turns = [asyncio.create_task(Turn(services.turns).take(Urgency.RUNNING)) for _ in range(11)]
         await asyncio.sleep(0)
         services.recorder.record(canary_object(), "Normal", "Synced", "one")
         assert waiting() == {"ticks": 3, "alerts": 0, "events": 1, "eventHooks": 0}

@@ -1,0 +1,170 @@
+"""Slots go to the most urgent, in turn between owners, and those that hang hold nobody up: by a scripted clock."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from kube.slots import Slots
+from tests.support.scripted_loop import play
+
+NEVER_S = 1e6
+
+
+@dataclass
+class ChangingPace:
+    """A pace whose server asks to be left alone now and then."""
+
+    at_once: int
+    hangs_after_s: float = NEVER_S
+    alone_s: float = 0.0
+
+
+@dataclass
+class Holders:
+    """Who holds slots until they are told to end. `begun` are those that got theirs, in this order."""
+
+    slots: Slots
+    begun: list[str] = field(default_factory=list)
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _ends: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    async def ask(self, *names: str, owner: str = "shop", rank: int = 1, is_suspect: bool = False) -> None:
+        for name in names:
+            self._ends[name] = asyncio.Event()
+            held = self._hold(name, owner, rank, is_suspect=is_suspect)
+            self.tasks[name] = asyncio.create_task(held, name=name)
+            await settle()
+
+    async def end(self, *names: str) -> None:
+        for name in names:
+            self._ends[name].set()
+            await settle()
+
+    async def _hold(self, name: str, owner: str, rank: int, *, is_suspect: bool) -> None:
+        slot = await self.slots.take(owner, rank, is_suspect=is_suspect)
+        self.begun.append(name)
+        try:
+            await self._ends[name].wait()
+        finally:
+            self.slots.give_back(slot)
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def holders(at_once: int, *, at_most: int = 100, hangs_after_s: float = NEVER_S) -> Holders:
+    return Holders(Slots(ChangingPace(at_once, hangs_after_s), at_most=at_most))
+
+
+def test_so_many_are_let_in_at_once_and_the_most_urgent_of_those_that_wait_is_next() -> None:
+    async def script() -> None:
+        held = holders(2)
+        await held.ask("a", "b", rank=3)
+        await held.ask("c", rank=3)
+        await held.ask("d", rank=2)
+        await held.ask("e", "f", rank=0)
+        assert held.begun == ["a", "b"]
+        assert (held.slots.waiting, held.slots.most_urgent) == (4, 0)
+        await held.end("b", "e", "f", "d")
+        assert held.begun == ["a", "b", "e", "f", "d", "c"]
+        assert (held.slots.waiting, held.slots.most_urgent) == (0, None)
+
+    play(script())
+
+
+def test_who_comes_with_one_does_not_wait_for_all_of_who_came_with_many() -> None:
+    async def script() -> None:
+        held = holders(1)
+        await held.ask("a1", "a2", "a3", "a4", owner="a")
+        await held.ask("b1", "b2", owner="b")
+        await held.ask("c1", owner="c")
+        await held.end("a1", "a2", "b1", "c1", "a3", "b2")
+        assert held.begun == ["a1", "a2", "b1", "c1", "a3", "b2", "a4"]
+
+    play(script())
+
+
+def test_one_that_is_cancelled_while_it_waits_or_just_when_it_is_let_in_leaves_its_slot_to_the_next() -> None:
+    async def script() -> None:
+        held = holders(1)
+        await held.ask("a", "b", "c", "d")
+        held.tasks["b"].cancel()
+        await settle()
+        assert held.slots.waiting == 2
+        held._ends["a"].set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        held.tasks["c"].cancel()
+        await settle()
+        assert held.begun[-1] == "d"
+        assert held.slots.waiting == 0
+
+    play(script())
+
+
+def test_one_that_hangs_lets_another_in_but_not_more_than_allowed_and_progress_ends_that() -> None:
+    async def script() -> None:
+        held = holders(1, at_most=3, hangs_after_s=1.0)
+        slot = await held.slots.take("other")
+        await held.ask("b", "c", "d", "e")
+        await asyncio.sleep(0.9)
+        held.slots.note_progress(slot)
+        await asyncio.sleep(0.9)
+        assert held.begun == [], "its last answer is 0.9 s ago"
+        await asyncio.sleep(0.2)
+        assert held.begun == ["b"]
+        await asyncio.sleep(10)
+        assert held.begun == ["b", "c"], "three in all, and three quarters of them for one owner"
+        held.slots.note_progress(slot)
+        held.slots.give_back(slot)
+        await settle()
+        assert held.begun == ["b", "c"]
+        await held.end("b")
+        assert held.begun == ["b", "c", "d"]
+
+    play(script())
+
+
+def test_however_many_of_one_owner_hang_others_find_slots() -> None:
+    async def script() -> None:
+        held = holders(4, at_most=16, hangs_after_s=1.0)
+        await held.ask(*(f"hangs-{number}" for number in range(50)), owner="down")
+        await asyncio.sleep(20)
+        assert len(held.begun) == 12
+        await held.ask("other", owner="shop")
+        assert held.begun[-1] == "other"
+
+    play(script())
+
+
+def test_those_that_hung_the_last_time_have_half_of_the_slots_and_come_after_the_others() -> None:
+    async def script() -> None:
+        held = holders(1, at_most=8, hangs_after_s=1.0)
+        for number in range(20):
+            await held.ask(f"hung-{number}", owner=f"namespace-{number}", is_suspect=True)
+        await held.ask("other")
+        await asyncio.sleep(1.5)
+        assert held.begun == ["hung-0", "other"]
+        await asyncio.sleep(20)
+        assert held.begun == ["hung-0", "other", "hung-1", "hung-2", "hung-3"]
+        await held.ask("another")
+        assert held.begun[-1] == "another"
+
+    play(script())
+
+
+def test_a_server_that_is_to_be_left_alone_gets_the_most_urgent_only_until_that_is_over() -> None:
+    async def script() -> None:
+        pace = ChangingPace(2, alone_s=30.0)
+        held = Holders(Slots(pace, at_most=100))
+        await held.ask("run", rank=1)
+        await held.ask("pull", rank=0)
+        assert held.begun == ["pull"]
+        await asyncio.sleep(29)
+        assert held.begun == ["pull"]
+        pace.alone_s = 0.0
+        await asyncio.sleep(2)
+        assert held.begun == ["pull", "run"]
+
+    play(script())
