@@ -13,7 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from kube.backoff import Backoff
-from kube.errors import AlreadyExists, KubeError, NotFound, TransientError
+from kube.errors import AlreadyExists, Conflict, KubeError, NotFound, TransientError
 from kube.resource import EVENTS
 from kube.slots import Slots
 
@@ -229,8 +229,10 @@ class EventRecorder:
             try:
                 async with self._slots.of(job.key.namespace, _IN_ITS_TURN):
                     await self._write(job)
-            except TransientError as error:
-                delay_s = max(error.retry_after_s, self._backoff.delay_s(failures))
+            except (TransientError, Conflict) as error:
+                # A quota that others count up at the same moment answers a create with a conflict, too.
+                asked_s = error.retry_after_s if isinstance(error, TransientError) else 0.0
+                delay_s = max(asked_s, self._backoff.delay_s(failures))
                 if self._clock() + delay_s > job.give_up_at_s:
                     _log.warning("event lost, tried for %.0f s: %s: %s", self._kept_for_s, job.about, error)
                     return

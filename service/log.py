@@ -2,7 +2,10 @@
 
 import json
 import logging
+import os
+import select
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -30,6 +33,9 @@ class LineFormat:
 
 
 DEFAULT_FORMAT: Final = LineFormat()
+
+# So long whoever takes the lines may take for one of them, before others are thrown away.
+_PATIENCE_S: Final = 0.2
 
 
 class LineFormatter(JsonFormatter):
@@ -61,6 +67,59 @@ class LineFormatter(JsonFormatter):
             log_data[self._line_format.error_key] = log_data.pop(self._line_format.error_key)
 
 
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Writes lines for as long as somebody takes them; the program goes on where nobody does.
+
+    A full disk, a pipe whose reader is gone, and one whose reader has stopped to read (a container runtime that hangs:
+    a write to it never returns) cost the lines of that time, and nothing else. How many is said when lines are taken
+    again.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lost = 0
+        self._is_cut = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, and before it how many were lost."""
+        try:
+            if self._lost and self._write(self.format(self._of_lost())):
+                self._lost = 0
+            if self._lost or not self._write(self.format(record)):
+                self._lost += 1
+        except Exception:  # noqa: BLE001  as every handler of logging does: what is wrong with a line ends no program
+            self.handleError(record)
+
+    def _of_lost(self) -> logging.LogRecord:
+        text = "%d lines of the log were lost: nobody took them"
+        return logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, (self._lost,), None)
+
+    def _write(self, line: str) -> bool:
+        """Write a line; return whether all of it was taken."""
+        try:
+            file = self.stream.fileno()
+        except (OSError, AttributeError):  # no file, as in tests
+            self.stream.write(line + self.terminator)
+            self.flush()
+            return True
+        # A line that was taken in part ends here: what is written next is one of its own.
+        text = (self.terminator if self._is_cut else "") + line + self.terminator
+        whole = rest = text.encode(errors="backslashreplace")
+        with suppress(OSError):
+            while rest and self._is_taken(file):
+                # A pipe that takes anything takes so much at once.
+                rest = rest[os.write(file, rest[: select.PIPE_BUF]) :]
+        if len(rest) < len(whole):
+            self._is_cut = bool(rest)
+        return not rest
+
+    def _is_taken(self, file: int) -> bool:
+        """Return whether a write would return. One that lost lines is not waited for again."""
+        poll = select.poll()
+        poll.register(file, select.POLLOUT)
+        return bool(poll.poll(0 if self._lost else _PATIENCE_S * 1000))
+
+
 def configure_logging(level: str, *, line_format: LineFormat = DEFAULT_FORMAT, stream: TextIO | None = None) -> None:
     """Send everything from `level` (debug, info, warning, error) up to `stream`, None being standard output.
 
@@ -69,7 +128,7 @@ def configure_logging(level: str, *, line_format: LineFormat = DEFAULT_FORMAT, s
     """
     if level not in LEVELS:
         raise ValueError(f"--log-level: found {level!r}; allowed: {', '.join(LEVELS)}")
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = LineHandler(stream or sys.stdout)
     handler.setFormatter(LineFormatter(line_format))
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

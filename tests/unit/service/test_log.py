@@ -2,15 +2,17 @@
 
 import io
 import logging
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import orjson
 import pytest
 
 from loadtester.__main__ import LINES
-from service.log import DEFAULT_FORMAT, LineFormat, LineFormatter, configure_logging
+from service.log import DEFAULT_FORMAT, LineFormat, LineFormatter, LineHandler, configure_logging
 
 AT_S = datetime(2026, 11, 30, 5, 42, 7, 89_900, UTC).timestamp()
 
@@ -122,3 +124,39 @@ def test_without_a_stream_lines_go_to_standard_output(capsys: pytest.CaptureFixt
 def test_another_level_is_refused_with_the_known_ones(level: str) -> None:
     with pytest.raises(ValueError, match=f"^--log-level: found '{level}'; allowed: debug, info, warning, error$"):
         configure_logging(level)
+
+
+def lines_of(handler: LineHandler, *messages: str) -> None:
+    handler.setFormatter(LineFormatter(DEFAULT_FORMAT))
+    for message in messages:
+        handler.emit(logging.LogRecord("agent", logging.INFO, "main.py", 1, message, (), None))
+
+
+def test_a_full_disk_costs_the_lines_of_that_time_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        lines_of(LineHandler(full), "first", "second")
+    assert capsys.readouterr().err == "", "a traceback for each line"
+
+
+def test_a_reader_that_is_gone_costs_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as pipe:  # noqa: PTH123  a descriptor has no path
+        lines_of(LineHandler(pipe), "first", "second")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("message", ["short", "long " * 2_000])
+def test_a_reader_that_stands_still_holds_up_nobody_and_is_told_how_much_it_missed(message: str) -> None:
+    reading, writing = os.pipe()
+    with open(reading, "rb", buffering=0) as read, open(writing, "w") as pipe:  # noqa: PTH123
+        handler = LineHandler(pipe)
+        lines_of(handler, *[message] * 3_000)
+        taken = read.read(2**20)
+        lines_of(handler, "here again")
+        taken += read.read(2**20)
+    *whole, lost, last = taken.decode().splitlines()
+    cut = [text for text in whole if not text.endswith('"}')]
+    assert len(cut) <= 1, "a line that was taken in part ends before the next one"
+    assert orjson.loads(last)["msg"] == "here again"
+    assert orjson.loads(lost)["msg"] == f"{3_000 - len(whole) + len(cut)} lines of the log were lost: nobody took them"

@@ -1,0 +1,221 @@
+"""The agent through faults around it, each for its full time: a run is under way, and ends as it would without.
+
+The agent is the whole one; the cluster is in memory, and time passes while nobody has anything to do. In each of these
+users ask the gateway all the time: no side may have a share of the traffic and no pod.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.faults.stored_api import Json
+from tests.support.faults.world import World, fault_world
+
+MINUTE_S = 60.0
+HOUR_S = 3600.0
+
+# What a run tells, each once.
+TOLD = (
+    "New revision detected! Scaling up podinfo.test",
+    "Starting canary analysis for podinfo.test",
+    "Advance podinfo.test canary weight 25",
+    "Advance podinfo.test canary weight 50",
+    "Copying podinfo.test template spec to podinfo-primary.test",
+    "Routing all traffic to primary",
+    "Promotion completed! Scaling down podinfo.test",
+)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with fault_world(tmp_path) as made:
+        yield made
+
+
+def assert_told_once(world: World) -> None:
+    told = Counter(world.events())
+    assert {text: told[text] for text in TOLD} == dict.fromkeys(TOLD, 1)
+
+
+def lease(world: World) -> Json:
+    spec: Json = world.api.get("leases", "serin-agent", "gloo-system")["spec"]
+    return spec
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"is_down": True}, id="down"),
+        pytest.param({"retry_after_s": 2.0}, id="429"),
+        pytest.param({"is_compacted": True}, id="410"),
+        pytest.param({"delay_s": 4.0}, id="slow"),
+        pytest.param({"cuts_bodies": True}, id="answers end in their middle"),
+    ],
+)
+async def test_an_api_server_that_fails_for_a_minute_costs_a_run_time_and_nothing_else(
+    world: World, fault: dict[str, Any]
+) -> None:
+    async with world.agent():
+        await world.under_way()
+        world.api.compact()
+        world.to_api.made.clear()
+        await world.to_api.switch(**fault)
+        world.to_api.cut()
+        await world.passes(MINUTE_S)
+        assert sum(world.to_api.made.values()) >= 3
+        await world.to_api.calm()
+        await world.promoted()
+    assert_told_once(world)
+    assert world.status()["failedChecks"] == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "is_after"), [(409, False), (500, False), (500, True), (0, True)], ids=["409", "500", "500 after", "lost"]
+)
+async def test_every_fifth_write_refused_or_unanswered_changes_nothing_of_a_run(
+    world: World, code: int, *, is_after: bool
+) -> None:
+    await world.to_api.switch(nth_write=5, write_code=code, is_after=is_after)
+    async with world.agent():
+        await world.under_way()
+        await world.promoted()
+    assert sum(world.to_api.made.values()) >= 10
+    assert_told_once(world)
+    assert lease(world)["leaseTransitions"] == 0
+
+
+async def test_watches_that_are_silently_dead_are_given_up_and_what_they_missed_is_found(world: World) -> None:
+    async with world.agent():
+        await world.initialized()
+        await world.to_api.switch(is_silent=True)
+        world.set_image("3.1.1")
+        # Bookmarks come each minute; after 90 s without any the agent lists, and that shows the new image.
+        await world.until("it is seen", lambda: world.status()["phase"] == "Progressing", within_s=5 * MINUTE_S)
+        await world.to_api.calm()
+        await world.promoted()
+    assert_told_once(world)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"is_down": True}, id="down"),
+        pytest.param({"delay_s": 15.0}, id="slow"),
+        pytest.param({"value": "NaN"}, id="NaN"),
+        pytest.param({"cuts_bodies": True}, id="answers end in their middle"),
+        pytest.param({"retry_after_s": 5.0}, id="429"),
+    ],
+)
+async def test_a_prometheus_that_fails_for_a_minute_holds_the_weight_and_fails_no_check(
+    world: World, fault: dict[str, Any]
+) -> None:
+    async with world.agent():
+        await world.under_way()
+        await world.to_metrics.switch(**fault)
+        await world.passes(MINUTE_S)
+        assert (world.status()["phase"], world.weights()) == ("Progressing", (75, 25))
+        assert world.status()["failedChecks"] == 0
+        await world.to_metrics.calm()
+        await world.promoted()
+    assert_told_once(world)
+
+
+async def test_a_load_tester_that_is_down_holds_the_weight_and_fails_no_check(world: World) -> None:
+    hook = {"name": "load", "type": "rollout", "url": f"http://hooks.test:{world.to_hooks.port}/rollout"}
+    async with world.agent():
+        await world.under_way({"webhooks": [hook]})
+        await world.to_hooks.switch(is_down=True)
+        await world.passes(MINUTE_S)
+        assert (world.status()["phase"], world.status()["failedChecks"]) == ("Progressing", 0)
+        assert world.weights() == (75, 25)
+        await world.to_hooks.calm()
+        await world.promoted()
+    assert world.hooks.calls
+    assert_told_once(world)
+
+
+async def test_names_that_do_not_resolve_for_a_minute_cost_a_run_time_and_nothing_else(world: World) -> None:
+    async with world.agent():
+        await world.under_way()
+        world.names.is_failing, asked = True, world.names.asked
+        world.to_api.cut()
+        world.to_metrics.cut()
+        await world.passes(MINUTE_S)
+        assert world.names.asked > asked
+        assert world.status()["phase"] == "Progressing"
+        world.names.is_failing = False
+        await world.promoted()
+    assert_told_once(world)
+
+
+@pytest.mark.parametrize("by_s", [-HOUR_S, HOUR_S])
+async def test_a_clock_of_the_agent_alone_that_jumps_costs_no_run_and_no_lease(world: World, by_s: float) -> None:
+    async with world.agent():
+        await world.under_way()
+        world.clock.skew_s = by_s
+        await world.passes(MINUTE_S / 4)
+        world.clock.skew_s = 0.0
+        await world.promoted(within_s=2 * MINUTE_S)
+    assert_told_once(world)
+    assert lease(world)["leaseTransitions"] == 0
+
+
+@pytest.mark.parametrize("refuses", ["", "1 error occurred: * invalid route"], ids=["gone", "refuses"])
+async def test_a_gloo_that_is_gone_or_refuses_for_a_minute_holds_the_weight(world: World, refuses: str) -> None:
+    async with world.agent():
+        await world.under_way()
+        world.gloo.is_stopped, world.gloo.refuses = not refuses, refuses
+        world.gloo.reject()
+        await world.passes(MINUTE_S)
+        assert (world.status()["phase"], world.weights()) == ("Progressing", (75, 25))
+        world.gloo.refuses = ""
+        world.gloo.restart()
+        await world.promoted()
+    assert_told_once(world)
+
+
+async def test_a_node_gone_with_the_primarys_pods_ends_no_run_and_the_traffic_comes_back(world: World) -> None:
+    async with world.agent():
+        await world.under_way()
+        world.users.injected.add("podinfo-primary")
+        world.pods.lose("podinfo-primary")
+        await world.until("the side that serves has all the traffic", lambda: world.weights() == (0, 100), MINUTE_S)
+        await world.passes(MINUTE_S)
+        assert (world.weights(), world.pods.available("podinfo")) == ((0, 100), 2)
+        world.pods.find("podinfo-primary")
+        await world.until("it is up", lambda: world.pods.available("podinfo-primary") > 0)
+        world.users.injected.clear()
+        await world.promoted()
+
+
+async def test_an_agent_that_is_killed_is_followed_by_another_that_ends_the_run(world: World) -> None:
+    async with world.agent():
+        await world.under_way()
+        # A process that is killed gives nothing back: its Lease stays as it is.
+        await world.to_api.switch(is_down=True)
+    await world.to_api.calm()
+    async with world.agent(pod_uid="agent-2"):
+        await world.promoted()
+        assert lease(world)["holderIdentity"].endswith("_agent-2")
+    assert_told_once(world)
+
+
+async def test_one_faulty_object_stops_no_other_and_what_is_broken_by_hand_is_put_right(world: World) -> None:
+    undecodable = {"metadata": {"name": "broken", "namespace": "test"}, "spec": {"analysis": {"interval": ["10s"]}}}
+    world.api.put("canaries", undecodable | {"status": {"phase": ["Progressing"]}})
+    async with world.agent():
+        await world.under_way()
+        world.api.delete("routetables", "podinfo")
+        world.api.edit("services", "podinfo-primary", lambda obj: obj["spec"].update(selector={"app": "nobody"}))
+        world.users.lost.clear()
+
+        def is_put_right() -> bool:
+            selector = world.api.get("services", "podinfo-primary")["spec"]["selector"]
+            return bool(world.api.get("routetables", "podinfo")) and selector == {"app": "podinfo-primary"}
+
+        await world.until("both are as they were", is_put_right, MINUTE_S)
+        await world.promoted()
+    assert_told_once(world)
