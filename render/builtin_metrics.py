@@ -82,13 +82,18 @@ def request_count(names: Names, side: Side, window_s: int, gateways: Collection[
     return ValueQuery(f"sum(increase(envoy_cluster_upstream_rq_total{_cluster(names, side, gateways)}[{window_s}s]))")
 
 
-def raw_answers(names: Names, window_s: int, gateways: Collection[str] = ()) -> str:
-    """Return a query for the samples, as they were scraped, of the answers of both sides by response code."""
-    return f"envoy_cluster_upstream_rq{_clusters(names, tuple(Side), gateways)}[{window_s}s]"
+def raw_answers(names: Names, gateways: Collection[str] = ()) -> str:
+    """Return a selector of the counters of both sides' answers by response code."""
+    return f"envoy_cluster_upstream_rq{_clusters(names, tuple(Side), gateways)}"
 
 
-def raw_durations(names: Names, bounds_ms: Iterable[float], window_s: int, gateways: Collection[str] = ()) -> str:
-    """Return a query for the samples of both sides' histogram of durations: of these buckets, and of all requests.
+def raw_answers_by_class(names: Names, gateways: Collection[str] = ()) -> str:
+    """Return a selector of the same by class, 2 to 5: fewer series, where a Prometheus keeps them."""
+    return f"envoy_cluster_upstream_rq_xx{_clusters(names, tuple(Side), gateways)}"
+
+
+def raw_durations(names: Names, bounds_ms: Iterable[float], gateways: Collection[str] = ()) -> str:
+    """Return a selector of both sides' histogram of durations: of these buckets, and of all requests.
 
     Without bounds it is for all buckets. Envoy writes 3600000, and Prometheus 3 stores 500.0 and 3.6e+06 for what it
     has scraped as 500 and 3600000.
@@ -97,8 +102,7 @@ def raw_durations(names: Names, bounds_ms: Iterable[float], window_s: int, gatew
         {re.escape(text) for bound in bounds_ms for text in (f"{bound:.12g}", f"{bound:g}", repr(float(bound)))}
     )
     matchers = [f"le=~{_quoted('|'.join([*spelt, '[+]Inf']))}"] if spelt else []
-    clusters = _clusters(names, tuple(Side), gateways, *matchers)
-    return f"envoy_cluster_upstream_rq_time_bucket{clusters}[{window_s}s]"
+    return f"envoy_cluster_upstream_rq_time_bucket{_clusters(names, tuple(Side), gateways, *matchers)}"
 
 
 def _cluster(names: Names, side: Side, gateways: Collection[str]) -> str:

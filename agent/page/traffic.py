@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.providers.errors import ProviderError
-from agent.providers.metrics.checks import BuiltinSource
 from agent.providers.metrics.servers.prometheus import Points, Series
+from agent.providers.metrics.sources import BuiltinSource
 from canary.api.canary import Canary
 from canary.api.names import Names, Side
 from canary.api.shown import shown

@@ -11,7 +11,7 @@ from canary.api.names import Side
 from canary.judgement.finding import Answer
 from canary.judgement.observe import observe
 from canary.judgement.plan import Plan
-from canary.judgement.scrapes import Memory, read_counts
+from canary.judgement.scrapes import Memory, Times, read_counts
 from canary.judgement.series import AnswersByCode, Clusters
 from canary.judgement.state import EvidenceState
 from canary.judgement.stored import read_evidence, read_memory, write_evidence, write_memory
@@ -43,7 +43,7 @@ class ByEvidence:
     def look(self, prometheus: Prometheus, now_s: float, next_percent: int) -> Answer:
         """Read the counters, and weigh what they say."""
         answer = prometheus.raw(self._memory.window_s(now_s, _WINDOW_S), now_s)
-        reading = read_counts(self._memory, answer, _COUNTED, since_s=self._since_s, tick_s=self._tick_s)
+        reading = read_counts(self._memory, answer, _COUNTED, Times(self._since_s), tick_s=self._tick_s)
         self.state, finding = observe(self._plan, self.state, reading.deltas, next_percent, now_s)
         self._memory = reading.memory
         self._looks += 1

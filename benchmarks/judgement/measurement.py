@@ -20,7 +20,7 @@ from canary.api.names import Side
 from canary.judgement.counts import Deltas
 from canary.judgement.observe import observe
 from canary.judgement.plan import Plan, bound_of_success
-from canary.judgement.scrapes import Memory, read_counts
+from canary.judgement.scrapes import Memory, Times, read_counts
 from canary.judgement.series import AnswersByCode, Clusters
 from canary.judgement.stored import write_evidence, write_memory
 
@@ -73,12 +73,12 @@ def _costs() -> dict[str, float]:
         prometheus.scrape(gateway.expositions(), 5.0 * scrape)
     plan = Plan(counted="5xx", bounds=(bound_of_success(99),), against="both")
     counted = AnswersByCode(Clusters((CLUSTERS[Side.CANARY],), (CLUSTERS[Side.PRIMARY],)))
-    before = read_counts(Memory(), prometheus.raw(300.0, 285.0), counted, since_s=100.0, tick_s=10.0)
+    before = read_counts(Memory(), prometheus.raw(300.0, 285.0), counted, Times(100.0), tick_s=10.0)
     state, _ = observe(plan, None, before.deltas, 15, 285.0)
     answer = prometheus.raw(120.0, 295.0)
 
     def read() -> Deltas:
-        return read_counts(before.memory, answer, counted, since_s=100.0, tick_s=10.0).deltas
+        return read_counts(before.memory, answer, counted, Times(100.0), tick_s=10.0).deltas
 
     deltas = read()
     return {

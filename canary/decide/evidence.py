@@ -7,9 +7,9 @@ from canary.api.duration import format_duration
 from canary.decide.advance import look_ahead
 from canary.decide.tick import Tick
 from canary.judgement.finding import Answer, Finding
-from canary.judgement.observe import counted_since_s, observe
+from canary.judgement.observe import observe, times_of
 from canary.judgement.plan import Plan
-from canary.judgement.scrapes import Reading, read_counts
+from canary.judgement.scrapes import Reading
 from canary.judgement.spec import evidence_names
 from canary.judgement.state import EvidenceState
 from canary.run.evidence import MOST_LOOKS, MOST_LOOKS_OF_ALL, CheckEvidence, Look, shown_of, with_look
@@ -22,6 +22,11 @@ from canary.run.traffic import TOTAL_PERCENT
 
 _PATIENCE_S: Final = 120.0
 """So old may the newest scrape be, and the newest request: two scrapes of a Prometheus at its default."""
+
+_NO_HISTORY: Final = (
+    "the samples of the half hour before the release are too many for one answer, so that each failure counts as one "
+    "until the primary shows bursts during the run; evidence.burst says how large they are"
+)
 
 
 class Heard(NamedTuple):
@@ -88,14 +93,8 @@ def _hear(
 ) -> _Answered:
     started_at_s = tick.state.analysis.started_at_s
     started_at_s = tick.now_s if started_at_s is None else started_at_s
-    reading = read_counts(
-        before.memory,
-        counts.answer,
-        counts.counted,
-        since_s=counted_since_s(counts.plan, before.state, started_at_s, tick.now_s),
-        tick_s=tick.canary.interval_s,
-        others_until_s=before.others_until_s,
-    )
+    times = times_of(counts.plan, before.state, started_at_s, before.others_until_s, tick.now_s)
+    reading = counts.read(before.memory, times, tick.canary.interval_s)
     state, finding = observe(counts.plan, before.state, reading.deltas, percent, tick.now_s)
     step = _key(tick.state.present_step)
     is_same = before.step == step and before.waiting_since_s is not None
@@ -119,7 +118,11 @@ def _hear(
         others_until_s=before.others_until_s,
     )
     is_news = not is_same or before.shown.answer != finding.answer
-    return _report(tick, _Answered(test, judged, is_news=is_news), finding, counts.plan, is_overdue=is_overdue)
+    answered = _report(tick, _Answered(test, judged, is_news=is_news), finding, counts.plan, is_overdue=is_overdue)
+    if counts.lacks_history and counts.plan.burst is None and not before.memory.processes:
+        unlearned = info(f"{check.name}: {_NO_HISTORY}")
+        answered = answered._replace(remarks=(unlearned, *answered.remarks))
+    return answered
 
 
 def _waiting_since_s(

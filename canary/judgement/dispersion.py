@@ -9,7 +9,7 @@ Source: McCullagh and Nelder, "Generalized Linear Models" (1989), section 4.5.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, TypeAlias
 
 from canary.judgement.evalues import above
@@ -26,9 +26,14 @@ _MOST_BINS: Final = 720
 _SHOWN_BY: Final = 3.0
 """Standard deviations by which it must exceed what failures that come alone make of it; else phi is 1. Our choice."""
 
+MOST_LEARNED_BURST: Final = 64.0
+"""An hour in which the primary was down is one burst of thousands. To wait for as many failures of the canary would be
+to see nothing for hours, and just when a mended release goes out. Who has larger bursts says so (`burst`). Our choice.
+"""
 
 _OUTAGE_TICKS: Final = 3
-"""So many ticks in a row, each of them bad beyond doubt, are no bursts. Our choice."""
+"""So many ticks in a row, each of them bad beyond doubt, with more failures than a burst may have, are an outage. Where
+requests are rare a burst of twenty may last as long. Our choice."""
 
 _OUTAGE_TIMES: Final = 4.0
 _OUTAGE_LEAST: Final = 0.01
@@ -91,19 +96,26 @@ def without_outages(ticks: Ticks) -> Ticks:
     A judge that took them for such would wait for as many failures of the canary.
     """
     shares = sorted(failures / requests for failures, requests in ticks if requests > 0)
-    limit = max(_OUTAGE_LEAST, _OUTAGE_TIMES * shares[len(shares) // 2]) if shares else 1.0
-    if limit >= 1 / 2:
-        return ticks
+    usual = shares[len(shares) // 2] if shares else 1.0
     kept: Ticks = []
     bad: Ticks = []
     for failures, requests in [*ticks, (0.0, 0.0)]:
-        if requests > 0 and above(failures, requests, limit) >= _OUTAGE_LOG_E:
+        if requests > 0 and _is_bad(failures, requests, usual):
             bad.append((failures, requests))
             continue
-        kept += bad if len(bad) < _OUTAGE_TICKS else []
+        kept += [] if _is_outage(len(bad), sum([failed for failed, _ in bad])) else bad
         kept.append((failures, requests))
         bad = []
     return kept[:-1]
+
+
+def _is_outage(ticks: int, failures: float) -> bool:
+    return ticks >= _OUTAGE_TICKS and failures > MOST_LEARNED_BURST
+
+
+def _is_bad(failures: float, requests: float, usual: float) -> bool:
+    limit = max(_OUTAGE_LEAST, _OUTAGE_TIMES * usual)
+    return limit < 1 / 2 and above(failures, requests, limit) >= _OUTAGE_LOG_E
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +123,18 @@ class Dispersion:
     """What is known of a side's bursts. It may be carried from one run to the next: it is about the service."""
 
     scales: tuple[Bins, ...] = (Bins(),) * len(_TICKS)
+
+    @property
+    def requests(self) -> float:
+        """Return how many requests it was learned of."""
+        return self.scales[0].requests
+
+    def is_bad(self, failures: float, requests: float) -> bool:
+        """Return whether so many failures of one more tick are too many, by what is usual so far."""
+        known = self.scales[0]
+        if known.bins < _LEAST_BINS or known.requests <= 0 or requests <= 0:
+            return False
+        return _is_bad(failures, requests, known.failures / known.requests)
 
     def __post_init__(self) -> None:
         if len(self.scales) != len(_TICKS):
@@ -130,3 +154,38 @@ class Dispersion:
     def phi(self) -> float:
         """Return how many failures a cause makes, as far as it is shown; 1 where they come alone, or few have come."""
         return max([known.phi for known in self.scales])
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What is known of the primary's bursts, in this run and for the next ones.
+
+    An outage in mid-run holds this run as bursts do: a limit alone can't tell it from what the release does. It says
+    nothing of the next ones. `calm` is what was known before the looks that may be one, `bad` of them in a row so far
+    with `failed` requests, and what was learned of other looks since it was one.
+    """
+
+    now: Dispersion = Dispersion()
+    calm: Dispersion | None = None
+    bad: int = 0
+    failed: float = 0.0
+
+    def learn(self, history: Ticks, tick: tuple[float, float]) -> "Learned":
+        """Return it with the ticks before the release, and that of a look."""
+        now = self.now.learn(without_outages(history))
+        if not tick[1]:
+            return replace(self, now=now)
+        calm = now if self.calm is None else self.calm
+        is_bad, now = calm.is_bad(*tick), now.learn([tick])
+        if self._was_outage:
+            return replace(self, now=now, calm=calm if is_bad else calm.learn([tick]))
+        return Learned(now, calm, self.bad + 1, self.failed + tick[0]) if is_bad else Learned(now)
+
+    @property
+    def lasting(self) -> Dispersion:
+        """Return what the next run knows."""
+        return self.calm if self.calm is not None and self._was_outage else self.now
+
+    @property
+    def _was_outage(self) -> bool:
+        return _is_outage(self.bad, self.failed)

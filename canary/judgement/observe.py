@@ -10,17 +10,13 @@ from typing import Final, NamedTuple
 
 from canary.judgement import evalues
 from canary.judgement.counts import NO_FAILURES, Deltas, Failures, Tally
-from canary.judgement.dispersion import Ticks, without_outages
+from canary.judgement.dispersion import MOST_LEARNED_BURST
 from canary.judgement.finding import Answer, Finding, Rate
 from canary.judgement.plan import Bound, Plan
+from canary.judgement.scrapes import Times
 from canary.judgement.state import NOTHING_ASIDE, Aside, BoundState, EvidenceState, StepState
 
 _TOTAL_PERCENT: Final = 100
-
-MOST_LEARNED_BURST: Final = 64.0
-"""An hour in which the primary was down is one burst of thousands. To wait for as many failures of the canary would be
-to see nothing for hours, and just when a mended release goes out. Who has larger bursts says so (`burst`). Our choice.
-"""
 
 _STEPS_STAKE: Final = 0.1
 """So much of alpha is for the tests of each step by itself: the j-th has 1 / (j (j + 1)) of it. Our choice."""
@@ -29,27 +25,31 @@ _OWN_PART: Final = 0.5
 """Of the evidence of being well, what the last step has to have by itself: with the root of beta as its error. With all
 of it a service at 100 requests a second would wait for a second look there. Our choice."""
 
+_LEAST_SEEN: Final = 30.0
+"""Of so many failures it is known whether they come in bursts. Our choice."""
+
 _LEAST_EXPECTED: Final = 1.0
 """So many failures an unacceptable release would have had in the present step, before it may go on. Our choice."""
 
 
-def begin(plan: Plan, before: EvidenceState | None = None) -> EvidenceState:
-    """Return the state of a test of which nothing is counted.
+def begin(plan: Plan) -> EvidenceState:
+    """Return the state of a test of which nothing is counted."""
+    return EvidenceState(counted=plan.counted, ratio=plan.ratio, bounds=(BoundState(),) * len(plan.bounds))
 
-    `before`: the last state of the run before. Its bursts are the service's, and stay known if the same is counted.
+
+def times_of(
+    plan: Plan, state: EvidenceState | None, started_at_s: float, others_until_s: float | None, now_s: float
+) -> Times:
+    """Return since when scrapes count: once it is over, what a scrape has of the warm-up is left out.
+
+    The revision had its first traffic at `started_at_s`, and the canary others' until `others_until_s`.
     """
-    bounds = (BoundState(),) * len(plan.bounds)
-    if before is not None and before.counted == plan.counted and len(before.bounds) == len(plan.bounds):
-        bounds = tuple(BoundState(dispersion=bound.dispersion) for bound in before.bounds)
-    return EvidenceState(counted=plan.counted, ratio=plan.ratio, bounds=bounds)
-
-
-def counted_since_s(plan: Plan, state: EvidenceState | None, started_at_s: float, now_s: float) -> float:
-    """Return since when scrapes count: once it is over, what a scrape has of the warm-up is left out."""
-    if not plan.warm_up_s or state is None or state.began_at_s is None:
-        return started_at_s
-    warm_at_s = state.began_at_s + plan.warm_up_s
-    return max(started_at_s, warm_at_s) if now_s >= warm_at_s else started_at_s
+    if state is None or not _is_of(plan, state):
+        return Times(started_at_s, others_until_s)
+    since_s = started_at_s
+    if plan.warm_up_s and state.began_at_s is not None and now_s >= state.began_at_s + plan.warm_up_s:
+        since_s = max(started_at_s, state.began_at_s + plan.warm_up_s)
+    return Times(since_s, others_until_s, state.learned_until_s)
 
 
 def observe(
@@ -105,12 +105,16 @@ class _Weighed(NamedTuple):
 
 def _fitting(plan: Plan, state: EvidenceState | None) -> EvidenceState:
     """Return the state for an edited plan: what was counted stays, but not how it compared with another ratio."""
-    if state is None or state.counted != plan.counted or len(state.bounds) != len(plan.bounds):
+    if state is None or not _is_of(plan, state):
         return begin(plan)
     if state.ratio == plan.ratio:
         return state
     bounds = tuple(replace(bound, not_worse=evalues.NO_GAINS) for bound in state.bounds)
     return replace(state, ratio=plan.ratio, bounds=bounds)
+
+
+def _is_of(plan: Plan, state: EvidenceState) -> bool:
+    return state.counted == plan.counted and len(state.bounds) == len(plan.bounds)
 
 
 def _pairs(plan: Plan, state: EvidenceState) -> Iterator[tuple[Bound, BoundState]]:
@@ -134,7 +138,7 @@ def _add(plan: Plan, state: EvidenceState, deltas: Deltas, now_s: float, *, is_w
     number = len(state.bounds)
     canary, primary = _sound(deltas.canary, number), _sound(deltas.primary, number)
     ticks = [_sound(tally, number) for tally in deltas.history]
-    ticks.append(primary)
+    ticks.append(primary)  # of a look in the warm-up, too
     if not is_warm:
         canary = primary = Tally(0.0, (NO_FAILURES,) * number)
     return replace(
@@ -153,6 +157,7 @@ def _with_tick(
     plan: Plan, known: BoundState, index: int, canary: Tally, primary: Tally, ticks: list[Tally]
 ) -> BoundState:
     failed, there = canary.failures[index], primary.failures[index]
+    failed_in = [(tick.failures[index].surely, tick.requests) for tick in ticks]
     asked, asked_there = canary.requests, primary.requests
     sides, step = ((failed.surely, asked), (there.surely, asked_there)), known.step
     alone = (0.0, 0.0) if asked_there else sides[0]
@@ -166,7 +171,7 @@ def _with_tick(
         is_common=is_there and is_here if asked_there else known.is_common,
         worse=evalues.worse(known.worse, *sides),
         not_worse=evalues.not_worse(known.not_worse, (failed.perhaps, asked), (there.perhaps, asked_there), plan.ratio),
-        dispersion=known.dispersion.learn(_learned([(tick.failures[index].surely, tick.requests) for tick in ticks])),
+        bursts=known.bursts.learn(failed_in[:-1], failed_in[-1]),
         step=StepState(
             canary=_sum(step.canary, failed),
             alone=(step.alone[0] + alone[0], step.alone[1] + alone[1]),
@@ -174,11 +179,6 @@ def _with_tick(
             worse=evalues.worse(step.worse, *sides),
         ),
     )
-
-
-def _learned(ticks: Ticks) -> Ticks:
-    """Return the ticks that tell how failures come. Whether it was an outage is known of those that are past."""
-    return [*without_outages(ticks[:-1]), *ticks[-1:]] if len(ticks) > 1 else ticks
 
 
 def _is_over(plan: Plan, index: int, known: BoundState, failures: float, requests: float) -> bool:
@@ -189,7 +189,12 @@ def _is_over(plan: Plan, index: int, known: BoundState, failures: float, request
 
 
 def _phi(plan: Plan, known: BoundState) -> float:
-    return plan.burst if plan.burst is not None else min(known.dispersion.phi, MOST_LEARNED_BURST)
+    return plan.burst if plan.burst is not None else min(known.bursts.now.phi, MOST_LEARNED_BURST)
+
+
+def _knows_bursts(plan: Plan, bound: Bound, known: BoundState) -> bool:
+    """Return whether bursts of a primary that fails as often as the limit allows would have been seen by now."""
+    return plan.burst is not None or known.bursts.now.requests * bound.limit >= _LEAST_SEEN
 
 
 def _sum_aside(one: Aside, other: Aside) -> Aside:
@@ -236,7 +241,8 @@ def _weigh(plan: Plan, bound: Bound, state: EvidenceState, known: BoundState, ne
     elif plan.against == "both":
         harm = evalues.log_mean([over, worse])
     step_harm, number = _step_harm(plan, bound, state, step, phi), state.step_number
-    harm = _with_step(harm, step_harm, number)
+    # Where nothing is known of bursts, the few failures of one step are too often those of one cause.
+    harm = _with_step(harm, step_harm if _knows_bursts(plan, bound, known) else 0.0, number)
     weight = min(max(next_percent, 1.0), _TOTAL_PERCENT) / _TOTAL_PERCENT
     below = evalues.advance_bound(bound.limit, bound.unacceptable, weight)
     well = _well(known.canary.perhaps, state.canary_requests, aside, below, phi)

@@ -62,17 +62,38 @@ class Memory:
     key: str = ""
     processes: Mapping[str, SeenProcess] = field(default_factory=dict)
 
-    def is_of(self, key: str, width: int) -> bool:
-        """Return whether it is of what is counted, with so many numbers for each unit."""
+    def is_of(self, key: str, bounds: int) -> bool:
+        """Return whether it is of what is counted, by so many bounds."""
         widths = {len(values) for seen in self.processes.values() for values in seen.values.values()}
-        return self.key == key and widths <= {width}
+        return self.key == key and widths <= {_width(bounds)}
+
+    @property
+    def newest_s(self) -> float | None:
+        """Return when the newest scrape was that was read, None if nothing was."""
+        return max((seen.at_s for seen in self.processes.values()), default=None)
 
     def window_s(self, now_s: float, least_s: float) -> float:
         """Return for how long back samples are to be asked for, so that none is missed: at least `least_s`."""
-        if not self.processes:
+        if self.newest_s is None:
             return max(least_s, HISTORY_S)
-        newest = max(seen.at_s for seen in self.processes.values())
-        return max(least_s, min(now_s - newest + least_s, _FORGOTTEN_AFTER_S))
+        return max(least_s, min(now_s - self.newest_s + least_s, _FORGOTTEN_AFTER_S))
+
+
+def _width(bounds: int) -> int:
+    """Return how many numbers a unit has."""
+    return 1 + 2 * bounds
+
+
+class Times(NamedTuple):
+    """When the revision had its first traffic, and what of the time before belongs to others.
+
+    Until `others_until_s` the canary's requests may have been another revision's, and until `learned_until_s` the
+    primary's history was learned by the run before; None where there was none.
+    """
+
+    since_s: float
+    others_until_s: float | None = None
+    learned_until_s: float | None = None
 
 
 class Reading(NamedTuple):
@@ -92,20 +113,17 @@ def read_counts(
     memory: Memory,
     answer: Iterable[RawSeries],
     counted: Counted,
+    times: Times,
     *,
-    since_s: float,
     tick_s: float,
-    others_until_s: float | None = None,
 ) -> Reading:
-    """Return what was counted since the last reading, or since `since_s`: the first traffic of the revision.
+    """Return what was counted since the last reading, or since the first traffic of the revision.
 
-    `tick_s` is the time between two looks: the primary's history before `since_s` comes in pieces of it. Until
-    `others_until_s` the canary's requests may have been another revision's, None where there was none.
+    `tick_s` is the time between two looks: the primary's history before that comes in pieces of it.
     """
-    width = 1 + 2 * counted.bounds
-    remembered = memory.processes if memory.is_of(counted.key, width) else {}
+    remembered = memory.processes if memory.is_of(counted.key, counted.bounds) else {}
     tables, sides = _tables(answer, counted, remembered)
-    sums, times = _Sums(width, tick_s), _Times(since_s, others_until_s)
+    sums = _Sums(_width(counted.bounds), tick_s)
     read_until: dict[str, float] = {}
     for process, last in remembered.items():
         read_until[process[:_KEY_CHARS]] = max(last.at_s, read_until.get(process[:_KEY_CHARS], last.at_s))
@@ -200,13 +218,6 @@ class _Sums:
         return Deltas(_tally(self._counted[Side.CANARY]), _tally(self._counted[Side.PRIMARY]), history)
 
 
-class _Times(NamedTuple):
-    """When the revision had its first traffic, and until when the canary's may have been another's."""
-
-    since_s: float
-    others_until_s: float | None
-
-
 class _Known(NamedTuple):
     """What was read of a process; of a new one, until when others of its target were. `is_of_two` as of `Counted`."""
 
@@ -215,7 +226,7 @@ class _Known(NamedTuple):
     is_of_two: bool
 
 
-def _read_process(known: _Known, table: _Table, sides: Mapping[str, Side], sums: _Sums, times: _Times) -> SeenProcess:
+def _read_process(known: _Known, table: _Table, sides: Mapping[str, Side], sums: _Sums, times: Times) -> SeenProcess:
     """Add what a process counted; return what it is at now."""
     scraped = sorted(table)
     seen = known.seen
@@ -238,7 +249,7 @@ def _read_process(known: _Known, table: _Table, sides: Mapping[str, Side], sums:
             is_falling_known = not is_another_server
             increase = _increase(before or nothing, values[unit], is_restart_known=is_falling_known)
             if at_s <= times.since_s:
-                if sides[unit] is Side.PRIMARY:
+                if sides[unit] is Side.PRIMARY and not _is_learned(at_s, times):
                     sums.remember(at_s, increase)
             elif sides[unit] is Side.PRIMARY or _is_its_own(last_s, before, before_last.get(unit), times):
                 sums.count(sides[unit], increase)
@@ -252,7 +263,7 @@ def _before(table: _Table, scraped: Sequence[float], last_s: float | None) -> Ma
     return {unit: _sound(found) for unit, found in table[older[-1]].items()} if older else {}
 
 
-def _is_its_own(last_s: float | None, before: Values | None, before_last: Values | None, times: _Times) -> bool:
+def _is_its_own(last_s: float | None, before: Values | None, before_last: Values | None, times: Times) -> bool:
     """Return whether what the canary counted between two scrapes is the revision's own.
 
     Its first traffic may come between them: then the canary must have been at rest before, and without another
@@ -263,6 +274,10 @@ def _is_its_own(last_s: float | None, before: Values | None, before_last: Values
     if times.others_until_s is not None and last_s < times.others_until_s:
         return False
     return before is None or not any(before) or before == before_last
+
+
+def _is_learned(at_s: float, times: Times) -> bool:
+    return times.learned_until_s is not None and at_s <= times.learned_until_s
 
 
 def _sound(found: Sequence[float]) -> Values:

@@ -7,11 +7,13 @@ settings" of its documentation); that an answer fails if its code is 5xx is Flag
 import bisect
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple, Protocol
 
 from canary.api.names import Side
 
 CODE_LABEL: Final = "envoy_response_code"
+CLASS_LABEL: Final = "envoy_response_code_class"
 CLUSTER_LABEL: Final = "envoy_cluster_name"
 BUCKET_LABEL: Final = "le"
 NAME_LABEL: Final = "__name__"
@@ -21,7 +23,7 @@ ENVOY_BUCKETS_MS: Final = (
     3_600_000,
 )  # fmt: skip
 
-_ENVOYS_OWN: Final = frozenset({NAME_LABEL, CODE_LABEL, CLUSTER_LABEL, BUCKET_LABEL, "envoy_response_code_class"})
+_ENVOYS_OWN: Final = frozenset({NAME_LABEL, CODE_LABEL, CLUSTER_LABEL, BUCKET_LABEL, CLASS_LABEL})
 
 # Labels by which the two of an HA pair of Prometheus tell what each of them has scraped.
 _REPLICA_LABELS: Final = ("prometheus_replica", "__replica__", "replica")
@@ -90,7 +92,10 @@ class Clusters:
 
 @dataclass(frozen=True, slots=True)
 class AnswersByCode:
-    """Counts answers of `envoy_cluster_upstream_rq`: one series a code; 5xx fail."""
+    """Counts answers of `envoy_cluster_upstream_rq`: one series a code; 5xx fail.
+
+    Those of `envoy_cluster_upstream_rq_xx`, one a class, are the same answers in fewer series, and add up to the same.
+    """
 
     clusters: Clusters
     key: str = "5xx"
@@ -98,8 +103,8 @@ class AnswersByCode:
     is_of_two: bool = False
 
     def part(self, labels: Mapping[str, str]) -> Part | None:
-        """Return what a code's series is a part of."""
-        code = labels.get(CODE_LABEL, "")
+        """Return what the series of a code, or of a class of them, is a part of."""
+        code = labels.get(CODE_LABEL) or labels.get(CLASS_LABEL, "")
         failed = float(code.startswith("5"))
         return _envoys(self.clusters, labels, (1.0, failed, failed)) if code else None
 
@@ -201,31 +206,58 @@ class GoodOfTotal:
         return Part(Side.CANARY, process, "", adds, target or process, source)
 
     def whole(self, answer: Iterable[RawSeries]) -> Iterable[RawSeries]:
-        """Return the samples of times at which both queries have an answer for a process.
+        """Return the samples of times at which both queries have an answer for a process, with all of its series.
 
         Between two queries there may be a scrape, or they may be answered by two servers: what `total` alone has would
         seem to have failed. A process without any `good` is one that fails all, as far as others' `good` reaches.
         """
         given = list(answer)
-        good: dict[tuple[str, str], set[float]] = {}
+        roles: dict[tuple[str, str], dict[str, list[RawSeries]]] = {}
         for series in given:
-            if series.points and series.labels.get(ROLE_LABEL) == "good":
-                good.setdefault(self._who(series), set()).update(at_s for at_s, _ in series.points)
-        until_s = max((at_s for times in good.values() for at_s in times), default=float("inf"))
-        total = {
-            (self._who(series), at_s)
-            for series in given
-            if series.labels.get(ROLE_LABEL) == "total"
-            for at_s, _ in series.points
-            if at_s in good.get(self._who(series), {at_s}) and at_s <= until_s
-        }
+            if series.points:
+                roles.setdefault(self._who(series), {}).setdefault(series.labels.get(ROLE_LABEL, ""), []).append(series)
+        good = {who: _times(of_one.get("good", ())) for who, of_one in roles.items()}
+        until_s = max((max(times) for times in good.values() if times), default=float("inf"))
+        whole = {}
+        for who, of_one in roles.items():
+            total, has_good = _times(of_one.get("total", ())), bool(of_one.get("good"))
+            times = total & good[who] if has_good else {at_s for at_s in total if at_s <= until_s}
+            whole[who] = times | _failing_since_restart(of_one.get("total", ()), good[who]) if has_good else times
         for series in given:
-            who = self._who(series)
-            yield RawSeries(series.labels, tuple(point for point in series.points if (who, point[0]) in total))
+            times = whole.get(self._who(series), set())
+            yield RawSeries(series.labels, tuple(point for point in series.points if point[0] in times))
 
     def _who(self, series: RawSeries) -> tuple[str, str]:
         part = self.part(series.labels)
         return ("", "") if part is None else (part.process, part.source)
+
+
+def _times(of_one: Sequence[RawSeries]) -> set[float]:
+    """Return when all series of a process were seen: a sum in which one is missing looks like a restart.
+
+    Where that is so more often than not each has times of its own, and they have no sum at any.
+    """
+    by_series = [{at_s for at_s, _ in series.points} for series in of_one]
+    spans = [(min(times), max(times), times) for times in by_series]
+    seen = set().union(*by_series)
+    whole = {at_s for at_s in seen if all(at_s in times or not first < at_s < last for first, last, times in spans)}
+    return whole if len(whole) * 2 >= len(seen) else set()
+
+
+def _failing_since_restart(total: Sequence[RawSeries], good: Collection[float]) -> set[float]:
+    """Return the times since a process began again, and had no good request since; without the newest of them.
+
+    Whether that one has a good request may not be known yet. Before there were some, which are still in the answer.
+    """
+    sums: dict[float, float] = {}
+    for series in total:
+        for at_s, value in series.points:
+            sums[at_s] = sums.get(at_s, 0.0) + value
+    last_good_s, known = max(good, default=float("-inf")), sorted(_times(total))
+    for before_s, at_s in pairwise(known):
+        if at_s > last_good_s and sums[at_s] < sums[before_s]:
+            return {later_s for later_s in known[:-1] if later_s >= at_s}
+    return set()
 
 
 def _envoys(clusters: Clusters, labels: Mapping[str, str], adds: tuple[float, ...]) -> Part | None:

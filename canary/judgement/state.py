@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from canary.judgement.counts import NO_FAILURES, Failures
-from canary.judgement.dispersion import Dispersion
+from canary.judgement.dispersion import Learned
 from canary.judgement.evalues import NO_GAINS, NO_LOSSES
 
 
@@ -51,7 +51,7 @@ class BoundState:
     alone: tuple[float, float] = (0.0, 0.0)
     worse: tuple[float, ...] = NO_LOSSES
     not_worse: tuple[float, ...] = NO_GAINS
-    dispersion: Dispersion = field(default_factory=Dispersion)
+    bursts: Learned = field(default_factory=Learned)
     step: StepState = StepState()
 
 
@@ -60,7 +60,8 @@ class EvidenceState:
     """The test of one check. `counted` and `ratio` are those of its plan; it was looked at first at `began_at_s`.
 
     Steps are told from each other by the percent that comes next: `step_number` is the present one's, from 1 on, and
-    `step_requests` are the canary's in it.
+    `step_requests` are the canary's in it. Until `learned_until_s` the run before learned how the primary's failures
+    come.
     """
 
     counted: str
@@ -72,3 +73,13 @@ class EvidenceState:
     step_percent: float | None = None
     step_number: int = 1
     step_requests: float = 0.0
+    learned_until_s: float | None = None
+
+    def renewed(self, until_s: float | None) -> "EvidenceState":
+        """Return the state of the next run's test: how the service's failures come stays known.
+
+        `until_s` is when the newest scrape was that this run has read.
+        """
+        bounds = tuple([BoundState(bursts=Learned(bound.bursts.lasting)) for bound in self.bounds])
+        until_s = self.learned_until_s if until_s is None else until_s
+        return EvidenceState(counted=self.counted, ratio=self.ratio, bounds=bounds, learned_until_s=until_s)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from canary.judgement.counts import Failures
-from canary.judgement.dispersion import Bins, Dispersion
+from canary.judgement.dispersion import Bins, Dispersion, Learned
 from canary.judgement.evalues import NO_GAINS, NO_LOSSES
 from canary.judgement.scrapes import MOST_PROCESSES, Memory, SeenProcess
 from canary.judgement.state import Aside, BoundState, EvidenceState, StepState
@@ -23,6 +23,7 @@ def write_evidence(state: EvidenceState) -> dict[str, Any]:
         **({} if state.began_at_s is None else {"beganAt": state.began_at_s}),
         "requests": [state.canary_requests, state.primary_requests],
         **({} if state.step_percent is None else {"step": step}),
+        **({} if state.learned_until_s is None else {"learnedUntil": state.learned_until_s}),
         "bounds": [_write_bound(bound) for bound in state.bounds],
     }
 
@@ -34,30 +35,36 @@ def read_evidence(found: object) -> EvidenceState | None:
     try:
         canary_requests, primary_requests = _counts(found["requests"], 2)
         (ratio,) = _counts([found["ratio"]], 1)
-        (began_at_s,) = _counts([found["beganAt"]], 1) if "beganAt" in found else (None,)
         percent, number, step_requests = _counts(found["step"], 3) if "step" in found else (-1.0, 1.0, 0.0)
         return EvidenceState(
             counted=str(found["counted"]),
             ratio=ratio,
             bounds=tuple(_read_bound(bound) for bound in found["bounds"]),
-            began_at_s=began_at_s,
+            began_at_s=_moment(found, "beganAt"),
             canary_requests=canary_requests,
             primary_requests=primary_requests,
             step_percent=percent if percent >= 0 else None,
             step_number=max(int(number), 1),
             step_requests=step_requests,
+            learned_until_s=_moment(found, "learnedUntil"),
         )
     except (LookupError, TypeError, ValueError):
         return None
 
 
+def _moment(found: Mapping[str, Any], name: str) -> float | None:
+    return _counts([found[name]], 1)[0] if name in found else None
+
+
 def _write_bound(bound: BoundState) -> dict[str, Any]:
+    bursts = bound.bursts
     return {
         "failures": [*bound.canary, *bound.primary],
         "alone": list(bound.alone),
         "worse": list(bound.worse),
         "notWorse": list(bound.not_worse),
-        "bursts": [list(bins) for bins in bound.dispersion.scales],
+        "bursts": [list(bins) for bins in bursts.now.scales],
+        **({} if bursts.calm is None else {"calm": _write_calm(bursts.calm, bursts.bad, bursts.failed)}),
         "aside": [*bound.aside, float(bound.is_common)],
         "step": [*bound.step.canary, *bound.step.alone, *bound.step.aside],
         "stepWorse": list(bound.step.worse),
@@ -77,7 +84,7 @@ def _read_bound(found: Any) -> BoundState:
         is_common=bool(is_common),
         worse=_numbers(found["worse"], len(NO_LOSSES)),
         not_worse=_numbers(found["notWorse"], len(NO_GAINS)),
-        dispersion=Dispersion(tuple(Bins(*_counts(bins)) for bins in found["bursts"])),
+        bursts=Learned(_read_bins(found["bursts"]), *_read_calm(found.get("calm"))),
         step=StepState(
             canary=Failures(step_surely, step_perhaps),
             alone=(step_failed_alone, step_alone),
@@ -85,6 +92,21 @@ def _read_bound(found: Any) -> BoundState:
             worse=_numbers(found["stepWorse"], len(NO_LOSSES)),
         ),
     )
+
+
+def _write_calm(calm: Dispersion, bad: int, failed: float) -> list[Any]:
+    return [bad, failed, *(list(bins) for bins in calm.scales)]
+
+
+def _read_calm(found: Any) -> tuple[Dispersion | None, int, float]:
+    if found is None:
+        return None, 0, 0.0
+    bad, failed = _counts(found[:2], 2)
+    return _read_bins(found[2:]), int(bad), failed
+
+
+def _read_bins(found: Any) -> Dispersion:
+    return Dispersion(tuple(Bins(*_counts(bins)) for bins in found))
 
 
 def _counts(found: Any, number: int | None = None) -> tuple[float, ...]:

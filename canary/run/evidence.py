@@ -11,7 +11,7 @@ from canary.api.parts import text_of
 from canary.judgement.counts import Deltas, Failures, Tally
 from canary.judgement.finding import Answer, Finding
 from canary.judgement.scrapes import Memory
-from canary.judgement.state import BoundState, EvidenceState
+from canary.judgement.state import EvidenceState
 from canary.judgement.stored import read_evidence, read_memory, write_evidence, write_memory
 from canary.run.moments import read_known_time, write_time
 
@@ -74,12 +74,8 @@ class CheckEvidence:
 
     def renewed(self, now_s: float) -> "CheckEvidence":
         """Return the test before the first look of another run: what is known of the service's bursts stays known."""
-        state = self.state
-        if state is None:
-            return CheckEvidence(name=self.name, others_until_s=now_s)
-        bounds = tuple(BoundState(dispersion=bound.dispersion) for bound in state.bounds)
-        begun = EvidenceState(counted=state.counted, ratio=state.ratio, bounds=bounds)
-        return CheckEvidence(name=self.name, state=begun, others_until_s=now_s)
+        state = None if self.state is None else self.state.renewed(self.memory.newest_s)
+        return CheckEvidence(name=self.name, state=state, others_until_s=now_s)
 
     @property
     def last_requests_s(self) -> float | None:
@@ -206,7 +202,7 @@ def _read_counts(item: Mapping[str, Any]) -> tuple[Memory, EvidenceState | None]
     memory, state = read_memory(item.get("memory")), read_evidence(item.get("test"))
     if state is None or not (state.canary_requests or state.primary_requests):
         return memory, state
-    goes_on = bool(memory.processes) and memory.is_of(state.counted, 1 + 2 * len(state.bounds))
+    goes_on = bool(memory.processes) and memory.is_of(state.counted, len(state.bounds))
     return (memory, state) if goes_on else (Memory(), None)
 
 

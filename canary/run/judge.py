@@ -6,12 +6,13 @@ has seen requests, and not yet enough: the weight stays, and nothing is spent bu
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from canary.api.duration import format_duration
 from canary.api.metrics import REQUEST_DURATION, SUCCESS_RATE, CanaryMetric, ThresholdRange
 from canary.judgement.plan import Plan
+from canary.judgement.scrapes import Memory, Reading, Times, read_counts
 from canary.judgement.series import Counted, RawSeries
 
 
@@ -44,6 +45,7 @@ class Counts:
     """What a metric server has of the counters of a test, and how to read and judge it.
 
     `name` is the test's, `without_requests` the verdict of a look in which the canary got none, with its sentence.
+    `lacks_history`: what was before the release was too long for an answer.
     """
 
     name: str
@@ -52,6 +54,18 @@ class Counts:
     answer: tuple[RawSeries, ...]
     without_requests: Verdict = Verdict.NO_DATA
     no_requests: str = ""
+    lacks_history: bool = False
+    readings: list[tuple[object, Reading]] = field(default_factory=list, compare=False, repr=False)
+
+    def read(self, memory: Memory, times: Times, tick_s: float) -> Reading:
+        """Return `read_counts` of it. Who asks for the same again gets the same: thousands of samples are read once."""
+        asked = (memory, times, tick_s)
+        for known, reading in self.readings:
+            if known == asked:
+                return reading
+        reading = read_counts(memory, self.answer, self.counted, times, tick_s=tick_s)
+        self.readings[:] = [(asked, reading)]
+        return reading
 
 
 @dataclass(frozen=True, slots=True)

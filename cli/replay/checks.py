@@ -10,6 +10,7 @@ from canary.api.evidence import Evidence
 from canary.api.metrics import SUCCESS_RATE, CanaryMetric, ThresholdRange
 from canary.api.problems import Described, Problem, field_path
 from canary.api.shown import shown
+from canary.judgement.dispersion import MOST_LEARNED_BURST
 from canary.judgement.observe import begin
 from canary.judgement.plan import Plan
 from canary.judgement.spec import (
@@ -177,7 +178,7 @@ def _tested(written: _Written, evidence: Evidence, known: CheckEvidence | None) 
     if len(plan.bounds) != len(state.bounds):
         found, allowed = f"{len(plan.bounds)} bounds", f"{len(state.bounds)}, as the run counted"
         return written.left_out("evidence", found, allowed)
-    phi = max(bound.dispersion.phi for bound in state.bounds)
+    phi = min(max(bound.bursts.now.phi for bound in state.bounds), MOST_LEARNED_BURST)
     plan = replace(plan, burst=phi) if plan.burst is None else plan
     began_at_s = min(looks[0].at_s if state.began_at_s is None else state.began_at_s, looks[0].at_s)
     begun = replace(begin(plan), began_at_s=began_at_s)

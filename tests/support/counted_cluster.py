@@ -23,12 +23,14 @@ class Counted(SimulatedCluster):
     """Sends `per_second` requests in all, split as the state says; of each side a share fails, evenly.
 
     `is_scraped` False is a Prometheus that gives no answer. `window` is the success rate of the threshold's own query.
+    `lacks_history`: what it has of the time before is too long for an answer.
     """
 
     per_second: float = 100.0
     failing: dict[Side, float] = field(default_factory=dict)
     is_scraped: bool = True
     window: float = 99.5
+    lacks_history: bool = False
     scraped_each_s: int = SCRAPED_EACH_S
     counted_until_s: float | None = None
     counters: dict[tuple[Side, str], float] = field(default_factory=dict)
@@ -56,7 +58,8 @@ class Counted(SimulatedCluster):
             result = judge(metric, sample, "podinfo.test")
             plan = plan_of(self.canary, metric, "5xx")
             if plan is not None and metric.evidence is not None and self.is_scraped:
-                counts = Counts(evidence_name(self.canary, metric), plan, AnswersByCode(self._clusters()), self._raw())
+                name, by_code = evidence_name(self.canary, metric), AnswersByCode(self._clusters())
+                counts = Counts(name, plan, by_code, self._raw(), lacks_history=self.lacks_history)
                 keeps = keeps_threshold(metric, metric.evidence)
                 result = counted(metric, result, counts, "podinfo.test", keeps_threshold=keeps)
             results.append(result)

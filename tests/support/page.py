@@ -14,10 +14,10 @@ from agent.page.feed import Feed
 from agent.page.recent import Recent
 from agent.page.server import Page
 from agent.page.traffic import TrafficReader
-from agent.providers.metrics.checks import BuiltinSource
 from agent.providers.metrics.exchange import Exchange
 from agent.providers.metrics.port import Connection
 from agent.providers.metrics.servers.prometheus import Prometheus
+from agent.providers.metrics.sources import BuiltinSource
 from agent.resources import CANARIES
 from canary.api.canary import Canary
 from kube.client import Client

@@ -26,6 +26,7 @@ from canary.rules.http_syntax import is_field_value
 from canary.rules.urls import has_user
 
 ONE_SERIES: Final = "one series"
+FEWER_SAMPLES: Final = "fewer samples, by rarer scrapes, fewer gateways or a shorter analysis.interval"
 
 _ASK_AGAIN: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _CREDENTIALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
@@ -131,7 +132,8 @@ class Exchange:
         except TimeoutError as error:
             raise ProviderUnavailable(f"{connection.name}: no answer within {connection.timeout_s:g} s") from error
         except AnswerTooLong as error:
-            raise self.refused(f"{error}; allowed: {ONE_SERIES}") from error
+            allowed = ONE_SERIES if most_bytes == MOST_METRIC_ANSWER_BYTES else FEWER_SAMPLES
+            raise self.refused(f"{error}; allowed: {allowed}") from error
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise self.refused(reason_of(error)) from error
         except (aiohttp.ClientError, AddressRefused, ValueError) as error:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from canary.run.judge import Verdict
+from agent.providers.metrics.checks import MetricChecks
+from canary.run.judge import CheckResult, Verdict
 from canary.run.observation import Question
 from canary.run.state import Analysis, State
 from tests.support.eventually import eventually
@@ -49,3 +50,21 @@ async def test_a_dry_run_that_never_answers_is_one_all_the_same() -> None:
         (Verdict.FAIL, False),
         (Verdict.ERROR, True),
     ]
+
+
+@pytest.mark.parametrize("is_dry_run", [False, True])
+async def test_harm_cuts_others_short_whatever_row_of_failures_the_metric_wants(
+    monkeypatch: pytest.MonkeyPatch, *, is_dry_run: bool
+) -> None:
+    async def harm(*_: object) -> CheckResult:
+        return CheckResult("zero", Verdict.FAIL, "", None, "", failures_needed=3, is_final=True, is_dry_run=is_dry_run)
+
+    monkeypatch.setattr(MetricChecks, "check", harm)
+    providers = Providers(hanging={"load-test"})
+    metrics = [ONE_METRIC[0] | {"consecutiveFailures": 3, "dryRun": is_dry_run}]
+    async with providers.asking({"load-test": ""}, metrics=metrics) as ask:
+        asking = asyncio.ensure_future(ask(State(), Question.CHECKS))
+        await asyncio.wait({asking}, timeout=LONGER_THAN_GRACE_S if is_dry_run else PATIENCE_S)
+        assert asking.done() != is_dry_run
+        providers.release.set()
+        await asking

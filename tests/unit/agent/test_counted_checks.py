@@ -13,7 +13,8 @@ from aiohttp import web
 from agent.caches import Caches
 from agent.providers.metrics.checks import MetricChecks
 from agent.resources import METRIC_TEMPLATES
-from canary.judgement.scrapes import Memory, SeenProcess
+from canary.judgement.counts import Failures, Tally
+from canary.judgement.scrapes import Memory, SeenProcess, Times
 from canary.run.evidence import CheckEvidence
 from canary.run.judge import CheckResult, Verdict
 from canary.run.state import Analysis, State
@@ -201,22 +202,96 @@ async def test_a_history_that_is_too_long_is_asked_for_again_without_it() -> Non
         return matrix(envoy(CANARY, "200", *long))
 
     result, queries = await check(RATE, answer)
-    assert [query.rpartition("}")[2] for query in queries] == ["[1800s]", "[120s]"]
+    asked = [(query.partition("{")[0], query.rpartition("}")[2]) for query in queries]
+    by_code, by_class = "envoy_cluster_upstream_rq", "envoy_cluster_upstream_rq_xx"
+    assert asked == [(by_code, "[1800s]"), (by_class, "[1800s]"), (by_code, "[120s]")]
     assert result.verdict is Verdict.PASS
+    assert result.counts is not None
+    assert result.counts.lacks_history, "which somebody is told"
 
 
-def fleet(gateways: int) -> dict[str, Any]:
-    """Return what so many gateways have, with the labels that the scrape of a pod has."""
+CODES = {
+    "envoy_response_code": ("200", "201", "302", "304", "404", "503"),
+    "envoy_response_code_class": ("2", "3", "4", "5"),
+}
+
+
+def fleet(gateways: int, *, scrapes: int = 12, each: str = "envoy_response_code") -> dict[str, Any]:
+    """Return what so many gateways have, with the labels that the scrape of a pod has: 10 a scrape of each code."""
     pod = {f"label_{number}": "x" * 40 for number in range(8)}
-    points = [(890.0 + 5 * number, str(10 * number)) for number in range(12)]
+    last, number_of_2xx = NOW_S - 5, {"envoy_response_code": {}, "envoy_response_code_class": {"2": 2, "3": 2}}
     return matrix(
         *(
-            ({**envoy(cluster, code)[0], **pod, "pod": f"gateway-proxy-{number}"}, points)
+            (
+                {"envoy_cluster_name": cluster, each: code, **pod, "pod": f"gateway-proxy-{number}"},
+                [
+                    (last - 5 * (scrapes - 1 - at), str(1_000_000_000 + 10 * number_of_2xx[each].get(code, 1) * at))
+                    for at in range(scrapes)
+                ],
+            )
             for number in range(gateways)
             for cluster in (CANARY, PRIMARY)
-            for code in ("200", "201", "304", "404", "503")
+            for code in CODES[each]
         )
     )
+
+
+async def test_of_twelve_gateways_half_an_hour_is_read_by_class_and_the_next_looks_by_code() -> None:
+    """Scraped each five seconds, with six codes: by code it is over 1 MiB. Both ways give one test the same counts."""
+
+    def answer(query: str) -> dict[str, Any]:
+        each = "envoy_response_code_class" if "_rq_xx" in query else "envoy_response_code"
+        return fleet(12, scrapes=360 if "[1800s]" in query else 24, each=each)
+
+    long, queries = await check(RATE, answer)
+    assert [query.partition("{")[0] for query in queries] == [
+        "envoy_cluster_upstream_rq",
+        "envoy_cluster_upstream_rq_xx",
+    ]
+    assert long.counts is not None
+    assert not long.counts.lacks_history
+    read = long.counts.read(Memory(), Times(STARTED_AT_S), 10)
+    requests, failures = 12 * 6 * 10 * 19, 12 * 10 * 19
+    assert read.deltas.canary == Tally(requests, (Failures(failures, failures),))
+    assert len(read.deltas.history) > 90, "what the primary did before is learned"
+    known = CheckEvidence(name="request-success-rate", memory=read.memory)
+    short, queries = await check(
+        RATE, answer, state=State(analysis=Analysis(started_at_s=STARTED_AT_S, evidence=(known,)))
+    )
+    assert [query.partition("{")[0] for query in queries] == ["envoy_cluster_upstream_rq"]
+    assert short.counts is not None
+    again = short.counts.read(read.memory, Times(STARTED_AT_S), 10)
+    assert again.deltas.canary.requests == again.deltas.primary.requests == 0
+
+
+async def test_where_no_classes_are_kept_what_is_too_long_by_code_is_an_error() -> None:
+    def answer(query: str) -> dict[str, Any]:
+        return matrix() if "_rq_xx" in query else fleet(12, scrapes=360)
+
+    result, queries = await check(RATE, answer)
+    assert (result.verdict, len(queries)) == (Verdict.ERROR, 4)
+    assert result.text.endswith(
+        ": the answer is longer than 1048576 bytes; allowed: fewer samples, by rarer scrapes, fewer gateways or a "
+        "shorter analysis.interval"
+    )
+
+
+async def test_counts_of_another_limit_are_asked_for_as_those_of_a_new_test() -> None:
+    memory = Memory("over 250", {"a": SeenProcess(990.0, {"u": (1.0, 0.0, 0.0)})})
+    known = (CheckEvidence(name="request-duration", memory=memory),)
+    _, queries = await check(
+        DURATION, matrix(), state=State(analysis=Analysis(started_at_s=STARTED_AT_S, evidence=known))
+    )
+    assert queries[0].endswith("[1800s]")
+
+
+async def test_thousands_of_samples_are_read_once_for_the_pull_and_the_decision() -> None:
+    result, _ = await check(RATE, fleet(12, scrapes=36))
+    assert result.counts is not None
+    times = Times(STARTED_AT_S)
+    assert result.counts.read(Memory(), times, 60) is result.counts.read(Memory(), times, 60)
+    assert [asked for asked, _ in result.counts.readings] == [(Memory(), times, 60)]
+    assert result.counts.read(Memory(), Times(0.0), 60).deltas != result.counts.read(Memory(), times, 60).deltas
 
 
 async def test_what_a_fleet_of_gateways_has_is_read() -> None:
@@ -225,11 +300,11 @@ async def test_what_a_fleet_of_gateways_has_is_read() -> None:
     result, queries = await check(RATE, answer)
     assert (result.verdict, len(queries)) == (Verdict.PASS, 1)
     assert result.counts is not None
-    assert len(result.counts.answer) == 120
+    assert len(result.counts.answer) == 144
 
 
 async def test_of_a_users_server_less_is_read() -> None:
-    answer = fleet(60)
+    answer = fleet(50)
     assert 256 * 1024 < len(orjson.dumps(answer)) < 1024 * 1024
     own, _ = await check(RATE, answer)
     users, queries = await check(OWN, answer, template=COUNTED)

@@ -1,17 +1,22 @@
 """Checks that are judged by evidence: a run goes on, back or waits by what its gateway counted."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from canary.api.names import Side
-from canary.judgement.scrapes import Memory
-from canary.run.evidence import MOST_LOOKS, read_evidence_of, write_evidence_of
+from canary.judgement.counts import Deltas, Failures, Tally
+from canary.judgement.observe import observe
+from canary.judgement.plan import Bound, Plan
+from canary.judgement.scrapes import Memory, SeenProcess
+from canary.run.evidence import MOST_LOOKS, CheckEvidence, Look, read_evidence_of, shown_of, write_evidence_of
 from canary.run.phase import Phase
 from canary.run.status import read_state
 from tests.support.counted_cluster import Counted, under_way, verdicts
-from tests.support.simulated_parts import ROLLING
+from tests.support.measured_cluster import NOON_S
+from tests.support.simulated_parts import ROLLING, UNREADY
 
 
 def evidence_of(cluster: Counted) -> dict[str, Any]:
@@ -169,7 +174,7 @@ def test_the_next_run_counts_anew_and_remembers_how_failures_come() -> None:
     assert before.state is not None
     assert test.state is not None
     assert test.state.canary_requests < before.state.canary_requests
-    assert test.state.bounds[0].dispersion.scales[0].bins >= before.state.bounds[0].dispersion.scales[0].bins
+    assert test.state.bounds[0].bursts.now.scales[0].bins >= before.state.bounds[0].bursts.now.scales[0].bins
 
 
 def rarely_scraped(each_s: int, on_no_data: str, **more: Any) -> Counted:
@@ -317,3 +322,60 @@ def test_harm_in_the_promotion_rolls_back_too() -> None:
     cluster.run(600, until=lambda: cluster.state.phase is Phase.FAILED)
     assert cluster.now_s - begun_at_s <= 15
     assert cluster.state.history[0].reason.startswith("request-success-rate: canary fails")
+
+
+@pytest.mark.parametrize(("second", "ends_early"), [(99, True), (99.95, False)])
+def test_a_step_ends_early_only_if_each_of_its_tests_is_well(second: float, *, ends_early: bool) -> None:
+    steps = [{"weight": 50, "duration": "10m"}, {"weight": 100, "duration": "10m"}]
+    evidence = {"advance": "early", "deadline": "1m", "undecided": "promote"}
+    metrics = [
+        {"name": "request-success-rate", "thresholdRange": {"min": least}, "evidence": evidence}
+        for least in (99, second)
+    ]
+    analysis = {"metrics": metrics, "stepWeight": None, "maxWeight": None, "steps": steps}
+    cluster = under_way({}, analysis, failing={Side.CANARY: 0.001})
+    cluster.run(300)
+    (one, other) = cluster.state.analysis.evidence
+    assert (one.shown.answer, cluster.state.phase is Phase.PROGRESSING) == ("well", not ends_early)
+    assert (other.shown.answer == "well") == ends_early
+
+
+def test_where_the_primary_is_lost_no_evidence_is_waited_for() -> None:
+    cluster = under_way({}, {"stepWeight": 50}, per_second=2, failing={Side.CANARY: 0.012})
+    cluster.run(100)
+    assert cluster.state.traffic.canary_percent == 50
+    cluster.primary_readiness = UNREADY
+    cluster.run(120)
+    assert cluster.state.traffic.canary_percent == 100
+
+
+def test_who_knows_nothing_of_the_time_before_says_so_once() -> None:
+    cluster = under_way({}, {"stepWeight": 50}, per_second=2, failing={Side.CANARY: 0.012}, lacks_history=True)
+    cluster.run(300)
+    told = [text for text in cluster.remarks if "half hour before" in text]
+    text = (
+        "request-success-rate: the samples of the half hour before the release are too many for one answer, so that "
+        "each failure counts as one until the primary shows bursts during the run; evidence.burst says how large they "
+        "are"
+    )
+    assert told == [text]
+    pinned = under_way({"burst": 1}, per_second=2, failing={Side.CANARY: 0.012}, lacks_history=True)
+    pinned.run(60)
+    assert not [text for text in pinned.remarks if "half hour before" in text]
+
+
+def test_all_that_the_status_may_have_of_tests_is_far_from_what_the_api_server_takes() -> None:
+    """Eight tests of four bounds each, with the counters of 64 gateways: etcd takes 1.5 MiB."""
+    most = 999_999_999.123456
+    failures = (Failures(most, most),) * 4
+    values = {"0a1b2c3d": (most,) * 9, "1a1b2c3d": (most,) * 9}
+    memory = Memory("over 1, 2, 3, 4", {f"{at:016x}": SeenProcess(NOON_S + 0.123, values) for at in range(64)})
+    plan = Plan(counted=memory.key, bounds=(Bound(limit=0.01, unacceptable=0.02),) * 4, against="both")
+    state, finding = observe(plan, None, Deltas(), 50, NOON_S)
+    for at in range(100):
+        tally = Tally(most, tuple(Failures(most / 3, most / 2) for _ in range(4)))
+        deltas = Deltas(tally, tally, (Tally(most, failures),) * 3)
+        state, finding = observe(plan, state, deltas, 50, NOON_S + at)
+    look = Look(at_s=NOON_S, next_percent=12.5, deltas=Deltas(Tally(most, failures), Tally(most, failures)))
+    test = CheckEvidence(name="a" * 253, memory=memory, state=state, shown=shown_of(finding), looks=(look,) * 15)
+    assert 100_000 < len(json.dumps(write_evidence_of([test] * 8))) < 500_000

@@ -8,33 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.judgement.counts import Failures, Tally
-from canary.judgement.scrapes import MOST_PROCESSES, Memory, Reading, SeenProcess, read_counts
-from canary.judgement.series import AnswersByCode, Clusters, Counted, GoodOfTotal, RawSeries, slow_answers
+from canary.judgement.scrapes import MOST_PROCESSES, Memory, SeenProcess, Times, read_counts
+from canary.judgement.series import RawSeries, slow_answers
 from canary.judgement.stored import read_memory, write_memory
-
-CLUSTERS = Clusters(canary=("c",), primary=("p", "p-old"))
-CODES = AnswersByCode(CLUSTERS)
-SINCE_S = 100.0
-
-
-def series(cluster: str, code: str, points: Mapping[float, float], **labels: str) -> RawSeries:
-    name = {"__name__": "envoy_cluster_upstream_rq", "envoy_cluster_name": cluster, "envoy_response_code": code}
-    return RawSeries(name | {"instance": "10.0.0.1:8081"} | labels, tuple(points.items()))
-
-
-def read(
-    *answer: RawSeries, memory: Memory | None = None, counted: Counted = CODES, since_s: float = SINCE_S
-) -> Reading:
-    return read_counts(memory or Memory(), answer, counted, since_s=since_s, tick_s=10)
-
-
-def counts(reading: Reading) -> tuple[float, float, float, float]:
-    """Failures and requests of the canary, then of the primary."""
-    canary, primary = reading.deltas.canary, reading.deltas.primary
-    return canary.failures[0].surely, canary.requests, primary.failures[0].surely, primary.requests
-
-
-PRIMARY = series("p", "200", {90: 1_000, 100: 1_010, 110: 1_020})
+from tests.support.scraped_series import CLUSTERS, CODES, PRIMARY, counts, read, series
 
 
 def test_what_was_counted_since_the_first_traffic_counts_once_however_windows_overlap() -> None:
@@ -101,38 +78,6 @@ def test_gateways_are_added_up_and_each_is_remembered_by_itself() -> None:
 def test_one_cluster_by_two_names_is_one_side() -> None:
     reading = read(PRIMARY, series("p-old", "200", {100: 5, 110: 9}), series("other", "500", {100: 5, 110: 900}))
     assert counts(reading) == (0, 0, 0, 14)
-
-
-def test_another_prometheus_with_a_clock_of_its_own_makes_no_restart() -> None:
-    """Behind one Service there may be two, each with its own times for the same counter."""
-    first = read(PRIMARY, series("c", "200", {100: 500, 110: 504}))
-    other = [series("p", "200", {103: 1_009, 113: 1_018}), series("c", "200", {103: 499, 113: 503})]
-    second = read(*other, memory=first.memory)
-    assert counts(second) == (0, 0, 0, 0)
-    back = [series("p", "200", {110: 1_020, 120: 1_030}), series("c", "200", {110: 504, 120: 508})]
-    assert counts(read(*back, memory=second.memory)) == (0, 5, 0, 12)
-
-
-def test_a_prometheus_that_lost_its_samples_goes_on_with_the_counters() -> None:
-    first = read(PRIMARY, series("c", "200", {100: 500, 110: 504}))
-    empty = [series("p", "200", {150: 1_100}), series("c", "200", {150: 540})]
-    assert counts(read(*empty, memory=first.memory)) == (0, 36, 0, 80)
-
-
-def test_of_a_pair_whose_series_have_a_label_each_one_is_read_and_stays_the_one() -> None:
-    def pair(a: Mapping[float, float], b: Mapping[float, float]) -> list[RawSeries]:
-        return [
-            series(cluster, "200", points, prometheus_replica=name)
-            for name, points in (("a", a), ("b", b))
-            for cluster in ("p", "c")
-        ]
-
-    first = read(*pair({100: 10, 110: 14}, {95: 9, 103: 12, 113: 15}), since_s=90)
-    assert counts(first) == (0, 6, 0, 6), "the longer one"
-    second = read(*pair({100: 10, 110: 14, 115: 16, 120: 18, 125: 19}, {113: 15, 123: 18}), memory=first.memory)
-    assert counts(second) == (0, 3, 0, 3), "the same one again, though the other one has more now"
-    third = read(*pair({120: 18, 130: 24}, {}), memory=second.memory)
-    assert counts(third) == (0, 6, 0, 6), "and the other one, when it is gone"
 
 
 def test_what_was_before_the_first_traffic_is_the_primarys_history_in_ticks() -> None:
@@ -214,101 +159,6 @@ def test_what_slow_means_is_named() -> None:
     assert slow_answers(CLUSTERS, (500, 700)).key == "over 500, 700 (500 to 1000)"
 
 
-def test_good_and_total_of_a_template() -> None:
-    def of(role: str, path: str, points: Mapping[float, float]) -> RawSeries:
-        return RawSeries({"serin_role": role, "path": path, "instance": "a"}, tuple(points.items()))
-
-    reading = read(
-        of("total", "/", {100: 50, 110: 60}),
-        of("total", "/x", {100: 5, 110: 6}),
-        of("good", "/", {100: 50, 110: 58}),
-        of("good", "/x", {100: 5, 110: 6}),
-        RawSeries({"instance": "a"}, ((100, 1), (110, 900))),
-        counted=GoodOfTotal("orders"),
-    )
-    assert reading.deltas.canary == Tally(11, (Failures(2, 2),))
-
-
-def of_template(role: str, points: Mapping[float, float], **labels: str) -> RawSeries:
-    return RawSeries({"serin_role": role, "instance": "a"} | labels, tuple(points.items()))
-
-
-def good_of_total(
-    total: Mapping[float, float], good: Mapping[float, float], memory: Memory | None = None, **labels: str
-) -> tuple[float, float, Memory]:
-    """Return the canary's failures and requests, and what is remembered."""
-    answer = [of_template("total", total, **labels), of_template("good", good, **labels)]
-    reading = read(*answer, memory=memory, counted=GoodOfTotal("orders"))
-    return reading.deltas.canary.failures[0].surely, reading.deltas.canary.requests, reading.memory
-
-
-def test_a_scrape_between_two_queries_fails_no_request() -> None:
-    """`good` was asked just before it, or by a server that has not got it yet."""
-    failed, asked, memory = good_of_total({100: 10_000, 110: 10_010, 120: 10_020}, {100: 10_000, 110: 10_010})
-    assert (failed, asked) == (0, 10)
-    failed, asked, _ = good_of_total({110: 10_010, 120: 10_020}, {110: 10_010, 120: 10_019}, memory)
-    assert (failed, asked) == (1, 10), "and it counts when all of it is there"
-
-
-def test_two_queries_that_two_servers_answer_fail_no_request() -> None:
-    _, _, memory = good_of_total({100: 10_000, 110: 10_010}, {100: 10_000, 110: 10_010})
-    failed, asked, memory = good_of_total({110: 10_010, 120: 10_020}, {103: 10_003, 113: 10_013}, memory)
-    assert (failed, asked) == (0, 0)
-    failed, asked, memory = good_of_total({120: 10_020, 130: 10_030}, {}, memory)
-    assert (failed, asked) == (0, 0), "the other one has lost what it had"
-    failed, asked, _ = good_of_total({130: 10_030, 140: 10_040}, {130: 10_030, 140: 10_038}, memory)
-    assert (failed, asked) == (2, 30)
-
-
-def test_a_process_without_a_good_request_fails_all_of_them() -> None:
-    failed, asked, _ = good_of_total({100: 0, 110: 50}, {})
-    assert (failed, asked) == (50, 50)
-    answer = [
-        of_template("total", {100: 5, 110: 15, 120: 30}),
-        of_template("total", {100: 5, 110: 15}, instance="b"),
-        of_template("good", {100: 5, 110: 15}, instance="b"),
-    ]
-    found = read(*answer, counted=GoodOfTotal("orders")).deltas.canary
-    assert found == Tally(20, (Failures(10, 10),)), "what is newer than any good one waits for the next look"
-
-
-def test_counters_that_are_not_incremented_at_once_are_no_restart() -> None:
-    failed, asked, memory = good_of_total({100: 1_000, 110: 1_010, 120: 1_020}, {100: 1_000, 110: 1_009, 120: 1_020})
-    assert (failed, asked) == (1, 20)
-    failed, asked, memory = good_of_total({120: 1_020, 130: 1_030}, {120: 1_020, 130: 1_031}, memory)
-    assert (failed, asked) == (0, 10)
-    stored = read_memory(json.loads(json.dumps(write_memory(memory))))
-    assert stored == memory, "more good than there are is nothing that can't be kept"
-    failed, asked, _ = good_of_total({130: 1_030, 140: 1_040}, {130: 1_031, 140: 1_037}, stored)
-    assert (failed, asked) == (2, 10), "one of the three was counted as it was not yet good"
-    failed, asked, _ = good_of_total({130: 1_030, 140: 7}, {130: 1_031, 140: 5}, stored)
-    assert (failed, asked) == (2, 7), "a total that falls is one"
-
-
-def test_an_envoy_that_two_jobs_scrape_counts_once() -> None:
-    jobs = (("podmonitor", 0, 0, "pod"), ("annotations", 3, 1, "kubernetes_pod_name"))
-
-    def twice(times: Sequence[float]) -> list[RawSeries]:
-        return [
-            series(cluster, "200", {at_s + late: at_s for at_s in times[drop:]}, job=job, **{label: "gateway-proxy-1"})
-            for job, late, drop, label in jobs
-            for cluster in ("p", "c")
-        ]
-
-    first = read(*twice([90, 100, 110, 120]))
-    assert counts(first) == (0, 20, 0, 20)
-    second = read(*twice([110, 120, 130]), memory=first.memory)
-    assert counts(second) == (0, 10, 0, 10)
-    late = [one for one in twice([120, 130, 140, 150, 400]) if one.labels["job"] == "annotations"]
-    third = read(*twice([110, 120, 130])[:2], *late, memory=second.memory)
-    assert counts(third) == (0, 270, 0, 270), "what only the other one goes on to scrape counts from where it was read"
-
-
-def test_two_gateways_whose_jobs_differ_are_two() -> None:
-    other = series("c", "200", {100: 0, 110: 7}, instance="10.0.0.2:8081", job="b")
-    assert counts(read(series("c", "200", {100: 0, 110: 5}, job="a"), other)) == (0, 12, 0, 0)
-
-
 @pytest.mark.parametrize(
     ("points", "others_until_s", "found"),
     [
@@ -326,7 +176,7 @@ def test_what_the_revision_before_failed_is_not_charged_to_the_next(
     """With a scrape a minute the first one after a revision's first traffic has what was before, too."""
     answer = series("c", "503", {at_s + 1_000: value for at_s, value in points.items()})
     until_s = None if others_until_s is None else others_until_s + 1_000
-    reading = read_counts(Memory(), [answer], CODES, since_s=1_055, tick_s=10, others_until_s=until_s)
+    reading = read_counts(Memory(), [answer], CODES, Times(1_055, until_s), tick_s=10)
     assert counts(reading)[:2] == found
 
 
@@ -363,22 +213,3 @@ def test_every_request_counts_once_in_any_history_of_one_envoy(data: st.DataObje
         )
         memory, seen, found = reading.memory, until, found + reading.deltas.canary.requests
     assert found == truth
-
-
-def test_of_a_pair_with_rare_scrapes_one_stays_the_one() -> None:
-    """Each of them scrapes every five minutes, and the other half of that later."""
-
-    def both(until_s: float) -> list[RawSeries]:
-        times = [at_s for at_s in (300, 600, 900, 1_200, 1_500) if at_s <= until_s]
-        others = [at_s + 150 for at_s in times if at_s + 150 <= until_s]
-        return [
-            series(cluster, "200", {at_s: at_s / 10 for at_s in found}, prometheus_replica=name)
-            for name, found in (("a", times), ("b", others))
-            for cluster in ("p", "c")
-        ]
-
-    memory, found = Memory(), 0.0
-    for until_s in range(600, 1_600, 50):
-        reading = read(*both(until_s), memory=memory, since_s=300)
-        memory, found = reading.memory, found + reading.deltas.canary.requests
-    assert found == 120, "30 for each five minutes, of one of them"
