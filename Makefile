@@ -12,6 +12,12 @@ RUN := $(BIN)/python
 # stays together, is in tests/support/schedule.py.
 SIDE_BY_SIDE := -n 6
 FAST := tests/unit tests/contract
+TESTS := $(FAST) tests/charts tests/cluster tests/exclusive
+
+# The tests start hundreds of Python processes, which should find our modules compiled; and in a fresh clone one process
+# compiles the tests meanwhile, or all six of them would.
+COMPILED := [ -d tests/__pycache__ ]
+unexport PYTHONDONTWRITEBYTECODE
 
 # PINNED, from `make pin-images`.
 -include images.mk
@@ -41,9 +47,10 @@ demo: .venv/.ready ## Play the guide on a cluster inside this machine (GUIDE=1: 
 	@$(RUN) -m sandbox.demo $(if $(GUIDE),--guide) $(if $(HELM),--helm) $(if $(KEEP),--keep)
 
 test: .venv/.ready ## Run the tests: unit, contract, on a cluster (but for those of make long)
-	@$(RUN) -m sandbox build helm3 helm4 registry actionlint promtool
-	@$(RUN) -m sandbox browser
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not long" --durations=30 $(FAST) tests/charts tests/cluster tests/exclusive
+	@$(COMPILED) || $(BIN)/pytest --collect-only -qq $(TESTS) > /dev/null & \
+		$(RUN) -m sandbox build helm3 helm4 registry actionlint promtool && $(RUN) -m sandbox browser; \
+		built=$$?; wait; exit $$built
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not long" --durations=30 $(TESTS)
 
 unit: .venv/.ready ## Run the tests that need no cluster
 	$(BIN)/pytest -n 2 $(FAST)

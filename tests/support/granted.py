@@ -58,7 +58,7 @@ def manifests(*folders: Path) -> Iterator[Json]:
     """Return the documents of folders of manifests as they are written, without kustomize."""
     for folder in folders:
         for path in sorted(folder.rglob("*.yaml")):
-            documents = yaml.safe_load_all(path.read_text())
+            documents = yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader)
             yield from (document for document in documents if isinstance(document, dict) and "$patch" not in document)
 
 

@@ -1,5 +1,6 @@
 """Our CRDs, Flagger's and the model say the same: a superset of Flagger's, every field of which the model reads."""
 
+import functools
 import re
 import types
 import typing
@@ -24,9 +25,10 @@ NOT_IN_CRD = ("Canary.spec.canaryAnalysis.", "Canary.spec.service.match[].")  # 
 NO_SUCH_COMPARISON = (".method.", ".uri.", ".scheme.", ".authority.", ".queryParams{}.", ".allowOrigins[].")
 
 
+@functools.cache
 def _load(kind: str) -> dict[str, Any]:
     names = {"Canary": "canaries", "MetricTemplate": "metrictemplates", "AlertProvider": "alertproviders"}
-    loaded: dict[str, Any] = yaml.safe_load((CRDS / f"{names[kind]}.yaml").read_text())
+    loaded: dict[str, Any] = yaml.load((CRDS / f"{names[kind]}.yaml").read_text(), Loader=yaml.CSafeLoader)
     return loaded
 
 

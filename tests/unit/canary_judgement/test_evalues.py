@@ -1,10 +1,11 @@
 """E-values: held to another implementation, to what they must be by definition, and to figures worked out by hand."""
 
+import importlib
 import math
 from fractions import Fraction
+from typing import Any
 
 import pytest
-import ville
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,9 +30,14 @@ def legendre(order: int) -> list[tuple[float, float]]:
 NODES = legendre(64)
 
 
+def library() -> Any:
+    """Return ville. It loads scipy, for a second, which only the process that runs these tests should wait for."""
+    return importlib.import_module("ville")
+
+
 def beta_binomial(failures: int, total: int, null: float) -> float:
     """The same mixture over all rates, as the library has it: its last log e-value."""
-    test = ville.BernoulliTest(null)
+    test = library().BernoulliTest(null)
     test.update([1.0] * failures + [0.0] * (total - failures))
     return float(test.log_e_values_[-1])
 
@@ -64,7 +70,7 @@ def test_of_given_failures_the_canarys_part_is_tested_as_the_library_tests_a_sha
 
 @pytest.mark.parametrize("logs", [[0.0], [1.0, 2.0, 3.0], [-700.0, 3.0, 4.5]])
 def test_the_mean_of_e_values_is_the_librarys(logs: list[float]) -> None:
-    expected = math.log(float(ville.evalues.combine([math.exp(log) for log in logs])))
+    expected = math.log(float(library().evalues.combine([math.exp(log) for log in logs])))
     assert evalues.log_mean(logs) == pytest.approx(expected, abs=1e-9)
 
 
