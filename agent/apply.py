@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from agent.caches import SCALERS, WORKLOADS, Caches
+from agent.caches import Caches
 from agent.canary_patch import canary_patch, lost_of_patch
+from agent.concerns import SCALERS, WORKLOADS
 from agent.config_copies import ConfigCopies
 from agent.configs import target_revision
 from agent.managed_objects import ManagedObjects

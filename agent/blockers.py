@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from agent.caches import SCALERS, WORKLOADS, Caches
+from agent.caches import Caches
+from agent.concerns import SCALERS, WORKLOADS
 from agent.providers.metrics.needed_secrets import secret_problems
 from agent.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
 from agent.side_pods import find_side_blockers

@@ -5,9 +5,11 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, Final
 
+from agent.concerns import WORKLOADS, Concerns
 from agent.elsewhere import Elsewhere, Reference
 from agent.flagger import FLAGGERS_LEASE
-from agent.outlines import outline_of
+from agent.flagger_pods import runs_flagger
+from agent.outlines import is_generated, outline_of
 from agent.providers.metrics.template_secrets import TemplateSecrets
 from agent.resources import (
     ALERT_PROVIDERS,
@@ -28,7 +30,9 @@ from canary.api.canary import Canary
 from canary.api.names import Identity, primary_name
 from kube.cache import Cache
 from kube.client import Client
+from kube.errors import Unread
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, LEASES, SECRETS, SERVICES, Object, Resource
+from kube.store import Change, key_of
 from render.configs import Fingerprints, summary
 from render.labels import FLAGGERS_LABELS, LabelSettings
 
@@ -47,10 +51,6 @@ WATCHED: Final = (
     LEASES,
 )
 
-WORKLOADS: Final = {"Deployment": DEPLOYMENTS, "DaemonSet": DAEMONSETS}
-
-SCALERS: Final = {"HorizontalPodAutoscaler": HPAS, "ScaledObject": SCALED_OBJECTS}
-
 # Kinds whose CRD a cluster may do without.
 _OPTIONAL: Final = frozenset({SCALED_OBJECTS})
 
@@ -64,6 +64,9 @@ _OF_ALL_IF_ALLOWED: Final = frozenset({LEASES, VIRTUAL_SERVICES})
 # Bookmarks come about once a minute: silence for longer than that means that this agent sees an old cluster.
 _STALE_AFTER_S: Final = 180.0
 
+# A tick waits for it.
+_READ_WITHIN_S: Final = 2.0
+
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -72,7 +75,8 @@ class Caches:
 
     `elsewhere` is what that leaves out, `tracking` what targets are configured by, `template_secrets` what is wrong
     with the credentials of checks. `allows_across`: whether canaries may refer to objects in other namespaces. `labels`
-    is what objects are rendered by, beside those that are cached.
+    is what objects are rendered by, beside those that are cached. `concerns` is what the canaries name: of workloads,
+    Services, Upstreams and autoscalers that none of them names or owns, no more than an outline is kept.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Caches:
         labels: LabelSettings = FLAGGERS_LABELS,
     ) -> None:
         self.labels = labels
+        self.concerns = Concerns()
         self.elsewhere = Elsewhere(client, namespace, allows_across=allows_across)
         self.template_secrets = TemplateSecrets(client, lends_identity_to=lends_identity_to)
         self.allows_across = allows_across
@@ -102,10 +107,14 @@ class Caches:
                 field_selector=_FIELD_SELECTORS.get(resource, ""),
                 transform=_transform(resource, self.fingerprints),
                 outline=outline_of(resource),
+                is_used=partial(self._is_used, resource),
                 is_optional=resource in _OPTIONAL,
             )
             for resource in watched
         }
+        self._outlined = {resource.plural: self._caches[resource] for resource in watched if outline_of(resource)}
+        # Before all others, who may ask at once for what a new Canary names.
+        self._caches[CANARIES].subscribe(self._on_canary)
         self.tracking: Tracking
         match tracking:
             case ConfigTracking.WATCH:
@@ -132,7 +141,7 @@ class Caches:
     def has(self, resource: Resource, namespace: str, name: str) -> bool | None:
         """Return whether there is such an object, None where that is not known."""
         if self.elsewhere.is_watched(namespace):
-            return self.of(resource).get(namespace, name) is not None
+            return self.of(resource).has(namespace, name)
         return self.elsewhere.has(Reference(resource, namespace, name))
 
     async def refresh(self, canary: Canary) -> None:
@@ -169,6 +178,27 @@ class Caches:
             return None
         # Items of a list carry no kind of their own on every path; renderers need one.
         return found if found is None or "kind" in found else found | {"kind": resource.kind}
+
+    async def follow(self, cache: Cache) -> None:
+        """Follow one of the caches until cancelled. The Canaries come first: they say what is used of the others."""
+        if cache.resource != CANARIES:
+            await self.of(CANARIES).wait_synced()
+        await cache.run()
+
+    async def read(self, unread: Unread) -> None:
+        """Read what somebody asked for and nobody used so far; see `Cache.read`."""
+        if unread.resource is not None and unread.name is not None:
+            await self.of(unread.resource).read(unread.namespace or "", unread.name, within_s=_READ_WITHIN_S)
+
+    def _is_used(self, resource: Resource, obj: Object) -> bool:
+        if self.concerns.canaries(resource, key_of(obj)) or is_generated(obj):
+            return True
+        return resource == DEPLOYMENTS and runs_flagger(obj)
+
+    def _on_canary(self, change: Change) -> None:
+        for plural, key in self.concerns.take(change):
+            if plural in self._outlined:
+                self._outlined[plural].release(*key)
 
     async def wait_synced(self) -> None:
         """Return once every cache holds its first list."""

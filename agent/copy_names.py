@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from agent.caches import WORKLOADS, Caches
+from agent.caches import Caches
+from agent.concerns import WORKLOADS
 from agent.configs import Contents, cached_config, is_untracked, tracked_configs
 from agent.resources import CANARIES
 from agent.revision_templates import TemplateLost

@@ -97,8 +97,8 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 def runs_flagger(deployment: Object) -> bool:
-    """Return whether its pods have an image that is named `flagger`, in whatever registry."""
-    return any(map(_is_flagger, deployment["spec"]["template"]["spec"].get("containers") or ()))
+    """Return whether its pods have an image that is named `flagger`, in whatever registry. Such a one is kept whole."""
+    return any(map(_is_flagger, (deployment["spec"]["template"].get("spec") or {}).get("containers") or ()))
 
 
 def _is_flagger(container: Any) -> bool:

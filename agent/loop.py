@@ -13,7 +13,7 @@ from agent.revision_templates import TemplateLost
 from agent.services import AgentServices
 from agent.tick import CanaryTicker
 from agent.turns import Urgency
-from kube.errors import Conflict, KubeError, TransientError
+from kube.errors import Conflict, KubeError, TransientError, Unread
 from kube.store import Key
 
 _log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class CanaryLoop:
         """Tick once; an error is reported, counted and waited out, and never ends the loop."""
         asked_s = 0.0
         try:
-            sleep_s = await self._ticker.tick()
+            sleep_s = await self._tick_whole()
         except Conflict as error:
             _log.info("another look at %s/%s: %s", *self._key, error)
             if self._failures >= _CONFLICTS_ARE_USUAL:
@@ -146,3 +146,11 @@ class CanaryLoop:
         if self._ticker.urgency() is Urgency.PULL:
             return min(delay_s, _RETRY_PULL_MAX_S)
         return max(delay_s, min(asked_s, _RETRY_MAX_S))
+
+    async def _tick_whole(self) -> float | None:
+        """Tick; what a tick asks for that nobody used so far is read for the next one, which is due now."""
+        try:
+            return await self._ticker.tick()
+        except Unread as unread:
+            await self._services.caches.read(unread)
+            return 0

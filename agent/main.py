@@ -106,7 +106,7 @@ async def run(settings: Settings) -> None:
         if stopped.is_set():
             return
         vital = [
-            await stack.enter_async_context(running(cache.run(), f"cache {cache.resource.plural}"))
+            await stack.enter_async_context(running(caches.follow(cache), f"cache {cache.resource.plural}"))
             for cache in caches.all()
         ]
         services = await _open_services(stack, settings, client, checks_client, caches, rules, metrics, fence)

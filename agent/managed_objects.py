@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 from agent.applied_objects import AppliedObjects
-from agent.caches import SCALERS, Caches
+from agent.caches import Caches
+from agent.concerns import SCALERS
 from agent.configs import is_started_otherwise
 from agent.copy_upkeep import find_upkeep
 from agent.providers.routing.port import ROUTING_OBJECTS, Routing
@@ -144,13 +145,9 @@ class ManagedObjects:
         wanted = (None if reference is None else reference.kind, names.primary_scaler)
         found = []
         for kind, resource in SCALERS.items():
-            cache = self._caches.of(resource)
-            for outline in cache.outlines(canary.namespace):
-                name = outline["metadata"]["name"]
-                if (kind, name) == wanted or not is_owned_by(outline, canary):
-                    continue
-                scaler = cache.get(canary.namespace, name)
-                if scaler is not None and _scales(scaler, names.primary_workload):
+            for scaler in self._caches.of(resource).outlines(canary.namespace):
+                is_wanted = (kind, scaler["metadata"]["name"]) == wanted
+                if not is_wanted and is_owned_by(scaler, canary) and _scales(scaler, names.primary_workload):
                     found.append((resource, scaler))
         return found
 

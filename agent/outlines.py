@@ -1,4 +1,4 @@
-"""What is kept at hand of objects that may never be read: see `kube.packing`.
+"""What is kept of objects that are not used: see `kube.packing`.
 
 Most workloads, Services, Upstreams and autoscalers of a cluster belong to no canary.
 """
@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from agent.resources import UPSTREAMS
+from agent.resources import SCALED_OBJECTS, UPSTREAMS
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, SERVICES, Object, Resource
+from render.ownership import CANARY_API_VERSION, CANARY_KIND
 
 _METADATA: Final = ("name", "namespace", "uid", "resourceVersion", "generation", "deletionTimestamp", "ownerReferences")
 
@@ -16,6 +17,12 @@ _METADATA: Final = ("name", "namespace", "uid", "resourceVersion", "generation",
 def outline_of(resource: Resource) -> Callable[[Object], Object] | None:
     """Return how objects of a kind are outlined; None for kinds of which nearly all are read."""
     return _OUTLINES.get(resource)
+
+
+def is_generated(obj: Object) -> bool:
+    """Return whether a Canary owns an object: it was made for one, whatever the Canary names by now."""
+    owners = obj["metadata"].get("ownerReferences") or ()
+    return any((owner.get("apiVersion"), owner.get("kind")) == (CANARY_API_VERSION, CANARY_KIND) for owner in owners)
 
 
 def _metadata(obj: Object) -> Object:
@@ -42,7 +49,7 @@ def _scaler(scaler: Object) -> Object:
 
 
 def _scaled(scaler: Object) -> str:
-    return str((scaler["spec"].get("scaleTargetRef") or {}).get("name", ""))
+    return str(((scaler.get("spec") or {}).get("scaleTargetRef") or {}).get("name", ""))
 
 
 def _interned(labels: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,6 +61,7 @@ _OUTLINES: Final[Mapping[Resource, Callable[[Object], Object]]] = {
     DEPLOYMENTS: _workload,
     DAEMONSETS: _workload,
     HPAS: _scaler,
+    SCALED_OBJECTS: _scaler,
     SERVICES: _metadata,
     UPSTREAMS: _metadata,
 }

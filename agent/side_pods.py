@@ -7,7 +7,8 @@ have some at any time.
 from collections.abc import Iterator
 from typing import Final
 
-from agent.caches import WORKLOADS, Caches
+from agent.caches import Caches
+from agent.concerns import WORKLOADS
 from agent.resources import CANARIES
 from canary.api.canary import Canary
 from canary.api.names import Names, Side, primary_of

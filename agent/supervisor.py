@@ -2,28 +2,23 @@
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from agent.caches import SCALERS, WORKLOADS
+from agent.concerns import SCALERS, WORKLOADS, sides_of
 from agent.loop import CanaryLoop
 from agent.resources import CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
 from agent.revision_detection import is_edit
 from agent.services import AgentServices
 from agent.side_pods import workloads_sharing_labels
 from agent.tracking.port import CONFIGS
-from canary.api.names import Side, apex_name, primary_name, service_names, upstream_name
-from canary.api.parts import items_of, mapping_of, text_of
-from canary.run.status import read_identity
-from kube.resource import SERVICES, Object, Resource
+from kube.errors import Unread
+from kube.resource import SERVICES, Resource
 from kube.store import Change, Key, key_of
 from render.config_refs import ConfigKind, ConfigRef, trackable_refs
 
 _log = logging.getLogger(__name__)
-
-_Concern = tuple[str, Key]
 
 _FOLLOWED: Final = (
     *WORKLOADS.values(),
@@ -43,7 +38,6 @@ class Supervisor:
     def __init__(self, services: AgentServices) -> None:
         self._services = services
         self._loops: dict[Key, tuple[CanaryLoop, asyncio.Task[None]]] = {}
-        self._concerns: dict[_Concern, set[Key]] = defaultdict(set)
 
     async def run(self) -> None:
         """Supervise until cancelled; then every loop has ended. The caches must be synced."""
@@ -73,7 +67,6 @@ class Supervisor:
 
     def _on_canary(self, tasks: asyncio.TaskGroup, change: Change) -> None:
         key = change.key
-        self._forget(change)
         if change.new is None:
             known = self._loops.pop(key, None)
             if known is not None:
@@ -81,8 +74,6 @@ class Supervisor:
             self._services.metrics.canaries.forget(key)
             self._services.caches.tracking.forget_canary(key)
         else:
-            for concern in _concerns(change.new):
-                self._concerns[concern].add(key)
             if key not in self._loops:
                 loop = CanaryLoop(key, self._services)
                 self._loops[key] = (loop, tasks.create_task(loop.run(), name=f"canary {'/'.join(key)}"))
@@ -93,19 +84,25 @@ class Supervisor:
             loop.wake()
 
     def _on_followed(self, resource: Resource, change: Change) -> None:
-        for key in self._concerns.get((resource.plural, change.key), ()):
-            loop = self._loops[key][0]
+        for loop in self._concerned(resource, change.key):
             if resource in WORKLOADS.values() and is_edit(change):
                 loop.note_target_edit(is_resynced=change.is_listed)
             loop.wake()
-        if resource in WORKLOADS.values():
+        if resource in WORKLOADS.values() and self._services.caches.concerns.has_canaries(change.key.namespace):
             self._wake_those_sharing_labels(change)
 
     def _wake_those_sharing_labels(self, change: Change) -> None:
         """Wake the canaries whose pods another workload's labels may now match, or no longer do."""
         for workload in workloads_sharing_labels(change, self._services.caches):
-            for key in self._concerns.get((WORKLOADS[workload["kind"]].plural, key_of(workload)), ()):
-                self._loops[key][0].wake()
+            for loop in self._concerned(WORKLOADS[workload["kind"]], key_of(workload)):
+                loop.wake()
+
+    def _concerned(self, resource: Resource, key: Key) -> list[CanaryLoop]:
+        return [
+            self._loops[canary][0]
+            for canary in self._services.caches.concerns.canaries(resource, key)
+            if canary in self._loops
+        ]
 
     def _on_config(self, kind: ConfigKind, change: Change) -> None:
         """Wake the canaries of whose sides one refers to a ConfigMap or Secret that has another content now.
@@ -120,65 +117,17 @@ class Supervisor:
         readers = self._services.caches.tracking.readers(namespace, ref)
         if readers is None:
             of_namespace = [key for key in self._loops if key.namespace == namespace]
-            readers = [key for key in of_namespace if ref in self._configured_by(key)]
+            readers = [key for key in of_namespace if (refs := self._configured_by(key)) is None or ref in refs]
         for key in readers:
             if key in self._loops:
                 self._loops[key][0].wake()
 
-    def _configured_by(self, key: Key) -> Collection[ConfigRef]:
+    def _configured_by(self, key: Key) -> Collection[ConfigRef] | None:
+        """Return what a canary's two sides refer to, None where that is not known yet."""
         caches = self._services.caches
-        sides = _sides(_names_as_made(caches.of(CANARIES).get(*key) or {})[0])
-        workloads = (caches.of(kind).get(key.namespace, name) for kind in WORKLOADS.values() for name in sides)
+        sides = sides_of(caches.of(CANARIES).get(*key) or {})
+        try:
+            workloads = [caches.of(kind).get(key.namespace, name) for kind in WORKLOADS.values() for name in sides]
+        except Unread:
+            return None
         return {ref for found in workloads if found for ref in trackable_refs(found["spec"]["template"]["spec"])}
-
-    def _forget(self, change: Change) -> None:
-        """Drop what concerned a canary as it was."""
-        if change.old is None:
-            return
-        for concern in _concerns(change.old):
-            self._concerns[concern].discard(change.key)
-            if not self._concerns[concern]:
-                del self._concerns[concern]
-
-
-def _concerns(obj: Object) -> set[_Concern]:
-    """Name the objects whose change wakes a canary, read from its spec as it stands, valid or not. Total.
-
-    Of a canary with edited names, those that were made under the names before as well.
-    """
-    namespace, spec = obj["metadata"]["namespace"], mapping_of(obj, "spec")
-    port = mapping_of(spec, "service").get("port")
-    found: set[_Concern] = set()
-    for target, apex in {_names(obj), _names_as_made(obj)}:
-        found |= {(resource.plural, Key(namespace, name)) for resource in WORKLOADS.values() for name in _sides(target)}
-        found |= {(SERVICES.plural, Key(namespace, name)) for name in service_names(apex)}
-        found.add((ROUTE_TABLES.plural, Key(namespace, apex)))
-        if isinstance(port, int):
-            found |= {(UPSTREAMS.plural, Key(namespace, upstream_name(namespace, apex, side, port))) for side in Side}
-    scaler = text_of(mapping_of(spec, "autoscalerRef"), "name")
-    found |= {(resource.plural, Key(namespace, name)) for resource in SCALERS.values() for name in _sides(scaler)}
-    found.add((UPSTREAMS.plural, _referred(mapping_of(spec, "upstreamRef"), namespace)))
-    for metric in items_of(mapping_of(spec, "analysis") or mapping_of(spec, "canaryAnalysis"), "metrics"):
-        found.add((METRIC_TEMPLATES.plural, _referred(mapping_of(metric, "templateRef"), namespace)))
-    return found
-
-
-def _names(obj: Object) -> tuple[str, str]:
-    """Return the names of a canary's target and apex."""
-    spec = mapping_of(obj, "spec")
-    target = text_of(mapping_of(spec, "targetRef"), "name")
-    return target, apex_name(text_of(mapping_of(spec, "service"), "name"), target)
-
-
-def _names_as_made(obj: Object) -> tuple[str, str]:
-    """Return the same names as they were when its objects were made."""
-    made = read_identity(mapping_of(obj, "status"))
-    return _names(obj) if made is None else (made.target, made.apex)
-
-
-def _sides(name: str) -> tuple[str, str]:
-    return name, primary_name(name)
-
-
-def _referred(reference: Mapping[str, Any], namespace: str) -> Key:
-    return Key(text_of(reference, "namespace") or namespace, text_of(reference, "name"))

@@ -10,14 +10,15 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, NoReturn
 
 from kube.backoff import Backoff
-from kube.errors import Forbidden, KubeError, NotFound, TransientError, Unavailable
+from kube.errors import Conflict, Forbidden, KubeError, NotFound, TransientError, Unavailable, Unread
 from kube.store import Change, Key, Store, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 
     from kube.client import Client, WatchEvent
     from kube.resource import Object, Objects, Resource
+    from kube.store import Kept
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +36,8 @@ class Cache:
     """The objects of one namespace, or of all, as they were a moment ago. Callers must not change what it returns.
 
     `transform` makes an object smaller before it is kept; name, namespace and resourceVersion must stay. It still sees
-    managedFields, which are dropped after it in any case. With an `outline` the objects are kept packed until they are
-    read, see `Store`. The owner runs `run()` in a task.
+    managedFields, which are dropped after it in any case. With an `outline` the objects that are used are kept packed
+    until they are read, and of the others no more than that: see `Store` and `read`. The owner runs `run()` in a task.
 
     `fallback_namespace`: when the objects of all may not be read, those of this one are kept.
 
@@ -57,6 +58,7 @@ class Cache:
         field_selector: str = "",
         transform: Callable[[Object], Object] | None = None,
         outline: Callable[[Object], Object] | None = None,
+        is_used: Callable[[Object], bool] = lambda _: True,
         backoff: Backoff | None = None,
         is_optional: bool = False,
         gives_up_on: Callable[[KubeError], bool] = lambda _: False,
@@ -75,7 +77,8 @@ class Cache:
         self._gives_up_on = gives_up_on
         self._clock = clock
         self._sleep = sleep
-        self._store = Store(outline)
+        self._store = Store(outline, is_used)
+        self._released_meanwhile: set[Key] | None = None
         self._listeners: list[Callable[[Change], None]] = []
         self._synced = asyncio.Event()
         self._current = asyncio.Event()
@@ -101,24 +104,60 @@ class Cache:
         await self._current.wait()
 
     def get(self, namespace: str, name: str) -> Object | None:
-        """Return an object, None if there is none. `namespace` is "" for a cluster-scoped object."""
-        return self._store.get(Key(namespace, name))
+        """Return an object, None if there is none. `namespace` is "" for a cluster-scoped object.
+
+        Raises:
+            Unread: there is one, of which no more than an outline is kept: `read` it.
+        """
+        key = Key(namespace, name)
+        if self._store.has_outline_only(key):
+            text = "nobody used it so far: it has to be read first"
+            raise Unread(text, resource=self.resource, namespace=namespace, name=name)
+        return self._store.get(key)
+
+    def has(self, namespace: str, name: str) -> bool:
+        """Return whether there is such an object, however much of it is kept."""
+        return self._store.has(Key(namespace, name))
 
     def glance(self, namespace: str, name: str) -> Object | None:
-        """Return an object as `get` does, for somebody who won't read it again soon: it is kept no larger."""
+        """Return an object for somebody who won't read it again soon: it is kept no larger.
+
+        None, too, where no more than an outline of it is kept.
+        """
         return self._store.glance(Key(namespace, name))
 
     def items(self) -> Objects:
-        """Return all objects, in no order."""
+        """Return all objects, in no order, but those of which there is an outline only."""
         return self._store.items()
 
     def by_namespace(self, namespace: str) -> Objects:
-        """Return the objects of one namespace."""
+        """Return the objects of one namespace, but those of which there is an outline only."""
         return self._store.by_namespace(namespace)
 
     def outlines(self, namespace: str) -> Objects:
-        """Return the outlines of one namespace's objects: of each no more than that was unpacked."""
+        """Return the outlines of all of one namespace's objects."""
         return self._store.outlines(namespace)
+
+    async def read(self, namespace: str, name: str, *, within_s: float) -> None:
+        """Read an object of which no more than an outline is kept, and keep all of it as long as it is used.
+
+        Raises:
+            Conflict: it is gone, and the watch will tell so.
+            KubeError: it could not be read.
+        """
+        # A list of one is as fresh as a get, and takes no other right than the watch.
+        selector = f"metadata.name={name}"
+        found = await self._client.within(within_s).list(self.resource, namespace or None, field_selector=selector)
+        if not found:
+            raise Conflict("it went just now", resource=self.resource, namespace=namespace, name=name)
+        for obj in found:
+            self.remember(obj)
+
+    def release(self, namespace: str, name: str) -> None:
+        """Keep no more than the outline of an object that nobody uses any more."""
+        if self._released_meanwhile is not None:
+            self._released_meanwhile.add(Key(namespace, name))
+        self._store.release(Key(namespace, name))
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` after each change; return the function that ends the subscription.
@@ -170,18 +209,27 @@ class Cache:
         return delay_s
 
     async def _list(self) -> None:
-        listed: dict[Key, Object] = {}
+        listed: dict[Key, Kept] = {}
         version = ""
         selectors = {"label_selector": self._label_selector, "field_selector": self._field_selector}
         pages = self._client.pages(self.resource, self._namespace, **selectors)
-        async with aclosing(pages):
-            async for page in pages:
-                version = page.resource_version
-                for obj in page.items:
-                    listed[key_of(obj)] = self._slim(obj)
+        released = self._released_meanwhile = set()
+        try:
+            async with aclosing(pages):
+                async for page in pages:
+                    version = page.resource_version
+                    # Taken out of the page one by one: what is not kept is gone before the next page comes.
+                    page.items.reverse()
+                    while page.items:
+                        obj = self._slim(page.items.pop())
+                        listed[key_of(obj)] = self._store.to_keep(obj)
+        finally:
+            self._released_meanwhile = None
         self._store_list(listed, version)
+        for key in released:
+            self._store.release(key)
 
-    def _store_list(self, listed: dict[Key, Object], version: str) -> None:
+    def _store_list(self, listed: Mapping[Key, Kept], version: str) -> None:
         changes = self._store.replace_all(listed, version)
         self._last_event_at_s = self._clock()
         self._synced.set()

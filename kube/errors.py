@@ -5,6 +5,7 @@ KubeError
 ├── TransientError            it may succeed later, unchanged
 │   ├── Unavailable           no answer, a late one, 5xx, 429
 │   └── Unauthorized          401: a token that expires is replaced by its owner
+├── Unread                    a cache knows that there is such an object, and no more: read it
 ├── Conflict                  the object is not what the caller read: read again, then decide again
 │   └── PreconditionFailed    a `test` of a JSON patch did not hold
 └── PermanentError            the same request will get the same answer
@@ -89,6 +90,10 @@ class Unavailable(TransientError):
 
 class Unauthorized(TransientError):
     """The server does not know the token or certificate (401)."""
+
+
+class Unread(KubeError):
+    """A cache keeps no more than an outline of the object, for nobody used it so far. No request was made."""
 
 
 class Conflict(KubeError):

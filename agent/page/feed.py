@@ -16,7 +16,8 @@ from typing import Final
 
 import orjson
 
-from agent.caches import WORKLOADS, Caches
+from agent.caches import Caches
+from agent.concerns import WORKLOADS
 from agent.page.recent import Recent
 from agent.page.rows import Pods, Row, Target, pods_of, row_of
 from agent.resources import CANARIES

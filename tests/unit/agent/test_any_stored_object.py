@@ -113,7 +113,8 @@ def test_no_stored_canary_ends_the_agent_or_keeps_another_from_being_woken(
                 canaries._handle_event(WatchEvent("DELETED", obj | {"metadata": obj["metadata"]}))
             await turns()
             assert set(supervisor._loops) == {Key("test", "podinfo")}
-            assert {key for keys in supervisor._concerns.values() for key in keys} == {Key("test", "podinfo")}
+            concerned = caches.concerns._canaries.values()
+            assert {key for keys in concerned for key in keys} == {Key("test", "podinfo")}
 
     asyncio.run(play())
 

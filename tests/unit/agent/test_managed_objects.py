@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from agent.applied_objects import AppliedObjects
-from agent.caches import SCALERS, Caches
+from agent.caches import Caches
+from agent.concerns import SCALERS
 from agent.managed_objects import ManagedObjects
 from agent.providers.routing.gloo import GlooRouting
 from canary.run.managed import ManagedObject

@@ -11,8 +11,8 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
-import agent.supervisor
 from agent.caches import Caches
+from agent.loop import CanaryLoop
 from agent.main import connect_services
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
@@ -21,6 +21,7 @@ from agent.providers.hooks import Hooks
 from agent.reporting.event_hooks import EventHooks
 from agent.resources import CANARIES
 from agent.series.agent_metrics import AgentMetrics
+from agent.services import AgentServices
 from agent.settings import ConfigTracking, Settings
 from agent.supervisor import Supervisor
 from agent.tick import CanaryTicker
@@ -188,14 +189,12 @@ async def test_a_canary_with_edited_names_is_woken_by_what_was_made_under_the_ol
 async def test_a_fault_that_nobody_thought_of_in_one_canary_keeps_no_other_from_being_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = agent.supervisor._concerns
-
-    def fail(obj: dict[str, Any]) -> Any:
-        if obj["metadata"]["name"] == "odd":
+    def fail(key: Key, services: AgentServices) -> Any:
+        if key.name == "odd":
             raise RecursionError("deep inside")
-        return known(obj)
+        return CanaryLoop(key, services)
 
-    monkeypatch.setattr("agent.supervisor._concerns", fail)
+    monkeypatch.setattr("agent.supervisor.CanaryLoop", fail)
     odd = dying(1)
     odd["metadata"] |= {"name": "odd"}
     metrics = AgentMetrics("1.2.3")

@@ -47,7 +47,7 @@ def test_a_list_tells_what_came_changed_and_went(store: Store) -> None:
 
 
 def test_a_list_of_what_is_known_tells_nothing(store: Store) -> None:
-    assert store.replace_all(listed(obj("a", 5)), "20") == []
+    assert list(store.replace_all(listed(obj("a", 5)), "20")) == []
 
 
 def test_the_watch_does_not_take_back_what_was_remembered_since(store: Store) -> None:
@@ -85,7 +85,7 @@ def test_the_deletion_of_a_former_object_leaves_the_one_made_since(store: Store)
 def test_a_list_does_not_take_away_what_was_written_after_it(store: Store) -> None:
     store.remember(obj("b", 25))
     store.remember(obj("a", 26))
-    assert store.replace_all(listed(obj("a", 5)), "20") == []
+    assert list(store.replace_all(listed(obj("a", 5)), "20")) == []
     assert store.get(Key("test", "b")) is not None
     assert store.get(A) == obj("a", 26)
 
