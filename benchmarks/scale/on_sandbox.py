@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.paths import BUILD, TOOLS
+from benchmarks.kubectl import kubectl
+from benchmarks.paths import BUILD
 from benchmarks.quantiles import quantile
 from benchmarks.sandbox import sandbox
 from benchmarks.scale.following import Follower, following
@@ -61,8 +61,7 @@ class Bench:
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run one command of the cluster's administrator."""
-        command = [str(TOOLS / "kubectl"), "--kubeconfig", str(self.kubeconfig), *arguments]
-        return subprocess.run(command, check=True, input=stdin, text=True, stdout=subprocess.PIPE).stdout
+        return kubectl(self.kubeconfig, *arguments, stdin=stdin)
 
     async def apply(self, namespace: str) -> float:
         """Apply all objects by one kubectl, as a user or a pipeline does; return how long that took."""

@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.kubectl import kubectl
 from benchmarks.quantiles import p50_p99
-from benchmarks.webhook.applies import NAMESPACE, TARGET, canary, kubectl, workload
+from benchmarks.webhook.applies import NAMESPACE, TARGET, canary, workload
 from benchmarks.webhook.load import post
 from benchmarks.webhook.processes import echo, webhook
 from certs.authority import new_authority

@@ -1,0 +1,50 @@
+"""`python -m benchmarks.webhook.bare PORT CERTIFICATE KEY`: two admission webhooks that know nothing.
+
+`/empty` allows, `/constant` allows with a patch that is as long as a mark and always the same. They run on the same
+loop and the same kind of server as ours: what an apply costs with them is the limit for what it can cost with ours.
+"""
+
+import asyncio
+import base64
+import ssl
+import sys
+from typing import Any, Final
+
+import orjson
+import uvloop
+from aiohttp import web
+
+ANNOTATION: Final = "bench.serin.dev/constant"
+
+_PATCH: Final = [
+    {"op": "add", "path": f"/metadata/annotations/{ANNOTATION.replace('/', '~1')}{number}", "value": "c" * 32}
+    for number in range(3)
+]
+_PATCHED: Final = {"patchType": "JSONPatch", "patch": base64.b64encode(orjson.dumps(_PATCH)).decode()}
+_ANSWERS: Final[dict[str, dict[str, Any]]] = {"/empty": {}, "/constant": _PATCHED}
+
+
+async def _answer(request: web.BaseRequest) -> web.Response:
+    review = orjson.loads(await request.read())
+    response = {"uid": review["request"]["uid"], "allowed": True} | _ANSWERS[request.path]
+    body = orjson.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response})
+    return web.Response(body=body, content_type="application/json")
+
+
+async def _serve(port: int, context: ssl.SSLContext) -> None:
+    runner = web.ServerRunner(web.Server(_answer, access_log=None, keepalive_timeout=300))
+    await runner.setup()
+    await web.TCPSite(runner, host="127.0.0.1", port=port, ssl_context=context).start()
+    print("listening", flush=True)  # whoever started us waits for it
+    await asyncio.Event().wait()
+
+
+def main(port: str, certificate: str, key: str) -> None:
+    """Serve until the process is ended."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    uvloop.run(_serve(int(port), context))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
