@@ -12,6 +12,7 @@ import typer
 import uvloop
 
 from agent.command_line.flaggers import meaningless, spelled_here
+from agent.limits.runs import RunLimits
 from agent.main import run
 from agent.providers.cloud.identities import ANYBODY
 from agent.providers.web.addresses import parse_range
@@ -99,6 +100,10 @@ def main(
     page_auth: Annotated[
         PageAuth, typer.Option(help="none: on loopback, for kubectl port-forward; token: of the API server's users.")
     ] = PageAuth.NONE,
+    max_runs: Annotated[
+        int, typer.Option(min=0, help="Runs under way at once; others wait in a queue. 0 is as many as there are.")
+    ] = 0,
+    max_namespace_runs: Annotated[int, typer.Option(min=0, help="The same of one namespace.")] = 0,
     flaggers_flag: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
@@ -160,6 +165,7 @@ def main(
         judge=judge,
         page_port=page_port or None,
         page_auth=page_auth,
+        run_limits=RunLimits(max_runs, max_namespace_runs),
     )
     try:
         uvloop.run(run(settings))

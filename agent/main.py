@@ -21,6 +21,7 @@ from agent.fault_injection import FaultInjection
 from agent.flagger import FlaggerWatch
 from agent.flagger_pods import cache_pods
 from agent.leadership import Fence
+from agent.limits.runs import RunQueue
 from agent.loop_lag import watch_loop_lag
 from agent.managed_objects import ManagedObjects
 from agent.observe import Observer
@@ -212,10 +213,12 @@ def connect_services(
         identities=Identities(own_queries or queries, settings.lends_identity_to),
         observe=metrics.calls.observe_provider,
     )
-    turns = Turns(client.pace)
+    turns, runs = Turns(client.pace), RunQueue(settings.run_limits)
+    caches.of(CANARIES).subscribe(runs.follow)
     metrics.show_queues(
         {
             "ticks": lambda: turns.waiting,
+            "runs": lambda: runs.waiting,
             "alerts": lambda: alerts.waiting,
             "events": lambda: recorder.waiting,
             "eventHooks": lambda: event_hooks.waiting,
@@ -225,7 +228,7 @@ def connect_services(
         client=client,
         caches=caches,
         managed=managed,
-        observer=Observer(caches, managed, routing, flagger, now_s=time.time),
+        observer=Observer(caches, managed, routing, flagger, runs, now_s=time.time),
         routing=routing,
         asker=Asker(checks, hooks),
         applier=Applier(client, caches, managed, routing),
@@ -238,6 +241,7 @@ def connect_services(
         process=f"{socket.gethostname()}_{secrets.token_hex(4)}",
         now_s=time.time,
         turns=turns,
+        runs=runs,
         judges_by_evidence=settings.judge is Judge.EVIDENCE,
     )
 

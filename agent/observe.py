@@ -9,6 +9,7 @@ from agent.configs import target_revision
 from agent.cooldowns import ActionCooldowns
 from agent.copy_names import are_copied, present_copies
 from agent.flagger import FlaggerWatch
+from agent.limits.runs import RunQueue
 from agent.managed_objects import ManagedObjects
 from agent.providers.routing.port import Routing
 from agent.release_objects import unreleased_objects
@@ -26,6 +27,7 @@ from canary.run.revision import plain_template, template_part
 from canary.run.state import Blocker, TargetIdentity
 from canary.run.wire import REQUEST_ANNOTATION, REQUESTED_BY_ANNOTATION, REVISION_ANNOTATION
 from kube.resource import Object
+from kube.store import Key
 from render.objects import UnusableObjectError
 from render.rollout import is_rolling, keeps_a_pod, keeps_a_pod_when_promoted
 from render.scale import full_size, primary_size_limit, replicas_from_zero, size_limit, wanted_replicas
@@ -41,6 +43,7 @@ class Observer:
         managed: ManagedObjects,
         routing: Routing,
         flagger: FlaggerWatch,
+        runs: RunQueue,
         *,
         now_s: Callable[[], float],
     ) -> None:
@@ -48,6 +51,7 @@ class Observer:
         self._managed = managed
         self._routing = routing
         self._flagger = flagger
+        self._runs = runs
         self._now_s = now_s
 
     def observe(self, canary: Canary, stored: StoredCanary, cooldowns: ActionCooldowns) -> Observation:
@@ -82,6 +86,7 @@ class Observer:
             renamed_to=stored.renamed_to,
             has_renamed_target=stored.renamed_to is not None and caches.has_target(canary.namespace, stored.renamed_to),
             is_spec_lost=stored.is_spec_lost,
+            place=self._runs.place_of(Key(canary.namespace, canary.name)),
             is_deleted=is_deleted,
             has_finalizer=has_finalizer(obj),
             unreleased_objects=unreleased_objects(canary, target, caches) if is_deleted and target else frozenset(),

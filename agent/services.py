@@ -8,6 +8,7 @@ from agent.ask import Asker
 from agent.caches import Caches
 from agent.fault_injection import FaultInjection
 from agent.flagger import FlaggerWatch
+from agent.limits.runs import RunQueue
 from agent.managed_objects import ManagedObjects
 from agent.observe import Observer
 from agent.providers.alerts.dispatcher import AlertDispatcher
@@ -45,3 +46,4 @@ class AgentServices:
     is_leader: Callable[[], bool] = lambda: True
     judges_by_evidence: bool = False
     turns: Turns = field(default_factory=Turns)
+    runs: RunQueue = field(default_factory=RunQueue)

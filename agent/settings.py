@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from agent.limits.runs import RunLimits
 from render.labels import FLAGGERS_LABELS, LabelSettings
 from service.installation import DEFAULT_NAMESPACE, trusted_namespaces
 
@@ -84,6 +85,7 @@ class Settings:
     judge: Judge = Judge.THRESHOLD
     page_port: int | None = None
     page_auth: PageAuth = PageAuth.NONE
+    run_limits: RunLimits = field(default_factory=RunLimits)
 
     @property
     def trusts_flaggers_of(self) -> frozenset[str]:

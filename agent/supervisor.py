@@ -50,6 +50,7 @@ class Supervisor:
             ]
             try:
                 tasks.create_task(self._services.flagger.run(self._wake_all), name="watch of Flagger's Lease")
+                tasks.create_task(self._services.runs.run(self._wake_one), name="queue of runs")
                 for obj in caches.of(CANARIES).items():
                     self._start(tasks, Change(key_of(obj), None, obj))
                 await asyncio.Event().wait()
@@ -77,6 +78,10 @@ class Supervisor:
             if key not in self._loops:
                 loop = CanaryLoop(key, self._services)
                 self._loops[key] = (loop, tasks.create_task(loop.run(), name=f"canary {'/'.join(key)}"))
+            self._loops[key][0].wake()
+
+    def _wake_one(self, key: Key) -> None:
+        if key in self._loops:
             self._loops[key][0].wake()
 
     def _wake_all(self) -> None:

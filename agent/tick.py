@@ -241,7 +241,8 @@ class CanaryTicker:
             await self._reporter.wait_written(_WRITTEN_BEFORE_A_PULL_S)
         else:
             await self._wait_written()
-        await self._store(obj, after, target_kind=canary.target_kind)
+        with self._services.runs.beginning(self._key, before, after):
+            await self._store(obj, after, target_kind=canary.target_kind)
         self._count(canary, before, after)
 
     async def _wait_written(self) -> None:
@@ -364,7 +365,8 @@ class CanaryTicker:
             unmarked: DetectedBy = "resync" if self.is_resynced else "watch"
             by: DetectedBy = "admission" if after.revisions.change is not None else unmarked
             target = services.caches.target(canary)
-            written_s = None if target is None else written_at_s(target)
+            # One that waited for its turn was noticed before that.
+            written_s = None if target is None or before.queue is not None else written_at_s(target)
             services.metrics.runs.count_detection(by, None if written_s is None else services.now_s() - written_s)
         has_ended = before.phase not in IDLE and after.phase in {Phase.SUCCEEDED, Phase.FAILED}
         if has_ended:

@@ -288,13 +288,17 @@ def _commands(row: Row, state: State) -> Iterator[Command]:
         ("resume", "go on", is_held),
         ("promote", "end the analysis and promote now", is_analysed),
         ("skip", "roll back, and never roll this revision out", is_analysed),
-        ("retry", "analyse the revision again", state.phase is Phase.FAILED),
+        ("retry", _retry_text(state), state.phase is Phase.FAILED or state.queue is not None),
         ("undo", "put the release before back, by a run", not is_on),
         ("history", "list the last runs", True),
         ("events", "list the events", True),
     )
     for verb, does, is_useful in verbs:
         yield Command(f"serin {verb} {row.name} -n {row.namespace}", does, is_useful)
+
+
+def _retry_text(state: State) -> str:
+    return "analyse the revision again" if state.queue is None else "begin the run now, before its turn"
 
 
 def _text(holder: object, field: str) -> str:

@@ -64,6 +64,7 @@ class Row:
 
     `weight` and `mirror` are percent. `ready` is the status of the condition Ready, with its `reason` and `message`.
     `since` is the time of the last transition, as stored. `waiting`: the gates that the run waits for.
+    `queue`: where a new revision stands that waits for its turn, as in `3 of 12`.
     """
 
     namespace: str
@@ -77,6 +78,7 @@ class Row:
     threshold: int
     paused: bool
     waiting: tuple[str, ...]
+    queue: str
     ready: str
     reason: str
     message: str
@@ -100,12 +102,13 @@ def row_of(obj: Object, *, primary: Pods | None, canary: Pods | None) -> Row:
         if isinstance(gate, str)
     )
     paused = ours.get(StatusKey.PAUSED) is True
+    queue = _queue(ours) if text_of(status, "phase") in IDLE else ""
     spec = mapping_of(obj, "spec")
     analysis = mapping_of(spec, "analysis") or mapping_of(spec, "canaryAnalysis")
     return Row(
         namespace=obj["metadata"].get("namespace", ""),
         name=obj["metadata"]["name"],
-        mood=_mood(text_of(status, "phase"), text_of(ready, "status"), is_waiting=bool(waiting) or paused),
+        mood=_mood(text_of(status, "phase"), text_of(ready, "status"), is_waiting=bool(waiting or queue) or paused),
         phase=_text(status, "phase"),
         strategy=_text(ours, StatusKey.STRATEGY),
         weight=number_of(status, "canaryWeight"),
@@ -114,6 +117,7 @@ def row_of(obj: Object, *, primary: Pods | None, canary: Pods | None) -> Row:
         threshold=number_of(analysis, "threshold") or DEFAULT_THRESHOLD,
         paused=paused,
         waiting=waiting,
+        queue=queue,
         ready=_text(ready, "status"),
         reason=_text(ready, "reason"),
         message=_text(ready, "message"),
@@ -142,6 +146,11 @@ def number_of(holder: Mapping[str, Any], field: str) -> int:
     """Return a field that is a whole number; 0 where it is missing or something else."""
     found = holder.get(field)
     return found if isinstance(found, int) and not isinstance(found, bool) and abs(found) < 2**31 else 0
+
+
+def _queue(ours: Mapping[str, Any]) -> str:
+    found = mapping_of(ours, StatusKey.QUEUE)
+    return f"{number_of(found, 'position')} of {number_of(found, 'of')}" if found else ""
 
 
 def _text(holder: Mapping[str, Any], field: str) -> str:

@@ -126,7 +126,8 @@ def _carry_out(tick: Tick, verb: Verb, by: str) -> Decision:
         case Verb.RESUME:
             return _resume(tick, by)
         case Verb.RETRY:
-            return start_run(tick, retried(tick.target_name, tick.target.identity.revision, by))
+            is_first = tick.state.queue is not None
+            return start_run(tick, retried(tick.target_name, tick.target.identity.revision, by, is_first=is_first))
         case Verb.SKIP:
             return _skip(tick, by)
 

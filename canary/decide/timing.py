@@ -31,6 +31,9 @@ AUTOSCALER_LOOKS_BACK_S: Final = 300.0
 # A primary of one pod is without it for some seconds whenever that pod is moved to another node.
 PRIMARY_LOST_AFTER_S: Final = 30.0
 
+# A thousand that wait for their turns are told of where they stand in a thousand writes.
+PLACE_WRITTEN_EVERY_S: Final = 60.0
+
 # The API's defaults, for a canary without an analysis of its own.
 DEFAULT_DRAIN_S: Final = 30.0
 DEFAULT_UNOBSERVED_DEADLINE_S: Final = 600.0

@@ -72,6 +72,7 @@ def reset_run(state: State, target: Target, now_s: float) -> State:
         revisions=replace(state.revisions, analysed=revision, finished=finished, change=change),
         hooks=HookAnswers(),
         control=Control(request=state.control.request),
+        queue=None,
     )
 
 

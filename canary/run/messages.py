@@ -364,9 +364,15 @@ def promoted_by_request(name: str, by: str) -> Message:
     return replace(info(f"Promoting {name} {what}"), alert=Alert("info", f"Canary is promoted {what}."))
 
 
-def retried(target: str, revision: str, by: str) -> Message:
-    """Report that somebody asked to run a revision again. The text is ours."""
-    return info(f"Running revision {revision} of {target} again, {by_request(by)}")
+def waits_for_turn(target: str, position: int, of: int, bound: str) -> Message:
+    """Report that a new revision is known, whose run begins when others' have ended. The text is ours."""
+    return info(f"New revision of {target} detected! Waiting for a turn: {position} of {of} in the queue; {bound}")
+
+
+def retried(target: str, revision: str, by: str, *, is_first: bool = False) -> Message:
+    """Report that somebody asked to run a revision again, or (`is_first`) before its turn. The text is ours."""
+    when = "before its turn" if is_first else "again"
+    return info(f"Running revision {revision} of {target} {when}, {by_request(by)}")
 
 
 def skipped(target: str, revision: str, by: str) -> Message:

@@ -12,6 +12,7 @@ from canary.api.names import Identity
 from canary.run.judge import CheckResult
 from canary.run.managed import ManagedObject
 from canary.run.mark import Mark
+from canary.run.queue import Place
 from canary.run.readiness import Readiness
 from canary.run.state import Blocker, TargetIdentity
 from canary.run.traffic import Traffic
@@ -129,6 +130,7 @@ class Observation:
     `renamed_to`: what the spec names since the canary's objects were made, None where it names the same; the decision
     is made about the objects as they are named. `has_renamed_target`: the workload that it names by now exists.
     `is_spec_lost`: the spec can't be read and none that could is remembered: nothing can be checked.
+    `place`: where it stands in the queue of runs, None where a run may begin.
     `is_deleted`, `has_finalizer`: the Canary is to go, and waits for us. `unreleased_objects`: objects that carry
     traffic and would go with it, or still point to the primary, and a target's scaler that is paused; looked at only
     then.
@@ -158,6 +160,7 @@ class Observation:
     renamed_to: Identity | None = None
     has_renamed_target: bool = False
     is_spec_lost: bool = False
+    place: Place | None = None
     is_deleted: bool = False
     has_finalizer: bool = False
     unreleased_objects: frozenset[ManagedObject] = frozenset()

@@ -17,6 +17,7 @@ from canary.run.kept import KeptCheck
 from canary.run.mark import Mark
 from canary.run.messages import Alert, Message
 from canary.run.phase import TRANSITIONS, Phase
+from canary.run.queue import Queued
 from canary.run.request import RequestResult
 from canary.run.steps import Step
 from canary.run.streaks import Streaks
@@ -197,6 +198,7 @@ class State:
     `identity` is what the objects were named after when they were made, whatever the spec says since; None before the
     first of them. `target` is None until the target was seen, `blocker` None while nothing blocks the canary.
     `is_unanalysed`: it was told that each revision is promoted without an analysis, which the spec does not have.
+    `queue`: where it stands while its new revision waits for a turn, None while none does.
     `run` is the one under way, `history` has those that have ended, newest first.
     `not_ready`: what is wrong for longer than it may be, though the canary goes on as far as it can; None where nothing
     is. `unsent`: the alerts that chats have not been sent yet, of this transition and of those before.
@@ -219,6 +221,7 @@ class State:
     blocker: Blocker | None = None
     not_ready: Blocker | None = None
     is_unanalysed: bool = False
+    queue: Queued | None = None
     run: Run = field(default_factory=Run)
     history: tuple[HistoryEntry, ...] = ()
     transition: TransitionRecord = field(default_factory=TransitionRecord)

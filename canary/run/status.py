@@ -14,7 +14,8 @@ from canary.run.kept import read_checks, write_checks
 from canary.run.mark import Mark
 from canary.run.messages import Alert, Message, Severity
 from canary.run.moments import read_time, write_second, write_time
-from canary.run.phase import ANALYSING, ConditionStatus, Phase, promoted_condition
+from canary.run.phase import ANALYSING, IDLE, ConditionStatus, Phase, promoted_condition
+from canary.run.queue import Queued
 from canary.run.request import RequestResult
 from canary.run.state import (
     Analysis,
@@ -93,6 +94,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
         blocker=None if is_only_told else false_ready,
         not_ready=false_ready if is_only_told else None,
         is_unanalysed=bool(ours.get(StatusKey.UNANALYSED, False)),
+        queue=Queued.read(ours.get(StatusKey.QUEUE)),
         run=_read_run(status, ours),
         history=read_history(ours.get(StatusKey.HISTORY)),
         transition=_read_transition(status, ours),
@@ -221,6 +223,7 @@ def _write_ours(state: State) -> dict[str, Any]:
         StatusKey.PRIMARY_GROWTH_STARTED_AT: write_time(state.promotion.growth_started_at_s),
         StatusKey.PAUSED: control.is_paused or None,
         StatusKey.UNANALYSED: state.is_unanalysed or None,
+        StatusKey.QUEUE: None if state.queue is None else state.queue.write(),
         StatusKey.RUN: write_run(state.run),
         StatusKey.HISTORY: write_history(state.history) or None,
         StatusKey.REQUEST: None if control.request is None else control.request.write(),
@@ -315,6 +318,9 @@ def _write_conditions(state: State, before: Any, target_kind: str) -> list[dict[
     why = state.blocker or state.not_ready
     if why is not None:
         new[READY] = ("False", why.reason, why.message)
+    elif state.queue is not None and state.phase in IDLE:
+        message = f"A new revision waits for a turn: {state.queue.position} of {state.queue.of} in the queue."
+        new[READY] = ("True", "Queued", message)
     elif state.is_unanalysed:
         message = "The canary is valid and watched, but without spec.analysis: every revision is promoted unanalysed."
         new[READY] = ("True", "Unanalysed", message)

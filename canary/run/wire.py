@@ -96,6 +96,7 @@ class StatusKey:
     PRIMARY_DOWN_AT: Final = "primaryDownSince"
     PROMOTION_CHECKED_AT: Final = "promotionCheckedAt"
     PROMOTION_LATE: Final = "promotionLate"
+    QUEUE: Final = "queue"
     REQUEST: Final = "request"
     RUN: Final = "run"
     SEQUENCE: Final = "sequence"

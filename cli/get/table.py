@@ -41,7 +41,7 @@ _COLUMNS: Final = (
 _WIDE: Final = (
     Column("TARGET", lambda view, _: Cell(f"{view.target_kind}/{view.target}")),
     Column("PROMOTED", lambda view, _: Cell(view.promoted[:_SHORT_REVISION] or "-")),
-    Column("WAITS FOR", lambda view, _: Cell(", ".join(map(view.waiting_text, view.waiting_for)) or "-")),
+    Column("WAITS FOR", lambda view, _: Cell(", ".join(_waits(view)) or "-")),
     Column("CHANGE", lambda view, _: Cell(str(view.change) if view.change and str(view.change) else "-")),
 )
 
@@ -82,9 +82,15 @@ def phase_text(view: CanaryView) -> str:
     word = view.phase_word
     if view.is_suspended:
         return f"{word} (suspended)"
+    if view.queue:
+        return f"{word} ({view.turn_text})"
     if view.paused_step:
         return f"{word} (paused at step {view.paused_step})"
     return f"{word} (paused)" if view.is_analysing and view.is_paused else word
+
+
+def _waits(view: CanaryView) -> list[str]:
+    return [*map(view.waiting_text, view.waiting_for), *(["its turn"] if view.queue else [])]
 
 
 def weight_text(view: CanaryView) -> str:

@@ -17,6 +17,7 @@ from canary.run.kept import KeptCheck, KeptSample, read_checks
 from canary.run.mark import Mark
 from canary.run.moments import read_known_time
 from canary.run.phase import ANALYSING, IDLE
+from canary.run.queue import Queued
 from canary.run.request import RequestResult
 from canary.run.status import READY
 from canary.run.steps import paused_step
@@ -112,6 +113,7 @@ class CanaryView:
     is_paused: bool
     is_suspended: bool
     waiting_for: tuple[str, ...]
+    queue: Queued | None
     next_check_at_s: float | None
     unready_at_s: float | None
     progress_deadline_s: int
@@ -204,6 +206,7 @@ class CanaryView:
             is_paused=ours.get(StatusKey.PAUSED) is True,
             is_suspended=spec.get("suspend") is True,
             waiting_for=_texts(ours, StatusKey.WAITING_FOR),
+            queue=_queue(ours) if _text(status, "phase") in IDLE else None,
             next_check_at_s=read_known_time(ours.get(StatusKey.NEXT_CHECK_AT)),
             unready_at_s=read_known_time(ours.get(StatusKey.UNREADY_AT)),
             progress_deadline_s=_int(spec.get("progressDeadlineSeconds", DEFAULT_PROGRESS_DEADLINE_S)),
@@ -217,9 +220,21 @@ class CanaryView:
         )
 
     @property
+    def turn_text(self) -> str:
+        """Return where a new revision stands that waits for its turn, empty where none does."""
+        return f"{self.queue.position} of {self.queue.of} in the queue" if self.queue else ""
+
+    @property
     def phase_word(self) -> str:
         """Return the phase, or what a canary is that has none yet."""
         return self.phase or "New"
+
+
+def _queue(ours: Mapping[str, Any]) -> Queued | None:
+    try:
+        return Queued.read(ours.get(StatusKey.QUEUE))
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _change(item: Mapping[str, Any]) -> Mark | None:

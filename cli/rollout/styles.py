@@ -15,7 +15,7 @@ STRONG: Final = "bold"
 
 def phase_style(view: CanaryView) -> str:
     """Return the style of a canary's phase."""
-    if view.waits_for_somebody:
+    if view.waits_for_somebody or view.queue:
         return HELD
     if view.phase == Phase.FAILED:
         return BAD

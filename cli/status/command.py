@@ -96,7 +96,7 @@ class Follower:
 
     def _hint(self, view: CanaryView, *, is_unnoticed: bool) -> str:
         """Return what to look at where the target has the revision, and nothing of it is seen for long."""
-        if not is_unnoticed or view.is_ready is False:
+        if not is_unnoticed or view.is_ready is False or view.queue:
             self._unnoticed_at_s = None
             return ""
         if self._unnoticed_at_s is None:
@@ -237,7 +237,8 @@ def _progress(answer: Answer) -> list[Line]:
     """Return one line of a log, without anything that grows with time."""
     view = answer.view
     if answer.outcome is Outcome.NOT_BEGUN:
-        line = f"{view.phase_word}  waiting for the run of {answer.revision or 'the image'} to begin"
+        place = f", {view.turn_text}" if view.queue else ""
+        line = f"{view.phase_word}  waiting for the run of {answer.revision or 'the image'} to begin{place}"
         return [line, f"  {answer.hint}"] if answer.hint else [line]
     waiting = [view.waiting_text(one) for one in view.waiting_for] if view.is_analysing else []
     if view.is_analysing and view.unready_at_s is not None:
@@ -281,6 +282,7 @@ def as_value(answer: Answer) -> dict[str, object]:
             "change": change,
             "paused": view.is_paused,
             "waitingFor": list(view.waiting_for),
+            "queue": view.queue.write() if view.queue else None,
             "checks": [_check_value(view, place) for place in range(len(view.checks))],
         }.items()
         if value is not None

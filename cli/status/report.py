@@ -173,6 +173,8 @@ def _value(check: Check) -> str:
 
 def _waits(view: CanaryView, told: Told, now_s: float) -> Iterator[Line]:
     texts = [(_waiting_text(view, one), HELD) for one in view.waiting_for if view.is_analysing]
+    if view.queue:
+        texts.append((f"its turn: {view.turn_text}, for {ago(view.queue.since_s, now_s)}", HELD))
     if text := pods_text(view, told.trouble, now_s):
         texts.append((text, HELD))
     if view.is_analysing and view.is_paused:
@@ -227,6 +229,8 @@ def _next(view: CanaryView, result: Outcome, commands: Commands) -> Iterator[Lin
     if view.is_analysing or view.phase == Phase.PROMOTING:
         offers += [(commands.promote, "ends the analysis now")] if view.is_analysing else []
         offers.append((commands.abort, "rolls back now"))
+    elif view.queue:
+        offers.append((commands.retry, "begins its run now, before its turn"))
     elif view.phase == Phase.FAILED:
         offers.append((commands.retry, "runs the same revision again"))
         offers.append((commands.set_image, "rolls another one out"))

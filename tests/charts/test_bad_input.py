@@ -31,6 +31,8 @@ from tests.support.discovered import api_server
         ({"metricsServer": "prometheus:9090"}, 'metricsServer: found "prometheus:9090"; allowed: an http:// or'),
         ({"slack": {"url": "hooks.slack.com/T0"}}, "slack.url: found another text; allowed: an http:// or https://"),
         ({"msteams": {"url": "teams.example/x"}}, "msteams.url: found another text; allowed: an http:// or https://"),
+        ({"limits": {"runs": -1}}, "at '/limits/runs': minimum: got -1, want 0"),
+        ({"limits": {"namespaceRuns": "4"}}, "at '/limits/namespaceRuns': got string, want"),
         ({"page": {"auth": "basic"}}, "at '/page/auth': 'basic' does not match pattern '^(none|token)?$'"),
         (
             {"page": {"auth": "token"}, "namespace": "gloo-system"},

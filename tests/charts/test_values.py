@@ -112,6 +112,15 @@ def test_the_names_that_notes_know_are_those_of_the_values(chart: str) -> None:
     assert set(re.findall(r'"(\w+)"', known[1])) == {"global", *values_of(chart)}
 
 
+def test_bounds_of_runs_are_flags_and_none_is_none() -> None:
+    def arguments(**limits: int) -> set[str]:
+        [container] = pod_of(render("serin", values={"limits": limits}), "serin-agent")["containers"]
+        return {argument for argument in container["args"] if "runs" in argument}
+
+    assert arguments(runs=20, namespaceRuns=4) == {"--max-runs=20", "--max-namespace-runs=4"}
+    assert arguments(runs=0) == set()
+
+
 @pytest.fixture(scope="module")
 def rendered() -> list[Json]:
     return render("serin", FLAGGERS)

@@ -33,6 +33,7 @@ from canary.run.mark import Mark
 from canary.run.messages import Message
 from canary.run.observation import Observation, Primary, Question, Target
 from canary.run.phase import IDLE
+from canary.run.queue import Place
 from canary.run.readiness import Readiness
 from canary.run.request import claimed
 from canary.run.state import Blocker, State, TargetIdentity
@@ -102,6 +103,7 @@ class SimulatedCluster(SimulatedRoute):
     claims: int = 0
     flagger: str = ""
     is_spec_lost: bool = False
+    place: Place | None = None
     is_deleted: bool = False
     has_finalizer: bool = False
     writes_by_others: int = 0
@@ -162,6 +164,7 @@ class SimulatedCluster(SimulatedRoute):
             requested_by=self.requested_by,
             flagger=self.flagger,
             is_spec_lost=self.is_spec_lost,
+            place=self.place,
             is_deleted=self.is_deleted,
             has_finalizer=self.has_finalizer,
             unreleased_objects=frozenset(self.parts - self.released - self._not_released()),

@@ -219,6 +219,7 @@ export function whyOf(row) {
   const isReady = row.ready !== "False";
   const parts = isReady ? [] : [row.reason, row.phase, row.paused ? "paused" : ""];
   if (row.waiting.length) parts.push(`waits for ${row.waiting.map(gateInWords).join(", ")}`);
+  if (row.queue) parts.push(`waits for its turn, ${row.queue} in the queue`);
   return parts.filter(Boolean).join(", ");
 }
 

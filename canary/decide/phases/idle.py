@@ -5,13 +5,21 @@ from dataclasses import replace
 from canary.decide.drain import drain_and_scale_down
 from canary.decide.gates import POST_ROLLOUT, hooks_of
 from canary.decide.tick import Tick
-from canary.decide.timing import AUTOSCALER_LOOKS_BACK_S, PATIENCE_S
+from canary.decide.timing import AUTOSCALER_LOOKS_BACK_S, PATIENCE_S, PLACE_WRITTEN_EVERY_S
 from canary.decide.transitions import start_run
 from canary.run.decision import Decision, act, ask, wait
 from canary.run.judge import Verdict
 from canary.run.managed import ManagedObject
-from canary.run.messages import analysed_from_now_on, hook_passed, target_kept_up, unanalysed, warning
+from canary.run.messages import (
+    analysed_from_now_on,
+    hook_passed,
+    target_kept_up,
+    unanalysed,
+    waits_for_turn,
+    warning,
+)
 from canary.run.observation import Question
+from canary.run.queue import Place, Queued
 
 
 def decide(tick: Tick) -> Decision:
@@ -20,14 +28,34 @@ def decide(tick: Tick) -> Decision:
         return _call_post_rollout(tick)
     if tick.canary.lacks_analysis != tick.state.is_unanalysed:
         return _tell_unanalysed(tick)
-    if _is_run_due(tick) and tick.observation.renamed_to is None:
+    is_run_due = _is_run_due(tick) and tick.observation.renamed_to is None
+    if is_run_due and tick.observation.place is None:
         return start_run(tick)
+    queued = _keep_place(tick, tick.observation.place if is_run_due else None)
+    if queued is not None:
+        return queued
     due = tick.due(*ManagedObject)
     if due:
         return act(*due)
     revisions = tick.state.revisions
     is_finished = revisions.finished == revisions.analysed
     return _rest(tick) if is_finished else drain_and_scale_down(tick, lambda: _finish(tick))
+
+
+def _keep_place(tick: Tick, place: Place | None) -> Decision | None:
+    """Store that a run waits for its turn, and now and then where it stands; None where there is nothing to store.
+
+    A newer revision keeps the place of the one before. Who waits for nothing any more has none.
+    """
+    state, queued = tick.state, tick.state.queue
+    if place is None:
+        return None if queued is None else tick.update(replace(state, queue=None))
+    if queued is None:
+        begun = replace(state, queue=Queued(place.position, place.of, tick.now_s))
+        return tick.update(begun, waits_for_turn(tick.target_name, place.position, place.of, place.bound))
+    if tick.now_s - state.transition.stored_at_s < PLACE_WRITTEN_EVERY_S or not queued.has_moved(place):
+        return None
+    return tick.update(replace(state, queue=replace(queued, position=place.position, of=place.of)))
 
 
 def _tell_unanalysed(tick: Tick) -> Decision:

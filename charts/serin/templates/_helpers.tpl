@@ -262,7 +262,7 @@ of Flagger's have, `helm template` has none: it can't know what is absent. (list
 {{/* The first parts of all keys: of values.yaml, and of Flagger's that mean nothing here. */}}
 {{- define "serin.knownKeys" -}}
 {{- $known := list "global" "images" "image" "imagePullSecrets" "logLevel" "meshProvider" "gloo" "metricsServer" "namespace"
-  "noCrossNamespaceRefs" "selectorLabels" "includeLabelPrefix" "configTracking" "judge" "keptn" "page" "eventWebhook" "clusterName" "slack" "msteams"
+  "noCrossNamespaceRefs" "selectorLabels" "includeLabelPrefix" "configTracking" "judge" "keptn" "limits" "page" "eventWebhook" "clusterName" "slack" "msteams"
   "leaderElection" "podDisruptionBudget"
   "resources" "nodeSelector" "tolerations" "podPriorityClassName" "affinity" "topologySpreadConstraints" "env" "extraArgs"
   "additionalVolumes" "additionalVolumeMounts" "annotations" "deploymentLabels" "podAnnotations" "podLabels"

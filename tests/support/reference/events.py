@@ -37,6 +37,8 @@ _SAMPLES: Final[dict[str, tuple[Any, ...]]] = {
     "iterations": (10,),
     "replicas": (4,),
     "present": (2,),
+    "of": (12,),
+    "bound": ("--max-runs is 20",),
 }
 _KINDS_OF_GATES: Final = ("confirm-rollout", "confirm-traffic-increase", "confirm-promotion")
 _NO_EVENTS: Final = {"info", "warning", "by_request"}

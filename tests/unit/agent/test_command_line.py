@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from agent import __main__ as command_line
 from agent.command_line.flaggers import spelled_here
+from agent.limits.runs import RunLimits
 from agent.settings import ConfigTracking, PageAuth, Settings
 from render.labels import LabelSettings
 from service.version import serin_version
@@ -212,6 +213,16 @@ def test_the_page_is_on_a_port_of_its_own_or_nowhere(
 ) -> None:
     settings = read(monkeypatch, *arguments)
     assert (settings.page_port, settings.page_auth) == (port, auth)
+
+
+def test_runs_have_no_bound_unless_one_is_set_and_none_is_negative(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch).run_limits == RunLimits(0, 0)
+    bounded = read(monkeypatch, "--max-runs=20", "--max-namespace-runs=4")
+    assert bounded.run_limits == RunLimits(20, 4)
+    for flag in ("--max-runs", "--max-namespace-runs"):
+        said = refused(f"{flag}=-1")
+        assert flag in said
+        assert "greater than or equal to 0" in said
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from agent.apply import Applier
 from agent.caches import Caches
 from agent.leadership import Deposed
+from agent.limits.runs import RunLimits
 from agent.loop import CanaryLoop
 from agent.main import connect_services
 from agent.providers.alerts.delivery import Delivery
@@ -25,13 +26,17 @@ from agent.resources import CANARIES
 from agent.series.agent_metrics import AgentMetrics
 from agent.services import AgentServices
 from agent.settings import Settings
+from agent.stored import read_stored
 from agent.tick import CanaryTicker
 from canary.api.canary import Canary
 from canary.run.action import Action, DropRequest
 from canary.run.decision import Decision, wait
 from canary.run.observation import Question
+from canary.run.phase import Phase
+from canary.run.queue import Place
+from canary.run.state import State
 from kube.client import Client
-from kube.errors import PermanentError, Unavailable
+from kube.errors import Conflict, PermanentError, Unavailable
 from kube.events import EventRecorder
 from kube.resource import DEPLOYMENTS
 from kube.store import Key
@@ -41,9 +46,13 @@ from tests.support.exposition import exposed
 from tests.support.podinfo import podinfo_deployment, stored
 from tests.unit.kube.apiserver import write_kubeconfig
 
+UNBOUNDED = RunLimits()
+
 
 @asynccontextmanager
-async def deposed_services(folder: Path, metrics: AgentMetrics) -> AsyncIterator[AgentServices]:
+async def deposed_services(
+    folder: Path, metrics: AgentMetrics, run_limits: RunLimits = UNBOUNDED
+) -> AsyncIterator[AgentServices]:
     """Return services of an agent whose writes are all refused before they are sent: another agent leads."""
     kubeconfig = write_kubeconfig(folder / "kubeconfig", "http://127.0.0.1:1")
     async with (
@@ -53,7 +62,7 @@ async def deposed_services(folder: Path, metrics: AgentMetrics) -> AsyncIterator
         caches, recorder, hooks = Caches(client, ""), EventRecorder(client, instance="test"), Hooks(session=session)
         directory, delivery = Destinations(client, caches, None), Delivery(session=session)
         made = connect_services(
-            Settings(metrics_server="http://127.0.0.1:1"),
+            Settings(metrics_server="http://127.0.0.1:1", run_limits=run_limits),
             client,
             caches,
             queries=session,
@@ -127,6 +136,29 @@ async def test_a_canary_waits_as_long_as_the_api_server_asked_for_unless_traffic
         loop = CanaryLoop(Key("test", "podinfo"), services)
         loop._ticker._is_pulling = weight is None
         assert await loop._tick_guarded() == expected_s
+
+
+async def test_a_run_that_has_no_turn_is_seen_to_wait_and_not_stored_as_begun(tmp_path: Path) -> None:
+    limits = RunLimits(1)
+    async with deposed_services(tmp_path, AgentMetrics("1.2.3"), limits) as services:
+        cache, ticker = services.caches.of(CANARIES), CanaryTicker(Key("test", "podinfo"), services, asyncio.Event())
+        obj, idle, begun = version_of_canary("1"), State(phase=Phase.SUCCEEDED), State(phase=Phase.PROGRESSING)
+        running = canary_object() | {"status": {"phase": "Progressing"}}
+        running["metadata"] |= {"name": "other", "resourceVersion": "2"}
+        for stored_obj in (obj, running):
+            cache.remember(stored_obj)
+        assert ticker._observe(canary(), read_stored(obj, None)).place == Place(1, 1, "--max-runs is 1")
+        with pytest.raises(Conflict, match="waits for its turn"):
+            await ticker._store_intent(obj, canary(), idle, begun)
+        ended = {
+            **running,
+            "metadata": running["metadata"] | {"resourceVersion": "3"},
+            "status": {"phase": "Succeeded"},
+        }
+        cache.remember(ended)
+        assert ticker._observe(canary(), read_stored(obj, None)).place is None
+        with pytest.raises(Deposed):
+            await ticker._store_intent(obj, canary(), idle, begun)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from canary.run.kept import KeptCheck, KeptSample
 from canary.run.mark import Mark
 from canary.run.messages import Alert, info, initialized, rolling_back, warning
 from canary.run.phase import TRANSITIONS, Phase
+from canary.run.queue import Queued
 from canary.run.request import RequestResult
 from canary.run.state import (
     Analysis,
@@ -80,6 +81,7 @@ FULL = State(
         answered=("pre-rollout/acceptance-test",), waiting_for=("confirm-promotion/gate",), post_rollout_pending=True
     ),
     is_unanalysed=True,
+    queue=Queued(3, 12, 1_700_000_000.5),
     run=Run(1_700_000_001.25, "aborted by alice"),
     history=(
         HistoryEntry(
@@ -173,6 +175,7 @@ WRITTEN: dict[str, Any] = {
         "primaryGrownAt": "2023-11-14T22:13:27.000Z",
         "paused": True,
         "unanalysed": True,
+        "queue": {"position": 3, "of": 12, "since": "2023-11-14T22:13:20.500Z"},
         "run": {"startedAt": "2023-11-14T22:13:21.250Z", "reason": "aborted by alice"},
         "history": [
             {

@@ -49,6 +49,7 @@ STATUS_KEYS = {
     "PRIMARY_DOWN_AT": "primaryDownSince",
     "PROMOTION_CHECKED_AT": "promotionCheckedAt",
     "PROMOTION_LATE": "promotionLate",
+    "QUEUE": "queue",
     "REQUEST": "request",
     "RUN": "run",
     "SEQUENCE": "sequence",

@@ -37,6 +37,15 @@ def in_run(api: ClusterApi) -> None:
     api.put("pods", pod("podinfo-x", "podinfo", waiting="CrashLoopBackOff", restarts=3))
 
 
+def test_one_that_waits_for_its_turn_says_where_it_stands(api: ClusterApi, serin: Serin) -> None:
+    queue = {"position": 3, "of": 12, "since": "2026-11-30T14:00:00Z"}
+    api.put("canaries", canary(phase="Succeeded", canaryWeight=0, serin={"queue": queue}))
+    [heading, line] = [row.split("  ") for row in serin("get", "-o", "wide").stdout.splitlines()]
+    assert heading[0] == "NAME"
+    assert "Succeeded (3 of 12 in the queue)" in line
+    assert "its turn" in [cell.strip() for cell in line]
+
+
 def test_all_canaries_of_the_contexts_namespace_are_a_table(api: ClusterApi, serin: Serin) -> None:
     api.put("canaries", canary("web", **FAILED))
     api.put("canaries", canary())

@@ -410,3 +410,33 @@ def test_evidence_is_a_bar_between_well_and_harm(
     ran = serin("status", "podinfo", "-n", "test")
     assert shown in ran.stdout.splitlines()
     assert "waits    ?" in ran.stdout
+
+
+def test_a_new_revision_that_waits_for_its_turn_is_told_with_its_place_and_the_way_past_it(
+    api: ClusterApi, serin: Serin
+) -> None:
+    queue = {"position": 3, "of": 12, "since": moment(-300)}
+    ready = {"type": "Ready", "status": "True", "reason": "Queued", "message": "A new revision waits for a turn."}
+    idle: Object = {
+        "phase": "Succeeded",
+        "canaryWeight": 0,
+        "failedChecks": 0,
+        "lastAppliedSpec": OLD,
+        "conditions": [ready],
+    }
+    run_of(api, **idle, serin={"queue": queue, "change": {}})
+    ran = serin("status", "podinfo", "-n", "test")
+    assert ran.code == 4
+    assert ran.stdout.splitlines() == [
+        "Canary test/podinfo: Succeeded (3 of 12 in the queue), for 10m",
+        "[········································]  0% canary, 100% primary",
+        f"Revision   {NEW} has not begun",
+        f"Primary    {OLD}",
+        "Waits for  its turn: 3 of 12 in the queue, for 5m",
+        "Next       serin retry podinfo -n test  begins its run now, before its turn",
+    ]
+    told = json.loads(serin("status", "podinfo", "-n", "test", "-o", "json").stdout)["queue"]
+    assert (told["position"], told["of"]) == (3, 12)
+    follower = Follower(Question(), clock=iter((0.0, 600.0)).__next__)
+    obj, target = api.objects["canaries", "test", "podinfo"], api.objects["deployments", "test", "podinfo"]
+    assert [follower.look(obj, target).hint for _ in range(2)] == ["", ""]

@@ -26,6 +26,7 @@ def test_a_row_has_what_somebody_on_call_looks_for() -> None:
         "threshold": 5,
         "paused": False,
         "waiting": ["confirm-promotion/gate"],
+        "queue": "",
         "ready": "True",
         "reason": "Reconciling",
         "message": "The canary is valid and watched.",
@@ -40,12 +41,26 @@ def test_a_row_has_what_somebody_on_call_looks_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("phase", "queue", "shown"),
+    [
+        ("Failed", {"position": 3, "of": 12, "since": "2026-11-30T15:00:00Z"}, "3 of 12"),
+        ("Progressing", {"position": 3, "of": 12}, ""),
+        ("Succeeded", "<b>", ""),
+        ("Succeeded", {"position": "<b>"}, "0 of 0"),
+    ],
+)
+def test_a_revision_that_waits_for_its_turn_says_where_it_stands(phase: str, queue: Any, shown: str) -> None:
+    assert as_json(stored(phase=phase, ours={"queue": queue}))["queue"] == shown
+
+
+@pytest.mark.parametrize(
     ("obj", "mood"),
     [
         (stored(phase="Progressing"), "running"),
         (stored(phase="Promoting"), "running"),
         (stored(phase="Progressing", ours={"paused": True}), "waiting"),
         (stored(phase="Succeeded"), "idle"),
+        (stored(phase="Succeeded", ours={"queue": {"position": 3, "of": 12}}), "waiting"),
         (stored(phase="Initialized"), "idle"),
         (stored(phase="Failed"), "trouble"),
         (stored(phase="Succeeded", ready=("False", "TargetNotFound", "gone")), "trouble"),

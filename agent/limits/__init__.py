@@ -1,0 +1,1 @@
+"""What bounds the load that the canaries of a cluster make together."""

@@ -1,0 +1,279 @@
+"""The bounds of concurrent runs, and the queue of those that wait: known from what is stored, so that it outlives us.
+
+A run counts while it is under way and goes on by itself. One that waits for somebody (paused, suspended, at a gate)
+counts for a minute more: nobody's holiday keeps a whole cluster from its rollouts. It goes on at once when it is
+resumed, so there may be more of them for a while.
+"""
+
+import asyncio
+import math
+import time
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from canary.api.canary import GLOO
+from canary.api.parts import condition_of, items_of, mapping_of, text_of
+from canary.run.phase import ANALYSING, IDLE, Phase
+from canary.run.queue import Place, Queued
+from canary.run.state import State
+from canary.run.status import READY
+from canary.run.wire import SERIN_STATUS, StatusKey
+from kube.errors import Conflict
+from kube.resource import Object
+from kube.store import Change, Key
+
+# A gate that is asked each interval may open in the next one.
+_HELD_COUNTS_S: Final = 60.0
+
+# Whose turn it is and whose ticks fail lets others go first, and is asked again later.
+_TAKEN_WITHIN_S: Final = 30.0
+_PASSED_OVER_S: Final = 600.0
+
+_LOOKS_EVERY_S: Final = 10.0
+_TELLS_EVERY_S: Final = 60.0
+
+_UNDER_WAY: Final = ANALYSING | {Phase.PROMOTING, Phase.FINALISING}
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """How many runs may be under way at once, in all and in one namespace; 0 is as many as there are."""
+
+    whole: int = 0
+    of_namespace: int = 0
+
+    @property
+    def are_set(self) -> bool:
+        """Return whether there is a bound."""
+        return self.whole > 0 or self.of_namespace > 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Waiter:
+    """A canary that waits. Whose analysis is skipped goes first: that is somebody in a hurry, and soon over."""
+
+    is_analysed: bool
+    since_s: float
+    key: Key
+    queued: Queued = field(compare=False)
+
+
+class _Room:
+    """How many runs may begin, in all and by namespace."""
+
+    def __init__(self, limits: RunLimits, runs: Counter[str]) -> None:
+        self._of_namespace = limits.of_namespace or math.inf
+        self._left = (limits.whole or math.inf) - runs.total()
+        self._runs = runs
+
+    @property
+    def is_full(self) -> bool:
+        return self._left <= 0
+
+    def is_full_of(self, namespace: str) -> bool:
+        return self._runs[namespace] >= self._of_namespace
+
+    def take(self, namespace: str) -> bool:
+        """Take room for a run; return whether there was any."""
+        if self.is_full or self.is_full_of(namespace):
+            return False
+        self._left -= 1
+        self._runs[namespace] += 1
+        return True
+
+
+class RunQueue:
+    """Who may begin a run, for all canaries of one agent. `follow` is told of each change of a Canary."""
+
+    def __init__(self, limits: RunLimits | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits or RunLimits()
+        self._clock = clock
+        self._counts_until_s: dict[Key, float] = {}
+        """Of the runs that are under way: until when they count."""
+        self._beginning: set[Key] = set()
+        self._waiters: dict[Key, _Waiter] = {}
+        self._order: list[_Waiter] = []
+        self._offered_at_s: dict[Key, float] = {}
+        self._passed_until_s: dict[Key, float] = {}
+        self._wake: Callable[[Key], None] | None = None
+        self._told_at_s = clock()
+
+    @property
+    def waiting(self) -> int:
+        """Return how many wait."""
+        return len(self._order)
+
+    # What is known of the canaries.
+
+    def follow(self, change: Change) -> None:
+        """Note what became of a Canary, and wake whoever may begin now."""
+        if not self._limits.are_set:
+            return
+        key, new = change.key, change.new
+        waiter, is_run = (None, False) if new is None else (_waiter_of(key, new), _is_under_way(new))
+        is_freed = self._note_run(key, new, is_run=is_run)
+        known = self._waiters.get(key)
+        has_moved = known is not None and waiter is not None and known.queued != waiter.queued
+        if known != waiter or has_moved:
+            self._note_waiter(key, waiter)
+        if is_freed or known != waiter:
+            self._offer()
+
+    def _note_run(self, key: Key, obj: Object | None, *, is_run: bool) -> bool:
+        """Note a run, or its end; return whether somebody else may begin for it."""
+        if obj is None or not is_run:
+            return self._counts_until_s.pop(key, None) is not None
+        held_until_s = self._counts_until_s.get(key, math.inf)
+        if not _is_held(obj):
+            self._counts_until_s[key] = math.inf
+        elif held_until_s == math.inf:
+            self._counts_until_s[key] = self._clock() + _HELD_COUNTS_S
+        return False
+
+    def _note_waiter(self, key: Key, waiter: _Waiter | None) -> None:
+        known = self._waiters.pop(key, None)
+        if known is not None:
+            del self._order[bisect_left(self._order, known)]
+        if waiter is None:
+            self._offered_at_s.pop(key, None)
+            self._passed_until_s.pop(key, None)
+        else:
+            self._waiters[key] = waiter
+            insort(self._order, waiter)
+
+    # Who may begin.
+
+    def place_of(self, key: Key) -> Place | None:
+        """Return where a canary stands in the queue, None where its run may begin."""
+        if not self._limits.are_set or key in self._counts_until_s:
+            return None
+        room, own = self._room(), self._waiters.get(key)
+        for waiter in self._order:
+            if waiter is own or room.is_full:
+                break
+            if self._is_able(waiter):
+                room.take(waiter.key.namespace)
+        if not room.is_full and not room.is_full_of(key.namespace):
+            return None
+        return self._place(key, own, is_of_namespace=room.is_full_of(key.namespace))
+
+    def _place(self, key: Key, own: _Waiter | None, *, is_of_namespace: bool) -> Place:
+        if is_of_namespace:
+            others = [waiter for waiter in self._order if waiter.key.namespace == key.namespace]
+            bound = f"--max-namespace-runs is {self._limits.of_namespace}"
+        else:
+            others, bound = self._order, f"--max-runs is {self._limits.whole}"
+        if own is None:
+            return Place(len(others) + 1, len(others) + 1, bound)
+        return Place(bisect_left(others, own) + 1, len(others), bound)
+
+    @contextmanager
+    def beginning(self, key: Key, before: State, after: State) -> Iterator[None]:
+        """Take room for a run while the intent that begins it is written; what begins none needs none.
+
+        Who asked for this very run (`retry`) does not wait for others, and neither does what takes a run's place.
+
+        Raises:
+            kube.errors.Conflict: others have begun meanwhile.
+        """
+        begins = self._limits.are_set and before.phase in IDLE and after.phase in ANALYSING
+        if not begins:
+            yield
+            return
+        is_asked_for = before.control.request != after.control.request
+        if not is_asked_for and self.place_of(key) is not None:
+            raise Conflict(f"{'/'.join(key)}: other runs began first, it waits for its turn")
+        self._beginning.add(key)
+        try:
+            yield
+        finally:
+            self._beginning.discard(key)
+
+    def _room(self) -> _Room:
+        now_s = self._clock()
+        counted = {key for key, until_s in self._counts_until_s.items() if until_s > now_s} | self._beginning
+        return _Room(self._limits, Counter(key.namespace for key in counted))
+
+    def _is_able(self, waiter: _Waiter) -> bool:
+        return waiter.key not in self._beginning and self._clock() >= self._passed_until_s.get(waiter.key, 0.0)
+
+    # Who is told.
+
+    async def run(self, wake: Callable[[Key], None]) -> None:
+        """Wake by `wake` whose turn it is, or who has come on in the queue, until cancelled."""
+        if not self._limits.are_set:
+            return
+        self._wake = wake
+        self._offered_at_s.clear()
+        self._passed_until_s.clear()
+        try:
+            while True:
+                self._offer()
+                self._tell()
+                await asyncio.sleep(_LOOKS_EVERY_S)
+                now_s = self._clock()
+                late = [key for key, at_s in self._offered_at_s.items() if now_s - at_s >= _TAKEN_WITHIN_S]
+                self._passed_until_s |= dict.fromkeys(late, now_s + _PASSED_OVER_S)
+        finally:
+            self._wake = None
+
+    def _offer(self) -> None:
+        """Wake those whose turn it is, each once."""
+        if self._wake is None:
+            return
+        room, before, now_s = self._room(), self._offered_at_s, self._clock()
+        self._offered_at_s = {}
+        for waiter in self._order:
+            if room.is_full:
+                break
+            if self._is_able(waiter) and room.take(waiter.key.namespace):
+                self._offered_at_s[waiter.key] = before.get(waiter.key, now_s)
+                if waiter.key not in before:
+                    self._wake(waiter.key)
+
+    def _tell(self) -> None:
+        """Wake those that have come on so far that it is worth a write of where they stand; once a minute."""
+        if self._clock() - self._told_at_s < _TELLS_EVERY_S:
+            return
+        self._told_at_s = self._clock()
+        of_namespace, before, room = Counter(one.key.namespace for one in self._order), Counter[str](), self._room()
+        for position, waiter in enumerate(self._order, start=1):
+            namespace = waiter.key.namespace
+            before[namespace] += 1
+            place = Place(position, len(self._order), "")
+            if room.is_full_of(namespace):
+                place = Place(before[namespace], of_namespace[namespace], "")
+            if self._wake is not None and waiter.queued.has_moved(place):
+                self._wake(waiter.key)
+
+
+def _waiter_of(key: Key, obj: Object) -> _Waiter | None:
+    """Return a canary as one that waits, None where it does not, or could not begin."""
+    spec, status = mapping_of(obj, "spec"), mapping_of(obj, "status")
+    ours = mapping_of(status, SERIN_STATUS)
+    if StatusKey.QUEUE not in ours or text_of(status, "phase") not in IDLE or spec.get("suspend") is True:
+        return None
+    is_blocked = condition_of(status, READY).get("status") == "False" and not ours.get(StatusKey.NOT_READY)
+    if is_blocked or "deletionTimestamp" in obj["metadata"]:
+        return None
+    try:
+        queued = Queued.read(ours[StatusKey.QUEUE])
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return None if queued is None else _Waiter(spec.get("skipAnalysis") is not True, queued.since_s, key, queued)
+
+
+def _is_under_way(obj: Object) -> bool:
+    provider = text_of(mapping_of(obj, "spec"), "provider")
+    return provider in {"", GLOO} and text_of(mapping_of(obj, "status"), "phase") in _UNDER_WAY
+
+
+def _is_held(obj: Object) -> bool:
+    """Return whether a run waits for somebody."""
+    ours: Mapping[str, Any] = mapping_of(mapping_of(obj, "status"), SERIN_STATUS)
+    is_suspended = mapping_of(obj, "spec").get("suspend") is True
+    return is_suspended or ours.get(StatusKey.PAUSED) is True or bool(items_of(ours, StatusKey.WAITING_FOR))

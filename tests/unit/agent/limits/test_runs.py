@@ -1,0 +1,282 @@
+"""Who may begin a run, who waits and where: from what is stored, by a scripted clock."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from agent.limits.runs import RunLimits, RunQueue
+from canary.run.moments import write_time
+from canary.run.phase import Phase
+from canary.run.queue import Place, Queued
+from canary.run.request import RequestResult
+from canary.run.state import Control, State
+from kube.errors import Conflict
+from kube.store import Change, Key
+from tests.support.scripted_loop import play
+
+IDLE, BEGUN = State(phase=Phase.SUCCEEDED), State(phase=Phase.PROGRESSING)
+
+
+@dataclass
+class Stored:
+    """Canaries as they are stored, and a queue that is told of each. `now_s` is the queue's clock."""
+
+    whole: int = 0
+    of_namespace: int = 0
+    now_s: float = 0.0
+    objects: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    runs: RunQueue = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Start the agent anew: it lists what is stored."""
+        self.runs = RunQueue(RunLimits(self.whole, self.of_namespace), clock=lambda: self.now_s)
+        for key, obj in self.objects.items():
+            self.runs.follow(Change(key, None, obj))
+
+    def put(self, name: str, phase: str, *, ours: dict[str, Any] | None = None, **spec: Any) -> Key:
+        namespace, _, short = name.rpartition("/")
+        key = Key(namespace or "shop", short)
+        obj = {
+            "metadata": {"namespace": key.namespace, "name": short},
+            "spec": spec,
+            "status": {"phase": phase, "serin": ours or {}},
+        }
+        change = Change(key, self.objects.get(key), obj)
+        self.objects[key] = obj
+        self.runs.follow(change)
+        return key
+
+    def run(self, name: str, **ours: Any) -> Key:
+        return self.put(name, "Progressing", ours=ours)
+
+    def wait(self, name: str, since_s: float, position: int = 1, of: int = 1, **spec: Any) -> Key:
+        queue = {"position": position, "of": of, "since": write_time(since_s)}
+        return self.put(name, "Succeeded", ours={"queue": queue}, **spec)
+
+    def place(self, name: str) -> Place | None:
+        namespace, _, short = name.rpartition("/")
+        return self.runs.place_of(Key(namespace or "shop", short))
+
+
+def begins(runs: RunQueue, key: Key, after: State = BEGUN) -> bool:
+    try:
+        with runs.beginning(key, IDLE, after):
+            return True
+    except Conflict:
+        return False
+
+
+def test_without_a_bound_nobody_waits() -> None:
+    stored = Stored()
+    for number in range(100):
+        stored.run(f"run-{number}")
+    assert stored.place("web") is None
+    assert stored.runs.waiting == 0
+
+
+def test_so_many_run_at_once_and_of_those_that_wait_the_oldest_is_first() -> None:
+    stored = Stored(whole=2)
+    stored.run("a")
+    assert stored.place("web") is None
+    stored.run("b")
+    assert stored.place("web") == Place(1, 1, "--max-runs is 2")
+    stored.wait("late", 200.0)
+    stored.wait("early", 100.0)
+    assert stored.place("web") == Place(3, 3, "--max-runs is 2")
+    assert stored.runs.waiting == 2
+    stored.put("a", "Succeeded")
+    assert (stored.place("early"), stored.place("late")) == (None, Place(2, 2, "--max-runs is 2"))
+    assert stored.place("web") == Place(3, 3, "--max-runs is 2"), "there is room, but not for who comes last"
+
+
+def test_whose_analysis_is_skipped_goes_first() -> None:
+    stored = Stored(whole=1)
+    stored.run("a")
+    stored.wait("early", 100.0)
+    stored.wait("hotfix", 200.0, skipAnalysis=True)
+    stored.put("a", "Failed")
+    assert (stored.place("hotfix"), stored.place("early")) == (None, Place(2, 2, "--max-runs is 1"))
+
+
+def test_a_namespace_has_its_own_bound_and_its_queue_holds_up_no_other() -> None:
+    stored = Stored(whole=10, of_namespace=1)
+    stored.run("shop/a")
+    stored.wait("shop/b", 100.0)
+    stored.wait("shop/c", 200.0)
+    assert stored.place("shop/c") == Place(2, 2, "--max-namespace-runs is 1")
+    assert stored.place("bank/a") is None
+
+
+def test_two_that_begin_in_the_same_moment_are_not_one_too_many() -> None:
+    stored = Stored(whole=1)
+    first, second = stored.put("a", "Succeeded"), stored.put("b", "Succeeded")
+    with stored.runs.beginning(first, IDLE, BEGUN):
+        assert not begins(stored.runs, second)
+    assert begins(stored.runs, second), "the first was not written after all"
+
+
+def test_who_asked_for_this_very_run_and_whatever_begins_none_need_no_room() -> None:
+    stored = Stored(whole=1)
+    stored.run("a")
+    key = stored.put("b", "Failed")
+    asked = replace(BEGUN, control=Control(request=RequestResult("retry@r", "c1", 1.0)))
+    assert not begins(stored.runs, key)
+    assert begins(stored.runs, key, asked)
+    assert begins(stored.runs, key, State(phase=Phase.INITIALIZING))
+    with stored.runs.beginning(key, State(phase=Phase.PROGRESSING), State(phase=Phase.FAILED)):
+        pass
+
+
+def test_a_restart_counts_runs_and_orders_the_queue_by_what_is_stored() -> None:
+    stored = Stored(whole=2)
+    stored.run("a")
+    stored.put("b", "Promoting")
+    stored.wait("late", 200.0)
+    stored.wait("early", 100.0)
+    stored.restart()
+    assert stored.place("early") == Place(1, 2, "--max-runs is 2")
+    assert stored.place("late") == Place(2, 2, "--max-runs is 2")
+
+
+@pytest.mark.parametrize(
+    ("ours", "spec"),
+    [
+        ({"paused": True}, {}),
+        ({}, {"suspend": True}),
+        ({"waitingFor": ["confirm-promotion/gate"]}, {}),
+        ({"waitingFor": ["pause/2"]}, {}),
+    ],
+)
+def test_a_run_that_waits_for_somebody_counts_for_a_minute_and_again_when_it_goes_on(
+    ours: dict[str, Any], spec: dict[str, Any]
+) -> None:
+    stored = Stored(whole=1)
+    stored.put("a", "Progressing", ours=ours, **spec)
+    stored.now_s = 59.0
+    assert stored.place("b") == Place(1, 1, "--max-runs is 1")
+    stored.now_s = 60.0
+    stored.put("a", "Progressing", ours=ours, **spec)
+    assert stored.place("b") is None
+    stored.run("a")
+    assert stored.place("b") == Place(1, 1, "--max-runs is 1")
+
+
+@pytest.mark.parametrize(
+    "blocked",
+    [
+        {"suspend": True},
+        {"conditions": [{"type": "Ready", "status": "False", "reason": "InvalidSpec"}]},
+        {"queue": "nonsense"},
+        {"queue": {"position": 1, "of": 1, "since": "soon"}},
+    ],
+)
+def test_one_that_can_not_begin_lets_the_others_go_first(blocked: dict[str, Any]) -> None:
+    stored = Stored(whole=1)
+    stored.run("a")
+    key = stored.wait("first", 100.0, suspend=blocked.get("suspend", False))
+    obj = stored.objects[key]
+    obj["status"] |= {"conditions": blocked.get("conditions", [])}
+    obj["status"]["serin"] |= {"queue": blocked["queue"]} if "queue" in blocked else {}
+    stored.runs.follow(Change(key, obj, obj))
+    stored.wait("second", 200.0)
+    stored.put("a", "Succeeded")
+    assert stored.place("second") is None
+
+
+def test_a_deleted_canary_and_one_of_another_provider_take_no_room() -> None:
+    stored = Stored(whole=1)
+    key = stored.run("a")
+    assert stored.place("b") is not None
+    stored.runs.follow(Change(key, stored.objects[key], None))
+    stored.put("linkerd", "Progressing", provider="linkerd")
+    assert stored.place("b") is None
+
+
+def test_whose_turn_it_is_is_woken_once_and_who_does_not_take_it_lets_the_next_one_go() -> None:
+    async def script() -> None:
+        loop, woken = asyncio.get_running_loop(), list[str]()
+        stored = Stored(whole=1)
+        stored.runs = RunQueue(RunLimits(1), clock=loop.time)
+        stored.run("a")
+        stored.wait("fails", 100.0, 1, 3)
+        stored.wait("next", 200.0, 2, 3)
+        stored.wait("last", 300.0, 3, 3)
+        queue = asyncio.create_task(stored.runs.run(lambda key: woken.append(key.name)))
+        await asyncio.sleep(45)
+        assert woken == []
+        stored.put("a", "Succeeded")
+        await asyncio.sleep(25)
+        assert woken == ["fails"]
+        assert stored.place("next") is not None
+        await asyncio.sleep(20)
+        assert woken == ["fails", "next"]
+        assert stored.place("next") is None
+        stored.run("next")
+        await asyncio.sleep(700)
+        stored.put("next", "Succeeded")
+        assert [name for name in woken if name != "last"] == ["fails", "next", "fails"], (
+            "it is asked again after ten minutes"
+        )
+        queue.cancel()
+
+    play(script())
+
+
+def test_a_thousand_that_wait_run_twenty_at_a_time_and_are_seldom_written() -> None:
+    writes: dict[str, int] = {"places": 0, "most under way": 0}
+
+    async def script() -> None:
+        loop, ended = asyncio.get_running_loop(), list[str]()
+        stored = Stored(whole=20)
+        stored.runs = RunQueue(RunLimits(20), clock=loop.time)
+        under_way = set[Key]()
+        written_at_s: dict[Key, float] = {}
+
+        def tick(key: Key) -> None:
+            """Do what a canary's tick does that still has a new revision."""
+            if key in under_way or key.name in ended:
+                return
+            place, status = stored.runs.place_of(key), stored.objects[key]["status"]
+            queued = Queued.read(status["serin"].get("queue"))
+            if place is None:
+                begin(key)
+            elif queued is None or (loop.time() - written_at_s[key] >= 60 and queued.has_moved(place)):
+                since_s = loop.time() if queued is None else queued.since_s
+                written_at_s[key] = loop.time()
+                writes["places"] += queued is not None
+                stored.wait(key.name, since_s, place.position, place.of)
+
+        def begin(key: Key) -> None:
+            under_way.add(key)
+            writes["most under way"] = max(writes["most under way"], len(under_way))
+            stored.run(key.name)
+            loop.call_later(100.0, end, key)
+
+        def end(key: Key) -> None:
+            under_way.discard(key)
+            ended.append(key.name)
+            stored.put(key.name, "Succeeded")
+
+        def wake(key: Key) -> None:
+            loop.call_soon(tick, key)
+
+        queue = asyncio.create_task(stored.runs.run(wake))
+        await asyncio.sleep(0)
+        for number in range(1_000):
+            tick(stored.put(f"app-{number:04}", "Succeeded"))
+        assert stored.runs.waiting == 980
+        await asyncio.sleep(50 * 100 + 100)
+        batches = [sorted(ended[first : first + 20]) for first in range(0, 1_000, 20)]
+        in_order = [name for batch in batches for name in batch]
+        assert in_order == [f"app-{number:04}" for number in range(1_000)], "in the order in which they came"
+        assert stored.runs.waiting == 0
+        queue.cancel()
+
+    play(script())
+    assert writes["most under way"] == 20
+    assert writes["places"] < 10_000, "each of 1,000 runs that ended would have rewritten all that wait: half a million"
