@@ -58,6 +58,7 @@ def test_a_rollback_arrives_once_with_its_reason(rollouts: Rollouts, chat: Incom
     assert [(sample["value"], sample["verdict"]) for sample in check["samples"]] == [(None, "fail")] * 3
 
 
+@pytest.mark.long
 def test_a_provider_that_does_not_exist_is_told_and_the_run_goes_on(rollouts: Rollouts) -> None:
     rollouts.apply(podinfo("app"), canary("app", ALERTS))
     rollouts.wait_for_phase("app", "Initialized")

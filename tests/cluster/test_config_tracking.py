@@ -135,6 +135,7 @@ def test_a_newer_configuration_in_mid_run_starts_the_analysis_again(rollouts: Ro
     assert content(rollouts, "configmap", "conf-primary") == {"message": "three"}
 
 
+@pytest.mark.long
 def test_going_back_to_the_promoted_configuration_ends_the_run(rollouts: Rollouts) -> None:
     bootstrap(rollouts, ONE_LONG_STEP)
     promoted = rollouts.status("app")["lastPromotedSpec"]
@@ -154,6 +155,7 @@ def test_an_optional_configmap_that_appears_is_a_change(rollouts: Rollouts) -> N
     assert content(rollouts, "configmap", "extra-primary") == {"EXTRA": "1"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "harmless",
     [

@@ -46,6 +46,7 @@ def test_promote_ends_the_analysis_now(rollouts: Rollouts) -> None:
     assert primary_image(rollouts).endswith(":3.1.1")
 
 
+@pytest.mark.long
 def test_abort_rolls_back_and_retry_runs_the_same_revision_again(rollouts: Rollouts) -> None:
     assert ask(rollouts, "abort")["result"] == "accepted"
     rollouts.wait_for_phase("app", "Failed")
@@ -58,6 +59,7 @@ def test_abort_rolls_back_and_retry_runs_the_same_revision_again(rollouts: Rollo
     assert primary_image(rollouts).endswith(":3.1.1")
 
 
+@pytest.mark.long
 def test_pause_holds_the_weight_and_resume_lets_it_grow(rollouts: Rollouts) -> None:
     assert ask(rollouts, "pause")["result"] == "accepted"
     paused = rollouts.status("app")
@@ -74,6 +76,7 @@ def test_pause_holds_the_weight_and_resume_lets_it_grow(rollouts: Rollouts) -> N
     rollouts.wait_for("it grows", lambda: rollouts.status("app")["canaryWeight"] > paused["canaryWeight"])
 
 
+@pytest.mark.long
 def test_a_request_about_another_revision_is_refused_by_name(rollouts: Rollouts) -> None:
     revision = rollouts.status("app")["lastAppliedSpec"]
     result = ask(rollouts, "abort", "0123456789abcdef")

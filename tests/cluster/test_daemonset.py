@@ -108,6 +108,7 @@ def test_a_daemonset_is_rolled_back(rollouts: Rollouts) -> None:
     assert image(rollouts, "app-primary") == "3.1.0"
 
 
+@pytest.mark.long
 def test_a_daemonset_that_is_not_rolled_is_named(rollouts: Rollouts) -> None:
     rollouts.apply(daemonset(strategy="OnDelete"), of_daemonset())
     told = "DaemonSet {}/app spec.updateStrategy.type: found 'OnDelete'; allowed: RollingUpdate"

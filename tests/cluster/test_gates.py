@@ -58,6 +58,7 @@ def test_confirm_rollout_holds_the_canary_side_back_until_its_gate_opens(rollout
     assert told(rollouts, "Confirm-rollout check confirm-rollout passed") == 1
 
 
+@pytest.mark.long
 def test_confirm_traffic_increase_holds_the_weight_until_its_gate_opens(rollouts: Rollouts, gates: Gates) -> None:
     start_run(rollouts, gates.hook("confirm-traffic-increase"), interval="4s", stepWeight=5)
     rollouts.wait_for("it is told", lambda: told(rollouts, HALTED) == 1)
@@ -74,6 +75,7 @@ def test_confirm_traffic_increase_holds_the_weight_until_its_gate_opens(rollouts
     rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
 
 
+@pytest.mark.long
 def test_confirm_promotion_holds_the_last_weight_until_its_gate_opens(rollouts: Rollouts, gates: Gates) -> None:
     start_run(rollouts, gates.hook("confirm-promotion"))
     holds(rollouts, "WaitingPromotion", 50)
@@ -86,6 +88,7 @@ def test_confirm_promotion_holds_the_last_weight_until_its_gate_opens(rollouts: 
     assert primary["spec"]["template"]["spec"]["containers"][0]["image"] == "stefanprodan/podinfo:3.1.1"
 
 
+@pytest.mark.long
 def test_a_failing_check_rolls_back_although_a_gate_is_shut(rollouts: Rollouts, gates: Gates) -> None:
     rollouts.apply(own_metric())
     start_run(rollouts, gates.hook("confirm-promotion"), metrics=[OWN_METRIC])

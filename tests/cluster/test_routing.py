@@ -206,6 +206,7 @@ def policy(namespace: str, most: int) -> tuple[Json, Json]:
     )
 
 
+@pytest.mark.long
 def test_a_write_that_the_cluster_refuses_holds_the_run_and_tells_why(cluster: Cluster, namespace: str) -> None:
     """As Gloo's own validating webhook may refuse it."""
     rollouts = Rollouts(cluster, namespace)

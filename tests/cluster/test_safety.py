@@ -108,6 +108,7 @@ def test_another_strategy_in_mid_run_pulls_the_traffic_and_begins_again(rollouts
         assert user.sequence()[-3:] == [BEFORE, CANARY, AFTER]
 
 
+@pytest.mark.long
 def test_edited_steps_count_from_where_the_run_stands(rollouts: Rollouts) -> None:
     analysis = WITHOUT_WEIGHTS | {"stepWeights": [5, 10, 15, 20], "interval": "8s"}
     initialize(rollouts, analysis)
@@ -133,6 +134,7 @@ def test_a_query_that_is_edited_in_mid_run_rolls_back(rollouts: Rollouts) -> Non
     assert_no_request_lost(reports[0])
 
 
+@pytest.mark.long
 def test_a_metric_that_nobody_can_ask_holds_the_run_until_it_is_mended(rollouts: Rollouts) -> None:
     rollouts.apply(own_metric(is_askable=False))
     begin(rollouts, {"metrics": [OWN_METRIC], "stepWeight": 20, "interval": "2s"})
@@ -195,6 +197,7 @@ def test_a_second_canary_with_the_same_service_is_refused_and_the_first_goes_on(
     rollouts.wait_for_phase("app", "Succeeded", deadline_s=90)
 
 
+@pytest.mark.long
 def test_a_skipped_revision_is_rolled_back_and_only_another_one_runs(rollouts: Rollouts) -> None:
     begin(rollouts, {"stepWeight": 5, "interval": "2s"})
     revision = rollouts.status("app")["lastAppliedSpec"]
@@ -221,6 +224,7 @@ def standing(rollouts: Rollouts) -> dict[str, Any]:
     return {key: status[key] for key in ("phase", "canaryWeight", "iterations", "failedChecks", "conditions")}
 
 
+@pytest.mark.long
 def test_a_suspended_run_stands_still_and_goes_on_from_there(rollouts: Rollouts) -> None:
     begin(rollouts, {"stepWeight": 10, "interval": "2s"})
     cluster, namespace = rollouts.cluster, rollouts.namespace

@@ -110,6 +110,7 @@ def test_an_ab_test_gives_the_canary_to_those_who_match_until_it_is_promoted(rol
     assert set(canary_weights(rollouts)) == {0}
 
 
+@pytest.mark.long
 def test_an_ab_test_that_fails_gives_everyone_back_to_the_primary(rollouts: Rollouts, users: Users) -> None:
     initialize(rollouts, AB_TEST | {"iterations": 50} | failing(rollouts))
     others, insider, caller = users.ask(), users.ask(x_canary="insider"), users.ask("/api/info")
@@ -158,6 +159,7 @@ def test_blue_green_with_a_mirror_copies_requests_whose_answers_nobody_sees(roll
     assert "shadowing" not in str(rollouts.get("routetable", "app")["spec"])
 
 
+@pytest.mark.long
 def test_weights_with_a_mirror_copy_first_and_shift_then(rollouts: Rollouts, users: Users) -> None:
     # Nobody can be asked how it goes, so that the run stays at its copies until they have been counted.
     rollouts.apply(own_metric(is_askable=False))
@@ -190,6 +192,7 @@ def test_a_client_with_the_cookie_stays_on_the_canary_until_it_is_promoted(rollo
     assert status.get("sessionAffinityCookie", "") == ""
 
 
+@pytest.mark.long
 def test_a_client_with_the_cookie_goes_back_with_everyone_when_the_run_fails(rollouts: Rollouts, users: Users) -> None:
     initialize(rollouts, AFFINITY | {"stepWeight": 2} | failing(rollouts))
     loyal, others = users.ask(keeps_cookies=True), users.ask()
@@ -205,6 +208,7 @@ def test_a_client_with_the_cookie_goes_back_with_everyone_when_the_run_fails(rol
     assert set(others.answers()) <= {BEFORE, CANARY}
 
 
+@pytest.mark.long
 def test_listed_weights_are_taken_as_listed_and_given_back_in_steps(rollouts: Rollouts, users: Users) -> None:
     steps = {"stepWeights": [5, 30, 80], "stepWeightPromotion": 40}
     initialize(rollouts, WITHOUT_WEIGHTS | steps)

@@ -128,6 +128,7 @@ def status(rollouts: Rollouts, name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_a_run_without_analysis_is_promoted_at_once(rollouts: Rollouts) -> None:
     never = {"name": "zero", "query": "vector(0)", "thresholdRange": {"min": 1}, "interval": "10s"}
     rollouts.apply(podinfo("app"), canary("app", {"threshold": 1, "metrics": [never]}, skipAnalysis=True))

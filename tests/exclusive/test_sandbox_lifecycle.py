@@ -103,6 +103,14 @@ def test_the_gateway_is_reachable_from_the_host(bare: Cluster) -> None:
     assert answer.stdout == "404", "Envoy answers, and has no route yet"
 
 
+def test_an_unknown_log_is_refused_with_those_that_exist(bare: Cluster) -> None:
+    done = bare.try_sandbox("logs", "nonsense")
+    assert done.returncode == 1
+    assert "no log of 'nonsense'" in done.stderr
+    assert "kube-apiserver" in done.stderr
+    assert bare.sandbox("logs", "apply-gloo").startswith("namespace/gloo-system created")
+
+
 @pytest.mark.parametrize("victim", [init_pid, holder_pid], ids=["first-process", "holder"])
 def test_a_killed_cluster_leaves_nothing_and_comes_up_again(bare: Cluster, victim: Callable[[Cluster], int]) -> None:
     before, doors = processes(bare), list(bare.endpoints.values())
@@ -150,7 +158,10 @@ def holding(state: Path) -> Iterator["subprocess.Popen[str]"]:
             holder.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGTERM, id="SIGTERM", marks=pytest.mark.long), pytest.param(signal.SIGKILL, id="SIGKILL")],
+)
 def test_a_held_cluster_ends_when_its_last_holder_is_killed(tmp_path: Path, number: signal.Signals) -> None:
     cluster = Cluster(tmp_path)
     with holding(tmp_path) as first:
@@ -201,11 +212,3 @@ def test_ctrl_c_during_up_tears_down(tmp_path: Path) -> None:
         assert starting.wait(timeout=20) == 130
     with (tmp_path / "lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def test_an_unknown_log_is_refused_with_those_that_exist(bare: Cluster) -> None:
-    done = bare.try_sandbox("logs", "nonsense")
-    assert done.returncode == 1
-    assert "no log of 'nonsense'" in done.stderr
-    assert "kube-apiserver" in done.stderr
-    assert bare.sandbox("logs", "apply-gloo").startswith("namespace/gloo-system created")

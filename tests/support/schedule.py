@@ -13,7 +13,7 @@ _FOLDERS = ("exclusive", "cluster", "demo", "contract", "unit")
 # Each takes longer than a minute by itself.
 _LONGEST = (
     "test_rotation_in_a_hurry_is_accepted_by_whoever_believes_the_bundle",
-    "test_every_query_of_the_dashboard_gives_sensible_values",
+    "test_every_query_of_the_dashboards_gives_sensible_values",
 )
 
 # The other files of tests/cluster share nothing but the cluster, so their tests are handed out one by one.
