@@ -1,5 +1,5 @@
 # Everything here works from a fresh clone: what is missing is installed into .venv and .sandbox.
-.PHONY: help demo test test-demo unit coverage tapes long fuzz check format bench sandbox sandbox-down image pin-images sbom
+.PHONY: help demo test test-demo unit coverage tapes long faults soak fuzz check format bench sandbox sandbox-down image pin-images sbom
 .PHONY: charts charts-package clean dashboards reference version-check
 .DEFAULT_GOAL := help
 
@@ -68,7 +68,16 @@ tapes: .venv/.ready ## Play ten thousand new tapes of crashes, failures and revi
 
 long: .venv/.ready ## Kill agents in runs of every strategy, and play what else takes minutes (SERIN_KILLS_SEED=...: again)
 	@$(RUN) -m sandbox build
-	$(BIN)/pytest -m long
+	$(BIN)/pytest -m long --ignore=tests/exclusive/faults
+
+faults: .venv/.ready ## Play each fault around the agents for a minute, under load, with a run under way (build/faults.json)
+	@$(RUN) -m sandbox build
+	$(BIN)/pytest -m long tests/exclusive/faults
+
+soak: .venv/.ready ## Let runs start and fail for an hour with faults at random, and see that nothing grows (SERIN_SOAK_S=...: seconds)
+	@$(RUN) -m sandbox build
+	@mkdir -p build
+	$(RUN) -m tests.soak
 
 fuzz: .venv/.ready ## Fuzz admission, the agent's reading and metrics servers' answers for an hour (SERIN_FUZZ_S=...: seconds)
 	$(RUN) -m tests.fuzz

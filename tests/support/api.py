@@ -73,6 +73,13 @@ def set_image(kubeconfig: Path, namespace: str, name: str, container: str, image
     _api_of(kubeconfig.read_text()).request("PATCH", path, body=patch, content_type=kind)
 
 
+def merge_patch(kubeconfig: Path, namespace: str, kind: str, name: str, patch: dict[str, Any]) -> None:
+    """Change an object as `kubectl patch --type=merge` does."""
+    version, _, plural = _RESOURCES[kind].partition(" ")
+    path = f"{version}/namespaces/{namespace}/{plural}/{name}"
+    _api_of(kubeconfig.read_text()).request("PATCH", path, body=patch, content_type="application/merge-patch+json")
+
+
 @contextmanager
 def new_namespace(kubeconfig: Path, name: str) -> Iterator[None]:
     """Create a namespace for the block; its deletion goes on behind the caller."""

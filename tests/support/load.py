@@ -59,14 +59,14 @@ def serving_tag(cluster: Cluster, namespace: str) -> str:
 
 
 @contextmanager
-def steady_load(cluster: Cluster, namespace: str) -> Iterator[list[str]]:
-    """Fifty requests a second until the block ends; then hey's report is the one item of the list.
+def steady_load(cluster: Cluster, namespace: str, *, minutes: int = 10) -> Iterator[list[str]]:
+    """Fifty requests a second until the block ends, `minutes` at most; then hey's report is the one item of the list.
 
     After a loss it says when, and Envoy's reason: `UH`, no endpoint, `NC`, no such cluster, `UF`, none that answered.
     """
     reports: list[str] = []
     host = f"{namespace}.example.com"
-    with background(cluster, "hey", "-z", "10m", "-q", "25", "-c", "2", "-host", host, GATEWAY) as load:
+    with background(cluster, "hey", "-z", f"{minutes}m", "-q", "25", "-c", "2", "-host", host, GATEWAY) as load:
         try:
             yield reports
         finally:
