@@ -9,6 +9,7 @@ from agent.concerns import WORKLOADS, Concerns
 from agent.elsewhere import Elsewhere, Reference
 from agent.flagger import FLAGGERS_LEASE
 from agent.flagger_pods import runs_flagger
+from agent.memo import Memo
 from agent.outlines import is_generated, outline_of
 from agent.providers.metrics.template_secrets import TemplateSecrets
 from agent.resources import (
@@ -26,13 +27,14 @@ from agent.status_times import keep_status_times
 from agent.tracking.port import CONFIGS, Tracking
 from agent.tracking.referenced import Referenced
 from agent.tracking.watched import Untracked, Watched
+from agent.workload_labels import WorkloadLabels
 from canary.api.canary import Canary
 from canary.api.names import Identity, primary_name
 from kube.cache import Cache
 from kube.client import Client
 from kube.errors import Unread
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, LEASES, SECRETS, SERVICES, Object, Resource
-from kube.store import Change, key_of
+from kube.store import Change, Key, key_of
 from render.configs import Fingerprints, summary
 from render.labels import FLAGGERS_LABELS, LabelSettings
 
@@ -74,9 +76,10 @@ class Caches:
     """One cache for each watched kind, of one namespace or of all (empty).
 
     `elsewhere` is what that leaves out, `tracking` what targets are configured by, `template_secrets` what is wrong
-    with the credentials of checks. `allows_across`: whether canaries may refer to objects in other namespaces. `labels`
-    is what objects are rendered by, beside those that are cached. `concerns` is what the canaries name: of workloads,
-    Services, Upstreams and autoscalers that none of them names or owns, no more than an outline is kept.
+    with the credentials of checks, `labelled` the workloads by their labels. `allows_across`: whether canaries may
+    refer to objects in other namespaces. `labels` is what objects are rendered by, beside those that are cached.
+    `concerns` is what the canaries name: of workloads, Services, Upstreams and autoscalers that none of them names or
+    owns, no more than an outline is kept.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Caches:
     ) -> None:
         self.labels = labels
         self.concerns = Concerns()
+        self._memos: dict[Key, Memo] = {}
         self.elsewhere = Elsewhere(client, namespace, allows_across=allows_across)
         self.template_secrets = TemplateSecrets(client, lends_identity_to=lends_identity_to)
         self.allows_across = allows_across
@@ -115,6 +119,7 @@ class Caches:
         self._outlined = {resource.plural: self._caches[resource] for resource in watched if outline_of(resource)}
         # Before all others, who may ask at once for what a new Canary names.
         self._caches[CANARIES].subscribe(self._on_canary)
+        self.labelled = WorkloadLabels({kind: self._caches[resource] for kind, resource in WORKLOADS.items()})
         self.tracking: Tracking
         match tracking:
             case ConfigTracking.WATCH:
@@ -131,6 +136,14 @@ class Caches:
     def all(self) -> Iterable[Cache]:
         """Return every cache."""
         return self._caches.values()
+
+    def memo(self, canary: Canary) -> Memo:
+        """Return what is kept of a canary's computations, until `forget_memo`."""
+        return self._memos.setdefault(Key(canary.namespace, canary.name), Memo())
+
+    def forget_memo(self, key: Key) -> None:
+        """Drop what is kept of a canary's computations: it rests, or is gone."""
+        self._memos.pop(key, None)
 
     def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """Return an object that may be in a namespace that is not watched; None where it is not there, or not known."""

@@ -1,6 +1,7 @@
 """Config tracking: what a target is configured by, as the caches show it. They keep hashes, no content."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from agent.caches import Caches
@@ -38,7 +39,8 @@ def tracked_configs(canary: Canary, target: Object, template: Object, caches: Ca
         return {}
     known = _stored(canary, template, caches)
     found: Contents = {}
-    for ref in trackable_refs(template["spec"]):
+    refs = caches.memo(canary).of("config refs", (template,), partial(trackable_refs, template["spec"]))
+    for ref in refs:
         config = cached_config(canary, ref, caches)
         content = known.get(str(ref), "") if config is None else config["content"]
         if content:
@@ -55,7 +57,7 @@ def target_revision(canary: Canary, target: Object, caches: Caches) -> tuple[str
     """Return the target's revision, and the content hashes in it as `status.trackedConfigs` spells them."""
     template = target["spec"]["template"]
     configs = _names_of(tracked_configs(canary, target, template, caches))
-    return with_configs(revision_of(template), configs), configs
+    return with_configs(_revision_of(canary, template, caches), configs), configs
 
 
 def refuse_unread_start(canary: Canary, caches: Caches) -> None:
@@ -107,6 +109,10 @@ def is_started_otherwise(canary: Canary, target: Object, caches: Caches) -> bool
     return is_analysed and not is_configured_by(target, config_part(revision))
 
 
+def _revision_of(canary: Canary, template: Object, caches: Caches) -> str:
+    return caches.memo(canary).of("revision", (template,), partial(revision_of, template))
+
+
 def _names_of(contents: Contents) -> dict[str, str]:
     return {str(ref): content for ref, content in contents.items()}
 
@@ -118,7 +124,7 @@ def is_of(revision: str, contents: Contents) -> bool:
 
 def _stored(canary: Canary, template: Object, caches: Caches) -> Mapping[str, str]:
     status = canary_status(canary, caches)
-    if template_part(_seen_revision(status)) != revision_of(template):
+    if template_part(_seen_revision(status)) != _revision_of(canary, template, caches):
         return {}
     stored: Mapping[str, str] = status.get("trackedConfigs") or {}
     return stored

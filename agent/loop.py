@@ -72,8 +72,6 @@ class CanaryLoop:
         started_at_s = time.monotonic()
         try:
             await self._ticker.turn.take(self._ticker.urgency())
-            # Only now: whatever woke it while it waited for its turn is one wake-up.
-            self._woken.clear()
             if self._due_at_s is not None:
                 self._services.metrics.observe_tick_lag(time.monotonic() - self._due_at_s)
             sleep_s = await self._tick_until_quiet()
@@ -113,6 +111,8 @@ class CanaryLoop:
         """Return the seconds to sleep, None until woken, 0 when there still was something to do after a whole burst."""
         sleep_s: float | None = 0
         for _ in range(_BURST):
+            # Whatever woke it by now, while it waited for its turn or by what the tick before wrote, is one wake-up.
+            self._woken.clear()
             sleep_s = await self._tick_guarded()
             if sleep_s != 0:
                 break

@@ -1,6 +1,8 @@
 """The generated objects of a canary: which are due, and how each is made."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from agent.applied_objects import AppliedObjects
@@ -27,6 +29,16 @@ from render.services import address_problem, apex_service, side_service
 _SCALED_AS_OURS: Final = frozenset({"", FIELD_MANAGER, "flagger", "kube-controller-manager"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Rendering:
+    """How an object is rendered: `render` depends on `inputs` alone."""
+
+    resource: Resource
+    name: str
+    inputs: tuple[object, ...]
+    render: Callable[[], Object]
+
+
 class ManagedObjects:
     """Renders the objects of a canary and compares them with the caches; the route's are behind the routing port."""
 
@@ -41,9 +53,10 @@ class ManagedObjects:
         Raises:
             render.objects.UnusableObjectError: nothing can be rendered from the target.
         """
-        due = set(self._routing.due_objects(canary, target))
-        for managed, (resource, render) in self._renderers(canary, target).items():
-            if self._applied.is_due(resource, render()):
+        due, memo = set(self._routing.due_objects(canary, target)), self._caches.memo(canary)
+        for managed, rendering in self._renderers(canary, target).items():
+            inputs = (*rendering.inputs, *self._applied.compared(rendering.resource, canary.namespace, rendering.name))
+            if memo.of(managed, inputs, partial(self._is_due, rendering)):
                 due.add(managed)
         scaler = self.scaler(canary)
         if scaler is not None and wanted_replicas(target) == 0 and not is_idle_at_zero(scaler):
@@ -55,6 +68,9 @@ class ManagedObjects:
         if find_upkeep(canary, target, self._caches).is_needed:
             due.add(ManagedObject.PRIMARY_CONFIG)
         return frozenset(due)
+
+    def _is_due(self, rendering: "_Rendering") -> bool:
+        return self._applied.is_due(rendering.resource, rendering.render())
 
     def problems(self, canary: Canary) -> tuple[str, ...]:
         """Return what of the spec the generated objects can't follow. It holds nothing up, but users should know."""
@@ -71,52 +87,39 @@ class ManagedObjects:
             for resource, scaler in self._former_scalers(canary):
                 await self._applied.delete(resource, scaler)
             return
-        resource, render = self._renderers(canary, target)[managed]
-        await self._applied.apply(resource, render())
+        rendering = self._renderers(canary, target)[managed]
+        await self._applied.apply(rendering.resource, rendering.render())
 
-    def _renderers(self, canary: Canary, target: Object) -> dict[ManagedObject, tuple[Resource, Callable[[], Object]]]:
+    def _renderers(self, canary: Canary, target: Object) -> dict[ManagedObject, "_Rendering"]:
         names = Names.of(canary)
         services, primary, labels = self._caches.of(SERVICES), self._caches.primary(canary), self._caches.labels
         kept_port = self._routing.kept_port(canary)
-
-        def existing(name: str) -> Object | None:
-            return services.get(canary.namespace, name)
-
-        found: dict[ManagedObject, tuple[Resource, Callable[[], Object]]] = {
-            ManagedObject.APEX_SERVICE: (
-                SERVICES,
-                lambda: apex_service(canary, target, existing(names.apex), kept_port, primary=primary, settings=labels),
-            ),
-            ManagedObject.PRIMARY_SERVICE: (
-                SERVICES,
-                lambda: side_service(
-                    canary,
-                    target,
-                    Side.PRIMARY,
-                    existing(names.primary_service),
-                    kept_port,
-                    primary=primary,
-                    settings=labels,
-                ),
-            ),
-            ManagedObject.CANARY_SERVICE: (
-                SERVICES,
-                lambda: side_service(
-                    canary,
-                    target,
-                    Side.CANARY,
-                    existing(names.canary_service),
-                    kept_port,
-                    primary=primary,
-                    settings=labels,
-                ),
-            ),
+        sides: dict[ManagedObject, tuple[str, Callable[..., Object]]] = {
+            ManagedObject.APEX_SERVICE: (names.apex, apex_service),
+            ManagedObject.PRIMARY_SERVICE: (names.primary_service, partial(side_service, side=Side.PRIMARY)),
+            ManagedObject.CANARY_SERVICE: (names.canary_service, partial(side_service, side=Side.CANARY)),
         }
+        found: dict[ManagedObject, _Rendering] = {}
+        for managed, (name, render) in sides.items():
+            existing = services.get(canary.namespace, name)
+            found[managed] = _Rendering(
+                SERVICES,
+                name,
+                (canary, target, primary, existing, kept_port),
+                partial(
+                    render, canary, target, existing=existing, kept_port=kept_port, primary=primary, settings=labels
+                ),
+            )
         scaler = self.scaler(canary)
-        if scaler is not None:
-            render = primary_scaled_object if scaler["kind"] == SCALED_OBJECT else primary_scaler
+        if scaler is not None and names.primary_scaler is not None:
+            render_scaler = primary_scaled_object if scaler["kind"] == SCALED_OBJECT else primary_scaler
             floor = self._primary_floor(canary)
-            found[ManagedObject.PRIMARY_SCALER] = (SCALERS[scaler["kind"]], lambda: render(canary, scaler, floor))
+            found[ManagedObject.PRIMARY_SCALER] = _Rendering(
+                SCALERS[scaler["kind"]],
+                names.primary_scaler,
+                (canary, scaler, floor),
+                partial(render_scaler, canary, scaler, floor),
+            )
         return found
 
     def _primary_floor(self, canary: Canary) -> int:

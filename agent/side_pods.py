@@ -4,14 +4,13 @@ Looked at are Deployments and DaemonSets of the namespace, by the labels of thei
 have some at any time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from agent.caches import Caches
-from agent.concerns import WORKLOADS
-from agent.resources import CANARIES
+from agent.workload_labels import has_controller
 from canary.api.canary import Canary
-from canary.api.names import Names, Side, primary_of
+from canary.api.names import Names, Side, primary_label_value, primary_of
 from canary.run.state import Blocker
 from kube.resource import Object
 from kube.store import Change
@@ -41,7 +40,7 @@ def find_side_blockers(canary: Canary, caches: Caches) -> Iterator[Blocker]:
     if target is None:
         return
     name = f"Canary {canary.namespace}/{canary.name} {_TARGET_NAME}"
-    if primary is not None and not _has_controller(primary):
+    if primary is not None and not has_controller(primary):
         allowed = (
             f"none, or one that this Canary controls: delete it, or choose another target; if Canary {canary.name} is "
             "to take it over as it is, make the Canary its controller in metadata.ownerReferences"
@@ -71,9 +70,15 @@ def workloads_sharing_labels(change: Change, caches: Caches) -> Iterator[Object]
     if before == after:
         return
     touched = _of_either_side(before | after, caches.labels)
-    for workload in _workloads(change.key.namespace, caches):
-        if not _of_either_side(_labels(workload), caches.labels).isdisjoint(touched):
-            yield workload
+    namespace, seen = change.key.namespace, set[tuple[str, str]]()
+    for key, value in sorted(touched):
+        for either in (value, primary_label_value(value)):
+            for workload in caches.labelled.with_label(namespace, key, either):
+                name = (workload["kind"], workload["metadata"]["name"])
+                is_sharing = not _of_either_side(_labels(workload), caches.labels).isdisjoint(touched)
+                if is_sharing and name not in seen:
+                    seen.add(name)
+                    yield workload
 
 
 def _shared_pods(canary: Canary, target: Object, primary: Object | None, caches: Caches) -> Iterator[str]:
@@ -86,30 +91,31 @@ def _shared_pods(canary: Canary, target: Object, primary: Object | None, caches:
     }
     if primary is not None:
         sides[Side.PRIMARY] = (names.primary_workload, pod_labels(primary))
-    for workload in _workloads(canary.namespace, caches):
-        is_of_kind, name = workload["kind"] == canary.target_kind, workload["metadata"]["name"]
-        is_of_other_canary = not is_owned_by(workload, canary) and _has_controller(workload)
-        for side, (own_name, labels) in sides.items():
-            if is_of_kind and name == own_name:
+    for side, (own_name, labels) in sides.items():
+        selector = selectors.of(side)
+        for workload in _concerned(canary, selector, label.key, labels, caches):
+            if workload["kind"] == canary.target_kind and workload["metadata"]["name"] == own_name:
                 continue
-            if is_selected(selectors.of(side), pod_labels(workload)):
-                what = f"{dict(selectors.of(side))}, the selector of the {side} side's Service"
+            is_of_other_canary = not is_owned_by(workload, canary) and has_controller(workload)
+            if is_selected(selector, pod_labels(workload)):
+                what = f"{selector}, the selector of the {side} side's Service"
                 yield f"{describe(workload)}, whose pods match {what}"
             elif is_of_other_canary and is_selected(own_selector(workload), labels):
                 what = f"pods of {canary.target_kind} {canary.namespace}/{own_name} match"
                 yield f"{describe(workload)} of another Canary, whose selector {dict(own_selector(workload))} {what}"
 
 
-def _workloads(namespace: str, caches: Caches) -> Iterator[Object]:
-    for kind, resource in WORKLOADS.items():
-        for workload in caches.of(resource).outlines(namespace):
-            yield workload | {"kind": kind}
+def _concerned(
+    canary: Canary, selector: Mapping[str, str], key: str, labels: Mapping[str, str], caches: Caches
+) -> Iterator[Object]:
+    """Find the workloads whose pods a side's selector may match, and those of Canaries that may select a side's pods.
 
-
-def _has_controller(workload: Object) -> bool:
-    """Return whether a Canary controls the workload."""
-    references = workload["metadata"].get("ownerReferences") or ()
-    return any(owner.get("kind") == CANARIES.kind and owner.get("controller") for owner in references)
+    `key` tells the sides apart, so that few others have its value.
+    """
+    key = key if key in selector else next(iter(selector), "")
+    selected = caches.labelled.with_label(canary.namespace, key, selector[key]) if key else []
+    selecting = caches.labelled.of_canaries_selecting(canary.namespace, labels)
+    yield from {(found["kind"], found["metadata"]["name"]): found for found in (*selected, *selecting)}.values()
 
 
 def _labels(workload: Object) -> frozenset[_Label]:

@@ -13,6 +13,7 @@ from canary.api.parts import mapping_of
 from canary.api.problems import InvalidObject
 from canary.decide.takeover import is_foreign
 from canary.rules.shape import parse_canary
+from canary.rules.sizes import readable
 from canary.run.phase import Phase
 from canary.run.state import Blocker, State
 from canary.run.status import UnknownPhase, read_state
@@ -49,37 +50,65 @@ def is_gone(obj: Object) -> bool:
     return "deletionTimestamp" in obj["metadata"] and not has_finalizer(obj)
 
 
-def read_stored(obj: Object, last_valid: Canary | None) -> StoredCanary:
-    """Read a Canary; `last_valid` is its spec when it last could be read.
+class SpecReader:
+    """Reads the specs of one Canary's versions: while a spec stays as it is, so does the model that was made of it."""
+
+    def __init__(self) -> None:
+        self._read: tuple[Object, Canary] | None = None
+        self._named: tuple[Canary, Identity, Canary] | None = None
+
+    def parse(self, obj: Object) -> Canary:
+        """Read a spec as `parse_canary` does."""
+        wanted = readable(obj)
+        is_known = self._read is not None and self._read[0] == wanted
+        canary = self._read[1] if is_known and self._read is not None else parse_canary(obj)
+        # The newest of equal ones, so that no version is kept that the cache keeps no more.
+        self._read = (wanted, canary)
+        return canary
+
+    def as_named(self, canary: Canary | None, state: State) -> Canary | None:
+        """Return the canary with the names that its objects have."""
+        identity = state.identity
+        if canary is None or identity is None:
+            return canary
+        if self._named is None or self._named[0] is not canary or self._named[1] != identity:
+            self._named = (canary, identity, identity.applied_to(canary))
+        return self._named[2]
+
+
+def read_stored(obj: Object, last_valid: Canary | None, specs: SpecReader | None = None) -> StoredCanary:
+    """Read a Canary; `last_valid` is its spec when it last could be read, and `specs` what reads it again and again.
 
     What is under way goes on as it was last meant: a typo must not freeze traffic on a bad canary.
 
     Raises:
         UnknownPhase: `status.phase` is none that this version knows.
     """
-    state = read_intent(obj)
+    state, specs = read_intent(obj), specs or SpecReader()
     try:
-        canary = parse_canary(obj)
+        canary = specs.parse(obj)
     except InvalidObject as error:
         partial = parse_partial(obj)
         if partial is not None and partial.provider != GLOO:
-            return _of_another_provider(obj, state, partial, last_valid)
+            return _of_another_provider(obj, state, partial, last_valid, specs)
         return StoredCanary(
             obj=obj,
             state=state,
-            canary=_as_named(last_valid or partial, state),
+            canary=specs.as_named(last_valid or partial, state),
             last_valid=last_valid,
             blocker=Blocker("InvalidSpec", str(error)),
         )
     if canary.provider == GLOO:
         wanted = Identity.of(canary)
         renamed_to = None if state.identity in {None, wanted} else wanted
-        named = _as_named(canary, state)
+        named = specs.as_named(canary, state)
         return StoredCanary(obj=obj, state=state, canary=named, last_valid=canary, renamed_to=renamed_to)
-    return _of_another_provider(obj, state, canary, canary)
+    return _of_another_provider(obj, state, canary, canary, specs)
 
 
-def _of_another_provider(obj: Object, state: State, canary: Canary, last_valid: Canary | None) -> StoredCanary:
+def _of_another_provider(
+    obj: Object, state: State, canary: Canary, last_valid: Canary | None, specs: SpecReader
+) -> StoredCanary:
     """Leave a canary of another provider alone, whatever stands in its spec: its own controller reads it.
 
     Was it Gloo's and ours, then a run under way is not left exposed, and its deletion not left hanging.
@@ -88,7 +117,7 @@ def _of_another_provider(obj: Object, state: State, canary: Canary, last_valid: 
     text = f"{name} spec.provider: found {canary.provider!r}; allowed: {GLOO}, or nothing"
     was_ours = state.phase is not None and not is_foreign(state)
     blocker = Blocker("ProviderNotSupported", text)
-    named = _as_named(canary, state) if was_ours else None
+    named = specs.as_named(canary, state) if was_ours else None
     return StoredCanary(obj=obj, state=state, canary=named, last_valid=last_valid, blocker=blocker)
 
 
@@ -103,19 +132,14 @@ def read_intent(obj: Object) -> State:
     """
     status = _readable_status(obj)
     flaggers = {key: value for key, value in status.items() if key != SERIN_STATUS}
-    for readable in (status, flaggers, {}):
+    for known in (status, flaggers, {}):
         try:
-            return read_state(readable)
+            return read_state(known)
         except UnknownPhase:
             raise
         except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             _log.warning("status can't be read, going on without %s: %r", SERIN_STATUS, error)
     raise AssertionError("an empty status is readable")
-
-
-def _as_named(canary: Canary | None, state: State) -> Canary | None:
-    """Return the canary with the names that its objects have."""
-    return canary if canary is None or state.identity is None else state.identity.applied_to(canary)
 
 
 def _readable_status(obj: Object) -> Mapping[str, Any]:

@@ -74,6 +74,7 @@ class Supervisor:
                 known[1].cancel()
             self._services.metrics.canaries.forget(key)
             self._services.caches.tracking.forget_canary(key)
+            self._services.caches.forget_memo(key)
         else:
             if key not in self._loops:
                 loop = CanaryLoop(key, self._services)

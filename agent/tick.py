@@ -26,7 +26,7 @@ from agent.revision_templates import TemplateLost
 from agent.series.runs import RunTimes
 from agent.services import AgentServices
 from agent.status_read_back import StatusReadBack
-from agent.stored import StoredCanary, is_gone, read_stored
+from agent.stored import SpecReader, StoredCanary, is_gone, read_stored
 from agent.trouble_watch import TroubleWatch
 from agent.turns import Turn, Urgency, urgency_of
 from canary.api.canary import Canary
@@ -78,6 +78,9 @@ class CanaryTicker:
         self._read_back = StatusReadBack()
         self._trouble = TroubleWatch()
         self._last_valid: Canary | None = None
+        self._specs = SpecReader()
+        self._known: StoredCanary | None = None
+        """The version that was read last, while a run is on."""
         self._run_times = RunTimes(services.metrics.runs)
         self._is_pulling: bool | None = None
         """Whether the last decision was to take traffic off the canary side; at the start nobody knows."""
@@ -119,7 +122,7 @@ class CanaryTicker:
         self._followers.clear()
         self.is_target_edited = False
         try:
-            stored = read_stored(obj, self._last_valid)
+            stored = self._read(obj)
         except UnknownPhase as error:
             self._reporter.report_remarks(obj, (warning(f"Canary {'/'.join(self._key)} {error}"),))
             return None
@@ -127,7 +130,18 @@ class CanaryTicker:
         if stored.canary is None:
             await self._stand_still(stored)
             return None
-        return await self._advance(stored, stored.canary)
+        sleep_s = await self._advance(stored, stored.canary)
+        if sleep_s is None and stored.state.phase in IDLE:
+            # It may rest for months.
+            self._known = None
+            self._services.caches.forget_memo(self._key)
+        return sleep_s
+
+    def _read(self, obj: Object) -> StoredCanary:
+        """Read the Canary as it is stored, once for each version of it."""
+        if self._known is None or self._known.obj is not obj:
+            self._known = read_stored(obj, self._last_valid, self._specs)
+        return self._known
 
     async def _stand_still(self, stored: StoredCanary) -> None:
         """Store why nothing is done, once, and wait for the object to be mended."""
@@ -143,7 +157,8 @@ class CanaryTicker:
 
     async def _advance(self, stored: StoredCanary, canary: Canary) -> float | None:
         services, state, obj = self._services, stored.state, stored.obj
-        canary = with_evidence(canary) if services.judges_by_evidence else canary
+        if services.judges_by_evidence:
+            canary = services.caches.memo(canary).of("evidence", (canary,), partial(with_evidence, canary))
         self._calls.keep_for(state)
         await services.caches.refresh(canary)
         if _is_before_first_step(state) or look_again_after_s(canary, services.caches) is not None:

@@ -159,6 +159,10 @@ class Cache:
             self._released_meanwhile.add(Key(namespace, name))
         self._store.release(Key(namespace, name))
 
+    def outline(self, namespace: str, name: str) -> Object | None:
+        """Return the outline of an object, None if there is none."""
+        return self._store.outline(Key(namespace, name))
+
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` after each change; return the function that ends the subscription.
 

@@ -96,6 +96,11 @@ class Store:
             return obj
         return PackedObject(obj, self._outline) if self._is_used(obj) else Outline(self._outline(obj))
 
+    def outline(self, key: Key) -> Object | None:
+        """Return the outline of an object, None if there is none; without an `outline` it is the object."""
+        kept = self._kept(key)
+        return None if kept is None else _outline_of(kept)
+
     def put(self, obj: Object) -> Change | None:
         """Store an object that the watch reports as added or modified; return None when that is known already."""
         self.resource_version = version_of(obj)

@@ -8,6 +8,7 @@ Source: Flagger 1.44, `GetServiceNames` and `GlooRouter.Reconcile`.
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ OBJECT_NAME_MAX_CHARS: Final = 253
 """Of most objects' names, a Deployment's or an autoscaler's for one."""
 
 _HASH_CHARS: Final = 8
+
+_DERIVED: Final = 1024
+"""So many canaries' names are kept: each tick asks for them many times."""
 
 
 class Side(StrEnum):
@@ -148,17 +152,22 @@ class Names:
     @classmethod
     def of(cls, canary: "Canary") -> Self:
         """Derive all names."""
-        namespace, apex, spec = canary.namespace, canary.apex_name, canary.spec
-        port, scaler = spec.service.port, spec.autoscaler_ref
+        spec = canary.spec
+        scaler = None if spec.autoscaler_ref is None else spec.autoscaler_ref.name
+        return cls._derive(canary.namespace, canary.apex_name, spec.target_ref.name, spec.service.port, scaler)
+
+    @classmethod
+    @lru_cache(maxsize=_DERIVED)
+    def _derive(cls, namespace: str, apex: str, target: str, port: int, scaler: str | None) -> Self:
         return cls(
             namespace=namespace,
             port=port,
             apex=apex,
             primary_service=service_name(apex, Side.PRIMARY),
             canary_service=service_name(apex, Side.CANARY),
-            target=spec.target_ref.name,
-            primary_workload=primary_name(spec.target_ref.name),
-            primary_scaler=None if scaler is None else primary_name(scaler.name),
+            target=target,
+            primary_workload=primary_name(target),
+            primary_scaler=None if scaler is None else primary_name(scaler),
             primary_upstream=upstream_name(namespace, apex, Side.PRIMARY, port),
             canary_upstream=upstream_name(namespace, apex, Side.CANARY, port),
             route_table=apex,

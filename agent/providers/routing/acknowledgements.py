@@ -43,7 +43,7 @@ class Acknowledgement(Enum):
 
 @dataclass(slots=True)
 class _Routes:
-    """The routes of a table as they stand, known since `since_s`.
+    """The routes of a table as they stand, known since `since_s`, and the table as it was seen last.
 
     `was_emptied`: half of their acknowledgement was seen. `proxies`: what was said of them, or of those before, when
     the entries were filled last. `left_port`: the port that these routes led away from. `earlier`: the routes that Gloo
@@ -51,6 +51,7 @@ class _Routes:
     """
 
     digest: str
+    table: Object
     since_s: float
     proxies: tuple[ProxyEntry, ...] | None
     left_port: int | None
@@ -87,7 +88,7 @@ class Acknowledgements:
             # A first entry can only be made by a Gloo that has seen the table. Else nothing is known of it.
             is_new = proxies == ()
             self._routes[table] = _Routes(
-                digest, now_s, proxies, self._leaving.pop(table, None), was_emptied=is_new, may_be_known=not is_new
+                digest, obj, now_s, proxies, self._leaving.pop(table, None), was_emptied=is_new, may_be_known=not is_new
             )
             return
         if known.digest != digest:
@@ -95,6 +96,7 @@ class Acknowledgements:
             earlier = {known.digest} if known.acknowledged_at_s is not None else {known.digest, *known.earlier}
             self._routes[table] = _Routes(
                 digest,
+                obj,
                 now_s,
                 before,
                 self._leaving.pop(table, None),
@@ -102,6 +104,7 @@ class Acknowledgements:
                 may_be_known=digest in earlier,
             )
             return
+        known.table = obj
         if _is_emptied(proxies, known.proxies):
             known.was_emptied = known.was_emptied or now_s >= known.since_s + _EMPTIED_AFTER_S
             return
@@ -112,7 +115,7 @@ class Acknowledgements:
     def of(self, table: Key, obj: Object, now_s: float) -> Acknowledgement:
         """Return what is known of the routes of a table, which `obj` shows as they stand."""
         known = self._routes.get(table)
-        if known is None or known.digest != _digest(obj):
+        if known is None or (known.table is not obj and known.digest != _digest(obj)):
             self.note(table, obj, now_s)
             known = self._routes[table]
         known.since_s = min(known.since_s, now_s)  # the clock may step back

@@ -1,6 +1,7 @@
 """Routing by Gloo's RouteTable and Upstreams."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from agent.applied_objects import AppliedObjects
@@ -57,9 +58,11 @@ class GlooRouting:
 
     def observe(self, canary: Canary, now_s: float) -> Route | None:
         """See `Routing`. A table that nothing delegates to is served by nobody, so nothing is to be awaited."""
-        table = self._table(canary)
-        exposure = None if table is None else read_exposure(canary, table)
-        if table is None or exposure is None:
+        table, memo = self._table(canary), self._caches.memo(canary)
+        if table is None:
+            return None
+        exposure = memo.of("exposure", (canary, table), partial(read_exposure, canary, table))
+        if exposure is None:
             return None
         state, explanation = self._state(canary, table, now_s)
         return Route(
@@ -93,20 +96,26 @@ class GlooRouting:
 
     def _verdict(self, canary: Canary, table: Object, way: Way) -> GlooStatus:
         """Return the worst of what Gloo says of our objects; what it says of others stops nobody."""
-        names, port = Names.of(canary), served_port(canary, table)
+        names, port = Names.of(canary), self._served_port(canary, table)
         upstreams = [(canary.namespace, f"{names.upstream_stem(side)}{port}") for side in Side]
         ours = OurObjects(
             key_of(table), frozenset(upstreams), frozenset(way.parents), frozenset(map(key_of, way.services))
         )
         found = [self._caches.of(UPSTREAMS).get(*upstream) for upstream in upstreams]
-        return gravest(
-            [
-                own_verdict(table),
-                proxy_verdict(self._acknowledgements.proxies(key_of(table)), ours),
-                *(service_verdict(service, ours) for service in way.services),
-                *(own_verdict(upstream) for upstream in found if upstream is not None),
-            ]
-        )
+        proxies = self._acknowledgements.proxies(key_of(table))
+
+        def judge() -> GlooStatus:
+            return gravest(
+                [
+                    own_verdict(table),
+                    proxy_verdict(proxies, ours),
+                    *(service_verdict(service, ours) for service in way.services),
+                    *(own_verdict(upstream) for upstream in found if upstream is not None),
+                ]
+            )
+
+        inputs = (canary, table, port, proxies, *way.services, *sorted(way.parents), *found)
+        return self._caches.memo(canary).of("verdict", inputs, judge)
 
     def _may_be_served(self, table: Object, way: Way) -> bool:
         """Return whether a proxy may serve the table.
@@ -132,19 +141,27 @@ class GlooRouting:
 
     def due_objects(self, canary: Canary, target: Object) -> frozenset[ManagedObject]:
         """See `Routing`. An existing table is due when our routes in it are not as rendered: the rest is the users'."""
-        due = {
-            managed for managed in _SIDES if self._applied.is_due(UPSTREAMS, self._upstream(canary, target, managed))
-        }
+        memo, primary, reference = self._caches.memo(canary), self._caches.primary(canary), self._reference(canary)
+        due, names = set(), Names.of(canary)
+        for managed, side in _SIDES.items():
+            compared = self._applied.compared(UPSTREAMS, canary.namespace, names.upstream(side))
+            inputs = (canary, target, primary, reference, *compared)
+            if memo.of(managed, inputs, partial(self._is_upstream_due, canary, target, managed)):
+                due.add(managed)
         table = self._table(canary)
         if table is not None:
-            check_mirror(canary, table)
+            memo.of("mirror", (canary, table), partial(check_mirror, canary, table))
         if table is None or self._is_due(canary, table):
             due.add(ManagedObject.ROUTE)
         return frozenset(due)
 
+    def _is_upstream_due(self, canary: Canary, target: Object, managed: ManagedObject) -> bool:
+        return self._applied.is_due(UPSTREAMS, self._upstream(canary, target, managed))
+
     def _is_due(self, canary: Canary, table: Object) -> bool:
         """Return whether our routes are not as rendered; repeated ones may stay until the gateway has answered."""
-        if not route_patch(canary, table, _traffic(canary, table), read_sequence(table, canary)):
+        is_as_rendered = partial(_is_as_rendered, canary, table)
+        if self._caches.memo(canary).of("routes", (canary, table), is_as_rendered):
             return False
         is_known = self._acknowledgements.of(key_of(table), table, self._now_s()) is Acknowledgement.GIVEN
         return is_known or not is_repeated(canary, table)
@@ -154,12 +171,15 @@ class GlooRouting:
         table = self._table(canary)
         if table is None:
             return None
-        served = served_port(canary, table)
+        served = self._served_port(canary, table)
         if served not in {None, canary.spec.service.port}:
             return served
         if not self._may_be_served(table, self._delegations.way_to(table)):
             return None
         return self._acknowledgements.left_port(_key(canary), table, self._now_s())
+
+    def _served_port(self, canary: Canary, table: Object) -> int | None:
+        return self._caches.memo(canary).of("port", (canary, table), partial(served_port, canary, table))
 
     async def apply(self, canary: Canary, target: Object, managed: ManagedObject) -> None:
         """See `Routing`."""
@@ -261,6 +281,10 @@ class GlooRouting:
         primary, labels = self._caches.primary(canary), self._caches.labels
         side = _SIDES[managed]
         return upstream(canary, target, side, self._reference(canary), primary=primary, settings=labels)
+
+
+def _is_as_rendered(canary: Canary, table: Object) -> bool:
+    return not route_patch(canary, table, _traffic(canary, table), read_sequence(table, canary))
 
 
 def _traffic(canary: Canary, table: Object) -> Traffic:

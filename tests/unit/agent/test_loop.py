@@ -232,3 +232,33 @@ async def test_only_a_tick_that_may_start_a_run_waits_for_what_was_never_read(
         monkeypatch.setattr("agent.tick._is_pull", lambda *_: True)
         with pytest.raises(GoesOn):
             await ticker.tick()
+
+
+async def test_what_a_tick_writes_itself_does_not_wake_it_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with deposed_services(tmp_path, AgentMetrics("1.2.3")) as services:
+        loop = CanaryLoop(Key("test", "podinfo"), services)
+        # The first one stores an intent, the second acts by it, the third looks at what came of it.
+        sleeps_s: list[float | None] = [0, 0, None]
+        ticks = 0
+
+        async def tick(_: CanaryTicker) -> float | None:
+            nonlocal ticks
+            ticks += 1
+            sleep_s = sleeps_s.pop(0) if sleeps_s else None
+            if sleep_s == 0:
+                loop.wake()  # as the caches do for our own write
+            return sleep_s
+
+        monkeypatch.setattr(CanaryTicker, "tick", tick)
+        task = asyncio.create_task(loop.run(), name="canary")
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert ticks == 3
+        loop.wake()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert ticks == 4
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,11 +1,12 @@
 """What is read of a stored Canary: its spec, or the last one that could be read, and what blocks it."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
-from agent.stored import is_gone, read_stored
+from agent.stored import SpecReader, is_gone, read_stored
 from canary.api.names import Identity
 from canary.decide.takeover import is_foreign
 from canary.run.phase import Phase
@@ -167,3 +168,29 @@ def test_what_stands_in_a_canary_of_another_provider_is_nobodys_business_here() 
     assert found.canary is None
     assert found.blocker is not None
     assert found.blocker.reason == "ProviderNotSupported"
+
+
+def test_a_spec_that_stays_as_it_is_is_read_once_whatever_becomes_of_its_status() -> None:
+    specs, obj = SpecReader(), canary_object()
+    first = read_stored(stored_as(MADE), None, specs)
+    again = read_stored(loads(orjson.dumps(stored_as(replace(MADE, phase=Phase.PROGRESSING)))), None, specs)
+    assert again.state.phase is Phase.PROGRESSING
+    assert again.canary is first.canary
+    assert again.last_valid is first.last_valid
+    edited = read_stored(canary_object(suspend=True) | {"status": stored_as(MADE)["status"]}, None, specs)
+    assert edited.last_valid is not None
+    assert edited.last_valid.spec.suspend
+    requested = obj | {"metadata": obj["metadata"] | {"annotations": {"serin.dev/request": "pause"}}}
+    asked = read_stored(requested, None, specs)
+    assert asked.last_valid is not None
+    assert asked.last_valid.annotations == {"serin.dev/request": "pause"}
+
+
+def test_a_canary_gets_the_names_of_its_objects_though_its_spec_was_read_before_they_were_made() -> None:
+    specs = SpecReader()
+    edited = {"service": {"name": "shop", "port": 80}}
+    assert read_stored(canary_object(**edited), None, specs).canary == read_stored(canary_object(**edited), None).canary
+    named = read_stored(stored_as(MADE, **edited), None, specs)
+    assert named.canary == read_stored(stored_as(MADE, **edited), None).canary
+    assert named.canary is not None
+    assert named.canary.apex_name == "podinfo"
