@@ -9,6 +9,7 @@ from rich.console import Console
 
 from benchmarks import alerts, core, memory, people, scrape
 from benchmarks.judgement import measurement as judgement
+from benchmarks.machine import machine
 from benchmarks.page import measurement as page
 from benchmarks.paths import BUILD
 from benchmarks.scale import measurement as scale
@@ -42,6 +43,7 @@ def main(
         raise typer.BadParameter(f"{', '.join(unknown)}: there is {', '.join(_MEASUREMENTS)}", param_hint="KEY")
     _OUTPUT.parent.mkdir(exist_ok=True)
     figures: dict[str, Any] = json.loads(_OUTPUT.read_text()) if keys and _OUTPUT.exists() else {}
+    figures["machine"] = machine()
     for key in keys or _MEASUREMENTS:
         figures[key] = _MEASUREMENTS[key]()
         # After each: what comes later may take an hour, or fail.
