@@ -1,19 +1,17 @@
-"""Fixtures of all tests: the sandbox cluster that they share, and a namespace for each test.
+"""Fixtures of all tests, and a namespace for each test that has a cluster.
 
-tests/cluster and tests/contract share one cluster, whichever process runs them: their tests keep to their namespace.
-Those in tests/exclusive stop agents, hold Leases or change what belongs to the whole cluster: each process that runs
-them has a cluster of its own, see tests/exclusive/conftest.py.
+Those of tests/cluster share one cluster, whichever process runs them: they keep to their namespace. Those in
+tests/exclusive stop agents, hold Leases or change what belongs to the whole cluster: each process that runs them has a
+cluster of its own. Either ends with the last test that has use for it, see the conftest.py of these folders.
 """
 
 import asyncio
 import inspect
 import logging
-import os
 import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,9 +20,8 @@ from xdist.remote import Producer
 from sandbox.node import syscalls
 from tests.support import rights_used
 from tests.support.api import new_namespace
-from tests.support.cluster import REPOSITORY, Cluster
+from tests.support.cluster import Cluster
 from tests.support.schedule import Schedule, arrange
-from tests.support.webhook_patience import be_patient
 
 # How long an example takes says nothing on a busy machine: speed is measured by `make bench`.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -42,19 +39,6 @@ def _logging_as_it_was() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """The sandbox that tests share; SERIN_TEST_SANDBOX=STATE_DIR uses one that is up already.
-
-    It ends with the last process that uses it. On a machine that may stand still for seconds its API server waits
-    longer for the webhook than users' do, so that no test sees an unmarked change.
-    """
-    shared = Cluster(Path(os.environ.get("SERIN_TEST_SANDBOX") or REPOSITORY / "build" / "test-sandbox"))
-    with shared.held():
-        be_patient(shared)
-        yield shared
 
 
 @pytest.fixture

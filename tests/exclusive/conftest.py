@@ -13,9 +13,9 @@ from tests.support.cluster import REPOSITORY, Cluster
 from tests.support.webhook_patience import patience
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(worker_id: str) -> Iterator[Cluster]:
-    """A sandbox with Serin on it, of this process alone."""
+    """A sandbox with Serin on it, of this process alone, until it has run the last of these tests."""
     own = Cluster(REPOSITORY / "build" / f"test-sandbox-{worker_id}")
     with own.held():
         yield own
