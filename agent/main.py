@@ -219,6 +219,7 @@ def connect_services(
         {
             "ticks": lambda: turns.waiting,
             "runs": lambda: runs.waiting,
+            "queries": lambda: checks.waiting,
             "alerts": lambda: alerts.waiting,
             "events": lambda: recorder.waiting,
             "eventHooks": lambda: event_hooks.waiting,

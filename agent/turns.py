@@ -24,11 +24,9 @@ class Urgency(IntEnum):
     PULL = 0
     """Its traffic is to be pulled off the canary side. It goes on while the API server asks to be left alone."""
     EXPOSED = 1
-    """Its canary side has traffic."""
-    EDITED = 2
-    """Its target was edited since it was last looked at: one write says so, the rest of its run comes after."""
-    RUNNING = 3
-    RESTING = 4
+    """Its canary side has traffic; or its target was edited: one write says so, and the rest of its run comes after."""
+    RUNNING = 2
+    RESTING = 3
     """No run is on, or its objects are made for the first time."""
 
 
@@ -47,7 +45,7 @@ def urgency_of(status: Mapping[str, Any], *, is_pulling: bool | None, is_target_
     if status.get("canaryWeight"):
         return Urgency.EXPOSED
     if phase in IDLE:
-        return Urgency.EDITED if is_target_edited else Urgency.RESTING
+        return Urgency.EXPOSED if is_target_edited else Urgency.RESTING
     return Urgency.RESTING if phase in {"", Phase.INITIALIZING} else Urgency.RUNNING
 
 

@@ -30,6 +30,15 @@ class SlotPace(Protocol):
         """Return after how many seconds without progress a slot's holder hangs."""
 
 
+@dataclass(frozen=True, slots=True)
+class FixedPace:
+    """A pace that stays as it is."""
+
+    at_once: int
+    hangs_after_s: float
+    alone_s: float = 0.0
+
+
 @dataclass(slots=True, eq=False)
 class Slot:
     """One slot, waited for or taken. `has_hung`: it let another in at some time."""
@@ -47,14 +56,15 @@ class Slots:
     """The slots of one pace, shared by owners, which are namespaces.
 
     Of those that are equally urgent, the owner is next that was served less of late, and of one owner the one that
-    waited longer. A slot whose holder hangs is not counted, until there are `at_most` in all. The last quarter of these
-    is out of reach for any one owner, and the second half for those that hung the last time: however many of them there
-    are, others find slots.
+    waited longer. A slot whose holder hangs is not counted, until there are `at_most` in all. One owner has
+    `most_of_owner` at most, three quarters of them where that is not said, and those that hung the last time have half:
+    however many of them there are, others find slots.
     """
 
-    def __init__(self, pace: SlotPace, *, at_most: int) -> None:
+    def __init__(self, pace: SlotPace, *, at_most: int, most_of_owner: int = 0) -> None:
         self._pace = pace
         self._at_most = at_most
+        self._most_of_owner = most_of_owner or max(at_most * 3 // 4, 1)
         self._heap: list[tuple[int, bool, int, int, Slot]] = []
         self._numbers = count()
         self._waiting = 0
@@ -146,7 +156,7 @@ class Slots:
             self._served_of.clear()
 
     def _has_room_for(self, slot: Slot) -> bool:
-        is_below = self._of_owner[slot.owner] < max(self._at_most * 3 // 4, 1)
+        is_below = self._of_owner[slot.owner] < self._most_of_owner
         return is_below and (not slot.is_suspect or self._suspects < max(self._at_most // 2, 1))
 
     def _begin(self, slot: Slot) -> None:

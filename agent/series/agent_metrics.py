@@ -72,7 +72,7 @@ class AgentMetrics:
                 self._alerts.add({"provider_type": provider_type, "outcome": outcome}, 0)
         self._queues = Gauge(
             "serin_queue_length",
-            "Canaries that wait for their turn, and messages that wait to be sent",
+            "Canaries that wait for their turn or their run, checks that wait to be asked, messages to be sent",
             registry=registry,
         )
 

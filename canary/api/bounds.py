@@ -258,6 +258,13 @@ MOST_HOOK_ANSWER_BYTES: Final = 64 * KIB
 MOST_SECRET_VALUE_BYTES: Final = 64 * KIB
 """Of one credential or address that is read from a Secret."""
 
+MOST_CHECKS_AT_ONCE: Final = 64
+"""At once asked of metric servers, for all namespaces; others wait. A Prometheus computes 20 at once by its default,
+and lets the others wait."""
+
+MOST_CHECKS: Final = 256
+"""The same with those that have no answer after a second: who is slow holds up nobody else."""
+
 MOST_NAMESPACE_CONNECTIONS: Final = 32
 """At once to services of users, for the canaries of one namespace; others wait."""
 

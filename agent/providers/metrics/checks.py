@@ -10,13 +10,13 @@ from typing import Final
 import aiohttp
 
 from agent.caches import Caches
+from agent.limits.queries import NotAsked, Queries
 from agent.providers.cloud.identities import Identities
 from agent.providers.errors import ProviderError, ProviderRefused
 from agent.providers.metrics.counters import Counters
 from agent.providers.metrics.counting import shows_harm
 from agent.providers.metrics.port import MetricServer, Question
 from agent.providers.metrics.sources import BuiltinSource, Observe, Sources
-from agent.providers.web.shares import Shares, ShareUsedUp
 from canary.api.canary import Canary
 from canary.api.metric_template import PROMETHEUS, MetricProviderType, MetricTemplate
 from canary.api.metrics import SUCCESS_RATE, CanaryMetric
@@ -74,23 +74,28 @@ class MetricChecks:
             identities=identities,
         )
         self._counters = Counters(self._sources)
-        self._shares = Shares()
+        self._queries = Queries()
         self._timeout_s = timeout_s
+
+    @property
+    def waiting(self) -> int:
+        """Return how many checks wait until they are asked."""
+        return self._queries.waiting
 
     async def check(self, canary: Canary, state: State, metric: CanaryMetric, now_s: float) -> CheckResult:
         """Ask for one metric and judge the answer; every failure to get one is a result too (ERROR)."""
         target, counts = f"{canary.spec.target_ref.name}.{canary.namespace}", None
         try:
             async with (
-                self._shares.of(canary.namespace, self._timeout_s),
-                # Some servers are asked more than once, and credentials are to be had before that.
+                self._queries.of(canary.namespace),
+                # From when it is asked. Some servers are asked more than once, and credentials are needed before that.
                 asyncio.timeout(_MOST_TIMEOUTS * self._timeout_s),
             ):
                 counts = await self._counters.counts(canary, state, metric, now_s)
                 sample = await self._sample(canary, state, metric, now_s)
         except (ProviderRefused, TemplateError, InvalidObject, PermanentError) as error:
             sample = Sample(error=str(error), is_refused=True)
-        except (ProviderError, ShareUsedUp, KubeError) as error:
+        except (ProviderError, NotAsked, KubeError) as error:
             sample = Sample(error=str(error))
         except TimeoutError:
             sample = Sample(error=f"no answer within {_MOST_TIMEOUTS * self._timeout_s:g} s")
@@ -113,8 +118,10 @@ class MetricChecks:
             return None
         count = request_count(Names.of(canary), side, window_s, self._sources.gateways_of(canary))
         try:
-            requests = await self._builtin_value(canary, Question(text=count.text, interval_s=window_s, now_s=now_s))
-        except ProviderError:
+            async with self._queries.of(canary.namespace):
+                asked = Question(text=count.text, interval_s=window_s, now_s=now_s)
+                requests = await self._builtin_value(canary, asked)
+        except (ProviderError, NotAsked):
             return None
         return None if requests is None else requests == 0
 

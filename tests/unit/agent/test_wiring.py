@@ -55,4 +55,4 @@ async def test_the_agent_that_has_the_lease_says_so_where_the_alerts_look(
                 leads, lambda seen: seen == ["serin_agent_leading 1", 'flagger_canary_total{namespace="test"} 1']
             )
             assert await shown('serin_api_requests_total{code="200",verb="list"}')
-            assert len(await shown("serin_queue_length{")) == 5
+            assert len(await shown("serin_queue_length{")) == 6

@@ -115,11 +115,11 @@ async def test_what_waits_is_shown_by_queue(tmp_path: Path) -> None:
         return {series.partition('"')[2].partition('"')[0]: value for series, value in found.items()}
 
     async with deposed_services(tmp_path, metrics) as services:
-        assert waiting() == {"ticks": 0, "runs": 0, "alerts": 0, "events": 0, "eventHooks": 0}
+        assert waiting() == {"ticks": 0, "runs": 0, "queries": 0, "alerts": 0, "events": 0, "eventHooks": 0}
         turns = [asyncio.create_task(Turn(services.turns).take(Urgency.RUNNING)) for _ in range(11)]
         await asyncio.sleep(0)
         services.recorder.record(canary_object(), "Normal", "Synced", "one")
-        assert waiting() == {"ticks": 3, "runs": 0, "alerts": 0, "events": 1, "eventHooks": 0}
+        assert waiting() == {"ticks": 3, "runs": 0, "queries": 0, "alerts": 0, "events": 1, "eventHooks": 0}
         turns[-1].cancel()
         await asyncio.sleep(0)
         assert waiting()["ticks"] == 2
