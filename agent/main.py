@@ -1,6 +1,7 @@
 """Putting the agent together: every lifetime is a context manager, started in order and ended in reverse."""
 
 import asyncio
+import gc
 import logging
 import secrets
 import socket
@@ -111,8 +112,21 @@ async def run(settings: Settings) -> None:
             for cache in caches.all()
         ]
         services = await _open_services(stack, settings, client, checks_client, caches, rules, metrics, fence)
+        _ = await stack.enter_async_context(running(freeze_once_synced(caches), "freezing"))
         leading = await stack.enter_async_context(running(lead(settings, lease_client, services, fence), "agent"))
         await wait_until_stopped(stopped, leading, *vital)
+
+
+async def freeze_once_synced(caches: Caches) -> None:
+    """Keep the garbage collector from looking again and again at what was imported, and at what the caches hold.
+
+    Both stay. Each full collection would look at all of it, and hold up every canary's tick meanwhile; the lists make
+    it collect most of all.
+    """
+    gc.freeze()
+    await caches.wait_synced()
+    gc.collect()
+    gc.freeze()
 
 
 async def _open_services(

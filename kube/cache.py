@@ -215,14 +215,18 @@ class Cache:
     async def _list(self) -> None:
         listed: dict[Key, Kept] = {}
         version = ""
-        selectors = {"label_selector": self._label_selector, "field_selector": self._field_selector}
-        pages = self._client.pages(self.resource, self._namespace, **selectors)
+        pages = self._client.pages(
+            self.resource,
+            self._namespace,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+        )
         released = self._released_meanwhile = set()
         try:
             async with aclosing(pages):
                 async for page in pages:
                     version = page.resource_version
-                    # Taken out of the page one by one: what is not kept is gone before the next page comes.
+                    # Removed one by one: what is not kept is gone before the next page comes.
                     page.items.reverse()
                     while page.items:
                         obj = self._slim(page.items.pop())

@@ -17,6 +17,7 @@ from kube.backoff import Backoff
 from kube.connection import Connection, Request, open_connection
 from kube.errors import Gone, Invalid, PermanentError, PreconditionFailed, TransientError
 from kube.json_text import loads
+from kube.paging import MOST_OBJECTS, PageLimit
 from kube.resource import Resource
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     JsonPatch: TypeAlias = Sequence[Mapping[str, Any]]
 
 ATTEMPTS = 4
-PAGE_SIZE = 500
 # The server sends a bookmark about once a minute to a watch that asked for them: 60 s and up to a quarter more.
 WATCH_SILENCE_S = 90.0
 
@@ -145,7 +145,9 @@ class Client:
         for is_last_try in (False, True):
             items: Objects = []
             try:
-                async with aclosing(self.pages(resource, namespace, **selectors)) as pages:
+                # All are wanted at once, so that smaller pages would spare nothing.
+                limit = PageLimit(MOST_OBJECTS)
+                async with aclosing(self.pages(resource, namespace, limit=limit, **selectors)) as pages:
                     async for page in pages:
                         items += page.items
             except Gone:
@@ -157,22 +159,38 @@ class Client:
         raise AssertionError("the second try returns or raises")
 
     async def pages(
-        self, resource: Resource, namespace: str | None = None, *, label_selector: str = "", field_selector: str = ""
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        limit: PageLimit | None = None,
     ) -> AsyncGenerator[Page, None]:
-        """Yield a consistent list, up to 500 objects a page. Raise Gone when the continue token expires."""
-        query = {"limit": str(PAGE_SIZE)} | _selectors(label_selector, field_selector)
+        """Yield a consistent list, page by page; see `PageLimit`. Raise Gone when the continue token expires.
+
+        Whoever is done with a page's items removes them: they would stay until the next page is there.
+        """
+        limit = limit or PageLimit()
+        query = _selectors(label_selector, field_selector)
         while True:
-            answer = await self._object(Request("GET", resource, namespace, query=query))
-            items: Objects = answer.get("items") or []
-            for item in items:
-                # A list's items lack both; objects look the same here wherever they come from.
-                item.setdefault("apiVersion", resource.api_version)
-                item.setdefault("kind", resource.kind)
-            metadata = answer.get("metadata") or {}
-            yield Page(items, str(metadata.get("resourceVersion", "")))
-            if not metadata.get("continue"):
+            request = Request("GET", resource, namespace, query={"limit": str(limit.objects)} | query)
+            page, query["continue"] = self._page(request, await self._call(request), limit)
+            yield page
+            if not query["continue"]:
                 return
-            query["continue"] = metadata["continue"]
+
+    def _page(self, request: Request, body: bytes, limit: PageLimit) -> tuple[Page, str]:
+        """Return a page, and the token of the next one, "" for none."""
+        answer = _parse(body, request)
+        items: Objects = answer.get("items") or []
+        limit.note(len(items), len(body))
+        for item in items:
+            # A list's items lack both; objects look the same here wherever they come from.
+            item.setdefault("apiVersion", request.resource.api_version)
+            item.setdefault("kind", request.resource.kind)
+        metadata = answer.get("metadata") or {}
+        return Page(items, str(metadata.get("resourceVersion", ""))), str(metadata.get("continue") or "")
 
     async def create(
         self, resource: Resource, body: Object, namespace: str | None = None, *, is_dry_run: bool = False

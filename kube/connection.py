@@ -18,14 +18,19 @@ from urllib.parse import urlencode
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from kubernetes_asyncio.client import Configuration
-from kubernetes_asyncio.client.rest import RESTClientObject
-from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config, refresh_token
-from kubernetes_asyncio.config.incluster_config import SERVICE_TOKEN_FILENAME
 from yarl import URL
 
 from kube.answers import error_from_answer
 from kube.errors import ConfigError, KubeError, TransientError, Unavailable
+from kube.login import (
+    SERVICE_TOKEN_FILENAME,
+    ConfigException,
+    Configuration,
+    RESTClientObject,
+    load_incluster_config,
+    load_kube_config,
+    refresh_token,
+)
 from kube.pace import Pace
 
 if TYPE_CHECKING:

@@ -57,8 +57,9 @@ class Outline:
 
     def __init__(self, outline: Object) -> None:
         self.version = version_of(outline)
-        # Nothing but this text is kept: any part of what was parsed would hold on to the memory around it.
-        self._text = orjson.dumps(outline)
+        # A copy: what orjson returns holds 4 KiB, however short it is. And any part of what was parsed would hold on to
+        # the memory around it.
+        self._text = bytes(memoryview(orjson.dumps(outline)))
 
     @property
     def outline(self) -> Object:

@@ -119,7 +119,7 @@ async def _measure(canaries: int, idle_s: float) -> Measured:
         async with (
             serving(api) as url,
             _metrics_server() as metrics_server,
-            _agent(Path(folder), url, metrics_server, core) as agent,
+            running_agent(Path(folder), url, metrics_server, core) as agent,
         ):
             return await _play(canaries, idle_s, api, course, agent)
 
@@ -239,7 +239,8 @@ def _on_another_core() -> Iterator[int]:
 
 
 @asynccontextmanager
-async def _agent(folder: Path, url: str, metrics_server: str, core: int) -> AsyncIterator[Agent]:
+async def running_agent(folder: Path, url: str, metrics_server: str, core: int) -> AsyncIterator[Agent]:
+    """Run an agent as it is shipped, on one core."""
     kubeconfig, port = folder / "kubeconfig", _free_port()
     kubeconfig.write_bytes(
         orjson.dumps(

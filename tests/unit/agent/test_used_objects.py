@@ -1,6 +1,7 @@
 """The agent keeps whole what a canary names or owns; what it begins to name is read before anything is decided."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from aiohttp import web
 
 from agent.caches import Caches
 from agent.loop import CanaryLoop
-from agent.main import connect_services
+from agent.main import connect_services, freeze_once_synced
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
@@ -136,6 +137,22 @@ async def served(folder: Path) -> AsyncIterator[tuple[ApiServer, AgentServices]]
                 metrics=metrics,
             ),
         )
+
+
+async def test_what_is_there_once_the_caches_are_full_is_no_business_of_the_garbage_collector_any_more() -> None:
+    caches = Caches(None, "")  # type: ignore[arg-type]  # nothing is asked
+    caches.of(DEPLOYMENTS)._handle_event(WatchEvent("ADDED", kept := some_object("podinfo", 1)))
+    try:
+        async with running(freeze_once_synced(caches), "freezing") as freezing:
+            await asyncio.sleep(0)
+            assert gc.get_freeze_count() > 10_000
+            later = [kept, [kept]]
+            for cache in caches.all():
+                cache._store_list({}, "1")
+            await asyncio.wait({freezing})
+        assert not any(found is later for found in gc.get_objects())
+    finally:
+        gc.unfreeze()
 
 
 async def test_a_canary_of_a_target_that_was_there_before_waits_until_it_is_read(tmp_path: Path) -> None:
