@@ -212,6 +212,8 @@ class Caches:
         for plural, key in self.concerns.take(change):
             if plural in self._outlined:
                 self._outlined[plural].release(*key)
+        if not self.concerns.has_canaries(change.key.namespace):
+            self.labelled.forget(change.key.namespace)
 
     async def wait_synced(self) -> None:
         """Return once every cache holds its first list."""

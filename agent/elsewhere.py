@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 
 READ_AGAIN_S: Final = 30.0
 
+# Whoever names an object looks at it each half minute: by then no canary does any more.
+_FORGOTTEN_AFTER_S: Final = 600.0
+
 NOT_READABLE: Final = "can't be read by this agent: it is limited to another namespace, and has no right to get it"
 
 # Ticks wait for it: an API server that does not answer holds none of them up for longer.
@@ -89,6 +92,12 @@ class Elsewhere:
                 last = self._reads.get(reference)
                 if last is None or self._clock() >= last.at_s + READ_AGAIN_S:
                     self._reads[reference] = await self._read(reference, last)
+                if last is None:
+                    self._forget_unused()
+
+    def _forget_unused(self) -> None:
+        old_s = self._clock() - _FORGOTTEN_AFTER_S
+        self._reads = {reference: read for reference, read in self._reads.items() if read.at_s > old_s}
 
     async def _read(self, reference: Reference, last: _Read | None) -> _Read:
         resource, namespace, name = reference

@@ -51,6 +51,10 @@ class WorkloadLabels:
         known = self._of(namespace)
         return self._outlines(namespace, chain.from_iterable(known.selecting.get(one, ()) for one in labels.items()))
 
+    def forget(self, namespace: str) -> None:
+        """Keep nothing of a namespace, until somebody asks about it again."""
+        self._namespaces.pop(namespace, None)
+
     def _of(self, namespace: str) -> _Namespace:
         known = self._namespaces.get(namespace)
         if known is None:

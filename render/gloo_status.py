@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 from render.objects import Object
@@ -125,6 +125,9 @@ def _about(entry: ProxyEntry, ours: OurObjects) -> GlooStatus:
 # Source of the texts: Gloo, `projects/gateway/pkg/translator/converter.go` and `route_table_selector.go`,
 # `projects/gloo/pkg/utils/validation/proxy_validation.go`.
 _MISSING: Final = re.compile(r"\*v1\.\w+ \{ \S+ \} not found|route table \S+ missing")
+# Of the objects of some hundred canaries, should Gloo complain of all of them at once.
+_PATTERNS: Final = 2_000
+
 _ROUTE_NAME: Final = "Route Name: "
 _OF_A_TABLE: Final = "_rt:"
 
@@ -150,7 +153,7 @@ def _names(line: str, reference: Reference) -> bool:
     return bool(_pattern(reference).search(line))
 
 
-@cache
+@lru_cache(maxsize=_PATTERNS)
 def _pattern(reference: Reference) -> re.Pattern[str]:
     """Return a pattern for a name as Gloo writes it: dotted, in the name of a route, or in the notation of protobuf."""
     namespace, name = map(re.escape, reference)

@@ -149,3 +149,11 @@ async def test_templates_and_alert_providers_of_another_namespace_are_asked_for_
         "/apis/flagger.app/v1beta1/namespaces/shared/metrictemplates/errors",
         "/apis/flagger.app/v1beta1/namespaces/shared/alertproviders/chat",
     ]
+
+
+async def test_what_no_canary_names_any_more_is_forgotten_after_a_while(limited: Limited) -> None:
+    for number in range(5):
+        limited.time.now_s += 300.0
+        limited.api.will(ok(TUNED))
+        await limited.caches.elsewhere.refresh(referring(f"team-{number}"))
+    assert {reference.namespace for reference in limited.caches.elsewhere._reads} == {"team-3", "team-4"}
