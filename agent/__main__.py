@@ -17,6 +17,7 @@ from agent.main import run
 from agent.providers.cloud.identities import ANYBODY
 from agent.providers.web.addresses import parse_range
 from agent.settings import CONFIG_READS_S, ConfigTracking, Judge, PageAuth, Settings
+from agent.shards.assignment import MOST_SHARDS
 from canary.rules.urls import HTTP_URL, is_http_url
 from kube.errors import KubeError
 from render.labels import SELECTOR_LABELS, LabelSettings
@@ -41,6 +42,9 @@ def main(
     *,
     enable_leader_election: Annotated[bool, typer.Option(help="Only the holder of the lease writes.")] = True,
     leader_election_namespace: Annotated[str, typer.Option(help="Namespace of the lease.")] = "gloo-system",
+    shards: Annotated[
+        int, typer.Option(min=1, max=MOST_SHARDS, help="Leaders among whom namespaces are shared; each has a lease.")
+    ] = 1,
     pod_uid: Annotated[str, typer.Option(help="Names the holder of the lease.", envvar="POD_UID")] = "",
     slack_url: Annotated[str, typer.Option(help="Slack hook of canaries without alerts.", envvar="SLACK_URL")] = "",
     slack_token: Annotated[str, typer.Option(help="Slack bot token.", envvar="SLACK_TOKEN")] = "",
@@ -129,6 +133,11 @@ def main(
         if address and not is_http_url(address):
             # The value is a secret: it is not shown.
             raise typer.BadParameter(f"{flag}: found another text; allowed: {HTTP_URL}")
+    if shards > 1 and (namespace or not enable_leader_election):
+        found = f"--namespace={namespace}" if namespace else "--no-enable-leader-election"
+        raise typer.BadParameter(
+            f"--shards: found {shards} with {found}; allowed: 1, or all namespaces and a lease for each shard"
+        )
     for found in listed(allowed_address_ranges):
         try:
             parse_range(found)
@@ -142,6 +151,7 @@ def main(
         kubeconfig=kubeconfig,
         is_leader_election_on=enable_leader_election,
         leader_election_namespace=leader_election_namespace,
+        shards=shards,
         pod_uid=pod_uid,
         slack_url=slack_url,
         slack_token=slack_token,

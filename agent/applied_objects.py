@@ -74,15 +74,10 @@ class AppliedObjects:
 
     async def delete(self, resource: Resource, obj: Object) -> None:
         """Delete an object that was applied once, and that nothing is rendered for any more."""
-        metadata = obj["metadata"]
+        namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
+        uid, version = obj["metadata"]["uid"], obj["metadata"]["resourceVersion"]
         with suppress(NotFound):
-            await self._client.delete(
-                resource,
-                metadata["name"],
-                metadata["namespace"],
-                uid=metadata["uid"],
-                resource_version=metadata["resourceVersion"],
-            )
+            await self._client.delete(resource, name, namespace, uid=uid, resource_version=version)
         self._caches.of(resource).forget(obj)
 
     def _follow(self, resource: Resource) -> None:

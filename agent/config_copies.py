@@ -163,14 +163,8 @@ class ConfigCopies:
             if set(copy_owners(existing)) != {canary.name}:
                 await self._patch(existing, disowned_patch(canary, existing))
                 return
-            metadata = existing["metadata"]
-            await self._client.delete(
-                resource,
-                copy.name,
-                canary.namespace,
-                uid=metadata["uid"],
-                resource_version=metadata["resourceVersion"],
-            )
+            uid, version = existing["metadata"]["uid"], existing["metadata"]["resourceVersion"]
+            await self._client.delete(resource, copy.name, canary.namespace, uid=uid, resource_version=version)
         except NotFound:
             pass  # somebody else was faster
         cache.forget(held)

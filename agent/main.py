@@ -41,18 +41,15 @@ from agent.resources import CANARIES
 from agent.series.agent_metrics import AgentMetrics
 from agent.services import AgentServices
 from agent.settings import ConfigTracking, Judge, Settings
-from agent.supervisor import Supervisor
+from agent.shards.leading import lead
 from agent.tracking.fingerprints import load_fingerprints
 from agent.turns import Turns
 from kube.backoff import Backoff
 from kube.client import Client
 from kube.errors import KubeError
 from kube.events import EventRecorder
-from kube.leadership import Timing
-from kube.lease import LeaseHolder, Tenure
 from kube.resource import DEPLOYMENTS, LEASES
 from service.endpoint import serve_health
-from service.installation import lease_name
 from service.lifetime import running, stop_on_signals, wait_until_stopped
 from service.version import serin_version
 
@@ -61,7 +58,7 @@ _log = logging.getLogger(__name__)
 # For each turn and each event that may be under way, and for the watches.
 _CONNECTIONS: Final = 128
 
-# One renews, and one may still hang.
+# For each Lease: one renews, and one may still hang.
 _LEASE_CONNECTIONS: Final = 2
 
 # What tenants' metrics ask the API server for may hang behind it: that takes no connection from writes and watches.
@@ -78,14 +75,15 @@ async def run(settings: Settings) -> None:
     """
     stopped = stop_on_signals()
     agent_version = serin_version()
-    fence = Fence()
-    metrics = AgentMetrics(agent_version, fence.is_open)
+    fence = Fence(settings.shards)
+    metrics = AgentMetrics(agent_version, fence)
     async with AsyncExitStack() as stack:
         connect = partial(Client.connect, kubeconfig=settings.kubeconfig, user_agent=f"serin/{agent_version}")
         observe = metrics.calls.observe_request
         client = await stack.enter_async_context(connect(max_connections=_CONNECTIONS, observe=observe))
         # A renewal must wait for nobody's connection: hundreds of writes may wait for the others.
-        lease_client = await stack.enter_async_context(connect(max_connections=_LEASE_CONNECTIONS, observe=observe))
+        connections = _LEASE_CONNECTIONS * settings.shards
+        lease_client = await stack.enter_async_context(connect(max_connections=connections, observe=observe))
         checks_client = await stack.enter_async_context(connect(max_connections=_CHECK_CONNECTIONS))
         _ = await stack.enter_async_context(running(watch_loop_lag(metrics.observe_loop_lag), "loop lag"))
         caches = Caches(
@@ -102,7 +100,7 @@ async def run(settings: Settings) -> None:
         )
         metrics.show_canaries(caches.of(CANARIES).items)
         await stack.enter_async_context(serve_health(settings.port, metrics.render_in_pieces, caches.stale))
-        await stack.enter_async_context(open_page(settings, client, caches, rules, fence.is_open))
+        await stack.enter_async_context(open_page(settings, client, caches, rules, fence))
         async with running(_load_fingerprints(client, caches, settings), "fingerprints") as loading:
             await wait_until_stopped(stopped, loading)
         if stopped.is_set():
@@ -162,7 +160,7 @@ async def _open_services(
         settings,
         client.guarded(fence.check),
         caches,
-        checks_client=checks_client.guarded(fence.check),
+        checks_client=checks_client.guarded(lambda _: fence.check()),
         queries=users.queries,
         own_queries=own.queries,
         hooks=hooks,
@@ -259,41 +257,3 @@ def connect_services(
         runs=runs,
         judges_by_evidence=settings.judge is Judge.EVIDENCE,
     )
-
-
-async def lead(
-    settings: Settings, lease_client: Client, services: AgentServices, fence: Fence, timing: Timing | None = None
-) -> None:
-    """Supervise while this agent holds the Lease, and again whenever it got it back.
-
-    The caches fill and follow meanwhile, so that a new leader starts warm.
-    """
-    await services.caches.wait_synced()
-    if not settings.is_leader_election_on:
-        with fence.opened(lambda: True):
-            await Supervisor(services).run()
-        return
-    namespace = settings.leader_election_namespace
-    name = lease_name(settings.namespace, namespace)
-    identity = f"{socket.gethostname()}_{settings.pod_uid}" if settings.pod_uid else services.process
-    async with LeaseHolder(lease_client, namespace=namespace, name=name, identity=identity, timing=timing) as lease:
-        while True:
-            tenure = await lease.wait_acquired()
-            _log.info("leading as %s", identity)
-            await _supervise(services, fence, tenure)
-            _log.warning("lease %s/%s was lost: every canary is left alone until it is ours again", namespace, name)
-
-
-async def _supervise(services: AgentServices, fence: Fence, tenure: Tenure) -> None:
-    """Supervise until the tenure is over; then every loop has ended."""
-
-    async def work() -> None:
-        # An outage in which the Lease was lost may have broken off the watches, too.
-        await services.caches.wait_current()
-        await Supervisor(services).run()
-
-    with fence.opened(lambda: tenure.is_on):
-        async with running(work(), "supervisor") as task, running(tenure.wait_over(), "leadership") as over:
-            await asyncio.wait({over, task}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                task.result()

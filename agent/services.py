@@ -25,7 +25,8 @@ class AgentServices:
     """The services of one agent, each of them one for all canaries.
 
     `process` names this process and no other, a restarted one neither. `now_s` returns seconds since the epoch,
-    `is_leader` whether this process may write. `judges_by_evidence`: so are builtin checks that say nothing of it.
+    `is_leader` whether this process may write in a namespace. `judges_by_evidence`: so are builtin checks that say
+    nothing of it.
     """
 
     client: Client
@@ -43,7 +44,7 @@ class AgentServices:
     faults: FaultInjection
     process: str
     now_s: Callable[[], float]
-    is_leader: Callable[[], bool] = lambda: True
+    is_leader: Callable[[str], bool] = lambda _: True
     judges_by_evidence: bool = False
     turns: Turns = field(default_factory=Turns)
     runs: RunQueue = field(default_factory=RunQueue)

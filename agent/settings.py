@@ -51,7 +51,8 @@ class Settings:
     `config_reads_s` is the time between two reads of what a target refers to while its template stays as it is.
     `labels` are Flagger's two settings of labels. `allows_across`: canaries may refer to objects in other namespaces.
     `gateway_namespaces`: whose series the builtin checks count, empty for anybody's. `hook_key` signs what hooks are
-    sent. `identity_namespaces`, see `lends_identity_to`. `page_port` is None where there is no page.
+    sent. `identity_namespaces`, see `lends_identity_to`. `page_port` is None where there is no page. `shards` is how
+    many leaders share the namespaces.
     """
 
     metrics_server: str
@@ -61,6 +62,7 @@ class Settings:
     kubeconfig: Path | None = None
     is_leader_election_on: bool = True
     leader_election_namespace: str = DEFAULT_NAMESPACE
+    shards: int = 1
     pod_uid: str = ""
     query_timeout_s: float = 10.0
     slack_url: str = field(default="", repr=False)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final
 
@@ -33,10 +33,14 @@ _FOLLOWED: Final = (
 
 
 class Supervisor:
-    """Starts a loop when a canary appears, ends it when it goes, wakes it when an object that concerns it changes."""
+    """Starts a loop when a canary appears, ends it when it goes, wakes it when an object that concerns it changes.
 
-    def __init__(self, services: AgentServices) -> None:
+    `is_ours` says of which namespaces: the canaries of others are another leader's.
+    """
+
+    def __init__(self, services: AgentServices, is_ours: Callable[[str], bool] = lambda _: True) -> None:
         self._services = services
+        self._is_ours = is_ours
         self._loops: dict[Key, tuple[CanaryLoop, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
@@ -49,8 +53,6 @@ class Supervisor:
                 *(caches.tracking.of(kind).subscribe(partial(self._on_config, kind)) for kind in CONFIGS),
             ]
             try:
-                tasks.create_task(self._services.flagger.run(self._wake_all), name="watch of Flagger's Lease")
-                tasks.create_task(self._services.runs.run(self._wake_one), name="queue of runs")
                 for obj in caches.of(CANARIES).items():
                     self._start(tasks, Change(key_of(obj), None, obj))
                 await asyncio.Event().wait()
@@ -66,6 +68,16 @@ class Supervisor:
             _log.exception("canary %s can't be followed", "/".join(change.key))
             self._services.metrics.count_error(type(error).__name__)
 
+    def wake_all(self) -> None:
+        """Wake every canary: what has changed concerns each of them."""
+        for loop, _ in self._loops.values():
+            loop.wake()
+
+    def wake_one(self, key: Key) -> None:
+        """Wake a canary, if it is one of these."""
+        if key in self._loops:
+            self._loops[key][0].wake()
+
     def _on_canary(self, tasks: asyncio.TaskGroup, change: Change) -> None:
         key = change.key
         if change.new is None:
@@ -75,19 +87,11 @@ class Supervisor:
             self._services.metrics.canaries.forget(key)
             self._services.caches.tracking.forget_canary(key)
             self._services.caches.forget_memo(key)
-        else:
+        elif self._is_ours(key.namespace):
             if key not in self._loops:
                 loop = CanaryLoop(key, self._services)
                 self._loops[key] = (loop, tasks.create_task(loop.run(), name=f"canary {'/'.join(key)}"))
             self._loops[key][0].wake()
-
-    def _wake_one(self, key: Key) -> None:
-        if key in self._loops:
-            self._loops[key][0].wake()
-
-    def _wake_all(self) -> None:
-        for loop, _ in self._loops.values():
-            loop.wake()
 
     def _on_followed(self, resource: Resource, change: Change) -> None:
         for loop in self._concerned(resource, change.key):

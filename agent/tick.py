@@ -215,7 +215,7 @@ class CanaryTicker:
         nothing, because something else comes first, none has been used: the hooks' answers are still needed.
         """
         services, state, started_at_s = self._services, stored.state, time.monotonic()
-        if not services.is_leader():
+        if not services.is_leader(self._key.namespace):
             # Hooks change the world, too: gates are asked, and load is begun.
             raise Deposed("this agent does not hold the Lease (any more): nobody is asked")
         self.turn.give_back()
@@ -367,7 +367,7 @@ class CanaryTicker:
         Raises:
             Deposed: this process does not lead.
         """
-        if not self._services.is_leader():
+        if not self._services.is_leader(self._key.namespace):
             raise Deposed("this agent does not hold the Lease (any more): nothing is changed")
         async with self._services.faults.around():
             yield

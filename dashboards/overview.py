@@ -112,7 +112,7 @@ def _now() -> Row:
             ),
             stat(
                 "Agents",
-                "Agents that are up. One of them leads: red is none.",
+                "Agents that are up. One of them leads, or one for each shard: red is none.",
                 Ask(or_zero("sum(serin_agent_leading)"), "leading"),
                 Ask(or_zero("count(serin_agent_leading)"), "up"),
                 looks=Looks(decimals=0, steps=(("red", None), ("green", 1))),

@@ -22,8 +22,8 @@ def agent() -> Row:
         (
             timeline(
                 "Who leads",
-                "Which agent decides. Without one no run goes forward, and nothing is rolled back.",
-                Ask("serin_agent_leading", "{{instance}}"),
+                "Which agent decides, by shard: 0 alone is all canaries. Without one nothing is rolled back.",
+                Ask("max by (instance, shard) (serin_shard_leader)", "{{instance}} {{shard}}"),
                 looks=Looks(steps=(("blue", None), ("green", 1)), texts=_LEADS, nothing="no agent is scraped"),
                 width=12,
                 height=8,

@@ -67,7 +67,7 @@ class Client:
     backoff: Backoff = field(default_factory=Backoff)
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    guard: Callable[[], None] = lambda: None
+    guard: Callable[[str], None] = lambda _: None
 
     @classmethod
     @asynccontextmanager
@@ -118,8 +118,10 @@ class Client:
         """Return a client with the same connections that sends each request once, for a caller who comes again."""
         return replace(self, deadline_s=deadline_s, backoff=Backoff(first_s=math.inf, max_s=math.inf))
 
-    def guarded(self, guard: Callable[[], None]) -> Client:
+    def guarded(self, guard: Callable[[str], None]) -> Client:
         """Return a client with the same connections that calls `guard` before each write, retries too.
+
+        It is told the namespace, empty for what is in none.
 
         What `guard` raises, the caller gets; then nothing was sent.
         """
@@ -367,7 +369,7 @@ class Client:
         failures = 0
         while True:
             if request.method != "GET":
-                self.guard()
+                self.guard(request.namespace or "")
             try:
                 return await self.connection.send(request, timeout_s=deadline_at_s - self.clock())
             except TransientError as error:

@@ -1,5 +1,6 @@
 """What programs of Serin know of an installation: the names of its parts, and where a Flagger counts."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -19,6 +20,26 @@ def lease_name(namespace: str, lease_namespace: str) -> str:
     Where the Lease is in that namespace too, there is no other agent's beside it.
     """
     return AGENT if namespace in {"", lease_namespace} else f"{AGENT}-{namespace}"
+
+
+def shard_leases(lease: str, shards: int) -> tuple[str, ...]:
+    """Return the names of the Leases of the leaders, one for each shard: the agent's own where there is one leader."""
+    return (lease,) if shards == 1 else tuple(f"{lease}-{shard}" for shard in range(shards))
+
+
+def held_together(shards: int) -> str:
+    """Return by what name agents of so many shards hold the Lease of a single leader, all of them together."""
+    return f"{shards} shards"
+
+
+def is_held_together(holder: str) -> bool:
+    """Return whether a holder's name is that of agents that hold a Lease together."""
+    return re.fullmatch(r"\d+ shards", holder) is not None
+
+
+def waiting_lease(lease: str) -> str:
+    """Return the name of the Lease of an agent that leads no shard, and waits for one."""
+    return f"{lease}-waiting"
 
 
 def trusted_namespaces(own: Iterable[str], named: Iterable[str]) -> frozenset[str]:

@@ -2,11 +2,12 @@
 
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from agent.caches import Caches
+from agent.leadership import Fence
 from agent.page.access import Access, LoopbackAccess, TokenAccess
 from agent.page.feed import Feed
 from agent.page.recent import Recent
@@ -28,7 +29,7 @@ _QUERY_TIMEOUT_S: Final = 5.0
 
 @asynccontextmanager
 async def open_page(
-    settings: Settings, client: Client, caches: Caches, rules: AddressRules, is_leader: Callable[[], bool]
+    settings: Settings, client: Client, caches: Caches, rules: AddressRules, fence: Fence
 ) -> AsyncIterator[int | None]:
     """Serve the page until the block ends; yield its port, None where there is no page.
 
@@ -64,7 +65,7 @@ async def open_page(
             "login": settings.page_auth is PageAuth.TOKEN,
         }
         recent = Recent()
-        feed = Feed(caches, recent, lambda: {**agent, "leader": is_leader(), "stale": caches.stale()})
+        feed = Feed(caches, recent, lambda: {**agent, **_led_by(fence), "stale": caches.stale()})
         stack.enter_context(feed.following())
         access: Access = LoopbackAccess()
         if settings.page_auth is PageAuth.TOKEN:
@@ -72,6 +73,13 @@ async def open_page(
         page = Page(access=access, caches=caches, feed=feed, recent=recent, traffic=traffic)
         await stack.enter_async_context(serving(page.runner(), listener))
         yield listener.getsockname()[1]
+
+
+def _led_by(fence: Fence) -> dict[str, object]:
+    """Return whether this agent leads, and which shards, in words: none where one agent leads all canaries."""
+    led = ", ".join(map(str, fence.led()))
+    shards = f"shard {led} of {fence.shards} (0 to {fence.shards - 1})" if led and fence.shards > 1 else ""
+    return {"leader": bool(led), "shards": shards}
 
 
 def _listen(port: int, auth: PageAuth) -> socket.socket:

@@ -7,9 +7,11 @@ from typing import Final, get_args
 from aioprometheus.collectors import Counter, Gauge, Histogram, Registry
 from aioprometheus.renderer import render
 
+from agent.leadership import Fence
 from agent.series.calls import OTHER, CallSeries
 from agent.series.canaries import CanarySeries
 from agent.series.runs import RunSeries
+from agent.shards.assignment import shard_of
 from canary.api.alert_provider import AlertProviderType
 from kube.resource import Object
 
@@ -24,7 +26,7 @@ _CHATS: Final = frozenset(get_args(AlertProviderType))
 
 
 class AgentMetrics:
-    """The series of one agent. `is_leading` is asked at each scrape: who does not lead shows no canaries.
+    """The series of one agent. `fence` is asked at each scrape: canaries are shown by who leads them.
 
     `canaries` returns them as they are stored, see `show_canaries`. `runs` and `calls` measure what their names say.
     """
@@ -32,18 +34,21 @@ class AgentMetrics:
     def __init__(
         self,
         version: str,
-        is_leading: Callable[[], bool] = lambda: True,
+        fence: Fence | None = None,
         canaries: Callable[[], Iterable[Object]] = lambda: (),
     ) -> None:
         self._registry = registry = Registry()
-        self._is_leading = is_leading
+        self._fence = fence or Fence(leading={0: lambda: True})
         self._lengths: Mapping[str, Callable[[], int]] = {}
         self.canaries = CanarySeries(canaries)
         self.runs = RunSeries(registry)
         self.calls = CallSeries(registry)
         info = Gauge("flagger_info", "Flagger version and mesh provider information", registry=registry)
         info.set({"version": version, "mesh_provider": "gloo"}, 1)
-        self._leading = Gauge("serin_agent_leading", "1 if this agent holds the Lease", registry=registry)
+        self._leading = Gauge(
+            "serin_agent_leading", "1 if this agent holds the Lease, or one of them", registry=registry
+        )
+        self._leaders = Gauge("serin_shard_leader", "1 if this agent leads the shard", registry=registry)
         self._ticks = Histogram(
             "serin_tick_seconds",
             "Seconds from a canary's wake-up to its next sleep",
@@ -99,10 +104,13 @@ class AgentMetrics:
         return own + "".join(pieces).encode(), headers
 
     def _pieces(self) -> Iterator[str]:
-        return self.canaries.pieces(is_leading=self._is_leading())
+        led, shards = frozenset(self._fence.led()), self._fence.shards
+        return self.canaries.pieces(lambda namespace: shard_of(namespace, shards) in led if namespace else bool(led))
 
     def _render_own(self, accepted: list[str]) -> tuple[bytes, dict[str, str]]:
-        self._leading.set({}, int(self._is_leading()))
+        self._leading.set({}, int(self._fence.is_open()))
+        for shard in range(self._fence.shards):
+            self._leaders.set({"shard": str(shard)}, int(self._fence.leads(shard)))
         for queue, length in self._lengths.items():
             self._queues.set({"queue": queue}, length())
         body, headers = render(self._registry, accepted)

@@ -8,7 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from agent.series.counts import Counts, End
 from agent.series.families import OF_CANARIES, READY, TOTAL, Shown, ready_line
@@ -28,6 +28,10 @@ _log = logging.getLogger(__name__)
 # A piece of the page holds the event loop for some milliseconds.
 _READ_AT_ONCE: Final = 10
 _WRITTEN_AT_ONCE: Final = 100
+
+
+Leads: TypeAlias = Callable[[str], bool]
+"""Returns whether this process leads the canaries of a namespace; of an empty one: any."""
 
 
 class _Read(NamedTuple):
@@ -61,15 +65,15 @@ class CanarySeries:
         self._counts.pop(key, None)
         self._read.pop(key, None)
 
-    def pieces(self, *, is_leading: bool) -> Iterator[str]:
+    def pieces(self, leads: Leads) -> Iterator[str]:
         """Yield the page in pieces, of which none takes long; some are empty.
 
-        Only who leads shows canaries: two agents' series of one canary would count twice in each sum.
+        Only who leads a canary shows it: two agents' series of it would count twice in each sum.
         """
-        if not is_leading:
+        if not leads(""):
             self._read.clear()
             return
-        yield from self._read_changed()
+        yield from self._read_changed(leads)
         read = sorted(self._read.items(), key=_by_age)
         yield _total(key.namespace for key, _ in read)
         whole, ready_lines = self._shown(read)
@@ -87,9 +91,9 @@ class CanarySeries:
             counts = self._counts[key] = Counts(canary.uid, target)
         return counts
 
-    def _read_changed(self) -> Iterator[str]:
+    def _read_changed(self, leads: Leads) -> Iterator[str]:
         """Read the objects that are others than at the last scrape; yield nothing now and then."""
-        stored = {key_of(obj): obj for obj in self.stored()}
+        stored = {key_of(obj): obj for obj in self.stored() if leads(obj["metadata"]["namespace"])}
         for key in self._counts.keys() - stored.keys():
             del self._counts[key]
         read: dict[Key, _Read] = {}

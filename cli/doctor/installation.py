@@ -10,7 +10,7 @@ from cli.cluster.resources import CANARIES, METRIC_TEMPLATES
 from cli.doctor.finding import Unread
 from cli.doctor.reader import Reader
 from kube.resource import DEPLOYMENTS, Object, Objects, Resource
-from service.installation import AGENT, DEFAULT_NAMESPACE, lease_name
+from service.installation import AGENT, DEFAULT_NAMESPACE, lease_name, shard_leases, waiting_lease
 
 _LISTED: Final = frozenset({"flagger-namespace", "gateway-namespaces"})
 """Flags that may be given several times; of any other the last one counts."""
@@ -49,6 +49,18 @@ class Agent:
     def lease(self) -> str:
         """Return the name of its Lease."""
         return lease_name(self.watches, self.lease_namespace)
+
+    @property
+    def shards(self) -> int:
+        """Return how many leaders share the namespaces."""
+        said = self.flags.get("shards", "")
+        return max(int(said), 1) if said.isdecimal() else 1
+
+    @property
+    def leases(self) -> tuple[str, ...]:
+        """Return the names of all Leases that it needs rights to."""
+        shards = shard_leases(self.lease, self.shards)
+        return shards if self.shards == 1 else (self.lease, *shards, waiting_lease(self.lease))
 
     @property
     def has_lease(self) -> bool:

@@ -38,6 +38,8 @@ from tests.support.discovered import api_server
             {"page": {"auth": "token"}, "namespace": "gloo-system"},
             'page.auth: found token with namespace "gloo-system", the release\'s own; allowed: none',
         ),
+        ({"shards": 17}, "at '/shards': maximum: got 17, want 16"),
+        ({"shards": 2, "namespace": "shop"}, 'shards: found 2 with namespace "shop"; allowed: 1'),
         ({"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}, "found true for both; allowed: one"),
     ],
 )

@@ -20,6 +20,11 @@ OF_THE_CLUSTER = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding
 PROMETHEUS = {"prometheus": {"install": True}}
 MONITORED = {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}
 TWO_AGENTS = {"leaderElection": {"replicaCount": 2}, "podDisruptionBudget": {"enabled": True}}
+SHARDS = {
+    "shards": 3,
+    "leaderElection": {"replicaCount": 4},
+    "podDisruptionBudget": {"enabled": True, "minAvailable": 3},
+}
 PAIRS: dict[str, tuple[str, dict[str, Any]]] = {
     "default": ("default", {**PROMETHEUS, "meshProvider": "gloo"}),
     "without-prometheus": ("without-prometheus", {}),
@@ -73,6 +78,7 @@ def test_the_render_of_the_chart_equals_the_output_of_kustomize(name: str) -> No
         ("config-tracking-watch", {"configTracking": {"watch": True}}),
         ("keptn", {"keptn": {"enabled": True}}),
         ("page-token", {"page": {"auth": "token"}}),
+        ("shards", SHARDS),
     ],
 )
 def test_a_component_is_a_value(tmp_path: Path, name: str, values: dict[str, Any]) -> None:

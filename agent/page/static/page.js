@@ -78,9 +78,9 @@ function connect() {
     isWhole = false;
     list.end();
   });
-  listen("alive", ({ version, host, leader, stale, login }) => {
+  listen("alive", ({ version, host, leader, shards, stale, login }) => {
     document.getElementById("leave").hidden = !login;
-    say(document.getElementById("server"), `Serin ${version}, agent ${host}${leader ? ", which leads" : ", which does not lead"}`);
+    say(document.getElementById("server"), `Serin ${version}, agent ${host}, which ${leader ? "leads" : "does not lead"}${shards ? ` ${shards}` : ""}`);
     const banner = document.getElementById("stale");
     banner.hidden = !stale;
     say(banner, stale ? `This may be old: ${stale}` : "");

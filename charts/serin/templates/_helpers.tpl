@@ -241,6 +241,9 @@ of Flagger's have, `helm template` has none: it can't know what is absent. (list
 {{- if not (include "serin.isOn" (.Values.leaderElection).enabled) }}
   leaderElection.enabled: found false; it is always on, so that two agents never write at once.
 {{- end }}
+{{- if lt ((.Values.leaderElection).replicaCount | default 1 | int) (.Values.shards | default 1 | int) }}
+  shards: found {{ .Values.shards }}; with leaderElection.replicaCount {{ (.Values.leaderElection).replicaCount | default 1 }} an agent leads several of them.
+{{- end }}
 {{- if and (.Values.podDisruptionBudget).enabled (lt ((.Values.leaderElection).replicaCount | default 1 | int) 2) }}
   podDisruptionBudget.enabled: none is made for one agent, whose node could not be drained.
 {{- end }}
@@ -263,7 +266,7 @@ of Flagger's have, `helm template` has none: it can't know what is absent. (list
 {{- define "serin.knownKeys" -}}
 {{- $known := list "global" "images" "image" "imagePullSecrets" "logLevel" "meshProvider" "gloo" "metricsServer" "namespace"
   "noCrossNamespaceRefs" "selectorLabels" "includeLabelPrefix" "configTracking" "judge" "keptn" "limits" "page" "eventWebhook" "clusterName" "slack" "msteams"
-  "leaderElection" "podDisruptionBudget"
+  "leaderElection" "shards" "podDisruptionBudget"
   "resources" "nodeSelector" "tolerations" "podPriorityClassName" "affinity" "topologySpreadConstraints" "env" "extraArgs"
   "additionalVolumes" "additionalVolumeMounts" "annotations" "deploymentLabels" "podAnnotations" "podLabels"
   "securityContext" "serviceAccount" "rbac" "crd" "guard" "networkPolicies" "webhook" "prometheus" "podMonitor"

@@ -10,7 +10,7 @@ from canary.api.image import parse_image
 from cli.doctor.finding import Finding, Unread, counted, fault, first_of, ok, warning
 from cli.doctor.installation import Agent, Installation, image_of, ready_pods
 from kube.resource import LEASES, PODS, Object
-from service.installation import AGENT
+from service.installation import AGENT, held_together, is_held_together, shard_leases
 from service.version import serin_version
 
 _PAGE: Final = "docs/how-to/programs.md#the-agent-is-down"
@@ -37,9 +37,10 @@ async def check_agent(serin: Installation) -> list[Finding]:
 
 async def _of_agent(serin: Installation, agent: Agent) -> list[Finding]:
     what, kubectl = f"{agent.namespace}/{agent.name}", f"{serin.kubectl} -n {agent.namespace}"
-    pods, lease = await asyncio.gather(
+    names = (agent.lease, *shard_leases(agent.lease, agent.shards)) if agent.shards > 1 else (agent.lease,)
+    pods, leases = await asyncio.gather(
         serin.reader.list(PODS, agent.namespace, labels=f"app.kubernetes.io/name={AGENT}"),
-        serin.reader.get(LEASES, agent.lease, agent.lease_namespace),
+        asyncio.gather(*(serin.reader.get(LEASES, name, agent.lease_namespace) for name in names)),
     )
     found = _pods(agent, pods, what, kubectl)
     if ready_pods(agent.deployment)[1] == 0:
@@ -47,7 +48,7 @@ async def _of_agent(serin: Installation, agent: Agent) -> list[Finding]:
     return [
         found,
         *_version(agent, what, kubectl),
-        *([_lease(agent, lease, kubectl)] if agent.has_lease else ()),
+        *(_lease(agent, name, lease, kubectl) for name, lease in zip(names, leases, strict=True) if agent.has_lease),
         *_flags(serin, agent),
     ]
 
@@ -85,8 +86,8 @@ def _version(agent: Agent, what: str, kubectl: str) -> list[Finding]:
     return [warning(f"{what} is version {tag}, and this command {own}: use one of the agent's version, or", command)]
 
 
-def _lease(agent: Agent, lease: Object | Unread | None, kubectl: str) -> Finding:
-    what = f"Lease {agent.lease_namespace}/{agent.lease}"
+def _lease(agent: Agent, name: str, lease: Object | Unread | None, kubectl: str) -> Finding:
+    what = f"Lease {agent.lease_namespace}/{name}"
     if isinstance(lease, Unread):
         return lease.of(what)
     restart = f"{kubectl} rollout restart deployment/{agent.name}"
@@ -98,6 +99,13 @@ def _lease(agent: Agent, lease: Object | Unread | None, kubectl: str) -> Finding
     if age_s is None or age_s > float(spec.get("leaseDurationSeconds") or _DURATION_S) + _CLOCKS_DIFFER_S:
         since = "never" if age_s is None else f"{age_s:.0f} s ago"
         return fault(f"{what}: held by {holder}, renewed {since}", restart, page=_PAGE)
+    is_common = name == agent.lease
+    if is_common and holder != held_together(agent.shards) and (agent.shards > 1 or is_held_together(holder)):
+        return warning(
+            f"{what}: held by {holder}, so pods with --shards={agent.shards} wait until those of another are gone",
+            f"{kubectl} get pods -l app.kubernetes.io/name={AGENT}",
+            page="docs/operating/high-availability.md",
+        )
     return ok(f"{what}: held by {holder}, renewed {max(age_s, 0):.0f} s ago")
 
 

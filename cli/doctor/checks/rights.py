@@ -87,7 +87,9 @@ def _needed(agent: Agent) -> Iterator[Right]:
         yield from (Right(group, resource, verb, agent.watches) for verb in needed)
     leases = "coordination.k8s.io", "leases"
     yield Right(*leases, "create", agent.lease_namespace)
-    yield from (Right(*leases, verb, agent.lease_namespace, agent.lease) for verb in ("get", "update"))
+    yield from (
+        Right(*leases, verb, agent.lease_namespace, name) for name in agent.leases for verb in ("get", "update")
+    )
 
 
 def _tracked(resource: str, verbs: list[str], tracking: str) -> list[str]:

@@ -117,14 +117,16 @@ def _json(body: Object, code: int = 200) -> web.Response:
 
 
 @asynccontextmanager
-async def busy_api(folder: Path, count: int) -> AsyncIterator[BusyApi]:
-    """Serve so many canaries until the block ends."""
+async def busy_api(folder: Path, count: int, *, namespaces: int = 0) -> AsyncIterator[BusyApi]:
+    """Serve so many canaries until the block ends, in `test` or in so many namespaces."""
     canaries: dict[str, Object] = {}
     for number in range(count):
         obj = canary_object(provider="linkerd")
         name = f"app-{number}"
         obj["metadata"] |= {"name": name, "uid": name, "resourceVersion": "1", "generation": 1}
         obj["spec"]["targetRef"]["name"] = name
+        if namespaces:
+            obj["metadata"]["namespace"] = f"team-{number % namespaces}"
         canaries[name] = obj
     api = BusyApi(canaries)
     app = web.Application()

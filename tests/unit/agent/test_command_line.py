@@ -226,6 +226,22 @@ def test_runs_have_no_bound_unless_one_is_set_and_none_is_negative(monkeypatch: 
 
 
 @pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--shards=17"], "'--shards': Input should be less than or equal to 16"),
+        (["--shards=2", "--namespace=shop"], "--shards: found 2 with --namespace=shop; allowed: 1, or all namespaces"),
+        (["--shards=2", "--no-enable-leader-election"], "--shards: found 2 with --no-enable-leader-election; allowed"),
+    ],
+)
+def test_leaders_share_all_namespaces_and_each_has_a_lease(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    assert read(monkeypatch).shards == 1
+    assert read(monkeypatch, "--shards=3").shards == 3
+    assert said in refused(*arguments)
+
+
+@pytest.mark.parametrize(
     ("written", "is_on"),
     [("=true", True), ("=1", True), ("", True), ("=false", False), ("=F", False)],
 )

@@ -14,7 +14,7 @@ import pytest
 
 from agent.caches import WATCHED, Caches
 from agent.leadership import Deposed, Fence
-from agent.main import connect_services, lead
+from agent.main import connect_services
 from agent.providers.alerts.delivery import Delivery
 from agent.providers.alerts.destinations import Destinations
 from agent.providers.alerts.dispatcher import AlertDispatcher
@@ -23,6 +23,7 @@ from agent.reporting.event_hooks import EventHooks
 from agent.series.agent_metrics import AgentMetrics
 from agent.services import AgentServices
 from agent.settings import Settings
+from agent.shards.leading import lead
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.leadership import Timing
@@ -51,14 +52,19 @@ class LeadingAgent:
     lease_client: Client
     namespace: str = ""
     pod_uid: str = ""
+    shards: int = 1
 
     async def lead(self, timing: Timing) -> None:
-        settings = Settings(metrics_server="http://127.0.0.1:1", namespace=self.namespace, pod_uid=self.pod_uid)
+        settings = Settings(
+            metrics_server="http://127.0.0.1:1", namespace=self.namespace, pod_uid=self.pod_uid, shards=self.shards
+        )
         await lead(settings, self.lease_client, self.services, self.fence, timing)
 
 
 @asynccontextmanager
-async def agent(api: BusyApi, *, connections: int = CONNECTIONS, namespace: str = "") -> AsyncIterator[LeadingAgent]:
+async def agent(
+    api: BusyApi, *, connections: int = CONNECTIONS, namespace: str = "", shards: int = 1
+) -> AsyncIterator[LeadingAgent]:
     """Return an agent whose caches follow the API server."""
     async with AsyncExitStack() as stack:
 
@@ -71,7 +77,7 @@ async def agent(api: BusyApi, *, connections: int = CONNECTIONS, namespace: str 
             )
             return await stack.enter_async_context(connecting)
 
-        client, fence = await connect(connections), Fence()
+        client, fence = await connect(connections), Fence(shards)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         metrics, caches, hooks = AgentMetrics("1.2.3"), Caches(client, namespace), Hooks(session=session)
         recorder = await stack.enter_async_context(EventRecorder(client, instance="test", drain_s=PATIENCE_S))
@@ -90,7 +96,7 @@ async def agent(api: BusyApi, *, connections: int = CONNECTIONS, namespace: str 
         for cache in caches.all():
             _ = await stack.enter_async_context(running(cache.run(), cache.resource.plural))
         services = replace(services, is_leader=fence.is_open)
-        yield LeadingAgent(api, services, fence, await connect(2), namespace)
+        yield LeadingAgent(api, services, fence, await connect(2 * shards), namespace, shards=shards)
 
 
 def until(event: asyncio.Event) -> Callable[[], Awaitable[None]]:

@@ -72,7 +72,7 @@ async def deposed_services(
             event_hooks=EventHooks(hooks, metrics.count_event, time.time),
             metrics=metrics,
         )
-        yield replace(made, is_leader=lambda: False)
+        yield replace(made, is_leader=lambda _: False)
 
 
 def errors(metrics: AgentMetrics) -> float:
@@ -111,7 +111,7 @@ async def test_who_was_deposed_while_it_decided_asks_no_hook(
     decided = Decision(questions=frozenset({Question.CONFIRM_ROLLOUT}))
     monkeypatch.setattr("agent.tick.decide", lambda *_: decided)
     async with deposed_services(tmp_path, AgentMetrics("1.2.3")) as deposed:
-        services = replace(deposed, is_leader=lambda: leads)
+        services = replace(deposed, is_leader=lambda _: leads)
         services.caches.of(CANARIES).remember(version_of_canary("1") | {"status": {"phase": "Waiting"}})
         services.caches.of(DEPLOYMENTS).remember(stored(podinfo_deployment()))
         ticker = CanaryTicker(Key("test", "podinfo"), services, asyncio.Event())
@@ -194,7 +194,7 @@ async def test_a_refused_action_is_reported_of_the_canary_as_it_is_stored_by_the
         recorded = Recorded()
         services = replace(
             deposed,
-            is_leader=lambda: True,
+            is_leader=lambda _: True,
             recorder=cast("EventRecorder", recorded),
             applier=cast("Applier", RefusingApplier(deposed.caches)),
         )

@@ -20,6 +20,7 @@ from tests.unit.cli.installed import (
     review,
     route_table,
     running,
+    shard_the_agent,
 )
 
 PATCH_ARGS = '[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "%s"}]'
@@ -75,6 +76,11 @@ def old_lease(api: ClusterApi, _: Prometheus) -> None:
 
 def released_lease(api: ClusterApi, _: Prometheus) -> None:
     api.put("leases", lease("serin-agent", holder=""))
+
+
+def shard_without_leader(api: ClusterApi, _: Prometheus) -> None:
+    shard_the_agent(api)
+    api.put("leases", lease("serin-agent-1", holder=""))
 
 
 def fewer_rights(api: ClusterApi, _: Prometheus) -> None:
@@ -231,6 +237,12 @@ FAULTS: list[tuple[Break, str, str, list[str]]] = [
         released_lease,
         "agent",
         "Lease gloo-system/serin-agent: nobody holds it, so nothing is rolled out and nothing rolled back",
+        ["kubectl -n gloo-system rollout restart deployment/serin-agent"],
+    ),
+    (
+        shard_without_leader,
+        "agent",
+        "Lease gloo-system/serin-agent-1: nobody holds it, so nothing is rolled out and nothing rolled back",
         ["kubectl -n gloo-system rollout restart deployment/serin-agent"],
     ),
     (

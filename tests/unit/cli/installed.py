@@ -77,6 +77,16 @@ def lease(name: str, namespace: str = GLOO, age_s: float = 1.0, holder: str = "s
     return {"kind": "Lease", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
+def shard_the_agent(api: ClusterApi) -> None:
+    """Install three leaders."""
+    agent = running(manifest("agent/deployment.yaml"))
+    agent["spec"]["template"]["spec"]["containers"][0]["args"].append("--shards=3")
+    api.put("deployments", agent)
+    api.put("leases", lease("serin-agent", holder="3 shards"))
+    for shard in range(3):
+        api.put("leases", lease(f"serin-agent-{shard}", holder=f"serin-agent-{shard}_u"))
+
+
 def idle_canary(name: str = "podinfo", namespace: str = "test", **changes: Any) -> Object:
     found = canary(name, namespace, phase="Succeeded", canaryWeight=0, lastAppliedSpec=OLD)
     found["spec"] |= {"service": {"port": 9898}, **changes}

@@ -22,6 +22,7 @@ from tests.unit.cli.installed import (
     manifest,
     of_cluster,
     running,
+    shard_the_agent,
     virtual_service,
 )
 
@@ -107,12 +108,27 @@ def untrusted_lease(api: ClusterApi, _: Prometheus) -> None:
     api.put("leases", lease("flagger-leader-election", "shop"))
 
 
+def another_number_of_shards(api: ClusterApi, _: Prometheus) -> None:
+    shard_the_agent(api)
+    api.put("leases", lease("serin-agent", holder="2 shards"))
+
+
+def shards_that_were(api: ClusterApi, _: Prometheus) -> None:
+    api.put("leases", lease("serin-agent", holder="2 shards"))
+
+
 SELECTED = (
     "sum(increase(envoy_cluster_upstream_rq_total{envoy_cluster_name=~"
     '"test-podinfo-canaryupstream-9898_test|kube-upstream_test-podinfo-canaryupstream-9898_test_test_podinfo-canary_9898"'
     ',kubernetes_namespace=~"gloo-system|",namespace=~"gloo-system|"}[60s]))'
 )
+OTHER_SHARDS = (
+    "agent | Lease gloo-system/serin-agent: held by 2 shards, so pods with --shards=%d wait until those of another "
+    "are gone | kubectl -n gloo-system get pods -l app.kubernetes.io/name=serin-agent"
+)
 WARNINGS: list[tuple[Break, str]] = [
+    (another_number_of_shards, OTHER_SHARDS % 3),
+    (shards_that_were, OTHER_SHARDS % 1),
     (
         strict_gloo,
         (

@@ -198,8 +198,10 @@ async def test_what_a_webhook_says_or_an_object_is_refused_for_slows_down_nobody
 
 async def test_a_guard_stands_before_each_attempt_of_a_write_and_before_no_read(api: ApiServer, client: Client) -> None:
     refusals: list[Exception | None] = [None, PermanentError("not any more")]
+    asked: list[str] = []
 
-    def guard() -> None:
+    def guard(namespace: str) -> None:
+        asked.append(namespace)
         refusal = refusals.pop(0)
         if refusal is not None:
             raise refusal
@@ -210,6 +212,7 @@ async def test_a_guard_stands_before_each_attempt_of_a_write_and_before_no_read(
     with pytest.raises(PermanentError, match="not any more"):
         await guarded.merge_patch(CONFIGMAPS, "a", "test", {"data": {"x": "1"}})
     assert [seen.method for seen in api.seen] == ["GET", "PATCH"]
+    assert asked == ["test", "test"]
 
 
 async def test_a_patch_whose_connection_was_reset_is_sent_again(api: ApiServer, client: Client) -> None:

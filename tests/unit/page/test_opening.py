@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from agent.caches import Caches
+from agent.leadership import Fence
 from agent.page.opening import open_page
 from agent.providers.web.addresses import AddressRules
 from agent.settings import PageAuth, Settings
@@ -24,7 +25,7 @@ async def opened(
     *,
     port: int | None = 0,
     auth: PageAuth = PageAuth.NONE,
-    is_leader: Callable[[], bool] = lambda: False,
+    fence: Fence | None = None,
 ) -> AsyncIterator[tuple[int | None, SmallCluster]]:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(running_api_server(folder))
@@ -33,7 +34,10 @@ async def opened(
         cluster = SmallCluster(Caches(client, ""))
         rules = AddressRules.read([], api_server=client.host, proxies=[])
         settings = Settings(metrics_server="http://127.0.0.1:1", page_port=port, page_auth=auth)
-        yield await stack.enter_async_context(open_page(settings, client, cluster.caches, rules, is_leader)), cluster
+        yield (
+            await stack.enter_async_context(open_page(settings, client, cluster.caches, rules, fence or Fence())),
+            cluster,
+        )
 
 
 async def reaches(address: str, port: int | None) -> bool:
@@ -64,13 +68,19 @@ async def test_with_tokens_nothing_is_shown_without_one(tmp_path: Path) -> None:
             assert "tokenreviews" in await answer.text()
 
 
-@pytest.mark.parametrize("leads", [True, False])
-async def test_an_agent_that_does_not_lead_shows_the_same_and_says_so(tmp_path: Path, *, leads: bool) -> None:
-    async with opened(tmp_path, is_leader=lambda: leads) as (port, cluster), aiohttp.ClientSession() as http:
+@pytest.mark.parametrize(
+    ("shards", "led", "leads", "words"),
+    [(1, [0], True, ""), (1, [], False, ""), (3, [0, 2], True, "shard 0, 2 of 3 (0 to 2)"), (3, [], False, "")],
+)
+async def test_an_agent_shows_all_canaries_whether_it_leads_them_or_not_and_says_so(
+    tmp_path: Path, *, shards: int, led: list[int], leads: bool, words: str
+) -> None:
+    fence = Fence(shards, dict.fromkeys(led, lambda: True))
+    async with opened(tmp_path, fence=fence) as (port, cluster), aiohttp.ClientSession() as http:
         cluster.put(stored())
         async with http.get(f"http://127.0.0.1:{port}/api/stream") as stream:
             alive = (await next_event(stream, "alive")).data
-            assert (alive["leader"], alive["login"]) == (leads, False)
+            assert (alive["leader"], alive["shards"], alive["login"]) == (leads, words, False)
             assert alive["stale"].startswith("no news from the API server of: ")  # nothing was ever listed here
             assert [row["name"] for row in (await next_event(stream, "rows")).data["rows"]] == ["podinfo"]
 

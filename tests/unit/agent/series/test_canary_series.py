@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agent.leadership import Fence
 from agent.series.agent_metrics import AgentMetrics
 from agent.series.snapshot import Snapshot, read_snapshot
 from canary.api.names import Identity
@@ -143,13 +144,27 @@ def test_the_apex_is_shown_for_it_names_the_upstreams() -> None:
 
 def test_a_standby_shows_no_canary_for_two_of_each_would_count_twice() -> None:
     leads = [False]
-    metrics = AgentMetrics("1.2.3", lambda: leads[0], lambda: [stored(RUNNING)])
+    metrics = AgentMetrics("1.2.3", Fence(leading={0: lambda: leads[0]}), lambda: [stored(RUNNING)])
     metrics.canaries.count_end(canary(), State(phase=Phase.FAILED))
     assert lines(metrics) == []
     assert exposed(metrics)["serin_agent_leading"] == 0
     leads[0] = True
     assert f"flagger_canary_status{{{PODINFO}}} 0" in lines(metrics)
     assert exposed(metrics)["serin_agent_leading"] == 1
+
+
+def test_each_canary_is_shown_by_the_leader_of_its_shard_alone() -> None:
+    objects = [stored(RUNNING) for _ in range(4)]
+    for obj, namespace in zip(objects, ("default", "shop", "payments", "search"), strict=True):
+        obj["metadata"]["namespace"] = namespace
+    shown: list[set[str]] = []
+    for shard in range(3):
+        found = exposed(AgentMetrics("1.2.3", Fence(3, {shard: lambda: True}), lambda: objects))
+        shown.append({name.split('"')[1] for name in found if name.startswith("flagger_canary_total")})
+        leaders = [found[f'serin_shard_leader{{shard="{other}"}}'] for other in range(3)]
+        assert leaders == [float(other == shard) for other in range(3)]
+        assert found["serin_agent_leading"] == 1
+    assert shown == [{"payments"}, {"search"}, {"default", "shop"}]
 
 
 def test_runs_that_ended_are_counted_by_how_from_zero_on() -> None:

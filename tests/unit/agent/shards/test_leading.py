@@ -1,0 +1,62 @@
+"""Agents of several shards: each writes in its own namespaces alone, and goes on where another one left off."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.leadership import Deposed, Fence
+from agent.shards.assignment import shard_of
+from kube.leadership import Timing
+from service.lifetime import running
+from tests.support.eventually import eventually
+from tests.support.patience import AGES_S
+from tests.unit.agent.busy_api import busy_api
+from tests.unit.agent.test_load import agent
+
+UNHURRIED = Timing(duration_s=3 * AGES_S, renew_within_s=2 * AGES_S, retry_s=0.1, look_s=0.1)
+
+
+def test_the_fence_of_a_shard_lets_its_own_namespaces_be_written_and_no_others() -> None:
+    assert (shard_of("shop", 2), shard_of("default", 2)) == (0, 1)
+    fence = Fence(2)
+    with fence.opened(lambda: True, 1):
+        fence.check("default")
+        fence.check()
+        with pytest.raises(Deposed):
+            fence.check("shop")
+        with fence.opened(lambda: True, 0):
+            fence.check("shop")
+            assert fence.led() == [0, 1]
+    with pytest.raises(Deposed):
+        fence.check("default")
+    with pytest.raises(Deposed):
+        fence.check()
+
+
+def held_by(uid: str, name: str) -> dict[str, Any]:
+    """Return the Lease that a process of a pod had when it was killed."""
+    spec = {"holderIdentity": f"{socket.gethostname()}_{uid}", "leaseDurationSeconds": 60}
+    return {"metadata": {"name": name, "namespace": "gloo-system", "resourceVersion": "1"}, "spec": spec}
+
+
+async def test_agents_share_the_canaries_by_namespace_and_one_takes_over_those_of_another_that_ends(
+    tmp_path: Path,
+) -> None:
+    async with busy_api(tmp_path, 20, namespaces=8) as api, agent(api, shards=2) as one, agent(api, shards=2) as other:
+        one.pod_uid, other.pod_uid = "u-1", "u-2"
+        api.leases = {
+            "serin-agent-0": held_by("u-1", "serin-agent-0"),
+            "serin-agent-1": held_by("u-2", "serin-agent-1"),
+        }
+        async with running(other.lead(UNHURRIED), "other"):
+            async with running(one.lead(UNHURRIED), "one"):
+                await api.until(lambda: len(api.statuses) == 20)
+                assert (one.fence.led(), other.fence.led()) == ([0], [1])
+                assert set(api.statuses.values()) == {1}, "one agent has written each"
+            assert api.leases["serin-agent-0"]["spec"]["holderIdentity"] in {"", f"{socket.gethostname()}_u-2"}
+            await eventually(other.fence.led, [0, 1].__eq__)
+        holders = {name: lease["spec"]["holderIdentity"] for name, lease in api.leases.items()}
+        # Both are gone, in order: whoever comes next need not wait. What they held together runs out.
+        assert (holders["serin-agent-0"], holders["serin-agent-1"], holders["serin-agent"]) == ("", "", "2 shards")
