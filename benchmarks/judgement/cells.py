@@ -10,21 +10,26 @@ from typing import Final, Literal
 
 from benchmarks.judgement.envoy import World
 from benchmarks.judgement.judges import ByEvidence, ByThreshold, Judge
-from benchmarks.judgement.release import TICK_S, Ended, Outcome, play
+from benchmarks.judgement.release import FIRST_PERCENT, TICK_S, Ended, Outcome, play
 from canary.judgement.plan import Bound, Plan, bound_of_success
-from canary.judgement.scrapes import HISTORY_S
+from canary.judgement.scrapes import HISTORY_S, LONG_HISTORY_S
 
 RUNS: Final = int(os.environ.get("SERIN_BENCH_JUDGEMENT_RUNS", "200"))
 """Of each cell against a limit; of the others half as many."""
 
 _LEAST_PERCENT: Final = 99.0
 _RULES_HISTORY_S: Final = 120.0
-"""The rule looks back for a minute."""
+"""The rule looks back for a minute, and where bursts are not learned nobody looks further."""
 
 RATES: Final = (0.001, 0.005, 0.008, 0.02, 0.05)
 REQUESTS_PER_S: Final = (1, 5, 20, 100, 1_000)
 BURSTS: Final = (5, 20)
+BAD_RATES: Final = (0.02, 0.05)
+FINER: Final = ((5.0, 5), (10.0, 1), (5.0, 1))
+"""Seconds between two looks, and percent of the first step."""
+_FEW: Final = 1
 _BUSY: Final = (20, 100, 1_000)
+_BUSIEST: Final = (100, 1_000)
 
 _LIMIT: Final = Plan(counted="5xx", bounds=(bound_of_success(_LEAST_PERCENT),))
 _NAIVE: Final = Plan(counted="5xx", bounds=_LIMIT.bounds, burst=1)
@@ -38,17 +43,27 @@ PLANS: Final = {"evidence": _LIMIT, "naive": _NAIVE, "primary": _PRIMARY}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """What is played. `watches_at`: only whether harm is found in the hour, at this weight."""
+    """What is played. `watches_at`: only whether harm is found in the hour, at this weight.
+
+    A look each `tick_s`, and `first_percent` of the traffic in the first step.
+    """
 
     name: str
     world: World
     judge: Kind
     watches_at: int | None = None
+    tick_s: float = TICK_S
+    first_percent: int = FIRST_PERCENT
+
+    @property
+    def is_finer(self) -> bool:
+        """Return whether it is looked at more often, or begins with less, than the others."""
+        return (self.tick_s, self.first_percent) != (TICK_S, FIRST_PERCENT)
 
     @property
     def is_main(self) -> bool:
         """Return whether it is of the main table."""
-        return self.world.burst <= 1 and self.judge in _JUDGES
+        return not self.is_finer and self.world.burst <= 1 and self.judge in _JUDGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +119,22 @@ def primary_cells() -> list[Cell]:
     ]
 
 
+def finer_cells() -> list[Cell]:
+    """Return bad releases of busy services: with a look at each scrape, with a smaller first step, and with both."""
+    return [
+        Cell(
+            name=f"{requests}/s {100 * rate:g} %, looked at each {tick_s:g} s, from {percent} % on",
+            world=World(requests_per_s=requests, canary_fails=rate),
+            judge="evidence",
+            tick_s=tick_s,
+            first_percent=percent,
+        )
+        for requests in _BUSIEST
+        for rate in BAD_RATES
+        for tick_s, percent in FINER
+    ]
+
+
 def play_all(cells: list[Cell]) -> list[Played]:
     """Play cells on all processors; the same seeds give the same releases."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
@@ -115,10 +146,12 @@ def play_cell(cell: Cell) -> Played:
     ended = [
         play(
             cell.world,
-            partial(_judge, cell.judge),
+            partial(_judge, cell.judge, cell.tick_s),
             _chance(cell, number),
-            history_s=HISTORY_S if cell.judge != "threshold" else _RULES_HISTORY_S,
+            history_s=_history_s(cell),
             watches_at=cell.watches_at,
+            tick_s=cell.tick_s,
+            first_percent=cell.first_percent,
         )[0]
         for number in range(RUNS if cell.is_main else RUNS // 2)
     ]
@@ -133,14 +166,20 @@ def play_cell(cell: Cell) -> Played:
     )
 
 
+def _history_s(cell: Cell) -> float:
+    if cell.judge in ("threshold", "naive"):
+        return _RULES_HISTORY_S
+    return HISTORY_S if cell.world.requests_per_s > _FEW else LONG_HISTORY_S
+
+
 def _chance(cell: Cell, number: int) -> Random:
     return Random(f"{cell.name} {number}")  # noqa: S311  it has to be repeatable
 
 
-def _judge(kind: Kind, since_s: float) -> Judge:
+def _judge(kind: Kind, tick_s: float, since_s: float) -> Judge:
     if kind == "threshold":
         return ByThreshold(_LEAST_PERCENT, since_s)
-    return ByEvidence(PLANS[kind], since_s, TICK_S)
+    return ByEvidence(PLANS[kind], since_s, tick_s)
 
 
 def _percent(ended: list[Ended], outcome: Outcome) -> float:

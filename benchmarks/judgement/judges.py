@@ -9,10 +9,10 @@ from benchmarks.judgement.prometheus import Prometheus
 from canary.api.metrics import CanaryMetric
 from canary.api.names import Side
 from canary.judgement.finding import Answer
-from canary.judgement.observe import observe
+from canary.judgement.observe import observe, wants_longer_history
 from canary.judgement.plan import Plan
-from canary.judgement.scrapes import Memory, Times, read_counts
-from canary.judgement.series import AnswersByCode, Clusters
+from canary.judgement.scrapes import LONG_HISTORY_S, Memory, Reading, Times, read_counts
+from canary.judgement.series import AnswersByCode, Clusters, RawSeries
 from canary.judgement.state import EvidenceState
 from canary.judgement.stored import read_evidence, read_memory, write_evidence, write_memory
 from canary.run.judge import Sample, Verdict, judge
@@ -43,7 +43,9 @@ class ByEvidence:
     def look(self, prometheus: Prometheus, now_s: float, next_percent: int) -> Answer:
         """Read the counters, and weigh what they say."""
         answer = prometheus.raw(self._memory.window_s(now_s, _WINDOW_S), now_s)
-        reading = read_counts(self._memory, answer, _COUNTED, Times(self._since_s), tick_s=self._tick_s)
+        reading = self._read(answer)
+        if not self._looks and wants_longer_history(self._plan, self.state, reading.deltas):
+            reading = self._read(prometheus.raw(LONG_HISTORY_S, now_s))
         self.state, finding = observe(self._plan, self.state, reading.deltas, next_percent, now_s)
         self._memory = reading.memory
         self._looks += 1
@@ -51,6 +53,9 @@ class ByEvidence:
             self._memory = read_memory(orjson.loads(orjson.dumps(write_memory(self._memory))))
             self.state = read_evidence(orjson.loads(orjson.dumps(write_evidence(self.state))))
         return finding.answer
+
+    def _read(self, answer: list[RawSeries]) -> Reading:
+        return read_counts(self._memory, answer, _COUNTED, Times(self._since_s), tick_s=self._tick_s)
 
 
 class ByThreshold:

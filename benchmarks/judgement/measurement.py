@@ -5,12 +5,22 @@ The tables and the picture of docs/concepts/judging.md are left in build/judging
 
 import time
 from collections.abc import Callable
+from itertools import islice
 from random import Random
 from typing import Any, Final
 
 import orjson
 
-from benchmarks.judgement.cells import RUNS, Cell, Played, burst_cells, limit_cells, play_all, primary_cells
+from benchmarks.judgement.cells import (
+    RUNS,
+    Cell,
+    Played,
+    burst_cells,
+    finer_cells,
+    limit_cells,
+    play_all,
+    primary_cells,
+)
 from benchmarks.judgement.envoy import CLUSTERS, Gateway, World
 from benchmarks.judgement.picture import draw
 from benchmarks.judgement.prometheus import Prometheus
@@ -30,14 +40,13 @@ _ROUNDS, _CALLS = 400, 8
 
 def measure() -> dict[str, Any]:
     """Return the worst of all cells in percent, what a check costs, and every cell."""
-    groups = [limit_cells(), burst_cells(), primary_cells()]
-    results = play_all([cell for group in groups for cell in group])
-    played = list(zip([cell for group in groups for cell in group], results, strict=True))
-    limit = played[: len(groups[0])]
-    bursts = played[len(groups[0]) : len(groups[0]) + len(groups[1])]
-    primary = played[len(groups[0]) + len(groups[1]) :]
+    groups = [limit_cells(), burst_cells(), primary_cells(), finer_cells()]
+    cells = [cell for group in groups for cell in group]
+    played = list(zip(cells, play_all(cells), strict=True))
+    rest = iter(played)
+    limit, bursts, primary, finer = (list(islice(rest, len(group))) for group in groups)
     BUILD.mkdir(exist_ok=True)
-    (BUILD / "judging.md").write_text(tables(limit, bursts, primary))
+    (BUILD / "judging.md").write_text(tables(limit, bursts, primary, finer))
     (BUILD / "judging.svg").write_text(draw())
     return {
         "runs_a_cell": RUNS,

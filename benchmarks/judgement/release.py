@@ -14,6 +14,7 @@ from canary.judgement.finding import Answer
 TICK_S: Final = 10.0
 _SCRAPES_S: Final = 5.0
 _LASTS_S: Final = 3_600.0
+FIRST_PERCENT: Final = 5
 _STEP_PERCENT: Final = 5
 _LAST_PERCENT: Final = 50
 _ALL_PERCENT: Final = 100
@@ -37,33 +38,42 @@ class Ended:
 
 
 def play(
-    world: World, judge: Callable[[float], Judge], chance: Random, *, history_s: float, watches_at: int | None = None
+    world: World,
+    judge: Callable[[float], Judge],
+    chance: Random,
+    *,
+    history_s: float,
+    watches_at: int | None = None,
+    tick_s: float = TICK_S,
+    first_percent: int = FIRST_PERCENT,
 ) -> tuple[Ended, Judge]:
-    """Play a release: steps of 5 to 50 %, a look each ten seconds. `judge` is made for the time of the first traffic.
+    """Play a release: steps of 5 to 50 %, a look each `tick_s`. `judge` is made for the time of the first traffic.
 
     Scrapes come each five seconds, the chart's default, and those of `history_s` are there already.
-    `watches_at`: stay at that weight, whatever is well, and only see whether harm is found.
+    `watches_at`: stay at that weight, whatever is well, and only see whether harm is found. `first_percent` is a
+    step before that of 5 %, if it is less.
     """
     gateway, prometheus = Gateway(world, chance), Prometheus(chance)
     before_s = chance.uniform(0, _SCRAPES_S)
     now_s = 0.0
 
     def tick(percent: int) -> None:
+        at_s = before_s
         gateway.serve(before_s, percent)
-        prometheus.scrape(gateway.expositions(), now_s + before_s)
-        gateway.serve(_SCRAPES_S, percent)
-        prometheus.scrape(gateway.expositions(), now_s + before_s + _SCRAPES_S)
-        gateway.serve(TICK_S - before_s - _SCRAPES_S, percent)
+        while at_s < tick_s:
+            prometheus.scrape(gateway.expositions(), now_s + at_s)
+            gateway.serve(min(_SCRAPES_S, tick_s - at_s), percent)
+            at_s += _SCRAPES_S
 
     while now_s < history_s:  # a scrape each ten seconds is enough of it
         gateway.serve(TICK_S, 0)
         prometheus.scrape(gateway.expositions(), now_s + before_s)
         now_s += TICK_S
-    decides, percent = judge(now_s), watches_at or _STEP_PERCENT
+    decides, percent = judge(now_s), watches_at or first_percent
     while now_s < history_s + _LASTS_S:
         tick(percent)
-        now_s += TICK_S
-        next_percent = percent + _STEP_PERCENT if percent < _LAST_PERCENT else _ALL_PERCENT
+        now_s += tick_s
+        next_percent = percent - percent % _STEP_PERCENT + _STEP_PERCENT if percent < _LAST_PERCENT else _ALL_PERCENT
         answer = decides.look(prometheus, now_s, next_percent)
         if answer is Answer.HARM:
             return Ended(Outcome.ROLLED_BACK, now_s - history_s, gateway.failed), decides

@@ -1,15 +1,17 @@
 """The tables of docs/concepts/judging.md, in Markdown."""
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
-from benchmarks.judgement.cells import BURSTS, RATES, REQUESTS_PER_S, Cell, Played
+from benchmarks.judgement.cells import BURSTS, FINER, RATES, REQUESTS_PER_S, Cell, Played
+from benchmarks.judgement.release import FIRST_PERCENT, TICK_S
+
+Results: TypeAlias = Sequence[tuple[Cell, Played]]
 
 
-def tables(
-    limit: Sequence[tuple[Cell, Played]], bursts: Sequence[tuple[Cell, Played]], primary: Sequence[tuple[Cell, Played]]
-) -> str:
+def tables(limit: Results, bursts: Results, primary: Results, finer: Results) -> str:
     """Return all of them."""
-    return "\n\n".join([_limit(limit), _bursts(bursts), _primary(primary), ""])
+    return "\n\n".join([_limit(limit), _finer(limit, finer), _bursts(bursts), _primary(primary), ""])
 
 
 def _limit(played: Sequence[tuple[Cell, Played]]) -> str:
@@ -40,6 +42,25 @@ def _limit(played: Sequence[tuple[Cell, Played]]) -> str:
         "failed until rolled back",
     ]
     return _markdown(head, rows)
+
+
+def _finer(limit: Results, finer: Results) -> str:
+    """Return what users felt of bad releases, by how often is looked and how small the first step is."""
+    looks = ((TICK_S, FIRST_PERCENT), *FINER)
+    found = {
+        (cell.world.requests_per_s, cell.world.canary_fails, cell.tick_s, cell.first_percent): result
+        for cell, result in (*limit, *finer)
+        if cell.judge == "evidence"
+    }
+    rows = [
+        [
+            f"{requests:,}",
+            f"{100 * rate:g} %",
+            *(_or_none(found[requests, rate, *look].failed_until_rollback) for look in looks),
+        ]
+        for requests, rate in dict.fromkeys((cell.world.requests_per_s, cell.world.canary_fails) for cell, _ in finer)
+    ]
+    return _markdown(["req/s", "fails", *(f"each {tick_s:g} s, {percent} %" for tick_s, percent in looks)], rows)
 
 
 def _bursts(played: Sequence[tuple[Cell, Played]]) -> str:

@@ -24,7 +24,7 @@ _PATIENCE_S: Final = 120.0
 """So old may the newest scrape be, and the newest request: two scrapes of a Prometheus at its default."""
 
 _NO_HISTORY: Final = (
-    "the samples of the half hour before the release are too many for one answer, so that each failure counts as one "
+    "the samples of the time before the release are too many for one answer, so that each failure counts as one "
     "until the primary shows bursts during the run; evidence.burst says how large they are"
 )
 

@@ -25,8 +25,8 @@ _OWN_PART: Final = 0.5
 """Of the evidence of being well, what the last step has to have by itself: with the root of beta as its error. With all
 of it a service at 100 requests a second would wait for a second look there. Our choice."""
 
-_LEAST_SEEN: Final = 30.0
-"""Of so many failures it is known whether they come in bursts. Our choice."""
+_LEAST_SEEN: Final = 80.0
+"""Of so many failures it is known whether they come in bursts: four of twenty or more. Our choice."""
 
 _LEAST_EXPECTED: Final = 1.0
 """So many failures an unacceptable release would have had in the present step, before it may go on. Our choice."""
@@ -50,6 +50,17 @@ def times_of(
     if plan.warm_up_s and state.began_at_s is not None and now_s >= state.began_at_s + plan.warm_up_s:
         since_s = max(started_at_s, state.began_at_s + plan.warm_up_s)
     return Times(since_s, others_until_s, state.learned_until_s)
+
+
+def wants_longer_history(plan: Plan, state: EvidenceState | None, deltas: Deltas) -> bool:
+    """Return whether more of the time before the release would tell of bursts: at its first look, with few requests."""
+    known = (0.0,) * len(plan.bounds)
+    if state is not None and _is_of(plan, state):
+        known = tuple([bound.bursts.now.requests for bound in state.bounds])
+    requests = sum([tally.requests for tally in deltas.history])
+    if plan.burst is not None or not requests:
+        return False
+    return not all(_has_seen(bound, requests + before) for bound, before in zip(plan.bounds, known, strict=True))
 
 
 def observe(
@@ -194,7 +205,11 @@ def _phi(plan: Plan, known: BoundState) -> float:
 
 def _knows_bursts(plan: Plan, bound: Bound, known: BoundState) -> bool:
     """Return whether bursts of a primary that fails as often as the limit allows would have been seen by now."""
-    return plan.burst is not None or known.bursts.now.requests * bound.limit >= _LEAST_SEEN
+    return plan.burst is not None or _has_seen(bound, known.bursts.now.requests)
+
+
+def _has_seen(bound: Bound, requests: float) -> bool:
+    return requests * bound.limit >= _LEAST_SEEN
 
 
 def _sum_aside(one: Aside, other: Aside) -> Aside:

@@ -29,6 +29,9 @@ MOST_PROCESSES: Final = 64
 HISTORY_S: Final = 1_800.0
 """So far back the first query of a run is to look: from it is learned whether the primary's failures come in bursts."""
 
+LONG_HISTORY_S: Final = 21_600.0
+"""And so far where requests are so few that half an hour of them tells nothing."""
+
 _FORGOTTEN_AFTER_S: Final = 3_600.0
 """A process that was not scraped for so long is gone."""
 

@@ -24,6 +24,9 @@ from canary.judgement.spec import (
 _MOST_ERROR: Final = 0.5
 """A coin is right as often."""
 
+_LEAST_USUAL_PERCENT: Final = 0.05
+"""Who writes less means a share of 1 more often than a service that fails one request in thousands."""
+
 
 def evidence_can_be_counted(canary: Canary) -> Iterator[Problem]:
     """Refuse it beside a query that gives one number: there is nothing to be counted in it."""
@@ -48,7 +51,7 @@ def errors_are_probabilities(canary: Canary) -> Iterator[Problem]:
         for field, what in (("alpha", "good releases that are rolled back"), ("beta", "bad ones that are promoted")):
             value: float = getattr(evidence, field)
             if not 0 < value < _MOST_ERROR:
-                allowed = f"more than 0 and less than {_MOST_ERROR:g}: the share of {what} at the most, such as 0.01"
+                allowed = f"more than 0 and less than {_MOST_ERROR:g}: the share of {what} at the most; 0.01 is 1 %"
                 yield Problem(f"{path}.evidence.{field}", as_written(value), allowed)
 
 
@@ -87,6 +90,17 @@ def unacceptable_is_above_the_limit(canary: Canary) -> Iterator[Problem]:
         if not least < worst < ALL_PERCENT:
             allowed = f"percent of bad requests, more than the limit of {least:g} and less than 100"
             yield Problem(f"{path}.evidence.unacceptable", as_written(worst), allowed)
+
+
+def shares_are_percent(canary: Canary) -> Iterator[Problem]:
+    """Warn of a share that is so small that it is most likely one of 1, as alpha and beta are."""
+    for path, _, evidence in _tested(canary):
+        shares = [("acceptable", evidence.acceptable), ("unacceptable", evidence.unacceptable)]
+        shares += [(f"bounds[{index}].share", bound.share) for index, bound in enumerate(evidence.bounds)]
+        for field, share in shares:
+            if share is not None and 0 < share < _LEAST_USUAL_PERCENT:
+                allowed = f"percent of requests: this is one in {ALL_PERCENT / share:,.0f}, and one in 100 is 1"
+                yield Problem(f"{path}.evidence.{field}", as_written(share), allowed, is_warning=True)
 
 
 def evidence_times_are_bounded(canary: Canary) -> Iterator[Problem]:
@@ -155,6 +169,7 @@ EVIDENCE_RULES = (
     ratio_is_worse,
     limit_can_be_tested,
     unacceptable_is_above_the_limit,
+    shares_are_percent,
     evidence_times_are_bounded,
     duration_bounds_are_buckets,
     bounds_are_of_a_duration,

@@ -45,7 +45,7 @@ class Counts:
     """What a metric server has of the counters of a test, and how to read and judge it.
 
     `name` is the test's, `without_requests` the verdict of a look in which the canary got none, with its sentence.
-    `lacks_history`: what was before the release was too long for an answer.
+    `lacks_history`: what was before the release, or enough of it, was too long for an answer.
     """
 
     name: str

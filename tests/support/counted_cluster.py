@@ -51,7 +51,7 @@ class Counted(SimulatedCluster):
         if question is not Question.CHECKS or self.canary.analysis is None:
             return super()._answers(state, question)
         self.passed.add(state.revisions.analysed)
-        self._serve(state.traffic.canary_percent / 100)
+        self._serve(state.traffic.canary_percent / 100, state.traffic.mirror_percent / 100)
         results = []
         for metric in self.canary.analysis.metrics:
             sample = Sample(self.window) if self.is_scraped else Sample(error="503")
@@ -65,12 +65,12 @@ class Counted(SimulatedCluster):
             results.append(result)
         return tuple(results)
 
-    def _serve(self, share: float) -> None:
-        """Count what came since the last scrape, at the present split, scrape by scrape."""
+    def _serve(self, share: float, mirrored: float) -> None:
+        """Count what came since the last scrape, at the present split or copied to the canary, scrape by scrape."""
         at_s = self.now_s - 60 * SCRAPED_EACH_S if self.counted_until_s is None else self.counted_until_s
         while at_s + SCRAPED_EACH_S <= self.now_s:
             at_s += SCRAPED_EACH_S
-            for side, part in ((Side.CANARY, share), (Side.PRIMARY, 1 - share)):
+            for side, part in ((Side.CANARY, share or mirrored), (Side.PRIMARY, 1 - share)):
                 requests = self.per_second * SCRAPED_EACH_S * part
                 failed = requests * self.failing.get(side, 0.0)
                 for code, number in (("200", requests - failed), ("503", failed)):

@@ -1,6 +1,7 @@
 """Reading what a check by evidence counts: the raw samples of counters, of whoever has them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from agent.providers.metrics.counting import (
     answers_counting,
     durations_counting,
     least_window_s,
+    read,
     template_counting,
     window_of,
     with_role,
@@ -23,7 +25,8 @@ from canary.api.metric_template import PROMETHEUS
 from canary.api.metrics import CanaryMetric
 from canary.api.query_template import QueryTooLong, TemplateError, UnknownVariable, query_names
 from canary.api.references import NamespacedReference
-from canary.judgement.scrapes import Memory
+from canary.judgement.observe import wants_longer_history
+from canary.judgement.scrapes import LONG_HISTORY_S, Memory
 from canary.judgement.series import RawSeries, buckets_in
 from canary.judgement.spec import evidence_name, is_about_duration, plan_of
 from canary.run.judge import Counts
@@ -59,10 +62,10 @@ class Counters:
         whole_s, least_s = window_of(memory, canary, now_s), least_window_s(canary)
         ask = _Asking(self._sources, server, _most_bytes(canary, metric))
         answer, window_s = await ask.first(ways, sorted({whole_s, min(whole_s, least_s)}, reverse=True))
-        lacks_history = window_s < whole_s and not memory.processes
-        if ways[0].is_understood(answer):
-            return Counts(name, plan, counted, answer, lacks_history=lacks_history)
-        return await self._counts_of_all_buckets(canary, metric, name, ask)
+        if not ways[0].is_understood(answer):
+            return await self._counts_of_all_buckets(canary, metric, name, ask)
+        counts = Counts(name, plan, counted, answer, lacks_history=window_s < whole_s and not memory.processes)
+        return counts if memory.processes else await _with_longer_history(ask, ways, counts, canary, state, now_s)
 
     async def _counts_of_all_buckets(
         self, canary: Canary, metric: CanaryMetric, name: str, ask: "_Asking"
@@ -142,6 +145,20 @@ class _Asking(NamedTuple):
             )
         ]
         return tuple(answers)
+
+
+async def _with_longer_history(
+    ask: _Asking, ways: Sequence[Counting], counts: Counts, canary: Canary, state: State, now_s: float
+) -> Counts:
+    """Return the counts of a first look with more of the time before, where half an hour has too few requests."""
+    reading, test = read(canary, state, counts, now_s)
+    if counts.lacks_history or not wants_longer_history(counts.plan, test.state, reading.deltas):
+        return counts
+    try:
+        answer, _ = await ask.first(ways, [int(LONG_HISTORY_S)])
+    except ProviderRefused:
+        return replace(counts, lacks_history=True)
+    return replace(counts, answer=answer, readings=[])
 
 
 def _most_bytes(canary: Canary, metric: CanaryMetric) -> int:

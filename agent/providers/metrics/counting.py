@@ -12,7 +12,7 @@ from canary.api.names import Names, Side
 from canary.api.query_template import render_query
 from canary.judgement.finding import Answer
 from canary.judgement.observe import observe, times_of
-from canary.judgement.scrapes import Memory
+from canary.judgement.scrapes import Memory, Reading
 from canary.judgement.series import (
     ENVOY_BUCKETS_MS,
     ROLE_LABEL,
@@ -126,15 +126,20 @@ async def shows_harm(canary: Canary, state: State, counts: Counts, now_s: float)
 
 
 def _shows_harm(canary: Canary, state: State, counts: Counts, now_s: float) -> bool:
-    tests = (test for test in state.analysis.evidence if test.name == counts.name)
-    test = next(tests, CheckEvidence(name=counts.name))
+    reading, test = read(canary, state, counts, now_s)
     known = test.state
-    started_at_s = now_s if state.analysis.started_at_s is None else state.analysis.started_at_s
-    times = times_of(counts.plan, known, started_at_s, test.others_until_s, now_s)
-    reading = counts.read(test.memory, times, canary.interval_s)
     percent = TOTAL_PERCENT if known is None or known.step_percent is None else known.step_percent
     _, finding = observe(counts.plan, known, reading.deltas, percent, now_s)
     return finding.answer is Answer.HARM
+
+
+def read(canary: Canary, state: State, counts: Counts, now_s: float) -> tuple[Reading, CheckEvidence]:
+    """Return what is counted since the last look, and the test as it was then; `counts` keeps the reading."""
+    tests = (test for test in state.analysis.evidence if test.name == counts.name)
+    test = next(tests, CheckEvidence(name=counts.name))
+    started_at_s = now_s if state.analysis.started_at_s is None else state.analysis.started_at_s
+    times = times_of(counts.plan, test.state, started_at_s, test.others_until_s, now_s)
+    return counts.read(test.memory, times, canary.interval_s), test
 
 
 def with_role(series: RawSeries, role: str) -> RawSeries:

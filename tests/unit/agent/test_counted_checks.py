@@ -276,6 +276,29 @@ async def test_where_no_classes_are_kept_what_is_too_long_by_code_is_an_error() 
     )
 
 
+async def test_where_half_an_hour_has_few_requests_six_hours_are_asked_for_once() -> None:
+    """Of the primary's failures nothing would be known: a limit of 1 %, and 18 or 180 in the half hour."""
+
+    def answer(total: int, long: Any) -> Any:
+        half_hour = matrix(envoy(PRIMARY, "200", (100.0, "0"), (890.0, str(total)), (950.0, str(total))))
+        return lambda query: long if "[21600s]" in query else half_hour
+
+    hours = matrix(envoy(PRIMARY, "200", (10.0, "0"), (890.0, "21600"), (950.0, "21600")))
+    few, queries = await check(RATE, answer(1_800, hours))
+    assert [query.rpartition("}")[2] for query in queries] == ["[1800s]", "[21600s]"]
+    assert few.counts is not None
+    history = few.counts.read(Memory(), Times(STARTED_AT_S), 10).deltas.history
+    assert (sum(tally.requests for tally in history), few.counts.lacks_history) == (21_600, False)
+    for metric, total in ((RATE, 18_000), ({**RATE, "evidence": {"burst": 1}}, 1_800), (RATE, 0)):
+        _, queries = await check(metric, answer(total, hours))
+        assert [query.rpartition("}")[2] for query in queries] == ["[1800s]"]
+    long = matrix(envoy(PRIMARY, "200", *((float(at), "1" * 30) for at in range(50_000))))
+    without, queries = await check(RATE, answer(1_800, long))
+    assert [query.rpartition("}")[2] for query in queries] == ["[1800s]", "[21600s]", "[21600s]"]
+    assert without.counts is not None
+    assert (without.verdict, without.counts.lacks_history) == (Verdict.PASS, True)
+
+
 async def test_counts_of_another_limit_are_asked_for_as_those_of_a_new_test() -> None:
     memory = Memory("over 250", {"a": SeenProcess(990.0, {"u": (1.0, 0.0, 0.0)})})
     known = (CheckEvidence(name="request-duration", memory=memory),)

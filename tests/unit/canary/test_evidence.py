@@ -352,16 +352,16 @@ def test_where_the_primary_is_lost_no_evidence_is_waited_for() -> None:
 def test_who_knows_nothing_of_the_time_before_says_so_once() -> None:
     cluster = under_way({}, {"stepWeight": 50}, per_second=2, failing={Side.CANARY: 0.012}, lacks_history=True)
     cluster.run(300)
-    told = [text for text in cluster.remarks if "half hour before" in text]
+    told = [text for text in cluster.remarks if "time before" in text]
     text = (
-        "request-success-rate: the samples of the half hour before the release are too many for one answer, so that "
+        "request-success-rate: the samples of the time before the release are too many for one answer, so that "
         "each failure counts as one until the primary shows bursts during the run; evidence.burst says how large they "
         "are"
     )
     assert told == [text]
     pinned = under_way({"burst": 1}, per_second=2, failing={Side.CANARY: 0.012}, lacks_history=True)
     pinned.run(60)
-    assert not [text for text in pinned.remarks if "half hour before" in text]
+    assert not [text for text in pinned.remarks if "time before" in text]
 
 
 def test_all_that_the_status_may_have_of_tests_is_far_from_what_the_api_server_takes() -> None:
@@ -379,3 +379,22 @@ def test_all_that_the_status_may_have_of_tests_is_far_from_what_the_api_server_t
     look = Look(at_s=NOON_S, next_percent=12.5, deltas=Deltas(Tally(most, failures), Tally(most, failures)))
     test = CheckEvidence(name="a" * 253, memory=memory, state=state, shown=shown_of(finding), looks=(look,) * 15)
     assert 100_000 < len(json.dumps(write_evidence_of([test] * 8))) < 500_000
+
+
+STRATEGIES: list[dict[str, Any]] = [
+    {"iterations": 5, "match": [{"headers": {"x-beta": {"exact": "yes"}}}], "stepWeight": None, "maxWeight": None},
+    {"iterations": 5, "mirror": True, "mirrorWeight": 100, "stepWeight": None, "maxWeight": None},
+    {"mirror": True},
+    {"sessionAffinity": {"cookieName": "a"}},
+]
+
+
+@pytest.mark.parametrize("analysis", STRATEGIES, ids=["a/b", "blue/green", "mirror", "affinity"])
+def test_releases_of_any_strategy_are_judged_by_the_limit(analysis: dict[str, Any]) -> None:
+    ended = []
+    for share in (0.001, 0.3):
+        cluster = under_way({"against": "both"}, analysis, failing={Side.CANARY: share, Side.PRIMARY: share})
+        cluster.run(900)
+        ended.append((cluster.state.phase, cluster.state.history[0].reason[:43]))
+    assert ended[0][0] is Phase.SUCCEEDED
+    assert ended[1] == (Phase.FAILED, "request-success-rate: canary fails 30 % of ")

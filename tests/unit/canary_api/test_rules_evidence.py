@@ -36,8 +36,8 @@ CASES: list[Case] = [
             Problem(
                 "spec.analysis.metrics[0].evidence.alpha",
                 alpha,
-                "more than 0 and less than 0.5: the share of good releases that are rolled back at the most, "
-                "such as 0.01",
+                "more than 0 and less than 0.5: the share of good releases that are rolled back at the most; "
+                "0.01 is 1 %",
             ),
         )
         for alpha in (0, -0.1, 0.5, 5)
@@ -48,7 +48,7 @@ CASES: list[Case] = [
         Problem(
             "spec.analysis.metrics[0].evidence.beta",
             0.5,
-            "more than 0 and less than 0.5: the share of bad ones that are promoted at the most, such as 0.01",
+            "more than 0 and less than 0.5: the share of bad ones that are promoted at the most; 0.01 is 1 %",
         ),
     ),
     (
@@ -147,6 +147,24 @@ CASES: list[Case] = [
         evidence.checks_by_evidence_are_few,
         {"analysis/metrics": [{"name": "request-success-rate", "thresholdRange": {"min": 99}, "evidence": {}}] * 9},
         Problem("spec.analysis.metrics[8].evidence", {}, "nothing: at most 8 checks of a Canary are judged so"),
+    ),
+    (
+        evidence.shares_are_percent,
+        {RATE: {"acceptable": 0.01}},
+        warning(
+            "spec.analysis.metrics[0].evidence.acceptable",
+            0.01,
+            "percent of requests: this is one in 10,000, and one in 100 is 1",
+        ),
+    ),
+    (
+        evidence.shares_are_percent,
+        {DURATION: {"bounds": [{"over": 250, "share": 0.02}]}},
+        warning(
+            "spec.analysis.metrics[1].evidence.bounds[0].share",
+            0.02,
+            "percent of requests: this is one in 5,000, and one in 100 is 1",
+        ),
     ),
     (
         evidence.bounds_are_of_a_duration,

@@ -1,5 +1,7 @@
 """Each step shows something of its own: what was well at a small weight must not outvote it."""
 
+from dataclasses import replace
+
 from canary.judgement.counts import Deltas
 from canary.judgement.finding import Answer
 from canary.judgement.observe import observe
@@ -33,3 +35,11 @@ def test_each_step_shows_something_of_its_own() -> None:
     assert found.answer is Answer.UNDECIDED
     _, found = look(PLAN, (0, 250), state=state, next_percent=100)
     assert found.answer is Answer.WELL, "and before the promotion the last step is well by itself"
+
+
+def test_where_bursts_can_not_be_known_a_burst_in_one_step_is_no_harm_by_itself() -> None:
+    """One of 9 failures: of 39 requests of a step it would be harm, and of the 243 of the run it is not yet."""
+    auto = replace(PLAN, burst=None)
+    for known, found in ((3_000, Answer.UNDECIDED), (30_000, Answer.HARM)):
+        state, _ = look(auto, (0, 204), (0, known), next_percent=40)
+        assert look(auto, (9, 39), state=state, next_percent=50)[1].answer is found

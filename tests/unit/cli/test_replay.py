@@ -165,7 +165,7 @@ def test_looks_that_are_kept_as_one_are_told(api: ClusterApi, serin: Serin) -> N
     ran = serin("replay", "podinfo")
     note = "older looks are kept as one (4m50s up to 15:05:00): what they show may have been so at any time in it"
     assert f"  note: {note}" in ran.stdout.splitlines()
-    edited = spec_with([{**BY_EVIDENCE, "evidence": {"acceptable": 0.0001}}])
+    edited = spec_with([{**BY_EVIDENCE, "evidence": {"acceptable": 0.05}}])
     api.put(
         "canaries",
         canary_with([BY_EVIDENCE], evidence=[kept_test([[300, 50, 3000, 0, 9, 9, 0, 0]])], **ended("promoted", 320)),
