@@ -19,7 +19,7 @@ RUNS: Final = int(os.environ.get("SERIN_BENCH_JUDGEMENT_RUNS", "200"))
 
 _LEAST_PERCENT: Final = 99.0
 _RULES_HISTORY_S: Final = 120.0
-"""The rule looks back for a minute, and where bursts are not learned nobody looks further."""
+"""The rule looks back for a minute."""
 
 RATES: Final = (0.001, 0.005, 0.008, 0.02, 0.05)
 REQUESTS_PER_S: Final = (1, 5, 20, 100, 1_000)
@@ -167,9 +167,10 @@ def play_cell(cell: Cell) -> Played:
 
 
 def _history_s(cell: Cell) -> float:
-    if cell.judge in ("threshold", "naive"):
+    if cell.judge == "threshold":
         return _RULES_HISTORY_S
-    return HISTORY_S if cell.world.requests_per_s > _FEW else LONG_HISTORY_S
+    # Who has few requests looks further back; where bursts are pinned nobody does.
+    return LONG_HISTORY_S if cell.world.requests_per_s <= _FEW and cell.judge != "naive" else HISTORY_S
 
 
 def _chance(cell: Cell, number: int) -> Random:

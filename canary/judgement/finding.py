@@ -1,6 +1,7 @@
 """What a look comes to: one answer, and the numbers that people see of it."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -84,9 +85,17 @@ class Finding:
                 against = f"against {_percent(self.well_below)}, well at {_number(self.well_at)}"
                 return f"{counted}: e-value {_number(self.e_well)} {against}{bursts}"
             case Answer.UNDECIDED:
-                harm = f"e-value {_number(self.e_harm)} of {_number(self.harm_at)} for harm"
-                well = f"{_number(self.e_well)} of {_number(self.well_at)} for well"
+                harm = f"e-value {of_enough(self.e_harm, self.harm_at, _number)} for harm"
+                well = f"{of_enough(self.e_well, self.well_at, _number)} for well"
                 return f"{counted}: {harm}, {well}{bursts}"
+
+
+def of_enough(e_value: float, enough: float, shown: Callable[[float], str]) -> str:
+    """Return `19.9 of 20`: what is not enough yet must not be rounded to what is."""
+    found, asked = shown(e_value), shown(enough)
+    if e_value < enough and found == asked:
+        found = f"{math.floor(10 * e_value) / 10:,.1f}"
+    return f"{found} of {asked}"
 
 
 def _count(rate: Rate) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from canary.api.duration import format_duration
-from canary.judgement.finding import Answer, Rate
+from canary.judgement.finding import Answer, Rate, of_enough
 from canary.judgement.plan import Plan
 from canary.run.history import Outcome
 from canary.run.judge import Verdict
@@ -255,8 +255,8 @@ def _look_cells(told: Told, row: LookedAt, has_primary: bool) -> list[Cell]:  # 
         Cell(f"{_OTHER_SPLIT if row.is_other_split else ' '} {_clock(told, row.at_s)}", QUIET),
         Cell(following),
         *(Cell(_rate(side)) for side in sides),
-        Cell(f"{_number(found.e_harm)} of {_number(found.harm_at)}"),
-        Cell(f"{_number(found.e_well)} of {_number(found.well_at)}"),
+        Cell(of_enough(found.e_harm, found.harm_at, _number)),
+        Cell(of_enough(found.e_well, found.well_at, _number)),
         Cell(_answer(row), style),
     ]
 

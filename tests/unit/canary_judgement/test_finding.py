@@ -45,6 +45,10 @@ COUNTED = "canary fails 2.1 % of 940 requests, primary 0.4 % of 8,460"
             "canary has no request, primary 0.4 % of 8,460: e-value under 0.01 of 100 for harm, 1 of 20 for well",
         ),
         (
+            finding(Answer.UNDECIDED, log_e_harm=math.log(99.97), log_e_well=math.log(19.96)),
+            f"{COUNTED}: e-value 99.9 of 100 for harm, 19.9 of 20 for well",
+        ),
+        (
             finding(canary=Rate(failures=94, requests=940, failing="is over 500 ms in")),
             "canary is over 500 ms in 10 % of 940 requests, primary 0.4 % of 8,460: e-value 5,400, rolled back at 100",
         ),

@@ -162,6 +162,22 @@ async def test_a_canary_that_is_looked_at_is_live_and_keeps_focus() -> None:
         assert text == "TargetNotFound: Deployment shop/payments is gone"
 
 
+async def test_the_bar_of_evidence_has_its_mark_and_its_words_on_one_line() -> None:
+    cluster = SmallCluster()
+    evidence = {"name": "request-success-rate", "answer": "undecided", "text": "canary fails", "bar": -0.5}
+    cluster.put(stored("podinfo", "test", ours={"evidence": [evidence]}))
+    async with opened(cluster, "/#/test/podinfo") as tab:
+        await tab.wait("document.querySelectorAll('.evidence i').length", lambda count: count == 1)
+        heights = "[...document.querySelectorAll('.between > span:not(.evidence)')].map((e) => e.offsetHeight)"
+        assert max(await tab.look(heights)) <= 24
+        at = "const mark = document.querySelector('.evidence i'), bar = mark.parentElement; "
+        share = "(mark.offsetLeft + mark.offsetWidth / 2) / bar.offsetWidth"
+        assert 0.2 < await tab.look(f"(() => {{ {at} return {share}; }})()") < 0.3
+        assert await tab.look("getComputedStyle(document.querySelector('.evidence i')).backgroundColor") != (
+            "rgba(0, 0, 0, 0)"
+        )
+
+
 async def test_what_tenants_write_is_text() -> None:
     cluster = SmallCluster()
     obj = stored(

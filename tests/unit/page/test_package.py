@@ -1,5 +1,6 @@
 """The page's files are where the program is: in the wheel and in the image, and each is sent."""
 
+import re
 import tomllib
 
 from agent.page import server
@@ -34,3 +35,8 @@ def test_no_file_names_another_place_or_puts_text_in_as_html() -> None:
             "style=",
         ):
             assert word not in text, (path.name, word)
+
+
+def test_each_colour_that_is_used_is_one() -> None:
+    text = (STATIC / "page.css").read_text()
+    assert set(re.findall(r"var\((--[a-z-]+)\)", text)) <= set(re.findall(r"(--[a-z-]+):", text))
