@@ -33,7 +33,6 @@ _LOOK_EVERY_S: Final = 30.0
 _LEAST_LOOKS: Final = 24
 _NAMESPACE: Final = "soak"
 _OTHERS: Final = tuple(f"app-{number}" for number in range(6))
-_TAGS: Final = ("3.1.0", "3.1.1", "3.1.2")
 _IDLE: Final = ("Initialized", "Succeeded", "Failed")
 _QUIET_AT_END_S: Final = 30.0
 
@@ -53,6 +52,8 @@ class Soak:
     wrong: list[str] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
     _turn: dict[str, int] = field(default_factory=dict)
+    _before: dict[str, str] = field(default_factory=dict)
+    """The revision of each canary when its image was changed last."""
 
     def begin(self) -> None:
         """Apply the application with users, and others of hollow pods, half of which fail each of their runs."""
@@ -97,7 +98,8 @@ class Soak:
         for name in ("app", *_OTHERS):
             status = self.at.rollouts.status(name)
             ours = status.get("serin") or {}
-            is_over = ours.get("finishedRevision") == status.get("lastAppliedSpec")
+            revision = status.get("lastAppliedSpec", "")
+            is_over = ours.get("finishedRevision") == revision != self._before.get(name)
             if status.get("phase") not in _IDLE or not is_over:
                 continue
             turn = self._turn.get(name, 0)
@@ -105,16 +107,20 @@ class Soak:
                 self.ends[status["phase"]] += 1
                 if status["phase"] != ("Failed" if self._is_failing(name) else "Succeeded"):
                     self.wrong.append(f"{name}: {status['phase']}, {(ours.get('history') or [{}])[0]}")
-            self._turn[name] = turn + 1
-            self.at.rollouts.set_image(name, _TAGS[(turn + 1) % len(_TAGS)])
+            self._turn[name], self._before[name] = turn + 1, revision
+            # Each tag is a new one: what was promoted before would be no run.
+            self.at.rollouts.set_image(name, f"3.1.{turn + 1}")
 
     def _look(self) -> None:
+        # Who leads has more of these than who looks on, and both may do both: so they are added up.
+        together: Counter[str] = Counter()
         for name, agent in self.at.agents.items():
             assert agent.is_alive(), f"agent {name} ended"
             files, sockets = agent.open_files()
-            looks = {"rss_mib": agent.rss_mib, "tasks": agent.tasks(), "files": files, "sockets": sockets}
-            for key, value in looks.items():
-                self.seen[f"{name} {key}"].append(round(value, 1))
+            together.update({"tasks": agent.tasks(), "files": files, "sockets": sockets})
+            self.seen[f"{name} rss_mib"].append(round(agent.rss_mib, 1))
+        for key, value in together.items():
+            self.seen[f"both {key}"].append(value)
 
     def _fault(self) -> None:
         name, fault = self.draw.choice(sorted(_FAULTS.items()))

@@ -29,7 +29,7 @@ def test_one_fault_after_the_other_costs_a_run_time_and_users_nothing(
     cluster: Cluster, namespace: str, tmp_path: Path
 ) -> None:
     with scene(cluster, namespace, tmp_path, lease_s=LEASE_S) as at:
-        at.begin({"stepWeight": 6})
+        at.begin({"stepWeight": 2})
         with at.loaded():
             at.run()
             # A leader that stands still for longer than its Lease lasts; then both are alive.
@@ -58,6 +58,8 @@ def test_one_fault_after_the_other_costs_a_run_time_and_users_nothing(
             at.proxies.switch("metrics", value="", is_down=True)
             time.sleep(2)
             at.proxies.switch("metrics", is_down=False)
+            at.moves_on("after all of that")
+            at.request("promote")
             at.promoted(90)
         made = {name: at.proxies.switch(name)["made"] for name in (*AGENTS, "metrics")}
         assert made[first].keys() >= {"429", "write 500 after"}

@@ -176,6 +176,11 @@ class Scene:
         self.rollouts.set_image("app", tag)
         self.rollouts.wait_for("it has traffic", lambda: self.rollouts.weights("app")[1] > 0)
 
+    def request(self, verb: str) -> None:
+        """Ask for something of the run, as people do."""
+        text = f"serin.dev/request={verb}@{self.rollouts.status('app')['lastAppliedSpec']}"
+        self.cluster.kubectl("-n", self.rollouts.namespace, "annotate", "canary", "app", text)
+
     def promoted(self, deadline_s: float = 240.0) -> None:
         """Wait until the run ended well: by its checks alone, told once, and no check failed."""
         self.rollouts.wait_for_phase("app", "Succeeded", deadline_s)

@@ -110,6 +110,7 @@ def virtual_time(names: Names) -> Iterator[VirtualTime]:
 def _as_defaults(clocks: dict[Any, Any]) -> Iterator[None]:
     """Replace the clocks where they are defaults of parameters, which were bound when the product was imported."""
     was = []
+    gc.unfreeze()  # an agent of an earlier test has taken what there was then out of what is looked through
     for function in gc.get_objects():
         if not isinstance(function, FunctionType) or not str(function.__module__).startswith(_PACKAGES):
             continue
@@ -118,6 +119,7 @@ def _as_defaults(clocks: dict[Any, Any]) -> Iterator[None]:
             was.append((function, defaults, by_name))
             function.__defaults__ = defaults and tuple(map(_replaced(clocks), defaults))
             function.__kwdefaults__ = by_name and {key: _replaced(clocks)(one) for key, one in by_name.items()}
+    assert was, "no clock was found: the product would go by real time"
     try:
         yield
     finally:
