@@ -27,7 +27,7 @@ class Life:
         restarts = sum(one["restartCount"] for pod in pods for one in pod["status"]["containerStatuses"])
         transitions = _read(kubectl, "lease", "serin-agent")["spec"].get("leaseTransitions", 0)
         log = kubectl("-n", "gloo-system", "logs", "deployment/serin-agent")
-        lost = re.findall(r"lease \S+ (?:went to|was lost)", log)
+        lost = re.findall(r"lease \S+: lost", log)
         return cls(restarts, max(transitions, len(lost)), len(_LOST.findall(log)))
 
     def losses_since(self, before: "Life") -> dict[str, int]:

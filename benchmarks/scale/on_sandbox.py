@@ -34,6 +34,7 @@ _DETECTED: Final = "serin_revision_detected_seconds"
 _REQUESTS: Final = "serin_api_requests_total"
 
 _LEAST_SHOWN_S: Final = 0.1
+_AGENT_PODS: Final = "app.kubernetes.io/name=serin-agent"
 
 
 def measure(canaries: int) -> dict[str, Any]:
@@ -192,7 +193,7 @@ async def _without_serin(bench: Bench, client: Client) -> dict[str, Any]:
     """
     agent = ("-n", "gloo-system")
     bench.kubectl(*agent, "scale", "deployment/serin-agent", "--replicas=0")
-    bench.kubectl(*agent, "wait", "pod", "-l", "app.kubernetes.io/name=serin-agent", "--for=delete")
+    bench.kubectl(*agent, "wait", "pod", "-l", _AGENT_PODS, "--for=delete", "--timeout=300s")
     webhook_s = await _settled_storm(bench, client, 2)
     for kind in ("mutatingwebhookconfiguration", "validatingwebhookconfiguration"):
         bench.kubectl("delete", kind, "serin-webhook")
