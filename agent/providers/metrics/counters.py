@@ -151,7 +151,7 @@ async def _with_longer_history(
     ask: _Asking, ways: Sequence[Counting], counts: Counts, canary: Canary, state: State, now_s: float
 ) -> Counts:
     """Return the counts of a first look with more of the time before, where half an hour has too few requests."""
-    reading, test = read(canary, state, counts, now_s)
+    reading, test = await read(canary, state, counts, now_s)
     if counts.lacks_history or not wants_longer_history(counts.plan, test.state, reading.deltas):
         return counts
     try:

@@ -120,21 +120,21 @@ async def shows_harm(canary: Canary, state: State, counts: Counts, now_s: float)
 
     They are read here, and `counts` keeps what that came to for who decides.
     """
-    if sum(len(series.points) for series in counts.answer) > _MOST_SAMPLES:
-        return await asyncio.to_thread(_shows_harm, canary, state, counts, now_s)
-    return _shows_harm(canary, state, counts, now_s)
-
-
-def _shows_harm(canary: Canary, state: State, counts: Counts, now_s: float) -> bool:
-    reading, test = read(canary, state, counts, now_s)
+    reading, test = await read(canary, state, counts, now_s)
     known = test.state
     percent = TOTAL_PERCENT if known is None or known.step_percent is None else known.step_percent
     _, finding = observe(counts.plan, known, reading.deltas, percent, now_s)
     return finding.answer is Answer.HARM
 
 
-def read(canary: Canary, state: State, counts: Counts, now_s: float) -> tuple[Reading, CheckEvidence]:
+async def read(canary: Canary, state: State, counts: Counts, now_s: float) -> tuple[Reading, CheckEvidence]:
     """Return what is counted since the last look, and the test as it was then; `counts` keeps the reading."""
+    if sum(len(series.points) for series in counts.answer) > _MOST_SAMPLES:
+        return await asyncio.to_thread(_read, canary, state, counts, now_s)
+    return _read(canary, state, counts, now_s)
+
+
+def _read(canary: Canary, state: State, counts: Counts, now_s: float) -> tuple[Reading, CheckEvidence]:
     tests = (test for test in state.analysis.evidence if test.name == counts.name)
     test = next(tests, CheckEvidence(name=counts.name))
     started_at_s = now_s if state.analysis.started_at_s is None else state.analysis.started_at_s

@@ -1,6 +1,7 @@
 """What a check that is judged by evidence asks a metrics server, and what it makes of the raw counters."""
 
 import re
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from agent.caches import Caches
 from agent.providers.metrics.checks import MetricChecks
 from agent.resources import METRIC_TEMPLATES
 from canary.judgement.counts import Failures, Tally
-from canary.judgement.scrapes import Memory, SeenProcess, Times
+from canary.judgement.scrapes import Memory, SeenProcess, Times, read_counts
 from canary.run.evidence import CheckEvidence
 from canary.run.judge import CheckResult, Verdict
 from canary.run.state import Analysis, State
@@ -297,6 +298,21 @@ async def test_where_half_an_hour_has_few_requests_six_hours_are_asked_for_once(
     assert [query.rpartition("}")[2] for query in queries] == ["[1800s]", "[21600s]", "[21600s]"]
     assert without.counts is not None
     assert (without.verdict, without.counts.lacks_history) == (Verdict.PASS, True)
+
+
+async def test_what_a_fleet_has_is_read_aside_from_the_loop_of_all_canaries(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[bool] = []
+
+    def noted(*arguments: Any, **more: Any) -> Any:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return read_counts(*arguments, **more)
+
+    monkeypatch.setattr("canary.run.judge.read_counts", noted)
+    await check(RATE, fleet(12, scrapes=36))
+    assert set(threads) == {False}
+    threads.clear()
+    await check(RATE, BAD)
+    assert set(threads) == {True}, "a thread costs more than few samples"
 
 
 async def test_counts_of_another_limit_are_asked_for_as_those_of_a_new_test() -> None:
