@@ -165,12 +165,12 @@ def others_change(at: Scene, lasts_s: float) -> None:
 
 
 def node_gone(at: Scene, lasts_s: float) -> None:
-    """Take the primary's pods away, and let them find no node: the other side gets all the traffic."""
+    """Take the primary's pods away, and let them find no node: once analysed, the other side gets all the traffic."""
     at.cluster.kubectl("cordon", "sandbox")
     try:
         pods = ("-n", at.rollouts.namespace, "delete", "pods", "-l", "app=app-primary", "--force", "--grace-period=0")
         at.cluster.kubectl(*pods)
-        at.rollouts.wait_for("the side that serves has all", lambda: at.rollouts.weights("app") == (0, 100))
+        at.rollouts.wait_for("the side that serves has all", lambda: at.rollouts.weights("app") == (0, 100), 180)
         at.rollouts.see_stay(lambda: at.rollouts.weights("app"), (0, 100), lasts_s)
     finally:
         at.cluster.kubectl("uncordon", "sandbox")
@@ -179,7 +179,7 @@ def node_gone(at: Scene, lasts_s: float) -> None:
 def broken_by_hand(at: Scene, lasts_s: float) -> None:
     """Store a Canary that is none, delete the RouteTable, and edit a Service."""
     undecodable = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": {"name": "broken"}}
-    spec = {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "none"}, "provider": "nobody's"}
+    spec = {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "none"}, "provider": "istio"}
     at.rollouts.apply_unseen(undecodable | {"spec": spec | {"service": {"port": 80}}})
     kubectl = ("-n", at.rollouts.namespace)
     at.cluster.kubectl(*kubectl, "delete", "routetable", "app")
@@ -216,6 +216,6 @@ CASES: Final = (
     Case("names do not resolve", dns_gone, is_alone=True),
     Case("ten thousand changes of others", others_change, is_alone=True),
     # Fifty requests a second, until the gateway no longer sends to pods that are gone: the fault is theirs.
-    Case("node gone with the primary's pods", node_gone, injected=1_000, is_alone=True),
+    Case("node gone with the primary's pods", node_gone, injected=10_000, is_alone=True),
     Case("broken by hand", broken_by_hand, injected=500),
 )

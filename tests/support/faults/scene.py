@@ -190,8 +190,9 @@ class Scene:
             "it is scaled down", lambda: self.rollouts.get("deployment", "app")["spec"]["replicas"] == 0
         )
         name = f"app.{self.rollouts.namespace}"
-        self.rollouts.wait_until_told_times("app", f"Promotion completed! Scaling down {name}", 1)
+        self.rollouts.wait_until_told("app", "Promotion completed!")
         told = [text for _, text in self.rollouts.events("app")]
+        assert sum(text.startswith("Promotion completed!") for text in told) == 1
         steps = [text for text in told if text.startswith(f"Advance {name} canary weight")]
         assert len(steps) == len(set(steps)), "a step was told twice"
         assert not [text for text in told if "Rolling back" in text or "Canary failed" in text]
