@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sandbox.paths import State
 from tests.support.cluster import REPOSITORY
@@ -60,7 +61,7 @@ def problems(logs: list[Path], *, is_whole: bool) -> Iterator[str]:
     """Return what is wrong with what the logs show."""
     rights, uses = granted(manifests(*INSTALLED)), {use for log in logs for use in used(events(log))}
     # With what components give: tests apply some of them.
-    for use in sorted(not_granted(granted(manifests(REPOSITORY / "manifests")), uses)):
+    for use in sorted(not_granted(granted(manifests(REPOSITORY / "manifests")) | _of_shards(), uses)):
         yield f"asked for, and not granted in manifests/: {use}"
     for use in sorted(uses):
         if use.resource == "secrets" and not may_read(use):
@@ -68,6 +69,16 @@ def problems(logs: list[Path], *, is_whole: bool) -> Iterator[str]:
     if is_whole:
         for right in sorted(unused(rights - NEVER_SEEN.keys(), uses)):
             yield f"granted in manifests/, and used by no test: {right}"
+
+
+def _of_shards() -> set[Right]:
+    """Return what the component of several leaders adds: a patch, which is no document of its own."""
+    (patch,) = yaml.safe_load((REPOSITORY / "manifests" / "shards" / "leases.yaml").read_text())
+    return {
+        Right("serin-agent", verb, "coordination.k8s.io", "leases", name)
+        for verb in ("get", "update")
+        for name in patch["value"]
+    }
 
 
 def may_read(use: Right) -> bool:
