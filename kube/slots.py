@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,20 +52,35 @@ class Slot:
     has_hung: bool = field(default=False)
 
 
+class _Queue(NamedTuple):
+    """Whose turns are bounded together: an owner's, and of them those that hung the last time."""
+
+    owner: str
+    is_suspect: bool
+
+
+_Entry: TypeAlias = tuple[int, bool, int, int, Slot]
+
+
 class Slots:
     """The slots of one pace, shared by owners, which are namespaces.
 
     Of those that are equally urgent, the owner is next that was served less of late, and of one owner the one that
     waited longer. A slot whose holder hangs is not counted, until there are `at_most` in all. One owner has
     `most_of_owner` at most, three quarters of them where that is not said, and those that hung the last time have half:
-    however many of them there are, others find slots.
+    however many of them there are, others find slots. Each owner has a queue, of which only the first is looked at:
+    however many wait there, it costs the others nothing.
     """
 
     def __init__(self, pace: SlotPace, *, at_most: int, most_of_owner: int = 0) -> None:
         self._pace = pace
         self._at_most = at_most
         self._most_of_owner = most_of_owner or max(at_most * 3 // 4, 1)
-        self._heap: list[tuple[int, bool, int, int, Slot]] = []
+        self._queues: dict[_Queue, list[_Entry]] = {}
+        # The first of each queue that has room, and its number: others have come before it since where it has another.
+        self._first: list[_Entry] = []
+        self._shown: dict[_Queue, int] = {}
+        self._full: set[_Queue] = set()
         self._numbers = count()
         self._waiting = 0
         self._taken: set[Slot] = set()
@@ -83,10 +98,10 @@ class Slots:
 
     @property
     def most_urgent(self) -> int | None:
-        """Return the lowest rank of those that wait, None when nobody does."""
-        while self._heap and self._heap[0][-1].granted.done():
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        """Return the lowest rank of those that wait and may have a slot of their owner, None when nobody does."""
+        while self._first and self._first[0][-1].granted.done():
+            self._show_first(_queue_of(heapq.heappop(self._first)[-1]))
+        return self._first[0][0] if self._first else None
 
     @asynccontextmanager
     async def of(self, owner: str, rank: int = 0) -> AsyncIterator[Slot]:
@@ -103,7 +118,9 @@ class Slots:
         # As in fair queueing: whoever comes with a hundred at once stands behind those who come with one.
         turn = max(self._served, self._served_of.get(owner, 0)) + 1
         self._served_of[owner] = turn
-        heapq.heappush(self._heap, (rank, is_suspect, turn, next(self._numbers), slot))
+        queue = _queue_of(slot)
+        heapq.heappush(self._queues.setdefault(queue, []), (rank, is_suspect, turn, next(self._numbers), slot))
+        self._show_first(queue)
         self._waiting += 1
         self._grant()
         try:
@@ -124,6 +141,7 @@ class Slots:
             self._set_hanging(slot, is_hanging=False)
             if slot.timer is not None:
                 slot.timer.cancel()
+            self._look_again_at_full(slot)
         elif slot.granted.cancel() or slot.granted.cancelled():
             self._waiting -= 1
         self._grant()
@@ -134,26 +152,56 @@ class Slots:
         self._set_hanging(slot, is_hanging=False)
 
     def _grant(self) -> None:
-        left_out = []
-        while self._heap and len(self._taken) < min(self._pace.at_once + self._hanging, self._at_most):
-            entry = heapq.heappop(self._heap)
+        while self._first and len(self._taken) < min(self._pace.at_once + self._hanging, self._at_most):
+            entry = self._first[0]
             rank, _, turn, _, slot = entry
+            queue = _queue_of(slot)
             if slot.granted.done():
+                heapq.heappop(self._first)
+                self._show_first(queue)
                 continue
             if rank > 0 and self._pace.alone_s > 0:
-                left_out.append(entry)
                 self._wake_after(self._pace.alone_s)
                 break
+            heapq.heappop(self._first)
             if not self._has_room_for(slot):
-                left_out.append(entry)
+                self._full.add(queue)
                 continue
             self._served = max(self._served, turn)
             self._begin(slot)
-        for entry in left_out:
-            heapq.heappush(self._heap, entry)
-        if not self._heap:
-            self._served = 0
-            self._served_of.clear()
+            self._show_first(queue)
+        if not self._waiting:
+            self._forget()
+
+    def _show_first(self, queue: _Queue) -> None:
+        """Have the first of a queue looked at, unless it is already or its queue has no room."""
+        entries = self._queues.get(queue, [])
+        while entries and entries[0][-1].granted.done():
+            heapq.heappop(entries)
+        if not entries:
+            self._queues.pop(queue, None)
+            self._shown.pop(queue, None)
+        elif queue not in self._full and self._shown.get(queue) != entries[0][3]:
+            self._shown[queue] = entries[0][3]
+            heapq.heappush(self._first, entries[0])
+
+    def _look_again_at_full(self, ended: Slot) -> None:
+        """Look again at the queues that may have room now that a slot is given back."""
+        for queue in [
+            each for each in self._full if each.owner == ended.owner or (each.is_suspect and ended.is_suspect)
+        ]:
+            self._full.discard(queue)
+            self._shown.pop(queue, None)
+            self._show_first(queue)
+
+    def _forget(self) -> None:
+        """Begin anew when nobody waits: who was served long ago is as everybody."""
+        self._served = 0
+        self._served_of.clear()
+        self._queues.clear()
+        self._first.clear()
+        self._shown.clear()
+        self._full.clear()
 
     def _has_room_for(self, slot: Slot) -> bool:
         is_below = self._of_owner[slot.owner] < self._most_of_owner
@@ -196,3 +244,7 @@ class Slots:
     def _wake(self) -> None:
         self._is_to_wake = False
         self._grant()
+
+
+def _queue_of(slot: Slot) -> _Queue:
+    return _Queue(slot.owner, slot.is_suspect)

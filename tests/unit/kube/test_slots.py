@@ -168,3 +168,35 @@ def test_a_server_that_is_to_be_left_alone_gets_the_most_urgent_only_until_that_
         assert held.begun == ["pull", "run"]
 
     play(script())
+
+
+class Rank(int):
+    """A rank that counts how often one was compared with another: the work of the queues, by no clock."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Rank.compared += 1
+        return int(self) == other
+
+    def __hash__(self) -> int:
+        return hash(int(self))
+
+
+def test_an_owner_with_hundreds_that_wait_for_its_own_slots_costs_each_of_them_little() -> None:
+    """Fifty canaries of a hundred checks, of one namespace that has all that it may have, while others are free."""
+
+    async def script() -> None:
+        slots, waiting = Slots(ChangingPace(8), at_most=8, most_of_owner=4), 500
+        Rank.compared = 0
+        taken = [await slots.take("tenant", Rank(1)) for _ in range(4)]
+        tasks = [asyncio.create_task(slots.take("tenant", Rank(1))) for _ in range(waiting)]
+        await settle()
+        assert slots.waiting == waiting
+        assert (await slots.take("other", Rank(1))).owner == "other"
+        for task in tasks:
+            slots.give_back(taken.pop(0))
+            taken.append(await task)
+        assert Rank.compared < 50 * waiting
+
+    play(script())
