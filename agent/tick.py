@@ -28,13 +28,13 @@ from agent.services import AgentServices
 from agent.status_read_back import StatusReadBack
 from agent.stored import SpecReader, StoredCanary, is_gone, read_stored
 from agent.trouble_watch import TroubleWatch
-from agent.turns import Turn, Urgency, urgency_of
+from agent.turns import Turn, Urgency, is_pull, urgency_of
 from canary.api.canary import Canary
 from canary.api.names import DEFAULT_TARGET_KIND
 from canary.api.parts import mapping_of
 from canary.decide import Decision, decide, find_trouble
 from canary.judgement.spec import with_evidence
-from canary.run.action import Action, SetFinalizer, SetTraffic, describe
+from canary.run.action import Action, SetFinalizer, describe
 from canary.run.judge import Verdict
 from canary.run.messages import Message, undone_again, warning
 from canary.run.observation import Observation, Question
@@ -166,7 +166,7 @@ class CanaryTicker:
             await look_at_secrets(canary, services.caches)
         observation = self._observe(canary, stored)
         decision = decide(canary, state, observation)
-        self._is_pulling = _is_pull(decision, observation)
+        self._is_pulling = is_pull(state, decision, observation)
         if not self._is_pulling:
             refuse_unread_start(canary, services.caches)
         is_farewell = SetFinalizer(is_set=False) in decision.actions
@@ -179,6 +179,7 @@ class CanaryTicker:
         answered: Collection[str] = ()
         if decision.questions:
             decision, answered = await self._ask(canary, stored, observation, decision)
+            self._is_pulling = is_pull(state, decision, observation)
         if decision.actions or decision.questions:
             await self._apply(canary, decision)
             return 0
@@ -390,15 +391,6 @@ class CanaryTicker:
 
 def _version(obj: Object) -> str:
     return str(obj["metadata"].get("resourceVersion", ""))
-
-
-def _is_pull(decision: Decision, observation: Observation) -> bool:
-    """Return whether traffic is taken off the canary side."""
-    exposed_percent = 0 if observation.route is None else observation.route.traffic.canary_percent
-    return any(
-        isinstance(action, SetTraffic) and action.traffic.canary_percent < exposed_percent
-        for action in decision.actions
-    )
 
 
 def _is_before_first_step(state: State) -> bool:

@@ -10,7 +10,11 @@ from enum import IntEnum
 from typing import Any, Final
 
 from canary.api.parts import text_of
+from canary.run.action import SetTraffic
+from canary.run.decision import Decision
+from canary.run.observation import Observation
 from canary.run.phase import IDLE, Phase
+from canary.run.state import State
 from kube.pace import Pace
 from kube.slots import Slot, Slots
 
@@ -22,9 +26,13 @@ class Urgency(IntEnum):
     """Who goes first. Of two that are equal, who is of the namespace that had fewer turns, then who waited longer."""
 
     PULL = 0
-    """Its traffic is to be pulled off the canary side. It goes on while the API server asks to be left alone."""
+    """Its traffic is to be pulled off the canary side."""
     EXPOSED = 1
-    """Its canary side has traffic; or its target was edited: one write says so, and the rest of its run comes after."""
+    """Its canary side has traffic; or its target was edited: one write says so, and the rest of its run comes after.
+
+    It goes on while the API server asks to be left alone, or a bad revision would be served for as long: its checks ask
+    others, and only they tell that its traffic is to be pulled.
+    """
     RUNNING = 2
     RESTING = 3
     """No run is on, or its objects are made for the first time."""
@@ -49,11 +57,20 @@ def urgency_of(status: Mapping[str, Any], *, is_pulling: bool | None, is_target_
     return Urgency.RESTING if phase in {"", Phase.INITIALIZING} else Urgency.RUNNING
 
 
+def is_pull(state: State, decision: Decision, observation: Observation) -> bool:
+    """Return whether traffic is to be taken off the canary side: now, or as stored, or as is to be stored first."""
+    exposed_percent = 0 if observation.route is None else observation.route.traffic.canary_percent
+    wanted = [action.traffic for action in decision.actions if isinstance(action, SetTraffic)]
+    # What is stored stays to be done where its write failed, and is not tried again at once.
+    wanted.append((decision.intent or state).traffic)
+    return any(traffic.canary_percent < exposed_percent for traffic in wanted)
+
+
 class Turns:
     """The turns of one agent, by the pace of its API server; see `kube.slots` for who is next and for who hangs."""
 
     def __init__(self, pace: Pace | None = None) -> None:
-        self.slots = Slots(pace or Pace(), at_most=_AT_MOST)
+        self.slots = Slots(pace or Pace(), at_most=_AT_MOST, goes_on=Urgency.EXPOSED)
 
     @property
     def waiting(self) -> int:

@@ -23,7 +23,7 @@ class SlotPace(Protocol):
 
     @property
     def alone_s(self) -> float:
-        """Return for how many more seconds nobody but the most urgent has one."""
+        """Return for how many more seconds only those have one that may go on, see `Slots`."""
 
     @property
     def hangs_after_s(self) -> float:
@@ -69,11 +69,13 @@ class Slots:
     waited longer. A slot whose holder hangs is not counted, until there are `at_most` in all. One owner has
     `most_of_owner` at most, three quarters of them where that is not said, and those that hung the last time have half:
     however many of them there are, others find slots. Each owner has a queue, of which only the first is looked at:
-    however many wait there, it costs the others nothing.
+    however many wait there, it costs the others nothing. While the pace is for the most urgent alone, those of a rank
+    up to `goes_on` have slots.
     """
 
-    def __init__(self, pace: SlotPace, *, at_most: int, most_of_owner: int = 0) -> None:
+    def __init__(self, pace: SlotPace, *, at_most: int, most_of_owner: int = 0, goes_on: int = 0) -> None:
         self._pace = pace
+        self._goes_on = goes_on
         self._at_most = at_most
         self._most_of_owner = most_of_owner or max(at_most * 3 // 4, 1)
         self._queues: dict[_Queue, list[_Entry]] = {}
@@ -160,7 +162,7 @@ class Slots:
                 heapq.heappop(self._first)
                 self._show_first(queue)
                 continue
-            if rank > 0 and self._pace.alone_s > 0:
+            if rank > self._goes_on and self._pace.alone_s > 0:
                 self._wake_after(self._pace.alone_s)
                 break
             heapq.heappop(self._first)

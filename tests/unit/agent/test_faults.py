@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.faults.stored_api import Json
+from tests.support.faults.stored_api import Json, Place
 from tests.support.faults.world import World, fault_world
 
 MINUTE_S = 60.0
@@ -219,3 +219,38 @@ async def test_one_faulty_object_stops_no_other_and_what_is_broken_by_hand_is_pu
         await world.until("both are as they were", is_put_right, MINUTE_S)
         await world.promoted()
     assert_told_once(world)
+
+
+async def test_a_rollback_is_the_most_urgent_from_the_moment_it_is_stored(world: World) -> None:
+    """The API server asks to be left alone for 20 s just between the status that says so and the route."""
+    changed, was_off = world.api.after_change, False
+
+    def on_change(place: Place) -> None:
+        nonlocal was_off
+        changed(place)
+        if not was_off and place.plural == "canaries" and world.status().get("phase") == "Failed":
+            was_off = True
+            world.to_api.switches = world.to_api.switches.with_changes({"retry_after_s": 20.0})
+
+    async with world.agent():
+        await world.under_way()
+        world.api.after_change = on_change
+        world.metrics.rate = "1"
+        await world.until("it is stored that it failed", lambda: was_off)
+        await world.passes(1.0)
+        assert world.weights() == (75, 25)
+        await world.to_api.calm()
+        await world.until("the traffic is back", lambda: world.weights() == (100, 0), within_s=5.0)
+
+
+async def test_checks_go_on_while_the_api_server_asks_to_be_left_alone(world: World) -> None:
+    """Else a bad revision would be served for as long as it asks for."""
+    async with world.agent():
+        await world.under_way()
+        await world.until("a check was asked", lambda: world.metrics.asked > 0)
+        await world.passes(2.0)
+        await world.to_api.switch(retry_after_s=60.0)
+        world.to_api.cut()
+        asked = world.metrics.asked
+        await world.passes(50.0)
+        assert world.metrics.asked > asked

@@ -229,7 +229,7 @@ async def test_only_a_tick_that_may_start_a_run_waits_for_what_was_never_read(
         with pytest.raises(error or GoesOn):
             await ticker.tick()
         # Whatever the status says: a route that still leads to the canary side is pulled first.
-        monkeypatch.setattr("agent.tick._is_pull", lambda *_: True)
+        monkeypatch.setattr("agent.tick.is_pull", lambda *_: True)
         with pytest.raises(GoesOn):
             await ticker.tick()
 
