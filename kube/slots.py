@@ -176,7 +176,7 @@ class Slots:
             self._forget()
 
     def _show_first(self, queue: _Queue) -> None:
-        """Have the first of a queue looked at, unless it is already or its queue has no room."""
+        """Show the first of a queue to those who grant, unless it is shown already or its queue has no room."""
         entries = self._queues.get(queue, [])
         while entries and entries[0][-1].granted.done():
             heapq.heappop(entries)
