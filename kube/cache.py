@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from kube.backoff import Backoff
 from kube.errors import Conflict, Forbidden, KubeError, NotFound, TransientError, Unavailable, Unread
+from kube.pace import LONGEST_ALONE_S
 from kube.store import Change, Key, Store, key_of
 
 if TYPE_CHECKING:
@@ -208,7 +209,8 @@ class Cache:
         self._current.clear()
         delay_s = self._backoff.delay_s(self._failures)
         if isinstance(error, TransientError):
-            delay_s = max(error.retry_after_s, min(delay_s, TRANSIENT_DELAY_MAX_S))
+            asked_s = min(error.retry_after_s, LONGEST_ALONE_S)
+            delay_s = max(asked_s, min(delay_s, TRANSIENT_DELAY_MAX_S))
         _log.warning("%s: listing again in %.1f s: %s", self.resource.plural, delay_s, error)
         return delay_s
 

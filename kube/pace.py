@@ -32,7 +32,8 @@ _USUAL_FORGOTTEN_S: Final = 600.0
 _HANGS_S: Final = 0.15
 _HANGS_TIMES: Final = 8.0
 
-_LONGEST_ALONE_S: Final = 60.0
+LONGEST_ALONE_S: Final = 60.0
+"""For so long a server is left alone at most: a proxy before it may ask for an hour."""
 
 
 class Pace:
@@ -86,7 +87,7 @@ class Pace:
     def note_refusal(self, retry_after_s: float) -> None:
         """Note that the server has too much to do, and for how long it asked to be left alone, 0 where it did not."""
         now_s = self._clock()
-        self._alone_until_s = max(self._alone_until_s, now_s + min(retry_after_s, _LONGEST_ALONE_S))
+        self._alone_until_s = max(self._alone_until_s, now_s + min(retry_after_s, LONGEST_ALONE_S))
         if self._refused_at_s is None or now_s - self._refused_at_s >= _REFUSED_ONCE_S:
             self._refused_at_s = now_s
             self._change_to(self._at_once // 2)

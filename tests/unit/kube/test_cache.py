@@ -186,6 +186,19 @@ async def test_failing_lists_are_tried_again_ever_more_slowly_and_the_cache_says
     assert "no rights" in caplog.text
 
 
+async def test_a_list_waits_as_long_as_the_server_asks_for_and_not_for_an_hour(
+    api: ApiServer, client: Client, time: ManualTime
+) -> None:
+    api.will(
+        no(429, "TooManyRequests", headers={"Retry-After": "20"}),
+        no(503, "ServiceUnavailable", headers={"Retry-After": "3600"}),
+        listing(10, config_map("a", 5)),
+    )
+    async with running(client.once(10.0), time) as watched:
+        await watched.cache.wait_synced()
+    assert time.slept_s[:2] == [20.0, 60.0]
+
+
 async def test_the_staleness_is_the_time_since_the_server_last_gave_a_sign(
     api: ApiServer, client: Client, time: ManualTime
 ) -> None:
