@@ -45,6 +45,14 @@ class Supervisor:
 
     async def run(self) -> None:
         """Supervise until cancelled; then every loop has ended. The caches must be synced."""
+        try:
+            await self._supervise()
+        finally:
+            # Another leads them from here: whoever has them back reads and counts anew.
+            for key in self._loops:
+                self._forget(key)
+
+    async def _supervise(self) -> None:
         caches = self._services.caches
         async with asyncio.TaskGroup() as tasks:
             unsubscribes = [
@@ -84,14 +92,17 @@ class Supervisor:
             known = self._loops.pop(key, None)
             if known is not None:
                 known[1].cancel()
-            self._services.metrics.canaries.forget(key)
-            self._services.caches.tracking.forget_canary(key)
-            self._services.caches.forget_memo(key)
+            self._forget(key)
         elif self._is_ours(key.namespace):
             if key not in self._loops:
                 loop = CanaryLoop(key, self._services)
                 self._loops[key] = (loop, tasks.create_task(loop.run(), name=f"canary {'/'.join(key)}"))
             self._loops[key][0].wake()
+
+    def _forget(self, key: Key) -> None:
+        self._services.metrics.canaries.forget(key)
+        self._services.caches.tracking.forget_canary(key)
+        self._services.caches.forget_memo(key)
 
     def _on_followed(self, resource: Resource, change: Change) -> None:
         for loop in self._concerned(resource, change.key):

@@ -111,7 +111,7 @@ async def test_who_was_deposed_while_it_decided_asks_no_hook(
     decided = Decision(questions=frozenset({Question.CONFIRM_ROLLOUT}))
     monkeypatch.setattr("agent.tick.decide", lambda *_: decided)
     async with deposed_services(tmp_path, AgentMetrics("1.2.3")) as deposed:
-        services = replace(deposed, is_leader=lambda _: leads)
+        services = replace(deposed, is_leader=lambda namespace: leads and namespace == "test")
         services.caches.of(CANARIES).remember(version_of_canary("1") | {"status": {"phase": "Waiting"}})
         services.caches.of(DEPLOYMENTS).remember(stored(podinfo_deployment()))
         ticker = CanaryTicker(Key("test", "podinfo"), services, asyncio.Event())

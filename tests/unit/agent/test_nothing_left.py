@@ -109,3 +109,14 @@ async def test_canaries_that_came_and_went_leave_nothing(tmp_path: Path) -> None
             assert len(feed._gone) <= MOST_GONE
             feed._gone.clear()
             assert left_in(supervisor, caches, metrics, feed) == []
+
+
+async def test_of_canaries_that_another_leads_from_now_on_no_computations_are_kept(tmp_path: Path) -> None:
+    """Shards wander: an agent would end with what it ever knew of the whole fleet."""
+    metrics, canary = AgentMetrics("1.2.3"), came(1, 1)
+    async with at_work(tmp_path, metrics, canary) as (_, caches):
+        parsed = parse_canary(canary)
+        memo = caches.memo(parsed)
+        metrics.canaries.count_end(parsed, State(phase=Phase.FAILED))
+    assert caches.memo(parsed) is not memo
+    assert left_in(metrics.canaries._counts) == []
