@@ -53,6 +53,9 @@ _log = logging.getLogger(__name__)
 # Traffic is pulled at once: the events of the transition before may be late, and after a crash even lost.
 _WRITTEN_BEFORE_A_PULL_S: Final = 0.3
 
+# How often it is looked whether the gateway still sends to a port that was edited.
+_OLD_PORT_S: Final = 3.0
+
 
 class CanaryTicker:
     """Ticks one canary. `woken` is set when something that concerns the canary changed."""
@@ -298,7 +301,9 @@ class CanaryTicker:
     def _wake_after_s(self, canary: Canary, decision: Decision) -> float | None:
         reads_s = self._services.caches.read_again_after_s(canary)
         held_s = (*self._cooldowns.waits_s(), *self._read_back.waits_s(), *self._trouble.waits_s())
-        waits_s = (*held_s, decision.wake_after_s, reads_s, look_again_after_s(canary, self._services.caches))
+        # No event tells that the gateway has left an old port for long enough: at rest nobody else looks again.
+        port_s = _OLD_PORT_S if self._services.routing.kept_port(canary) is not None else None
+        waits_s = (*held_s, decision.wake_after_s, reads_s, port_s, look_again_after_s(canary, self._services.caches))
         return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
 
     async def _report(self, obj: Object, canary: Canary, state: State) -> Object:

@@ -26,6 +26,7 @@ from canary.run.traffic import Traffic
 from kube.client import Client
 from kube.errors import Conflict
 from kube.resource import DEPLOYMENTS, SERVICES
+from kube.store import Change, Key
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually
 from tests.support.rollout import podinfo
@@ -150,6 +151,9 @@ async def routed(cluster: Cluster, namespace: str) -> AsyncIterator[Routed]:
             await client.create(DEPLOYMENTS, _deployment(side, namespace))
         await client.create(VIRTUAL_SERVICES, _virtual_service(namespace, host))
         caches = Caches(client, namespace)
+        # Caches keep whole what a stored Canary names; those that tests make are stored nowhere.
+        named = obj | {"spec": obj["spec"] | {"upstreamRef": {"name": "tuned"}}}
+        caches.concerns.take(Change(Key(namespace, "app"), None, named))
         for resource in _WATCHED:
             await stack.enter_async_context(_running(caches.of(resource).run))
             await caches.of(resource).wait_synced()

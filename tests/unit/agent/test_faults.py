@@ -254,3 +254,22 @@ async def test_checks_go_on_while_the_api_server_asks_to_be_left_alone(world: Wo
         asked = world.metrics.asked
         await world.passes(50.0)
         assert world.metrics.asked > asked
+
+
+async def test_an_old_port_goes_though_nothing_happens_any_more(world: World) -> None:
+    """Services keep it until the gateway has left it for a while, of which no event tells a canary at rest."""
+
+    def move(canary: Json) -> None:
+        canary["spec"]["service"] = {"port": 8080, "targetPort": 9898}
+        canary["metadata"]["generation"] = 2
+
+    def ports(name: str) -> list[int]:
+        return [port["port"] for port in world.api.get("services", name)["spec"]["ports"]]
+
+    async with world.agent():
+        await world.initialized()
+        await world.passes(30.0)
+        world.api.edit("canaries", "podinfo", move)
+        await world.until("it has both", lambda: len(ports("podinfo-primary")) == 2, MINUTE_S)
+        await world.until("the old one is gone", lambda: ports("podinfo-primary") == [8080], MINUTE_S)
+    assert (ports("podinfo"), ports("podinfo-canary")) == ([8080], [8080])
