@@ -33,6 +33,7 @@ from agent.providers.alerts.dispatcher import AlertDispatcher
 from agent.providers.cloud.identities import Identities
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
+from agent.providers.metrics.sources import Sources
 from agent.providers.routing.gloo import GlooRouting
 from agent.providers.web.addresses import AddressRules
 from agent.providers.web.sessions import environment_proxies, open_sessions
@@ -215,15 +216,17 @@ def connect_services(
         trusted=settings.trusts_flaggers_of,
     )
     checks = MetricChecks(
-        queries,
-        checks_client or client,
-        caches,
-        metrics_server=settings.metrics_server,
-        timeout_s=settings.query_timeout_s,
-        own_session=own_queries,
-        gateways=settings.gateway_namespaces,
-        identities=Identities(own_queries or queries, settings.lends_identity_to),
-        observe=metrics.calls.observe_provider,
+        Sources(
+            queries,
+            checks_client or client,
+            caches,
+            metrics_server=settings.metrics_server,
+            timeout_s=settings.query_timeout_s,
+            own_session=own_queries,
+            gateways=settings.gateway_namespaces,
+            identities=Identities(own_queries or queries, settings.lends_identity_to),
+            observe=metrics.calls.observe_provider,
+        )
     )
     turns, runs = Turns(client.pace), RunQueue(settings.run_limits)
     caches.of(CANARIES).subscribe(runs.follow)

@@ -14,7 +14,7 @@ from agent.page.recent import Recent
 from agent.page.reviews import Reviews
 from agent.page.server import Page
 from agent.page.traffic import TrafficReader
-from agent.providers.metrics.checks import MetricChecks
+from agent.providers.metrics.sources import Sources
 from agent.providers.web.addresses import AddressRules
 from agent.providers.web.sessions import open_session
 from agent.settings import PageAuth, Settings
@@ -48,7 +48,7 @@ async def open_page(
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
         # Sessions of its own: who looks takes no connection from a run.
-        checks = MetricChecks(
+        sources = Sources(
             await stack.enter_async_context(open_session(rules)),
             client,
             caches,
@@ -57,7 +57,7 @@ async def open_page(
             own_session=await stack.enter_async_context(open_session()),
             gateways=settings.gateway_namespaces,
         )
-        traffic = TrafficReader(checks.builtin_source)
+        traffic = TrafficReader(sources.builtin_source)
         stack.push_async_callback(traffic.close)
         agent = {
             "version": serin_version(),

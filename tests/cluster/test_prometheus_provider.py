@@ -14,6 +14,7 @@ from agent.providers.metrics.checks import MetricChecks
 from agent.providers.metrics.exchange import Exchange
 from agent.providers.metrics.port import Connection, Question
 from agent.providers.metrics.servers.prometheus import Prometheus, Series
+from agent.providers.metrics.sources import Sources
 from canary.api.names import Side
 from canary.run.judge import CheckResult
 from canary.run.state import State
@@ -106,7 +107,7 @@ async def test_the_builtin_checks_and_a_drain_see_the_canary_by_either_name_of_i
     rate, duration = made.analysis.metrics
 
     async with prometheus_of(envoy.exposition, tmp_path) as server, aiohttp.ClientSession() as session:
-        checks = MetricChecks(session, nobody, Caches(nobody, ""), metrics_server=server, timeout_s=10)
+        checks = MetricChecks(Sources(session, nobody, Caches(nobody, ""), metrics_server=server, timeout_s=10))
 
         async def look() -> list[CheckResult]:
             return [await checks.check(made, State(), metric, time.time()) for metric in (rate, duration)]

@@ -3,30 +3,25 @@
 import asyncio
 import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-import aiohttp
-
-from agent.caches import Caches
 from agent.limits.queries import NotAsked, Queries
-from agent.providers.cloud.identities import Identities
 from agent.providers.errors import ProviderError, ProviderRefused
 from agent.providers.metrics.counters import Counters
 from agent.providers.metrics.counting import shows_harm
 from agent.providers.metrics.port import MetricServer, Question
-from agent.providers.metrics.sources import BuiltinSource, Observe, Sources
+from agent.providers.metrics.sources import Sources, filling_in
 from canary.api.canary import Canary
 from canary.api.metric_template import PROMETHEUS, MetricProviderType, MetricTemplate
 from canary.api.metrics import SUCCESS_RATE, CanaryMetric
 from canary.api.names import Names, Side
 from canary.api.problems import InvalidObject
-from canary.api.query_template import QueryTooLong, TemplateError, UnknownVariable, query_names, render_query
+from canary.api.query_template import TemplateError, query_names, render_query
 from canary.judgement.spec import keeps_threshold
 from canary.run.judge import CheckResult, Sample, counted, judge
 from canary.run.state import State
-from kube.client import Client
 from kube.errors import KubeError, PermanentError
 from render.builtin_metrics import CODE_LABEL, request_count, request_duration, request_success_rate, success_counts
 
@@ -44,38 +39,13 @@ _MOST_TIMEOUTS: Final = 5
 
 
 class MetricChecks:
-    """Asks the metric servers of all canaries over one session, and the agent's own over `own_session`.
+    """Asks the metric servers of all canaries, and judges what they answer."""
 
-    `gateways`: the namespaces whose pods export what the builtin checks count there, empty for any.
-    """
-
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        client: Client,
-        caches: Caches,
-        *,
-        metrics_server: str,
-        timeout_s: float,
-        own_session: aiohttp.ClientSession | None = None,
-        gateways: Collection[str] = (),
-        observe: Observe | None = None,
-        identities: Identities | None = None,
-    ) -> None:
-        self._sources = Sources(
-            session,
-            client,
-            caches,
-            metrics_server=metrics_server,
-            timeout_s=timeout_s,
-            own_session=own_session,
-            gateways=gateways,
-            observe=observe,
-            identities=identities,
-        )
-        self._counters = Counters(self._sources)
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._counters = Counters(sources)
         self._queries = Queries()
-        self._timeout_s = timeout_s
+        self._timeout_s = sources.timeout_s
 
     @property
     def waiting(self) -> int:
@@ -155,14 +125,9 @@ class MetricChecks:
         Raises:
             ProviderError: there is no value; the text has no more of the template than its name.
         """
-        name = f"MetricTemplate {template.namespace}/{template.name}"
-        try:
-            is_promql = template.spec.provider.type == PROMETHEUS
+        is_promql = template.spec.provider.type == PROMETHEUS
+        with filling_in(template, "spec.query", is_own=False):
             text = render_query(template.spec.query, names, variables, is_trusted=False, is_promql=is_promql)
-        except (UnknownVariable, QueryTooLong) as error:
-            raise ProviderRefused(f"{name} spec.query: {error}") from error
-        except TemplateError as error:
-            raise ProviderRefused(f"{name} spec.query: it can't be filled in; allowed: {error.allowed}") from error
         server = await self._sources.server_across(template)
         return await self._value(template, server, replace(asked, text=text))
 
@@ -202,10 +167,6 @@ class MetricChecks:
 
     async def _value(self, template: MetricTemplate, server: MetricServer, asked: Question) -> float | None:
         return await self._sources.observed(template.spec.provider.type, server.value(asked))
-
-    def builtin_source(self, canary: Canary) -> BuiltinSource:
-        """Return where the builtin checks of a canary get their values."""
-        return self._sources.builtin_source(canary)
 
 
 def _interval(metric: CanaryMetric, window_s: int, provider_type: MetricProviderType) -> str:

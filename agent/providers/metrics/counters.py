@@ -17,13 +17,13 @@ from agent.providers.metrics.counting import (
     with_role,
 )
 from agent.providers.metrics.servers.prometheus import Prometheus
-from agent.providers.metrics.sources import Sources
+from agent.providers.metrics.sources import Sources, filling_in
 from agent.providers.web.answers import AnswerTooLong
 from canary.api.bounds import MOST_COUNTERS_BYTES, MOST_USERS_COUNTERS_BYTES
 from canary.api.canary import Canary
 from canary.api.metric_template import PROMETHEUS
 from canary.api.metrics import CanaryMetric
-from canary.api.query_template import QueryTooLong, TemplateError, UnknownVariable, query_names
+from canary.api.query_template import query_names
 from canary.api.references import NamespacedReference
 from canary.judgement.observe import wants_longer_history
 from canary.judgement.scrapes import LONG_HISTORY_S, Memory
@@ -101,12 +101,8 @@ class Counters:
                 "made of them"
             )
         names = query_names(canary, metric.interval_effective)
-        try:
+        with filling_in(template, "spec.counts", is_own=is_own):
             return server, template_counting(template.spec.counts, names, metric.template_variables, is_trusted=is_own)
-        except TemplateError as error:
-            if is_own or isinstance(error, UnknownVariable | QueryTooLong):
-                raise ProviderRefused(f"{name} spec.counts: {error}") from error
-            raise ProviderRefused(f"{name} spec.counts: it can't be filled in; allowed: {error.allowed}") from error
 
 
 class _Asking(NamedTuple):

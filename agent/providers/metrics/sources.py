@@ -1,7 +1,8 @@
 """Whom a check asks: the canary's own metrics server or the agent's, or that of a MetricTemplate."""
 
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TypeVar
 
 import aiohttp
@@ -19,6 +20,7 @@ from agent.resources import METRIC_TEMPLATES
 from canary.api.canary import Canary
 from canary.api.metric_template import PROVIDER_FIELDS, MetricTemplate
 from canary.api.problems import InvalidObject
+from canary.api.query_template import QueryTooLong, TemplateError, UnknownVariable
 from canary.api.references import NamespacedReference
 from canary.api.shown import shown_url
 from canary.rules.references import is_refused_across, without_content
@@ -41,6 +43,22 @@ class BuiltinSource(NamedTuple):
 
     server: Prometheus
     gateways: Collection[str]
+
+
+@contextmanager
+def filling_in(template: MetricTemplate, field: str, *, is_own: bool) -> Iterator[None]:
+    """Name the template and the field where a query can't be filled in; of another namespace's tell no more of it.
+
+    Raises:
+        ProviderRefused: a query_template.TemplateError was raised in the block.
+    """
+    name = f"MetricTemplate {template.namespace}/{template.name} {field}"
+    try:
+        yield
+    except TemplateError as error:
+        if is_own or isinstance(error, UnknownVariable | QueryTooLong):
+            raise ProviderRefused(f"{name}: {error}") from error
+        raise ProviderRefused(f"{name}: it can't be filled in; allowed: {error.allowed}") from error
 
 
 class Sources:
@@ -68,7 +86,8 @@ class Sources:
         self._observe = observe
         self._caches = caches
         self._metrics_server = metrics_server
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
+        """What one request may take."""
 
     def builtin_source(self, canary: Canary) -> BuiltinSource:
         """Return where the builtin checks of a canary get their values."""
@@ -78,7 +97,7 @@ class Sources:
         """Return the canary's own server; of one without the agent's, which may be where users' may not."""
         address = canary.spec.metrics_server or self._metrics_server
         session = self._means.session if canary.spec.metrics_server else self._own_session
-        connection = Connection(name=shown_url(address.rstrip("/")), address=address, timeout_s=self._timeout_s)
+        connection = Connection(name=shown_url(address.rstrip("/")), address=address, timeout_s=self.timeout_s)
         return Prometheus(Exchange(session, connection), self._means.by_get)
 
     def gateways_of(self, canary: Canary) -> Collection[str]:
@@ -127,7 +146,7 @@ class Sources:
             credentials=credentials,
             secret="" if name else secret,
             is_verified=not provider.insecure_skip_verify,
-            timeout_s=self._timeout_s,
+            timeout_s=self.timeout_s,
         )
         return PROVIDERS[provider.type](self._means, connection)
 

@@ -20,6 +20,7 @@ from agent.caches import Caches
 from agent.providers.cloud.identities import Identities
 from agent.providers.errors import ProviderError
 from agent.providers.metrics.checks import MetricChecks
+from agent.providers.metrics.sources import Sources
 from agent.providers.web.addresses import AddressRules
 from agent.providers.web.sessions import open_session
 from agent.resources import METRIC_TEMPLATES
@@ -139,13 +140,15 @@ async def playing(
         caches.of(METRIC_TEMPLATES).remember(template)
         told: list[tuple[str, ProviderError | None]] = []
         checks = MetricChecks(
-            session,
-            client,
-            caches,
-            metrics_server="http://127.0.0.1:1",
-            timeout_s=timeout_s,
-            observe=lambda kind, seconds, error: told.append((kind, error)),
-            identities=identities,
+            Sources(
+                session,
+                client,
+                caches,
+                metrics_server="http://127.0.0.1:1",
+                timeout_s=timeout_s,
+                observe=lambda kind, seconds, error: told.append((kind, error)),
+                identities=identities,
+            )
         )
         yield Played(api, checks, template, told)
         server.released.set()

@@ -13,6 +13,7 @@ from agent.providers.alerts.destinations import Destinations
 from agent.providers.credentials import read_secret
 from agent.providers.errors import ProviderRefused
 from agent.providers.metrics.checks import MetricChecks
+from agent.providers.metrics.sources import Sources
 from agent.resources import ALERT_PROVIDERS, METRIC_TEMPLATES
 from canary.rules.references import Stage
 from canary.run.judge import CheckResult, Verdict
@@ -83,7 +84,7 @@ class Infra:
             caches.of(METRIC_TEMPLATES).remember(
                 infra_template(**({"address": address, "query": query, "namespace": namespace} | provider))
             )
-            checks = MetricChecks(session, client, caches, metrics_server=url, timeout_s=PATIENCE_S)
+            checks = MetricChecks(Sources(session, client, caches, metrics_server=url, timeout_s=PATIENCE_S))
             assert made.analysis is not None
             state = State(analysis=Analysis(started_at_s=NOW_S - 60))
             return await checks.check(made, state, made.analysis.metrics[0], NOW_S)

@@ -15,6 +15,7 @@ from agent.caches import Caches
 from agent.hook_calls import HookCalls
 from agent.providers.hooks import Hooks
 from agent.providers.metrics.checks import MetricChecks
+from agent.providers.metrics.sources import Sources
 from canary.api.hooks import HOOK_TYPES
 from canary.run.judge import CheckResult, Verdict
 from canary.run.observation import Observation, Question
@@ -85,7 +86,7 @@ class Providers:
         client: Any = None  # no template, no secret: nobody asks the API server
         calls = calls or HookCalls()
         async with serving(self.handle) as url, aiohttp.ClientSession() as session:
-            checks = MetricChecks(session, client, Caches(client, ""), metrics_server=url, timeout_s=AGES_S)
+            checks = MetricChecks(Sources(session, client, Caches(client, ""), metrics_server=url, timeout_s=AGES_S))
             asker = Asker(checks, Hooks(session=session), grace_s=GRACE_S)
             webhooks = [
                 {"name": name, "type": kind, "url": f"{url}/hooks/{name}", "timeout": "10m"}

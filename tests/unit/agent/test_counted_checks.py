@@ -13,6 +13,7 @@ from aiohttp import web
 
 from agent.caches import Caches
 from agent.providers.metrics.checks import MetricChecks
+from agent.providers.metrics.sources import Sources
 from agent.resources import METRIC_TEMPLATES
 from canary.judgement.counts import Failures, Tally
 from canary.judgement.scrapes import Memory, SeenProcess, Times, read_counts
@@ -82,7 +83,9 @@ async def server(
             provider = {"type": "prometheus", "address": url}
             metadata = {"name": "orders", "namespace": "test", "resourceVersion": "1"}
             caches.of(METRIC_TEMPLATES).remember({"metadata": metadata, "spec": {"provider": provider, **template}})
-        yield MetricChecks(session, client, caches, metrics_server=url, timeout_s=PATIENCE_S, gateways=["gloo-system"])
+        yield MetricChecks(
+            Sources(session, client, caches, metrics_server=url, timeout_s=PATIENCE_S, gateways=["gloo-system"])
+        )
 
 
 async def check(

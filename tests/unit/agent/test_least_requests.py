@@ -14,6 +14,7 @@ from aiohttp import web
 
 from agent.caches import Caches
 from agent.providers.metrics.checks import MetricChecks
+from agent.providers.metrics.sources import Sources
 from canary.run.judge import CheckResult, Verdict
 from canary.run.state import Analysis, State
 from tests.support.canaries import canary
@@ -64,7 +65,7 @@ async def judged(gateway: Gateway, metric: str = "request-success-rate", **field
     client: Any = None
     state = State(analysis=Analysis(started_at_s=NOW_S - gateway.since_s))
     async with serving(gateway.answer) as url, aiohttp.ClientSession() as session:
-        asked = MetricChecks(session, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S)
+        asked = MetricChecks(Sources(session, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S))
         return await asked.check(made, state, made.analysis.metrics[0], NOW_S)
 
 

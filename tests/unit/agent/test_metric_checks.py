@@ -13,6 +13,7 @@ from aiohttp import web
 
 from agent.caches import Caches
 from agent.providers.metrics.checks import MetricChecks
+from agent.providers.metrics.sources import Sources
 from agent.resources import METRIC_TEMPLATES
 from canary.api.names import Side
 from canary.run.judge import CheckResult, Verdict
@@ -52,7 +53,7 @@ async def checks(answer: str, queries: list[tuple[str, str]], **secret: str) -> 
     caches = Caches(client, "")
     async with serving(handle) as url, aiohttp.ClientSession() as session:
         caches.of(METRIC_TEMPLATES).remember(template(url))
-        yield MetricChecks(session, client, caches, metrics_server=url, timeout_s=PATIENCE_S)
+        yield MetricChecks(Sources(session, client, caches, metrics_server=url, timeout_s=PATIENCE_S))
 
 
 async def check(
@@ -155,7 +156,7 @@ async def test_a_query_of_the_canarys_own_goes_to_the_server_that_the_canary_nam
     metric = {"name": "own", "query": "up{ns='{{ namespace }}'}", "threshold": 5}
     async with serving(handle) as url, aiohttp.ClientSession() as session:
         asked = MetricChecks(
-            session, client, Caches(client, ""), metrics_server="http://127.0.0.1:1", timeout_s=PATIENCE_S
+            Sources(session, client, Caches(client, ""), metrics_server="http://127.0.0.1:1", timeout_s=PATIENCE_S)
         )
         made = canary({"metrics": [metric]}, metricsServer=url)
         assert made.analysis is not None
@@ -189,7 +190,7 @@ async def test_a_template_may_say_that_the_servers_certificate_is_not_verified(
         known = template(url)
         known["spec"]["provider"]["insecureSkipVerify"] = is_skipped
         caches.of(METRIC_TEMPLATES).remember(known)
-        asked = MetricChecks(session, client, caches, metrics_server=url, timeout_s=PATIENCE_S)
+        asked = MetricChecks(Sources(session, client, caches, metrics_server=url, timeout_s=PATIENCE_S))
         watched = canary({"metrics": [TEMPLATED]})
         assert watched.analysis is not None
         result = await asked.check(watched, State(), watched.analysis.metrics[0], NOW_S)
@@ -210,7 +211,7 @@ async def test_a_server_that_takes_no_post_refuses_one_only_once() -> None:
     made = canary({"metrics": [{"name": "own", "query": "up", "threshold": 5}]})
     assert made.analysis is not None
     async with serving(handle) as url, aiohttp.ClientSession() as session:
-        asked = MetricChecks(session, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S)
+        asked = MetricChecks(Sources(session, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S))
         results = [await asked.check(made, State(), made.analysis.metrics[0], NOW_S) for _ in range(2)]
     assert [result.text for result in results] == ["own 7.00 > 5", "own 7.00 > 5"]
     assert methods == ["POST", "GET", "GET"]
@@ -237,7 +238,7 @@ async def test_a_side_is_drained_when_its_last_two_scrapes_show_no_request(
 
     client: Any = None
     async with serving(handle) as url, aiohttp.ClientSession() as session:
-        asked = MetricChecks(session, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S)
+        asked = MetricChecks(Sources(session, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S))
         found = await asked.is_drained(canary(metricsServer=url), Side.CANARY, NOW_S - shifted_s_ago, NOW_S)
     assert found is is_drained
     assert all(window in query for query in queries)
@@ -257,7 +258,9 @@ async def test_the_builtin_checks_and_the_drain_count_what_the_gateway_exports(*
         client: Any = Secrets()
         made = canary({"metrics": [BUILTIN, duration]}, **({} if own_server else {"metricsServer": url}))
         asked = MetricChecks(
-            session, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S, gateways=("gloo-system",)
+            Sources(
+                session, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S, gateways=("gloo-system",)
+            )
         )
         state = State(analysis=Analysis(started_at_s=NOW_S - 300))
         assert made.analysis is not None

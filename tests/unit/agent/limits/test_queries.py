@@ -9,6 +9,7 @@ import pytest
 from agent.caches import Caches
 from agent.limits.queries import NotAsked, Queries
 from agent.providers.metrics.checks import MetricChecks
+from agent.providers.metrics.sources import Sources
 from canary.run.judge import CheckResult, Sample, Verdict
 from canary.run.state import State
 from kube.client import Client
@@ -99,7 +100,9 @@ def slow_checks(monkeypatch: pytest.MonkeyPatch, answers_after_s: float) -> Metr
     monkeypatch.setattr(MetricChecks, "_sample", sample)
     monkeypatch.setattr("agent.providers.metrics.checks.Queries", lambda: Queries(1, at_most=1))
     client = cast("Client", None)
-    return MetricChecks(cast("Any", None), client, Caches(client, ""), metrics_server="http://x", timeout_s=10.0)
+    return MetricChecks(
+        Sources(cast("Any", None), client, Caches(client, ""), metrics_server="http://x", timeout_s=10.0)
+    )
 
 
 def test_the_time_of_a_check_begins_when_it_is_asked_and_waiting_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:

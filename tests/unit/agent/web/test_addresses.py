@@ -18,6 +18,7 @@ from agent.providers.metrics.checks import MetricChecks
 from agent.providers.metrics.exchange import Exchange
 from agent.providers.metrics.port import Connection, Question
 from agent.providers.metrics.servers.prometheus import Prometheus
+from agent.providers.metrics.sources import Sources
 from agent.providers.web.addresses import AddressRefused, AddressRules, parse_range
 from agent.providers.web.sessions import environment_proxies, open_session
 from canary.api.hooks import CanaryWebhook
@@ -204,7 +205,7 @@ async def test_the_operators_own_metrics_server_may_be_where_a_canarys_may_not()
     client: Any = None
     async with serving(inside) as url, open_session(RULES) as users, open_session(None) as own:
         checks = MetricChecks(
-            users, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S, own_session=own
+            Sources(users, client, Caches(client, ""), metrics_server=url, timeout_s=PATIENCE_S, own_session=own)
         )
         for made in (canary(), canary(metricsServer=url)):
             assert made.analysis is not None
