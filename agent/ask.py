@@ -228,6 +228,13 @@ class AskOutcome:
     answered: Answered | None = None
     is_spec_edited: bool = False
 
+    @property
+    def has_failed(self) -> bool:
+        """Return whether a check failed: the traffic may have to be pulled."""
+        groups = (self.answered.observation.answers or {}).values() if self.answered is not None else ()
+        results = (result for group in groups for result in group if not result.is_dry_run)
+        return any(result.verdict is Verdict.FAIL or result.is_final for result in results)
+
 
 async def ask_while_current(
     answering: Coroutine[Any, Any, Answered],

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from agent.ask import AskOutcome, ask_while_current
+from agent.ask import ask_while_current
 from agent.configs import refuse_unread_start, tracking_problems
 from agent.cooldowns import ActionCooldowns
 from agent.hook_calls import HookCalls
@@ -35,7 +35,6 @@ from canary.api.parts import mapping_of
 from canary.decide import Decision, decide, find_trouble
 from canary.judgement.spec import with_evidence
 from canary.run.action import Action, SetFinalizer, describe
-from canary.run.judge import Verdict
 from canary.run.messages import Message, undone_again, warning
 from canary.run.observation import Observation, Question
 from canary.run.phase import ANALYSING, IDLE, Phase
@@ -52,9 +51,6 @@ _log = logging.getLogger(__name__)
 
 # Traffic is pulled at once: the events of the transition before may be late, and after a crash even lost.
 _WRITTEN_BEFORE_A_PULL_S: Final = 0.3
-
-# How often it is looked whether the gateway still sends to a port that was edited.
-_OLD_PORT_S: Final = 3.0
 
 
 class CanaryTicker:
@@ -231,7 +227,7 @@ class CanaryTicker:
             generation=self._generation,
             observe=partial(self._observe, canary, stored),
         )
-        await self.turn.take(Urgency.PULL if _has_failed(outcome) else self.urgency())
+        await self.turn.take(Urgency.PULL if outcome.has_failed else self.urgency())
         if outcome.is_spec_edited:
             # The next tick reads the spec anew and asks by that; calls that are under way stay so.
             return decision, ()
@@ -301,9 +297,8 @@ class CanaryTicker:
     def _wake_after_s(self, canary: Canary, decision: Decision) -> float | None:
         reads_s = self._services.caches.read_again_after_s(canary)
         held_s = (*self._cooldowns.waits_s(), *self._read_back.waits_s(), *self._trouble.waits_s())
-        # No event tells that the gateway has left an old port for long enough: at rest nobody else looks again.
-        port_s = _OLD_PORT_S if self._services.routing.kept_port(canary) is not None else None
-        waits_s = (*held_s, decision.wake_after_s, reads_s, port_s, look_again_after_s(canary, self._services.caches))
+        looks_s = (self._services.routing.look_again_after_s(canary), look_again_after_s(canary, self._services.caches))
+        waits_s = (*held_s, decision.wake_after_s, reads_s, *looks_s)
         return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
 
     async def _report(self, obj: Object, canary: Canary, state: State) -> Object:
@@ -401,10 +396,3 @@ def _version(obj: Object) -> str:
 def _is_before_first_step(state: State) -> bool:
     """Return whether no run is on, or one that has not exposed its revision to anybody yet."""
     return state.phase in {None, *IDLE} or (state.phase in ANALYSING and state.analysis.started_at_s is None)
-
-
-def _has_failed(outcome: AskOutcome) -> bool:
-    """Return whether a check failed: the traffic may have to be pulled."""
-    groups = (outcome.answered.observation.answers or {}).values() if outcome.answered is not None else ()
-    results = (result for group in groups for result in group if not result.is_dry_run)
-    return any(result.verdict is Verdict.FAIL or result.is_final for result in results)

@@ -30,7 +30,7 @@ _EMPTIED_AFTER_S: Final = 0.3
 
 # By then Gloo has gone on from what it was at when a write reached it: 1.6 s were recorded for all of that. Together
 # they are less than the time after which an acknowledgement is told to be missing.
-_FOLLOWED_WITHIN_S: Final = 3.0
+FOLLOWED_WITHIN_S: Final = 3.0
 
 
 class Acknowledgement(Enum):
@@ -157,7 +157,7 @@ def _is_followed(table: Object, now_s: float) -> bool:
     if routes_at_s is None or status_at_s is None:
         return False
     is_later = status_at_s > routes_at_s
-    return is_later and max(status_at_s - routes_at_s, now_s - status_at_s) >= _FOLLOWED_WITHIN_S
+    return is_later and max(status_at_s - routes_at_s, now_s - status_at_s) >= FOLLOWED_WITHIN_S
 
 
 def _digest(table: Object) -> str:

@@ -6,7 +6,12 @@ from typing import Final
 
 from agent.applied_objects import AppliedObjects
 from agent.caches import Caches
-from agent.providers.routing.acknowledgements import ACKNOWLEDGED_WITHIN_S, Acknowledgement, Acknowledgements
+from agent.providers.routing.acknowledgements import (
+    ACKNOWLEDGED_WITHIN_S,
+    FOLLOWED_WITHIN_S,
+    Acknowledgement,
+    Acknowledgements,
+)
 from agent.providers.routing.delegations import Delegations, Way
 from agent.resources import ROUTE_TABLES, UPSTREAMS
 from agent.settings import FIELD_MANAGER
@@ -177,6 +182,10 @@ class GlooRouting:
         if not self._may_be_served(table, self._delegations.way_to(table)):
             return None
         return self._acknowledgements.left_port(_key(canary), table, self._now_s())
+
+    def look_again_after_s(self, canary: Canary) -> float | None:
+        """See `Routing`. That the gateway has left an old port for long enough is a matter of time alone."""
+        return None if self.kept_port(canary) is None else FOLLOWED_WITHIN_S
 
     def _served_port(self, canary: Canary, table: Object) -> int | None:
         return self._caches.memo(canary).of("port", (canary, table), partial(served_port, canary, table))

@@ -36,6 +36,9 @@ class Routing(Protocol):
     def kept_port(self, canary: Canary) -> int | None:
         """Return the port that requests still come in by though the spec has another one; None without one."""
 
+    def look_again_after_s(self, canary: Canary) -> float | None:
+        """Return when to look again though no event comes, None where events tell of every change."""
+
     async def apply(self, canary: Canary, target: Object, managed: ManagedObject) -> None:
         """Make one of ROUTING_OBJECTS as rendered. A new route sends all to the primary; others keep their split.
 
