@@ -14,12 +14,6 @@ import pytest
 
 from agent.caches import WATCHED, Caches
 from agent.leadership import Deposed, Fence
-from agent.main import connect_services
-from agent.providers.alerts.delivery import Delivery
-from agent.providers.alerts.destinations import Destinations
-from agent.providers.alerts.dispatcher import AlertDispatcher
-from agent.providers.hooks import Hooks
-from agent.reporting.event_hooks import EventHooks
 from agent.series.agent_metrics import AgentMetrics
 from agent.services import AgentServices
 from agent.settings import Settings
@@ -30,6 +24,7 @@ from kube.leadership import Timing
 from kube.lease import Tenure
 from service.installation import lease_name
 from service.lifetime import running
+from tests.support.connected import connected
 from tests.support.eventually import eventually
 from tests.support.patience import AGES_S, PATIENCE_S
 from tests.unit.agent.busy_api import BusyApi, busy_api
@@ -79,20 +74,10 @@ async def agent(
 
         client, fence = await connect(connections), Fence(shards)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        metrics, caches, hooks = AgentMetrics("1.2.3"), Caches(client, namespace), Hooks(session=session)
+        caches = Caches(client, namespace)
         recorder = await stack.enter_async_context(EventRecorder(client, instance="test", drain_s=PATIENCE_S))
-        directory, delivery = Destinations(client, caches, None), Delivery(session=session)
-        services = connect_services(
-            Settings(metrics_server="http://127.0.0.1:1"),
-            client.guarded(fence.check),
-            caches,
-            queries=session,
-            hooks=hooks,
-            recorder=recorder,
-            alerts=AlertDispatcher(directory, delivery, recorder, metrics.count_alert),
-            event_hooks=EventHooks(hooks, metrics.count_event, time.time),
-            metrics=metrics,
-        )
+        guarded, metrics = client.guarded(fence.check), AgentMetrics("1.2.3")
+        services = connected(guarded, caches, session, metrics, recorder=recorder)
         for cache in caches.all():
             _ = await stack.enter_async_context(running(cache.run(), cache.resource.plural))
         services = replace(services, is_leader=fence.is_open)

@@ -1,7 +1,6 @@
 """The loop of one canary, at its edges: how it waits after a failure, and which object its remarks are about."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,16 +15,9 @@ from agent.caches import Caches
 from agent.leadership import Deposed
 from agent.limits.runs import RunLimits
 from agent.loop import CanaryLoop
-from agent.main import connect_services
-from agent.providers.alerts.delivery import Delivery
-from agent.providers.alerts.destinations import Destinations
-from agent.providers.alerts.dispatcher import AlertDispatcher
-from agent.providers.hooks import Hooks
-from agent.reporting.event_hooks import EventHooks
 from agent.resources import CANARIES
 from agent.series.agent_metrics import AgentMetrics
 from agent.services import AgentServices
-from agent.settings import Settings
 from agent.stored import read_stored
 from agent.tick import CanaryTicker
 from canary.api.canary import Canary
@@ -42,6 +34,7 @@ from kube.resource import DEPLOYMENTS
 from kube.store import Key
 from render.config_refs import ConfigRef
 from tests.support.canaries import canary, canary_object
+from tests.support.connected import SETTINGS, connected
 from tests.support.exposition import exposed
 from tests.support.podinfo import podinfo_deployment, stored
 from tests.unit.kube.apiserver import write_kubeconfig
@@ -59,19 +52,8 @@ async def deposed_services(
         Client.connect(kubeconfig=kubeconfig, user_agent="serin/test") as client,
         aiohttp.ClientSession() as session,
     ):
-        caches, recorder, hooks = Caches(client, ""), EventRecorder(client, instance="test"), Hooks(session=session)
-        directory, delivery = Destinations(client, caches, None), Delivery(session=session)
-        made = connect_services(
-            Settings(metrics_server="http://127.0.0.1:1", run_limits=run_limits),
-            client,
-            caches,
-            queries=session,
-            hooks=hooks,
-            recorder=recorder,
-            alerts=AlertDispatcher(directory, delivery, recorder, metrics.count_alert),
-            event_hooks=EventHooks(hooks, metrics.count_event, time.time),
-            metrics=metrics,
-        )
+        settings = replace(SETTINGS, run_limits=run_limits)
+        made = connected(client, Caches(client, ""), session, metrics, settings=settings)
         yield replace(made, is_leader=lambda _: False)
 
 

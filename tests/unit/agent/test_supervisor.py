@@ -1,7 +1,6 @@
 """The supervisor lets go of what it knew of a canary that went, or that now has other names."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,16 +12,10 @@ import pytest
 
 from agent.caches import Caches
 from agent.loop import CanaryLoop
-from agent.main import connect_services
-from agent.providers.alerts.delivery import Delivery
-from agent.providers.alerts.destinations import Destinations
-from agent.providers.alerts.dispatcher import AlertDispatcher
-from agent.providers.hooks import Hooks
-from agent.reporting.event_hooks import EventHooks
 from agent.resources import CANARIES
 from agent.series.agent_metrics import AgentMetrics
 from agent.services import AgentServices
-from agent.settings import ConfigTracking, Settings
+from agent.settings import ConfigTracking
 from agent.supervisor import Supervisor
 from agent.tick import CanaryTicker
 from agent.tracking.referenced import Referenced
@@ -32,11 +25,11 @@ from canary.run.phase import Phase
 from canary.run.state import Revisions, State, TransitionRecord
 from kube.cache import Cache
 from kube.client import Client, WatchEvent
-from kube.events import EventRecorder
 from kube.resource import DEPLOYMENTS
 from kube.store import Key
 from render.config_refs import ConfigRef
 from tests.support.canaries import canary_object
+from tests.support.connected import connected
 from tests.support.exposition import exposed
 from tests.unit.kube.apiserver import write_kubeconfig
 
@@ -65,22 +58,7 @@ async def at_work(
         aiohttp.ClientSession() as session,
     ):
         caches = Caches(client, "", tracking=tracking)
-        recorder = EventRecorder(client, instance="test")
-        directory, delivery = Destinations(client, caches, None), Delivery(session=session)
-        alerts = AlertDispatcher(directory, delivery, recorder, metrics.count_alert)
-        settings = Settings(metrics_server="http://127.0.0.1:1")
-        hooks = Hooks(session=session)
-        services = connect_services(
-            settings,
-            client,
-            caches,
-            queries=session,
-            hooks=hooks,
-            recorder=recorder,
-            alerts=alerts,
-            event_hooks=EventHooks(hooks, metrics.count_event, time.time),
-            metrics=metrics,
-        )
+        services = connected(client, caches, session, metrics)
         for obj in stored:
             caches.of(CANARIES).remember(obj)
         supervisor = Supervisor(services)

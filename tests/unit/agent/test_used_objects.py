@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,23 +14,17 @@ from aiohttp import web
 
 from agent.caches import Caches
 from agent.loop import CanaryLoop
-from agent.main import connect_services, freeze_once_synced
-from agent.providers.alerts.delivery import Delivery
-from agent.providers.alerts.destinations import Destinations
-from agent.providers.alerts.dispatcher import AlertDispatcher
-from agent.providers.hooks import Hooks
-from agent.reporting.event_hooks import EventHooks
+from agent.main import freeze_once_synced
 from agent.resources import CANARIES, SCALED_OBJECTS, UPSTREAMS
 from agent.series.agent_metrics import AgentMetrics
 from agent.services import AgentServices
-from agent.settings import Settings
 from kube.client import WatchEvent
 from kube.errors import Unread
-from kube.events import EventRecorder
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, SERVICES, Resource
 from kube.store import Key
 from service.lifetime import running
 from tests.support.canaries import canary_object
+from tests.support.connected import connected
 from tests.support.patience import PATIENCE_S
 from tests.support.podinfo import podinfo_deployment
 from tests.unit.kube.apiserver import ApiServer, ManualTime, client_of, hang, listing, running_api_server
@@ -115,28 +108,12 @@ def test_a_deployment_of_flagger_is_kept_whole_for_it_is_looked_for_everywhere()
 @asynccontextmanager
 async def served(folder: Path) -> AsyncIterator[tuple[ApiServer, AgentServices]]:
     """Services of an agent whose caches hear what the test tells, and read from the API server."""
-    metrics = AgentMetrics("1.2.3")
     async with (
         running_api_server(folder) as api,
         client_of(api, ManualTime()) as client,
         aiohttp.ClientSession() as session,
     ):
-        caches, recorder, hooks = Caches(client, ""), EventRecorder(client, instance="test"), Hooks(session=session)
-        directory, delivery = Destinations(client, caches, None), Delivery(session=session)
-        yield (
-            api,
-            connect_services(
-                Settings(metrics_server="http://127.0.0.1:1"),
-                client,
-                caches,
-                queries=session,
-                hooks=hooks,
-                recorder=recorder,
-                alerts=AlertDispatcher(directory, delivery, recorder, metrics.count_alert),
-                event_hooks=EventHooks(hooks, metrics.count_event, time.time),
-                metrics=metrics,
-            ),
-        )
+        yield api, connected(client, Caches(client, ""), session, AgentMetrics("1.2.3"))
 
 
 async def test_what_is_there_once_the_caches_are_full_is_no_business_of_the_garbage_collector_any_more() -> None:
