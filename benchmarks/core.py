@@ -1,11 +1,11 @@
 """What the pure core costs: a tick of an idle canary is nothing but this and a look into caches."""
 
 import json
-import time
 from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+from benchmarks.rounds import rounds_us
 from canary.decide import decide
 from canary.rules.shape import parse_canary
 from canary.run.observation import Observation, Primary, Route, RouteState, Target
@@ -70,10 +70,4 @@ def measure() -> dict[str, float]:
 
 
 def _median_us(call: Callable[[], object]) -> float:
-    rounds = []
-    for _ in range(_ROUNDS):
-        started_s = time.perf_counter()
-        for _ in range(_CALLS):
-            call()
-        rounds.append((time.perf_counter() - started_s) / _CALLS * 1e6)
-    return round(median(rounds), 1)
+    return round(median(rounds_us(call, rounds=_ROUNDS, calls=_CALLS)), 1)

@@ -6,7 +6,6 @@ python -m benchmarks.memory
 import asyncio
 import json
 import os
-import re
 import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
@@ -19,9 +18,10 @@ import typer
 import uvloop
 
 from agent.caches import Caches
+from benchmarks.proc import memory_mib
 from benchmarks.scale.replay.server import ReplayedApi, serving
 from benchmarks.scale.replay.store import Key, Store
-from benchmarks.scale.replayed import Agent, running_agent
+from benchmarks.scale.replayed import running_agent
 from canary.run.revision import content_hash
 from kube.cache import Cache
 from kube.client import WatchEvent
@@ -36,8 +36,6 @@ _EVENTS_AT_ONCE: Final = 50
 _EVENTS_PAUSE_S: Final = 0.1
 _SETTLE_S: Final = 3.0
 _ROUNDS: Final = 3
-
-_PEAK: Final = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
 def measure() -> dict[str, float]:
@@ -88,7 +86,7 @@ async def _resident() -> dict[str, float]:
         with TemporaryDirectory() as folder:
             async with running_agent(Path(folder), url, "http://127.0.0.1:1", _core()) as agent:
                 await asyncio.sleep(_SETTLE_S)
-                full_mib, peak_mib = agent.rss_mib(), _peak_mib(agent)
+                full_mib, peak_mib = agent.rss_mib(), memory_mib(agent.process_id)["VmHWM"]
                 rounds_mib, cpu_s = [full_mib], []
                 for round_number in range(_ROUNDS):
                     before = agent.look()
@@ -127,12 +125,6 @@ def _create(store: Store, number: int) -> Key:
 
 def _core() -> int:
     return min(os.sched_getaffinity(0))
-
-
-def _peak_mib(agent: Agent) -> float:
-    found = _PEAK.search(Path(f"/proc/{agent.process_id}/status").read_text())
-    assert found is not None, "every process of Linux has one"
-    return int(found.group(1)) / 1024
 
 
 def _deployment(number: int) -> Object:

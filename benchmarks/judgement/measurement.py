@@ -3,7 +3,6 @@
 The tables and the picture of docs/concepts/judging.md are left in build/judging.md and build/judging.svg.
 """
 
-import time
 from collections.abc import Callable
 from itertools import islice
 from random import Random
@@ -26,6 +25,7 @@ from benchmarks.judgement.picture import draw
 from benchmarks.judgement.prometheus import Prometheus
 from benchmarks.judgement.table import tables
 from benchmarks.paths import BUILD
+from benchmarks.rounds import rounds_us
 from canary.api.names import Side
 from canary.judgement.counts import Deltas
 from canary.judgement.observe import observe
@@ -100,10 +100,4 @@ def _costs() -> dict[str, float]:
 
 def _best_us(call: Callable[[], object]) -> float:
     """Return the best of many short rounds, for others on the machine only add."""
-    rounds = []
-    for _ in range(_ROUNDS):
-        started_s = time.perf_counter()
-        for _ in range(_CALLS):
-            call()
-        rounds.append((time.perf_counter() - started_s) / _CALLS * 1e6)
-    return round(min(rounds), 1)
+    return round(min(rounds_us(call, rounds=_ROUNDS, calls=_CALLS)), 1)

@@ -1,23 +1,15 @@
 """CPU and memory of a sandbox's processes, by /proc: they are all descendants of the namespaces' holder."""
 
-import os
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks import proc
 from sandbox.paths import State
 
 AGENT: Final = "agent"
-
-_TICKS_A_S: Final = os.sysconf("SC_CLK_TCK")
-_KIB_PER_MIB: Final = 1024
-_MEMORY: Final = re.compile(r"^(VmRSS|VmHWM):\s+(\d+) kB", re.MULTILINE)
-
-# After the command's name, which is in brackets and may have spaces: state, ppid, ..., utime, stime.
-_PPID, _UTIME, _STIME = 1, 11, 12
 
 # `python -m MODULE` by module; other programs by their file's name.
 _MODULES: Final = {
@@ -46,8 +38,8 @@ def processes(state: Path) -> list[Process]:
     children: dict[int, list[int]] = defaultdict(list)
     found: dict[int, float] = {}
     for process_id, fields in _stats():
-        children[int(fields[_PPID])].append(process_id)
-        found[process_id] = (int(fields[_UTIME]) + int(fields[_STIME])) / _TICKS_A_S
+        children[proc.parent(fields)].append(process_id)
+        found[process_id] = proc.cpu_s(fields)
     inside, left = [], [holder]
     while left:
         process_id = left.pop()
@@ -66,11 +58,7 @@ def cpu_s(state: Path) -> dict[str, float]:
 
 def memory_mib(state: Path, part: str) -> dict[str, float]:
     """Return `VmRSS` and `VmHWM`, the most it has been, of the largest process of a part."""
-    sizes = []
-    for process in processes(state):
-        if process.part == part:
-            text = Path(f"/proc/{process.process_id}/status").read_text()
-            sizes.append({name: int(kib) / _KIB_PER_MIB for name, kib in _MEMORY.findall(text)})
+    sizes = [proc.memory_mib(process.process_id) for process in processes(state) if process.part == part]
     return max(sizes, key=lambda size: size["VmRSS"])
 
 
@@ -78,10 +66,10 @@ def _stats() -> Iterator[tuple[int, list[str]]]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             try:
-                text = (folder / "stat").read_text()
+                fields = proc.stat(int(folder.name))
             except OSError:  # it has ended
                 continue
-            yield int(folder.name), text.rpartition(")")[2].split()
+            yield int(folder.name), fields
 
 
 def _part(process_id: int) -> str:

@@ -30,6 +30,7 @@ import uvloop
 from aiohttp import web
 
 from benchmarks.paths import REPOSITORY
+from benchmarks.proc import cpu_s, memory_mib, stat
 from benchmarks.quantiles import quantile
 from benchmarks.scale.replay import objects
 from benchmarks.scale.replay.controllers import Controllers
@@ -46,9 +47,6 @@ _STEP_TIMEOUT_S: Final = 3_600.0
 _LOOK_EVERY_S: Final = 0.1
 
 _LAGS: Final = re.compile(rb'^serin_tick_lag_seconds_bucket\{le="(\S+)"\} (\S+)', re.MULTILINE)
-_RSS: Final = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)
-_KIB_PER_MIB: Final = 1024
-_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -212,14 +210,11 @@ class Agent:
 
     def look(self) -> Look:
         """Look at the clock, and at its CPU time."""
-        fields = Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2].split()
-        return Look(time.monotonic(), (int(fields[11]) + int(fields[12])) / _TICKS_PER_S)
+        return Look(time.monotonic(), cpu_s(stat(self.process_id)))
 
     def rss_mib(self) -> float:
         """Return its resident memory."""
-        found = _RSS.search(Path(f"/proc/{self.process_id}/status").read_text())
-        assert found is not None, "every process of Linux has a VmRSS"
-        return int(found.group(1)) / _KIB_PER_MIB
+        return memory_mib(self.process_id)["VmRSS"]
 
     async def tick_lag(self) -> dict[float, float]:
         """Return the histogram of how late its ticks were: cumulative counts by their bounds."""

@@ -4,15 +4,14 @@
 loop and the same kind of server as ours: what an apply costs with them is the limit for what it can cost with ours.
 """
 
-import asyncio
 import base64
-import ssl
 import sys
 from typing import Any, Final
 
 import orjson
-import uvloop
 from aiohttp import web
+
+from benchmarks.webhook.tls_server import run
 
 ANNOTATION: Final = "bench.serin.dev/constant"
 
@@ -31,20 +30,5 @@ async def _answer(request: web.BaseRequest) -> web.Response:
     return web.Response(body=body, content_type="application/json")
 
 
-async def _serve(port: int, context: ssl.SSLContext) -> None:
-    runner = web.ServerRunner(web.Server(_answer, access_log=None, keepalive_timeout=300))
-    await runner.setup()
-    await web.TCPSite(runner, host="127.0.0.1", port=port, ssl_context=context).start()
-    print("listening", flush=True)  # whoever started us waits for it
-    await asyncio.Event().wait()
-
-
-def main(port: str, certificate: str, key: str) -> None:
-    """Serve until the process is ended."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    uvloop.run(_serve(int(port), context))
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run(_answer, *sys.argv[1:], is_told=True, keepalive_timeout=300)

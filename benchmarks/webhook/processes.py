@@ -15,13 +15,12 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from benchmarks.paths import REPOSITORY
+from benchmarks.proc import memory_mib
 
 _READY_WITHIN_S: Final = 60.0
 _LOOK_EVERY_S: Final = 0.1
 _PATH: Final = "/mutate/workloads"
 _KNOWN: Final = re.compile(r"^serin_webhook_canaries(?:\{\})? (\d+)", re.MULTILINE)
-_RSS: Final = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)
-_KIB_PER_MIB: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,7 @@ class Webhook:
 
     def rss_mib(self) -> float:
         """Return its resident memory."""
-        found = _RSS.search(Path(f"/proc/{self.process_id}/status").read_text())
-        assert found is not None, "every process of Linux has a VmRSS"
-        return int(found.group(1)) / _KIB_PER_MIB
+        return memory_mib(self.process_id)["VmRSS"]
 
     def _read(self, path: str) -> str:
         with suppress(URLError), urlopen(f"http://127.0.0.1:{self.metrics_port}/{path}") as answer:

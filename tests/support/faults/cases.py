@@ -70,13 +70,17 @@ def leader_stopped(at: Scene, lasts_s: float) -> None:
     assert at.proxies.written(leader)[len(before) :] == [], "the deposed one wrote"
 
 
-def api_server_stopped(at: Scene, lasts_s: float) -> None:
-    """Stop the API server itself: it takes connections, and nobody is answered."""
-    at.cluster.run("pkill", "-STOP", "-x", "kube-apiserver")
-    try:
-        time.sleep(lasts_s)
-    finally:
-        at.cluster.run("pkill", "-CONT", "-x", "kube-apiserver")
+def suspended(*matched: str) -> Fault:
+    """Stop a process of the cluster, as `pkill` finds it: it takes connections, and nobody is answered."""
+
+    def fault(at: Scene, lasts_s: float) -> None:
+        at.cluster.run("pkill", "-STOP", *matched)
+        try:
+            time.sleep(lasts_s)
+        finally:
+            at.cluster.run("pkill", "-CONT", *matched)
+
+    return fault
 
 
 def etcd_compacted(at: Scene, lasts_s: float) -> None:
@@ -126,15 +130,6 @@ def clocks_jump(at: Scene, lasts_s: float) -> None:
     for ahead_s in (3600.0, -3600.0, 0.0):
         leader.set_clock(ahead_s)
         time.sleep(lasts_s / 3)
-
-
-def dns_gone(at: Scene, lasts_s: float) -> None:
-    """Stop the name server."""
-    at.cluster.run("pkill", "-STOP", "-f", "sandbox.dns")
-    try:
-        time.sleep(lasts_s)
-    finally:
-        at.cluster.run("pkill", "-CONT", "-f", "sandbox.dns")
 
 
 def others_change(at: Scene, lasts_s: float) -> None:
@@ -198,7 +193,7 @@ CASES: Final = (
     Case("leader killed", leader_killed),
     Case("leader stopped, then both alive", leader_stopped),
     Case("API server down", switched("api", is_down=True)),
-    Case("API server stopped", api_server_stopped, is_alone=True),
+    Case("API server stopped", suspended("-x", "kube-apiserver"), is_alone=True),
     Case("etcd compacted", etcd_compacted, is_alone=True),
     Case("429 storm", switched("api", retry_after_s=2.0)),
     Case("every fifth write 409", switched("api", nth_write=5, write_code=409)),
@@ -213,7 +208,7 @@ CASES: Final = (
     Case("Gloo slow", gloo_slow, is_alone=True),
     Case("Gloo refuses", gloo_refuses, is_alone=True),
     Case("clock of the leader jumps", clocks_jump),
-    Case("names do not resolve", dns_gone, is_alone=True),
+    Case("names do not resolve", suspended("-f", "sandbox.dns"), is_alone=True),
     Case("ten thousand changes of others", others_change, is_alone=True),
     # Fifty requests a second, until the gateway no longer sends to pods that are gone: the fault is theirs.
     Case("node gone with the primary's pods", node_gone, injected=10_000, is_alone=True),
