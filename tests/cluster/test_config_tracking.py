@@ -125,7 +125,7 @@ def test_a_newer_configuration_in_mid_run_starts_the_analysis_again(rollouts: Ro
     bootstrap(rollouts, ONE_LONG_STEP)
     rollouts.apply(conf("two"))
     rollouts.wait_for("the canary has traffic", lambda: rollouts.status("app").get("canaryWeight") == 25)
-    rollouts.apply(conf("three"))
+    rollouts.apply(conf("three"), tls("two"))
     restarted = f"New revision detected! Restarting analysis for app.{rollouts.namespace}"
     rollouts.wait_for("the restart", lambda: restarted in [text for _, text in rollouts.events("app")])
     # Env is read when a container starts: without new pods the analysis would be about what nobody will run.
@@ -133,6 +133,7 @@ def test_a_newer_configuration_in_mid_run_starts_the_analysis_again(rollouts: Ro
     rollouts.wait_for("its pods have it", lambda: greeting(rollouts, "app-canary") == "three")
     rollouts.wait_for_phase("app", "Succeeded")
     assert content(rollouts, "configmap", "conf-primary") == {"message": "three"}
+    assert content(rollouts, "secret", "keys-primary") == tls("two")["data"]
 
 
 @pytest.mark.long
