@@ -23,23 +23,30 @@ def lease_name(namespace: str, lease_namespace: str) -> str:
 
 
 def shard_leases(lease: str, shards: int) -> tuple[str, ...]:
-    """Return the names of the Leases of the leaders, one for each shard: the agent's own where there is one leader."""
-    return (lease,) if shards == 1 else tuple(f"{lease}-{shard}" for shard in range(shards))
+    """Return the names of the Leases of the leaders, one for each shard: the agent's own where there is one leader.
+
+    No namespace has a dot in its name, so none of them is the Lease of an agent that is limited to a namespace.
+    """
+    return (lease,) if shards == 1 else tuple(f"{lease}.shard-{shard}" for shard in range(shards))
 
 
 def held_together(shards: int) -> str:
-    """Return by what name agents of so many shards hold the Lease of a single leader, all of them together."""
-    return f"{shards} shards"
+    """Return by what name agents of so many shards hold the Lease of a single leader, all of them together.
+
+    Agents of an older version held it as "3 shards", beside Leases of shards by other names. Were the word the same, an
+    old one and a new one would lead at once; so each waits until the last one of the other kind is gone.
+    """
+    return f"{shards} leaders"
 
 
 def is_held_together(holder: str) -> bool:
     """Return whether a holder's name is that of agents that hold a Lease together."""
-    return re.fullmatch(r"\d+ shards", holder) is not None
+    return re.fullmatch(r"\d+ (leaders|shards)", holder) is not None
 
 
 def waiting_lease(lease: str) -> str:
     """Return the name of the Lease of an agent that leads no shard, and waits for one."""
-    return f"{lease}-waiting"
+    return f"{lease}.waiting"
 
 
 def trusted_namespaces(own: Iterable[str], named: Iterable[str]) -> frozenset[str]:

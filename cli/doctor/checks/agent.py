@@ -101,8 +101,9 @@ def _lease(agent: Agent, name: str, lease: Object | Unread | None, kubectl: str)
         return fault(f"{what}: held by {holder}, renewed {since}", restart, page=_PAGE)
     is_common = name == agent.lease
     if is_common and holder != held_together(agent.shards) and (agent.shards > 1 or is_held_together(holder)):
+        others = "those of another number or version"
         return warning(
-            f"{what}: held by {holder}, so pods with --shards={agent.shards} wait until those of another are gone",
+            f"{what}: held by {holder}, so pods with --shards={agent.shards} wait until {others} are gone",
             f"{kubectl} get pods -l app.kubernetes.io/name={AGENT}",
             page="docs/operating/high-availability.md",
         )

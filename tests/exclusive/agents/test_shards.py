@@ -29,7 +29,7 @@ def rollouts(cluster: Cluster, namespace: str) -> Rollouts:
 def two_leaders(rollouts: Rollouts) -> Iterator[None]:
     """Let two agents share the namespaces; afterwards one leads them all again."""
     kubectl = rollouts.cluster.kubectl
-    names = ["serin-agent", "serin-agent-0", "serin-agent-1", "serin-agent-waiting"]
+    names = ["serin-agent", "serin-agent.shard-0", "serin-agent.shard-1", "serin-agent.waiting"]
     before = json.loads(kubectl("-n", "gloo-system", "get", "deployment", "serin-agent", "-o", "json"))["spec"]
     arguments = before["template"]["spec"]["containers"][0]["args"]
 
@@ -48,7 +48,7 @@ def two_leaders(rollouts: Rollouts) -> Iterator[None]:
         yield
     finally:
         put(arguments, before["replicas"], names[:1])
-        rollouts.wait_for("one leads", lambda: "shards" not in holder(rollouts, "serin-agent"), deadline_s=90)
+        rollouts.wait_for("one leads", lambda: "leaders" not in holder(rollouts, "serin-agent"), deadline_s=90)
 
 
 def holder(rollouts: Rollouts, lease: str) -> str:
@@ -57,7 +57,7 @@ def holder(rollouts: Rollouts, lease: str) -> str:
 
 
 def leaders(rollouts: Rollouts) -> list[str]:
-    return [holder(rollouts, f"serin-agent-{shard}") for shard in (0, 1)]
+    return [holder(rollouts, f"serin-agent.shard-{shard}") for shard in (0, 1)]
 
 
 def signal(rollouts: Rollouts, identity: str, name: str) -> None:
@@ -68,7 +68,7 @@ def signal(rollouts: Rollouts, identity: str, name: str) -> None:
 def test_a_run_goes_on_when_the_leader_of_its_shard_stands_still(rollouts: Rollouts) -> None:
     with two_leaders(rollouts):
         rollouts.wait_for("each leads one", lambda: all(leaders(rollouts)) and len(set(leaders(rollouts))) == 2)
-        assert holder(rollouts, "serin-agent") == "2 shards"
+        assert holder(rollouts, "serin-agent") == "2 leaders"
         rollouts.apply(podinfo("app"), canary("app"))
         rollouts.wait_for_phase("app", "Initialized")
         stopped = leaders(rollouts)[shard_of(rollouts.namespace, 2)]

@@ -80,7 +80,7 @@ def released_lease(api: ClusterApi, _: Prometheus) -> None:
 
 def shard_without_leader(api: ClusterApi, _: Prometheus) -> None:
     shard_the_agent(api)
-    api.put("leases", lease("serin-agent-1", holder=""))
+    api.put("leases", lease("serin-agent.shard-1", holder=""))
 
 
 def fewer_rights(api: ClusterApi, _: Prometheus) -> None:
@@ -242,7 +242,7 @@ FAULTS: list[tuple[Break, str, str, list[str]]] = [
     (
         shard_without_leader,
         "agent",
-        "Lease gloo-system/serin-agent-1: nobody holds it, so nothing is rolled out and nothing rolled back",
+        "Lease gloo-system/serin-agent.shard-1: nobody holds it, so nothing is rolled out and nothing rolled back",
         ["kubectl -n gloo-system rollout restart deployment/serin-agent"],
     ),
     (

@@ -82,9 +82,9 @@ def shard_the_agent(api: ClusterApi) -> None:
     agent = running(manifest("agent/deployment.yaml"))
     agent["spec"]["template"]["spec"]["containers"][0]["args"].append("--shards=3")
     api.put("deployments", agent)
-    api.put("leases", lease("serin-agent", holder="3 shards"))
+    api.put("leases", lease("serin-agent", holder="3 leaders"))
     for shard in range(3):
-        api.put("leases", lease(f"serin-agent-{shard}", holder=f"serin-agent-{shard}_u"))
+        api.put("leases", lease(f"serin-agent.shard-{shard}", holder=f"serin-agent-{shard}_u"))
 
 
 def idle_canary(name: str = "podinfo", namespace: str = "test", **changes: Any) -> Object:

@@ -110,11 +110,16 @@ def untrusted_lease(api: ClusterApi, _: Prometheus) -> None:
 
 def another_number_of_shards(api: ClusterApi, _: Prometheus) -> None:
     shard_the_agent(api)
-    api.put("leases", lease("serin-agent", holder="2 shards"))
+    api.put("leases", lease("serin-agent", holder="2 leaders"))
+
+
+def an_older_version(api: ClusterApi, _: Prometheus) -> None:
+    shard_the_agent(api)
+    api.put("leases", lease("serin-agent", holder="3 shards"))
 
 
 def shards_that_were(api: ClusterApi, _: Prometheus) -> None:
-    api.put("leases", lease("serin-agent", holder="2 shards"))
+    api.put("leases", lease("serin-agent", holder="2 leaders"))
 
 
 SELECTED = (
@@ -123,12 +128,13 @@ SELECTED = (
     ',kubernetes_namespace=~"gloo-system|",namespace=~"gloo-system|"}[60s]))'
 )
 OTHER_SHARDS = (
-    "agent | Lease gloo-system/serin-agent: held by 2 shards, so pods with --shards=%d wait until those of another "
-    "are gone | kubectl -n gloo-system get pods -l app.kubernetes.io/name=serin-agent"
+    "agent | Lease gloo-system/serin-agent: held by %s, so pods with --shards=%d wait until those of another number "
+    "or version are gone | kubectl -n gloo-system get pods -l app.kubernetes.io/name=serin-agent"
 )
 WARNINGS: list[tuple[Break, str]] = [
-    (another_number_of_shards, OTHER_SHARDS % 3),
-    (shards_that_were, OTHER_SHARDS % 1),
+    (another_number_of_shards, OTHER_SHARDS % ("2 leaders", 3)),
+    (an_older_version, OTHER_SHARDS % ("3 shards", 3)),
+    (shards_that_were, OTHER_SHARDS % ("2 leaders", 1)),
     (
         strict_gloo,
         (

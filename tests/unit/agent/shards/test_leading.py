@@ -47,16 +47,16 @@ async def test_agents_share_the_canaries_by_namespace_and_one_takes_over_those_o
     async with busy_api(tmp_path, 20, namespaces=8) as api, agent(api, shards=2) as one, agent(api, shards=2) as other:
         one.pod_uid, other.pod_uid = "u-1", "u-2"
         api.leases = {
-            "serin-agent-0": held_by("u-1", "serin-agent-0"),
-            "serin-agent-1": held_by("u-2", "serin-agent-1"),
+            "serin-agent.shard-0": held_by("u-1", "serin-agent.shard-0"),
+            "serin-agent.shard-1": held_by("u-2", "serin-agent.shard-1"),
         }
         async with running(other.lead(UNHURRIED), "other"):
             async with running(one.lead(UNHURRIED), "one"):
                 await api.until(lambda: len(api.statuses) == 20)
                 assert (one.fence.led(), other.fence.led()) == ([0], [1])
                 assert set(api.statuses.values()) == {1}, "one agent has written each"
-            assert api.leases["serin-agent-0"]["spec"]["holderIdentity"] in {"", f"{socket.gethostname()}_u-2"}
+            assert api.leases["serin-agent.shard-0"]["spec"]["holderIdentity"] in {"", f"{socket.gethostname()}_u-2"}
             await eventually(other.fence.led, [0, 1].__eq__)
         holders = {name: lease["spec"]["holderIdentity"] for name, lease in api.leases.items()}
         # Both are gone, in order: whoever comes next need not wait. What they held together runs out.
-        assert (holders["serin-agent-0"], holders["serin-agent-1"], holders["serin-agent"]) == ("", "", "2 shards")
+        assert (holders["serin-agent.shard-0"], holders["serin-agent.shard-1"], holders["serin-agent"]) == ("", "", "2 leaders")

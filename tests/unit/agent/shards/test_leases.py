@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.installation import lease_name, shard_leases, waiting_lease
 from tests.unit.agent.shards.processes import Process, World
 
 
@@ -70,16 +71,38 @@ async def test_shards_are_shared_among_as_many_agents_as_there_are(names: str, s
         assert sorted(map(len, agents.led().values())) == shares
         assert sorted(shard for led in agents.led().values() for shard in led) == [0, 1, 2]
         leases = agents.world.leases
-        assert {"serin-agent", "serin-agent-0", "serin-agent-1", "serin-agent-2"} <= leases.keys()
+        assert {"serin-agent", "serin-agent.shard-0", "serin-agent.shard-1", "serin-agent.shard-2"} <= leases.keys()
         assert leases.keys() <= {
             "serin-agent",
-            "serin-agent-0",
-            "serin-agent-1",
-            "serin-agent-2",
-            "serin-agent-waiting",
+            "serin-agent.shard-0",
+            "serin-agent.shard-1",
+            "serin-agent.shard-2",
+            "serin-agent.waiting",
         }
-        assert leases["serin-agent"]["spec"]["holderIdentity"] == "3 shards"
-        assert leases["serin-agent-0"]["spec"]["holderIdentity"] in set(names)
+        assert leases["serin-agent"]["spec"]["holderIdentity"] == "3 leaders"
+        assert leases["serin-agent.shard-0"]["spec"]["holderIdentity"] in set(names)
+
+
+@pytest.mark.parametrize("namespace", ["waiting", "0", "shard-0"])
+def test_an_agent_of_a_namespace_has_no_lease_of_a_shard_whatever_the_namespace_is_called(namespace: str) -> None:
+    assert shard_leases("serin-agent", 2) == ("serin-agent.shard-0", "serin-agent.shard-1")
+    assert lease_name(namespace, "gloo-system") == f"serin-agent-{namespace}"
+    assert lease_name(namespace, "gloo-system") not in {*shard_leases("serin-agent", 2), waiting_lease("serin-agent")}
+
+
+async def test_agents_of_the_version_with_other_names_of_leases_are_waited_for_until_the_last_one_is_gone() -> None:
+    async with settled(shards=2) as agents:
+        leases = agents.world.leases
+        new = agents.start("new", 2)
+        for renewal in range(10):
+            # The older ones hold their shards by names that this version does not look at, and this one together.
+            metadata = {"name": "serin-agent", "namespace": "gloo-system", "resourceVersion": f"old-{renewal}"}
+            spec = {"holderIdentity": "2 shards", "leaseDurationSeconds": 12}
+            leases["serin-agent"] = {"metadata": metadata, "spec": spec}
+            await agents.pass_time(2.0)
+            assert new.led() == []
+        await agents.pass_time(16.0)
+        assert new.led() == [0, 1]
 
 
 @pytest.mark.parametrize("since_s", [0.1, 0.7, 1.3, 1.9])
