@@ -92,6 +92,14 @@ class Observer:
             unreleased_objects=unreleased_objects(canary, target, caches) if is_deleted and target else frozenset(),
         )
 
+    def is_exposed(self, canary: Canary) -> bool:
+        """Return whether the route leads requests to the canary side, or can't be read."""
+        try:
+            route = self._routing.observe(canary, self._now_s())
+        except Exception:  # noqa: BLE001  the tick will tell what is wrong with it
+            return True
+        return route is not None and route.traffic.canary_percent > 0
+
     def _look_at_objects(
         self, canary: Canary, target: Object | None
     ) -> tuple[frozenset[ManagedObject], tuple[Blocker, ...]]:

@@ -14,7 +14,7 @@ from canary.api.problems import InvalidObject
 from canary.decide.takeover import is_foreign
 from canary.rules.shape import parse_canary
 from canary.rules.sizes import readable
-from canary.run.phase import Phase
+from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.state import Blocker, State
 from canary.run.status import UnknownPhase, read_state
 from canary.run.wire import SERIN_STATUS
@@ -43,6 +43,12 @@ class StoredCanary:
     def is_spec_lost(self) -> bool:
         """Return whether the spec can't be read, and none that could be is remembered."""
         return self.blocker is not None and self.last_valid is None
+
+    @property
+    def is_before_first_step(self) -> bool:
+        """Return whether no run is on, or one that has not exposed its revision to anybody yet."""
+        phase = self.state.phase
+        return phase in {None, *IDLE} or (phase in ANALYSING and self.state.analysis.started_at_s is None)
 
 
 def is_gone(obj: Object) -> bool:

@@ -37,7 +37,7 @@ from canary.judgement.spec import with_evidence
 from canary.run.action import Action, SetFinalizer, describe
 from canary.run.messages import Message, undone_again, warning
 from canary.run.observation import Observation, Question
-from canary.run.phase import ANALYSING, IDLE, Phase
+from canary.run.phase import IDLE, Phase
 from canary.run.state import Blocker, State
 from canary.run.status import UnknownPhase, write_status
 from canary.run.trouble import RETRYING, Trouble, is_other_reason
@@ -98,8 +98,14 @@ class CanaryTicker:
 
     def urgency(self) -> Urgency:
         """Return how urgent the next tick is, from the Canary as it is stored."""
-        status = mapping_of(self._stored(), "status")
-        return urgency_of(status, is_pulling=self._is_pulling, is_target_edited=self.is_target_edited)
+        obj, is_edited = self._stored(), self.is_target_edited
+        look = partial(self._is_exposed, obj)
+        status = mapping_of(obj, "status")
+        return urgency_of(status, is_pulling=self._is_pulling, is_target_edited=is_edited, is_exposed=look)
+
+    def _is_exposed(self, obj: Object | None) -> bool:
+        canary = None if obj is None else self._read(obj).canary
+        return canary is not None and self._services.observer.is_exposed(canary)
 
     def count_failure(self, error: Exception, *, is_reported: bool) -> None:
         """Count and log an error; report it as a remark on the Canary as it is stored by now, if `is_reported`."""
@@ -160,7 +166,7 @@ class CanaryTicker:
             canary = services.caches.memo(canary).of("evidence", (canary,), partial(with_evidence, canary))
         self._calls.keep_for(state)
         await services.caches.refresh(canary)
-        if _is_before_first_step(state) or look_again_after_s(canary, services.caches) is not None:
+        if stored.is_before_first_step or look_again_after_s(canary, services.caches) is not None:
             # Later the checks themselves tell, and nothing that takes a request stands before a rollback.
             await look_at_secrets(canary, services.caches)
         observation = self._observe(canary, stored)
@@ -391,8 +397,3 @@ class CanaryTicker:
 
 def _version(obj: Object) -> str:
     return str(obj["metadata"].get("resourceVersion", ""))
-
-
-def _is_before_first_step(state: State) -> bool:
-    """Return whether no run is on, or one that has not exposed its revision to anybody yet."""
-    return state.phase in {None, *IDLE} or (state.phase in ANALYSING and state.analysis.started_at_s is None)

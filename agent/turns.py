@@ -5,7 +5,7 @@ this agent's Lease would all wait for them, and decisions would be old when they
 once follows from how fast the API server answers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Any, Final
 
@@ -42,13 +42,17 @@ class Urgency(IntEnum):
 _PULLING: Final = frozenset({Phase.FAILED, Phase.TERMINATING})
 
 
-def urgency_of(status: Mapping[str, Any], *, is_pulling: bool | None, is_target_edited: bool) -> Urgency:
+def urgency_of(
+    status: Mapping[str, Any], *, is_pulling: bool | None, is_target_edited: bool, is_exposed: Callable[[], bool]
+) -> Urgency:
     """Return how urgent the next tick is, by the Canary's stored status.
 
-    `is_pulling`: whether the last decision was to take traffic off the canary side; None where nobody knows.
+    `is_pulling`: whether the last decision was to take traffic off the canary side; None where none was made yet.
+    `is_exposed` looks whether the route leads any there. It is called only where that decides: a fleet has hundreds
+    that failed long ago, and the ticks of all of them are not to go before those of the others at an agent's start.
     """
     phase = text_of(status, "phase")
-    if is_pulling or (is_pulling is None and phase in _PULLING):
+    if is_pulling or (is_pulling is None and phase in _PULLING and is_exposed()):
         return Urgency.PULL
     if status.get("canaryWeight"):
         return Urgency.EXPOSED

@@ -15,11 +15,12 @@ from agent.caches import Caches
 from agent.leadership import Deposed
 from agent.limits.runs import RunLimits
 from agent.loop import CanaryLoop
-from agent.resources import CANARIES
+from agent.resources import CANARIES, ROUTE_TABLES
 from agent.series.agent_metrics import AgentMetrics
 from agent.services import AgentServices
 from agent.stored import read_stored
 from agent.tick import CanaryTicker
+from agent.turns import Urgency
 from canary.api.canary import Canary
 from canary.run.action import Action, DropRequest
 from canary.run.decision import Decision, wait
@@ -27,12 +28,14 @@ from canary.run.observation import Question
 from canary.run.phase import Phase
 from canary.run.queue import Place
 from canary.run.state import State
+from canary.run.traffic import Traffic
 from kube.client import Client
 from kube.errors import Conflict, PermanentError, Unavailable
 from kube.events import EventRecorder
 from kube.resource import DEPLOYMENTS
 from kube.store import Key
 from render.config_refs import ConfigRef
+from render.route_table import route_table
 from tests.support.canaries import canary, canary_object
 from tests.support.connected import SETTINGS, connected
 from tests.support.exposition import exposed
@@ -118,6 +121,34 @@ async def test_a_canary_waits_as_long_as_the_api_server_asked_for_unless_traffic
         loop = CanaryLoop(Key("test", "podinfo"), services)
         loop._ticker._is_pulling = weight is None
         assert await loop._tick_guarded() == expected_s
+
+
+@pytest.mark.parametrize(
+    ("canary_percent", "urgency"), [(25, Urgency.PULL), (0, Urgency.RESTING), (None, Urgency.RESTING)]
+)
+async def test_at_the_start_a_failed_canary_goes_first_only_where_its_route_still_has_traffic(
+    tmp_path: Path, canary_percent: int | None, urgency: Urgency
+) -> None:
+    async with deposed_services(tmp_path, AgentMetrics("1.2.3")) as services:
+        services.caches.of(CANARIES).remember(version_of_canary("1") | {"status": {"phase": "Failed"}})
+        if canary_percent is not None:
+            table = route_table(canary(), Traffic(canary_percent))
+            table["metadata"]["resourceVersion"] = "1"
+            services.caches.of(ROUTE_TABLES).remember(table)
+        ticker = CanaryTicker(Key("test", "podinfo"), services, asyncio.Event())
+        assert ticker.urgency() is urgency
+
+
+async def test_a_failed_canary_whose_route_can_not_be_read_goes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: Any) -> None:
+        raise ValueError("nonsense")
+
+    async with deposed_services(tmp_path, AgentMetrics("1.2.3")) as services:
+        services.caches.of(CANARIES).remember(version_of_canary("1") | {"status": {"phase": "Failed"}})
+        monkeypatch.setattr(services.routing, "observe", unreadable)
+        assert CanaryTicker(Key("test", "podinfo"), services, asyncio.Event()).urgency() is Urgency.PULL
 
 
 async def test_a_run_that_has_no_turn_is_seen_to_wait_and_not_stored_as_begun(tmp_path: Path) -> None:

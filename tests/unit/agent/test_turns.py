@@ -13,29 +13,35 @@ ANSWER_S = 0.02
 
 
 @pytest.mark.parametrize(
-    ("status", "is_pulling", "urgency"),
+    ("status", "is_pulling", "urgency", "is_exposed"),
     [
-        ({"phase": "Progressing", "canaryWeight": 20}, True, Urgency.PULL),
-        ({"phase": "Progressing", "canaryWeight": 0}, True, Urgency.PULL),
-        ({"phase": "Failed", "canaryWeight": 0}, None, Urgency.PULL),
-        ({"phase": "Failed", "canaryWeight": 0}, False, Urgency.RESTING),
-        ({"phase": "Progressing", "canaryWeight": 20}, None, Urgency.EXPOSED),
-        ({"phase": "Promoting", "canaryWeight": 50}, False, Urgency.EXPOSED),
-        ({"phase": "Progressing", "canaryWeight": 0}, False, Urgency.RUNNING),
-        ({"phase": "Succeeded", "canaryWeight": 0}, False, Urgency.RESTING),
-        ({"phase": "Initializing", "canaryWeight": 0}, False, Urgency.RESTING),
-        ({}, None, Urgency.RESTING),
+        ({"phase": "Progressing", "canaryWeight": 20}, True, Urgency.PULL, False),
+        ({"phase": "Progressing", "canaryWeight": 0}, True, Urgency.PULL, False),
+        ({"phase": "Failed", "canaryWeight": 0}, None, Urgency.PULL, True),
+        ({"phase": "Failed", "canaryWeight": 0}, None, Urgency.RESTING, False),
+        ({"phase": "Terminating", "canaryWeight": 0}, None, Urgency.PULL, True),
+        ({"phase": "Failed", "canaryWeight": 0}, False, Urgency.RESTING, True),
+        ({"phase": "Progressing", "canaryWeight": 20}, None, Urgency.EXPOSED, True),
+        ({"phase": "Promoting", "canaryWeight": 50}, False, Urgency.EXPOSED, True),
+        ({"phase": "Progressing", "canaryWeight": 0}, False, Urgency.RUNNING, True),
+        ({"phase": "Succeeded", "canaryWeight": 0}, False, Urgency.RESTING, True),
+        ({"phase": "Initializing", "canaryWeight": 0}, False, Urgency.RESTING, True),
+        ({}, None, Urgency.RESTING, True),
     ],
 )
 def test_a_pull_is_more_urgent_than_traffic_on_the_canary_side_and_that_than_a_run_without(
-    status: dict[str, Any], *, is_pulling: bool | None, urgency: Urgency
+    status: dict[str, Any], *, is_pulling: bool | None, urgency: Urgency, is_exposed: bool
 ) -> None:
-    assert urgency_of(status, is_pulling=is_pulling, is_target_edited=False) is urgency
+    found = urgency_of(status, is_pulling=is_pulling, is_target_edited=False, is_exposed=lambda: is_exposed)
+    assert found is urgency
 
 
 def test_an_edit_is_told_before_runs_go_on_that_have_no_traffic_and_a_bootstrap_after_them() -> None:
     phases = ("Succeeded", "Progressing", "Initializing")
-    found = [urgency_of({"phase": phase}, is_pulling=False, is_target_edited=True) for phase in phases]
+    found = [
+        urgency_of({"phase": phase}, is_pulling=False, is_target_edited=True, is_exposed=lambda: True)
+        for phase in phases
+    ]
     assert found == [Urgency.EXPOSED, Urgency.RUNNING, Urgency.RESTING]
 
 

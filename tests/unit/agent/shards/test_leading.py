@@ -59,4 +59,8 @@ async def test_agents_share_the_canaries_by_namespace_and_one_takes_over_those_o
             await eventually(other.fence.led, [0, 1].__eq__)
         holders = {name: lease["spec"]["holderIdentity"] for name, lease in api.leases.items()}
         # Both are gone, in order: whoever comes next need not wait. What they held together runs out.
-        assert (holders["serin-agent.shard-0"], holders["serin-agent.shard-1"], holders["serin-agent"]) == ("", "", "2 leaders")
+        assert (holders["serin-agent.shard-0"], holders["serin-agent.shard-1"], holders["serin-agent"]) == (
+            "",
+            "",
+            "2 leaders",
+        )
