@@ -19,13 +19,13 @@ import uvloop
 
 from agent.caches import Caches
 from benchmarks.proc import memory_mib
-from benchmarks.scale.replay.server import ReplayedApi, serving
-from benchmarks.scale.replay.store import Key, Store
 from benchmarks.scale.replayed import running_agent
 from canary.run.revision import content_hash
 from kube.cache import Cache
 from kube.client import WatchEvent
 from kube.resource import DEPLOYMENTS, Object
+from tests.support.stored_api.server import StoredApi, serving_api
+from tests.support.stored_api.store import Place, Store, place_of
 
 _WORKLOADS: Final = 500
 
@@ -77,12 +77,12 @@ def _kib_each(make: Callable[[], Cache]) -> float:
 
 async def _resident() -> dict[str, float]:
     store = Store()
-    async with serving(ReplayedApi(store)) as url:
+    async with serving_api(StoredApi(store)) as url:
         with TemporaryDirectory() as folder:
             async with running_agent(Path(folder), url, "http://127.0.0.1:1", _core()) as agent:
                 await asyncio.sleep(_SETTLE_S)
                 empty_mib = agent.rss_mib()
-        keys = [_create(store, number) for number in range(_FOREIGN)]
+        places = [_create(store, number) for number in range(_FOREIGN)]
         with TemporaryDirectory() as folder:
             async with running_agent(Path(folder), url, "http://127.0.0.1:1", _core()) as agent:
                 await asyncio.sleep(_SETTLE_S)
@@ -90,7 +90,7 @@ async def _resident() -> dict[str, float]:
                 rounds_mib, cpu_s = [full_mib], []
                 for round_number in range(_ROUNDS):
                     before = agent.look()
-                    await _change(store, keys, round_number)
+                    await _change(store, places, round_number)
                     cpu_s.append((agent.look() - before).cpu_s)
                     rounds_mib.append(agent.rss_mib())
     first, *others = (round(after - before, 1) for before, after in pairwise(rounds_mib))
@@ -104,23 +104,23 @@ async def _resident() -> dict[str, float]:
     }
 
 
-async def _change(store: Store, keys: list[Key], round_number: int) -> None:
+async def _change(store: Store, places: list[Place], round_number: int) -> None:
     """Write the status of one Deployment after the other: a minute's worth of a busy cluster, in less."""
+
+    def observe(deployment: Object) -> None:
+        deployment["status"]["observedGeneration"] = round_number + 2
+
     for number in range(_EVENTS):
-        found = store.get("deployments", keys[number % len(keys)])
-        assert found is not None, "nobody removes it"
-        found["status"]["observedGeneration"] = round_number + 2
-        store.update("deployments", found, "kube-controller-manager")
+        store.edit(places[number % len(places)], observe, "kube-controller-manager")
         if number % _EVENTS_AT_ONCE == 0:
             await asyncio.sleep(_EVENTS_PAUSE_S)
     await asyncio.sleep(_SETTLE_S)
 
 
-def _create(store: Store, number: int) -> Key:
+def _create(store: Store, number: int) -> Place:
     made = _deployment(number)
     made["metadata"]["namespace"] = f"foreign-{number // _NAMESPACE_SIZE}"
-    store.create("deployments", made)
-    return Key(made["metadata"]["namespace"], made["metadata"]["name"])
+    return place_of("deployments", store.create("deployments", made))
 
 
 def _core() -> int:

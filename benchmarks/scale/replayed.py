@@ -34,9 +34,9 @@ from benchmarks.proc import cpu_s, memory_mib, stat
 from benchmarks.quantiles import quantile
 from benchmarks.scale.replay import objects
 from benchmarks.scale.replay.controllers import Controllers
-from benchmarks.scale.replay.server import ReplayedApi, serving
-from benchmarks.scale.replay.store import Key, Object, Store
 from canary.api.parts import mapping_of
+from tests.support.stored_api.server import StoredApi, serving_api
+from tests.support.stored_api.store import Object, Place, Store
 
 MOST_CHANGED: Final = 1_000
 """Images changed at once: that many at the most, however many canaries there are."""
@@ -45,6 +45,8 @@ _IDLE_S: Final = 60.0
 _SETTLE_S: Final = 5.0
 _STEP_TIMEOUT_S: Final = 3_600.0
 _LOOK_EVERY_S: Final = 0.1
+
+_Key = tuple[str, str]
 
 _LAGS: Final = re.compile(rb'^serin_tick_lag_seconds_bucket\{le="(\S+)"\} (\S+)', re.MULTILINE)
 
@@ -64,18 +66,18 @@ def measure(canaries: int) -> dict[str, object]:
 
 @dataclass
 class Course:
-    """When what happened to each canary, in seconds of one clock."""
+    """When what happened to each canary, in seconds of one clock; a canary is known by its namespace and name."""
 
-    phases: dict[Key, str] = field(default_factory=dict)
-    changed_at_s: dict[Key, float] = field(default_factory=dict)
-    available_at_s: dict[Key, float] = field(default_factory=dict)
-    detected_at_s: dict[Key, float] = field(default_factory=dict)
-    weighted_at_s: dict[Key, float] = field(default_factory=dict)
-    finished_at_s: dict[Key, float] = field(default_factory=dict)
+    phases: dict[_Key, str] = field(default_factory=dict)
+    changed_at_s: dict[_Key, float] = field(default_factory=dict)
+    available_at_s: dict[_Key, float] = field(default_factory=dict)
+    detected_at_s: dict[_Key, float] = field(default_factory=dict)
+    weighted_at_s: dict[_Key, float] = field(default_factory=dict)
+    finished_at_s: dict[_Key, float] = field(default_factory=dict)
 
-    def note_write(self, plural: str, before: Object, after: Object) -> None:
+    def note_write(self, place: Place, before: Object, after: Object) -> None:
         """Note what the agent writes."""
-        key, now_s = Key(after["metadata"]["namespace"], after["metadata"]["name"]), time.monotonic()
+        (plural, *_), key, now_s = place, _key(place), time.monotonic()
         if plural == "canaries":
             phase = (after.get("status") or {}).get("phase", "")
             if phase != (before.get("status") or {}).get("phase", ""):
@@ -89,10 +91,16 @@ class Course:
         elif plural == "routetables" and key in self.changed_at_s and _canary_weight(after):
             self.weighted_at_s.setdefault(key, now_s)
 
-    def note_available(self, key: Key) -> None:
+    def note_available(self, target: Place) -> None:
         """Note that a target's pods are ready."""
+        key = _key(target)
         if key in self.detected_at_s:
             self.available_at_s.setdefault(key, time.monotonic())
+
+
+def _key(place: Place) -> _Key:
+    """Return the canary of an object, all of whose objects have its name."""
+    return place.namespace, place.name
 
 
 def _canary_weight(table: Object) -> int:
@@ -105,7 +113,7 @@ def _canary_weight(table: Object) -> int:
 async def _measure(canaries: int, idle_s: float) -> Measured:
     course, store = Course(), Store()
     Controllers(store, course.note_available).start()
-    api = ReplayedApi(store, course.note_write)
+    api = StoredApi(store, course.note_write, unkept=frozenset({"events"}))
     for number in range(canaries):
         for plural, made in (
             ("deployments", objects.deployment(number)),
@@ -115,15 +123,15 @@ async def _measure(canaries: int, idle_s: float) -> Measured:
     await asyncio.sleep(_SETTLE_S)
     with TemporaryDirectory() as folder, _on_another_core() as core:
         async with (
-            serving(api) as url,
+            serving_api(api) as url,
             _metrics_server() as metrics_server,
             running_agent(Path(folder), url, metrics_server, core) as agent,
         ):
             return await _play(canaries, idle_s, api, course, agent)
 
 
-async def _play(canaries: int, idle_s: float, api: ReplayedApi, course: Course, agent: "Agent") -> Measured:
-    keys = [Key(objects.namespace_of(number), objects.name_of(number)) for number in range(canaries)]
+async def _play(canaries: int, idle_s: float, api: StoredApi, course: Course, agent: "Agent") -> Measured:
+    keys = [(objects.namespace_of(number), objects.name_of(number)) for number in range(canaries)]
     started = agent.look()
     for number in range(canaries):
         api.store.create("canaries", objects.applied(objects.canary(number)))
@@ -138,10 +146,7 @@ async def _play(canaries: int, idle_s: float, api: ReplayedApi, course: Course, 
     changed, before, lag_before = keys[:MOST_CHANGED], agent.look(), await agent.tick_lag()
     counted = api.requests.copy()
     for key in changed:
-        target = api.store.get("deployments", key)
-        assert target is not None, "it was made above"
-        objects.set_image(target, "3.1.1")
-        api.store.update("deployments", target)
+        api.store.edit(Place("deployments", *key), lambda target: objects.set_image(target, "3.1.1"))
         course.changed_at_s[key] = time.monotonic()
     await _until(lambda: len(course.finished_at_s) == len(changed), "all promoted")
     busy, lag_after = agent.look() - before, await agent.tick_lag()
@@ -169,7 +174,7 @@ async def _play(canaries: int, idle_s: float, api: ReplayedApi, course: Course, 
     return Measured(row, details)
 
 
-def _requests(api: ReplayedApi) -> Counter[str]:
+def _requests(api: StoredApi) -> Counter[str]:
     return Counter({kind: number for kind, number in api.requests.items() if not kind.startswith("WATCH")})
 
 

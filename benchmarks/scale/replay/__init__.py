@@ -1,1 +1,1 @@
-"""An API server and the controllers behind it, replayed from memory: cheap enough not to be what is measured."""
+"""The controllers of a cluster replayed from memory, and what users apply to it: cheap enough not to be measured."""

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from aiohttp import web
 
-from tests.support.faults.stored_api import Json, Place, StoredApi
+from tests.support.faults.api import NAMESPACE, Json, WorldApi
+from tests.support.stored_api.store import Object, Place, place_of
 
 _UP_AFTER_S: Final = 1.0
 _DOWN_AFTER_S: Final = 0.1
@@ -19,6 +18,8 @@ _SERVED_AFTER_S: Final = 0.4
 _EMPTIED_AFTER_S: Final = 0.6
 _FILLED_AFTER_S: Final = 1.0
 
+GLOOS_KINDS: Final = ("routetables", "upstreams", "virtualservices")
+
 _PROXY: Final = "*v1.Proxy.gateway-proxy_gloo-system"
 
 
@@ -26,13 +27,12 @@ _PROXY: Final = "*v1.Proxy.gateway-proxy_gloo-system"
 class Pods:
     """Gives each Deployment its pods a moment after they are wanted. `lost`: those whose pods find no node."""
 
-    api: StoredApi
+    api: WorldApi
     lost: set[str] = field(default_factory=set)
     _seen: dict[str, int] = field(default_factory=dict)
 
-    def on_change(self, place: Place) -> None:
+    def on_change(self, place: Place, obj: Object | None) -> None:
         """Look at a Deployment that was written."""
-        obj = self.api.objects.get(place)
         if obj is None:
             self._seen.pop(place.name, None)
             return
@@ -72,7 +72,8 @@ class Pods:
             "availableReplicas": ready,
         }
         if obj.get("status") != status:
-            self.api.edit("deployments", name, lambda found: found.update(status=status))
+            place = Place("deployments", NAMESPACE, name)
+            self.api.store.edit(place, lambda found: found.update(status=status), "kube-controller-manager")
 
 
 @dataclass
@@ -82,16 +83,14 @@ class Gloo:
     `refuses`: the reason why it rejects every table; what was served before stays.
     """
 
-    api: StoredApi
-    now_s: Callable[[], float]
+    api: WorldApi
     is_stopped: bool = False
     refuses: str = ""
     served: dict[str, dict[str, int]] = field(default_factory=dict)
     _seen: dict[Place, int] = field(default_factory=dict)
 
-    def on_change(self, place: Place) -> None:
+    def on_change(self, place: Place, obj: Object | None) -> None:
         """Look at an object of Gloo's that was written."""
-        obj = self.api.objects.get(place)
         if obj is None:
             self._seen.pop(place, None)
             self._at(_SERVED_AFTER_S, self._serve, place)
@@ -106,16 +105,16 @@ class Gloo:
 
     def reject(self) -> None:
         """Say of every table at once what is to be said of it."""
-        for place in [place for place in self.api.objects if place.plural == "routetables"]:
-            self._write(place, None)
+        for table in self.api.all_of("routetables"):
+            self._write(place_of("routetables", table), None)
 
     def restart(self) -> None:
         """Begin to work again, from what is stored."""
         self.is_stopped = False
         self._seen.clear()
-        for place in list(self.api.objects):
-            if place.plural in {"routetables", "upstreams", "virtualservices"}:
-                self.on_change(place)
+        for plural in GLOOS_KINDS:
+            for obj in self.api.all_of(plural):
+                self.on_change(place_of(plural, obj), obj)
 
     def _at(self, delay_s: float, action: Callable[..., None], *arguments: Any) -> None:
         asyncio.get_running_loop().call_later(delay_s, action, *arguments)
@@ -123,30 +122,21 @@ class Gloo:
     def _serve(self, place: Place) -> None:
         if self.is_stopped or self.refuses:
             return
-        table = self.api.objects.get(place)
+        table = self.api.store.get(place)
         if table is None:
             self.served.pop(place.name, None)
             return
         self.served[place.name] = weights_of(table)
 
     def _write(self, place: Place, proxies: Json | None) -> None:
-        obj = self.api.objects.get(place)
-        if self.is_stopped or obj is None:
+        if self.is_stopped or self.api.store.body(place) is None:
             return
         state = {"state": "Rejected", "reason": self.refuses} if self.refuses else {"state": "Accepted"}
         of_proxies = {_PROXY: {"state": "Accepted"} if proxies is None else proxies}
         entry = state | {"reportedBy": "gloo", "subresourceStatuses": of_proxies}
         if place.plural == "upstreams":
             del entry["subresourceStatuses"]
-        at = datetime.fromtimestamp(self.now_s(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-        def write(found: Json) -> None:
-            found["status"] = {"statuses": {"gloo-system": deepcopy(entry)}}
-            others = [one for one in found["metadata"].get("managedFields") or () if one["manager"] != "gloo"]
-            mine = {"manager": "gloo", "operation": "Update", "time": at, "fieldsV1": {"f:status": {}}}
-            found["metadata"]["managedFields"] = [*others, mine]
-
-        self.api.edit(place.plural, place.name, write, place.namespace)
+        self.api.store.edit(place, lambda found: found.update(status={"statuses": {"gloo-system": entry}}), "gloo")
 
 
 @dataclass

@@ -13,11 +13,12 @@ from agent.main import run
 from agent.settings import ConfigTracking, Settings
 from service.lifetime import running
 from tests.support.canaries import canary_object
-from tests.support.faults.parts import Gloo, Hooks, Metrics, Pods, Users
+from tests.support.faults.api import Json, WorldApi
+from tests.support.faults.parts import GLOOS_KINDS, Gloo, Hooks, Metrics, Pods, Users
 from tests.support.faults.proxy import FaultProxy
-from tests.support.faults.stored_api import Json, Place, StoredApi
 from tests.support.faults.virtual_time import Names, VirtualTime, virtual_time
 from tests.support.podinfo import podinfo_deployment
+from tests.support.stored_api.store import Object, Place
 from tests.support.web import serving
 from tests.unit.kube.apiserver import write_kubeconfig
 
@@ -37,7 +38,7 @@ _ANALYSIS: Final[Json] = {
 class World:
     """The cluster `api`, and what an agent speaks through: `to_api` and `to_metrics`."""
 
-    api: StoredApi
+    api: WorldApi
     pods: Pods
     gloo: Gloo
     users: Users
@@ -73,8 +74,7 @@ class World:
 
     def events(self, name: str = "podinfo") -> list[str]:
         """Return the texts of all events about a canary."""
-        found = [obj for place, obj in self.api.objects.items() if place.plural == "events"]
-        return [event["message"] for event in found if event["involvedObject"]["name"] == name]
+        return [event["message"] for event in self.api.all_of("events") if event["involvedObject"]["name"] == name]
 
     def weights(self, name: str = "podinfo") -> tuple[int, int]:
         """Return what the gateway serves: the primary's and the canary's weight."""
@@ -100,9 +100,9 @@ class World:
         obj = canary_object(_ANALYSIS | {"webhooks": []} | (analysis or {}))
         obj["metadata"] = {"name": name, "namespace": "test"}
         obj["spec"]["targetRef"]["name"] = name
-        self.api.put("deployments", target)
-        self.api.put("virtualservices", service)
-        self.api.put("canaries", obj)
+        self.api.create("deployments", target)
+        self.api.create("virtualservices", service)
+        self.api.create("canaries", obj)
 
     def set_image(self, tag: str, name: str = "podinfo") -> None:
         """Change the target's image."""
@@ -158,20 +158,20 @@ async def fault_world(folder: Path) -> AsyncIterator[World]:
     names = Names()
     async with AsyncExitStack() as stack:
         clock = stack.enter_context(virtual_time(names))
-        api, metrics, hooks = StoredApi(clock.true_time), Metrics(), Hooks()
-        pods, gloo = Pods(api), Gloo(api, clock.true_time)
+        api, metrics, hooks = WorldApi(clock.true_time), Metrics(), Hooks()
+        pods, gloo = Pods(api), Gloo(api)
         users = Users(pods, gloo, clock.monotonic)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         _ = await stack.enter_async_context(api.serving())
 
-        def on_change(place: Place) -> None:
+        def on_change(place: Place, _: Object | None, now: Object | None) -> None:
             if place.plural == "deployments":
-                pods.on_change(place)
-            if place.plural in {"routetables", "upstreams", "virtualservices"}:
-                gloo.on_change(place)
+                pods.on_change(place, now)
+            if place.plural in GLOOS_KINDS:
+                gloo.on_change(place, now)
             users.look()
 
-        api.after_change = on_change
+        api.store.listeners.append(on_change)
         proxies = [
             await stack.enter_async_context(FaultProxy(upstream, session).serving())
             for upstream in (

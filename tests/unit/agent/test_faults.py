@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.faults.stored_api import Json, Place
+from tests.support.faults.api import Json
 from tests.support.faults.world import World, fault_world
+from tests.support.stored_api.store import Object, Place
 
 MINUTE_S = 60.0
 HOUR_S = 3600.0
@@ -205,7 +206,7 @@ async def test_an_agent_that_is_killed_is_followed_by_another_that_ends_the_run(
 
 async def test_one_faulty_object_stops_no_other_and_what_is_broken_by_hand_is_put_right(world: World) -> None:
     undecodable = {"metadata": {"name": "broken", "namespace": "test"}, "spec": {"analysis": {"interval": ["10s"]}}}
-    world.api.put("canaries", undecodable | {"status": {"phase": ["Progressing"]}})
+    world.api.create("canaries", undecodable | {"status": {"phase": ["Progressing"]}})
     async with world.agent():
         await world.under_way()
         world.api.delete("routetables", "podinfo")
@@ -223,18 +224,17 @@ async def test_one_faulty_object_stops_no_other_and_what_is_broken_by_hand_is_pu
 
 async def test_a_rollback_is_the_most_urgent_from_the_moment_it_is_stored(world: World) -> None:
     """The API server asks to be left alone for 20 s just between the status that says so and the route."""
-    changed, was_off = world.api.after_change, False
+    was_off = False
 
-    def on_change(place: Place) -> None:
+    def on_change(place: Place, *_: Object | None) -> None:
         nonlocal was_off
-        changed(place)
         if not was_off and place.plural == "canaries" and world.status().get("phase") == "Failed":
             was_off = True
             world.to_api.switches = world.to_api.switches.with_changes({"retry_after_s": 20.0})
 
     async with world.agent():
         await world.under_way()
-        world.api.after_change = on_change
+        world.api.store.listeners.append(on_change)
         world.metrics.rate = "1"
         await world.until("it is stored that it failed", lambda: was_off)
         await world.passes(1.0)

@@ -12,6 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.support.merge_patch import merge
+
 Object = dict[str, Any]
 CONTEXTS = {"test": "test", "prod": ""}
 
@@ -187,17 +189,6 @@ class ClusterApi:
             changed.cancel()
             closing.cancel()
         return response
-
-
-def merge(into: Object, patch: Object) -> None:
-    """Apply an RFC 7386 patch."""
-    for key, value in patch.items():
-        if value is None:
-            into.pop(key, None)
-        elif isinstance(value, dict):
-            merge(into.setdefault(key, {}), value)
-        else:
-            into[key] = value
 
 
 def field_of(obj: Object, path: str) -> Any:
