@@ -105,7 +105,7 @@ def main(
         PageAuth, typer.Option(help="none: on loopback, for kubectl port-forward; token: of the API server's users.")
     ] = PageAuth.NONE,
     max_runs: Annotated[
-        int, typer.Option(min=0, help="Runs under way at once; others wait in a queue. 0 is as many as there are.")
+        int, typer.Option(min=0, help="Runs under way at once; others wait in a queue. 0: no bound. Each shard has its part.")
     ] = 0,
     max_namespace_runs: Annotated[int, typer.Option(min=0, help="The same of one namespace.")] = 0,
     flaggers_flag: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
@@ -137,6 +137,10 @@ def main(
         found = f"--namespace={namespace}" if namespace else "--no-enable-leader-election"
         raise typer.BadParameter(
             f"--shards: found {shards} with {found}; allowed: 1, or all namespaces and a lease for each shard"
+        )
+    if 0 < max_runs < shards:
+        raise typer.BadParameter(
+            f"--max-runs: found {max_runs} with --shards={shards}; allowed: 0, or {shards} and more: each has its part"
         )
     for found in listed(allowed_address_ranges):
         try:
@@ -175,7 +179,7 @@ def main(
         judge=judge,
         page_port=page_port or None,
         page_auth=page_auth,
-        run_limits=RunLimits(max_runs, max_namespace_runs),
+        run_limits=RunLimits(max_runs, max_namespace_runs, shards),
     )
     try:
         uvloop.run(run(settings))

@@ -3,6 +3,9 @@
 A run counts while it is under way and goes on by itself. One that waits for somebody (paused, suspended, at a gate)
 counts for a minute more: nobody's holiday keeps a whole cluster from its rollouts. It goes on at once when it is
 resumed, so there may be more of them for a while.
+
+Where several leaders share the namespaces each shard has its part of the bound, and a queue of its own: what another
+leader begins is known only once a watch tells of it, and two that see the same room would both take it.
 """
 
 import asyncio
@@ -15,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from agent.shards.assignment import shard_of
 from canary.api.canary import GLOO
 from canary.api.parts import condition_of, items_of, mapping_of, text_of
 from canary.run.phase import ANALYSING, IDLE, Phase
@@ -41,15 +45,25 @@ _UNDER_WAY: Final = ANALYSING | {Phase.PROMOTING, Phase.FINALISING}
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """How many runs may be under way at once, in all and in one namespace; 0 is as many as there are."""
+    """How many runs may be under way at once, in all and in one namespace; 0 is as many as there are.
+
+    `shards`: among how many leaders the namespaces are shared.
+    """
 
     whole: int = 0
     of_namespace: int = 0
+    shards: int = 1
 
     @property
     def are_set(self) -> bool:
         """Return whether there is a bound."""
         return self.whole > 0 or self.of_namespace > 0
+
+    def of_shard(self, shard: int) -> float:
+        """Return the part of `whole` that a shard has; the parts of all are `whole` together."""
+        if not self.whole:
+            return math.inf
+        return self.whole * (shard + 1) // self.shards - self.whole * shard // self.shards
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,25 +77,31 @@ class _Waiter:
 
 
 class _Room:
-    """How many runs may begin, in all and by namespace."""
+    """How many runs may begin, by shard and by namespace."""
 
     def __init__(self, limits: RunLimits, runs: Counter[str]) -> None:
+        self._shards = limits.shards
         self._of_namespace = limits.of_namespace or math.inf
-        self._left = (limits.whole or math.inf) - runs.total()
+        self._left = [limits.of_shard(shard) for shard in range(limits.shards)]
         self._runs = runs
+        for namespace, count in runs.items():
+            self._left[shard_of(namespace, self._shards)] -= count
 
     @property
     def is_full(self) -> bool:
-        return self._left <= 0
+        return max(self._left) <= 0
 
     def is_full_of(self, namespace: str) -> bool:
         return self._runs[namespace] >= self._of_namespace
 
+    def has_any(self, namespace: str) -> bool:
+        return self._left[shard_of(namespace, self._shards)] > 0 and not self.is_full_of(namespace)
+
     def take(self, namespace: str) -> bool:
         """Take room for a run; return whether there was any."""
-        if self.is_full or self.is_full_of(namespace):
+        if not self.has_any(namespace):
             return False
-        self._left -= 1
+        self._left[shard_of(namespace, self._shards)] -= 1
         self._runs[namespace] += 1
         return True
 
@@ -157,7 +177,7 @@ class RunQueue:
                 break
             if self._is_able(waiter):
                 room.take(waiter.key.namespace)
-        if not room.is_full and not room.is_full_of(key.namespace):
+        if room.has_any(key.namespace):
             return None
         return self._place(key, own, is_of_namespace=room.is_full_of(key.namespace))
 
@@ -166,10 +186,21 @@ class RunQueue:
             others = [waiter for waiter in self._order if waiter.key.namespace == key.namespace]
             bound = f"--max-namespace-runs is {self._limits.of_namespace}"
         else:
-            others, bound = self._order, f"--max-runs is {self._limits.whole}"
+            others, bound = self._of_shard(key.namespace), f"--max-runs is {self._limits.whole}"
+            if self._limits.shards > 1:
+                part = self._limits.of_shard(shard_of(key.namespace, self._limits.shards))
+                bound += f", of which its shard has {part}"
         if own is None:
             return Place(len(others) + 1, len(others) + 1, bound)
         return Place(bisect_left(others, own) + 1, len(others), bound)
+
+    def _of_shard(self, namespace: str) -> list[_Waiter]:
+        """Return who waits for the same part of the bound."""
+        shards = self._limits.shards
+        if shards == 1:
+            return self._order
+        shard = shard_of(namespace, shards)
+        return [waiter for waiter in self._order if shard_of(waiter.key.namespace, shards) == shard]
 
     @contextmanager
     def beginning(self, key: Key, before: State, after: State) -> Iterator[None]:
@@ -240,15 +271,20 @@ class RunQueue:
         if self._clock() - self._told_at_s < _TELLS_EVERY_S:
             return
         self._told_at_s = self._clock()
-        of_namespace, before, room = Counter(one.key.namespace for one in self._order), Counter[str](), self._room()
-        for position, waiter in enumerate(self._order, start=1):
-            namespace = waiter.key.namespace
-            before[namespace] += 1
-            place = Place(position, len(self._order), "")
-            if room.is_full_of(namespace):
-                place = Place(before[namespace], of_namespace[namespace], "")
+        room, lengths, before = self._room(), Counter[str | int](), Counter[str | int]()
+        for waiter in self._order:
+            lengths.update(self._queues_of(waiter))
+        for waiter in self._order:
+            namespace, shard = self._queues_of(waiter)
+            before.update((namespace, shard))
+            queue = namespace if room.is_full_of(waiter.key.namespace) else shard
+            place = Place(before[queue], lengths[queue], "")
             if self._wake is not None and waiter.queued.has_moved(place):
                 self._wake(waiter.key)
+
+    def _queues_of(self, waiter: _Waiter) -> tuple[str, int]:
+        """Return the two queues that a canary stands in: that of its namespace, and that of its shard."""
+        return waiter.key.namespace, shard_of(waiter.key.namespace, self._limits.shards)
 
 
 def _waiter_of(key: Key, obj: Object) -> _Waiter | None:

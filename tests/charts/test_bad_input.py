@@ -39,6 +39,7 @@ from tests.support.discovered import api_server
             'page.auth: found token with namespace "gloo-system", the release\'s own; allowed: none',
         ),
         ({"shards": 17}, "at '/shards': maximum: got 17, want 16"),
+        ({"shards": 3, "limits": {"runs": 2}}, "limits.runs: found 2 with shards 3; allowed: 0, or as many as shards"),
         ({"shards": 2, "namespace": "shop"}, 'shards: found 2 with namespace "shop"; allowed: 1'),
         ({"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}, "found true for both; allowed: one"),
     ],

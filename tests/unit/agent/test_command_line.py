@@ -219,6 +219,7 @@ def test_runs_have_no_bound_unless_one_is_set_and_none_is_negative(monkeypatch: 
     assert read(monkeypatch).run_limits == RunLimits(0, 0)
     bounded = read(monkeypatch, "--max-runs=20", "--max-namespace-runs=4")
     assert bounded.run_limits == RunLimits(20, 4)
+    assert read(monkeypatch, "--max-runs=3", "--shards=3").run_limits == RunLimits(3, 0, 3)
     for flag in ("--max-runs", "--max-namespace-runs"):
         said = refused(f"{flag}=-1")
         assert flag in said
@@ -230,6 +231,7 @@ def test_runs_have_no_bound_unless_one_is_set_and_none_is_negative(monkeypatch: 
     [
         (["--shards=17"], "'--shards': Input should be less than or equal to 16"),
         (["--shards=2", "--namespace=shop"], "--shards: found 2 with --namespace=shop; allowed: 1, or all namespaces"),
+        (["--shards=3", "--max-runs=2"], "--max-runs: found 2 with --shards=3; allowed: 0, or 3 and more"),
         (["--shards=2", "--no-enable-leader-election"], "--shards: found 2 with --no-enable-leader-election; allowed"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agent.limits.runs import RunLimits, RunQueue
+from agent.shards.assignment import shard_of
 from canary.run.moments import write_time
 from canary.run.phase import Phase
 from canary.run.queue import Place, Queued
@@ -25,6 +26,7 @@ class Stored:
 
     whole: int = 0
     of_namespace: int = 0
+    shards: int = 1
     now_s: float = 0.0
     objects: dict[Key, dict[str, Any]] = field(default_factory=dict)
     runs: RunQueue = field(init=False)
@@ -34,7 +36,7 @@ class Stored:
 
     def restart(self) -> None:
         """Start the agent anew: it lists what is stored."""
-        self.runs = RunQueue(RunLimits(self.whole, self.of_namespace), clock=lambda: self.now_s)
+        self.runs = RunQueue(RunLimits(self.whole, self.of_namespace, self.shards), clock=lambda: self.now_s)
         for key, obj in self.objects.items():
             self.runs.follow(Change(key, None, obj))
 
@@ -69,6 +71,14 @@ def begins(runs: RunQueue, key: Key, after: State = BEGUN) -> bool:
             return True
     except Conflict:
         return False
+
+
+def begins_and_runs(stored: Stored, name: str) -> bool:
+    """Begin a run as a tick does, which has the answer of its own write in its cache at once."""
+    has_begun = begins(stored.runs, stored.put(name, "Succeeded"))
+    if has_begun:
+        stored.run(name)
+    return has_begun
 
 
 def test_without_a_bound_nobody_waits() -> None:
@@ -118,6 +128,55 @@ def test_two_that_begin_in_the_same_moment_are_not_one_too_many() -> None:
     with stored.runs.beginning(first, IDLE, BEGUN):
         assert not begins(stored.runs, second)
     assert begins(stored.runs, second), "the first was not written after all"
+
+
+@pytest.mark.parametrize(("whole", "shards"), [(20, 3), (3, 3), (16, 16), (17, 16), (1, 1), (100, 7)])
+def test_the_parts_of_all_shards_are_the_bound_together_and_each_has_one(whole: int, shards: int) -> None:
+    parts = [RunLimits(whole, 0, shards).of_shard(shard) for shard in range(shards)]
+    assert sum(parts) == whole
+    assert min(parts) >= 1
+    assert max(parts) - min(parts) <= 1
+
+
+def test_leaders_that_hear_nothing_of_each_other_begin_no_more_runs_than_the_bound() -> None:
+    assert (shard_of("shop", 2), shard_of("default", 2)) == (0, 1)
+    one, other = Stored(whole=3, shards=2), Stored(whole=3, shards=2)
+    of_one = [begins_and_runs(one, f"shop/{number}") for number in range(5)]
+    of_other = [begins_and_runs(other, f"default/{number}") for number in range(5)]
+    assert (of_one.count(True), of_other.count(True)) == (1, 2)
+    assert one.place("shop/new") == Place(1, 1, "--max-runs is 3, of which its shard has 1")
+
+
+def test_a_shard_has_a_queue_of_its_own() -> None:
+    stored = Stored(whole=3, shards=2)
+    stored.run("shop/a")
+    stored.wait("shop/b", 100.0)
+    stored.wait("default/b", 150.0)
+    stored.wait("shop/c", 200.0)
+    assert stored.place("shop/c") == Place(2, 2, "--max-runs is 3, of which its shard has 1")
+    assert stored.place("default/b") is None
+    stored.put("shop/a", "Succeeded")
+    assert stored.place("shop/b") is None
+    assert stored.place("shop/c") == Place(2, 2, "--max-runs is 3, of which its shard has 1")
+
+
+def test_where_somebody_stands_is_told_by_the_queue_of_its_shard() -> None:
+    async def script() -> None:
+        loop, woken = asyncio.get_running_loop(), set[str]()
+        stored = Stored(whole=2, shards=2)
+        stored.runs = RunQueue(RunLimits(2, 0, 2), clock=loop.time)
+        for namespace in ("shop", "default"):
+            stored.run(f"{namespace}/a")
+            for number in range(8):
+                stored.wait(f"{namespace}/{number}", 100.0 + number, number + 1, 8)
+        stored.wait("payments/moved", 50.0, 8, 8)
+        queue = asyncio.create_task(stored.runs.run(lambda key: woken.add("/".join(key))))
+        await asyncio.sleep(65)
+        # Of those that one more stands before only the first have come to stand elsewhere by a quarter.
+        assert woken == {"payments/moved", "shop/0", "shop/1", "shop/2", "shop/3"}
+        queue.cancel()
+
+    play(script())
 
 
 def test_who_asked_for_this_very_run_and_whatever_begins_none_need_no_room() -> None:
