@@ -105,7 +105,10 @@ def main(
         PageAuth, typer.Option(help="none: on loopback, for kubectl port-forward; token: of the API server's users.")
     ] = PageAuth.NONE,
     max_runs: Annotated[
-        int, typer.Option(min=0, help="Runs under way at once; others wait in a queue. 0: no bound. Each shard has its part.")
+        int,
+        typer.Option(
+            min=0, help="Runs under way at once; others wait in a queue. 0: no bound. Each shard has its part."
+        ),
     ] = 0,
     max_namespace_runs: Annotated[int, typer.Option(min=0, help="The same of one namespace.")] = 0,
     flaggers_flag: Annotated[list[str] | None, typer.Option(hidden=True)] = None,

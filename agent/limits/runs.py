@@ -15,7 +15,7 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from agent.shards.assignment import shard_of
@@ -33,9 +33,13 @@ from kube.store import Change, Key
 # A gate that is asked each interval may open in the next one.
 _HELD_COUNTS_S: Final = 60.0
 
-# Whose turn it is and whose ticks fail lets others go first, and is asked again later.
+# Whose turn it is and whose ticks fail lets others go first, and is asked again later; then it stands behind them all.
 _TAKEN_WITHIN_S: Final = 30.0
 _PASSED_OVER_S: Final = 600.0
+_PASSED_OVER_TIMES: Final = 2
+
+# Whoever begins to wait before our eyes has done so within so long, by the clock of whoever wrote it.
+_BEGAN_WITHIN_S: Final = 60.0
 
 _LOOKS_EVERY_S: Final = 10.0
 _TELLS_EVERY_S: Final = 60.0
@@ -68,12 +72,29 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Waiter:
-    """A canary that waits. Whose analysis is skipped goes first: that is somebody in a hurry, and soon over."""
+    """A canary that waits. Whose analysis is skipped goes first: that is somebody in a hurry, and soon over.
 
+    Whoever did not begin each time it was its turn goes last: else those that always fail keep all younger ones out.
+    """
+
+    is_last: bool
     is_analysed: bool
     since_s: float
     key: Key
     queued: Queued = field(compare=False)
+
+
+@dataclass(slots=True)
+class _Claim:
+    """What is known of a canary as long as it has a place that is stored, whether it could begin or not.
+
+    `since_s` is since when it waits as far as that is believed: whoever may write its status may write any moment.
+    `passed` is how often others went first because it did not begin.
+    """
+
+    since_s: float
+    passed: int = 0
+    passed_until_s: float = -math.inf
 
 
 class _Room:
@@ -109,16 +130,23 @@ class _Room:
 class RunQueue:
     """Who may begin a run, for all canaries of one agent. `follow` is told of each change of a Canary."""
 
-    def __init__(self, limits: RunLimits | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: RunLimits | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
         self._limits = limits or RunLimits()
         self._clock = clock
+        self._now_s = now_s
         self._counts_until_s: dict[Key, float] = {}
         """Of the runs that are under way: until when they count."""
         self._beginning: set[Key] = set()
+        self._claims: dict[Key, _Claim] = {}
         self._waiters: dict[Key, _Waiter] = {}
         self._order: list[_Waiter] = []
         self._offered_at_s: dict[Key, float] = {}
-        self._passed_until_s: dict[Key, float] = {}
         self._wake: Callable[[Key], None] | None = None
         self._told_at_s = clock()
 
@@ -134,14 +162,31 @@ class RunQueue:
         if not self._limits.are_set:
             return
         key, new = change.key, change.new
-        waiter, is_run = (None, False) if new is None else (_waiter_of(key, new), _is_under_way(new))
-        is_freed = self._note_run(key, new, is_run=is_run)
+        queued = None if new is None else _queued_of(new)
+        self._note_claim(change, queued)
+        waiter = None if new is None or queued is None or not _may_begin(new) else self._waiter(key, new, queued)
+        is_freed = self._note_run(key, new, is_run=new is not None and _is_under_way(new))
         known = self._waiters.get(key)
         has_moved = known is not None and waiter is not None and known.queued != waiter.queued
         if known != waiter or has_moved:
             self._note_waiter(key, waiter)
         if is_freed or known != waiter:
             self._offer()
+
+    def _note_claim(self, change: Change, queued: Queued | None) -> None:
+        """Note since when a canary waits: never longer than before, nor than it can since it was seen not to wait."""
+        if queued is None:
+            self._claims.pop(change.key, None)
+        elif (known := self._claims.get(change.key)) is not None:
+            known.since_s = max(known.since_s, queued.since_s)
+        else:
+            was_seen = change.old is not None and not change.is_listed
+            earliest_s = self._now_s() - _BEGAN_WITHIN_S if was_seen else -math.inf
+            self._claims[change.key] = _Claim(max(queued.since_s, earliest_s))
+
+    def _waiter(self, key: Key, obj: Object, queued: Queued) -> _Waiter:
+        claim, is_analysed = self._claims[key], mapping_of(obj, "spec").get("skipAnalysis") is not True
+        return _Waiter(claim.passed >= _PASSED_OVER_TIMES, is_analysed, claim.since_s, key, queued)
 
     def _note_run(self, key: Key, obj: Object | None, *, is_run: bool) -> bool:
         """Note a run, or its end; return whether somebody else may begin for it."""
@@ -160,7 +205,6 @@ class RunQueue:
             del self._order[bisect_left(self._order, known)]
         if waiter is None:
             self._offered_at_s.pop(key, None)
-            self._passed_until_s.pop(key, None)
         else:
             self._waiters[key] = waiter
             insort(self._order, waiter)
@@ -230,7 +274,7 @@ class RunQueue:
         return _Room(self._limits, Counter(key.namespace for key in counted))
 
     def _is_able(self, waiter: _Waiter) -> bool:
-        return waiter.key not in self._beginning and self._clock() >= self._passed_until_s.get(waiter.key, 0.0)
+        return waiter.key not in self._beginning and self._clock() >= self._claims[waiter.key].passed_until_s
 
     # Who is told.
 
@@ -240,17 +284,33 @@ class RunQueue:
             return
         self._wake = wake
         self._offered_at_s.clear()
-        self._passed_until_s.clear()
+        for key, claim in self._claims.items():
+            self._claims[key] = _Claim(claim.since_s)
+        self._sort()
         try:
             while True:
                 self._offer()
                 self._tell()
                 await asyncio.sleep(_LOOKS_EVERY_S)
-                now_s = self._clock()
-                late = [key for key, at_s in self._offered_at_s.items() if now_s - at_s >= _TAKEN_WITHIN_S]
-                self._passed_until_s |= dict.fromkeys(late, now_s + _PASSED_OVER_S)
+                self._pass_over_late()
         finally:
             self._wake = None
+
+    def _pass_over_late(self) -> None:
+        """Let others go before those whose turn it has been for long."""
+        now_s = self._clock()
+        late = [key for key, at_s in self._offered_at_s.items() if now_s - at_s >= _TAKEN_WITHIN_S]
+        for key in late:
+            self._claims[key].passed += 1
+            self._claims[key].passed_until_s = now_s + _PASSED_OVER_S
+        if late:
+            self._sort()
+
+    def _sort(self) -> None:
+        """Put those last who were passed over too often, and no others."""
+        for key, waiter in self._waiters.items():
+            self._waiters[key] = replace(waiter, is_last=self._claims[key].passed >= _PASSED_OVER_TIMES)
+        self._order = sorted(self._waiters.values())
 
     def _offer(self) -> None:
         """Wake those whose turn it is, each once."""
@@ -287,20 +347,21 @@ class RunQueue:
         return waiter.key.namespace, shard_of(waiter.key.namespace, self._limits.shards)
 
 
-def _waiter_of(key: Key, obj: Object) -> _Waiter | None:
-    """Return a canary as one that waits, None where it does not, or could not begin."""
-    spec, status = mapping_of(obj, "spec"), mapping_of(obj, "status")
-    ours = mapping_of(status, SERIN_STATUS)
-    if StatusKey.QUEUE not in ours or text_of(status, "phase") not in IDLE or spec.get("suspend") is True:
-        return None
-    is_blocked = condition_of(status, READY).get("status") == "False" and not ours.get(StatusKey.NOT_READY)
-    if is_blocked or "deletionTimestamp" in obj["metadata"]:
-        return None
+def _queued_of(obj: Object) -> Queued | None:
+    """Return what is stored of a canary's place, None where it has none."""
     try:
-        queued = Queued.read(ours[StatusKey.QUEUE])
+        return Queued.read(mapping_of(mapping_of(obj, "status"), SERIN_STATUS).get(StatusKey.QUEUE))
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
         return None
-    return None if queued is None else _Waiter(spec.get("skipAnalysis") is not True, queued.since_s, key, queued)
+
+
+def _may_begin(obj: Object) -> bool:
+    """Return whether a canary that has a place could begin its run."""
+    status, ours = mapping_of(obj, "status"), mapping_of(mapping_of(obj, "status"), SERIN_STATUS)
+    if text_of(status, "phase") not in IDLE or mapping_of(obj, "spec").get("suspend") is True:
+        return False
+    is_blocked = condition_of(status, READY).get("status") == "False" and not ours.get(StatusKey.NOT_READY)
+    return not is_blocked and "deletionTimestamp" not in obj["metadata"]
 
 
 def _is_under_way(obj: Object) -> bool:

@@ -36,7 +36,9 @@ class Stored:
 
     def restart(self) -> None:
         """Start the agent anew: it lists what is stored."""
-        self.runs = RunQueue(RunLimits(self.whole, self.of_namespace, self.shards), clock=lambda: self.now_s)
+        self.runs = RunQueue(
+            RunLimits(self.whole, self.of_namespace, self.shards), clock=lambda: self.now_s, now_s=lambda: self.now_s
+        )
         for key, obj in self.objects.items():
             self.runs.follow(Change(key, None, obj))
 
@@ -286,13 +288,76 @@ def test_whose_turn_it_is_is_woken_once_and_who_does_not_take_it_lets_the_next_o
     play(script())
 
 
+def test_who_fails_whenever_it_is_its_turn_stands_behind_all_others_from_then_on() -> None:
+    async def script() -> None:
+        loop = asyncio.get_running_loop()
+        stored = Stored(whole=1)
+        stored.runs = RunQueue(RunLimits(1), clock=loop.time)
+        stored.run("a")
+        stored.wait("fails", 100.0)
+        queue = asyncio.create_task(stored.runs.run(lambda _: None))
+        await asyncio.sleep(5)
+        stored.put("a", "Succeeded")
+        await asyncio.sleep(45)
+        stored.wait("young", 200.0)
+        await asyncio.sleep(5)
+        stored.run("young")
+        # It can't make itself be forgotten: suspended and resumed it is the same that waits.
+        stored.wait("fails", 100.0, suspend=True)
+        stored.wait("fails", 100.0)
+        await asyncio.sleep(610)
+        stored.put("young", "Succeeded")
+        assert stored.place("fails") is None, "it has another try after ten minutes"
+        await asyncio.sleep(745)
+        assert stored.place("fails") is None, "nobody else waits"
+        for number in range(3):
+            stored.wait(f"younger-{number}", 300.0 + number, skipAnalysis=number == 2)
+        order = [(name, stored.place(name)) for name in ("younger-2", "younger-0", "younger-1", "fails")]
+        assert [place and place.position for _, place in order] == [None, 2, 3, 4]
+        queue.cancel()
+        # Another time as the leader begins with what is stored.
+        again = asyncio.create_task(stored.runs.run(lambda _: None))
+        await asyncio.sleep(1)
+        assert stored.place("fails") == Place(2, 4, "--max-runs is 1"), "whose analysis is skipped goes first"
+        again.cancel()
+
+    play(script())
+
+
+def test_nobody_gets_an_older_place_by_writing_another_moment_into_its_status() -> None:
+    stored = Stored(whole=1, now_s=1000.0)
+    stored.run("a")
+    stored.put("forged", "Succeeded")
+    stored.wait("honest", 900.0)
+    stored.wait("forged", 0.0)
+    assert stored.place("honest") == Place(1, 2, "--max-runs is 1")
+    stored.wait("forged", 940.0)
+    stored.wait("forged", 1.0)
+    assert stored.place("honest") == Place(1, 2, "--max-runs is 1"), "nor by one that is older than before"
+    stored.wait("forged", 1.0, suspend=True)
+    stored.wait("forged", 1.0)
+    assert stored.place("honest") == Place(1, 2, "--max-runs is 1")
+
+
+def test_what_began_to_wait_while_no_watch_told_of_it_keeps_its_age() -> None:
+    stored = Stored(whole=1, now_s=1000.0)
+    stored.run("a")
+    key = stored.put("b", "Succeeded")
+    before = stored.objects[key]
+    stored.wait("c", 900.0)
+    queue = {"position": 1, "of": 1, "since": write_time(800.0)}
+    listed = before | {"status": {"phase": "Succeeded", "serin": {"queue": queue}}}
+    stored.runs.follow(Change(key, before, listed, is_listed=True))
+    assert stored.place("b") == Place(1, 2, "--max-runs is 1")
+
+
 def test_a_thousand_that_wait_run_twenty_at_a_time_and_are_seldom_written() -> None:
     writes: dict[str, int] = {"places": 0, "most under way": 0}
 
     async def script() -> None:
         loop, ended = asyncio.get_running_loop(), list[str]()
         stored = Stored(whole=20)
-        stored.runs = RunQueue(RunLimits(20), clock=loop.time)
+        stored.runs = RunQueue(RunLimits(20), clock=loop.time, now_s=loop.time)
         under_way = set[Key]()
         written_at_s: dict[Key, float] = {}
 
