@@ -9,7 +9,8 @@ from agent.providers.metrics.needed_secrets import secret_problems
 from agent.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
 from agent.side_pods import find_side_blockers
 from canary.api.canary import Canary
-from canary.rules.references import Claim, Owner, Stage, check_references, container_port_names
+from canary.rules.cluster import Claim, Owner, container_port_names
+from canary.rules.references import Stage, check_references
 from canary.run.state import Blocker
 from kube.resource import Object, Resource
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from canary.rules.references import container_port_names
+from canary.rules.cluster import container_port_names
 from kube.cache import Cache
 from kube.client import Client
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, Object, Resource

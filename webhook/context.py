@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from canary.rules.references import Claim, Owner
+from canary.rules.cluster import Claim, Owner
 from kube.resource import Object
 from webhook.canary_index import CanaryIndex
 from webhook.resources import CANARIES, METRIC_TEMPLATES

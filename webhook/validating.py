@@ -17,7 +17,7 @@ from canary.rules.admission import (
     is_of_another_provider,
     with_its_names,
 )
-from canary.rules.references import Claim
+from canary.rules.cluster import Claim
 from canary.run.phase import Phase
 from canary.run.status import read_identity
 from webhook.context import AdmissionContext

@@ -10,9 +10,17 @@ from canary.decide.tick import Tick
 from canary.decide.transitions import change_of, promote, promote_newer, roll_back, start_run, stop_waiting
 from canary.run.action import ClaimRequest, DropRequest
 from canary.run.decision import Decision
-from canary.run.messages import by_request, paused, promoted_by_request, request_refused, resumed, retried, skipped
 from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.request import MalformedRequest, Request, RequestResult, Verb, kept_text, split_claim
+from canary.run.request_messages import (
+    by_request,
+    paused,
+    promoted_by_request,
+    request_refused,
+    resumed,
+    retried,
+    skipped,
+)
 from canary.run.revision import UNKNOWN
 from canary.run.state import Timing
 

@@ -8,10 +8,11 @@ from canary.api.metric_template import MetricTemplate
 from canary.api.names import Identity
 from canary.api.problems import Problem
 from canary.rules.canary import OTHER_PROVIDERS, check_canary
+from canary.rules.cluster import Cluster
 from canary.rules.identity import target_is_kept
 from canary.rules.metric_template import check_metric_template
 from canary.rules.queries import check_queries, check_template_counts, check_template_query
-from canary.rules.references import Cluster, Stage, check_references
+from canary.rules.references import Stage, check_references
 from canary.rules.shape import alert_provider_problems, canary_problems, metric_template_problems
 
 Problems = tuple[Problem, ...]

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any, Final, Self
 
-from canary.rules.references import METRIC_TEMPLATE_KIND, Claim, Owner, container_port_names
+from canary.rules.cluster import Claim, Owner, container_port_names
+from canary.rules.references import METRIC_TEMPLATE_KIND
 from cli.input.documents import Document, Object
 
 CANARY_KIND: Final = "Canary"

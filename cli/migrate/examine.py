@@ -10,7 +10,8 @@ from yaml import MappingNode
 from canary.api.parts import mapping_of
 from canary.api.problems import InvalidObject, Problem
 from canary.rules.admission import applied_canary_problems, with_its_names
-from canary.rules.references import Claim, ReferenceProblem
+from canary.rules.cluster import Claim
+from canary.rules.references import ReferenceProblem
 from canary.rules.shape import parse_canary
 from canary.run.phase import ANALYSING
 from canary.run.wire import SERIN_STATUS

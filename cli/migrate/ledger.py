@@ -8,7 +8,7 @@ from canary.api.canary import GLOO, Canary
 from canary.api.matching import RequestMatch
 from canary.api.metric_template import PROVIDER_FIELDS
 from canary.api.problems import InvalidObject
-from canary.rules.references import Cluster
+from canary.rules.cluster import Cluster
 from canary.rules.shape import parse_metric_template
 from cli.migrate.change import Change, Weight
 

@@ -1,4 +1,4 @@
-"""The events of a canary: each function of `canary.run.messages` is called once with each kind of argument."""
+"""The events of a canary: each function that makes a message is called once with each kind of argument."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any, Final
 
 from canary.api.metrics import ThresholdRange
-from canary.run import messages
+from canary.run import messages, request_messages
 from canary.run.judge import Sample, judge
 from canary.run.mark import Mark
 from canary.run.messages import Message
@@ -96,10 +96,11 @@ def _rows() -> Iterator[tuple[str, str, str, str, str]]:
 
 
 def _functions() -> Iterator[Callable[..., Any]]:
-    for name, value in vars(messages).items():
-        is_own = isinstance(value, FunctionType) and value.__module__ == messages.__name__
-        if is_own and not name.startswith("_") and name not in _NO_EVENTS:
-            yield value
+    for module in (messages, request_messages):
+        for name, value in vars(module).items():
+            is_own = isinstance(value, FunctionType) and value.__module__ == module.__name__
+            if is_own and not name.startswith("_") and name not in _NO_EVENTS:
+                yield value
 
 
 def _calls(function: Callable[..., Any]) -> Iterator[Message]:
@@ -123,7 +124,7 @@ def _samples(function: Callable[..., Any], parameter: inspect.Parameter) -> tupl
         return (True, False)
     if function is messages.gate_shut and parameter.name == "kind":
         return _KINDS_OF_GATES
-    if function is messages.request_refused and parameter.name == "name":
+    if function is request_messages.request_refused and parameter.name == "name":
         return ("podinfo",)
     if function is messages.hook_passed and parameter.name == "kind":
         return ("pre-rollout",)

@@ -10,7 +10,8 @@ from agent.blockers import CachedCluster, find_blockers
 from agent.caches import Caches
 from agent.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, SCALED_OBJECTS, UPSTREAMS
 from canary.api.partial import parse_partial
-from canary.rules.references import Claim, Cluster, Stage, check_references
+from canary.rules.cluster import Claim, Cluster
+from canary.rules.references import Stage, check_references
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, Resource
 from tests.support.podinfo import canary_object as podinfo_object
 from tests.support.podinfo import podinfo_canary, podinfo_deployment

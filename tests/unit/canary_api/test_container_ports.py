@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from canary.rules.references import container_port_names
+from canary.rules.cluster import container_port_names
 
 
 def container(*ports: dict[str, Any], **fields: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from canary.rules.references import Claim
+from canary.rules.cluster import Claim
 from kube.client import Client
 from tests.support.canaries import canary_object
 from tests.support.reviews import request
