@@ -248,19 +248,9 @@ class Client:
         the server's answer to both is the same. Without a `test` that is Invalid.
         """
         tested = [str(operation["path"]) for operation in operations if operation.get("op") == "test"]
-        request = Request(
-            "PATCH",
-            resource,
-            namespace,
-            name,
-            subresource,
-            query={"fieldManager": field_manager} if field_manager else {},
-            body=orjson.dumps(list(operations)),
-            content_type="application/json-patch+json",
-            is_repeatable=bool(tested),
-        )
+        place = Request("PATCH", resource, namespace, name, subresource, is_repeatable=bool(tested))
         try:
-            return await self._object(request)
+            return await self._patch(place, list(operations), "application/json-patch+json", field_manager)
         except Invalid as error:
             # A refused object comes with causes. This answer has none, nor a word about which operation failed.
             if not tested or error.status != HTTPStatus.UNPROCESSABLE_ENTITY or error.causes:
@@ -281,17 +271,14 @@ class Client:
         field_manager: str | None = None,
     ) -> Object:
         """Patch an object by RFC 7386. Raise Conflict when `patch` has a resourceVersion that is not the stored one."""
-        request = Request(
-            "PATCH",
-            resource,
-            namespace,
-            name,
-            subresource,
-            query={"fieldManager": field_manager} if field_manager else {},
-            body=orjson.dumps(patch),
-            content_type="application/merge-patch+json",
-        )
-        return await self._object(request)
+        place = Request("PATCH", resource, namespace, name, subresource)
+        return await self._patch(place, patch, "application/merge-patch+json", field_manager)
+
+    async def _patch(
+        self, place: Request, patch: Object | JsonPatch, content_type: str, field_manager: str | None
+    ) -> Object:
+        query = {"fieldManager": field_manager} if field_manager else {}
+        return await self._object(replace(place, query=query, body=orjson.dumps(patch), content_type=content_type))
 
     async def delete(
         self,
