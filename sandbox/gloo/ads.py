@@ -59,6 +59,7 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
 
     def __init__(self) -> None:
         self._resources: dict[str, dict[str, _Resource]] | None = None
+        self._versions: Versions = {type_url: {} for type_url in TYPES}
         self._streams: set[_Stream] = set()
         self._response_count = 0
         self._heard = asyncio.Event()
@@ -98,17 +99,20 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
             )
 
     def _has_heard_routes(self, stream: _Stream) -> bool:
-        return ROUTES not in stream.unheard and stream.subscriptions.has_routes(self._versions())
+        return ROUTES not in stream.unheard and stream.subscriptions.has_routes(self._versions)
 
     def _replace(self, resources: dict[str, dict[str, _Resource]]) -> None:
         self._resources = resources
+        self._versions = {
+            kind: {name: resource.version for name, resource in named.items()} for kind, named in resources.items()
+        }
         for stream in self._streams:
             stream.wake.set()
 
     def _parsed(self, translation: Translation) -> dict[str, dict[str, _Resource]]:
         clusters: Mapping[str, Cluster] = translation.clusters
         configs: dict[str, dict[str, Json]] = {
-            CLUSTERS: {name: _untyped(cluster.config) for name, cluster in clusters.items()},
+            CLUSTERS: {name: cluster.config for name, cluster in clusters.items()},
             ASSIGNMENTS: {
                 cluster.assignment["cluster_name"]: cluster.assignment
                 for cluster in clusters.values()
@@ -116,17 +120,22 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
             },
             ROUTES: {translation.route_config["name"]: translation.route_config},
         }
+        known = self._resources or {type_url: {} for type_url in TYPES}
         return {
-            type_url: {name: self._resource(type_url, name, config) for name, config in named.items()}
+            type_url: {
+                name: old
+                if (old := known[type_url].get(name)) is not None and old.config is config
+                else self._resource(type_url, config, old)
+                for name, config in named.items()
+            }
             for type_url, named in configs.items()
         }
 
-    def _resource(self, type_url: str, name: str, config: Json) -> _Resource:
-        known = (self._resources or {}).get(type_url, {}).get(name)
+    def _resource(self, type_url: str, config: Json, known: _Resource | None) -> _Resource:
         if known is not None and known.config == config:
             return known
         message = AnyMessage()
-        message.Pack(json_format.ParseDict(config, _MESSAGES[type_url]()), deterministic=True)
+        message.Pack(json_format.ParseDict(_untyped(config), _MESSAGES[type_url]()), deterministic=True)
         return _Resource(config, hashlib.blake2s(message.value, digest_size=8).hexdigest(), message)
 
     async def StreamAggregatedResources(self, requests: AsyncIterator[Any], context: Any) -> None:  # noqa: N802  gRPC's name
@@ -149,7 +158,7 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
     def _next_response(self, stream: _Stream) -> DiscoveryResponse | None:
         if self._resources is None:
             return None
-        following = stream.subscriptions.next_response(self._versions())
+        following = stream.subscriptions.next_response(self._versions)
         if following is None:
             return None
         type_url, names = following
@@ -158,12 +167,6 @@ class AdsServer(AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # ge
         messages = [self._resources[type_url][name].message for name in names]
         stream.unheard[type_url] = number
         return DiscoveryResponse(version_info=number, nonce=number, type_url=type_url, resources=messages)
-
-    def _versions(self) -> Versions:
-        return {
-            kind: {name: resource.version for name, resource in named.items()}
-            for kind, named in (self._resources or {}).items()
-        }
 
     async def _read(self, requests: AsyncIterator[Any], stream: _Stream) -> None:
         try:

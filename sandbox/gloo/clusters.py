@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sandbox.gloo.destinations import cluster_name, kube_upstream
 from sandbox.gloo.endpoints import addresses, load_assignment, service_of
-from sandbox.gloo.reports import MALFORMED, TranslationError, told
+from sandbox.gloo.reports import MALFORMED, TranslationError, told, upstream_status
 from sandbox.gloo.snapshot import Json, Key, Snapshot, key_of, without_none
 from sandbox.gloo.tuning import tuning
 
@@ -34,6 +34,15 @@ class Cluster:
     assignment: Json | None
 
 
+@dataclass(frozen=True)
+class OfUpstream:
+    """What an Upstream became, a cluster or none, with its status; and the objects that both follow from."""
+
+    sources: tuple[Json | None, ...]
+    cluster: Cluster | None
+    status: Json
+
+
 class Clusters:
     """The clusters of one snapshot."""
 
@@ -43,6 +52,18 @@ class Clusters:
         for endpoint_slice in snapshot.endpoint_slices.values():
             if service := service_of(endpoint_slice):
                 self._slices[(endpoint_slice["metadata"]["namespace"], service)].append(endpoint_slice)
+
+    def known_of_upstream(self, upstream: Json, before: OfUpstream | None) -> OfUpstream:
+        """Return what an Upstream becomes: what it was `before`, as long as it follows from the same objects."""
+        kube = upstream["spec"].get("kube")
+        sources: tuple[Json | None, ...] = (upstream,)
+        if isinstance(kube, dict):
+            service = str(kube.get("serviceNamespace")), str(kube.get("serviceName"))
+            sources += self._snapshot.services.get(service), *self._slices.get(service, ())
+        if before is not None and before.sources == sources:
+            return before
+        cluster, errors = self.of_upstream(upstream)
+        return OfUpstream(sources, cluster, upstream_status(errors))
 
     def of_upstream(self, upstream: Json) -> tuple[Cluster | None, list[str]]:
         """Return the cluster of an Upstream, or None and Gloo's errors."""

@@ -37,6 +37,7 @@ class Control:
         self._translation: Translation | None = None
         self._wake = asyncio.Event()
         self._switched = asyncio.Event()
+        self._touched: set[str] = set()  # kinds of objects that were not looked at since one of them changed
         self._told: set[str] = set()
 
     async def run(self) -> None:
@@ -47,8 +48,8 @@ class Control:
                 tasks.create_task(mirror.run(), name=f"mirror {mirror}")
             for mirror in mirrors:
                 await mirror.wait_synced()
-            for mirror in mirrors:
-                tasks.create_task(self._wake_up(mirror), name=f"wake {mirror}")
+            for kind, mirror in [*self._mirrors.items(), ("", self._switch)]:
+                tasks.create_task(self._wake_up(kind, mirror), name=f"wake {mirror}")
             tasks.create_task(self._confirm_switches(), name="confirm switches")
             tasks.create_task(self._statuses.run(), name="statuses")
             self._view.take_all(self._collections())
@@ -62,7 +63,7 @@ class Control:
         while True:
             self._wake.clear()
             delays = self._delays()
-            self._view.observe(self._collections(), loop.time(), delays)
+            self._view.observe(self._touched_collections(), loop.time(), delays)
             if not delays.is_stopped and (changed := self._view.release(loop.time())):
                 await self._translate(changed)
                 await asyncio.sleep(_PAUSE_S)
@@ -78,7 +79,7 @@ class Control:
         snapshot = self._view.snapshot()
         before, translation = self._translation, translate(snapshot, self._translation)
         self._translation = translation
-        for text in sorted(ignored_fields(snapshot) - self._told):
+        for text in sorted(ignored_fields(self._view.snapshot_of(changed)) - self._told):
             _log.warning("%s", text)
             self._told.add(text)
         # Gloo empties the proxy's entries when it has written another Proxy: not for a table that nothing delegates to.
@@ -90,16 +91,24 @@ class Control:
     def _collections(self) -> dict[str, Collection]:
         return {kind: mirror.objects for kind, mirror in self._mirrors.items()}
 
+    def _touched_collections(self) -> dict[str, Collection]:
+        """Return the collections that have changed since the last call, those too that nobody was woken for yet."""
+        touched = self._touched | {kind for kind, mirror in self._mirrors.items() if mirror.changed.is_set()}
+        self._touched = set()
+        return {kind: self._mirrors[kind].objects for kind in self._mirrors if kind in touched}
+
     def _delays(self) -> Delays:
         return delays_of(self._switch.objects.get(self._switch_key))
 
-    async def _wake_up(self, mirror: Mirror) -> None:
+    async def _wake_up(self, kind: str, mirror: Mirror) -> None:
         while True:
             await mirror.changed.wait()
             mirror.changed.clear()
-            self._wake.set()
             if mirror is self._switch:
                 self._switched.set()
+            else:
+                self._touched.add(kind)
+            self._wake.set()
 
     async def _confirm_switches(self) -> None:
         """Write on the switch which delays are in force by now, for whoever waits for them; for ever."""

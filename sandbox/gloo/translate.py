@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sandbox.gloo.clusters import Cluster, Clusters
+from sandbox.gloo.clusters import Cluster, Clusters, OfUpstream
 from sandbox.gloo.delegation import FlatRoute, Flattening
 from sandbox.gloo.destinations import kube_destinations, kube_upstream
-from sandbox.gloo.reports import MALFORMED, Report, gateway_status, told, upstream_status
+from sandbox.gloo.reports import MALFORMED, Report, gateway_status, told
 from sandbox.gloo.snapshot import Json, Key, Snapshot, dotted
 from sandbox.gloo.virtual_hosts import VirtualHosts, virtual_host_name
 
@@ -20,12 +20,14 @@ class Translation:
     """Everything that follows from one snapshot.
 
     `route_config` is Envoy's RouteConfiguration; `clusters` by name; `statuses` by ("routetables"|"virtualservices"|
-    "upstreams", key): the content of `.status.statuses["gloo-system"]`.
+    "upstreams", key): the content of `.status.statuses["gloo-system"]`. `upstreams` is what the next translation need
+    not do again.
     """
 
     route_config: Json
     clusters: Mapping[str, Cluster]
     statuses: Mapping[ObjectKey, Json]
+    upstreams: Mapping[Key, OfUpstream] = field(default_factory=dict)
 
 
 def translate(snapshot: Snapshot, before: Translation | None = None) -> Translation:
@@ -35,8 +37,11 @@ def translate(snapshot: Snapshot, before: Translation | None = None) -> Translat
     _reject_shared_domains(snapshot, reports)
     routes = _flatten(snapshot, reports, tables)
 
-    clusters, upstream_errors = _upstream_clusters(snapshot)
-    services = _service_clusters(snapshot, routes)
+    build = Clusters(snapshot)
+    known = before.upstreams if before else {}
+    upstreams = {key: build.known_of_upstream(item, known.get(key)) for key, item in snapshot.upstreams.items()}
+    clusters = {made.cluster.config["name"]: made.cluster for made in upstreams.values() if made.cluster is not None}
+    services = _service_clusters(build, routes)
     clusters |= {cluster.config["name"]: cluster for cluster in services.values()}
 
     hosts: dict[Key, Json | None] = {}
@@ -48,14 +53,19 @@ def translate(snapshot: Snapshot, before: Translation | None = None) -> Translat
             # One in error is left out of the proxy, and what is wrong with its routes is told of nobody else.
             shared.add(builder.proxy)
     proxy = shared.state()
+    unheard_of = gateway_status(Report(), proxy)
     return Translation(
         {"name": ROUTE_CONFIG, "virtual_hosts": _accepted(hosts, reports, before)},
         clusters,
         {
             **{("virtualservices", key): gateway_status(report, proxy) for key, report in reports.items()},
-            **{("routetables", key): gateway_status(tables[key], proxy) for key in snapshot.route_tables},
-            **{("upstreams", key): upstream_status(upstream_errors[key]) for key in snapshot.upstreams},
+            **{
+                ("routetables", key): gateway_status(tables[key], proxy) if key in tables else unheard_of
+                for key in snapshot.route_tables
+            },
+            **{("upstreams", key): made.status for key, made in upstreams.items()},
         },
+        upstreams,
     )
 
 
@@ -88,20 +98,8 @@ def _accepted(
     return [host for host in chosen if host is not None]
 
 
-def _upstream_clusters(snapshot: Snapshot) -> tuple[dict[str, Cluster], dict[Key, list[str]]]:
-    build = Clusters(snapshot)
-    clusters: dict[str, Cluster] = {}
-    errors: dict[Key, list[str]] = {}
-    for key, upstream in snapshot.upstreams.items():
-        cluster, errors[key] = build.of_upstream(upstream)
-        if cluster is not None:
-            clusters[cluster.config["name"]] = cluster
-    return clusters, errors
-
-
-def _service_clusters(snapshot: Snapshot, routes: Mapping[Key, list[FlatRoute]]) -> dict[Key, Cluster]:
+def _service_clusters(build: Clusters, routes: Mapping[Key, list[FlatRoute]]) -> dict[Key, Cluster]:
     """Return the clusters of the Services that routes name. Gloo makes one for every Service; these matter."""
-    build = Clusters(snapshot)
     named = {
         destination
         for flat in routes.values()

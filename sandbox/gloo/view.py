@@ -3,7 +3,7 @@
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sandbox.gloo.delays import Delays
@@ -37,7 +37,7 @@ class DelayedView:
             self._seen[kind] = dict(objects)
 
     def observe(self, collections: Mapping[str, Collection], now_s: float, delays: Delays) -> None:
-        """Note what changed in the collections since they were last observed.
+        """Note what changed in the collections since they were last observed; those that did not may be left out.
 
         What is observed at once, because this program or the API server stood still, keeps the order of each
         object's last write: a route that was written after an endpoint became ready is not served before it. Gloo makes
@@ -79,19 +79,31 @@ class DelayedView:
         return self._waiting[0][0] if self._waiting else None
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(
-            virtual_services=self._visible[VIRTUAL_SERVICES],
-            route_tables=self._visible[ROUTE_TABLES],
-            upstreams=self._visible[UPSTREAMS],
-            services=self._visible[SERVICES],
-            endpoint_slices=self._visible[ENDPOINT_SLICES],
-        )
+        return _snapshot(self._visible)
+
+    def snapshot_of(self, keys: Iterable[ObjectKey]) -> Snapshot:
+        """Return those of the visible objects alone."""
+        chosen: dict[str, dict[Key, Json]] = {kind: {} for kind in KINDS}
+        for kind, key in keys:
+            if key in self._visible[kind]:
+                chosen[kind][key] = self._visible[kind][key]
+        return _snapshot(chosen)
 
     def _hold(self, key: ObjectKey, item: Json | None, due_s: float) -> float:
         """Keep a change until it is due; return when that is."""
         self._due[key] = max(self._due[key], due_s)
         heapq.heappush(self._waiting, (self._due[key], next(self._order), key, item))
         return self._due[key]
+
+
+def _snapshot(objects: Mapping[str, Collection]) -> Snapshot:
+    return Snapshot(
+        virtual_services=objects[VIRTUAL_SERVICES],
+        route_tables=objects[ROUTE_TABLES],
+        upstreams=objects[UPSTREAMS],
+        services=objects[SERVICES],
+        endpoint_slices=objects[ENDPOINT_SLICES],
+    )
 
 
 def _written(item: Json | None) -> int:
