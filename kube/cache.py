@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, NoReturn
 
 from kube.backoff import Backoff
-from kube.errors import Conflict, Forbidden, KubeError, NotFound, TransientError, Unavailable, Unread
+from kube.errors import BrokenOff, Conflict, Forbidden, KubeError, NotFound, TransientError, Unavailable, Unread
 from kube.pace import LONGEST_ALONE_S
 from kube.store import Change, Key, Store, key_of
 
@@ -249,7 +249,8 @@ class Cache:
     async def _keep_watching(self) -> NoReturn:
         """Watch from the last known resourceVersion, again and again. Raise what makes a new list necessary.
 
-        A watch that breaks off after at least one event is only opened again.
+        A watch that breaks off after an event is only opened again, and so is one that was open for a while and had
+        nothing to say: there may be a proxy before the API server that cuts what is quiet, again and again.
         """
         while True:
             started_at_s = self._clock()
@@ -262,9 +263,13 @@ class Cache:
                         self._handle_event(event)
                 is_refused = not has_events and self._clock() - started_at_s < SHORTEST_WATCH_S
             except TransientError as error:
-                if not has_events:
+                was_open = isinstance(error, BrokenOff) and self._clock() - started_at_s >= SHORTEST_WATCH_S
+                if not has_events and not was_open:
                     raise
                 _log.info("%s: watching again: %s", self.resource.plural, error)
+                # That it was opened is a sign of the server, if it gave no other.
+                self._last_event_at_s = max(self._last_event_at_s, started_at_s)
+                self._failures = 0
                 continue
             if is_refused:
                 raise Unavailable("the watch ended at once", resource=self.resource, namespace=self._namespace)

@@ -21,7 +21,7 @@ import aiohttp
 from yarl import URL
 
 from kube.answers import error_from_answer
-from kube.errors import ConfigError, KubeError, TransientError, Unavailable
+from kube.errors import BrokenOff, ConfigError, KubeError, TransientError, Unavailable
 from kube.login import (
     SERVICE_TOKEN_FILENAME,
     ConfigException,
@@ -199,6 +199,9 @@ class Connection:
             ) from error
         except TimeoutError as error:
             raise _unavailable(request, f"no answer from {self._host} in time") from error
+        except aiohttp.ClientPayloadError as error:
+            text = f"the answer broke off: {error}"
+            raise BrokenOff(text, resource=request.resource, namespace=request.namespace, name=request.name) from error
         except (aiohttp.ClientError, OSError) as error:
             raise _unavailable(request, f"the answer broke off: {str(error) or type(error).__name__}") from error
 

@@ -88,6 +88,10 @@ class Unavailable(TransientError):
     """No answer, an answer that came too late or broke off, 5xx, or 429."""
 
 
+class BrokenOff(Unavailable):
+    """The server had begun to answer, and the connection went before it had ended."""
+
+
 class Unauthorized(TransientError):
     """The server does not know the token or certificate (401)."""
 

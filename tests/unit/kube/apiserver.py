@@ -180,7 +180,7 @@ def reset() -> Answer:
 
 
 def stream(*chunks: bytes, end: str = "clean") -> Answer:
-    """A watch's answer; `end` is clean, reset or hang."""
+    """A watch's answer; `end` is clean, reset, cut (the same, but what was sent is received) or hang."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -191,6 +191,9 @@ def stream(*chunks: bytes, end: str = "clean") -> Answer:
             await asyncio.sleep(0)
         if end == "reset":
             _abort(request)
+        elif end == "cut":
+            assert request.transport is not None
+            request.transport.close()
         elif end == "hang":
             await request.app[CLOSING].wait()
         return response

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from kube.cache import Cache
 from kube.client import Client
@@ -170,6 +171,28 @@ async def test_a_refused_watch_means_a_new_list_that_tells_all_that_was_missed(
     told = {(change.key.name, change.old is None, change.new is None) for change in watched.told[3:]}
     assert told == {("b", False, True), ("c", False, False), ("d", True, False)}
     assert len(time.slept_s) == 1
+
+
+async def test_a_quiet_watch_that_a_proxy_cuts_again_and_again_is_only_opened_again(
+    api: ApiServer, client: Client, time: ManualTime
+) -> None:
+    quiet = stream(b"\n", end="cut")
+
+    async def cut_after_35_s(request: web.Request) -> web.StreamResponse:
+        time.now_s += 35
+        return await quiet(request)
+
+    api.will(
+        listing(10, config_map("a", 5)),
+        *[cut_after_35_s] * 6,
+        stream(line("MODIFIED", config_map("a", 11)), end="hang"),
+    )
+    async with running(client, time) as watched:
+        await api.wait_seen(8)
+        assert watched.cache.last_event_age_s <= 35
+        await watched.until(lambda: watched.versions() == {"a": "11"})
+    assert [seen.query.get("resourceVersion") for seen in api.seen] == [None, *["10"] * 7]
+    assert time.slept_s == []
 
 
 async def test_failing_lists_are_tried_again_ever_more_slowly_and_the_cache_says_so(
