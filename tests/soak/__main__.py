@@ -170,7 +170,7 @@ _FAULTS: Final[dict[str, Callable[[Soak, float], None]]] = {
     "API server down": _api(is_down=True),
     "connections cut": _api(cut=True),
     "429": _api(retry_after_s=1.0),
-    "410": _api(is_compacted=True),
+    "410": _api(cut=True, is_compacted=True),
     "slow": _api(delay_s=1.0),
     "bodies cut": _api(cuts_bodies=True),
     "watches silent": _api(is_silent=True),

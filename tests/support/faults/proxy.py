@@ -158,9 +158,12 @@ class FaultProxy:
     async def _pass_on(self, request: web.Request, body: bytes, *, is_watch: bool, is_due: bool) -> web.StreamResponse:
         headers = {key: value for key, value in request.headers.items() if key.lower() not in _HOP}
         limits = aiohttp.ClientTimeout(total=None, sock_connect=5)
+        url = request.rel_url
+        if is_watch and self.switches.is_forgotten:
+            url = url.update_query(resourceVersion="1")
         sending = self._session.request(
             request.method,
-            f"{self._upstream}{request.rel_url}",
+            f"{self._upstream}{url}",
             headers=headers,
             data=body or None,
             timeout=limits,
@@ -198,6 +201,8 @@ class FaultProxy:
         response.enable_chunked_encoding()
         await response.prepare(request)
         async for chunk in answer.content.iter_any():
+            if b'"reason":"Expired"' in chunk:
+                self.made["410 of the API server"] += 1
             if self.switches.is_silent:
                 # This one is dead for good: whoever waits for it has to find that out.
                 self.made["watch silenced"] += 1
