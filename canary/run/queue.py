@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from canary.run.counts import read_count
 from canary.run.moments import read_time, write_time
 
 # Of a thousand that wait each would be written whenever one run begins.
@@ -46,7 +47,7 @@ class Queued:
         since_s = read_time(found["since"])
         if since_s is None:
             raise ValueError("since: found nothing; allowed: a moment")
-        return cls(int(found["position"]), int(found["of"]), since_s)
+        return cls(read_count(found["position"]), read_count(found["of"]), since_s)
 
     def write(self) -> dict[str, Any]:
         """Return it as `status.serin.queue`."""

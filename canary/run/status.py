@@ -8,6 +8,8 @@ from typing import Any, Final, cast
 
 from canary.api.canary import Strategy
 from canary.api.names import Identity
+from canary.api.parts import items_of, mapping_of, text_of
+from canary.run.counts import read_count
 from canary.run.evidence import read_evidence_of, write_evidence_of
 from canary.run.history import Run, read_history, read_run, write_history, write_run
 from canary.run.kept import read_checks, write_checks
@@ -51,7 +53,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
     """
     status = status or {}
     ours: Mapping[str, Any] = status.get(SERIN_STATUS) or {}
-    false_ready, is_only_told = _read_blocker(status.get("conditions") or ()), bool(ours.get(StatusKey.NOT_READY))
+    false_ready, is_only_told = _read_blocker(items_of(status, "conditions")), bool(ours.get(StatusKey.NOT_READY))
     return State(
         phase=_read_phase(status.get("phase")),
         traffic=_read_traffic(status, ours),
@@ -60,7 +62,7 @@ def read_state(status: Mapping[str, Any] | None) -> State:
         strategy=cast(
             "Strategy", _read_text(ours.get(StatusKey.STRATEGY, "canary"))
         ),  # what says nothing was written when there were no others
-        primary_floor=int(ours.get(StatusKey.PRIMARY_FLOOR, 0)),
+        primary_floor=read_count(ours.get(StatusKey.PRIMARY_FLOOR, 0)),
         identity=read_identity(status),
         target=_read_target(ours.get(StatusKey.TARGET), status.get("trackedConfigs")),
         revisions=Revisions(
@@ -119,7 +121,7 @@ def _read_traffic(status: Mapping[str, Any], ours: Mapping[str, Any]) -> Traffic
 
 def _read_transition(status: Mapping[str, Any], ours: Mapping[str, Any]) -> TransitionRecord:
     return TransitionRecord(
-        sequence=int(ours.get(StatusKey.SEQUENCE, 0)),
+        sequence=read_count(ours.get(StatusKey.SEQUENCE, 0)),
         at_s=read_time(status.get("lastTransitionTime")) or 0.0,
         stored_at_s=read_time(ours.get(StatusKey.STORED_AT)) or 0.0,
         messages=tuple(_read_message(item) for item in ours.get(StatusKey.MESSAGES, ())),
@@ -131,10 +133,10 @@ def _read_analysis(status: Mapping[str, Any], ours: Mapping[str, Any]) -> Analys
     return Analysis(
         started_at_s=read_time(ours.get(StatusKey.STARTED_AT)),
         decisive_at_s=read_time(ours.get(StatusKey.DECISIVE_AT)),
-        failed_checks=int(status.get("failedChecks", 0)),
-        iterations=int(status.get("iterations", 0)),
+        failed_checks=read_count(status.get("failedChecks", 0)),
+        iterations=read_count(status.get("iterations", 0)),
         step=StepRecord(
-            number=int(ours.get(StatusKey.STEP, 0)),
+            number=read_count(ours.get(StatusKey.STEP, 0)),
             served_at_s=read_time(ours.get(StatusKey.STEP_SERVED_AT)),
             is_resumed=bool(ours.get(StatusKey.STEP_RESUMED, False)),
             bake_started_at_s=read_time(ours.get(StatusKey.BAKE_STARTED_AT)),
@@ -145,7 +147,9 @@ def _read_analysis(status: Mapping[str, Any], ours: Mapping[str, Any]) -> Analys
         is_given_up=bool(ours.get(StatusKey.GIVEN_UP, False)),
         kept=read_checks(ours.get(StatusKey.CHECKS)),
         evidence=read_evidence_of(ours.get(StatusKey.EVIDENCE)),
-        failed_in_row=tuple((name, int(number)) for name, number in (ours.get(StatusKey.FAILED_IN_ROW) or {}).items()),
+        failed_in_row=tuple(
+            (name, read_count(number)) for name, number in (ours.get(StatusKey.FAILED_IN_ROW) or {}).items()
+        ),
     )
 
 
@@ -163,7 +167,7 @@ def write_status(
 ) -> dict[str, Any]:
     """Return the whole new `.status`: `before` with the state's fields in place of the old ones."""
     status = dict(before or {})
-    ours = dict(status.get(SERIN_STATUS) or {}) | _write_ours(state)
+    ours = dict(mapping_of(status, SERIN_STATUS)) | _write_ours(state)
     status |= {
         "canaryWeight": state.traffic.canary_percent,
         "sessionAffinityCookie": state.traffic.cookie,
@@ -174,7 +178,7 @@ def write_status(
         "lastPromotedSpec": state.revisions.promoted,
         "lastTransitionTime": write_second(state.transition.at_s),
         "observedGeneration": generation,
-        "conditions": _write_conditions(state, status.get("conditions") or (), target_kind),
+        "conditions": _write_conditions(state, items_of(status, "conditions"), target_kind),
         SERIN_STATUS: {key: value for key, value in ours.items() if value is not None},
     }
     if state.phase is not None:
@@ -254,7 +258,9 @@ def _read_target(target: Mapping[str, Any] | None, configs: Mapping[str, str] | 
     if not target:
         return None
     tracked = {name: _read_text(content) for name, content in (configs or {}).items()}
-    return TargetIdentity(_read_text(target["uid"]), int(target["generation"]), _read_text(target["revision"]), tracked)
+    return TargetIdentity(
+        _read_text(target["uid"]), read_count(target["generation"]), _read_text(target["revision"]), tracked
+    )
 
 
 def _write_identity(identity: Identity) -> dict[str, str]:
@@ -298,19 +304,19 @@ def _write_message(message: Message) -> dict[str, Any]:
     return item
 
 
-def _read_blocker(conditions: Iterable[Mapping[str, Any]]) -> Blocker | None:
+def _read_blocker(conditions: Iterable[Any]) -> Blocker | None:
     for condition in conditions:
-        if condition.get("type") == READY and condition.get("status") == "False":
-            return Blocker(_read_text(condition.get("reason", "")), _read_text(condition.get("message", "")))
+        if text_of(condition, "type") == READY and condition.get("status") == "False":
+            return Blocker(text_of(condition, "reason"), text_of(condition, "message"))
     return None
 
 
-def _write_conditions(state: State, before: Any, target_kind: str) -> list[dict[str, Any]]:
+def _write_conditions(state: State, before: Iterable[Any], target_kind: str) -> list[dict[str, Any]]:
     """Return the conditions `Promoted` (Flagger's) and `Ready` (ours), and keep those of others as they are.
 
     A condition's `lastTransitionTime` moves only with its status, and `lastUpdateTime` with anything of it.
     """
-    old = {condition["type"]: condition for condition in before}
+    old = {kind: condition for condition in before if (kind := text_of(condition, "type"))}
     new: dict[str, tuple[ConditionStatus, str, str]] = {}
     if state.phase is not None:
         status, message = promoted_condition(state.phase, target_kind)

@@ -88,7 +88,11 @@ def test_an_unknown_phase_is_refused_unless_the_canary_is_being_deleted() -> Non
         {"news": [{}]},
         {"request": {"verb": "pause"}},
         {"unobservedSeconds": "long"},
+        {"sequence": 1e300},
+        {"queue": {"position": 1e300, "of": 2, "since": "2023-11-14T22:13:20Z"}},
         ["not", "even", "an", "object"],
+        "nor this",
+        7.5,
     ],
 )
 def test_a_status_that_somebody_made_unreadable_is_read_as_flaggers(ours: Any) -> None:
@@ -100,6 +104,21 @@ def test_a_status_that_somebody_made_unreadable_is_read_as_flaggers(ours: Any) -
     state = read_stored(canary_object() | {"status": status}, None).state
     assert (state.phase, state.traffic.canary_percent) == (Phase.PROGRESSING, 20)
     assert is_foreign(state), "nothing would pull what nobody knows anything of"
+    written = write_status(state, status, target_kind="Deployment", generation=1)
+    assert loads(orjson.dumps(written))["serin"]["sequence"] == 0
+
+
+@pytest.mark.parametrize(
+    "conditions", ["none", 7.5, {"type": "Ready"}, ["Ready", None, {}, {"type": ["Ready"]}, {"type": "Theirs"}]]
+)
+def test_conditions_that_are_none_cost_nothing_else_of_the_status(conditions: Any) -> None:
+    before = write_status(MADE, {}, target_kind="Deployment", generation=1) | {"conditions": conditions}
+    state = read_stored(canary_object() | {"status": before}, None).state
+    assert state == MADE
+    written = write_status(state, before, target_kind="Deployment", generation=1)["conditions"]
+    found = {condition["type"]: condition.get("reason") for condition in written}
+    assert found.pop("Theirs", None) is None
+    assert found == {"Promoted": "Succeeded", "Ready": "Reconciling"}
 
 
 @pytest.mark.parametrize(

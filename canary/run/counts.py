@@ -1,0 +1,18 @@
+"""Whole numbers of `.status`: those that can be counted on and written again."""
+
+from typing import Any, Final
+
+# Any reader of JSON has these exactly, and a few more on top of them.
+_MOST: Final = 2**53
+
+
+def read_count(found: Any) -> int:
+    """Read a whole number.
+
+    Raises:
+        OverflowError, TypeError, ValueError: it is something else, or larger than any that was ever written.
+    """
+    number = int(found)
+    if abs(number) > _MOST:
+        raise OverflowError(f"found a number of {len(str(number))} digits; allowed: up to 2^53")
+    return number
