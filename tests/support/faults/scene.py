@@ -232,7 +232,8 @@ def scene(
     upstreams = {
         **dict.fromkeys(agents, "api"),
         "metrics": metrics,
-        "hooks": "http://app-primary." + namespace + ":9898",
+        # Its pods are there while there is a run, whatever becomes of the primary's.
+        "hooks": f"http://app-canary.{namespace}:9898",
     }
     command = ("python", "-m", "tests.support.faults.serve", str(control))
     with ExitStack() as stack:
