@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 # Any reader of JSON has these exactly, and a few more on top of them.
-_MOST: Final = 2**53
+MOST_COUNT: Final = 2**53
 
 
 def read_count(found: Any) -> int:
@@ -13,6 +13,6 @@ def read_count(found: Any) -> int:
         OverflowError, TypeError, ValueError: it is something else, or larger than any that was ever written.
     """
     number = int(found)
-    if abs(number) > _MOST:
+    if abs(number) > MOST_COUNT:
         raise OverflowError(f"found a number of {len(str(number))} digits; allowed: up to 2^53")
     return number

@@ -15,6 +15,7 @@ import orjson
 from canary.api.metrics import REQUEST_DURATION, SUCCESS_RATE, CanaryMetric
 from canary.api.parts import text_of
 from canary.api.shown import shown
+from canary.run.counts import MOST_COUNT
 from canary.run.judge import CheckResult, Verdict, effective_range
 from canary.run.moments import read_known_time, write_second
 
@@ -179,7 +180,7 @@ def _read_check(item: Mapping[str, Any]) -> KeptCheck:
         reason=text_of(item, "reason"),
         is_refused=item.get("refused") is True,
         is_dry_run=item.get("dryRun") is True,
-        failures_needed=max(int(_number(item.get("consecutiveFailures")) or 1), 1),
+        failures_needed=int(min(max(_number(item.get("consecutiveFailures")) or 1, 1), MOST_COUNT)),
     )
 
 

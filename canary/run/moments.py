@@ -40,4 +40,5 @@ def write_time(moment_s: float | None) -> str | None:
 
 def write_second(moment_s: float) -> str:
     """Write as Kubernetes' own `metav1.Time` does."""
-    return datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime, whose years have as few digits as they can.
+    return datetime.fromtimestamp(moment_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -225,6 +225,11 @@ def test_what_is_no_sample_is_left_out(sample: object) -> None:
     assert read == (KeptCheck(name="p99", most=5.0, samples=(KeptSample(NOON_S, 4.0, Verdict.PASS),)),)
 
 
+def test_a_number_of_failures_that_could_not_be_written_again_is_lowered() -> None:
+    (read,) = read_checks([GOOD | {"consecutiveFailures": 1e300}])
+    assert read.failures_needed == 2**53
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(list(GOOD)), inner, max_size=4),

@@ -282,6 +282,12 @@ def test_cleared_times_leave_the_status() -> None:
     assert read_state(written).timing.shifted_at_s is None
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "2023-11-14T22:13:20Z", "9999-12-31T23:59:59Z"])
+def test_a_moment_of_whatever_year_is_written_as_it_was_read(moment: str) -> None:
+    before = {"phase": "Succeeded", "lastTransitionTime": moment}
+    assert write(read_state(before), before)["lastTransitionTime"] == moment
+
+
 def test_fields_that_we_do_not_know_are_kept() -> None:
     before = {"others": {"a": "1"}, "serin": {"future": 1}, "conditions": [{"type": "Theirs"}]}
     written = write(FULL, dict(before))
