@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from canary.api.canary import Strategy
 from canary.api.names import Identity
 from canary.api.parts import items_of, mapping_of, text_of
-from canary.run.counts import read_count
+from canary.run.counts import read_amount, read_count
 from canary.run.evidence import read_evidence_of, write_evidence_of
 from canary.run.history import Run, read_history, read_run, write_history, write_run
 from canary.run.kept import read_checks, write_checks
@@ -143,7 +143,7 @@ def _read_analysis(status: Mapping[str, Any], ours: Mapping[str, Any]) -> Analys
         ),
         checks_passed=bool(ours.get(StatusKey.CHECKS_PASSED, False)),
         growth_started_at_s=read_time(ours.get(StatusKey.GROWTH_STARTED_AT)),
-        unobserved_s=float(ours.get(StatusKey.UNOBSERVED, 0.0)),
+        unobserved_s=read_amount(ours.get(StatusKey.UNOBSERVED, 0.0)),
         is_given_up=bool(ours.get(StatusKey.GIVEN_UP, False)),
         kept=read_checks(ours.get(StatusKey.CHECKS)),
         evidence=read_evidence_of(ours.get(StatusKey.EVIDENCE)),

@@ -88,6 +88,7 @@ def test_an_unknown_phase_is_refused_unless_the_canary_is_being_deleted() -> Non
         {"news": [{}]},
         {"request": {"verb": "pause"}},
         {"unobservedSeconds": "long"},
+        {"unobservedSeconds": "NaN"},
         {"sequence": 1e300},
         {"queue": {"position": 1e300, "of": 2, "since": "2023-11-14T22:13:20Z"}},
         ["not", "even", "an", "object"],
