@@ -15,6 +15,7 @@ from canary.run.observation import RouteState
 from canary.run.traffic import Traffic
 from kube.client import Client
 from kube.resource import Resource
+from kube.store import Change, key_of
 from render.route_table import route_table
 from render.upstreams import upstream
 from tests.support.podinfo import podinfo_canary, podinfo_deployment
@@ -101,6 +102,16 @@ def test_a_write_is_settled_only_by_its_acknowledgement(world: World) -> None:
     assert world.state() is UNACKNOWLEDGED
     assert world.explanation().startswith("RouteTable test/podinfo is not acknowledged by Gloo after 5 s: is Gloo up")
     world.acknowledge(20)
+    assert world.state() is SETTLED
+
+
+def test_a_verdict_is_made_anew_of_what_the_proxies_said_last(world: World) -> None:
+    world.acknowledge(proxy={"state": "Rejected", "reason": OURS})
+    assert world.state() is RouteState.REJECTED
+    # Told of a table by itself: what is kept of a verdict must not outlive any of what it was made of.
+    table = world.caches.of(ROUTE_TABLES).get("test", "podinfo")
+    assert table is not None
+    world.routing._on_table(Change(key_of(table), table, table | status()))
     assert world.state() is SETTLED
 
 

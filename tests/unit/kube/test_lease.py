@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from kube.client import Client
 from kube.leadership import Timing
 from kube.lease import LeaseHolder
-from tests.unit.kube.apiserver import ApiServer, ManualTime, hang, no, ok
+from tests.unit.kube.apiserver import Answer, ApiServer, ManualTime, hang, no, ok
 
 
 def lease(holder: str, version: str) -> dict[str, Any]:
@@ -101,6 +103,46 @@ async def test_leadership_ends_in_time_when_the_server_only_fails(
         await tenure.wait_over()
         assert not held.is_leader
         assert time.now_s - acquired_s <= 9.0
+
+
+def slowly(time: ManualTime, took_s: float, answer: Answer) -> Answer:
+    """Answer when so much time has passed."""
+
+    async def answered(request: web.Request) -> web.StreamResponse:
+        time.now_s += took_s
+        return await answer(request)
+
+    return answered
+
+
+async def test_a_tenure_is_counted_from_the_start_of_the_request_that_made_it_and_not_from_its_answer(
+    api: ApiServer, client: Client, time: ManualTime
+) -> None:
+    # It may have been carried out at once: from then on others count how long it is not renewed.
+    started_s = time.now_s
+    api.will(ok(lease("", "1")), slowly(time, 4.0, ok(lease("me", "2"))))
+    api.otherwise = no(500)
+    async with holder(client, time) as held:
+        tenure = await held.wait_acquired()
+        await tenure.wait_over()
+        assert time.now_s - started_s <= 9.0
+
+
+async def test_a_lease_of_our_own_that_is_not_wanted_runs_out(api: ApiServer, client: Client, time: ManualTime) -> None:
+    api.otherwise = ok(lease("me", "1"))
+    made = LeaseHolder(
+        client,
+        namespace="n",
+        name="serin",
+        identity="me",
+        patience_s=lambda: math.inf,
+        clock=time.clock,
+        sleep=time.sleep,
+    )
+    async with made as unwanted:
+        await api.wait_seen(20)
+        assert not unwanted.is_leader
+    assert {seen.method for seen in api.seen} == {"GET"}
 
 
 async def test_who_was_stopped_for_a_while_is_no_leader_when_it_wakes(

@@ -1,5 +1,7 @@
 """Agents of several shards: each writes in its own namespaces alone, and goes on where another one left off."""
 
+import asyncio
+import math
 import socket
 from pathlib import Path
 from typing import Any
@@ -7,13 +9,21 @@ from typing import Any
 import pytest
 
 from agent.leadership import Deposed, Fence
+from agent.resources import CANARIES
+from agent.series.agent_metrics import AgentMetrics
 from agent.shards.assignment import shard_of
+from agent.shards.leading import _Leader
+from agent.shards.leases import Term
+from agent.supervisor import Supervisor
+from kube.errors import Unavailable
 from kube.leadership import Timing
+from kube.lease import Tenure
 from service.lifetime import running
 from tests.support.eventually import eventually
 from tests.support.patience import AGES_S
 from tests.unit.agent.busy_api import busy_api
 from tests.unit.agent.test_load import agent
+from tests.unit.agent.test_loop import deposed_services
 
 UNHURRIED = Timing(duration_s=3 * AGES_S, renew_within_s=2 * AGES_S, retry_s=0.1, look_s=0.1)
 
@@ -39,6 +49,30 @@ def held_by(uid: str, name: str) -> dict[str, Any]:
     """Return the Lease that a process of a pod had when it was killed."""
     spec = {"holderIdentity": f"{socket.gethostname()}_{uid}", "leaseDurationSeconds": 60}
     return {"metadata": {"name": name, "namespace": "gloo-system", "resourceVersion": "1"}, "spec": spec}
+
+
+async def test_a_leader_begins_when_its_caches_are_current_again_and_not_from_what_they_showed_before_an_outage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def supervise(_: Supervisor) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Supervisor, "run", supervise)
+    async with deposed_services(tmp_path, AgentMetrics("1.2.3")) as services:
+        for cache in services.caches.all():
+            cache._store_list({}, "1")
+        services.caches.of(CANARIES)._handle_failure(Unavailable("the API server is down"))
+        term = Term(Tenure(math.inf, lambda: 0.0), None, asyncio.Event())
+        leader = _Leader(services, Fence(), 1)
+        async with running(leader._serve(0, term), "leader"):
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert not begun.is_set()
+            services.caches.of(CANARIES)._store_list({}, "2")
+            await asyncio.wait_for(begun.wait(), AGES_S)
 
 
 async def test_agents_share_the_canaries_by_namespace_and_one_takes_over_those_of_another_that_ends(

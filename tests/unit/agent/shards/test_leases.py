@@ -138,6 +138,17 @@ async def test_who_comes_back_gets_its_share_in_an_orderly_way() -> None:
         assert agents.led() == before, "shares that are fair stay"
 
 
+async def test_a_shard_that_is_handed_back_is_left_to_others_for_five_seconds() -> None:
+    async with settled("a", shards=2) as agents:
+        leases = agents.all["a"]._leases
+        assert leases is not None
+        leases._surplus[1].set()
+        await agents.pass_time(4.5)
+        assert agents.led() == {"a": [0]}
+        await agents.pass_time(3.0)
+        assert agents.led() == {"a": [0, 1]}, "nobody took it"
+
+
 async def test_a_rolling_update_leaves_each_agent_its_share() -> None:
     async with settled("a1", "b1", "c1", shards=3) as agents:
         for name in "abc":
