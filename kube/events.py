@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from kube.backoff import Backoff
 from kube.errors import AlreadyExists, Conflict, KubeError, NotFound, TransientError
+from kube.pace import LONGEST_ALONE_S
 from kube.resource import EVENTS
 from kube.slots import Slots
 
@@ -231,7 +232,7 @@ class EventRecorder:
                     await self._write(job)
             except (TransientError, Conflict) as error:
                 # A quota that others count up at the same moment answers a create with a conflict, too.
-                asked_s = error.retry_after_s if isinstance(error, TransientError) else 0.0
+                asked_s = min(error.retry_after_s, LONGEST_ALONE_S) if isinstance(error, TransientError) else 0.0
                 delay_s = max(asked_s, self._backoff.delay_s(failures))
                 if self._clock() + delay_s > job.give_up_at_s:
                     _log.warning("event lost, tried for %.0f s: %s: %s", self._kept_for_s, job.about, error)

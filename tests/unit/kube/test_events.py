@@ -110,6 +110,16 @@ async def test_an_event_that_can_not_be_written_for_minutes_is_lost_and_told(
     assert "event lost, tried for 600 s" in caplog.text
 
 
+async def test_an_event_is_not_lost_where_somebody_asks_to_wait_longer_than_it_is_kept(
+    api: ApiServer, client: Client, time: ManualTime
+) -> None:
+    api.will(no(503, "ServiceUnavailable", headers={"Retry-After": "3600"}), ok({}, 201))
+    async with EventRecorder(client.once(10.0), drain_s=PATIENCE_S, clock=time.clock, sleep=time.sleep) as recorder:
+        await recorder.record(POD_INFO, "Normal", "Synced", "first").wait()
+    assert [seen.body["message"] for seen in api.seen] == ["first", "first"]
+    assert 60.0 in time.slept_s
+
+
 async def test_events_that_hang_hold_up_neither_other_objects_nor_the_order_of_one(
     api: ApiServer, client: Client
 ) -> None:
