@@ -36,7 +36,7 @@ _ANALYSIS: Final[Json] = {
 
 @dataclass
 class World:
-    """The cluster `api`, and what an agent speaks through: `to_api` and `to_metrics`."""
+    """The cluster `api`, and what agents speak through: `to_api`, unless one has a way of its own, and `to_metrics`."""
 
     api: WorldApi
     pods: Pods
@@ -50,15 +50,20 @@ class World:
     to_metrics: FaultProxy
     to_hooks: FaultProxy
     kubeconfig: Path
+    session: aiohttp.ClientSession
 
     @asynccontextmanager
-    async def agent(self, pod_uid: str = "agent-1") -> AsyncIterator["asyncio.Task[None]"]:
-        """Run an agent until the block ends; `end` of it is a kill, for it gets no time to give anything back."""
+    async def agent(
+        self, pod_uid: str = "agent-1", *, shards: int = 1, way: FaultProxy | None = None
+    ) -> AsyncIterator["asyncio.Task[None]"]:
+        """Run an agent until the block ends; where its `way` to the API server is down by then, that is a kill."""
+        path = self.kubeconfig.with_name(f"kubeconfig-{pod_uid}")
         made = Settings(
             metrics_server=f"http://metrics.test:{self.to_metrics.port}",
-            kubeconfig=self.kubeconfig,
+            kubeconfig=self.kubeconfig if way is None else write_kubeconfig(path, f"http://api.test:{way.port}"),
             port=0,
             pod_uid=pod_uid,
+            shards=shards,
             allowed_address_ranges=("127.0.0.0/8",),
             config_tracking=ConfigTracking.OFF,
         )
@@ -66,6 +71,12 @@ class World:
             yield task
             if task.done():
                 task.result()
+
+    @asynccontextmanager
+    async def way(self) -> AsyncIterator[FaultProxy]:
+        """Lay a way to the API server for one of several agents alone."""
+        async with FaultProxy(self.api.url, self.session).serving() as laid:
+            yield laid
 
     def status(self, name: str = "podinfo") -> Json:
         """Return a canary's status."""
@@ -183,4 +194,6 @@ async def fault_world(folder: Path) -> AsyncIterator[World]:
         kubeconfig = write_kubeconfig(folder / "kubeconfig", f"http://api.test:{proxies[0].port}")
         _ = await stack.enter_async_context(running(users.run(), "users"))
         to_api, to_metrics, to_hooks = proxies
-        yield World(api, pods, gloo, users, metrics, hooks, names, clock, to_api, to_metrics, to_hooks, kubeconfig)
+        yield World(
+            api, pods, gloo, users, metrics, hooks, names, clock, to_api, to_metrics, to_hooks, kubeconfig, session
+        )

@@ -6,11 +6,13 @@ users ask the gateway all the time: no side may have a share of the traffic and 
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.shards.assignment import shard_of
 from tests.support.faults.api import Json
 from tests.support.faults.world import World, fault_world
 from tests.support.stored_api.store import Object, Place
@@ -44,6 +46,12 @@ def assert_told_once(world: World) -> None:
 def lease(world: World) -> Json:
     spec: Json = world.api.get("leases", "serin-agent", "gloo-system")["spec"]
     return spec
+
+
+def leaders(world: World) -> list[str]:
+    """Return which agents hold the Leases of two shards, by the uids of their pods."""
+    found = [world.api.get("leases", f"serin-agent.shard-{shard}", "gloo-system") for shard in (0, 1)]
+    return [one.get("spec", {}).get("holderIdentity", "").rpartition("_")[2] for one in found]
 
 
 @pytest.mark.parametrize(
@@ -201,6 +209,23 @@ async def test_an_agent_that_is_killed_is_followed_by_another_that_ends_the_run(
     async with world.agent(pod_uid="agent-2"):
         await world.promoted()
         assert lease(world)["holderIdentity"].endswith("_agent-2")
+    assert_told_once(world)
+
+
+async def test_a_leader_of_some_namespaces_that_is_killed_is_followed_by_another_within_15_s(world: World) -> None:
+    assert shard_of("test", 2) == 0
+    async with world.way() as way, AsyncExitStack() as stack:
+        async with world.agent("agent-1", shards=2, way=way):
+            await world.until("one leads all", lambda: leaders(world) == ["agent-1", "agent-1"], MINUTE_S)
+            _ = await stack.enter_async_context(world.agent("agent-2", shards=2))
+            await world.until("they share", lambda: leaders(world) == ["agent-1", "agent-2"], MINUTE_S)
+            await world.under_way()
+            # A process that is killed gives nothing back: its Leases stay as they are.
+            await way.switch(is_down=True)
+        assert leaders(world) == ["agent-1", "agent-2"]
+        await world.until("the other one leads both", lambda: leaders(world) == ["agent-2", "agent-2"], 15.0)
+        assert world.status()["phase"] == "Progressing"
+        await world.promoted()
     assert_told_once(world)
 
 
