@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,15 +11,20 @@ import typer
 import uvloop
 
 from agent.command_line.flaggers import meaningless, spelled_here
+from agent.command_line.values import (
+    address_ranges_of,
+    check_addresses,
+    check_shards,
+    labels_of,
+    listed,
+    namespaces_of,
+)
 from agent.limits.runs import RunLimits
 from agent.main import run
-from agent.providers.cloud.identities import ANYBODY
-from agent.providers.web.addresses import parse_range
 from agent.settings import CONFIG_READS_S, ConfigTracking, Judge, PageAuth, Settings
 from agent.shards.assignment import MOST_SHARDS
-from canary.rules.urls import HTTP_URL, is_http_url
 from kube.errors import KubeError
-from render.labels import SELECTOR_LABELS, LabelSettings
+from render.labels import SELECTOR_LABELS
 from service.log import configure_logging
 from service.version import serin_version
 
@@ -118,38 +122,19 @@ def main(
 ) -> None:
     """Run the analysis loops of all canaries."""
     del version  # it was shown before anything else is looked at
-    try:
-        configure_logging(log_level)
-        for line in meaningless(flaggers_flag or ()):
-            _log.warning(line)
-        labels = LabelSettings.read(selector_labels, include_label_prefix)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    for flag, address in (
-        ("--metrics-server", metrics_server),
-        ("--slack-url", slack_url),
-        ("--slack-proxy-url", slack_proxy_url),
-        ("--msteams-url", msteams_url),
-        ("--msteams-proxy-url", msteams_proxy_url),
-        ("--event-webhook", event_webhook),
-    ):
-        if address and not is_http_url(address):
-            # The value is a secret: it is not shown.
-            raise typer.BadParameter(f"{flag}: found another text; allowed: {HTTP_URL}")
-    if shards > 1 and (namespace or not enable_leader_election):
-        found = f"--namespace={namespace}" if namespace else "--no-enable-leader-election"
-        raise typer.BadParameter(
-            f"--shards: found {shards} with {found}; allowed: 1, or all namespaces and a lease for each shard"
-        )
-    if 0 < max_runs < shards:
-        raise typer.BadParameter(
-            f"--max-runs: found {max_runs} with --shards={shards}; allowed: 0, or {shards} and more: each has its part"
-        )
-    for found in listed(allowed_address_ranges):
-        try:
-            parse_range(found)
-        except ValueError as error:
-            raise typer.BadParameter(f"--allowed-address-ranges: {error}") from error
+    start_log(log_level, flaggers_flag or ())
+    labels = labels_of(selector_labels, include_label_prefix)
+    check_addresses(
+        {
+            "--metrics-server": metrics_server,
+            "--slack-url": slack_url,
+            "--slack-proxy-url": slack_proxy_url,
+            "--msteams-url": msteams_url,
+            "--msteams-proxy-url": msteams_proxy_url,
+            "--event-webhook": event_webhook,
+        }
+    )
+    check_shards(shards, namespace=namespace, has_leases=enable_leader_election, max_runs=max_runs)
     settings = Settings(
         metrics_server=metrics_server,
         namespace=namespace,
@@ -171,7 +156,7 @@ def main(
         event_webhook=event_webhook,
         pod_namespace=pod_namespace,
         flagger_namespaces=listed(flagger_namespace),
-        allowed_address_ranges=listed(allowed_address_ranges),
+        allowed_address_ranges=address_ranges_of(allowed_address_ranges),
         config_tracking=config_tracking,
         config_reads_s=config_reads_s,
         labels=labels,
@@ -190,24 +175,18 @@ def main(
         sys.exit(f"serin agent: {error}")
 
 
-def namespaces_of(values: Iterable[str] | None, flag: str, *, may_be_all: bool = False) -> tuple[str, ...]:
-    """Read names of namespaces; `may_be_all`: `*` is one, too.
+def start_log(level: str, only_flaggers: Iterable[str]) -> None:
+    """Begin to log, and say which flags of Flagger's mean nothing here.
 
     Raises:
-        typer.BadParameter: one is none.
+        typer.BadParameter: there is no such level, or no such flag.
     """
-    found = listed(values)
-    for name in found:
-        is_all = may_be_all and name == ANYBODY
-        if not is_all and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
-            allowed = f"the name of a namespace{f', or {ANYBODY}' if may_be_all else ''}"
-            raise typer.BadParameter(f"{flag}: found {name!r}; allowed: {allowed}")
-    return found
-
-
-def listed(values: Iterable[str] | None) -> tuple[str, ...]:
-    """Split the values of a flag that may be given several times, or once with commas."""
-    return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
+    try:
+        configure_logging(level)
+        for line in meaningless(only_flaggers):
+            _log.warning(line)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -215,19 +215,10 @@ def connect_services(
         partial(cache_pods, client),
         trusted=settings.trusts_flaggers_of,
     )
-    checks = MetricChecks(
-        Sources(
-            queries,
-            checks_client or client,
-            caches,
-            metrics_server=settings.metrics_server,
-            timeout_s=settings.query_timeout_s,
-            own_session=own_queries,
-            gateways=settings.gateway_namespaces,
-            identities=Identities(own_queries or queries, settings.lends_identity_to),
-            observe=metrics.calls.observe_provider,
-        )
+    sources = _connect_sources(
+        settings, checks_client or client, caches, queries=queries, own_queries=own_queries, metrics=metrics
     )
+    checks = MetricChecks(sources)
     turns, runs = Turns(client.pace), RunQueue(settings.run_limits)
     caches.of(CANARIES).subscribe(runs.follow)
     metrics.show_queues(
@@ -259,4 +250,27 @@ def connect_services(
         turns=turns,
         runs=runs,
         judges_by_evidence=settings.judge is Judge.EVIDENCE,
+    )
+
+
+def _connect_sources(
+    settings: Settings,
+    client: Client,
+    caches: Caches,
+    *,
+    queries: aiohttp.ClientSession,
+    own_queries: aiohttp.ClientSession | None,
+    metrics: AgentMetrics,
+) -> Sources:
+    """Build what checks ask: `own_queries` reaches the agent's own server, and what lends it an identity."""
+    return Sources(
+        queries,
+        client,
+        caches,
+        metrics_server=settings.metrics_server,
+        timeout_s=settings.query_timeout_s,
+        own_session=own_queries,
+        gateways=settings.gateway_namespaces,
+        identities=Identities(own_queries or queries, settings.lends_identity_to),
+        observe=metrics.calls.observe_provider,
     )

@@ -41,80 +41,95 @@ _VERDICTS: Final = tuple(
 def _now() -> Row:
     return Row(
         "",
-        (
-            stat(
-                "Phase",
-                "What the canary is at; the colour is what became of its last run.",
-                Ask(f"max by (phase) (serin_canary_phase{{{_OURS}}}) * on () group_left () {_STATUS}", "{{phase}}"),
-                looks=Looks(decimals=0, steps=STATUS_STEPS, texts=STATUS_TEXTS, nothing="no such canary"),
-                width=4,
-                is_filled=True,
-                shows="name",
+        (*_states(), *_runs(), _weight()),
+    )
+
+
+def _states() -> tuple[Panel, ...]:
+    """Return what the canary is at."""
+    return (
+        stat(
+            "Phase",
+            "What the canary is at; the colour is what became of its last run.",
+            Ask(f"max by (phase) (serin_canary_phase{{{_OURS}}}) * on () group_left () {_STATUS}", "{{phase}}"),
+            looks=Looks(decimals=0, steps=STATUS_STEPS, texts=STATUS_TEXTS, nothing="no such canary"),
+            width=4,
+            is_filled=True,
+            shows="name",
+        ),
+        stat(
+            "Ready",
+            "Whether traffic is served as meant, and the next change could be rolled out; if not, the reason.",
+            Ask(
+                f"label_replace(max by (reason) (serin_canary_ready{{{_OURS}}}), "
+                '"reason", "all is well", "reason", "")',
+                "{{reason}}",
             ),
-            stat(
-                "Ready",
-                "Whether traffic is served as meant, and the next change could be rolled out; if not, the reason.",
-                Ask(
-                    f"label_replace(max by (reason) (serin_canary_ready{{{_OURS}}}), "
-                    '"reason", "all is well", "reason", "")',
-                    "{{reason}}",
-                ),
-                looks=Looks(
-                    decimals=0, steps=(("orange", None), ("green", 1)), texts=READY_TEXTS, nothing="no such canary"
-                ),
-                width=5,
-                shows="value_and_name",
+            looks=Looks(
+                decimals=0, steps=(("orange", None), ("green", 1)), texts=READY_TEXTS, nothing="no such canary"
             ),
-            stat(
-                "Failed checks",
-                "Failed checks of the last run, and how many of them roll it back.",
-                Ask(f"max(serin_canary_failed_checks{{{_OURS}}})", "failed"),
-                Ask(f"max(serin_canary_failed_checks_threshold{{{_OURS}}})", "rolls back at"),
-                looks=Looks(
-                    decimals=0,
-                    nothing="no such canary",
-                    overrides=(
-                        override(
-                            "failed",
-                            thresholds=thresholds((("green", None), ("orange", 1))),
-                        ),
+            width=5,
+            shows="value_and_name",
+        ),
+        stat(
+            "Failed checks",
+            "Failed checks of the last run, and how many of them roll it back.",
+            Ask(f"max(serin_canary_failed_checks{{{_OURS}}})", "failed"),
+            Ask(f"max(serin_canary_failed_checks_threshold{{{_OURS}}})", "rolls back at"),
+            looks=Looks(
+                decimals=0,
+                nothing="no such canary",
+                overrides=(
+                    override(
+                        "failed",
+                        thresholds=thresholds((("green", None), ("orange", 1))),
                     ),
                 ),
-                width=5,
-                shows="value_and_name",
             ),
-            stat(
-                "Last run",
-                "How long the last run took, and how it ended.",
-                Ask(f"max by (outcome) (serin_canary_last_run_seconds{{{_OURS}}})", "{{outcome}}"),
-                looks=Looks(unit="s", nothing="no run yet"),
-                width=4,
-                shows="value_and_name",
-            ),
-            stat(
-                "Promoted",
-                "Runs that were promoted in the time shown.",
-                Ask(f"round(sum(increase({_PROMOTED}[{SHOWN}])))"),
-                looks=Looks(decimals=0, steps=(("green", None),), nothing="no such canary"),
-            ),
-            stat(
-                "Rolled back",
-                "Runs that were rolled back in the time shown.",
-                Ask(f"round(sum(increase({_ROLLED_BACK}[{SHOWN}])))"),
-                looks=Looks(decimals=0, steps=(("green", None), ("orange", 1)), nothing="no such canary"),
-            ),
-            graph(
-                "Weight",
-                "The share of the traffic that the agent means each side to get.",
-                Ask(_PRIMARY_WEIGHT, "primary"),
-                Ask(_CANARY_WEIGHT, "canary"),
-                looks=Looks(unit="percent", least=0, most=100, overrides=_SIDES, nothing="no such canary"),
-                width=24,
-                height=7,
-                is_stepped=True,
-                is_stacked=True,
-            ),
+            width=5,
+            shows="value_and_name",
         ),
+    )
+
+
+def _runs() -> tuple[Panel, ...]:
+    """Return how its runs ended."""
+    return (
+        stat(
+            "Last run",
+            "How long the last run took, and how it ended.",
+            Ask(f"max by (outcome) (serin_canary_last_run_seconds{{{_OURS}}})", "{{outcome}}"),
+            looks=Looks(unit="s", nothing="no run yet"),
+            width=4,
+            shows="value_and_name",
+        ),
+        stat(
+            "Promoted",
+            "Runs that were promoted in the time shown.",
+            Ask(f"round(sum(increase({_PROMOTED}[{SHOWN}])))"),
+            looks=Looks(decimals=0, steps=(("green", None),), nothing="no such canary"),
+        ),
+        stat(
+            "Rolled back",
+            "Runs that were rolled back in the time shown.",
+            Ask(f"round(sum(increase({_ROLLED_BACK}[{SHOWN}])))"),
+            looks=Looks(decimals=0, steps=(("green", None), ("orange", 1)), nothing="no such canary"),
+        ),
+    )
+
+
+def _weight() -> Panel:
+    """Return how the traffic is split."""
+    return graph(
+        "Weight",
+        "The share of the traffic that the agent means each side to get.",
+        Ask(_PRIMARY_WEIGHT, "primary"),
+        Ask(_CANARY_WEIGHT, "canary"),
+        looks=Looks(unit="percent", least=0, most=100, overrides=_SIDES, nothing="no such canary"),
+        width=24,
+        height=7,
+        is_stepped=True,
+        is_stacked=True,
     )
 
 

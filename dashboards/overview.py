@@ -59,65 +59,82 @@ def _to_canary(namespace: str, name: str) -> str:
 def _now() -> Row:
     return Row(
         "",
-        (
-            stat(
-                "Canaries",
-                "Canaries that the agent watches.",
-                Ask(or_zero(f"sum(flagger_canary_total{{{OF_NAMESPACE}}})")),
-                width=2,
-            ),
-            stat(
-                "Progressing",
-                "Runs that are under way now.",
-                Ask(or_zero(f"count({_STATUS} == 0)")),
-                looks=Looks(decimals=0, steps=(("text", None), ("blue", 1))),
-            ),
-            stat(
-                "Waiting",
-                "Runs that wait for somebody's word before their start or their promotion.",
-                Ask(or_zero(f'count(serin_canary_phase{{{OF_NAMESPACE}, phase=~"Waiting|WaitingPromotion"}})')),
-                looks=Looks(decimals=0, steps=(("text", None), ("yellow", 1))),
-                width=2,
-            ),
-            stat(
-                "Failed",
-                "Canaries whose last run was rolled back.",
-                Ask(or_zero(f"count({_STATUS} == 2)")),
-                looks=Looks(decimals=0, steps=ANY_IS_BAD),
-                width=2,
-            ),
-            stat(
-                "Not Ready",
-                "Canaries whose condition Ready is False. The table below says why.",
-                Ask(or_zero(f"count({READY} == 0)")),
-                looks=Looks(decimals=0, steps=ANY_IS_DOUBTFUL),
-            ),
-            stat(
-                "Promoted",
-                "Runs that were promoted in the time shown.",
-                Ask(or_zero(f"round(sum(increase({_PROMOTED}[{SHOWN}])))")),
-                looks=Looks(decimals=0, steps=(("green", None),)),
-            ),
-            stat(
-                "Rolled back",
-                "Runs that were rolled back in the time shown.",
-                Ask(or_zero(f"round(sum(increase({_ROLLED_BACK}[{SHOWN}])))")),
-                looks=Looks(decimals=0, steps=ANY_IS_DOUBTFUL),
-            ),
-            stat(
-                "Alerts firing",
-                "Alerts of Serin's PrometheusRule that fire now. 0 as well where the rules are not installed.",
-                Ask(or_zero('count(ALERTS{alertname=~"Serin.+", alertstate="firing"})')),
-                looks=Looks(decimals=0, steps=ANY_IS_BAD),
-            ),
-            stat(
-                "Agents",
-                "Agents that are up. One of them leads, or one for each shard: red is none.",
-                Ask(or_zero("sum(serin_agent_leading)"), "leading"),
-                Ask(or_zero("count(serin_agent_leading)"), "up"),
-                looks=Looks(decimals=0, steps=(("red", None), ("green", 1))),
-                shows="value_and_name",
-            ),
+        (*_canaries_now(), *_runs_shown(), *_serin_itself()),
+    )
+
+
+def _canaries_now() -> tuple[Panel, ...]:
+    """Return how many canaries are at what now."""
+    return (
+        stat(
+            "Canaries",
+            "Canaries that the agent watches.",
+            Ask(or_zero(f"sum(flagger_canary_total{{{OF_NAMESPACE}}})")),
+            width=2,
+        ),
+        stat(
+            "Progressing",
+            "Runs that are under way now.",
+            Ask(or_zero(f"count({_STATUS} == 0)")),
+            looks=Looks(decimals=0, steps=(("text", None), ("blue", 1))),
+        ),
+        stat(
+            "Waiting",
+            "Runs that wait for somebody's word before their start or their promotion.",
+            Ask(or_zero(f'count(serin_canary_phase{{{OF_NAMESPACE}, phase=~"Waiting|WaitingPromotion"}})')),
+            looks=Looks(decimals=0, steps=(("text", None), ("yellow", 1))),
+            width=2,
+        ),
+        stat(
+            "Failed",
+            "Canaries whose last run was rolled back.",
+            Ask(or_zero(f"count({_STATUS} == 2)")),
+            looks=Looks(decimals=0, steps=ANY_IS_BAD),
+            width=2,
+        ),
+        stat(
+            "Not Ready",
+            "Canaries whose condition Ready is False. The table below says why.",
+            Ask(or_zero(f"count({READY} == 0)")),
+            looks=Looks(decimals=0, steps=ANY_IS_DOUBTFUL),
+        ),
+    )
+
+
+def _runs_shown() -> tuple[Panel, ...]:
+    """Return how the runs of the time shown ended."""
+    return (
+        stat(
+            "Promoted",
+            "Runs that were promoted in the time shown.",
+            Ask(or_zero(f"round(sum(increase({_PROMOTED}[{SHOWN}])))")),
+            looks=Looks(decimals=0, steps=(("green", None),)),
+        ),
+        stat(
+            "Rolled back",
+            "Runs that were rolled back in the time shown.",
+            Ask(or_zero(f"round(sum(increase({_ROLLED_BACK}[{SHOWN}])))")),
+            looks=Looks(decimals=0, steps=ANY_IS_DOUBTFUL),
+        ),
+    )
+
+
+def _serin_itself() -> tuple[Panel, ...]:
+    """Return whether Serin's alerts fire, and whether its agents are up."""
+    return (
+        stat(
+            "Alerts firing",
+            "Alerts of Serin's PrometheusRule that fire now. 0 as well where the rules are not installed.",
+            Ask(or_zero('count(ALERTS{alertname=~"Serin.+", alertstate="firing"})')),
+            looks=Looks(decimals=0, steps=ANY_IS_BAD),
+        ),
+        stat(
+            "Agents",
+            "Agents that are up. One of them leads, or one for each shard: red is none.",
+            Ask(or_zero("sum(serin_agent_leading)"), "leading"),
+            Ask(or_zero("count(serin_agent_leading)"), "up"),
+            looks=Looks(decimals=0, steps=(("red", None), ("green", 1))),
+            shows="value_and_name",
         ),
     )
 
@@ -141,8 +158,6 @@ def _canaries() -> Panel:
         "indexByName": {name: index for index, name in enumerate(columns)},
         "renameByName": {name: title for name, title in columns.items() if name != title},
     }
-    doubtful = thresholds((("text", None), ("orange", 1)))
-    text, filled = {"type": "color-text"}, {"type": "color-background", "mode": "basic"}
     return table(
         "All canaries",
         "One line for each canary. Its name leads to its own dashboard. Promoted and rolled back: in the time shown.",
@@ -161,31 +176,37 @@ def _canaries() -> Panel:
         looks=Looks(
             decimals=0,
             nothing="",
-            overrides=(
-                override(
-                    "canary",
-                    links=[link("Show ${__value.text}", _to_canary("${__data.fields.namespace}", "${__value.text}"))],
-                ),
-                override("phase", mappings=mappings(PHASE_TEXTS), custom__cellOptions=filled),
-                override(
-                    "weight",
-                    unit="percent",
-                    min=0,
-                    max=100,
-                    custom__cellOptions={"type": "gauge", "mode": "basic"},
-                    thresholds=thresholds((("blue", None),)),
-                ),
-                override("failed checks", custom__cellOptions=text, thresholds=doubtful),
-                override(
-                    "ready",
-                    mappings=mappings(READY_TEXTS),
-                    custom__cellOptions=text,
-                    thresholds=thresholds((("orange", None), ("green", 1))),
-                ),
-                override("rolled back", custom__cellOptions=text, thresholds=doubtful),
-                override("last run", unit="s"),
-            ),
+            overrides=_column_overrides(),
         ),
+    )
+
+
+def _column_overrides() -> tuple[Json, ...]:
+    doubtful = thresholds((("text", None), ("orange", 1)))
+    text, filled = {"type": "color-text"}, {"type": "color-background", "mode": "basic"}
+    return (
+        override(
+            "canary",
+            links=[link("Show ${__value.text}", _to_canary("${__data.fields.namespace}", "${__value.text}"))],
+        ),
+        override("phase", mappings=mappings(PHASE_TEXTS), custom__cellOptions=filled),
+        override(
+            "weight",
+            unit="percent",
+            min=0,
+            max=100,
+            custom__cellOptions={"type": "gauge", "mode": "basic"},
+            thresholds=thresholds((("blue", None),)),
+        ),
+        override("failed checks", custom__cellOptions=text, thresholds=doubtful),
+        override(
+            "ready",
+            mappings=mappings(READY_TEXTS),
+            custom__cellOptions=text,
+            thresholds=thresholds((("orange", None), ("green", 1))),
+        ),
+        override("rolled back", custom__cellOptions=text, thresholds=doubtful),
+        override("last run", unit="s"),
     )
 
 

@@ -2,7 +2,19 @@
 
 from typing import Final
 
-from dashboards.panels import Ask, Looks, Row, counted, fixed, graph, override, override_by_pattern, stat, timeline
+from dashboards.panels import (
+    Ask,
+    Looks,
+    Panel,
+    Row,
+    counted,
+    fixed,
+    graph,
+    override,
+    override_by_pattern,
+    stat,
+    timeline,
+)
 from dashboards.queries import RATE, READY, WHAT, happened, or_none, quantile
 
 _LEADS: Final = {1: ("leads", "green"), 0: ("stands by", "blue")}
@@ -79,62 +91,73 @@ def neighbours() -> Row:
     """Return how metrics servers, the API server, hooks and chats answer the agent."""
     return Row(
         "What the agent talks to",
-        (
-            graph(
-                "Metrics servers",
-                "How long metrics servers take to answer, p99 by type.",
-                Ask(quantile(0.99, "serin_provider_request_seconds", "provider", RATE), "{{provider}}"),
-                looks=Looks(unit="s", least=0, nothing="nothing was asked"),
+        (*_servers(), *_receivers()),
+    )
+
+
+def _servers() -> tuple[Panel, ...]:
+    """Return how metrics servers and the API server answer."""
+    return (
+        graph(
+            "Metrics servers",
+            "How long metrics servers take to answer, p99 by type.",
+            Ask(quantile(0.99, "serin_provider_request_seconds", "provider", RATE), "{{provider}}"),
+            looks=Looks(unit="s", least=0, nothing="nothing was asked"),
+        ),
+        counted(
+            "Errors of metrics servers",
+            "Queries without an answer that can be used: unavailable is asked again, refused has to be mended.",
+            Ask(
+                happened("serin_provider_errors_total", "provider", "kind"),
+                WHAT,
             ),
-            counted(
-                "Errors of metrics servers",
-                "Queries without an answer that can be used: unavailable is asked again, refused has to be mended.",
-                Ask(
-                    happened("serin_provider_errors_total", "provider", "kind"),
-                    WHAT,
-                ),
-                looks=Looks(decimals=0, least=0, overrides=_OUTCOMES),
+            looks=Looks(decimals=0, least=0, overrides=_OUTCOMES),
+        ),
+        graph(
+            "Requests to the API server",
+            "By verb and code.",
+            Ask(f"sum by (verb, code) (rate(serin_api_requests_total[{RATE}]))", "{{verb}} {{code}}"),
+            looks=Looks(unit="reqps", least=0),
+        ),
+        graph(
+            "Latency of the API server",
+            "The p99 by verb, without the watches.",
+            Ask(quantile(0.99, "serin_api_request_seconds", "verb", RATE), "{{verb}}"),
+            looks=Looks(unit="s", least=0, nothing="nothing was asked"),
+        ),
+    )
+
+
+def _receivers() -> tuple[Panel, ...]:
+    """Return how hooks and chats answer."""
+    return (
+        graph(
+            "Hooks",
+            "How long the hooks of canaries take to answer, p99 by type.",
+            Ask(or_none(quantile(0.99, "serin_hook_seconds", "type", RATE), "type"), "{{type}}"),
+            looks=Looks(unit="s", least=0, nothing="no hook was called"),
+            width=8,
+        ),
+        counted(
+            "Calls of hooks",
+            "By type and outcome.",
+            Ask(happened("serin_hook_calls_total", "type", "outcome"), WHAT),
+            looks=Looks(decimals=0, least=0, overrides=_OUTCOMES),
+            width=8,
+        ),
+        counted(
+            "Alerts and event hooks",
+            "Alerts to chats and events to hooks, by outcome: failed and lost ones did not arrive.",
+            Ask(
+                happened("serin_alerts_total", "provider_type", "outcome"),
+                WHAT,
             ),
-            graph(
-                "Requests to the API server",
-                "By verb and code.",
-                Ask(f"sum by (verb, code) (rate(serin_api_requests_total[{RATE}]))", "{{verb}} {{code}}"),
-                looks=Looks(unit="reqps", least=0),
+            Ask(
+                happened("serin_event_hook_events_total", "outcome"),
+                f"event hook {WHAT}",
             ),
-            graph(
-                "Latency of the API server",
-                "The p99 by verb, without the watches.",
-                Ask(quantile(0.99, "serin_api_request_seconds", "verb", RATE), "{{verb}}"),
-                looks=Looks(unit="s", least=0, nothing="nothing was asked"),
-            ),
-            graph(
-                "Hooks",
-                "How long the hooks of canaries take to answer, p99 by type.",
-                Ask(or_none(quantile(0.99, "serin_hook_seconds", "type", RATE), "type"), "{{type}}"),
-                looks=Looks(unit="s", least=0, nothing="no hook was called"),
-                width=8,
-            ),
-            counted(
-                "Calls of hooks",
-                "By type and outcome.",
-                Ask(happened("serin_hook_calls_total", "type", "outcome"), WHAT),
-                looks=Looks(decimals=0, least=0, overrides=_OUTCOMES),
-                width=8,
-            ),
-            counted(
-                "Alerts and event hooks",
-                "Alerts to chats and events to hooks, by outcome: failed and lost ones did not arrive.",
-                Ask(
-                    happened("serin_alerts_total", "provider_type", "outcome"),
-                    WHAT,
-                ),
-                Ask(
-                    happened("serin_event_hook_events_total", "outcome"),
-                    f"event hook {WHAT}",
-                ),
-                looks=Looks(decimals=0, least=0, overrides=_OUTCOMES),
-                width=8,
-            ),
+            looks=Looks(decimals=0, least=0, overrides=_OUTCOMES),
+            width=8,
         ),
     )
 
