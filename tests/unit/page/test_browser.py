@@ -41,6 +41,21 @@ async def names(tab: Tab) -> list[str]:
     return found
 
 
+# What screen readers find on the list: roles, and names where these matter.
+LANDMARKS = (
+    ("banner", ""),
+    ("main", ""),
+    ("contentinfo", ""),
+    ("search", "Canaries"),
+    ("heading", "Canaries"),
+    ("table", "Canaries"),
+    ("searchbox", "Filter"),
+    ("combobox", "Show"),
+    ("rowheader", "search shop"),
+    ("link", "payments shop"),
+)
+
+
 async def test_the_list_by_keyboard_and_for_screen_readers() -> None:
     cluster = small_cluster()
     async with opened(cluster) as tab:
@@ -48,18 +63,7 @@ async def test_the_list_by_keyboard_and_for_screen_readers() -> None:
         assert await names(tab) == ["search", "payments", "catalog"]  # trouble, running, at rest
 
         roles = await tab.roles()
-        for expected in (
-            ("banner", ""),
-            ("main", ""),
-            ("contentinfo", ""),
-            ("search", "Canaries"),
-            ("heading", "Canaries"),
-            ("table", "Canaries"),
-            ("searchbox", "Filter"),
-            ("combobox", "Show"),
-            ("rowheader", "search shop"),
-            ("link", "payments shop"),
-        ):
+        for expected in LANDMARKS:
             assert any(role == expected[0] and (not expected[1] or name == expected[1]) for role, name in roles), (
                 expected
             )

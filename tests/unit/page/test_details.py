@@ -18,48 +18,95 @@ NEVER_ASKED: dict[str, Any] = {
     "evidence": None,
 }
 
+# What `.status.serin` of a canary has, and what the page is given of it.
+OURS = {
+    "notBefore": "2026-11-30T15:00:10.000Z",
+    "run": {"startedAt": "2026-11-30T14:58:00Z"},
+    "checks": [
+        {
+            "name": "request-success-rate",
+            "min": 99,
+            "unit": "%",
+            "samples": [
+                {"at": "2026-11-30T14:59:50Z", "value": 98.5, "verdict": "fail"},
+                {"at": "2026-11-30T15:00:00Z", "value": None, "verdict": "noData"},
+            ],
+            "reason": "success rate 98.50% < 99%",
+        },
+        {"name": "former", "max": 3, "dryRun": True, "consecutiveFailures": 3, "samples": []},
+    ],
+    "history": [
+        {
+            "revision": "a1b2c3d4e5f60718",
+            "change": "podinfod image 5.9.0 -> 6.0.0",
+            "by": "bob",
+            "startedAt": "2026-11-29T15:00:00Z",
+            "endedAt": "2026-11-29T15:20:00Z",
+            "outcome": "promoted",
+        }
+    ],
+    "request": {
+        "verb": "abort",
+        "revision": "ffffff",
+        "result": "refused",
+        "at": "2026-11-30T14:00:00Z",
+        "claim": "x",
+        "why": "it is another one",
+        "by": "bob",
+    },
+}
+
+SHOWN = {
+    "began": "2026-11-30T14:58:00Z",
+    "interval": "10s",
+    "steps": [
+        {"text": f"{percent} %", "weight": percent, "state": state}
+        for percent, state in zip(range(5, 55, 5), ["done"] * 3 + ["now"] + ["next"] * 6, strict=True)
+    ],
+    "has_more_steps": False,
+    "next_check": 1796050810,
+    "lasts_until": 0,
+    "checks": [
+        {
+            "name": "request-success-rate",
+            "min": 99.0,
+            "max": None,
+            "unit": "%",
+            "samples": [
+                {"at": "2026-11-30T14:59:50Z", "value": 98.5, "verdict": "fail"},
+                {"at": "2026-11-30T15:00:00Z", "value": None, "verdict": "noData"},
+            ],
+            "reason": "success rate 98.50% < 99%",
+            "dry": False,
+            "needs": 1,
+            "evidence": None,
+        },
+        NEVER_ASKED | {"name": "request-duration", "max": 500.0, "unit": "ms"},
+        NEVER_ASKED | {"name": "former", "max": 3.0, "dry": True, "needs": 3},
+    ],
+    "runs": [
+        {
+            "revision": "a1b2c3d4e5f60718",
+            "change": "podinfod image 5.9.0 -> 6.0.0",
+            "by": "bob",
+            "started": "2026-11-29T15:00:00Z",
+            "ended": "2026-11-29T15:20:00Z",
+            "outcome": "promoted",
+            "reason": "",
+        }
+    ],
+    "messages": [{"at": 1796050800, "warning": False, "text": "Advance podinfo.test canary weight 20"}],
+    "weights": [[1796050740, 15], [1796050800, 20]],
+    "asked": "abort@ffffff by bob, refused: it is another one",
+}
+
 
 async def test_all_of_one_canary(cluster: SmallCluster, url: str, http: aiohttp.ClientSession) -> None:
     cluster.put(stored(weight=15, ours={"storedAt": "2026-11-30T14:59:00Z", "sequence": 6, "news": []}))
     cluster.put(
         stored(
             weight=20,
-            ours={
-                "notBefore": "2026-11-30T15:00:10.000Z",
-                "run": {"startedAt": "2026-11-30T14:58:00Z"},
-                "checks": [
-                    {
-                        "name": "request-success-rate",
-                        "min": 99,
-                        "unit": "%",
-                        "samples": [
-                            {"at": "2026-11-30T14:59:50Z", "value": 98.5, "verdict": "fail"},
-                            {"at": "2026-11-30T15:00:00Z", "value": None, "verdict": "noData"},
-                        ],
-                        "reason": "success rate 98.50% < 99%",
-                    },
-                    {"name": "former", "max": 3, "dryRun": True, "consecutiveFailures": 3, "samples": []},
-                ],
-                "history": [
-                    {
-                        "revision": "a1b2c3d4e5f60718",
-                        "change": "podinfod image 5.9.0 -> 6.0.0",
-                        "by": "bob",
-                        "startedAt": "2026-11-29T15:00:00Z",
-                        "endedAt": "2026-11-29T15:20:00Z",
-                        "outcome": "promoted",
-                    }
-                ],
-                "request": {
-                    "verb": "abort",
-                    "revision": "ffffff",
-                    "result": "refused",
-                    "at": "2026-11-30T14:00:00Z",
-                    "claim": "x",
-                    "why": "it is another one",
-                    "by": "bob",
-                },
-            },
+            ours=OURS,
         )
     )
     async with http.get(f"{url}/api/canaries/test/podinfo") as answer:
@@ -67,49 +114,7 @@ async def test_all_of_one_canary(cluster: SmallCluster, url: str, http: aiohttp.
         found = await answer.json()
     assert found.pop("row")["weight"] == 20
     commands = found.pop("commands")
-    assert found == {
-        "began": "2026-11-30T14:58:00Z",
-        "interval": "10s",
-        "steps": [
-            {"text": f"{percent} %", "weight": percent, "state": state}
-            for percent, state in zip(range(5, 55, 5), ["done"] * 3 + ["now"] + ["next"] * 6, strict=True)
-        ],
-        "has_more_steps": False,
-        "next_check": 1796050810,
-        "lasts_until": 0,
-        "checks": [
-            {
-                "name": "request-success-rate",
-                "min": 99.0,
-                "max": None,
-                "unit": "%",
-                "samples": [
-                    {"at": "2026-11-30T14:59:50Z", "value": 98.5, "verdict": "fail"},
-                    {"at": "2026-11-30T15:00:00Z", "value": None, "verdict": "noData"},
-                ],
-                "reason": "success rate 98.50% < 99%",
-                "dry": False,
-                "needs": 1,
-                "evidence": None,
-            },
-            NEVER_ASKED | {"name": "request-duration", "max": 500.0, "unit": "ms"},
-            NEVER_ASKED | {"name": "former", "max": 3.0, "dry": True, "needs": 3},
-        ],
-        "runs": [
-            {
-                "revision": "a1b2c3d4e5f60718",
-                "change": "podinfod image 5.9.0 -> 6.0.0",
-                "by": "bob",
-                "started": "2026-11-29T15:00:00Z",
-                "ended": "2026-11-29T15:20:00Z",
-                "outcome": "promoted",
-                "reason": "",
-            }
-        ],
-        "messages": [{"at": 1796050800, "warning": False, "text": "Advance podinfo.test canary weight 20"}],
-        "weights": [[1796050740, 15], [1796050800, 20]],
-        "asked": "abort@ffffff by bob, refused: it is another one",
-    }
+    assert found == SHOWN
     assert [command["text"] for command in commands if command["useful"]] == [
         "serin status podinfo -n test",
         "serin abort podinfo -n test",
