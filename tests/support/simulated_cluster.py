@@ -40,8 +40,8 @@ from canary.run.state import Blocker, State, TargetIdentity
 from canary.run.status import read_state
 from canary.run.traffic import TOTAL_PERCENT
 from kube.errors import Rejected
-from tests.support.simulated_parts import READY, ROLLING, UNREADY, Refused, always, check_answers
-from tests.support.simulated_route import SimulatedRoute, is_same_write
+from tests.support.simulated_parts import READY, ROLLING, UNREADY, Refused, always, check_answers, refuse_if_changed
+from tests.support.simulated_route import SimulatedRoute
 from tests.support.simulated_sizes import SimulatedSizes
 from tests.support.simulated_storage import SimulatedStorage
 
@@ -239,7 +239,7 @@ class SimulatedCluster(SimulatedRoute):
             decision = decide(self.canary, state, self._answer(state, seen, decision))
         for action in decision.actions:
             self._refuse_old(action, state, seen.target)
-            self._refuse_if_changed(action, seen)
+            refuse_if_changed(action, seen, self.observe())
             self.before_effect(f"{action}")
             if self._is_refused(action):
                 assert self.cooldowns.add(action, _REFUSAL), f"nothing goes on without {action}"
@@ -351,24 +351,6 @@ class SimulatedCluster(SimulatedRoute):
         if self.stale.get("target") is seen:
             del self.stale["target"]
         raise Refused("the target has another template by now")
-
-    def _refuse_if_changed(self, action: Action, seen: Observation) -> None:
-        now = self.observe()
-        match action:
-            case SetTraffic() | RepeatRoute():
-                if seen.route is None or now.route is None or not is_same_write(seen.route, now.route):
-                    raise Refused("the route was written since")
-            case ScaleTarget():
-                if seen.target is None or now.target is None or seen.target.identity != now.target.identity:
-                    raise Refused("the target was written since")
-            case Promote():
-                if (seen.primary and seen.primary.revision) != (now.primary and now.primary.revision):
-                    raise Refused("the primary was written since")
-            case ClaimRequest(text) | DropRequest(text):
-                if text != now.request:
-                    raise Refused("the request was written since")
-            case ApplyObject() | ReleaseObject() | SetFinalizer():
-                pass
 
     def _perform(self, action: Action) -> None:
         match action:

@@ -3,8 +3,22 @@
 from collections.abc import Iterator
 
 from canary.api.canary import Canary
+from canary.run.action import (
+    Action,
+    ApplyObject,
+    ClaimRequest,
+    DropRequest,
+    Promote,
+    ReleaseObject,
+    RepeatRoute,
+    ScaleTarget,
+    SetFinalizer,
+    SetTraffic,
+)
 from canary.run.judge import CheckResult, Verdict
+from canary.run.observation import Observation
 from canary.run.readiness import Readiness
+from tests.support.simulated_route import is_same_write
 
 READY = Readiness(is_ready=True, has_available=True)
 UNREADY = Readiness(
@@ -41,3 +55,22 @@ def check_answers(canary: Canary, verdict: Verdict, number: int) -> tuple[CheckR
         CheckResult("check", verdict, f"a {verdict} of the tape", failures_needed=needed),
         *(CheckResult(metric.name, dry, f"a dry {dry}", is_dry_run=True) for metric in metrics if metric.dry_run),
     )
+
+
+def refuse_if_changed(action: Action, seen: Observation, now: Observation) -> None:
+    """Raise Refused where what an action changes is not `now` what it was `seen` to be: its patch has a test."""
+    match action:
+        case SetTraffic() | RepeatRoute():
+            if seen.route is None or now.route is None or not is_same_write(seen.route, now.route):
+                raise Refused("the route was written since")
+        case ScaleTarget():
+            if seen.target is None or now.target is None or seen.target.identity != now.target.identity:
+                raise Refused("the target was written since")
+        case Promote():
+            if (seen.primary and seen.primary.revision) != (now.primary and now.primary.revision):
+                raise Refused("the primary was written since")
+        case ClaimRequest(text) | DropRequest(text):
+            if text != now.request:
+                raise Refused("the request was written since")
+        case ApplyObject() | ReleaseObject() | SetFinalizer():
+            pass

@@ -2,165 +2,37 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-import orjson
 import pytest
 from aiohttp import web
 
-from agent.caches import Caches
-from agent.loop import CanaryLoop
-from agent.main import connect_services
-from agent.providers.alerts.delivery import Delivery
-from agent.providers.alerts.destinations import Destinations
-from agent.providers.alerts.dispatcher import AlertDispatcher
-from agent.providers.alerts.port import Destination
-from agent.providers.hooks import Hooks
-from agent.reporting.event_hooks import EventHooks
 from agent.reporting.events import EventReporter
-from agent.resources import CANARIES, METRIC_TEMPLATES
-from agent.series.agent_metrics import AgentMetrics
-from agent.settings import Settings
+from agent.resources import METRIC_TEMPLATES
 from canary.api.names import Identity
 from canary.run.history import Run
 from canary.run.messages import promotion_completed
 from canary.run.phase import Phase
 from canary.run.revision import revision_of
 from canary.run.state import Analysis, HookAnswers, Revisions, State, TargetIdentity, Timing, TransitionRecord
-from canary.run.status import write_status
 from canary.run.traffic import Traffic
 from canary.run.wire import FINALIZER, REVISION_ANNOTATION
-from kube.events import EventRecorder
 from kube.resource import DEPLOYMENTS
-from kube.store import Key
-from tests.support.canaries import canary_object
 from tests.support.chat import chatting
 from tests.support.chat_protocols import SLACK_HOOK
 from tests.support.eventually import eventually
 from tests.support.exposition import exposed
-from tests.support.json_patch import apply_patch
 from tests.support.patience import PATIENCE_S
 from tests.support.podinfo import podinfo_deployment, stored
-from tests.support.web import serving
-from tests.unit.kube.apiserver import ApiServer, ManualTime, client_of, no, ok, running_api_server
-
-Json = dict[str, Any]
+from tests.unit.agent.canary_loop import DELETED, CanaryApi, Json, looping
+from tests.unit.kube.apiserver import ApiServer, no, running_api_server
 
 NO_TARGET = "the name of a Deployment in namespace test, and there is none of this name"
-DELETED = "2026-01-01T00:00:00Z"
 REVISION = revision_of(podinfo_deployment()["spec"]["template"])
-
-
-@dataclass
-class CanaryApi:
-    """Stores one Canary as the API server does, with its resourceVersion and finalizers, and takes its events.
-
-    `history` is what happened, in order: the texts of events, and `gone`. `puts` are the paths of writes.
-    `hook` is called by each hook.
-    """
-
-    obj: Json
-    caches: Caches
-    metrics: AgentMetrics
-    history: list[str] = field(default_factory=list)
-    hook: Callable[[], Awaitable[None]] | None = None
-    hook_calls: int = 0
-    hook_code: int = 200
-    prunes_status: bool = False
-    puts: list[str] = field(default_factory=list)
-    conflicts: int = 0
-
-    def write(self, obj: Json) -> Json:
-        """Store it under a new resourceVersion, and let the caches have it too."""
-        metadata = obj["metadata"] | {"resourceVersion": str(int(self.obj["metadata"]["resourceVersion"]) + 1)}
-        self.obj = obj | {"metadata": metadata}
-        self.caches.of(CANARIES).remember(self.obj)
-        return self.obj
-
-    def edit(self, **annotations: str) -> None:
-        """Somebody annotates the Canary."""
-        obj = deepcopy(self.obj)
-        obj["metadata"]["annotations"] = (obj["metadata"].get("annotations") or {}) | annotations
-        self.write(obj)
-
-    @property
-    def is_gone(self) -> bool:
-        return "gone" in self.history
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        body = orjson.loads(await request.read() or b"null")
-        if request.path.endswith("/events"):
-            self.history.append(body["message"])
-            return await ok(body)(request)
-        if not request.path.startswith("/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo"):
-            return await no(404, "NotFound")(request)
-        if request.method == "PATCH":
-            patched = self.write(apply_patch(self.obj, body))
-            if DELETED in patched["metadata"].values() and not patched["metadata"]["finalizers"]:
-                self.history.append("gone")
-            return await ok(patched)(request)
-        if body["metadata"]["resourceVersion"] != self.obj["metadata"]["resourceVersion"]:
-            self.conflicts += 1
-            return await no(409, "Conflict")(request)
-        self.puts.append(request.path)
-        status = {key: value for key, value in body["status"].items() if key != "serin" or not self.prunes_status}
-        return await ok(self.write(self.obj | {"status": status}))(request)
-
-    async def answer_hook(self, request: web.Request) -> web.Response:
-        self.hook_calls += 1
-        if self.hook is not None:
-            await self.hook()
-        return web.Response(status=self.hook_code)
-
-
-@asynccontextmanager
-async def looping(
-    server: ApiServer, state: State, analysis: Json, own: Destination | None = None, **spec: Any
-) -> AsyncIterator[CanaryApi]:
-    """Run the loop of a Canary in this state; `{hooks}` in an analysis' URLs is the address of the hooks.
-
-    `own` is the agent's own chat.
-    """
-    async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(client_of(server, ManualTime()))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        api = CanaryApi({}, Caches(client, ""), AgentMetrics("1.2.3"))
-        api.metrics.show_canaries(api.caches.of(CANARIES).items)
-        hooks_url = await stack.enter_async_context(serving(api.answer_hook))
-        obj = canary_object(orjson.loads(orjson.dumps(analysis).decode().replace("{hooks}", hooks_url)), **spec)
-        obj["metadata"]["resourceVersion"] = "1"
-        obj["status"] = write_status(state, {}, target_kind="Deployment", generation=1)
-        api.obj, server.otherwise = obj, api.answer
-        api.caches.of(CANARIES).remember(obj)
-        metrics, hooks = api.metrics, Hooks(session=session)
-        recorder = await stack.enter_async_context(EventRecorder(client, instance="test"))
-        delivery, destinations = Delivery(session=session), Destinations(client, api.caches, own)
-        alerts = AlertDispatcher(destinations, delivery, recorder, metrics.count_alert)
-        made = connect_services(
-            Settings(metrics_server="http://127.0.0.1:1"),
-            client,
-            api.caches,
-            queries=session,
-            hooks=hooks,
-            recorder=recorder,
-            alerts=await stack.enter_async_context(alerts),
-            event_hooks=await stack.enter_async_context(EventHooks(hooks, metrics.count_event, time.time)),
-            metrics=metrics,
-        )
-        loop = CanaryLoop(Key("test", "podinfo"), made)
-        api.caches.of(CANARIES).subscribe(lambda _: loop.wake())
-        task = asyncio.create_task(loop.run(), name="canary")
-        try:
-            yield api
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.fixture
