@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from kube.backoff import Backoff
 from kube.errors import BrokenOff, Conflict, Forbidden, KubeError, NotFound, TransientError, Unavailable, Unread
 from kube.pace import LONGEST_ALONE_S
+from kube.packing import Outline, PackedObject
 from kube.store import Change, Key, Store, key_of
 
 if TYPE_CHECKING:
@@ -110,11 +111,11 @@ class Cache:
         Raises:
             Unread: there is one, of which no more than an outline is kept: `read` it.
         """
-        key = Key(namespace, name)
-        if self._store.has_outline_only(key):
+        kept = self._store.kept(namespace, name)
+        if isinstance(kept, Outline):
             text = "nobody used it so far: it has to be read first"
             raise Unread(text, resource=self.resource, namespace=namespace, name=name)
-        return self._store.get(key)
+        return kept.read() if isinstance(kept, PackedObject) else kept
 
     def has(self, namespace: str, name: str) -> bool:
         """Return whether there is such an object, however much of it is kept."""

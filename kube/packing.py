@@ -7,7 +7,7 @@ which few are ever read.
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -25,15 +25,24 @@ class PackedObject:
 
     __slots__ = ("_packed", "_unpacked", "outline")
 
-    def __init__(self, obj: Object, outline: Callable[[Object], Object]) -> None:
+    def __init__(
+        self, obj: Object, outline: Callable[[Object], Object], before: PackedObject | Object | None = None
+    ) -> None:
+        """Keep an object packed, unless the version `before` was read: whoever read that one reads this one, too."""
         self.outline = outline(obj)
-        self._packed = zlib.compress(orjson.dumps(obj), _LEVEL)
-        self._unpacked: Object | None = None
+        is_read = isinstance(before, PackedObject) and before.is_unpacked
+        self._packed = b"" if is_read else zlib.compress(orjson.dumps(obj), _LEVEL)
+        self._unpacked: Object | None = obj if is_read else None
 
     @property
     def version(self) -> str:
         """Return the resourceVersion."""
         return version_of(self.outline)
+
+    @property
+    def is_unpacked(self) -> bool:
+        """Return whether somebody has read it."""
+        return self._unpacked is not None
 
     def read(self) -> Object:
         """Return the object, for somebody who will read it again."""
@@ -66,6 +75,20 @@ class Outline:
         """Return the outline."""
         outline: Object = orjson.loads(self._text)
         return outline
+
+
+def sharing(obj: Object, before: Object) -> Object:
+    """Copy a newer version of an object, with the parts that are as they were `before`: the same ones, not equal ones.
+
+    Mostly it is the status alone that changed. Whoever made something of the rest need not make it again.
+    """
+    shared = {field: _same(value, before.get(field)) for field, value in obj.items()}
+    metadata, known = obj["metadata"], before["metadata"]
+    return shared | {"metadata": {field: _same(value, known.get(field)) for field, value in metadata.items()}}
+
+
+def _same(value: Any, before: Any) -> Any:
+    return before if isinstance(value, dict | list) and value == before else value
 
 
 def version_of(obj: Object) -> str:

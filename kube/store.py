@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from kube.packing import Outline, PackedObject, version_of
+from kube.packing import Outline, PackedObject, sharing, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -58,7 +58,7 @@ class Store:
         self._names_by_namespace: dict[str, dict[str, Kept]] = {}
 
     def get(self, key: Key) -> Object | None:
-        """Return an object, None if there is none, or no more of it than an outline: see `has_outline_only`."""
+        """Return an object, None if there is none, or no more of it than an outline."""
         kept = self._kept(key)
         if isinstance(kept, PackedObject):
             return kept.read()
@@ -72,10 +72,6 @@ class Store:
     def has(self, key: Key) -> bool:
         """Return whether there is such an object, however much of it is kept."""
         return self._kept(key) is not None
-
-    def has_outline_only(self, key: Key) -> bool:
-        """Return whether there is such an object, and no more of it than an outline."""
-        return isinstance(self._kept(key), Outline)
 
     def items(self) -> Objects:
         """Return all objects, in no order, but those of which there is an outline only."""
@@ -104,7 +100,12 @@ class Store:
     def put(self, obj: Object) -> Change | None:
         """Store an object that the watch reports as added or modified; return None when that is known already."""
         self.resource_version = version_of(obj)
-        return _change(self._put_newer(key_of(obj), self.to_keep(obj)), obj)
+        key = key_of(obj)
+        old = self._kept(key)
+        if old is None or isinstance(old, Outline) or not self._is_used(obj):
+            return _change(self._put_newer(key, self.to_keep(obj)), obj)
+        # What follows our own write was remembered of its answer.
+        return self._follow(key, old, obj) if _is_newer(version_of(obj), _version(old)) else None
 
     def remove(self, obj: Object) -> Change | None:
         """Remove an object that the watch reports as deleted.
@@ -128,8 +129,17 @@ class Store:
         is_newer_than_watch = not self.resource_version or _is_newer(version_of(obj), self.resource_version)
         if old is None and not is_newer_than_watch:
             return None
+        if old is not None and not isinstance(old, Outline):
+            return self._follow(key, old, obj) if _is_newer(version_of(obj), _version(old)) else None
         kept = obj if self._outline is None else PackedObject(obj, self._outline)
         return _change(self._put_newer(key, kept), obj)
+
+    def _follow(self, key: Key, old: Object | PackedObject, obj: Object) -> Change:
+        """Store the next version of an object of which all is kept, in the same form, and with what did not change."""
+        shown = _shown(old)
+        obj = sharing(obj, shown)
+        self._set(key, old, obj if self._outline is None else PackedObject(obj, self._outline, old))
+        return Change(key, shown, obj)
 
     def forget(self, obj: Object) -> Change | None:
         """Drop an object that our own write deleted; return None when it is not stored, or was created again since."""
@@ -173,8 +183,13 @@ class Store:
             for namespace, names in self._names_by_namespace.items()
         )
 
+    def kept(self, namespace: str, name: str) -> Kept | None:
+        """Return an object in the form in which it is kept, None if there is none."""
+        names = self._names_by_namespace.get(namespace)
+        return None if names is None else names.get(name)
+
     def _kept(self, key: Key) -> Kept | None:
-        return self._names_by_namespace.get(key.namespace, {}).get(key.name)
+        return self.kept(*key)
 
     def _put_newer(self, key: Key, new: Kept) -> _Stored | None:
         old = self._kept(key)

@@ -143,6 +143,39 @@ def test_a_packed_object_is_read_as_it_was_put_and_stays_unpacked_only_where_it_
     assert store.get(A) == newer
 
 
+@pytest.mark.parametrize("is_remembered", [True, False])
+def test_of_a_newer_version_what_did_not_change_is_the_same_as_before(store: Store, *, is_remembered: bool) -> None:
+    specs: list[Any] = [{"replicas": replicas, "template": {"labels": {}}} for replicas in (2, 2, 3)]
+    versions = [obj("a", 11 + number) | {"spec": spec, "status": number} for number, spec in enumerate(specs)]
+    for version in versions:
+        version["metadata"]["labels"] = {"app": "a"}
+    found = []
+    for version in versions:
+        change = (store.remember if is_remembered else store.put)(version)
+        assert change is not None
+        assert change.new == version
+        found.append(store.get(A))
+    assert found == versions
+    assert found[1]["spec"] is found[0]["spec"]  # type: ignore[index]
+    assert found[2]["spec"] is not found[0]["spec"]  # type: ignore[index]
+    assert found[2]["metadata"]["labels"] is found[0]["metadata"]["labels"]  # type: ignore[index]
+
+
+def test_the_next_version_of_what_was_read_stays_unpacked_and_that_of_what_was_not_packed() -> None:
+    store = Store(outline)
+    store.put(obj("a", 5))
+    store.put(obj("a", 6))
+    kept = store._kept(A)
+    assert isinstance(kept, PackedObject)
+    assert not kept.is_unpacked
+    store.get(A)
+    store.put(obj("a", 7))
+    assert store.get(A) is store.get(A) == obj("a", 7)
+    kept = store._kept(A)
+    assert isinstance(kept, PackedObject)
+    assert kept.is_unpacked
+
+
 def test_without_an_outline_the_objects_are_their_own() -> None:
     store = Store()
     store.put(obj("a", 5))
