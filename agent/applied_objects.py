@@ -33,10 +33,9 @@ class AppliedObjects:
         self._left_behind: dict[_Key, tuple[str, str]] = {}
         self._followed: set[str] = set()
 
-    def compared(self, resource: Resource, namespace: str, name: str) -> tuple[object, object]:
-        """Return what an object's rendering is compared with: `is_due` says the same for as long as both are."""
-        live = self._caches.of(resource).get(namespace, name)
-        return live, self._left_behind.get((resource.plural, namespace, name))
+    def left_behind(self, resource: Resource, namespace: str, name: str) -> object:
+        """Return what the last apply left behind: `is_due` says the same while this and what is written do."""
+        return self._left_behind.get((resource.plural, namespace, name))
 
     def is_due(self, resource: Resource, rendered: Object) -> bool:
         """Return whether the object is missing, or not as rendered."""

@@ -1,6 +1,6 @@
 """What blocks a canary: each a reason, and a sentence with object, path, found and allowed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from agent.caches import Caches
@@ -9,8 +9,9 @@ from agent.providers.metrics.needed_secrets import secret_problems
 from agent.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
 from agent.side_pods import find_side_blockers
 from canary.api.canary import Canary
+from canary.api.names import Names
 from canary.rules.cluster import Claim, Owner, container_port_names
-from canary.rules.references import Stage, check_references
+from canary.rules.references import ReferenceProblem, Stage, check_references
 from canary.run.state import Blocker
 from kube.resource import Object, Resource
 
@@ -21,14 +22,52 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
 }
 
 
-def find_blockers(canary: Canary, caches: Caches, stage: Stage = Stage.RUN) -> list[Blocker]:
+def find_blockers(canary: Canary, caches: Caches, stage: Stage = Stage.RUN) -> tuple[Blocker, ...]:
     """Return everything that blocks a canary, or the start of its runs, the most basic first."""
+
+    def find() -> tuple[Blocker, ...]:
+        found = _blockers(canary, check_references(canary, CachedCluster(caches), stage))
+        return tuple(found) if stage is Stage.START else (*found, *find_side_blockers(canary, caches))
+
+    looked_at = _looked_at_to_start if stage is Stage.START else _looked_at
+    blockers = caches.memo(canary).of(stage, tuple(looked_at(canary, caches)), find)
+    # Looks at Secrets are kept elsewhere; while none has faults, this costs nothing.
+    return (*blockers, *_blockers(canary, secret_problems(canary, caches))) if stage is Stage.START else blockers
+
+
+def _blockers(canary: Canary, problems: Iterable[ReferenceProblem]) -> Iterator[Blocker]:
     name = f"Canary {canary.namespace}/{canary.name}"
-    problems = [*check_references(canary, CachedCluster(caches), stage)]
-    if stage is Stage.START:
-        problems += secret_problems(canary, caches)
-    found = [Blocker(str(problem.reason), f"{name} {problem}") for problem in problems]
-    return [*found, *find_side_blockers(canary, caches)] if stage is Stage.RUN else found
+    return (Blocker(str(problem.reason), f"{name} {problem}") for problem in problems)
+
+
+def _looked_at(canary: Canary, caches: Caches) -> Iterator[object]:
+    """Name all that the rules of `Stage.RUN` and of the sides look at."""
+    names, cluster, memo = Names.of(canary), CachedCluster(caches), caches.memo(canary)
+    namespace, scaler, upstream = canary.namespace, canary.spec.autoscaler_ref, canary.spec.upstream_ref
+    yield canary
+    yield memo.written(caches.target(canary))
+    yield memo.written(caches.primary(canary))
+    yield caches.labelled.version(namespace)
+    yield _owner_references(caches.find(ROUTE_TABLES, namespace, names.route_table))
+    if scaler is not None and scaler.kind in SCALERS and names.primary_scaler is not None:
+        yield cluster.has(scaler.kind, namespace, scaler.name)
+        yield _owner_references(caches.find(SCALERS[scaler.kind], namespace, names.primary_scaler))
+    if upstream is not None:
+        yield cluster.has(UPSTREAMS.kind, upstream.namespace or namespace, upstream.name)
+
+
+def _looked_at_to_start(canary: Canary, caches: Caches) -> Iterator[object]:
+    """Name all that the rules of `Stage.START` look at."""
+    yield canary
+    for metric in canary.analysis.metrics if canary.analysis is not None else ():
+        if metric.template_ref is not None:
+            namespace, name = metric.template_ref.namespace or canary.namespace, metric.template_ref.name
+            yield caches.has(METRIC_TEMPLATES, namespace, name)
+            yield caches.find(METRIC_TEMPLATES, namespace, name)
+
+
+def _owner_references(obj: Object | None) -> object:
+    return None if obj is None else obj["metadata"].get("ownerReferences")
 
 
 class CachedCluster:

@@ -139,7 +139,11 @@ class Caches:
 
     def memo(self, canary: Canary) -> Memo:
         """Return what is kept of a canary's computations, until `forget_memo`."""
-        return self._memos.setdefault(Key(canary.namespace, canary.name), Memo())
+        key = Key(canary.namespace, canary.name)
+        memo = self._memos.get(key)
+        if memo is None:
+            memo = self._memos[key] = Memo()
+        return memo
 
     def forget_memo(self, key: Key) -> None:
         """Drop what is kept of a canary's computations: it rests, or is gone."""

@@ -37,9 +37,11 @@ def tracked_configs(canary: Canary, target: Object, template: Object, caches: Ca
     """
     if is_untracked(target, caches):
         return {}
+    refs = caches.memo(canary).of("config refs", (template,), partial(trackable_refs, template["spec"]))
+    if not refs:
+        return {}
     known = _stored(canary, template, caches)
     found: Contents = {}
-    refs = caches.memo(canary).of("config refs", (template,), partial(trackable_refs, template["spec"]))
     for ref in refs:
         config = cached_config(canary, ref, caches)
         content = known.get(str(ref), "") if config is None else config["content"]
@@ -85,7 +87,7 @@ def tracking_problems(canary: Canary, caches: Caches) -> tuple[str, ...]:
     """Return what users should know of what is not tracked: it holds nothing up."""
     target = caches.target(canary)
     problems = caches.tracking.problems(canary)
-    if target is None or is_untracked(target, caches) or not has_too_many_refs(target["spec"]["template"]["spec"]):
+    if target is None or is_untracked(target, caches) or not _has_too_many_refs(canary, target, caches):
         return problems
     problem = (
         f"{target['kind']} {canary.namespace}/{canary.spec.target_ref.name} spec.template.spec: found references to "
@@ -104,9 +106,15 @@ def is_started_otherwise(canary: Canary, target: Object, caches: Caches) -> bool
     Flagger is unknown.
     """
     status = canary_status(canary, caches)
+    if status.get("phase") not in ANALYSING:
+        return False
     revision, _ = target_revision(canary, target, caches)
-    is_analysed = status.get("phase") in ANALYSING and status.get("lastAppliedSpec") == revision
-    return is_analysed and not is_configured_by(target, config_part(revision))
+    return status.get("lastAppliedSpec") == revision and not is_configured_by(target, config_part(revision))
+
+
+def _has_too_many_refs(canary: Canary, target: Object, caches: Caches) -> bool:
+    template = target["spec"]["template"]
+    return caches.memo(canary).of("too many refs", (template,), partial(has_too_many_refs, template["spec"]))
 
 
 def _revision_of(canary: Canary, template: Object, caches: Caches) -> str:

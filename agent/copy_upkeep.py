@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from agent.caches import Caches
 from agent.configs import Contents, cached_config, canary_status, is_of
@@ -47,7 +48,8 @@ def find_upkeep(canary: Canary, target: Object, caches: Caches) -> Upkeep:
         return Upkeep()
     if caches.tracking.unread(canary):
         return Upkeep()  # what was not read is not missing
-    copies = _copies_in_use(canary, target, primary)
+    templates = (target["spec"]["template"], primary["spec"]["template"])
+    copies = caches.memo(canary).of("copies", (canary, *templates), partial(_copies_in_use, canary, target, primary))
     found = {copy: cached_config(canary, copy, caches) for copy in copies}
     missing, lost = _find_missing(canary, primary, copies, caches)
     return Upkeep(

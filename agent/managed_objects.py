@@ -1,6 +1,6 @@
 """The generated objects of a canary: which are due, and how each is made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -31,12 +31,27 @@ _SCALED_AS_OURS: Final = frozenset({"", FIELD_MANAGER, "flagger", "kube-controll
 
 @dataclass(frozen=True, slots=True)
 class _Rendering:
-    """How an object is rendered: `render` depends on `inputs` alone."""
+    """How an object is rendered."""
 
     resource: Resource
-    name: str
-    inputs: tuple[object, ...]
     render: Callable[[], Object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """What the objects of a canary are rendered from, beside its spec: all as it is written, see `Memo.written`."""
+
+    target: Object
+    primary: Object | None
+    services: tuple[Object | None, ...]
+    kept_port: int | None
+    scaler: Object | None
+    floor: int
+
+    @property
+    def inputs(self) -> tuple[object, ...]:
+        """Return what a rendering depends on, as inputs of a `Memo`."""
+        return (self.target, self.primary, *self.services, self.kept_port, self.scaler, self.floor)
 
 
 class ManagedObjects:
@@ -53,11 +68,10 @@ class ManagedObjects:
         Raises:
             render.objects.UnusableObjectError: nothing can be rendered from the target.
         """
-        due, memo = set(self._routing.due_objects(canary, target)), self._caches.memo(canary)
-        for managed, rendering in self._renderers(canary, target).items():
-            inputs = (*rendering.inputs, *self._applied.compared(rendering.resource, canary.namespace, rendering.name))
-            if memo.of(managed, inputs, partial(self._is_due, rendering)):
-                due.add(managed)
+        due = set(self._routing.due_objects(canary, target))
+        sources = self._sources(canary, target)
+        inputs = (canary, *sources.inputs, *self._compared(canary))
+        due |= self._caches.memo(canary).of("rendered", inputs, partial(self._due_rendered, canary, sources))
         scaler = self.scaler(canary)
         if scaler is not None and wanted_replicas(target) == 0 and not is_idle_at_zero(scaler):
             due.add(ManagedObject.TARGET_SCALER)
@@ -69,14 +83,33 @@ class ManagedObjects:
             due.add(ManagedObject.PRIMARY_CONFIG)
         return frozenset(due)
 
-    def _is_due(self, rendering: "_Rendering") -> bool:
-        return self._applied.is_due(rendering.resource, rendering.render())
+    def _due_rendered(self, canary: Canary, sources: _Sources) -> frozenset[ManagedObject]:
+        rendered = ((managed, one.resource, one.render()) for managed, one in self._renderers(canary, sources).items())
+        return frozenset(managed for managed, resource, made in rendered if self._applied.is_due(resource, made))
+
+    def _compared(self, canary: Canary) -> Iterator[object]:
+        """Name what the renderings are compared with, beside the Services, which they are rendered from, too."""
+        names = Names.of(canary)
+        for name in names.services:
+            yield self._applied.left_behind(SERVICES, canary.namespace, name)
+        reference = canary.spec.autoscaler_ref
+        if reference is not None and reference.kind in SCALERS and names.primary_scaler is not None:
+            resource, memo = SCALERS[reference.kind], self._caches.memo(canary)
+            yield memo.written(self._caches.of(resource).get(canary.namespace, names.primary_scaler))
+            yield self._applied.left_behind(resource, canary.namespace, names.primary_scaler)
 
     def problems(self, canary: Canary) -> tuple[str, ...]:
         """Return what of the spec the generated objects can't follow. It holds nothing up, but users should know."""
-        names, services = Names.of(canary), self._caches.of(SERVICES)
-        found = (services.get(canary.namespace, name) for name in names.services)
-        return tuple(problem for service in found if (problem := address_problem(canary, service)))
+        services = self._services(canary)
+
+        def find() -> tuple[str, ...]:
+            return tuple(problem for service in services if (problem := address_problem(canary, service)))
+
+        return self._caches.memo(canary).of("problems", (canary, *services), find)
+
+    def _services(self, canary: Canary) -> tuple[Object | None, ...]:
+        services = self._caches.of(SERVICES)
+        return tuple(services.get(canary.namespace, name) for name in Names.of(canary).services)
 
     async def apply(self, canary: Canary, target: Object, managed: ManagedObject) -> None:
         """Create or update one object as rendered; for those that are not, see `Applier`."""
@@ -87,39 +120,43 @@ class ManagedObjects:
             for resource, scaler in self._former_scalers(canary):
                 await self._applied.delete(resource, scaler)
             return
-        rendering = self._renderers(canary, target)[managed]
+        rendering = self._renderers(canary, self._sources(canary, target))[managed]
         await self._applied.apply(rendering.resource, rendering.render())
 
-    def _renderers(self, canary: Canary, target: Object) -> dict[ManagedObject, "_Rendering"]:
-        names = Names.of(canary)
-        services, primary, labels = self._caches.of(SERVICES), self._caches.primary(canary), self._caches.labels
-        kept_port = self._routing.kept_port(canary)
-        sides: dict[ManagedObject, tuple[str, Callable[..., Object]]] = {
-            ManagedObject.APEX_SERVICE: (names.apex, apex_service),
-            ManagedObject.PRIMARY_SERVICE: (names.primary_service, partial(side_service, side=Side.PRIMARY)),
-            ManagedObject.CANARY_SERVICE: (names.canary_service, partial(side_service, side=Side.CANARY)),
+    def _sources(self, canary: Canary, target: Object) -> _Sources:
+        memo = self._caches.memo(canary)
+        return _Sources(
+            memo.written(target),
+            memo.written(self._caches.primary(canary)),
+            tuple(memo.written(service) for service in self._services(canary)),
+            self._routing.kept_port(canary),
+            memo.written(self.scaler(canary)),
+            self._primary_floor(canary),
+        )
+
+    def _renderers(self, canary: Canary, sources: _Sources) -> dict[ManagedObject, _Rendering]:
+        renders: dict[ManagedObject, Callable[..., Object]] = {
+            ManagedObject.APEX_SERVICE: apex_service,
+            ManagedObject.PRIMARY_SERVICE: partial(side_service, side=Side.PRIMARY),
+            ManagedObject.CANARY_SERVICE: partial(side_service, side=Side.CANARY),
         }
         found: dict[ManagedObject, _Rendering] = {}
-        for managed, (name, render) in sides.items():
-            existing = services.get(canary.namespace, name)
-            found[managed] = _Rendering(
-                SERVICES,
-                name,
-                (canary, target, primary, existing, kept_port),
-                partial(
-                    render, canary, target, existing=existing, kept_port=kept_port, primary=primary, settings=labels
-                ),
+        for (managed, render), existing in zip(renders.items(), sources.services, strict=True):
+            rendered = partial(
+                render,
+                canary,
+                sources.target,
+                existing=existing,
+                kept_port=sources.kept_port,
+                primary=sources.primary,
+                settings=self._caches.labels,
             )
-        scaler = self.scaler(canary)
-        if scaler is not None and names.primary_scaler is not None:
+            found[managed] = _Rendering(SERVICES, rendered)
+        scaler = sources.scaler
+        if scaler is not None and Names.of(canary).primary_scaler is not None:
             render_scaler = primary_scaled_object if scaler["kind"] == SCALED_OBJECT else primary_scaler
-            floor = self._primary_floor(canary)
-            found[ManagedObject.PRIMARY_SCALER] = _Rendering(
-                SCALERS[scaler["kind"]],
-                names.primary_scaler,
-                (canary, scaler, floor),
-                partial(render_scaler, canary, scaler, floor),
-            )
+            rendering = _Rendering(SCALERS[scaler["kind"]], partial(render_scaler, canary, scaler, sources.floor))
+            found[ManagedObject.PRIMARY_SCALER] = rendering
         return found
 
     def _primary_floor(self, canary: Canary) -> int:

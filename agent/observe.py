@@ -1,6 +1,7 @@
 """Observing: what the caches show of one canary, as plain values for `decide`. No request is sent here."""
 
 from collections.abc import Callable
+from functools import partial
 
 from agent.blockers import find_blockers
 from agent.caches import Caches
@@ -75,7 +76,7 @@ class Observer:
             full_size=1 if target is None else full_size(target, primary),
             size_limit=None if target is None else size_limit(target, scaler),
             blockers=blockers if stored.blocker is None else (stored.blocker, *blockers),
-            start_blockers=tuple(find_blockers(canary, caches, Stage.START)),
+            start_blockers=find_blockers(canary, caches, Stage.START),
             unaccepted=self._routing.unaccepted(canary),
             cooling_down=cooldowns.actions,
             refused_traffic=cooldowns.traffic,
@@ -104,7 +105,7 @@ class Observer:
         self, canary: Canary, target: Object | None
     ) -> tuple[frozenset[ManagedObject], tuple[Blocker, ...]]:
         """Return the objects that are missing or not as rendered, and what blocks the canary."""
-        blockers = tuple(find_blockers(canary, self._caches))
+        blockers = find_blockers(canary, self._caches)
         if target is None or blockers:
             return frozenset(), blockers
         try:
@@ -138,7 +139,8 @@ class Observer:
 
     def _rolls_without_gap(self, canary: Canary, primary: Object, target: Object) -> bool:
         is_scaled_by_others = self._managed.is_scaled_by_others(canary, primary)
-        return keeps_a_pod_when_promoted(canary, primary, target, is_scaled_by_others=is_scaled_by_others)
+        keeps = partial(keeps_a_pod_when_promoted, canary, primary, target, is_scaled_by_others=is_scaled_by_others)
+        return self._caches.memo(canary).of("no gap", (canary, primary, target, is_scaled_by_others), keeps)
 
     def _runs_target(self, canary: Canary, target: Object, primary: Object) -> bool:
         """Return whether the primary, which another controller made, is as a promotion of the target would make it."""

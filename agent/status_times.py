@@ -14,6 +14,8 @@ from kube.resource import Object
 _ROUTES: Final = "serin.dev/routesWrittenAt"
 _STATUS: Final = "serin.dev/statusWrittenAt"
 
+KEPT_TIMES: Final = (_ROUTES, _STATUS)
+
 
 class StatusTimes(NamedTuple):
     """Seconds since the epoch, whole ones, rounded down; None where that was never written, or nobody noted it."""

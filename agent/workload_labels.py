@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from itertools import chain
-from typing import NamedTuple, TypeVar
+from itertools import chain, count
+from typing import Any, NamedTuple, TypeVar
 
 from agent.resources import CANARIES
 from kube.cache import Cache
@@ -23,7 +23,8 @@ class _Name(NamedTuple):
 class _Namespace:
     """What was asked about: the workloads by the values of each key, and those of Canaries by a label they select."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: int) -> None:
+        self.version = version
         self.by_key: dict[str, dict[str, tuple[_Name, ...]]] = {}
         self.selecting: dict[_Label, tuple[_Name, ...]] = {}
 
@@ -34,6 +35,7 @@ class WorkloadLabels:
     def __init__(self, caches: Mapping[str, Cache]) -> None:
         self._caches = caches
         self._namespaces: dict[str, _Namespace] = {}
+        self._versions = count()
         for kind, cache in caches.items():
             cache.subscribe(partial(self._on_change, kind))
 
@@ -51,6 +53,10 @@ class WorkloadLabels:
         known = self._of(namespace)
         return self._outlines(namespace, chain.from_iterable(known.selecting.get(one, ()) for one in labels.items()))
 
+    def version(self, namespace: str) -> int:
+        """Return another number whenever the answers about a namespace may have become others."""
+        return self._of(namespace).version
+
     def forget(self, namespace: str) -> None:
         """Keep nothing of a namespace, until somebody asks about it again."""
         self._namespaces.pop(namespace, None)
@@ -58,7 +64,7 @@ class WorkloadLabels:
     def _of(self, namespace: str) -> _Namespace:
         known = self._namespaces.get(namespace)
         if known is None:
-            known = self._namespaces[namespace] = _Namespace()
+            known = self._namespaces[namespace] = _Namespace(next(self._versions))
             for name, workload in self._all(namespace):
                 _add_selecting(known, name, workload)
         return known
@@ -76,6 +82,7 @@ class WorkloadLabels:
         known = self._namespaces.get(change.key.namespace)
         if known is None or (change.old and change.new and _what_counts(change.old) == _what_counts(change.new)):
             return
+        known.version = next(self._versions)
         name = _Name(kind, change.key.name)
         if change.old is not None:
             for key, values in known.by_key.items():
@@ -95,8 +102,8 @@ def has_controller(workload: Object) -> bool:
     return any(owner.get("kind") == CANARIES.kind and owner.get("controller") for owner in references)
 
 
-def _what_counts(workload: Object) -> tuple[Mapping[str, str], Mapping[str, str], bool]:
-    return pod_labels(workload), own_selector(workload), has_controller(workload)
+def _what_counts(workload: Object) -> tuple[Mapping[str, str], Mapping[str, str], Any]:
+    return pod_labels(workload), own_selector(workload), workload["metadata"].get("ownerReferences")
 
 
 def _values(workload: Object, key: str) -> set[str]:

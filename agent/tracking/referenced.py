@@ -5,9 +5,11 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Final
 
+from agent.memo import Memo
 from agent.providers.web.shares import Shares, ShareUsedUp
 from agent.revision_templates import kept_templates
 from agent.tracking.known import KnownConfigs, unreadable
@@ -53,6 +55,7 @@ class _Reading:
     refused: set[ConfigRef] = field(default_factory=set)
     unanswered: dict[ConfigRef, KubeError] = field(default_factory=dict)
     has_looked_back: bool = False
+    memo: Memo = field(default_factory=Memo)
 
 
 class Referenced:
@@ -91,7 +94,7 @@ class Referenced:
         """Read all where it is time or the target's template is another one, else what is referred to since."""
         now_s, until_s = self._clock(), asyncio.get_running_loop().time() + self._answered_within_s
         reading = self._readings.setdefault(_key(canary), _Reading())
-        revision = "" if target is None else revision_of(target["spec"]["template"])
+        revision = "" if target is None else _revision(target["spec"]["template"], reading.memo)
         wanted = set(self._wanted(canary, target, primary))
         is_due = now_s >= reading.due_at_s or revision != reading.revision
         if is_due:
@@ -147,9 +150,10 @@ class Referenced:
 
     def _wanted(self, canary: Canary, target: Object | None, primary: Object | None) -> Iterator[ConfigRef]:
         """Name what the target refers to, the primary's copies with what they were made of, and all known copies."""
+        memo = self._readings[_key(canary)].memo
         if target is not None and not is_tracking_disabled(target):
-            yield from trackable_refs(target["spec"]["template"]["spec"])
-        for copy in () if primary is None else trackable_refs(primary["spec"]["template"]["spec"]):
+            yield from _refs("target", target, memo)
+        for copy in () if primary is None else _refs("primary", primary, memo):
             original = original_of(canary.name, copy)
             if original is not None:
                 yield from (copy, original)
@@ -246,6 +250,15 @@ class Referenced:
             if not readers:
                 del self._readers[key.namespace, ref]
                 self._known[ref.kind].drop(Key(key.namespace, ref.name))
+
+
+def _revision(template: Object, memo: Memo) -> str:
+    return memo.of("revision", (template,), partial(revision_of, template))
+
+
+def _refs(side: str, workload: Object, memo: Memo) -> Mapping[ConfigRef, bool]:
+    template = workload["spec"]["template"]
+    return memo.of(side, (template,), partial(trackable_refs, template["spec"]))
 
 
 def _key(canary: Canary) -> Key:

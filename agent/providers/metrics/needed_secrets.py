@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from agent.caches import Caches
+from agent.providers.metrics.known_templates import known_template
 from agent.providers.metrics.template_secrets import READ_AGAIN_S
 from agent.resources import METRIC_TEMPLATES
 from canary.api.canary import Canary
 from canary.api.metric_template import MetricTemplate
 from canary.api.problems import InvalidObject
 from canary.rules.references import Reason, ReferenceProblem, is_refused_across
-from canary.rules.shape import parse_metric_template
 
 
 async def look_at_secrets(canary: Canary, caches: Caches) -> None:
@@ -50,6 +50,6 @@ def _templates(canary: Canary, caches: Caches) -> Iterator[tuple[str, MetricTemp
         if found is None:
             continue
         try:
-            yield f"{canary.analysis_path}.metrics[{index}].templateRef.name", parse_metric_template(found)
+            yield f"{canary.analysis_path}.metrics[{index}].templateRef.name", known_template(canary, found, caches)
         except InvalidObject:
             continue

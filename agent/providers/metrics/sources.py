@@ -12,6 +12,7 @@ from agent.elsewhere import NOT_READABLE
 from agent.providers.cloud.identities import Identities
 from agent.providers.errors import ProviderError, ProviderRefused
 from agent.providers.metrics.exchange import Exchange
+from agent.providers.metrics.known_templates import known_template
 from agent.providers.metrics.port import Connection, MetricServer
 from agent.providers.metrics.registry import PROVIDERS, Means
 from agent.providers.metrics.servers.prometheus import Prometheus
@@ -24,7 +25,6 @@ from canary.api.query_template import QueryTooLong, TemplateError, UnknownVariab
 from canary.api.references import NamespacedReference
 from canary.api.shown import shown_url
 from canary.rules.references import is_refused_across, without_content
-from canary.rules.shape import parse_metric_template
 from kube.client import Client
 from kube.errors import KubeError
 
@@ -114,17 +114,17 @@ class Sources:
             raise ProviderRefused(_NOT_ACROSS.format(reference.namespace, canary.namespace))
         namespace = reference.namespace or canary.namespace
         try:
-            return self._template(namespace, reference.name)
+            return self._template(canary, namespace, reference.name)
         except InvalidObject as error:
             raise ProviderRefused(str(error) if namespace == canary.namespace else without_content(error)) from error
 
-    def _template(self, namespace: str, name: str) -> MetricTemplate:
+    def _template(self, canary: Canary, namespace: str, name: str) -> MetricTemplate:
         found = self._caches.find(METRIC_TEMPLATES, namespace, name)
         if found is None and self._caches.has(METRIC_TEMPLATES, namespace, name) is None:
             raise ProviderRefused(f"MetricTemplate {namespace}/{name} {NOT_READABLE}")
         if found is None:
             raise ProviderRefused(f"MetricTemplate {namespace}/{name} does not exist")
-        return parse_metric_template(found)
+        return known_template(canary, found, self._caches)
 
     async def server(self, template: MetricTemplate, name: str = "") -> MetricServer:
         """Return the server of a template; `name` is what its errors call it instead of its address.

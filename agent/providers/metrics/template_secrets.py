@@ -84,12 +84,13 @@ class TemplateSecrets:
         self._lends_identity_to = lends_identity_to
         self._clock = clock
         self._looks: dict[_Wanted, _Look] = {}
+        self._faulty: set[_Wanted] = set()
         self._under_way: dict[_Wanted, asyncio.Task[None]] = {}
 
     @property
     def has_faults(self) -> bool:
         """Return whether anything is wrong with any of them: mostly nothing is, and nobody has to look for it."""
-        return any(look.fault for look in self._looks.values())
+        return bool(self._faulty)
 
     def fault(self, template: MetricTemplate) -> str:
         """Return what is wrong with a template's Secret, empty where nothing is, or it was not looked at yet."""
@@ -130,7 +131,9 @@ class TemplateSecrets:
             fault = last.fault if last is not None else ""
         if len(self._looks) >= _MOST_LOOKS:
             self._looks.clear()
+            self._faulty.clear()
         self._looks[wanted] = _Look(self._clock(), fault)
+        (self._faulty.add if fault else self._faulty.discard)(wanted)
 
 
 def _has_secret(template: MetricTemplate) -> bool:

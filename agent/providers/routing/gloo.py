@@ -1,7 +1,8 @@
 """Routing by Gloo's RouteTable and Upstreams."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from agent.applied_objects import AppliedObjects
@@ -66,7 +67,8 @@ class GlooRouting:
         table, memo = self._table(canary), self._caches.memo(canary)
         if table is None:
             return None
-        exposure = memo.of("exposure", (canary, table), partial(read_exposure, canary, table))
+        written = memo.written(table)
+        exposure = memo.of("exposure", (canary, written), partial(read_exposure, canary, written))
         if exposure is None:
             return None
         state, explanation = self._state(canary, table, now_s)
@@ -134,39 +136,36 @@ class GlooRouting:
 
     def unaccepted(self, canary: Canary) -> str:
         """See `Routing`."""
-        names, found = Names.of(canary), []
-        for side in Side:
-            name = names.upstream(side)
-            obj = self._caches.of(UPSTREAMS).get(canary.namespace, name)
-            verdict = GlooStatus(GlooState.PENDING) if obj is None else own_verdict(obj)
-            if verdict.state is not GlooState.ACCEPTED:
-                reason = verdict.reason or "Gloo has not looked at it; is it up?"
-                found.append(f"Upstream {canary.namespace}/{name} is {verdict.state}: {reason}")
-        return "; ".join(found)
+        names, upstreams = Names.of(canary), self._caches.of(UPSTREAMS)
+        objects = [upstreams.get(canary.namespace, names.upstream(side)) for side in Side]
+        return self._caches.memo(canary).of("unaccepted", (canary, *objects), partial(_unaccepted, names, objects))
 
     def due_objects(self, canary: Canary, target: Object) -> frozenset[ManagedObject]:
         """See `Routing`. An existing table is due when our routes in it are not as rendered: the rest is the users'."""
-        memo, primary, reference = self._caches.memo(canary), self._caches.primary(canary), self._reference(canary)
-        due, names = set(), Names.of(canary)
-        for managed, side in _SIDES.items():
-            compared = self._applied.compared(UPSTREAMS, canary.namespace, names.upstream(side))
-            inputs = (canary, target, primary, reference, *compared)
-            if memo.of(managed, inputs, partial(self._is_upstream_due, canary, target, managed)):
-                due.add(managed)
-        table = self._table(canary)
+        memo, names = self._caches.memo(canary), Names.of(canary)
+        target, primary = memo.written(target), memo.written(self._caches.primary(canary))
+        reference, table = memo.written(self._reference(canary)), memo.written(self._table(canary))
+        upstreams, left_behind = self._caches.of(UPSTREAMS), self._applied.left_behind
+        keys = [(canary.namespace, names.upstream(side)) for side in Side]
+        compared = ((memo.written(upstreams.get(*key)), left_behind(UPSTREAMS, *key)) for key in keys)
+        inputs = (canary, target, primary, reference, *chain.from_iterable(compared))
+        due = memo.of("upstreams", inputs, partial(self._due_upstreams, canary, target))
         if table is not None:
             memo.of("mirror", (canary, table), partial(check_mirror, canary, table))
-        if table is None or self._is_due(canary, table):
-            due.add(ManagedObject.ROUTE)
-        return frozenset(due)
+        return due | {ManagedObject.ROUTE} if self._is_route_due(canary) else due
 
-    def _is_upstream_due(self, canary: Canary, target: Object, managed: ManagedObject) -> bool:
-        return self._applied.is_due(UPSTREAMS, self._upstream(canary, target, managed))
+    def _due_upstreams(self, canary: Canary, target: Object) -> frozenset[ManagedObject]:
+        rendered = {managed: self._upstream(canary, target, managed) for managed in _SIDES}
+        return frozenset(managed for managed, made in rendered.items() if self._applied.is_due(UPSTREAMS, made))
 
-    def _is_due(self, canary: Canary, table: Object) -> bool:
+    def _is_route_due(self, canary: Canary) -> bool:
         """Return whether our routes are not as rendered; repeated ones may stay until the gateway has answered."""
-        is_as_rendered = partial(_is_as_rendered, canary, table)
-        if self._caches.memo(canary).of("routes", (canary, table), is_as_rendered):
+        table, memo = self._table(canary), self._caches.memo(canary)
+        written = memo.written(table)
+        if table is None:
+            return True
+        # A patch tests the version of the whole table; whether there is anything to patch does not depend on that.
+        if memo.of("routes", (canary, written), partial(_is_as_rendered, canary, table)):
             return False
         is_known = self._acknowledgements.of(key_of(table), table, self._now_s()) is Acknowledgement.GIVEN
         return is_known or not is_repeated(canary, table)
@@ -179,16 +178,19 @@ class GlooRouting:
         served = self._served_port(canary, table)
         if served not in {None, canary.spec.service.port}:
             return served
-        if not self._may_be_served(table, self._delegations.way_to(table)):
+        left_port = self._acknowledgements.left_port(_key(canary), table, self._now_s())
+        if left_port is None or not self._may_be_served(table, self._delegations.way_to(table)):
             return None
-        return self._acknowledgements.left_port(_key(canary), table, self._now_s())
+        return left_port
 
     def look_again_after_s(self, canary: Canary) -> float | None:
         """See `Routing`. That the gateway has left an old port for long enough is a matter of time alone."""
         return None if self.kept_port(canary) is None else FOLLOWED_WITHIN_S
 
     def _served_port(self, canary: Canary, table: Object) -> int | None:
-        return self._caches.memo(canary).of("port", (canary, table), partial(served_port, canary, table))
+        memo = self._caches.memo(canary)
+        written = memo.written(table)
+        return memo.of("port", (canary, written), partial(served_port, canary, written))
 
     async def apply(self, canary: Canary, target: Object, managed: ManagedObject) -> None:
         """See `Routing`."""
@@ -290,6 +292,16 @@ class GlooRouting:
         primary, labels = self._caches.primary(canary), self._caches.labels
         side = _SIDES[managed]
         return upstream(canary, target, side, self._reference(canary), primary=primary, settings=labels)
+
+
+def _unaccepted(names: Names, upstreams: Sequence[Object | None]) -> str:
+    found = []
+    for side, obj in zip(Side, upstreams, strict=True):
+        verdict = GlooStatus(GlooState.PENDING) if obj is None else own_verdict(obj)
+        if verdict.state is not GlooState.ACCEPTED:
+            reason = verdict.reason or "Gloo has not looked at it; is it up?"
+            found.append(f"Upstream {names.namespace}/{names.upstream(side)} is {verdict.state}: {reason}")
+    return "; ".join(found)
 
 
 def _is_as_rendered(canary: Canary, table: Object) -> bool:

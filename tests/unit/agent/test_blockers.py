@@ -293,7 +293,7 @@ async def test_a_template_that_can_not_be_asked_keeps_runs_from_beginning(
         metadata = {"name": "own", "namespace": "test", "resourceVersion": "1"}
         template = {"metadata": metadata, "spec": {"provider": provider, "query": "sum(up)"}}
         objects.caches.of(METRIC_TEMPLATES).remember(template)
-    assert find_blockers(canary, objects.caches) == []
+    assert find_blockers(canary, objects.caches) == ()
     found = find_blockers(canary, objects.caches, Stage.START)
     assert [str(blocker.reason) for blocker in found] == ([reason] if reason else [])
     assert all(words in blocker.message for blocker in found)

@@ -114,7 +114,7 @@ async def test_a_target_without_such_a_label_is_in_the_way_as_long_as_it_has_no_
         "ownerReferences": [{"kind": "Canary", "name": "podinfo", "uid": "canary-uid", "controller": True}],
     }
     agent.caches.of(DEPLOYMENTS).remember(primary)
-    assert find_blockers(CANARY, agent.caches) == []
+    assert find_blockers(CANARY, agent.caches) == ()
 
 
 async def test_at_its_deletion_the_apex_service_goes_back_to_the_targets_pods(agent: Agent) -> None:

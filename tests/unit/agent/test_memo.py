@@ -46,3 +46,28 @@ def test_what_is_raised_is_raised_again_by_the_computation_itself() -> None:
         with pytest.raises(ZeroDivisionError):
             memo.of("what", (obj,), lambda: 1 // 0)
     assert memo.of("what", (obj,), counting(results)) == 1
+
+
+def version(number: int, **parts: Any) -> Any:
+    metadata = {"name": "a", "resourceVersion": str(number), "generation": number, "serin.dev/statusWrittenAt": number}
+    return {"kind": "RouteTable", "metadata": metadata | parts.pop("metadata", {}), **parts}
+
+
+def test_what_is_written_of_an_object_is_the_same_one_until_anything_else_than_its_status_is() -> None:
+    memo, labels = Memo(), {"a": "b"}
+    spec: dict[str, Any] = {"routes": []}
+    first = memo.written(version(1, spec=spec, metadata={"labels": labels}))
+    assert first == {"kind": "RouteTable", "metadata": {"name": "a", "labels": labels}, "spec": spec}
+    assert memo.written(version(2, spec=spec, status={"state": 1}, metadata={"labels": labels})) is first
+    for number, edited in enumerate(
+        (
+            version(3, spec={"routes": []}, metadata={"labels": labels}),
+            version(4, spec=spec, metadata={"labels": {"a": "c"}}),
+            version(5, spec=spec, metadata={"labels": labels, "deletionTimestamp": "2026"}),
+            version(6, spec=spec, metadata={"labels": labels, "ownerReferences": []}),
+            version(7, spec=spec),
+        )
+    ):
+        before = memo.written(version(2, spec=spec, metadata={"labels": labels}))
+        assert memo.written(edited) is not before, number
+    assert memo.written(None) is None

@@ -33,6 +33,14 @@ def workload(kind: str, name: str, namespace: str, of_pods: dict[str, str], sele
     }
 
 
+def asked_about(caches: Caches, namespace: str) -> Any:
+    """Return what is told of a namespace, but for what changes with each write."""
+    labelled = caches.labelled
+    found = [labelled.with_label(namespace, "app", value) for value in ("a", "a-primary", "b")]
+    found.append(labelled.of_canaries_selecting(namespace, {"app": "a", "tier": "b"}))
+    return [[(one["kind"], one["spec"], one["metadata"].get("ownerReferences")) for one in each] for each in found]
+
+
 def names(found: list[Object]) -> list[tuple[str, str]]:
     return [(one["kind"], one["metadata"]["name"]) for one in found]
 
@@ -48,16 +56,19 @@ def test_the_same_are_found_as_by_looking_at_all(edited: list[Any], asked_first_
             caches.labelled.with_label("one", "app", "a")
             caches.labelled.of_canaries_selecting("two", {"app": "a"})
         key = (kind, namespace, name)
+        before = asked_about(caches, namespace), caches.labelled.version(namespace)
         obj = workload(kind, name, namespace, of_pods, selector)
         obj["metadata"]["resourceVersion"] = str(version)
         if is_controlled:
-            obj["metadata"]["ownerReferences"] = [{"kind": "Canary", "name": "c", "controller": True}]
+            obj["metadata"]["ownerReferences"] = [{"kind": "Canary", "name": f"c{version}", "controller": True}]
         if is_gone:
             caches.of(KINDS[kind]).forget(obj)
             stored.pop(key, None)
         else:
             caches.of(KINDS[kind]).remember(obj)
             stored[key] = obj
+        if asked_about(caches, namespace) != before[0]:
+            assert caches.labelled.version(namespace) != before[1]
     for namespace in ("one", "two"):
         here = sorted((kind, name, obj) for (kind, where, name), obj in stored.items() if where == namespace)
         for label, value in (("app", "a"), ("app", "b"), ("tier", "a-primary")):
