@@ -123,3 +123,24 @@ class KeyedQueue(Generic[K, J]):
             del owned[key]
         if not owned:
             del self._owned[owner]
+
+
+class HasQueues(Generic[K, J]):
+    """Base of who sends from queues of its own: `async with` ends them, and what waits in them can be asked."""
+
+    def __init__(self, queues: KeyedQueue[K, J]) -> None:
+        self._queues = queues
+
+    async def __aenter__(self) -> Self:
+        await self._queues.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._queues.__aexit__(kind, error, trace)
+
+    @property
+    def waiting(self) -> int:
+        """Return how much is not sent yet."""
+        return self._queues.waiting

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cli.cluster.options import AllNamespaces, ClusterOptions, Context, Kubeconfig, Namespace, TextOrValue, Timeout
+from cli.cluster.options import AllNamespaces, Context, Kubeconfig, Namespace, TextOrValue, Timeout
 from cli.cluster.running import misused, run_verb, seconds_of
+from cli.cluster.selection import ClusterOptions
 from cli.outputs import ValueOutput
 
 # ruff: noqa: PLC0415  see above

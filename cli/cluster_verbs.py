@@ -4,21 +4,12 @@ from typing import Annotated
 
 import typer
 
-from cli.cluster.options import (
-    AllNamespaces,
-    ClusterOptions,
-    Context,
-    Kubeconfig,
-    Name,
-    Namespace,
-    OptionalName,
-    TextOrValue,
-    Timeout,
-)
+from cli.cluster.options import AllNamespaces, Context, Kubeconfig, Name, Namespace, OptionalName, TextOrValue, Timeout
 from cli.cluster.running import checked_revision as _revision
 from cli.cluster.running import misused as _misused
 from cli.cluster.running import run_verb as _run
 from cli.cluster.running import seconds_of as _seconds
+from cli.cluster.selection import ClusterOptions
 from cli.outputs import Output, ValueOutput
 
 # ruff: noqa: PLC0415  see above

@@ -6,11 +6,11 @@ Source of payload and choice: Flagger 1.44, `sendEventToWebhook` and `CallEventW
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
-from agent.keyed_queue import KeyedQueue
+from agent.keyed_queue import HasQueues, KeyedQueue
 from agent.providers.hooks import Hooks, payload
+from agent.recent_failures import RecentFailures
 from canary.api.canary import Canary
 from canary.api.hooks import CanaryWebhook
 from canary.run.judge import Verdict
@@ -39,7 +39,7 @@ class _Job:
         return f"{self.hook.name} of {self.canary}"
 
 
-class EventHooks:
+class EventHooks(HasQueues[str, _Job]):
     """`async with EventHooks(...) as hooks`: leaving it sends what is queued, for `drain_s` at most.
 
     A hook gets a canary's events in order. One that fails is counted each time, and logged once until it works again
@@ -64,22 +64,8 @@ class EventHooks:
         self._now_s = now_s
         self._own_hooks = own_hooks or hooks
         self._own = (CanaryWebhook(name="events", type="event", url=own_url),) if own_url else ()
-        self._queues: KeyedQueue[str, _Job] = KeyedQueue("events", self._post, capacity=capacity, drain_s=drain_s)
-        self._failed_at_s: dict[str, float] = {}
-
-    async def __aenter__(self) -> Self:
-        await self._queues.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._queues.__aexit__(kind, error, trace)
-
-    @property
-    def waiting(self) -> int:
-        """Return how many events are not sent yet."""
-        return self._queues.waiting
+        super().__init__(KeyedQueue("events", self._post, capacity=capacity, drain_s=drain_s))
+        self._failing = RecentFailures(_FAILING_FOR_S, now_s)
 
     def has_hooks(self, canary: Canary) -> bool:
         """Return whether anybody is sent this canary's events."""
@@ -116,13 +102,9 @@ class EventHooks:
             self._fail(job, "failed", answer.text)
             return
         self._count("sent")
-        self._failed_at_s.pop(job.queue_key, None)
+        self._failing.forget(job.queue_key)
 
     def _fail(self, job: _Job, outcome: Outcome, why: str) -> None:
         self._count(outcome)
-        now_s = self._now_s()
-        self._failed_at_s = {key: at_s for key, at_s in self._failed_at_s.items() if now_s - at_s < _FAILING_FOR_S}
-        is_new = job.queue_key not in self._failed_at_s
-        self._failed_at_s[job.queue_key] = now_s
-        if is_new:
+        if self._failing.note(job.queue_key):
             _log.warning("event hook %s: event %s: %s", job.queue_key, outcome, why, extra={"canary": job.canary})

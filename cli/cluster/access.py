@@ -14,8 +14,8 @@ from typing import Final
 from canary.api.names import OBJECT_NAME_MAX_CHARS
 from canary.api.shown import printable
 from cli.cluster.failures import Failed, failed
-from cli.cluster.options import ClusterOptions
 from cli.cluster.resources import CANARIES
+from cli.cluster.selection import ClusterOptions
 from cli.exit_codes import ExitCode
 from cli.terminal import complain
 from kube.client import Client

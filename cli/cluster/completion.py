@@ -7,8 +7,8 @@ from typing import Final
 
 from cli.cluster.access import Access, open_access
 from cli.cluster.failures import Failed
-from cli.cluster.options import ClusterOptions
 from cli.cluster.resources import CANARIES
+from cli.cluster.selection import ClusterOptions
 from kube.errors import KubeError
 from kube.kubeconfig import kubeconfig_paths, read_contexts
 from kube.resource import NAMESPACES, Objects

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
-from cli.cluster.options import ClusterOptions
+from cli.cluster.selection import ClusterOptions
 from cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:

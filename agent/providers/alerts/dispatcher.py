@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
-from agent.keyed_queue import KeyedQueue
+from agent.keyed_queue import HasQueues, KeyedQueue
 from agent.providers.alerts.delivery import Delivery, NoDestination, NotNow, Ticket
 from agent.providers.alerts.destinations import Directory, Recipient
 from agent.providers.alerts.message import Message, message_of
 from agent.providers.errors import ProviderError, ProviderUnavailable
+from agent.recent_failures import RecentFailures
 from agent.reporting.events import Recorder
 from agent.settings import EVENT_REASON
 from canary.api.canary import Canary
@@ -69,7 +69,7 @@ def _key_of(recipient: Recipient) -> str:
     return "the own chat" if recipient.provider is None else "/".join(recipient.provider)
 
 
-class AlertDispatcher:
+class AlertDispatcher(HasQueues[str, _Job]):
     """`async with AlertDispatcher(...) as alerts`: leaving it ends what is under way after `drain_s` at most.
 
     Messages to one provider arrive in order; one that is slow holds up no other. An alert that can't be sent is
@@ -93,23 +93,8 @@ class AlertDispatcher:
         self._recorder = recorder
         self._count = count
         self._cluster_name = cluster_name
-        self._queues: KeyedQueue[str, _Job] = KeyedQueue("alerts", self._deliver, capacity=capacity, drain_s=drain_s)
-        self._clock = clock
-        self._failed_at_s: dict[str, float] = {}
-
-    async def __aenter__(self) -> Self:
-        await self._queues.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._queues.__aexit__(kind, error, trace)
-
-    @property
-    def waiting(self) -> int:
-        """Return how many alerts are not sent yet."""
-        return self._queues.waiting
+        super().__init__(KeyedQueue("alerts", self._deliver, capacity=capacity, drain_s=drain_s))
+        self._failing = RecentFailures(_FAILING_FOR_S, clock)
 
     def recipients(self, canary: Canary, severity: str) -> list[Recipient]:
         """Return who is to get a canary's alert of a severity."""
@@ -134,7 +119,7 @@ class AlertDispatcher:
     async def _deliver(self, job: _Job) -> None:
         key, parcel = job.queue_key, job.parcel
         # Of a chat that took nothing the others in its queue are not held up by as many attempts again.
-        attempts = 1 if key in self._failed_at_s else None
+        attempts = 1 if key in self._failing else None
         try:
             find = partial(self._directory.find, job.recipient)
             await self._delivery.deliver(job.message, find, parcel, attempts=attempts)
@@ -142,7 +127,7 @@ class AlertDispatcher:
             parcel.drop()
         except ProviderUnavailable as error:
             if not isinstance(error, NoDestination):
-                self._note_failing(key)
+                self._failing.note(key)
             self._fail(job, str(error), is_kept=await parcel.keep(str(error)))
         except ProviderError as error:
             await parcel.settle()
@@ -151,14 +136,9 @@ class AlertDispatcher:
             await parcel.settle()
             self._fail(job, f"a fault of the agent's own: {type(error).__name__}")
         else:
-            self._failed_at_s.pop(key, None)
+            self._failing.forget(key)
             await parcel.settle()
             self._count(self._directory.type_of(job.recipient), SENT)
-
-    def _note_failing(self, key: str) -> None:
-        now_s = self._clock()
-        self._failed_at_s = {key: at_s for key, at_s in self._failed_at_s.items() if now_s - at_s < _FAILING_FOR_S}
-        self._failed_at_s[key] = now_s
 
     def _fail(self, job: _Job, why: str, *, is_kept: bool = False) -> None:
         text = shown(_text(job.message.text, why) + (". It is tried again" if is_kept else ""))

@@ -158,10 +158,10 @@ async def test_a_hook_that_was_not_called_for_long_is_forgotten(
     async with hooking(receiver, metrics, "broken") as (hooks, asked):
         with caplog.at_level(logging.WARNING):
             await send(hooks, asked, metrics, [STARTED] * 2, {failed: 2})
-            hooks._now_s = lambda: 10_000.0
+            hooks._failing._clock = lambda: 10_000.0
             other = asked.model_copy(update={"metadata": asked.metadata.model_copy(update={"name": "other"})})
             await send(hooks, other, metrics, [STARTED], {failed: 3})
-            assert list(hooks._failed_at_s) == ["broken of other.test"]
+            assert "broken of podinfo.test" not in hooks._failing
             await send(hooks, asked, metrics, [STARTED], {failed: 4})
     names = [record.message.split(":")[0] for record in caplog.records]
     assert names == [f"event hook broken of {name}.test" for name in ("podinfo", "other", "podinfo")]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from cli.cluster.access import open_access
-from cli.cluster.options import ClusterOptions
 from cli.cluster.resources import CANARIES
+from cli.cluster.selection import ClusterOptions
 from cli.cluster.watching import Query, watching
 from kube.cache import Cache
 from tests.unit.cli.cluster_api import ClusterApi, status, write_kubeconfig

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from cli.cluster.access import open_access
-from cli.cluster.options import ClusterOptions
+from cli.cluster.selection import ClusterOptions
 from cli.get.command import get
 from cli.outputs import Output
 from tests.support.patience import PATIENCE_S

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli.cluster.access import open_access
-from cli.cluster.options import ClusterOptions
+from cli.cluster.selection import ClusterOptions
 from cli.outputs import ValueOutput
 from cli.status.command import Follower, Question, status
 from tests.support.eventually import eventually

@@ -280,22 +280,6 @@ async def test_an_alert_that_gives_way_to_those_of_another_chat_is_put_off(
     assert [parcel.log for parcel in parcels] == [[]] * 199 + [["put off: too many others wait"]]
 
 
-async def test_chats_that_failed_are_not_remembered_for_ever(recorded: Recorded, metrics: AgentMetrics) -> None:
-    now_s = 0.0
-    async with AlertDispatcher(
-        Phonebook({}),
-        Delivery(session=None),  # type: ignore[arg-type]
-        recorded,
-        metrics.count_alert,
-        clock=lambda: now_s,
-    ) as alerts:
-        for number in range(3):
-            alerts._note_failing(f"test/deleted-{number}")
-        now_s = 3600.0
-        alerts._note_failing("test/on-call")
-        assert list(alerts._failed_at_s) == ["test/on-call"]
-
-
 def test_an_alert_that_is_given_up_is_an_event_a_log_line_and_a_count(
     recorded: Recorded, metrics: AgentMetrics
 ) -> None:
