@@ -31,6 +31,7 @@ from kube.login import (
     load_kube_config,
     refresh_token,
 )
+from kube.own_time import own_s
 from kube.pace import Pace
 
 if TYPE_CHECKING:
@@ -116,26 +117,26 @@ class Connection:
     async def send(self, request: Request, *, timeout_s: float) -> bytes:
         """Send a request; return the body of its answer. Raise the KubeError of a refusal, or of no answer in time."""
         limits = aiohttp.ClientTimeout(total=max(timeout_s, 0.001), sock_connect=CONNECT_TIMEOUT_S)
-        started_at_s = time.monotonic()
+        started_at_s, before_s = time.monotonic(), own_s()
         try:
             async with self._answer(request, limits) as response:
                 body = await response.read()
         except KubeError as error:
             seconds = time.monotonic() - started_at_s
             self._observe(request.verb, error.status, seconds)
-            self._note(request, seconds, error)
+            self._note(request, seconds, own_s() - before_s, error)
             raise
         seconds = time.monotonic() - started_at_s
         self._observe(request.verb, response.status, seconds)
-        self._note(request, seconds)
+        self._note(request, seconds, own_s() - before_s)
         return body
 
-    def _note(self, request: Request, seconds: float, error: KubeError | None = None) -> None:
+    def _note(self, request: Request, seconds: float, own_s: float, error: KubeError | None = None) -> None:
         """Let the pace learn from an answer. How long a list takes says more of its length than of the server."""
         if isinstance(error, TransientError) and error.is_overload:
             self.pace.note_refusal(error.retry_after_s)
         elif request.verb != "list" and not (isinstance(error, TransientError) and error.is_without_effect):
-            self.pace.note_answer(request.namespace or "", seconds)
+            self.pace.note_answer(request.namespace or "", seconds, own_s)
 
     async def lines(self, request: Request, *, silence_s: float) -> AsyncGenerator[bytes, None]:
         """Yield the lines of the answer as they arrive, until the server ends it.

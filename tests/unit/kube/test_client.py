@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from kube.errors import (
     PreconditionFailed,
     Unavailable,
 )
+from kube.pace import Pace
 from kube.resource import CONFIGMAPS, DEPLOYMENTS, NAMESPACES
 from tests.support.jumping_clock import jumping_clock
 from tests.support.patience import AGES_S, PATIENCE_S
@@ -194,6 +196,39 @@ async def test_what_a_webhook_says_or_an_object_is_refused_for_slows_down_nobody
     with pytest.raises(KubeError):
         await client.get(CONFIGMAPS, "a", "test")
     assert (client.pace.alone_s, client.pace.at_once) == (0.0, 8)
+
+
+@dataclass
+class Clocks:
+    """The clocks of a process: each request takes `took_s`, of which `spent_s` are its own."""
+
+    took_s: float = 0.01
+    spent_s: float = 0.0
+    looks: int = 0
+
+    def monotonic(self) -> float:
+        self.looks += 1
+        return self.looks * self.took_s
+
+    def own_s(self) -> float:
+        return self.looks * self.spent_s
+
+
+@pytest.mark.parametrize(("own_s", "at_once"), [(0.0, 2), (0.12, 8)])
+async def test_an_answer_that_lies_there_while_the_process_computes_is_not_the_servers_slowness(
+    api: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch, own_s: float, at_once: int
+) -> None:
+    clocks = Clocks()
+    monkeypatch.setattr("kube.connection.time", clocks)
+    monkeypatch.setattr("kube.connection.own_s", clocks.own_s)
+    client.connection.pace = Pace(clock=lambda: clocks.looks * clocks.took_s)
+    api.will(*[ok({})] * 112)
+    for _ in range(16):
+        await client.get(CONFIGMAPS, "a", "test")
+    clocks.took_s, clocks.spent_s = 0.125, own_s
+    for _ in range(96):
+        await client.get(CONFIGMAPS, "a", "test")
+    assert client.pace.at_once == at_once
 
 
 async def test_a_guard_stands_before_each_attempt_of_a_write_and_before_no_read(api: ApiServer, client: Client) -> None:

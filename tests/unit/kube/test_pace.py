@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import pytest
+
 from kube.pace import Pace
 
 
@@ -21,11 +23,11 @@ class Answers:
             self.pace.note_answer(namespaces[number % len(namespaces)], seconds)
 
 
-def test_fast_answers_let_one_more_in_each_half_second_up_to_sixteen() -> None:
+def test_fast_answers_let_one_more_in_each_quarter_of_a_second_up_to_sixteen() -> None:
     answers = Answers()
     assert answers.pace.at_once == 8
-    answers.come(48, 0.01)
-    assert answers.pace.at_once == 8, "0.48 s are not half a second"
+    answers.come(16, 0.01)
+    assert answers.pace.at_once == 8, "0.16 s are not a quarter of a second"
     answers.come(16, 0.01)
     assert answers.pace.at_once == 9
     answers.come(1_600, 0.01)
@@ -41,7 +43,46 @@ def test_answers_that_take_much_longer_than_usual_take_away_a_quarter_each_time_
         found.append(answers.pace.at_once)
     assert found == [6, 4, 3, 2, 2, 2]
     answers.come(64, 0.02)
-    assert answers.pace.at_once == 4, "it is fast again: one more for each half second of 1.28 s"
+    assert answers.pace.at_once == 6, "it is fast again: one more each time, for they are 0.32 s apart"
+
+
+def test_who_had_nothing_to_ask_for_five_seconds_begins_again_with_eight() -> None:
+    answers = Answers()
+    answers.come(16, 0.01)
+    answers.come(48, 0.2)
+    assert answers.pace.at_once == 3
+    answers.now_s += 4.9
+    assert answers.pace.at_once == 3
+    answers.now_s += 0.2
+    assert answers.pace.at_once == 8
+    answers.come(16, 0.01)
+    assert answers.pace.at_once == 9
+
+
+def test_a_slow_moment_takes_away_a_quarter_once_however_many_were_under_way_in_it() -> None:
+    answers = Answers()
+    answers.come(16, 0.01)
+    found = []
+    for _ in range(8):
+        answers.now_s += 0.125
+        for _ in range(16):
+            answers.pace.note_answer("shop", 0.5)
+        found.append(answers.pace.at_once)
+    assert found == [6, 6, 6, 6, 4, 4, 4, 4]
+
+
+def test_ten_writes_of_others_within_a_second_are_given_way_to_until_they_are_fewer() -> None:
+    answers = Answers()
+    for _ in range(9):
+        answers.now_s += 0.1
+        answers.pace.note_others_write()
+    assert (answers.pace.gives_way_s, answers.pace.patience_s) == (0.0, 1.0)
+    answers.now_s += 0.05
+    answers.pace.note_others_write()
+    assert answers.pace.gives_way_s == pytest.approx(0.15), "the first of the ten is 0.85 s ago"
+    assert answers.pace.patience_s == 3.0
+    answers.now_s += 0.2
+    assert (answers.pace.gives_way_s, answers.pace.patience_s) == (0.0, 1.0)
 
 
 def test_a_server_that_always_takes_its_time_is_not_slow() -> None:
@@ -49,6 +90,20 @@ def test_a_server_that_always_takes_its_time_is_not_slow() -> None:
     answers.come(160, 0.3)
     assert answers.pace.at_once == 16
     assert answers.pace.hangs_after_s == 2.4
+
+
+def test_who_is_slow_itself_goes_back_to_eight_and_takes_nobody_for_hanging_whose_answer_lies_there() -> None:
+    answers = Answers()
+    answers.come(1_600, 0.01)
+    assert answers.pace.at_once == 16
+    found = []
+    for _ in range(5):
+        answers.now_s += 0.6
+        for _ in range(16):
+            answers.pace.note_answer("shop", 0.5, 0.45)
+        found.append(answers.pace.at_once)
+    assert found == [12, 9, 8, 8, 8]
+    assert answers.pace.hangs_after_s == 4.0
 
 
 def test_one_namespace_s_slow_webhook_slows_down_nobody_else() -> None:
