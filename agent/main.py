@@ -49,6 +49,7 @@ from kube.backoff import Backoff
 from kube.client import Client
 from kube.errors import KubeError
 from kube.events import EventRecorder
+from kube.own_time import own_s
 from kube.resource import DEPLOYMENTS, LEASES
 from service.endpoint import serve_health
 from service.lifetime import running, stop_on_signals, wait_until_stopped
@@ -219,7 +220,7 @@ def connect_services(
         settings, checks_client or client, caches, queries=queries, own_queries=own_queries, metrics=metrics
     )
     checks = MetricChecks(sources)
-    turns, runs = Turns(client.pace), RunQueue(settings.run_limits)
+    turns, runs = Turns(client.pace, own_s), RunQueue(settings.run_limits)
     caches.of(CANARIES).subscribe(runs.follow)
     metrics.show_queues(
         {

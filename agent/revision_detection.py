@@ -2,8 +2,10 @@
 
 from typing import Any, Final, Literal
 
+from agent.outlines import is_generated
 from agent.settings import FIELD_MANAGER
 from agent.status_times import kept_time_s
+from canary.api.parts import mapping_of
 from canary.run.state import State
 from kube.resource import Object
 from kube.store import Change
@@ -55,6 +57,16 @@ def is_edit(change: Change) -> bool:
         return True
     old, new = change.old["metadata"], change.new["metadata"]
     return bool((old.get("uid"), old.get("generation")) != (new.get("uid"), new.get("generation")))
+
+
+def is_users_new_template(change: Change) -> bool:
+    """Return whether a workload that was there has another pod template just now, and is not one that was generated."""
+    if change.is_listed or change.old is None or change.new is None or not is_edit(change):
+        return False
+    if is_generated(change.new):
+        return False
+    old, new = (mapping_of(obj, "spec").get("template") for obj in (change.old, change.new))
+    return bool(old != new)
 
 
 def has_detected(before: State, after: State) -> bool:

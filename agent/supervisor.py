@@ -9,7 +9,7 @@ from typing import Final
 from agent.concerns import SCALERS, WORKLOADS, sides_of
 from agent.loop import CanaryLoop
 from agent.resources import CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
-from agent.revision_detection import is_edit
+from agent.revision_detection import is_edit, is_users_new_template
 from agent.services import AgentServices
 from agent.side_pods import workloads_sharing_labels
 from agent.tracking.port import CONFIGS
@@ -105,7 +105,10 @@ class Supervisor:
         self._services.caches.forget_memo(key)
 
     def _on_followed(self, resource: Resource, change: Change) -> None:
-        for loop in self._concerned(resource, change.key):
+        concerned = self._concerned(resource, change.key)
+        if concerned and resource in WORKLOADS.values() and is_users_new_template(change):
+            self._services.turns.note_users_edit()
+        for loop in concerned:
             if resource in WORKLOADS.values() and is_edit(change):
                 loop.note_target_edit(is_resynced=change.is_listed)
             loop.wake()

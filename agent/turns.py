@@ -73,13 +73,18 @@ def is_pull(state: State, decision: Decision, observation: Observation) -> bool:
 class Turns:
     """The turns of one agent, by the pace of its API server; see `kube.slots` for who is next and for who hangs."""
 
-    def __init__(self, pace: Pace | None = None) -> None:
-        self.slots = Slots(pace or Pace(), at_most=_AT_MOST, goes_on=Urgency.EXPOSED)
+    def __init__(self, pace: Pace | None = None, own_s: Callable[[], float] = lambda: 0.0) -> None:
+        self._pace = pace or Pace()
+        self.slots = Slots(self._pace, at_most=_AT_MOST, goes_on=Urgency.EXPOSED, own_s=own_s)
 
     @property
     def waiting(self) -> int:
         """Return how many wait for a turn."""
         return self.slots.waiting
+
+    def note_users_edit(self) -> None:
+        """Note that users changed a target: while many do, no more is done for each than to tell that it is known."""
+        self._pace.note_others_write()
 
 
 class Turn:
@@ -109,8 +114,13 @@ class Turn:
             self._slots.note_progress(self._slot)
 
     async def make_way(self, urgency: Urgency) -> None:
-        """Let those go first that are more urgent, if any waits; then go on."""
+        """Let those go first that are more urgent, if any waits, and users who write much; then go on.
+
+        One that was late goes on at once, unless traffic is to be pulled: it has waited for them before.
+        """
+        if self._slot is not None and self._slot.is_late:
+            urgency = min(urgency, Urgency.EXPOSED)
         most_urgent = self._slots.most_urgent
-        if most_urgent is not None and most_urgent < urgency:
+        if self._slots.gives_way(urgency) or (most_urgent is not None and most_urgent < urgency):
             self.give_back()
             await self.take(urgency)

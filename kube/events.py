@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from kube.backoff import Backoff
 from kube.errors import AlreadyExists, Conflict, KubeError, NotFound, TransientError
+from kube.own_time import own_s
 from kube.pace import LONGEST_ALONE_S
 from kube.resource import EVENTS
 from kube.slots import Slots
@@ -98,6 +99,14 @@ class _HalfPace:
         return self.whole.alone_s
 
     @property
+    def gives_way_s(self) -> float:
+        return self.whole.gives_way_s
+
+    @property
+    def patience_s(self) -> float:
+        return self.whole.patience_s
+
+    @property
     def hangs_after_s(self) -> float:
         return self.whole.hangs_after_s
 
@@ -130,7 +139,7 @@ class EventRecorder:
         self._instance = instance
         self._capacity = capacity
         self._total_capacity = total_capacity
-        self._slots = Slots(_HalfPace(client.pace), at_most=_MOST_WRITERS)
+        self._slots = Slots(_HalfPace(client.pace), at_most=_MOST_WRITERS, own_s=own_s)
         self._kept_for_s = kept_for_s
         self._drain_s = drain_s
         self._now = now

@@ -97,6 +97,38 @@ def target(version: int, generation: int) -> dict[str, Any]:
     }
 
 
+def with_image(obj: dict[str, Any], image: str) -> dict[str, Any]:
+    obj["spec"]["template"]["spec"]["containers"] = [{"name": "podinfo", "image": image}]
+    return obj
+
+
+OWNER = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "podinfo", "uid": "u-0"}
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "metadata", "gives_way"),
+    [
+        ("podinfo", "podinfo:{}", {}, True),
+        ("podinfo", "podinfo:1", {}, False),  # scaled only, as the agent does it, too
+        ("podinfo-primary", "podinfo:{}", {"ownerReferences": [OWNER]}, False),  # promotions
+        ("other", "podinfo:{}", {}, False),  # no canary's
+    ],
+)
+async def test_new_templates_of_many_targets_are_given_way_to_and_nothing_else_is(
+    tmp_path: Path, name: str, image: str, metadata: dict[str, Any], *, gives_way: bool
+) -> None:
+    async with at_work(tmp_path, AgentMetrics("1.2.3")) as (supervisor, caches):
+        caches.of(CANARIES).remember(dying(1))
+        supervisor._services.turns._pace._clock = lambda: 1_000.0
+        for number in range(1, 12):
+            obj = with_image(target(number, number), image.format(number))
+            obj["metadata"] |= metadata | {"name": name}
+            caches.of(DEPLOYMENTS)._handle_event(WatchEvent("MODIFIED" if number > 1 else "ADDED", obj))
+        slots = supervisor._services.turns.slots
+        assert slots.gives_way(Urgency.RUNNING) is gives_way
+        assert not slots.gives_way(Urgency.EXPOSED)
+
+
 async def test_an_edit_known_by_a_list_is_detected_by_resync_and_one_of_the_watch_by_watch(tmp_path: Path) -> None:
     metrics = AgentMetrics("1.2.3")
     async with at_work(tmp_path, metrics) as (supervisor, caches):

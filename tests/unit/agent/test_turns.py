@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agent.turns import Turn, Turns, Urgency, urgency_of
+from kube.pace import Pace
 from tests.support.scripted_loop import play
 
 HANGS_FOR_S = 10.0
@@ -67,6 +68,63 @@ def test_a_burst_of_ticks_makes_way_for_what_is_more_urgent_and_for_nobody_else(
         await bursts[0].make_way(Urgency.RUNNING)
         assert begun == ["edited", "running"]
         await asyncio.gather(*waiting)
+
+    play(script())
+
+
+def test_runs_begin_and_end_within_two_seconds_though_there_is_always_one_with_traffic_to_be_ticked() -> None:
+    async def script() -> None:
+        turns, lags_s, clock = Turns(), list[float](), asyncio.get_running_loop().time
+
+        async def step() -> None:
+            turn = Turn(turns, "shop")
+            while len(lags_s) < 20:
+                await turn.take(Urgency.EXPOSED)
+                await asyncio.sleep(ANSWER_S)
+                turn.give_back()
+
+        async def begin() -> None:
+            due_at_s, turn = clock(), Turn(turns, "shop")
+            await turn.take(Urgency.RUNNING)
+            lags_s.append(clock() - due_at_s)
+            await asyncio.sleep(ANSWER_S)
+            turn.give_back()
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(40):
+                group.create_task(step())
+            for _ in range(20):
+                group.create_task(begin())
+        assert max(lags_s) < 2.0
+
+    play(script())
+
+
+def test_a_burst_gives_way_to_users_who_edit_much_and_one_that_has_waited_three_seconds_goes_on() -> None:
+    async def script() -> None:
+        turns, clock = Turns(Pace(clock=asyncio.get_running_loop().time)), asyncio.get_running_loop().time
+        turn, began_at_s = Turn(turns, "shop"), clock()
+
+        async def edit() -> None:
+            while True:
+                turns.note_users_edit()
+                await asyncio.sleep(0.05)
+
+        await turn.take(Urgency.EXPOSED)
+        edits = asyncio.create_task(edit())
+        await asyncio.sleep(0.6)
+        await turn.make_way(Urgency.EXPOSED)
+        assert clock() - began_at_s == pytest.approx(0.6), "its first reaction waits for nobody"
+        await turn.make_way(Urgency.RUNNING)
+        assert 3.5 < clock() - began_at_s < 4.0
+        went_on_at_s = clock()
+        await turn.make_way(Urgency.RUNNING)
+        assert clock() == went_on_at_s, "it has waited"
+        turn.give_back()
+        edits.cancel()
+        ended_at_s = clock()
+        await turn.take(Urgency.RESTING)
+        assert clock() - ended_at_s < 1.1, "the users have stopped"
 
     play(script())
 

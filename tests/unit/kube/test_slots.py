@@ -16,6 +16,8 @@ class ChangingPace:
     at_once: int
     hangs_after_s: float = NEVER_S
     alone_s: float = 0.0
+    gives_way_s: float = 0.0
+    patience_s: float = NEVER_S
 
 
 @dataclass
@@ -126,6 +128,34 @@ def test_one_that_hangs_lets_another_in_but_not_more_than_allowed_and_progress_e
     play(script())
 
 
+def test_while_the_process_works_for_others_or_waits_for_a_core_nobody_hangs() -> None:
+    async def script() -> None:
+        own_s = [0.0]
+        held = Holders(Slots(ChangingPace(1, hangs_after_s=1.0), at_most=100, own_s=lambda: own_s[0]))
+        await held.ask("a", "b")
+        await asyncio.sleep(0.9)
+        own_s[0] += 5.0
+        await asyncio.sleep(5.0)
+        assert held.begun == ["a"]
+        await asyncio.sleep(0.2)
+        assert held.begun == ["a", "b"]
+
+    play(script())
+
+
+def test_of_those_that_are_late_one_that_hung_the_last_time_comes_in_its_turn() -> None:
+    async def script() -> None:
+        held = Holders(Slots(ChangingPace(1, patience_s=1.0), at_most=100, goes_on=1))
+        await held.ask("a")
+        await held.ask("hung", rank=3, is_suspect=True)
+        await held.ask("b", rank=3)
+        await asyncio.sleep(2)
+        await held.end("a")
+        assert held.begun == ["a", "hung"]
+
+    play(script())
+
+
 def test_however_many_of_one_owner_hang_others_find_slots() -> None:
     async def script() -> None:
         held = holders(4, at_most=16, hangs_after_s=1.0)
@@ -166,6 +196,86 @@ def test_a_server_that_is_to_be_left_alone_gets_the_most_urgent_only_until_that_
         pace.alone_s = 0.0
         await asyncio.sleep(2)
         assert held.begun == ["pull", "run"]
+
+    play(script())
+
+
+def test_those_that_wait_for_long_have_a_quarter_of_the_slots_and_none_before_the_most_urgent() -> None:
+    async def script() -> None:
+        held = Holders(Slots(ChangingPace(4, patience_s=1.0), at_most=100, most_of_owner=100, goes_on=1))
+        await held.ask("a", "b", "c", "d", rank=1)
+        await held.ask("late1", "late2", rank=3)
+        await held.ask("late3", rank=2)
+        await asyncio.sleep(0.9)
+        assert held.slots.most_urgent == 2
+        await asyncio.sleep(0.4)
+        assert held.slots.most_urgent == 1, "they are as urgent as those that go on"
+        await held.ask("e", "f", "g", rank=1)
+        await held.ask("h", rank=2)
+        await held.ask("pull", rank=0)
+        await held.end("a")
+        assert held.begun[4:] == ["pull"]
+        await held.end("pull", "b")
+        assert held.begun[5:] == ["late1", "e"]
+        await held.end("e", "late1")
+        assert held.begun[7:] == ["f", "late2"]
+        await held.end("f", "g")
+        assert held.begun[9:] == ["g", "late3"], "no other waits that is as urgent"
+        await held.end("late2")
+        assert held.begun[11:] == ["h"]
+
+    play(script())
+
+
+def test_of_those_that_are_late_the_owner_with_one_does_not_wait_for_all_of_the_one_with_many() -> None:
+    async def script() -> None:
+        held = Holders(Slots(ChangingPace(1, patience_s=1.0), at_most=100, goes_on=1))
+        await held.ask("x", owner="x")
+        await held.ask("a1", "a2", "a3", owner="a", rank=3)
+        await held.ask("b1", owner="b", rank=3)
+        await asyncio.sleep(2)
+        await held.end("x", "a1", "b1", "a2")
+        assert held.begun == ["x", "a1", "b1", "a2", "a3"]
+
+    play(script())
+
+
+def test_others_are_given_way_to_by_all_but_those_that_go_on_and_by_nobody_for_ever() -> None:
+    async def script() -> None:
+        pace = ChangingPace(8, gives_way_s=0.5, patience_s=3.0)
+        held = Holders(Slots(pace, at_most=100, goes_on=1))
+        assert [held.slots.gives_way(rank) for rank in (0, 1, 2)] == [False, False, True]
+        await held.ask("rests", rank=3)
+        await held.ask("checks", rank=1)
+        assert held.begun == ["checks"], "though there is room for seven more"
+        await asyncio.sleep(2.9)
+        await held.ask("begins", rank=2)
+        assert held.begun == ["checks"]
+        await asyncio.sleep(0.5)
+        assert held.begun == ["checks", "rests"]
+        pace.gives_way_s = 0.0
+        await asyncio.sleep(0.6)
+        assert held.begun == ["checks", "rests", "begins"]
+
+    play(script())
+
+
+def test_a_server_that_is_to_be_left_alone_is_so_by_those_that_are_late_too() -> None:
+    async def script() -> None:
+        pace = ChangingPace(1, patience_s=1.0)
+        held = Holders(Slots(pace, at_most=100, goes_on=1))
+        await held.ask("a", rank=1)
+        await held.ask("late", rank=3)
+        await asyncio.sleep(2)
+        pace.alone_s = 30.0
+        await held.end("a")
+        await asyncio.sleep(5)
+        assert held.begun == ["a"]
+        await held.ask("b", rank=1)
+        assert held.begun == ["a", "b"]
+        pace.alone_s = 0.0
+        await held.end("b")
+        assert held.begun == ["a", "b", "late"]
 
     play(script())
 
