@@ -264,13 +264,14 @@ class Cache:
                         self._handle_event(event)
                 is_refused = not has_events and self._clock() - started_at_s < SHORTEST_WATCH_S
             except TransientError as error:
-                was_open = isinstance(error, BrokenOff) and self._clock() - started_at_s >= SHORTEST_WATCH_S
-                if not has_events and not was_open:
+                was_open = self._clock() - started_at_s >= SHORTEST_WATCH_S
+                if was_open:
+                    self._failures = 0
+                if not has_events and not (was_open and isinstance(error, BrokenOff)):
                     raise
                 _log.info("%s: watching again: %s", self.resource.plural, error)
                 # That it was opened is a sign of the server, if it gave no other.
                 self._last_event_at_s = max(self._last_event_at_s, started_at_s)
-                self._failures = 0
                 continue
             if is_refused:
                 raise Unavailable("the watch ended at once", resource=self.resource, namespace=self._namespace)

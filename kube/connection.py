@@ -147,11 +147,14 @@ class Connection:
         async with self._watched(request, limits) as response:
             rest = b""
             # Whole chunks, split here: readline() costs a coroutine a line, and refuses lines of some MiB.
-            async for chunk in response.content.iter_any():
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    if line:
-                        yield line
+            try:
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        if line:
+                            yield line
+            except TimeoutError as error:
+                raise _unavailable(request, f"the watch said nothing for {silence_s:.0f} s") from error
             if rest:
                 raise _unavailable(request, "the answer broke off in the middle of a line")
 
