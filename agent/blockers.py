@@ -9,7 +9,6 @@ from agent.providers.metrics.needed_secrets import secret_problems
 from agent.resources import ALERT_PROVIDERS, CANARIES, METRIC_TEMPLATES, ROUTE_TABLES, UPSTREAMS
 from agent.side_pods import find_side_blockers
 from canary.api.canary import Canary
-from canary.api.names import Names
 from canary.rules.cluster import Claim, Owner, container_port_names
 from canary.rules.references import ReferenceProblem, Stage, check_references
 from canary.run.state import Blocker
@@ -42,13 +41,18 @@ def _blockers(canary: Canary, problems: Iterable[ReferenceProblem]) -> Iterator[
 
 def _looked_at(canary: Canary, caches: Caches) -> Iterator[object]:
     """Name all that the rules of `Stage.RUN` and of the sides look at."""
-    names, cluster, memo = Names.of(canary), CachedCluster(caches), caches.memo(canary)
-    namespace, scaler, upstream = canary.namespace, canary.spec.autoscaler_ref, canary.spec.upstream_ref
+    sight, cluster = caches.sight(canary), CachedCluster(caches)
+    names, namespace, scaler, upstream = (
+        sight.names,
+        sight.namespace,
+        canary.spec.autoscaler_ref,
+        canary.spec.upstream_ref,
+    )
     yield canary
-    yield memo.written(caches.target(canary))
-    yield memo.written(caches.primary(canary))
+    yield sight.written_target
+    yield sight.written_primary
     yield caches.labelled.version(namespace)
-    yield _owner_references(caches.find(ROUTE_TABLES, namespace, names.route_table))
+    yield _owner_references(sight.table)
     if scaler is not None and scaler.kind in SCALERS and names.primary_scaler is not None:
         yield cluster.has(scaler.kind, namespace, scaler.name)
         yield _owner_references(caches.find(SCALERS[scaler.kind], namespace, names.primary_scaler))

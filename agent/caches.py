@@ -23,13 +23,14 @@ from agent.resources import (
 )
 from agent.revision_detection import keep_written_at
 from agent.settings import CONFIG_READS_S, ConfigTracking
+from agent.sight import Sight
 from agent.status_times import keep_status_times
 from agent.tracking.port import CONFIGS, Tracking
 from agent.tracking.referenced import Referenced
 from agent.tracking.watched import Untracked, Watched
 from agent.workload_labels import WorkloadLabels
 from canary.api.canary import Canary
-from canary.api.names import Identity, primary_name
+from canary.api.names import Identity
 from kube.cache import Cache
 from kube.client import Client
 from kube.errors import Unread
@@ -96,6 +97,7 @@ class Caches:
         self.labels = labels
         self.concerns = Concerns()
         self._memos: dict[Key, Memo] = {}
+        self._last_sight: Sight | None = None
         self.elsewhere = Elsewhere(client, namespace, allows_across=allows_across)
         self.template_secrets = TemplateSecrets(client, lends_identity_to=lends_identity_to)
         self.allows_across = allows_across
@@ -116,6 +118,9 @@ class Caches:
             )
             for resource in watched
         }
+        for cache in self._caches.values():
+            # Before all who look at something because of it.
+            cache.subscribe(self._look_anew)
         self._outlined = {resource.plural: self._caches[resource] for resource in watched if outline_of(resource)}
         # Before all others, who may ask at once for what a new Canary names.
         self._caches[CANARIES].subscribe(self._on_canary)
@@ -137,17 +142,29 @@ class Caches:
         """Return every cache."""
         return self._caches.values()
 
-    def memo(self, canary: Canary) -> Memo:
-        """Return what is kept of a canary's computations, until `forget_memo`."""
+    def sight(self, canary: Canary) -> Sight:
+        """Return what the caches show of a canary's own objects now. Nobody keeps it beyond the next `await`."""
+        last = self._last_sight
+        if last is not None and last.canary is canary:
+            return last
         key = Key(canary.namespace, canary.name)
         memo = self._memos.get(key)
         if memo is None:
             memo = self._memos[key] = Memo()
-        return memo
+        self._last_sight = sight = Sight(self, canary, memo)
+        return sight
+
+    def _look_anew(self, _: Change | None = None) -> None:
+        self._last_sight = None
+
+    def memo(self, canary: Canary) -> Memo:
+        """Return what is kept of a canary's computations, until `forget_memo`."""
+        return self.sight(canary).memo
 
     def forget_memo(self, key: Key) -> None:
         """Drop what is kept of a canary's computations: it rests, or is gone."""
         self._memos.pop(key, None)
+        self._look_anew()
 
     def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """Return an object that may be in a namespace that is not watched; None where it is not there, or not known."""
@@ -173,20 +190,18 @@ class Caches:
 
     def target(self, canary: Canary) -> Object | None:
         """Return the target workload; None when there is none, it is being deleted, or its kind can't be one."""
-        return self._workload(canary, canary.spec.target_ref.name)
+        return self.sight(canary).target
 
     def primary(self, canary: Canary) -> Object | None:
         """Return the generated primary workload, None when there is none."""
-        return self._workload(canary, primary_name(canary.spec.target_ref.name))
+        return self.sight(canary).primary
 
     def has_target(self, namespace: str, identity: Identity) -> bool:
         """Return whether the target of these names exists."""
-        return self._find_workload(identity.kind, namespace, identity.target) is not None
+        return self.workload(identity.kind, namespace, identity.target) is not None
 
-    def _workload(self, canary: Canary, name: str) -> Object | None:
-        return self._find_workload(canary.target_kind, canary.namespace, name)
-
-    def _find_workload(self, kind: str, namespace: str, name: str) -> Object | None:
+    def workload(self, kind: str, namespace: str, name: str) -> Object | None:
+        """Return a workload; None when there is none, it is being deleted, or there is no such kind."""
         resource = WORKLOADS.get(kind)
         if resource is None:
             return None
@@ -216,6 +231,7 @@ class Caches:
         for plural, key in self.concerns.take(change):
             if plural in self._outlined:
                 self._outlined[plural].release(*key)
+        self._look_anew()
         if not self.concerns.has_canaries(change.key.namespace):
             self.labelled.forget(change.key.namespace)
 

@@ -144,7 +144,7 @@ def _seen_revision(status: Mapping[str, Any]) -> str:
 
 def canary_status(canary: Canary, caches: Caches) -> Object:
     """Return the Canary's status as it is stored."""
-    stored = caches.of(CANARIES).get(canary.namespace, canary.name) or {}
+    stored = caches.sight(canary).stored or {}
     status: Object = stored.get("status") or {}
     return status
 

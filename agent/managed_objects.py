@@ -11,7 +11,6 @@ from agent.concerns import SCALERS
 from agent.configs import is_started_otherwise
 from agent.copy_upkeep import find_upkeep
 from agent.providers.routing.port import ROUTING_OBJECTS, Routing
-from agent.resources import CANARIES
 from agent.revision_detection import replicas_manager
 from agent.settings import FIELD_MANAGER
 from canary.api.canary import Canary
@@ -89,9 +88,9 @@ class ManagedObjects:
 
     def _compared(self, canary: Canary) -> Iterator[object]:
         """Name what the renderings are compared with, beside the Services, which they are rendered from, too."""
-        names = Names.of(canary)
+        names = self._caches.sight(canary).names
         for name in names.services:
-            yield self._applied.left_behind(SERVICES, canary.namespace, name)
+            yield self._applied.left_behind(SERVICES, names.namespace, name)
         reference = canary.spec.autoscaler_ref
         if reference is not None and reference.kind in SCALERS and names.primary_scaler is not None:
             resource, memo = SCALERS[reference.kind], self._caches.memo(canary)
@@ -100,16 +99,13 @@ class ManagedObjects:
 
     def problems(self, canary: Canary) -> tuple[str, ...]:
         """Return what of the spec the generated objects can't follow. It holds nothing up, but users should know."""
-        services = self._services(canary)
+        sight = self._caches.sight(canary)
+        services = sight.services
 
         def find() -> tuple[str, ...]:
             return tuple(problem for service in services if (problem := address_problem(canary, service)))
 
-        return self._caches.memo(canary).of("problems", (canary, *services), find)
-
-    def _services(self, canary: Canary) -> tuple[Object | None, ...]:
-        services = self._caches.of(SERVICES)
-        return tuple(services.get(canary.namespace, name) for name in Names.of(canary).services)
+        return sight.memo.of("problems", (canary, *services), find)
 
     async def apply(self, canary: Canary, target: Object, managed: ManagedObject) -> None:
         """Create or update one object as rendered; for those that are not, see `Applier`."""
@@ -124,13 +120,13 @@ class ManagedObjects:
         await self._applied.apply(rendering.resource, rendering.render())
 
     def _sources(self, canary: Canary, target: Object) -> _Sources:
-        memo = self._caches.memo(canary)
+        sight = self._caches.sight(canary)
         return _Sources(
-            memo.written(target),
-            memo.written(self._caches.primary(canary)),
-            tuple(memo.written(service) for service in self._services(canary)),
+            sight.memo.written(target),
+            sight.written_primary,
+            sight.written_services,
             self._routing.kept_port(canary),
-            memo.written(self.scaler(canary)),
+            sight.memo.written(sight.scaler),
             self._primary_floor(canary),
         )
 
@@ -161,7 +157,7 @@ class ManagedObjects:
 
     def _primary_floor(self, canary: Canary) -> int:
         """Return what the stored intent says of the primary's size: how many replicas it must not fall below."""
-        obj = self._caches.of(CANARIES).get(canary.namespace, canary.name) or {}
+        obj = self._caches.sight(canary).stored or {}
         ours = (obj.get("status") or {}).get(SERIN_STATUS) or {}
         return int(ours.get(StatusKey.PRIMARY_FLOOR, 0))
 
@@ -193,10 +189,7 @@ class ManagedObjects:
 
     def scaler(self, canary: Canary) -> Object | None:
         """Return the target's own HPA or ScaledObject, None when the canary names none or it does not exist."""
-        reference = canary.spec.autoscaler_ref
-        if reference is None or reference.kind not in SCALERS:
-            return None
-        return self._caches.of(SCALERS[reference.kind]).get(canary.namespace, reference.name)
+        return self._caches.sight(canary).scaler
 
 
 def _scales(scaler: Object, workload: str) -> bool:

@@ -14,7 +14,6 @@ from agent.limits.runs import RunQueue
 from agent.managed_objects import ManagedObjects
 from agent.providers.routing.port import Routing
 from agent.release_objects import unreleased_objects
-from agent.resources import CANARIES
 from agent.stored import StoredCanary
 from canary.api.canary import Canary
 from canary.decide.takeover import is_foreign
@@ -55,18 +54,31 @@ class Observer:
         self._runs = runs
         self._now_s = now_s
 
-    def observe(self, canary: Canary, stored: StoredCanary, cooldowns: ActionCooldowns) -> Observation:
-        """Return everything that a decision is made from, but for answers. What cools down is not tried again yet."""
+    def observe(
+        self,
+        canary: Canary,
+        stored: StoredCanary,
+        cooldowns: ActionCooldowns,
+        *,
+        unstored: Blocker | None = None,
+        lasting: Blocker | None = None,
+    ) -> Observation:
+        """Return everything that a decision is made from, but for answers. What cools down is not tried again yet.
+
+        `unstored` and `lasting` are the caller's own, as `Observation` has them.
+        """
         now_s, caches = self._now_s(), self._caches
         target, primary = caches.target(canary), caches.primary(canary)
         due, blockers = self._look_at_objects(canary, target)
         scaler, failed = self._managed.scaler(canary), cooldowns.objects
-        obj = caches.of(CANARIES).get(canary.namespace, canary.name) or {"metadata": {}}
+        obj = caches.sight(canary).stored or {"metadata": {}}
         is_deleted = "deletionTimestamp" in obj["metadata"]
         annotations = obj["metadata"].get("annotations") or {}
         asked = annotations.get(REQUEST_ANNOTATION, "")
         return Observation(
             now_s=now_s,
+            unstored=unstored,
+            lasting=lasting,
             target=None if target is None else self._target(canary, target),
             primary=None if primary is None else self._primary(canary, stored, target, primary),
             route=self._routing.observe(canary, now_s),

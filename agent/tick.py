@@ -208,9 +208,13 @@ class CanaryTicker:
         self._trouble.note((Trouble(Blocker(RETRYING, str(error))),))
 
     def _observe(self, canary: Canary, stored: StoredCanary) -> Observation:
-        observation = self._services.observer.observe(canary, stored, self._cooldowns)
-        lasting = self._trouble.lasting(stored.state.not_ready)
-        return replace(observation, unstored=self._read_back.blocker, lasting=lasting)
+        return self._services.observer.observe(
+            canary,
+            stored,
+            self._cooldowns,
+            unstored=self._read_back.blocker,
+            lasting=self._trouble.lasting(stored.state.not_ready),
+        )
 
     async def _ask(
         self, canary: Canary, stored: StoredCanary, observation: Observation, decision: Decision

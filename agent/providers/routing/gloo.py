@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import chain
 from typing import Final
 
 from agent.applied_objects import AppliedObjects
@@ -64,11 +63,11 @@ class GlooRouting:
 
     def observe(self, canary: Canary, now_s: float) -> Route | None:
         """See `Routing`. A table that nothing delegates to is served by nobody, so nothing is to be awaited."""
-        table, memo = self._table(canary), self._caches.memo(canary)
-        if table is None:
+        sight = self._caches.sight(canary)
+        table, written = sight.table, sight.written_table
+        if table is None or written is None:
             return None
-        written = memo.written(table)
-        exposure = memo.of("exposure", (canary, written), partial(read_exposure, canary, written))
+        exposure = sight.memo.of("exposure", (canary, written), partial(read_exposure, canary, written))
         if exposure is None:
             return None
         state, explanation = self._state(canary, table, now_s)
@@ -103,15 +102,14 @@ class GlooRouting:
 
     def _verdict(self, canary: Canary, table: Object, way: Way) -> GlooStatus:
         """Return the worst of what Gloo says of our objects; what it says of others stops nobody."""
-        names, port = Names.of(canary), self._served_port(canary, table)
-        upstreams = [(canary.namespace, f"{names.upstream_stem(side)}{port}") for side in Side]
-        ours = OurObjects(
-            key_of(table), frozenset(upstreams), frozenset(way.parents), frozenset(map(key_of, way.services))
-        )
+        names, port = self._caches.sight(canary).names, self._served_port(canary, table)
+        upstreams = [(names.namespace, f"{names.upstream_stem(side)}{port}") for side in Side]
         found = [self._caches.of(UPSTREAMS).get(*upstream) for upstream in upstreams]
         proxies = self._acknowledgements.proxies(key_of(table))
 
         def judge() -> GlooStatus:
+            services = frozenset(map(key_of, way.services))
+            ours = OurObjects(key_of(table), frozenset(upstreams), frozenset(way.parents), services)
             return gravest(
                 [
                     own_verdict(table),
@@ -136,19 +134,17 @@ class GlooRouting:
 
     def unaccepted(self, canary: Canary) -> str:
         """See `Routing`."""
-        names, upstreams = Names.of(canary), self._caches.of(UPSTREAMS)
-        objects = [upstreams.get(canary.namespace, names.upstream(side)) for side in Side]
-        return self._caches.memo(canary).of("unaccepted", (canary, *objects), partial(_unaccepted, names, objects))
+        sight = self._caches.sight(canary)
+        compute = partial(_unaccepted, sight.names, sight.upstreams)
+        return sight.memo.of("unaccepted", (canary, *sight.upstreams), compute)
 
     def due_objects(self, canary: Canary, target: Object) -> frozenset[ManagedObject]:
         """See `Routing`. An existing table is due when our routes in it are not as rendered: the rest is the users'."""
-        memo, names = self._caches.memo(canary), Names.of(canary)
-        target, primary = memo.written(target), memo.written(self._caches.primary(canary))
-        reference, table = memo.written(self._reference(canary)), memo.written(self._table(canary))
-        upstreams, left_behind = self._caches.of(UPSTREAMS), self._applied.left_behind
-        keys = [(canary.namespace, names.upstream(side)) for side in Side]
-        compared = ((memo.written(upstreams.get(*key)), left_behind(UPSTREAMS, *key)) for key in keys)
-        inputs = (canary, target, primary, reference, *chain.from_iterable(compared))
+        sight = self._caches.sight(canary)
+        memo, names, table = sight.memo, sight.names, sight.written_table
+        target, reference = memo.written(target), memo.written(self._reference(canary))
+        left_behind = (self._applied.left_behind(UPSTREAMS, sight.namespace, names.upstream(side)) for side in Side)
+        inputs = (canary, target, sight.written_primary, reference, *sight.written_upstreams, *left_behind)
         due = memo.of("upstreams", inputs, partial(self._due_upstreams, canary, target))
         if table is not None:
             memo.of("mirror", (canary, table), partial(check_mirror, canary, table))
@@ -160,12 +156,12 @@ class GlooRouting:
 
     def _is_route_due(self, canary: Canary) -> bool:
         """Return whether our routes are not as rendered; repeated ones may stay until the gateway has answered."""
-        table, memo = self._table(canary), self._caches.memo(canary)
-        written = memo.written(table)
+        sight = self._caches.sight(canary)
+        table = sight.table
         if table is None:
             return True
         # A patch tests the version of the whole table; whether there is anything to patch does not depend on that.
-        if memo.of("routes", (canary, written), partial(_is_as_rendered, canary, table)):
+        if sight.memo.of("routes", (canary, sight.written_table), partial(_is_as_rendered, canary, table)):
             return False
         is_known = self._acknowledgements.of(key_of(table), table, self._now_s()) is Acknowledgement.GIVEN
         return is_known or not is_repeated(canary, table)
@@ -178,7 +174,7 @@ class GlooRouting:
         served = self._served_port(canary, table)
         if served not in {None, canary.spec.service.port}:
             return served
-        left_port = self._acknowledgements.left_port(_key(canary), table, self._now_s())
+        left_port = self._acknowledgements.left_port(key_of(table), table, self._now_s())
         if left_port is None or not self._may_be_served(table, self._delegations.way_to(table)):
             return None
         return left_port
@@ -265,7 +261,7 @@ class GlooRouting:
             self._port_moves_s.pop(change.key, None)
 
     def _table(self, canary: Canary) -> Object | None:
-        return self._caches.of(ROUTE_TABLES).get(*_key(canary))
+        return self._caches.sight(canary).table
 
     def _reference(self, canary: Canary) -> Object | None:
         """Find the Upstream that `upstreamRef` names.
