@@ -8,6 +8,7 @@ from agent.resources import METRIC_TEMPLATES, ROUTE_TABLES, SCALED_OBJECTS, UPST
 from canary.api.names import Side, apex_name, primary_name, service_names, upstream_name
 from canary.api.parts import items_of, mapping_of, text_of
 from canary.run.status import read_identity
+from canary.run.wire import SERIN_STATUS, StatusKey
 from kube.resource import DAEMONSETS, DEPLOYMENTS, HPAS, SERVICES, Object, Resource
 from kube.store import Change, Key
 
@@ -29,6 +30,8 @@ class Concerns:
 
     def take(self, change: Change) -> Collection[Concern]:
         """Follow a change of a Canary; return what no canary names any more."""
+        if change.key in self._of_canary and _names_the_same(change):
+            return ()
         after = frozenset() if change.new is None else concerns_of(change.new)
         before = self._of_canary.get(change.key, frozenset())
         if after == before:
@@ -58,6 +61,18 @@ class Concerns:
             self._canaries[concern].discard(canary)
             if not self._canaries[concern]:
                 del self._canaries[concern]
+
+
+def _names_the_same(change: Change) -> bool:
+    """Return whether no more changed than its status, and in that not the names of what was made."""
+    old, new = change.old, change.new
+    if old is None or new is None or old.get("spec") is not new.get("spec"):
+        return False
+    return _made_names(old) == _made_names(new)
+
+
+def _made_names(obj: Object) -> object:
+    return mapping_of(mapping_of(mapping_of(obj, "status"), SERIN_STATUS), StatusKey.NAMES)
 
 
 def concerns_of(obj: Object) -> frozenset[Concern]:

@@ -4,7 +4,6 @@ The main route is known by its two Upstreams, of the port that the canary has no
 it are known by their names. Everything else in the table belongs to others.
 """
 
-import re
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple, Self
 
@@ -70,14 +69,16 @@ def destinations_of(route: Object) -> list[dict[str, Any]]:
 def destinations_by_side(route: Object, names: Names) -> dict[Side, dict[int, int]]:
     """Return the positions of our Upstreams among the route's destinations, by side and by the port in their names."""
     found: dict[Side, dict[int, int]] = {side: {} for side in Side}
+    sides = [(names.upstream_stem(side), ports) for side, ports in found.items()]
     for position, destination in enumerate(destinations_of(route)):
         upstream = (destination.get("destination") or {}).get("upstream") or {}
         if upstream.get("namespace", names.namespace) != names.namespace:
             continue
-        for side in Side:
-            named = re.fullmatch(rf"{re.escape(names.upstream_stem(side))}(\d+)", upstream.get("name") or "")
-            if named is not None:
-                found[side].setdefault(int(named[1]), position)
+        name = upstream.get("name") or ""
+        for stem, ports in sides:
+            port = name[len(stem) :] if name.startswith(stem) else ""
+            if port.isdecimal():
+                ports.setdefault(int(port), position)
     return found
 
 
