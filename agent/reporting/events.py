@@ -1,11 +1,13 @@
 """Reporting: the messages of a canary become events and log lines.
 
 The messages of a transition are stored in the status with it, and their events are named after it: reported again after
-a restart, they are the same events. Remarks made while waiting are reported once for as long as they stay the same.
+a restart, they are the same events. Remarks made while waiting are reported once for as long as they stay the same;
+those of a wait that mostly takes a moment, once it has taken longer, and then at intervals.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
@@ -21,6 +23,8 @@ _log = logging.getLogger("serin")
 # Until they are written only the status keeps the messages, and the next transition replaces them there.
 _WRITTEN_WITHIN_S: Final = 10.0
 _REPORTED_AGAIN_WITHIN_S: Final = 600.0
+# Pods come up in a moment, step by step: four remarks that nobody needs. A wait is looked at again after 5 s.
+_TAKES_A_MOMENT_S: Final = 4.0
 
 
 class Recorder(Protocol):
@@ -35,14 +39,23 @@ class Recorder(Protocol):
 class EventReporter:
     """Reports on one canary, without waiting: events are written in the background.
 
-    `on_remark` is called with each remark: unlike the messages of a transition it is stored nowhere.
+    `on_remark` is called with each remark: unlike the messages of a transition it is stored nowhere. `clock` returns
+    monotonic seconds.
     """
 
-    def __init__(self, recorder: Recorder, on_remark: Callable[[Object, Message], None]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        on_remark: Callable[[Object, Message], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._recorder = recorder
         self._on_remark = on_remark
         self._reported: tuple[int, tuple[Message, ...]] | None = None
         self._remarks: tuple[Message, ...] = ()
+        self._clock = clock
+        self._told_at_s: dict[str, float] = {}
+        """Of each wait under way: when it was told last, or else when it began."""
         self._unwritten: list[asyncio.Event] = []
 
     @property
@@ -84,13 +97,28 @@ class EventReporter:
             self._report(obj, message, once, is_logged=not is_restart)
 
     def report_remarks(self, obj: Object, remarks: tuple[Message, ...]) -> None:
-        """Report the remarks of a waiting tick, if they are not those that were reported last."""
-        if remarks == self._remarks:
-            return
-        self._remarks = remarks
-        for message in remarks:
+        """Report those of the remarks of a waiting tick that the tick before it did not have."""
+        known, self._remarks = self._remarks, self._due(remarks)
+        for message in self._remarks:
+            if message in known:
+                continue
+            if message.waits_for:
+                self._told_at_s[message.waits_for] = self._clock()
             self._report(obj, message, "", is_logged=True)
             self._on_remark(obj, message)
+
+    def _due(self, remarks: tuple[Message, ...]) -> tuple[Message, ...]:
+        """Return the remarks without those of a wait that only just began, or was told only just in other words."""
+        now_s = self._clock()
+        waits = [message.waits_for for message in remarks if message.waits_for]
+        self._told_at_s = {wait: self._told_at_s.get(wait, now_s) for wait in waits}
+        return tuple(
+            message
+            for message in remarks
+            if not message.waits_for
+            or message in self._remarks
+            or now_s - self._told_at_s[message.waits_for] >= _TAKES_A_MOMENT_S
+        )
 
     def _report(self, obj: Object, message: Message, once: str, *, is_logged: bool) -> None:
         if is_logged:

@@ -42,12 +42,14 @@ class Message:
     """One message about a canary, its text fit to be shown (`canary.api.shown`).
 
     `is_warning` makes it an event of type Warning instead of Normal. `alert` goes out to chats as well; only messages
-    of a transition have one, for each is sent once.
+    of a transition have one, for each is sent once. `waits_for`, if any, is what a remark waits for that mostly takes a
+    moment: it is told once that has taken longer.
     """
 
     text: str
     is_warning: bool = False
     alert: Alert | None = None
+    waits_for: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", shown(self.text))
@@ -136,9 +138,9 @@ def analysis_started(target: str) -> Message:
 
 
 def not_ready(workload: str, explanation: str, *, is_canary_side: bool) -> Message:
-    """Report that a side is not (or no longer) up. `workload` is `{workload}.{namespace}`."""
+    """Report that a side is not up for some seconds by now. `workload` is `{workload}.{namespace}`."""
     subject = f"canary deployment {workload}" if is_canary_side else workload
-    return warning(f"{subject} not ready: {explanation}")
+    return replace(warning(f"{subject} not ready: {explanation}"), waits_for=subject)
 
 
 def hook_passed(kind: str, hook: str) -> Message:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.reporting.events import EventReporter
-from canary.run.messages import Message, info, warning
+from canary.run.messages import Message, info, not_ready, warning
 from canary.run.phase import Phase
 from canary.run.state import Blocker, HookAnswers, Revisions, State
 
@@ -116,6 +116,48 @@ def test_a_remark_is_reported_again_only_when_it_changes_or_something_happened(r
     reports.report_transition(OBJECT, TRANSITION, 2.0)
     reports.report_remarks(OBJECT, (warning("1 of 2"),))
     assert [event[1] for event in recorded.events][-1] == "1 of 2"
+
+
+class Waits:
+    """A canary whose primary comes up step by step; `at` is what is seen of it so many seconds after the first look."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        self._recorded, self._now_s = recorded, 0.0
+        self._reports = EventReporter(recorded, ignore_remark, clock=lambda: 1000.0 + self._now_s)
+        self._reports.report_transition(OBJECT, State(), 2.0)
+
+    def at(self, seconds: float, explanation: str = "", *others: Message) -> list[str]:
+        """Return all that was told by then; without an explanation it is up."""
+        self._now_s = seconds
+        waits = (not_ready("app-primary.test", explanation, is_canary_side=False),) if explanation else ()
+        self._reports.report_remarks(OBJECT, (*waits, *others))
+        return [text.removeprefix("app-primary.test not ready: ") for _, text, _ in self._recorded.events]
+
+
+def test_a_wait_that_is_soon_over_is_not_told(recorded: Recorded) -> None:
+    wait = Waits(recorded)
+    assert wait.at(0, "0 of 1 new") == []
+    assert wait.at(2, "0 of 1 available") == []
+    assert wait.at(3) == []
+    # The next one is another wait.
+    assert wait.at(5, "0 of 1 new") == []
+
+
+def test_a_wait_that_lasts_is_told_as_it_stands_by_then_and_again_as_it_goes_on(recorded: Recorded) -> None:
+    wait = Waits(recorded)
+    wait.at(0, "0 of 9")
+    assert wait.at(5, "1 of 9") == ["1 of 9"]
+    assert wait.at(6, "2 of 9") == ["1 of 9"]
+    assert wait.at(11, "3 of 9") == ["1 of 9", "3 of 9"]
+    assert wait.at(60, "3 of 9") == ["1 of 9", "3 of 9"]
+
+
+def test_what_is_told_beside_a_wait_is_told_once_and_at_once(recorded: Recorded) -> None:
+    wait = Waits(recorded)
+    assert wait.at(0, "0 of 9", warning("no autoscaler")) == ["no autoscaler"]
+    assert wait.at(5, "0 of 9", warning("no autoscaler")) == ["no autoscaler", "0 of 9"]
+    assert wait.at(6, "1 of 9", warning("no autoscaler")) == ["no autoscaler", "0 of 9"]
+    assert wait.at(7, "", warning("no autoscaler")) == ["no autoscaler", "0 of 9"]
 
 
 async def test_a_transition_counts_as_written_when_all_its_events_are(recorded: Recorded) -> None:
