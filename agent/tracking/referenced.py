@@ -33,6 +33,9 @@ _ANSWERED_WITHIN_S: Final = 2.0
 # The reads of a promotion: it goes no further without them, and there are some for each name that a copy may have.
 _PROMOTED_WITHIN_S: Final = 10.0
 
+# Of an object whose spec was never changed.
+_FIRST_GENERATION: Final = 1
+
 # What could not be read is read again so soon.
 _RETRY_S: Final = 5.0
 
@@ -164,6 +167,9 @@ class Referenced:
 
     async def _look_back(self, canary: Canary, primary: Object, reading: _Reading, until_s: float) -> None:
         """Read the copies that older primaries used, once: an agent before this one may not have removed them."""
+        if primary["metadata"].get("generation") == _FIRST_GENERATION:
+            reading.has_looked_back = True  # it never had another template
+            return
         try:
             async with asyncio.timeout_at(until_s):
                 templates = await kept_templates(self._client.within(_ANSWERED_WITHIN_S), primary)

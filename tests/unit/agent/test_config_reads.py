@@ -240,11 +240,11 @@ async def test_what_is_written_during_a_read_is_not_taken_back(reader: Reader) -
 TRACKED = "844dda24c874109a-627fa439"
 
 
-def with_copies(caches: Caches) -> None:
-    """A primary runs that was made while all was tracked."""
+def with_copies(caches: Caches, *, generation: int = 2) -> None:
+    """A primary runs that was made while all was tracked, and was changed since."""
     copies = {CONF: "conf-primary", KEYS: "keys-primary", EXTRA: "extra-primary"}
     primary = primary_workload(CANARY, target(), TEMPLATE, revision=TRACKED, replicas=2, config_copies=copies)
-    primary["metadata"] |= {"resourceVersion": "1", "uid": "p"}
+    primary["metadata"] |= {"resourceVersion": "1", "uid": "p", "generation": generation}
     caches.of(DEPLOYMENTS).remember(primary)
 
 
@@ -257,6 +257,12 @@ async def test_the_copies_of_a_primary_are_read_with_what_they_were_made_of(read
     assert reader.asked() == sorted([*ALL, *copies, f"GET {replica_sets}"])
     await reader.refresh(60.0)
     assert reader.asked() == sorted([*ALL, *copies]), "older ReplicaSets are looked at once"
+
+
+async def test_a_primary_that_was_never_changed_has_no_older_replica_sets_to_look_at(reader: Reader) -> None:
+    with_copies(reader.caches, generation=1)
+    await reader.refresh()
+    assert [asked for asked in reader.asked() if "replicasets" in asked] == []
 
 
 async def test_off_means_that_no_configmap_or_secret_is_asked_for(reader: Reader) -> None:
