@@ -50,8 +50,10 @@ def open_session(rules: AddressRules | None = None, *, is_kept: bool = True) -> 
             rules.check_url(str(request.url))
         return await handler(request)
 
+    # Else each request looks for a proxy and for a ~/.netrc, and that in a thread.
+    has_proxy = bool(getproxies())
     return aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True, middlewares=(check,)
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=has_proxy, middlewares=(check,)
     )
 
 

@@ -159,4 +159,5 @@ async def test_who_gives_an_analysis_up_does_not_wait_until_it_is_deleted() -> N
         _, waiting = await asyncio.wait({check}, timeout=2)
         held.set()
         assert not waiting
-        await deleted.wait()
+        deleting = [task for task in asyncio.all_tasks() if task.get_name().startswith("delete Analysis")]
+        await asyncio.gather(deleted.wait(), *deleting)
