@@ -11,6 +11,7 @@ import os
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from kube.resource import Resource
 
 CONNECT_TIMEOUT_S = 3.0
+
+# Most requests have one of a few: of the field manager of a write, of the selector of a list.
+_QUERIES = 64
 
 Observe: TypeAlias = "Callable[[str, int | None, float | None], None]"
 """Told of each request: its verb, the answer's HTTP status, None without one, and the seconds that it took.
@@ -86,7 +90,12 @@ class Request:
         # A create is about a named object, but is sent to its collection.
         name = None if self.method == "POST" else self.name
         path = self.plain_path or self.resource.path(self.namespace, name, self.subresource)
-        return f"{path}?{urlencode(self.query)}" if self.query else path
+        return f"{path}?{_encoded(tuple(self.query.items()))}" if self.query else path
+
+
+@lru_cache(maxsize=_QUERIES)
+def _encoded(query: tuple[tuple[str, str], ...]) -> str:
+    return urlencode(query)
 
 
 class Connection:
@@ -261,7 +270,9 @@ async def open_connection(
         source = kubeconfig or "the service account or the default kubeconfig"
         raise ConfigError(f"can't use {source}: {error}") from error
     # The library's own session looks up proxies in the environment at each request: more than half of its CPU time.
-    session = aiohttp.ClientSession(connector=transport.pool_manager.connector, connector_owner=False)
+    session = aiohttp.ClientSession(
+        connector=transport.pool_manager.connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
+    )
     try:
         configuration.proxy = configuration.proxy or _proxy_of_environment(str(configuration.host))
         yield Connection(configuration, session, user_agent, observe)
