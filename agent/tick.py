@@ -208,13 +208,9 @@ class CanaryTicker:
         self._trouble.note((Trouble(Blocker(RETRYING, str(error))),))
 
     def _observe(self, canary: Canary, stored: StoredCanary) -> Observation:
-        return self._services.observer.observe(
-            canary,
-            stored,
-            self._cooldowns,
-            unstored=self._read_back.blocker,
-            lasting=self._trouble.lasting(stored.state.not_ready),
-        )
+        unstored, lasting = self._read_back.blocker, self._trouble.lasting(stored.state.not_ready)
+        observe = self._services.observer.observe
+        return observe(canary, stored, self._cooldowns, unstored=unstored, lasting=lasting)
 
     async def _ask(
         self, canary: Canary, stored: StoredCanary, observation: Observation, decision: Decision

@@ -237,9 +237,7 @@ async def test_a_slow_service_delays_no_other(session: aiohttp.ClientSession) ->
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_proxies_of_the_environment_are_heeded(
-    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_proxies_of_the_environment_are_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
     hosts: list[str] = []
 
     async def proxy(request: web.Request) -> web.Response:
@@ -249,8 +247,9 @@ async def test_proxies_of_the_environment_are_heeded(
     async with serving(proxy) as url:
         monkeypatch.setenv("http_proxy", url)
         monkeypatch.setenv("no_proxy", "inside.test")
-        assert (await ask(session, "http://gates.example.com/check")).verdict is Verdict.PASS
-        assert (await ask(session, "http://gates.inside.test:1/check")).verdict is Verdict.ERROR
+        async with open_session(is_kept=False) as session:
+            assert (await ask(session, "http://gates.example.com/check")).verdict is Verdict.PASS
+            assert (await ask(session, "http://gates.inside.test:1/check")).verdict is Verdict.ERROR
     assert hosts == ["gates.example.com"]
 
 
