@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from canary.api.canary import Canary
-from canary.decide import clock, guards
+from canary.decide import clock, guards, served
 from canary.decide.names import follow_names
 from canary.decide.phases import finalising, idle, initializing, progressing, promoting, terminating
 from canary.decide.ready import tell_readiness, why_not_ready
@@ -29,7 +29,7 @@ GUARDS: Final[tuple[Callable[[Tick], Decision | None], ...]] = (
     terminating.decide,
     guards.take_over_from_flagger,
     guards.keep_traffic_safe,
-    guards.note_served,
+    served.note_served,
     answer_without_spec,
     guards.await_spec,
     follow_names,
@@ -56,9 +56,10 @@ def find_trouble(canary: Canary, state: State, observation: Observation, decisio
 
 
 def _tick(canary: Canary, state: State, observation: Observation) -> Tick:
-    """Return the three inputs as a tick, the state by the present clock and by what the route knows of."""
+    """Return the three inputs as a tick, the state by the present clock, by what the route knows of and shows."""
     watched = clock.count_watched(state, observation.now_s)
-    return Tick(canary, guards.count_on(watched, observation), observation)
+    tick = Tick(canary, guards.count_on(watched, observation), observation)
+    return served.count_served(guards.count_generation(tick))
 
 
 def _decide_phase(tick: Tick) -> Decision:

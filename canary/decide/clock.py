@@ -15,7 +15,7 @@ from canary.run.phase import IDLE, Phase
 from canary.run.state import State
 
 # The clocks of two nodes differ by less, and a wait that is longer by that harms nobody.
-_SAME_CLOCK_S: Final = 1.0
+SAME_CLOCK_S: Final = 1.0
 # About a write a minute costs next to nothing beside the checks.
 _NOTED_EVERY_S: Final = 45.0
 # An agent that is killed is back within this time after its last note, or others have taken over.
@@ -25,7 +25,7 @@ UNWATCHED_AFTER_S: Final = 150.0
 def count_watched(state: State, now_s: float) -> State:
     """Return the state with its moments by the present clock, and with no deadline run while nobody watched."""
     ahead_s = _ahead_s(state, now_s)
-    if ahead_s < -_SAME_CLOCK_S:
+    if ahead_s < -SAME_CLOCK_S:
         return _moved(state, ahead_s, has_checks=True)
     if ahead_s > UNWATCHED_AFTER_S:
         return _moved(state, ahead_s, has_checks=False)
@@ -36,7 +36,7 @@ def note_time(tick: Tick) -> Decision | None:
     """Store the moments that moved, or that a deadline runs; None where neither has to be."""
     state = tick.state
     is_under_way = state.phase not in {None, Phase.TERMINATED, *IDLE} or state.timing.shifted_at_s is not None
-    is_set_back = is_under_way and _ahead_s(state, tick.now_s) < -_SAME_CLOCK_S
+    is_set_back = is_under_way and _ahead_s(state, tick.now_s) < -SAME_CLOCK_S
     if not is_set_back and not (runs_down(tick) and _is_note_due(state, tick.now_s)):
         return None
     analysis = replace(state.analysis, unobserved_s=unchecked_s(tick))

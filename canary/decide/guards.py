@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from canary.decide import takeover
-from canary.decide.attempts import attempt, repeat_route
+from canary.decide.attempts import attempt
 from canary.decide.clock import unchecked_s
 from canary.decide.run_record import give_reason
 from canary.decide.tick import Tick
@@ -31,10 +31,9 @@ from canary.run.messages import (
     warning,
 )
 from canary.run.observation import Observation, Target
-from canary.run.phase import ANALYSING, Phase
+from canary.run.phase import ANALYSING, IDLE, Phase
 from canary.run.revision import UNKNOWN, config_part, template_part
 from canary.run.state import Blocker, State
-from canary.run.traffic import TOTAL_PERCENT
 
 _SUSPENDED: Final = Blocker("Suspended", "spec.suspend is true: the run stands still until it is false.")
 
@@ -171,29 +170,6 @@ def _pull_forgotten(tick: Tick) -> Decision | None:
         return None
     due = tick.due_traffic() if route.traffic.is_exposing else ()
     return act(*due) if due else None
-
-
-def note_served(tick: Tick) -> Decision | None:
-    """Store once that the gateway serves the stored split: a step's interval counts from then.
-
-    Where its traffic is not changed by it, as by an iteration, it counts from the step's being stored. A gateway that
-    has nothing to acknowledge is given something.
-    """
-    state = tick.state
-    if state.phase is None or state.served_at_s is not None or tick.due_traffic():
-        return None
-    if not tick.is_route_served:
-        return repeat_route(tick)
-    served, timing = replace(state, served_at_s=tick.now_s), state.timing
-    is_step_back = state.phase is Phase.PROMOTING and 0 < state.traffic.canary_percent < TOTAL_PERCENT
-    if tick.analysis_started or is_step_back:
-        next_check_at_s = max(timing.next_check_at_s, tick.now_s + tick.canary.interval_s)
-        served = replace(served, timing=replace(timing, next_check_at_s=next_check_at_s))
-    step = state.analysis.step
-    if step.number > 0 and step.served_at_s is None:
-        # A step's time goes on where somebody changes the route back and forth.
-        served = replace(served, analysis=replace(state.analysis, step=replace(step, served_at_s=tick.now_s)))
-    return tick.update(served)
 
 
 def _keep_meaning(tick: Tick) -> Decision | None:
@@ -349,6 +325,19 @@ def follow_target(tick: Tick) -> Decision | None:
     )
     history = tuple(replace(entry, revision=renamed(entry.revision)) for entry in state.history)
     return tick.update(replace(followed, revisions=revisions, history=history))
+
+
+def count_generation(tick: Tick) -> Tick:
+    """Return the tick with a generation of the target that moved without its template noted, while a run is on.
+
+    That is its scaling, ours most of the time. The next transition stores it; at rest there is none to come, and a
+    target that is to get the primary's size is scaled once.
+    """
+    state, stored, target = tick.state, tick.state.target, tick.observation.target
+    if stored is None or target is None or state.phase in {None, Phase.TERMINATING, Phase.TERMINATED, *IDLE}:
+        return tick
+    is_scaled = replace(stored, generation=target.identity.generation) == target.identity
+    return tick.having(replace(state, target=target.identity)) if is_scaled else tick
 
 
 def _is_same_generation(tick: Tick, target: Target) -> bool:

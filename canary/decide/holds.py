@@ -55,6 +55,13 @@ def find_hold(tick: Tick, following: Step | None) -> Hold | None:
     return None if _is_over(tick, record.bake_started_at_s, bake_s) else Hold.TIME
 
 
+def has_own_time(tick: Tick) -> bool:
+    """Return whether the present step lasts for a time of its own, or bakes: that counts from its being served."""
+    listed = listed_step(tick.canary, tick.state.present_step)
+    is_baking = tick.canary.analysis is not None and tick.canary.analysis.bake_s > 0
+    return is_baking or (listed is not None and listed.duration_s > 0)
+
+
 def _is_well_early(tick: Tick) -> bool:
     """Return whether a step's time ends with its evidence, and all tests have found the next step well."""
     metrics = tick.canary.analysis.metrics if tick.canary.analysis else ()

@@ -11,6 +11,10 @@ POLL_S: Final = 1.0
 # While the gateway is about to acknowledge a write, some 1.6 s after it; nothing is asked of anybody for that.
 SETTLING_S: Final = 0.3
 
+# An acknowledgement takes some two seconds; one of within this time is stored with the next transition, see
+# `served.count_served`.
+SERVED_AT_ONCE_S: Final = 5.0
+
 # Gloo looks at a new Upstream within some two seconds; then somebody is told that it does not.
 ACCEPTED_WITHIN_S: Final = 10.0
 

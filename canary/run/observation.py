@@ -99,6 +99,7 @@ class Route:
     `sequence` is the number of the transition that wrote it last, 0 when none did. `is_exact` is False where the
     weights are none that we write, such as 50 and 30: `traffic` is what they come to, and they are written anew.
     `may_be_known`: the gateway may have had these very routes before the last write, and so nothing to acknowledge.
+    `served_since_s`: since when this agent has known the gateway to serve `traffic`, None while it does not.
     """
 
     traffic: Traffic
@@ -107,6 +108,7 @@ class Route:
     explanation: str = ""
     is_exact: bool = True
     may_be_known: bool = False
+    served_since_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

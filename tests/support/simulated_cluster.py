@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from agent.cooldowns import ActionCooldowns
+from agent.providers.routing.served import ServedSince
 from canary.api.canary import Canary
 from canary.api.hooks import CanaryWebhook
 from canary.decide import decide
@@ -122,7 +123,7 @@ class SimulatedCluster(SimulatedRoute):
     def restart(self) -> None:
         """Start the agent anew."""
         self.told_sequence = -1
-        self.cooldowns = ActionCooldowns(lambda: self.now_s)
+        self.cooldowns, self.served_since = ActionCooldowns(lambda: self.now_s), ServedSince()
         self.storage = SimulatedStorage(lambda: self.now_s, hasattr(self, "storage") and self.storage.prunes)
 
     def set_image(self, revision: str) -> None:
@@ -146,7 +147,7 @@ class SimulatedCluster(SimulatedRoute):
             now_s=self.now_s,
             target=None if self.is_target_gone else self._target(),
             primary=None if self.primary_revision is None else self._primary(self.primary_revision),
-            route=self.route(),
+            route=self.route(self.now_s),
             due_objects=frozenset(self._due() - self.cooldowns.objects),
             failed_objects=frozenset(self.cooldowns.objects & self._due()),
             scale_to=2,

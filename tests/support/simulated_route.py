@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from agent.providers.routing.served import ServedSince
 from canary.run.action import RepeatRoute, SetTraffic
 from canary.run.observation import Route, RouteState
 from canary.run.traffic import Traffic
@@ -25,18 +26,19 @@ class SimulatedRoute:
     unaccepted: str = ""
     served: tuple[int, int] | None = None
     history: list[tuple[int, int]] = field(default_factory=list)
+    served_since: ServedSince = field(default_factory=ServedSince, compare=False)
 
     def follow_route(self, shares: tuple[int, int]) -> None:
         """Let the gateway serve the route as it stands, unless it is silent or refuses it."""
         if self.weights is not None and self.route_state in {RouteState.SETTLED, RouteState.WARNED}:
             self.served = shares
 
-    def route(self) -> Route | None:
-        """Read the route back."""
+    def route(self, now_s: float) -> Route | None:
+        """Read the route back; the agent remembers since when it is served."""
         if self.weights is None:
             return None
         said = "the gateway's reason"
-        return Route(
+        route = Route(
             Traffic(
                 100 * self.weights[1] // sum(self.weights), self.mirror_percent, self.cookie, self.includes_unmatched
             ),
@@ -46,6 +48,7 @@ class SimulatedRoute:
             is_exact=sum(self.weights) == 100,
             may_be_known=self.may_be_known,
         )
+        return self.served_since.note(route, now_s)
 
     def write_route(self, wanted: SetTraffic | RepeatRoute) -> None:
         """Set the split, or write the present one in other numbers."""
@@ -63,4 +66,5 @@ class SimulatedRoute:
 
 def is_same_write(seen: Route, now: Route) -> bool:
     """Return whether nobody wrote the route since it was seen; what the gateway says of it is no write."""
-    return replace(seen, state=now.state, explanation=now.explanation, may_be_known=now.may_be_known) == now
+    said = replace(seen, state=now.state, explanation=now.explanation, may_be_known=now.may_be_known)
+    return replace(said, served_since_s=now.served_since_s) == now

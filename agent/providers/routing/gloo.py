@@ -13,6 +13,7 @@ from agent.providers.routing.acknowledgements import (
     Acknowledgements,
 )
 from agent.providers.routing.delegations import Delegations, Way
+from agent.providers.routing.served import ServedSince
 from agent.resources import ROUTE_TABLES, UPSTREAMS
 from agent.settings import FIELD_MANAGER
 from canary.api.canary import Canary
@@ -55,6 +56,7 @@ class GlooRouting:
         self._applied = applied
         self._now_s = now_s
         self._acknowledgements = Acknowledgements()
+        self._served: dict[Key, ServedSince] = {}
         self._delegations = Delegations(caches)
         self._port_moves_s: dict[Key, tuple[int, float]] = {}
         caches.of(ROUTE_TABLES).subscribe(self._on_table)
@@ -71,7 +73,7 @@ class GlooRouting:
         if exposure is None:
             return None
         state, explanation = self._state(canary, table, now_s)
-        return Route(
+        route = Route(
             exposure.traffic,
             read_sequence(table, canary),
             state,
@@ -79,6 +81,7 @@ class GlooRouting:
             is_exact=exposure.is_exact,
             may_be_known=self._acknowledgements.may_be_known(key_of(table)),
         )
+        return self._served.setdefault(key_of(table), ServedSince()).note(route, now_s)
 
     def _state(self, canary: Canary, table: Object, now_s: float) -> tuple[RouteState, str]:
         """Return what the gateway says of a table, and in which words.
@@ -259,6 +262,7 @@ class GlooRouting:
         self._acknowledgements.note(change.key, change.new, self._now_s())
         if change.new is None:
             self._port_moves_s.pop(change.key, None)
+            self._served.pop(change.key, None)
 
     def _table(self, canary: Canary) -> Object | None:
         return self._caches.sight(canary).table

@@ -201,3 +201,47 @@ def test_upstreams_are_accepted_one_by_one(world: World) -> None:
     )
     world.put(UPSTREAMS, upstream(CANARY, target, Side.CANARY) | status())
     assert world.routing.unaccepted(CANARY) == ""
+
+
+def served_since(world: World) -> float | None:
+    route = world.routing.observe(CANARY, world.now_s)
+    assert route is not None
+    return route.served_since_s
+
+
+def test_since_when_a_split_is_served_is_known_from_its_acknowledgement_on(world: World) -> None:
+    world.service(to("podinfo"))
+    world.table(20)
+    assert served_since(world) is None
+    world.acknowledge(20)
+    first_s = world.now_s
+    assert served_since(world) == first_s
+    world.now_s += 100
+    assert served_since(world) == first_s
+
+
+def test_another_split_is_served_from_its_own_acknowledgement_on_also_where_it_is_the_one_before(world: World) -> None:
+    world.service(to("podinfo"))
+    assert served_since(world) == world.now_s
+    world.table(50)
+    assert served_since(world) is None
+    world.table(10)
+    assert served_since(world) is None
+    world.acknowledge(10)
+    assert served_since(world) == world.now_s
+
+
+def test_a_refused_split_is_served_no_more_and_a_silent_gateway_serves_it_still(world: World) -> None:
+    world.service(to("podinfo"))
+    world.acknowledge(10)
+    since_s = served_since(world)
+    world.acknowledge(10, state="Rejected", reason="no such thing")
+    assert (since_s is None, served_since(world)) == (False, None)
+
+
+def test_a_clock_that_is_set_back_is_never_before_the_moment(world: World) -> None:
+    world.service(to("podinfo"))
+    world.acknowledge(10)
+    served_since(world)
+    world.now_s -= 60
+    assert served_since(world) == world.now_s

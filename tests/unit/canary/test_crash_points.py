@@ -1,6 +1,6 @@
 """Every strategy, every short tape of verdicts, a crash before and after every effect: the same end as without it."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
@@ -50,6 +50,13 @@ def _has_ended(state: State) -> bool:
     return state.revisions.finished == "rev-2" and not state.hooks.post_rollout_pending
 
 
+def _move_of(state: State) -> Hashable:
+    """Return where a run stands, without its times, and without how often that was written."""
+    analysis, step = state.analysis, state.analysis.step
+    counted = (analysis.failed_checks, analysis.iterations, analysis.checks_passed, state.hooks.answered)
+    return state.phase, state.traffic, counted, step.number, step.bake_started_at_s is None
+
+
 @dataclass
 class Play:
     """A revision's run on a tape. With `survivors`, a crash at any moment is tried: each gets the cluster it leaves.
@@ -60,7 +67,7 @@ class Play:
     cluster: SimulatedCluster
     tape: tuple[Verdict, ...]
     end_s: float
-    first_asked: int | None = None
+    moves: dict[Hashable, int] = field(default_factory=dict)
     pulled: set[str] = field(default_factory=set)
     survivors: list["Play"] | None = None
 
@@ -88,14 +95,12 @@ class Play:
         )
 
     def _by_move(self) -> Iterator[Verdict]:
-        """Answer by the number of the stored move: a question asked again after a crash gets the same answer."""
+        """Answer by where the run stands: a question asked again after a crash gets the same answer."""
         while True:
-            number = self.cluster.state.transition.sequence
-            if self.first_asked is None:
-                self.first_asked = number
+            number = self.moves.setdefault(_move_of(self.cluster.state), len(self.moves))
             # Whether a check is due before a promotion ends is a matter of a second, and a crash costs one.
             is_promotion = self.cluster.state.phase is Phase.PROMOTING
-            yield PASS if is_promotion else self.tape[(number - self.first_asked) % len(self.tape)]
+            yield PASS if is_promotion else self.tape[number % len(self.tape)]
 
     def _before(self, effect: str) -> None:
         state = self.cluster.state
@@ -113,7 +118,8 @@ class Play:
             return
         cluster = self.cluster.fork()
         if not self.survivors or cluster != self.survivors[-1].cluster:
-            self.survivors.append(replace(self, cluster=cluster, pulled=self.pulled.copy(), survivors=None))
+            pulled, moves = self.pulled.copy(), self.moves.copy()
+            self.survivors.append(replace(self, cluster=cluster, pulled=pulled, moves=moves, survivors=None))
 
 
 def begin(strategy: str, tape: tuple[Verdict, ...], *, opens_late: bool, rolls_without_gap: bool) -> Play:

@@ -187,6 +187,9 @@ def test_the_primary_is_not_rolled_while_the_gateway_refuses_the_route() -> None
 def test_what_was_served_once_is_known_after_a_restart() -> None:
     """The agent that starts can't tell from the object; what its predecessor stored is enough to go on from."""
     cluster = at_weight(25)
+    cluster.route_state = RouteState.PENDING
+    cluster.run(6)
+    cluster.route_state = RouteState.SETTLED
     cluster.run(1)
     cluster.route_state = RouteState.UNACKNOWLEDGED
     cluster.restart()
@@ -251,9 +254,7 @@ def test_the_route_is_made_when_its_upstreams_are_accepted() -> None:
 
 def test_what_is_known_of_one_split_is_not_known_of_another() -> None:
     cluster = at_weight(25)
-    cluster.run(1)
-    state = cluster.state
-    assert state.served_at_s is not None
+    state = replace(cluster.state, served_at_s=cluster.now_s)
     stays = state.update_to(replace(state, previous_cookie="x"), cluster.now_s)
     moves = state.update_to(replace(state, traffic=replace(state.traffic, canary_percent=26)), cluster.now_s)
     assert (stays.served_at_s, moves.served_at_s) == (state.served_at_s, None)
