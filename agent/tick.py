@@ -44,6 +44,7 @@ from canary.run.trouble import RETRYING, Trouble, is_other_reason
 from canary.run.unsent import write_unsent
 from canary.run.wire import SERIN_STATUS, StatusKey
 from kube.errors import KubeError, PermanentError, TransientError
+from kube.packing import version_of
 from kube.resource import Object
 from kube.store import Key
 
@@ -333,7 +334,7 @@ class CanaryTicker:
             kube.errors.Lost: it was written, and is not stored.
         """
         async with self._writing:
-            obj = self._followers.get(_version(obj), obj)
+            obj = self._followers.get(version_of(obj), obj)
             generation = int(obj["metadata"].get("generation", 0))
             state = self._alerter.with_unsent(state)
             status = write_status(state, obj.get("status"), target_kind=target_kind, generation=generation)
@@ -356,8 +357,8 @@ class CanaryTicker:
             ours.pop(StatusKey.UNSENT_ALERTS, None)
             ours |= {StatusKey.UNSENT_ALERTS: write_unsent(unsent)} if unsent else {}
             answer = await self._replace_status(obj, {**mapping_of(obj, "status"), SERIN_STATUS: ours})
-            before = _version(obj)
-            earlier = [version for version, found in self._followers.items() if _version(found) == before]
+            before = version_of(obj)
+            earlier = [version for version, found in self._followers.items() if version_of(found) == before]
             self._followers |= dict.fromkeys((*earlier, before), answer)
             self._alerter.note_stored(unsent)
 
@@ -393,7 +394,3 @@ class CanaryTicker:
         has_ended = before.phase not in IDLE and after.phase in {Phase.SUCCEEDED, Phase.FAILED}
         if has_ended:
             services.metrics.canaries.count_end(canary, after)
-
-
-def _version(obj: Object) -> str:
-    return str(obj["metadata"].get("resourceVersion", ""))
