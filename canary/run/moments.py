@@ -32,10 +32,15 @@ def read_known_time(found: object) -> float | None:
 
 
 def write_time(moment_s: float | None) -> str | None:
-    """Write to the millisecond: intervals of a second would be badly served by whole seconds."""
+    """Write to the millisecond: intervals of a second would be badly served by whole seconds.
+
+    What time that was not watched has moved beyond the last moment that can be written stays at that.
+    """
     if moment_s is None:
         return None
-    return datetime.fromtimestamp(moment_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(min(moment_s, _LATEST_S), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
 
 
 def write_second(moment_s: float) -> str:

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import orjson
 
-from agent.stored import StoredCanary, read_stored
+from agent.stored import StoredCanary, read_intent, read_stored
 from canary.api.bounds import MOST_REVIEW_S
 from canary.api.canary import GLOO
 from canary.decide import decide, find_trouble
 from canary.run.observation import Observation
 from canary.run.state import State
-from canary.run.status import UnknownPhase, read_state, write_status
+from canary.run.status import UnknownPhase, write_status
 from canary.run.traffic import Traffic
 from kube.json_text import loads
 from render.objects import UnusableObjectError
@@ -75,7 +75,7 @@ def _tick(obj: dict[str, Any]) -> None:
 def _store(obj: dict[str, Any], state: State) -> None:
     """Write a status as it is sent to the API server; what is read of that must be as good as what was written."""
     status = write_status(state, obj["status"], target_kind="Deployment", generation=1)
-    read = read_state(orjson.loads(orjson.dumps(status)))
+    read = read_intent(obj | {"status": orjson.loads(orjson.dumps(status))})
     assert state.phase is None or read.phase == state.phase
 
 

@@ -287,6 +287,11 @@ def test_a_moment_of_whatever_year_is_written_as_it_was_read(moment: str) -> Non
     assert write(read_state(before), before)["lastTransitionTime"] == moment
 
 
+def test_a_moment_that_was_moved_beyond_the_last_one_is_written_as_the_last() -> None:
+    late = replace(FULL, timing=replace(FULL.timing, unready_at_s=253_402_300_799.0 + 86_400))
+    assert write(late)["serin"]["unreadySince"] == "9999-12-31T23:59:59.000Z"
+
+
 def test_fields_that_we_do_not_know_are_kept() -> None:
     before = {"others": {"a": "1"}, "serin": {"future": 1}, "conditions": [{"type": "Theirs"}]}
     written = write(FULL, dict(before))
