@@ -6,8 +6,7 @@ target's name have no series left at the next one.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from agent.series.counts import Counts, End
@@ -41,6 +40,20 @@ class _Read(NamedTuple):
     snapshot: Snapshot | None
 
 
+class _Written(NamedTuple):
+    """The lines of one canary, those of each family in one text, and what they were made of."""
+
+    snapshot: Snapshot
+    counts: Counts | None
+    changes: int
+    texts: tuple[str, ...]
+
+    def is_of(self, shown: Shown) -> bool:
+        """Return whether nothing of it has changed since."""
+        changes = shown.counts.changes if shown.counts is not None else 0
+        return self.snapshot is shown.snapshot and self.counts is shown.counts and self.changes == changes
+
+
 class CanarySeries:
     """Renders the canaries that `stored` returns at each scrape, and keeps what is counted of them meanwhile."""
 
@@ -48,6 +61,7 @@ class CanarySeries:
         self.stored = stored
         self._read: dict[Key, _Read] = {}
         self._counts: dict[Key, Counts] = {}
+        self._written: dict[Key, _Written] = {}
 
     def count_checks(self, canary: Canary, results: Sequence[CheckResult], seconds: float) -> None:
         """Count what a tick's checks came to, those of hooks before those of metrics, and how long they took."""
@@ -58,12 +72,13 @@ class CanarySeries:
     def count_end(self, canary: Canary, state: State) -> None:
         """Count a run that ended."""
         end = End(state.phase is Phase.FAILED, canary.flaggers_strategy, state.control.skips_analysis)
-        self._counts_of(canary).ends[end] += 1
+        self._counts_of(canary).add_end(end)
 
     def forget(self, key: Key) -> None:
         """Drop what was counted of a canary that has gone, though nobody may ever ask for the page."""
         self._counts.pop(key, None)
         self._read.pop(key, None)
+        self._written.pop(key, None)
 
     def pieces(self, leads: Leads) -> Iterator[str]:
         """Yield the page in pieces, of which none takes long; some are empty.
@@ -72,17 +87,17 @@ class CanarySeries:
         """
         if not leads(""):
             self._read.clear()
+            self._written.clear()
             return
         yield from self._read_changed(leads)
         read = sorted(self._read.items(), key=_by_age)
         yield _total(key.namespace for key, _ in read)
         whole, ready_lines = self._shown(read)
         yield READY.beginning() + "".join(ready_lines)
-        for family, lines in OF_CANARIES:
+        yield from self._write_changed(whole)
+        for position, (family, _) in enumerate(OF_CANARIES):
             yield family.beginning()
-            rest = iter(whole)
-            while some := list(islice(rest, _WRITTEN_AT_ONCE)):
-                yield "".join(line for shown in some for line in lines(shown))
+            yield "".join(written.texts[position] for written in self._written.values())
 
     def _counts_of(self, canary: Canary) -> Counts:
         key, target = Key(canary.namespace, canary.name), canary.spec.target_ref.name
@@ -109,13 +124,30 @@ class CanarySeries:
                 yield ""
         self._read = read
 
-    def _shown(self, read: Iterable[tuple[Key, _Read]]) -> tuple[list[Shown], list[str]]:
+    def _write_changed(self, whole: Mapping[Key, Shown]) -> Iterator[str]:
+        """Write the lines of those that are not as they were at the last scrape; yield nothing now and then."""
+        written: dict[Key, _Written] = {}
+        changed = 0
+        for key, shown in whole.items():
+            known = self._written.get(key)
+            if known is not None and known.is_of(shown):
+                written[key] = known
+                continue
+            texts = tuple("".join(lines(shown)) for _, lines in OF_CANARIES)
+            changes = shown.counts.changes if shown.counts is not None else 0
+            written[key] = _Written(shown.snapshot, shown.counts, changes, texts)
+            changed += 1
+            if changed % _WRITTEN_AT_ONCE == 0:
+                yield ""
+        self._written = written
+
+    def _shown(self, read: Iterable[tuple[Key, _Read]]) -> tuple[dict[Key, Shown], list[str]]:
         """Return the canaries that have all their series, and of all of them the lines that say whether they are ready.
 
         Series are named after workloads: of two canaries with one target, the older one has them, and the other one is
         not ready.
         """
-        whole: list[Shown] = []
+        whole: dict[Key, Shown] = {}
         claimed: set[tuple[str, str]] = set()
         ready_lines: dict[str, None] = {}
         for key, (_, snapshot) in read:
@@ -127,7 +159,7 @@ class CanarySeries:
                 claimed |= workloads
                 counts = self._counts.get(key)
                 is_ours = counts is not None and counts.is_of(snapshot.uid, snapshot.target)
-                whole.append(Shown(snapshot, snapshot.spec, counts if is_ours else None))
+                whole[key] = Shown(snapshot, snapshot.spec, counts if is_ours else None)
         return whole, list(ready_lines)
 
 

@@ -28,6 +28,8 @@ class Counts:
         self.verdicts = Counter[tuple[str, Verdict]]()
         """By the metric's name."""
         self.durations: Histogram | None = None
+        self.changes = 0
+        """How often something was counted: what was rendered of them holds until the next time."""
 
     def is_of(self, uid: str, target: str) -> bool:
         """Return whether they are of this canary, with this target."""
@@ -38,9 +40,16 @@ class Counts:
         if self.durations is None:
             self.durations = Histogram(*HistogramCollector.DEFAULT_BUCKETS)
         self.durations.observe(seconds)
+        self.changes += 1
+
+    def add_end(self, end: End) -> None:
+        """Count a run that ended."""
+        self.ends[end] += 1
+        self.changes += 1
 
     def add_verdicts(self, metrics: Sequence[CanaryMetric], results: Sequence[CheckResult]) -> None:
         """Count what the metrics came to; `results` has those of hooks before theirs. Of gone metrics nothing stays."""
+        self.changes += 1
         names = {metric.name for metric in metrics}
         for key in [key for key in self.verdicts if key[0] not in names]:
             del self.verdicts[key]

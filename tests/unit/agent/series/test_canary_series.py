@@ -385,3 +385,16 @@ def test_a_test_of_a_metric_shows_where_its_evidence_stands() -> None:
     shown = lines(of(stored(state, analysis={"metrics": metrics})), "serin_check")
     assert f"serin_check_evidence{{{RATE},{PODINFO}}} 0.25" in shown
     assert f'serin_check_verdicts_total{{{RATE},{PODINFO},verdict="undecided"}} 0' in shown
+
+
+def test_what_is_counted_between_two_scrapes_is_on_the_second_page() -> None:
+    metrics = of(stored(RUNNING, analysis={"metrics": [{"name": "request-success-rate"}]}))
+    counted = canary({"metrics": [{"name": "request-success-rate"}]})
+    passed = f'serin_check_verdicts_total{{{RATE},{PODINFO},verdict="pass"}}'
+    took = f"flagger_canary_duration_seconds_count{{{PODINFO}}}"
+    completed = f'flagger_canary_successes_total{{analysis_status="completed",deployment_strategy="canary",{PODINFO}}}'
+    assert lines(metrics, passed, took, completed) == [f"{completed} 0", f"{passed} 0"]
+    metrics.canaries.count_checks(counted, [result("request-success-rate")], 1.0)
+    assert lines(metrics, passed, took, completed) == [f"{took} 1", f"{completed} 0", f"{passed} 1"]
+    metrics.canaries.count_end(counted, replace(RUNNING, phase=Phase.SUCCEEDED))
+    assert lines(metrics, passed, took, completed) == [f"{took} 1", f"{completed} 1", f"{passed} 1"]
