@@ -46,6 +46,14 @@ def image(rollouts: Rollouts, name: str) -> str:
     return str(pod_spec(rollouts, name)["containers"][0]["image"]).rpartition(":")[2]
 
 
+def names_of_daemonsets(rollouts: Rollouts) -> list[str]:
+    return (
+        rollouts.cluster.kubectl("-n", rollouts.namespace, "get", "daemonset", "-o=name")
+        .replace("daemonset.apps/", "")
+        .split()
+    )
+
+
 def test_a_daemonset_is_promoted_under_load(rollouts: Rollouts) -> None:
     rollouts.apply(daemonset(), virtual_service(rollouts.namespace), of_daemonset(ONE_LONG_STEP))
     rollouts.wait_for_phase("app", "Initialized")
@@ -105,6 +113,12 @@ def test_a_daemonset_is_rolled_back(rollouts: Rollouts) -> None:
     rollouts.apply(daemonset("3.1.1"))
     rollouts.wait_for_phase("app", "Failed")
     rollouts.wait_for("it is at zero", lambda: ZERO in pod_spec(rollouts, "app")["nodeSelector"])
+    before = rollouts.get("daemonset", "app-primary")["metadata"]["uid"]
+    assert image(rollouts, "app-primary") == "3.1.0"
+    # The target has another template by now: only its ControllerRevisions have the one that was promoted.
+    rollouts.cluster.kubectl("-n", rollouts.namespace, "delete", "daemonset", "app-primary")
+    rollouts.wait_for("another primary", lambda: "app-primary" in names_of_daemonsets(rollouts))
+    assert rollouts.get("daemonset", "app-primary")["metadata"]["uid"] != before
     assert image(rollouts, "app-primary") == "3.1.0"
 
 
