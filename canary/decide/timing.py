@@ -15,6 +15,9 @@ SETTLING_S: Final = 0.3
 # `served.count_served`.
 SERVED_AT_ONCE_S: Final = 5.0
 
+# That costs a step an interval where the agent dies before it: no more than it takes for another one to lead.
+COUNTED_S: Final = 15.0
+
 # Gloo looks at a new Upstream within some two seconds; then somebody is told that it does not.
 ACCEPTED_WITHIN_S: Final = 10.0
 

@@ -56,7 +56,7 @@ class GlooRouting:
         self._applied = applied
         self._now_s = now_s
         self._acknowledgements = Acknowledgements()
-        self._served: dict[Key, ServedSince] = {}
+        self._served: dict[Key, dict[str, ServedSince]] = {}
         self._delegations = Delegations(caches)
         self._port_moves_s: dict[Key, tuple[int, float]] = {}
         caches.of(ROUTE_TABLES).subscribe(self._on_table)
@@ -81,7 +81,9 @@ class GlooRouting:
             is_exact=exposure.is_exact,
             may_be_known=self._acknowledgements.may_be_known(key_of(table)),
         )
-        return self._served.setdefault(key_of(table), ServedSince()).note(route, now_s)
+        # Of each Canary: two may name one table while no webhook refuses the second.
+        served = self._served.setdefault(key_of(table), {}).setdefault(canary.uid, ServedSince())
+        return served.note(route, now_s)
 
     def _state(self, canary: Canary, table: Object, now_s: float) -> tuple[RouteState, str]:
         """Return what the gateway says of a table, and in which words.

@@ -216,7 +216,7 @@ def test_since_when_a_split_is_served_is_known_from_its_acknowledgement_on(world
     world.acknowledge(20)
     first_s = world.now_s
     assert served_since(world) == first_s
-    world.now_s += 100
+    world.now_s += 20
     assert served_since(world) == first_s
 
 
@@ -231,12 +231,19 @@ def test_another_split_is_served_from_its_own_acknowledgement_on_also_where_it_i
     assert served_since(world) == world.now_s
 
 
-def test_a_refused_split_is_served_no_more_and_a_silent_gateway_serves_it_still(world: World) -> None:
+def test_a_refusal_of_some_seconds_does_not_end_what_is_served(world: World) -> None:
     world.service(to("podinfo"))
-    world.acknowledge(10)
     since_s = served_since(world)
+    assert since_s is not None
     world.acknowledge(10, state="Rejected", reason="no such thing")
-    assert (since_s is None, served_since(world)) == (False, None)
+    assert (world.state(), served_since(world)) == (RouteState.REJECTED, since_s)
+
+
+def test_what_a_leader_saw_before_another_led_is_not_known_any_more(world: World) -> None:
+    world.service(to("podinfo"))
+    served_since(world)
+    world.now_s += 31
+    assert served_since(world) == world.now_s
 
 
 def test_a_clock_that_is_set_back_is_never_before_the_moment(world: World) -> None:

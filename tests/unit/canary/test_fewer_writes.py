@@ -2,6 +2,7 @@
 
 from canary.run.observation import Question, RouteState
 from canary.run.phase import Phase
+from tests.support.canaries import canary
 from tests.support.simulated_cluster import SimulatedCluster
 from tests.support.simulated_runs import bootstrapped, phase
 
@@ -112,3 +113,48 @@ def test_a_template_that_is_only_read_otherwise_after_our_scaling_begins_no_othe
         (80, 20),
         "bbbbbbbbbbbbbbbb",
     )
+
+
+def test_a_long_interval_is_not_begun_anew_by_another_agent() -> None:
+    cluster = bootstrapped(FIVE_STEPS | {"interval": "5m"})
+    cluster.set_image(REVISION)
+    cluster.run(900, until=lambda: cluster.weights == (90, 10))
+    cluster.settle()
+    served_at_s, checks = cluster.now_s, cluster.questions.count(Question.CHECKS)
+    cluster.run(200)
+    cluster.now_s += 60
+    cluster.restart()
+    cluster.run(served_at_s + 301 - cluster.now_s)
+    assert cluster.questions.count(Question.CHECKS) == checks + 1
+
+
+def test_a_gateway_that_refuses_for_a_moment_makes_no_check_late() -> None:
+    cluster = at_weight(10)
+    cluster.settle()
+    served_at_s, checks = cluster.now_s, cluster.questions.count(Question.CHECKS)
+    cluster.run(7)
+    cluster.route_state = RouteState.REJECTED
+    cluster.run(2)
+    cluster.route_state = RouteState.SETTLED
+    cluster.run(served_at_s + 10.5 - cluster.now_s)
+    assert cluster.questions.count(Question.CHECKS) == checks + 1
+
+
+def test_a_bake_that_is_added_in_mid_step_makes_no_check_late() -> None:
+    cluster = at_weight(10)
+    cluster.settle()
+    served_at_s, checks = cluster.now_s, cluster.questions.count(Question.CHECKS)
+    cluster.run(8)
+    cluster.canary = canary(FIVE_STEPS | {"bake": "10m"})
+    cluster.run(served_at_s + 10.5 - cluster.now_s)
+    assert cluster.questions.count(Question.CHECKS) == checks + 1
+
+
+def test_an_interval_that_is_made_longer_in_mid_step_is_for_the_next_one() -> None:
+    cluster = at_weight(10)
+    cluster.settle()
+    checks = cluster.questions.count(Question.CHECKS)
+    cluster.run(8)
+    cluster.canary = canary(FIVE_STEPS | {"interval": "10m"})
+    cluster.run(8)
+    assert cluster.questions.count(Question.CHECKS) == checks + 1
