@@ -111,7 +111,7 @@ class Observer:
             route = self._routing.observe(canary, self._now_s())
         except Exception:  # noqa: BLE001  the tick will tell what is wrong with it
             return True
-        return route is not None and route.traffic.canary_percent > 0
+        return route is not None and (route.traffic.canary_percent > 0 or route.traffic.mirror_percent > 0)
 
     def _look_at_objects(
         self, canary: Canary, target: Object | None

@@ -81,10 +81,11 @@ class Supervisor:
         for loop, _ in self._loops.values():
             loop.wake()
 
-    def wake_one(self, key: Key) -> None:
-        """Wake a canary, if it is one of these."""
+    def wake_one(self, key: Key) -> bool:
+        """Wake a canary; return whether it is one of these."""
         if key in self._loops:
             self._loops[key][0].wake()
+        return key in self._loops
 
     def _on_canary(self, tasks: asyncio.TaskGroup, change: Change) -> None:
         key = change.key
@@ -107,7 +108,7 @@ class Supervisor:
     def _on_followed(self, resource: Resource, change: Change) -> None:
         concerned = self._concerned(resource, change.key)
         if concerned and resource in WORKLOADS.values() and is_users_new_template(change):
-            self._services.turns.note_users_edit()
+            self._services.turns.note_users_edit(change.key)
         for loop in concerned:
             if resource in WORKLOADS.values() and is_edit(change):
                 loop.note_target_edit(is_resynced=change.is_listed)

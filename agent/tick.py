@@ -105,7 +105,10 @@ class CanaryTicker:
         return urgency_of(status, is_pulling=self._is_pulling, is_target_edited=is_edited, is_exposed=look)
 
     def _is_exposed(self, obj: Object | None) -> bool:
-        canary = None if obj is None else self._read(obj).canary
+        try:
+            canary = None if obj is None else self._read(obj).canary
+        except Exception:  # noqa: BLE001  the tick will tell what is wrong with it
+            return True
         return canary is not None and self._services.observer.is_exposed(canary)
 
     def count_failure(self, error: Exception, *, is_reported: bool) -> None:
@@ -114,7 +117,7 @@ class CanaryTicker:
         _log.warning("tick of %s/%s: %s", *self._key, error)
         obj = self._stored()
         if is_reported and obj is not None:
-            self._reporter.report_remarks(obj, (warning(str(error)),))
+            self._reporter.report_failure(obj, warning(str(error)))
 
     async def tick(self) -> float | None:
         """Do what is to be done now; return the seconds until the next tick, None until something changes.

@@ -5,6 +5,8 @@ this agent's Lease would all wait for them, and decisions would be old when they
 once follows from how fast the API server answers.
 """
 
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Any, Final
@@ -17,9 +19,14 @@ from canary.run.phase import IDLE, Phase
 from canary.run.state import State
 from kube.pace import Pace
 from kube.slots import Slot, Slots
+from kube.store import Key
 
 # Each has one request under way, and there are connections for so many beside the watches.
 _AT_MOST: Final = 64
+
+
+# A storm changes many targets once; who changes the same ones again and again is none.
+_EDIT_COUNTS_EACH_S: Final = 60.0
 
 
 class Urgency(IntEnum):
@@ -73,8 +80,15 @@ def is_pull(state: State, decision: Decision, observation: Observation) -> bool:
 class Turns:
     """The turns of one agent, by the pace of its API server; see `kube.slots` for who is next and for who hangs."""
 
-    def __init__(self, pace: Pace | None = None, own_s: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        pace: Pace | None = None,
+        own_s: Callable[[], float] = lambda: 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._pace = pace or Pace()
+        self._clock = clock
+        self._edits: OrderedDict[Key, float] = OrderedDict()
         self.slots = Slots(self._pace, at_most=_AT_MOST, goes_on=Urgency.EXPOSED, own_s=own_s)
 
     @property
@@ -82,9 +96,18 @@ class Turns:
         """Return how many wait for a turn."""
         return self.slots.waiting
 
-    def note_users_edit(self) -> None:
-        """Note that users changed a target: while many do, no more is done for each than to tell that it is known."""
-        self._pace.note_others_write()
+    def note_users_edit(self, target: Key) -> None:
+        """Note that users changed a target: while many do, no more is done for each than to tell that it is known.
+
+        Each target counts once a minute. Else two controllers that undo each other's template for ever, or a tenant
+        with ten canaries, would make everybody's runs wait.
+        """
+        now_s = self._clock()
+        while self._edits and now_s - next(iter(self._edits.values())) >= _EDIT_COUNTS_EACH_S:
+            self._edits.popitem(last=False)
+        if target not in self._edits:
+            self._edits[target] = now_s
+            self._pace.note_others_write()
 
 
 class Turn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter, OrderedDict, deque
 from contextlib import suppress
@@ -86,7 +87,10 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _HalfPace:
-    """The pace of the Events: the other half is left to what they tell of."""
+    """The pace of the Events: the other half is left to what they tell of.
+
+    They give way to nobody: a transition waits for those of the one before, so it would be later by seconds for each.
+    """
 
     whole: Pace
 
@@ -100,11 +104,11 @@ class _HalfPace:
 
     @property
     def gives_way_s(self) -> float:
-        return self.whole.gives_way_s
+        return 0.0
 
     @property
     def patience_s(self) -> float:
-        return self.whole.patience_s
+        return math.inf
 
     @property
     def hangs_after_s(self) -> float:

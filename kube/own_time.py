@@ -10,14 +10,19 @@ _SCHEDULED: Final = "/proc/thread-self/schedstat"
 
 
 def own_s(path: str = _SCHEDULED) -> float:
-    """Return the seconds so far; where the kernel does not tell of waits (it is Linux that does) without them."""
+    """Return the seconds so far; where the kernel does not tell of waits (it is Linux that does) without them.
+
+    What can't be read now and then, for want of a descriptor, is without them too: who takes a difference must bear one
+    below 0.
+    """
     try:
         opened = os.open(path, os.O_RDONLY)
-    except OSError:
+        try:
+            # Nanoseconds on a core, nanoseconds in which it waited for one, and how many turns it had.
+            computed_ns, waited_ns, _ = map(int, os.read(opened, 64).split())
+        finally:
+            os.close(opened)
+    except (OSError, ValueError):
         return time.thread_time()
-    try:
-        # Nanoseconds on a core, nanoseconds in which it waited for one, and how many turns it had.
-        computed_ns, waited_ns, _ = os.read(opened, 64).split()
-    finally:
-        os.close(opened)
-    return (int(computed_ns) + int(waited_ns)) / 1e9
+    # A kernel that keeps no such statistics writes zeros.
+    return (computed_ns + waited_ns) / 1e9 if computed_ns else time.thread_time()

@@ -79,7 +79,7 @@ class Pace:
         self._typical_s = 0.0
         self._usual_s: float | None = None
         self._looked_at_s = self._changed_at_s = clock()
-        self._shrank_at_s = -math.inf
+        self._shrank_at_s = self._slow_at_s = -math.inf
         self._refused_at_s: float | None = None
         self._alone_until_s = clock()
         self._others_at_s: deque[float] = deque(maxlen=_STORM_WRITES)
@@ -116,7 +116,10 @@ class Pace:
 
         `own_s` of that this process itself was at work, or waited for a core: the answer may have lain there.
         """
-        self._answers.append((namespace, seconds, min(own_s, seconds)))
+        own_s = min(max(own_s, 0.0), seconds)
+        if self._is_slow(seconds - own_s):
+            self._slow_at_s = self._clock()
+        self._answers.append((namespace, seconds, own_s))
         if len(self._answers) >= _ANSWERS:
             self._look()
 
@@ -139,12 +142,14 @@ class Pace:
         self._typical_s = _typical_s((namespace, seconds) for namespace, seconds, _ in answers)
         servers_s = _typical_s((namespace, seconds - own_s) for namespace, seconds, own_s in answers)
         own_s = _typical_s((namespace, own_s) for namespace, _, own_s in answers)
-        # What is usual is forgotten slowly: a server that is slow for good has not much else to do.
-        forgetting = 1.0 + (now_s - self._looked_at_s) / _USUAL_FORGOTTEN_S
-        self._usual_s = servers_s if self._usual_s is None else min(servers_s, self._usual_s * forgetting)
-        self._looked_at_s = now_s
+        if own_s < servers_s:
+            # Else what is left of the answers says little of the server. What is usual is forgotten slowly: a server
+            # that is slow for good has not much else to do.
+            forgetting = 1.0 + (now_s - self._looked_at_s) / _USUAL_FORGOTTEN_S
+            self._usual_s = servers_s if self._usual_s is None else min(servers_s, self._usual_s * forgetting)
+            self._looked_at_s = now_s
         at_once = self._learned()
-        if servers_s > max(_SLOW_S, _SLOW_TIMES * self._usual_s):
+        if self._is_slow(servers_s):
             self._shrink_to(at_once * 3 // 4)
         elif own_s > _SLOW_S and at_once >= self._first:
             # These keep this process busy. More would wait in it, where none of them goes first.
@@ -152,8 +157,12 @@ class Pace:
         elif now_s - self._changed_at_s >= _GROWS_AGAIN_S:
             self._change_to(at_once + 1)
 
+    def _is_slow(self, servers_s: float) -> bool:
+        return self._usual_s is not None and servers_s > max(_SLOW_S, _SLOW_TIMES * self._usual_s)
+
     def _learned(self) -> int:
-        is_long_ago = self._clock() - max(self._shrank_at_s, self._alone_until_s) >= _FORGETS_SLOWNESS_S
+        slow_at_s = max(self._shrank_at_s, self._slow_at_s, self._alone_until_s)
+        is_long_ago = self._clock() - slow_at_s >= _FORGETS_SLOWNESS_S
         return max(self._at_once, self._first) if is_long_ago else self._at_once
 
     def _shrink_to(self, at_once: int) -> None:

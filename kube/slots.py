@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _LOOKS_FOR_LATE_S: Final = 0.25
 
+# An answer lies there for so long at most: who waits for more of this process's own time does not wait for that.
+_OWN_AT_MOST_S: Final = 1.0
+
 
 class SlotPace(Protocol):
     """What says how many slots there are, as `kube.pace.Pace` does. Each is asked whenever it matters."""
@@ -127,7 +130,7 @@ class Slots:
         self._of_owner: Counter[str] = Counter()
         self._served = 0
         self._served_of: dict[str, int] = {}
-        self._late = 0
+        self._late = self._late_hanging = 0
         self._is_to_wake = False
         self._is_to_sort = False
 
@@ -223,7 +226,8 @@ class Slots:
         is_any, is_any_late = self._waits_in(self._first), self._waits_in(self._first_late)
         rank = self._first[0][0] if is_any else math.inf
         alone_s, gives_way_s = self._pace.alone_s, self._pace.gives_way_s
-        has_room_for_late = rank > self._goes_on or self._late < max(self._pace.at_once // 4, 1)
+        late = self._late - self._late_hanging
+        has_room_for_late = rank > self._goes_on or late < max(self._pace.at_once // 4, 1)
         if is_any_late and alone_s <= 0 and rank > 0 and has_room_for_late:
             return self._first_late
         waits_s = alone_s or gives_way_s
@@ -313,7 +317,8 @@ class Slots:
         """Let another in where a slot's holder had no answer for too long; else look again when that may be so."""
         hangs_after_s, now_s = self._pace.hangs_after_s, asyncio.get_running_loop().time()
         # As long as this process works for others, or waits for a core, an answer may lie there.
-        left_s = slot.moved_at_s + hangs_after_s + (self._own_s() - slot.own_s) - now_s
+        own_s = min(max(self._own_s() - slot.own_s, 0.0), _OWN_AT_MOST_S)
+        left_s = slot.moved_at_s + hangs_after_s + own_s - now_s
         if left_s > 0:
             self._look_after(slot, left_s)
             return
@@ -324,6 +329,7 @@ class Slots:
 
     def _set_hanging(self, slot: Slot, *, is_hanging: bool) -> None:
         self._hanging += is_hanging - slot.is_hanging
+        self._late_hanging += (is_hanging - slot.is_hanging) * slot.is_late
         slot.is_hanging = is_hanging
 
     def _wake_after(self, seconds: float) -> None:

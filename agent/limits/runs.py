@@ -33,7 +33,7 @@ from kube.store import Change, Key
 # A gate that is asked each interval may open in the next one.
 _HELD_COUNTS_S: Final = 60.0
 
-# Whose turn it is and whose ticks fail lets others go first, and is asked again later; then it stands behind them all.
+# Whose turn it is and whose ticks fail lets others go first, and is asked again later; then it stands behind all those.
 _TAKEN_WITHIN_S: Final = 30.0
 _PASSED_OVER_S: Final = 600.0
 _PASSED_OVER_TIMES: Final = 2
@@ -74,11 +74,11 @@ class RunLimits:
 class _Waiter:
     """A canary that waits. Whose analysis is skipped goes first: that is somebody in a hurry, and soon over.
 
-    Whoever did not begin each time it was its turn goes last: else those that always fail keep all younger ones out.
+    Whoever did not begin each time it was its turn waits from then on as if it had come then, and without hurry: else
+    those that always fail keep all younger ones out.
     """
 
-    is_last: bool
-    is_analysed: bool
+    is_patient: bool
     since_s: float
     key: Key
     queued: Queued = field(compare=False)
@@ -89,12 +89,17 @@ class _Claim:
     """What is known of a canary as long as it has a place that is stored, whether it could begin or not.
 
     `since_s` is since when it waits as far as that is believed: whoever may write its status may write any moment.
-    `passed` is how often others went first because it did not begin.
+    `passed`: how often others went first because it did not begin; `again_s`: since when it waits anew because of that.
     """
 
     since_s: float
     passed: int = 0
+    again_s: float | None = None
     passed_until_s: float = -math.inf
+
+    @property
+    def counts_from_s(self) -> float:
+        return self.since_s if self.again_s is None else self.again_s
 
 
 class _Room:
@@ -147,7 +152,7 @@ class RunQueue:
         self._waiters: dict[Key, _Waiter] = {}
         self._order: list[_Waiter] = []
         self._offered_at_s: dict[Key, float] = {}
-        self._wake: Callable[[Key], None] | None = None
+        self._wake: Callable[[Key], bool | None] | None = None
         self._told_at_s = clock()
 
     @property
@@ -186,7 +191,7 @@ class RunQueue:
 
     def _waiter(self, key: Key, obj: Object, queued: Queued) -> _Waiter:
         claim, is_analysed = self._claims[key], mapping_of(obj, "spec").get("skipAnalysis") is not True
-        return _Waiter(claim.passed >= _PASSED_OVER_TIMES, is_analysed, claim.since_s, key, queued)
+        return _Waiter(is_analysed or claim.again_s is not None, claim.counts_from_s, key, queued)
 
     def _note_run(self, key: Key, obj: Object | None, *, is_run: bool) -> bool:
         """Note a run, or its end; return whether somebody else may begin for it."""
@@ -278,8 +283,11 @@ class RunQueue:
 
     # Who is told.
 
-    async def run(self, wake: Callable[[Key], None]) -> None:
-        """Wake by `wake` whose turn it is, or who has come on in the queue, until cancelled."""
+    async def run(self, wake: Callable[[Key], bool | None]) -> None:
+        """Wake by `wake` whose turn it is, or who has come on in the queue, until cancelled.
+
+        `wake` returns False for a canary that this process does not lead.
+        """
         if not self._limits.are_set:
             return
         self._wake = wake
@@ -301,15 +309,19 @@ class RunQueue:
         now_s = self._clock()
         late = [key for key, at_s in self._offered_at_s.items() if now_s - at_s >= _TAKEN_WITHIN_S]
         for key in late:
-            self._claims[key].passed += 1
-            self._claims[key].passed_until_s = now_s + _PASSED_OVER_S
+            claim = self._claims[key]
+            claim.passed, claim.passed_until_s = claim.passed + 1, now_s + _PASSED_OVER_S
+            if claim.passed >= _PASSED_OVER_TIMES:
+                claim.passed, claim.again_s = 0, self._now_s()
         if late:
             self._sort()
 
     def _sort(self) -> None:
-        """Put those last who were passed over too often, and no others."""
+        """Put them in order by what is known of them now."""
         for key, waiter in self._waiters.items():
-            self._waiters[key] = replace(waiter, is_last=self._claims[key].passed >= _PASSED_OVER_TIMES)
+            claim = self._claims[key]
+            is_patient = waiter.is_patient or claim.again_s is not None
+            self._waiters[key] = replace(waiter, is_patient=is_patient, since_s=claim.counts_from_s)
         self._order = sorted(self._waiters.values())
 
     def _offer(self) -> None:
@@ -323,8 +335,9 @@ class RunQueue:
                 break
             if self._is_able(waiter) and room.take(waiter.key.namespace):
                 self._offered_at_s[waiter.key] = before.get(waiter.key, now_s)
-                if waiter.key not in before:
-                    self._wake(waiter.key)
+                if waiter.key not in before and self._wake(waiter.key) is False:
+                    # Another agent leads it, or none does: that it does not begin says nothing of it.
+                    del self._offered_at_s[waiter.key]
 
     def _tell(self) -> None:
         """Wake those that have come on so far that it is worth a write of where they stand; once a minute."""

@@ -107,6 +107,12 @@ class EventReporter:
             self._report(obj, message, "", is_logged=True)
             self._on_remark(obj, message)
 
+    def report_failure(self, obj: Object, message: Message) -> None:
+        """Report why a tick failed; the waits that it knows nothing of go on."""
+        waits = self._told_at_s
+        self.report_remarks(obj, (message,))
+        self._told_at_s = waits
+
     def _due(self, remarks: tuple[Message, ...]) -> tuple[Message, ...]:
         """Return the remarks without those of a wait that only just began, or was told only just in other words."""
         now_s = self._clock()

@@ -67,10 +67,10 @@ class _Leader:
         for supervisor in self._supervisors.values():
             supervisor.wake_all()
 
-    def _wake_one(self, key: Key) -> None:
+    def _wake_one(self, key: Key) -> bool:
+        """Wake a canary; return whether this process leads it."""
         supervisor = self._supervisors.get(shard_of(key.namespace, self._shards))
-        if supervisor is not None:
-            supervisor.wake_one(key)
+        return supervisor is not None and supervisor.wake_one(key)
 
     async def _follow_queue(self) -> None:
         """Wake whose run may begin, while anything is led: whoever does not lead lets nobody begin."""

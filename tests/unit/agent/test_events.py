@@ -178,3 +178,14 @@ def test_each_remark_is_passed_on_once_and_no_message_of_a_transition(recorded: 
     for _ in range(2):
         made.report_remarks(OBJECT, (warning("podinfo.test not ready"), info("still")))
     assert remarked == ["podinfo.test not ready", "still"]
+
+
+def test_a_failure_in_between_does_not_begin_a_wait_anew(recorded: Recorded) -> None:
+    now_s = [100.0]
+    reports = EventReporter(recorded, ignore_remark, clock=lambda: now_s[0])
+    waits = not_ready("podinfo.test", "0 of 1 updated replicas are available", is_canary_side=True)
+    for _ in range(4):
+        reports.report_remarks(OBJECT, (waits,))
+        now_s[0] += 2
+        reports.report_failure(OBJECT, warning("the API server is away"))
+    assert [text for _, text, _ in recorded.events].count(waits.text) == 1

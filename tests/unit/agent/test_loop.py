@@ -124,15 +124,21 @@ async def test_a_canary_waits_as_long_as_the_api_server_asked_for_unless_traffic
 
 
 @pytest.mark.parametrize(
-    ("canary_percent", "urgency"), [(25, Urgency.PULL), (0, Urgency.RESTING), (None, Urgency.RESTING)]
+    ("traffic", "urgency"),
+    [
+        (Traffic(25), Urgency.PULL),
+        (Traffic(0, mirror_percent=100), Urgency.PULL),
+        (Traffic(), Urgency.RESTING),
+        (None, Urgency.RESTING),
+    ],
 )
 async def test_at_the_start_a_failed_canary_goes_first_only_where_its_route_still_has_traffic(
-    tmp_path: Path, canary_percent: int | None, urgency: Urgency
+    tmp_path: Path, traffic: Traffic | None, urgency: Urgency
 ) -> None:
     async with deposed_services(tmp_path, AgentMetrics("1.2.3")) as services:
         services.caches.of(CANARIES).remember(version_of_canary("1") | {"status": {"phase": "Failed"}})
-        if canary_percent is not None:
-            table = route_table(canary(), Traffic(canary_percent))
+        if traffic is not None:
+            table = route_table(canary(), traffic)
             table["metadata"]["resourceVersion"] = "1"
             services.caches.of(ROUTE_TABLES).remember(table)
         ticker = CanaryTicker(Key("test", "podinfo"), services, asyncio.Event())

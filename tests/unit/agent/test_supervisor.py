@@ -106,7 +106,7 @@ OWNER = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "podinfo
 
 
 @pytest.mark.parametrize(
-    ("name", "image", "metadata", "gives_way"),
+    ("name", "image", "metadata", "is_counted"),
     [
         ("podinfo", "podinfo:{}", {}, True),
         ("podinfo", "podinfo:1", {}, False),  # scaled only, as the agent does it, too
@@ -114,8 +114,8 @@ OWNER = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "podinfo
         ("other", "podinfo:{}", {}, False),  # no canary's
     ],
 )
-async def test_new_templates_of_many_targets_are_given_way_to_and_nothing_else_is(
-    tmp_path: Path, name: str, image: str, metadata: dict[str, Any], *, gives_way: bool
+async def test_new_templates_of_targets_count_as_users_edits_and_nothing_else_does(
+    tmp_path: Path, name: str, image: str, metadata: dict[str, Any], *, is_counted: bool
 ) -> None:
     async with at_work(tmp_path, AgentMetrics("1.2.3")) as (supervisor, caches):
         caches.of(CANARIES).remember(dying(1))
@@ -124,9 +124,7 @@ async def test_new_templates_of_many_targets_are_given_way_to_and_nothing_else_i
             obj = with_image(target(number, number), image.format(number))
             obj["metadata"] |= metadata | {"name": name}
             caches.of(DEPLOYMENTS)._handle_event(WatchEvent("MODIFIED" if number > 1 else "ADDED", obj))
-        slots = supervisor._services.turns.slots
-        assert slots.gives_way(Urgency.RUNNING) is gives_way
-        assert not slots.gives_way(Urgency.EXPOSED)
+        assert list(supervisor._services.turns._edits) == ([Key("test", "podinfo")] if is_counted else [])
 
 
 async def test_an_edit_known_by_a_list_is_detected_by_resync_and_one_of_the_watch_by_watch(tmp_path: Path) -> None:

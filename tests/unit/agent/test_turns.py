@@ -1,12 +1,14 @@
 """Turns are given by urgency, and canaries whose requests hang slow down no other: by a scripted clock."""
 
 import asyncio
+from itertools import count
 from typing import Any
 
 import pytest
 
 from agent.turns import Turn, Turns, Urgency, urgency_of
 from kube.pace import Pace
+from kube.store import Key
 from tests.support.scripted_loop import play
 
 HANGS_FOR_S = 10.0
@@ -102,12 +104,13 @@ def test_runs_begin_and_end_within_two_seconds_though_there_is_always_one_with_t
 
 def test_a_burst_gives_way_to_users_who_edit_much_and_one_that_has_waited_three_seconds_goes_on() -> None:
     async def script() -> None:
-        turns, clock = Turns(Pace(clock=asyncio.get_running_loop().time)), asyncio.get_running_loop().time
+        clock = asyncio.get_running_loop().time
+        turns = Turns(Pace(clock=clock), clock=clock)
         turn, began_at_s = Turn(turns, "shop"), clock()
 
         async def edit() -> None:
-            while True:
-                turns.note_users_edit()
+            for number in count():
+                turns.note_users_edit(Key("shop", f"app-{number}"))
                 await asyncio.sleep(0.05)
 
         await turn.take(Urgency.EXPOSED)
@@ -196,5 +199,21 @@ def test_who_hung_the_last_time_comes_after_those_that_did_not() -> None:
         busy[0].give_back()
         await asyncio.gather(*ticks)
         assert begun == ["other", "hung"]
+
+    play(script())
+
+
+def test_two_controllers_that_undo_each_others_templates_for_ever_are_no_storm() -> None:
+    async def script() -> None:
+        clock = asyncio.get_running_loop().time
+        turns = Turns(Pace(clock=clock), clock=clock)
+        for number in range(1_000):
+            turns.note_users_edit(Key("shop", f"app-{number % 9}"))
+            await asyncio.sleep(0.02)
+            assert not turns.slots.gives_way(Urgency.RUNNING)
+        await asyncio.sleep(60)
+        for number in range(10):
+            turns.note_users_edit(Key("shop", f"app-{number}"))
+        assert turns.slots.gives_way(Urgency.RUNNING), "a minute later they may all be changed again"
 
     play(script())

@@ -23,3 +23,12 @@ def test_where_the_kernel_tells_of_no_waits_it_is_the_time_on_a_core(
 
 def test_this_kernel_s_own_words_are_read() -> None:
     assert own_s() >= 0.0
+
+
+@pytest.mark.parametrize("told", ["0 0 0\n", "", "what is this"])
+def test_a_kernel_that_keeps_no_such_statistics_tells_of_no_waits(
+    told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "schedstat").write_text(told)
+    monkeypatch.setattr(time, "thread_time", lambda: 1.5)
+    assert own_s(str(tmp_path / "schedstat")) == 1.5

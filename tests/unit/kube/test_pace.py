@@ -140,3 +140,20 @@ def test_it_is_left_alone_for_as_long_as_it_asked_for_and_a_minute_at_most() -> 
     assert (answers.pace.alone_s, answers.pace.at_once) == (0.0, 4)
     answers.pace.note_refusal(86_400.0)
     assert answers.pace.alone_s == 60.0
+
+
+def test_a_moment_in_which_this_process_was_busy_says_nothing_of_what_is_usual() -> None:
+    answers = Answers()
+    for _ in range(16):
+        answers.pace.note_answer("shop", 0.15, own_s=0.15)
+    answers.come(320, 0.15)
+    assert answers.pace.at_once == 16, "a server that always takes 150 ms is not slow"
+
+
+def test_a_server_that_takes_seconds_for_each_answer_gets_no_more_though_they_come_late() -> None:
+    answers = Answers()
+    answers.come(16, 0.01)
+    answers.come(64, 2.0)
+    assert answers.pace.at_once == 2
+    answers.come(15, 2.0)
+    assert answers.pace.at_once == 2

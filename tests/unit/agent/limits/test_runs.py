@@ -223,7 +223,26 @@ def test_whose_turn_it_is_is_woken_once_and_who_does_not_take_it_lets_the_next_o
     play(script())
 
 
-def test_who_fails_whenever_it_is_its_turn_stands_behind_all_others_from_then_on() -> None:
+def test_whose_turn_nobody_here_can_bring_is_not_passed_over_for_not_beginning() -> None:
+    async def script() -> None:
+        loop = asyncio.get_running_loop()
+        stored = Stored(whole=1)
+        stored.runs = RunQueue(RunLimits(1), clock=loop.time)
+        stored.run("a")
+        stored.wait("of-another-shard", 100.0)
+        stored.wait("young", 200.0)
+        led: list[str] = []
+        queue = asyncio.create_task(stored.runs.run(lambda key: key.name in led))
+        await asyncio.sleep(5)
+        stored.put("a", "Succeeded")
+        await asyncio.sleep(1_500)
+        assert (stored.place("of-another-shard"), stored.place("young")) == (None, Place(2, 2, "--max-runs is 1"))
+        queue.cancel()
+
+    play(script())
+
+
+def test_who_fails_whenever_it_is_its_turn_waits_from_then_on_as_if_it_had_come_then() -> None:
     async def script() -> None:
         loop = asyncio.get_running_loop()
         stored = Stored(whole=1)
@@ -249,6 +268,9 @@ def test_who_fails_whenever_it_is_its_turn_stands_behind_all_others_from_then_on
             stored.wait(f"younger-{number}", 300.0 + number, skipAnalysis=number == 2)
         order = [(name, stored.place(name)) for name in ("younger-2", "younger-0", "younger-1", "fails")]
         assert [place and place.position for _, place in order] == [None, 2, 3, 4]
+        stored.wait("who-comes-later", 1e10)
+        assert stored.place("who-comes-later") == Place(5, 5, "--max-runs is 1")
+        stored.put("who-comes-later", "Succeeded")
         queue.cancel()
         # Another time as the leader begins with what is stored.
         again = asyncio.create_task(stored.runs.run(lambda _: None))
