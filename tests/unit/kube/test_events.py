@@ -8,6 +8,7 @@ import pytest
 
 from kube.client import Client
 from kube.events import EventRecorder
+from kube.pace import Pace
 from tests.support.patience import PATIENCE_S
 from tests.unit.kube.apiserver import Answer, ApiServer, ManualTime, hang, no, ok, reset
 
@@ -114,6 +115,8 @@ async def test_an_event_is_not_lost_where_somebody_asks_to_wait_longer_than_it_i
     api: ApiServer, client: Client, time: ManualTime
 ) -> None:
     api.will(no(503, "ServiceUnavailable", headers={"Retry-After": "3600"}), ok({}, 201))
+    # The pace leaves the server alone for as long: by the same clock.
+    client.connection.pace = Pace(clock=time.clock)
     async with EventRecorder(client.once(10.0), drain_s=PATIENCE_S, clock=time.clock, sleep=time.sleep) as recorder:
         await recorder.record(POD_INFO, "Normal", "Synced", "first").wait()
     assert [seen.body["message"] for seen in api.seen] == ["first", "first"]
