@@ -42,12 +42,8 @@ def _blockers(canary: Canary, problems: Iterable[ReferenceProblem]) -> Iterator[
 def _looked_at(canary: Canary, caches: Caches) -> Iterator[object]:
     """Name all that the rules of `Stage.RUN` and of the sides look at."""
     sight, cluster = caches.sight(canary), CachedCluster(caches)
-    names, namespace, scaler, upstream = (
-        sight.names,
-        sight.namespace,
-        canary.spec.autoscaler_ref,
-        canary.spec.upstream_ref,
-    )
+    names, namespace = sight.names, sight.namespace
+    scaler, upstream = canary.spec.autoscaler_ref, canary.spec.upstream_ref
     yield canary
     yield sight.written_target
     yield sight.written_primary

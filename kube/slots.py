@@ -130,7 +130,6 @@ class Slots:
         self._of_owner: Counter[str] = Counter()
         self._served = 0
         self._served_of: dict[str, int] = {}
-        self._late = self._late_hanging = 0
         self._is_to_wake = False
         self._is_to_sort = False
 
@@ -185,7 +184,6 @@ class Slots:
         if slot in self._taken:
             self._taken.discard(slot)
             self._suspects -= slot.is_suspect
-            self._late -= slot.is_late
             self._of_owner[slot.owner] -= 1
             if not self._of_owner[slot.owner]:
                 del self._of_owner[slot.owner]
@@ -226,9 +224,7 @@ class Slots:
         is_any, is_any_late = self._waits_in(self._first), self._waits_in(self._first_late)
         rank = self._first[0][0] if is_any else math.inf
         alone_s, gives_way_s = self._pace.alone_s, self._pace.gives_way_s
-        late = self._late - self._late_hanging
-        has_room_for_late = rank > self._goes_on or late < max(self._pace.at_once // 4, 1)
-        if is_any_late and alone_s <= 0 and rank > 0 and has_room_for_late:
+        if is_any_late and alone_s <= 0 and rank > 0 and (rank > self._goes_on or self._has_room_for_late()):
             return self._first_late
         waits_s = alone_s or gives_way_s
         if is_any and (rank <= self._goes_on or waits_s <= 0):
@@ -236,6 +232,10 @@ class Slots:
         if is_any or is_any_late:
             self._wake_after(waits_s)
         return None
+
+    def _has_room_for_late(self) -> bool:
+        late = sum(slot.is_late and not slot.is_hanging for slot in self._taken)
+        return late < max(self._pace.at_once // 4, 1)
 
     def _waits_in(self, first: list[_Entry]) -> bool:
         while first and first[0][-1].granted.done():
@@ -301,7 +301,6 @@ class Slots:
         self._waiting -= 1
         self._taken.add(slot)
         self._suspects += slot.is_suspect
-        self._late += slot.is_late
         self._of_owner[slot.owner] += 1
         self._move(slot)
         self._look_after(slot, self._pace.hangs_after_s)
@@ -329,7 +328,6 @@ class Slots:
 
     def _set_hanging(self, slot: Slot, *, is_hanging: bool) -> None:
         self._hanging += is_hanging - slot.is_hanging
-        self._late_hanging += (is_hanging - slot.is_hanging) * slot.is_late
         slot.is_hanging = is_hanging
 
     def _wake_after(self, seconds: float) -> None:

@@ -50,8 +50,8 @@ class _Written(NamedTuple):
 
     def is_of(self, shown: Shown) -> bool:
         """Return whether nothing of it has changed since."""
-        changes = shown.counts.changes if shown.counts is not None else 0
-        return self.snapshot is shown.snapshot and self.counts is shown.counts and self.changes == changes
+        is_same = self.snapshot is shown.snapshot and self.counts is shown.counts
+        return is_same and self.changes == shown.changes
 
 
 class CanarySeries:
@@ -134,8 +134,7 @@ class CanarySeries:
                 written[key] = known
                 continue
             texts = tuple("".join(lines(shown)) for _, lines in OF_CANARIES)
-            changes = shown.counts.changes if shown.counts is not None else 0
-            written[key] = _Written(shown.snapshot, shown.counts, changes, texts)
+            written[key] = _Written(shown.snapshot, shown.counts, shown.changes, texts)
             changed += 1
             if changed % _WRITTEN_AT_ONCE == 0:
                 yield ""

@@ -57,6 +57,11 @@ class Shown:
     spec: ShownSpec
     counts: Counts | None
 
+    @property
+    def changes(self) -> int:
+        """Return how often something was counted of it."""
+        return self.counts.changes if self.counts is not None else 0
+
 
 def ready_line(snapshot: Snapshot) -> str:
     """Return what is shown of every canary, whatever else of it can't be."""
