@@ -37,6 +37,7 @@ from benchmarks.scale.replay.controllers import Controllers
 from canary.api.parts import mapping_of
 from tests.support.stored_api.server import StoredApi, serving_api
 from tests.support.stored_api.store import Object, Place, Store
+from tests.support.web import serving_bare
 
 MOST_CHANGED: Final = 1_000
 """Images changed at once: that many at the most, however many canaries there are."""
@@ -295,14 +296,8 @@ async def _metrics_server() -> AsyncIterator[str]:
         found = {"status": "success", "data": {"resultType": "vector", "result": result}}
         return web.Response(body=orjson.dumps(found), content_type="application/json")
 
-    runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=0.0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        await runner.cleanup()
+    async with serving_bare(web.Server(answer, access_log=None)) as url:
+        yield url
 
 
 def main(

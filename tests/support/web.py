@@ -22,3 +22,15 @@ async def serving(handler: Handler, *, ssl_context: ssl.SSLContext | None = None
         yield f"{'http' if ssl_context is None else 'https'}://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def serving_bare(server: web.Server) -> AsyncIterator[str]:
+    """Serve a handler without a router, for whoever answers much; gives the base URL."""
+    runner = web.ServerRunner(server, shutdown_timeout=0.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

@@ -15,6 +15,7 @@ from aiohttp import ClientConnectionResetError, web
 from tests.support.json_patch import PatchRefused, apply_patch
 from tests.support.merge_patch import merge
 from tests.support.stored_api.store import Change, Conflict, Expired, Object, Place, Store, place_of
+from tests.support.web import serving_bare
 
 _BOOKMARK_EVERY_S: Final = 60.0
 
@@ -160,14 +161,8 @@ class StoredApi:
 async def serving_api(api: StoredApi) -> AsyncIterator[str]:
     """Serve on a free port of loopback until the block ends; gives the URL."""
     server = web.Server(api.handle, handler_cancellation=True, access_log=None)  # a watch ends with its client
-    runner = web.ServerRunner(server, shutdown_timeout=0.0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        await runner.cleanup()
+    async with serving_bare(server) as url:
+        yield url
 
 
 def _parse(path: str) -> _Path:
